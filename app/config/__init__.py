@@ -1,0 +1,107 @@
+"""The settings: the only place that reads the environment.
+
+`load()` gives `Settings`, typed and in sections (`settings.server.port`, `settings.store.mongo_uri`), or
+raises `ConfigurationError`, which names every wrong setting in a line of its own. `sections.py` and
+`surroundings.py` list them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from pydantic_settings import PydanticBaseSettingsSource
+
+from app.config.profiles import Profile
+from app.config.section import example_of, is_secret, name_of
+from app.config.settings import Settings, definitions, sections
+from app.config.sources import Given, gather
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic.fields import FieldInfo
+
+__all__ = ["ConfigurationError", "Profile", "Settings", "load"]
+
+
+_WORDS = {
+    "value_error": "{error}",
+    "int_parsing": "has to be a whole number",
+    "greater_than_equal": "has to be at least {ge}",
+    "less_than_equal": "has to be at most {le}",
+    "literal_error": "has to be {expected}",
+}
+"""What pydantic's types of errors mean for an operator."""
+
+
+class ConfigurationError(Exception):
+    """Settings are wrong: `problems` holds a line for each, which is also the text of the error.
+
+    A line names the setting, what is wrong and an example. It never holds the value: that may be a secret.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+    """The settings: from the environment, else from the file `dotenv`, else their defaults.
+
+    `environ` is by default that of the process. The file need not exist; None reads none.
+    Raises ConfigurationError with every wrong setting at once.
+    """
+    fields = {name: field for section in definitions().values() for name, field in section.items()}
+    given, problems = gather(
+        os.environ if environ is None else environ,
+        dotenv,
+        names=fields,
+        secrets=[name for name, field in fields.items() if is_secret(field)],
+    )
+    settings = None
+    try:
+        settings = Settings(_build_sources=((_GivenSource(given),), {}))
+    except ValidationError as error:
+        problems += _lines(error)
+    # Raised out here, so that the error does not carry pydantic's along, which holds the values.
+    if settings is None or problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+class _GivenSource(PydanticBaseSettingsSource):
+    """Hands each section all that was given; a section takes the settings that are its own."""
+
+    def __init__(self, given: Given) -> None:
+        super().__init__(Settings)
+        self._given = given
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002 - the signature is that of pydantic-settings
+        field_name: str,
+    ) -> tuple[Given, str, bool]:
+        return self._given, field_name, False
+
+    def __call__(self) -> dict[str, Given]:
+        return {name: self.get_field_value(field, name)[0] for name, field in Settings.model_fields.items()}
+
+
+def _lines(error: ValidationError) -> list[str]:
+    """A line for each setting that pydantic found wrong; several sections may report the same one."""
+    lines: dict[str, str] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        if detail["type"] == "default_factory_not_called":  # it depends on another setting, which is wrong
+            continue
+        section, attribute, *entry = detail["loc"]
+        field = sections()[str(section)].model_fields[str(attribute)]
+        name, example = name_of(field), example_of(field)
+        place = f"entry {int(entry[0]) + 1} " if entry else ""
+        words = _WORDS.get(detail["type"])
+        wrong = words.format(**detail.get("ctx", {})) if words else detail["msg"]
+        shown = f", for example {name}={example}" if example and f"{name}=" not in wrong else ""
+        lines.setdefault(name, f"{name}: {place}{wrong}{shown}")
+    return list(lines.values())

@@ -1,0 +1,221 @@
+"""The sections about accounts: tokens, passwords, and who may do what; those about what is around the service stand
+in `surroundings.py`. Together they are every setting: its name, type, default, meaning and example, once.
+
+To add one, write a field here or there and run `python -m app.config.documentation`, which renews `.env.example` and
+`docs/configuration.md`; a test holds both to the definitions.
+"""
+
+import os
+from typing import Literal
+
+from pydantic import SecretStr, ValidationInfo, field_validator
+
+from app.config import values
+from app.config.section import Section, rules_of, setting
+
+DAY = 24 * 60 * 60
+
+
+class Tokens(Section):
+    """Secrets, and the tokens made with them. Lives are in seconds."""
+
+    secret_key: values.SecretKey | None = setting(
+        "SECRET_KEY",
+        None,
+        "The root of every key: 32 random characters or more, without a comma.\n"
+        f"Make one with `{values.HOW_TO_MAKE_ONE}`.",
+        default_text="none; development and testing make one in instance/secret_key",
+        secret=True,
+        validate_default=True,
+    )
+    secret_key_fallbacks: values.SecretKeys = setting(
+        "SECRET_KEY_FALLBACKS",
+        (),
+        "Former values of SECRET_KEY, separated by commas: what they protect is still read, never written.",
+        default_text="none",
+        secret=True,
+    )
+    jwt_algorithm: Literal["ES256", "HS256", "EdDSA", "RS256"] = setting(
+        "JWT_ALGORITHM",
+        "ES256",
+        "The algorithm of new signing keys. HS256 derives its key from SECRET_KEY and publishes none.",
+        example="EdDSA",
+    )
+    jwt_audience: str = setting(
+        "JWT_AUDIENCE",
+        lambda fields: fields["public_url"],
+        "The audience (`aud`) of access tokens.",
+        example="https://api.example.com",
+        default_text="PUBLIC_URL",
+    )
+    access_token_seconds: values.Seconds = setting(
+        "ACCESS_TOKEN_SECONDS", 900, "How long an access token lives.", example="300"
+    )
+    refresh_idle_seconds: values.Seconds = setting(
+        "REFRESH_IDLE_SECONDS", 30 * DAY, "How long a session lives without being refreshed.", example="604800"
+    )
+    refresh_absolute_seconds: values.Seconds = setting(
+        "REFRESH_ABSOLUTE_SECONDS",
+        90 * DAY,
+        "How long a session lives at all; not less than REFRESH_IDLE_SECONDS.",
+        example="2592000",
+        validate_default=True,
+    )
+    refresh_grace_seconds: values.SecondsOrZero = setting(
+        "REFRESH_GRACE_SECONDS",
+        30,
+        "How long a refresh token that was exchanged gives the same new one again.",
+        example="10",
+    )
+
+    sessions_per_user: int = setting(
+        "SESSIONS_PER_USER",
+        50,
+        "How many sessions a user has at the most; a login beyond ends the one that was used least recently.",
+        example="10",
+        ge=1,
+        le=1000,
+    )
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_key_required(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        rules = rules_of(info)
+        if key is None and rules and rules.secret_key_required:
+            raise ValueError(
+                f"is not set, and {info.data['profile']} needs it; set SECRET_KEY=<random text>, made by:"
+                f" {values.HOW_TO_MAKE_ONE}"
+            )
+        return key
+
+    @field_validator("refresh_absolute_seconds")
+    @classmethod
+    def _not_less_than_idle(cls, seconds: int, info: ValidationInfo) -> int:
+        if seconds < info.data.get("refresh_idle_seconds", 0):
+            raise ValueError("has to be at least REFRESH_IDLE_SECONDS")
+        return seconds
+
+
+class Passwords(Section):
+    """Passwords, and the threads that hash them."""
+
+    min_length: int = setting(
+        "PASSWORD_MIN_LENGTH",
+        10,
+        "Characters that a new password has at the least.",
+        example="15",
+        ge=8,
+        le=128,
+    )
+    breach_check: values.RangeUrl | None = setting(
+        "PASSWORD_BREACH_CHECK",
+        None,
+        "The range service that new passwords are looked up at, in the form of the Pwned Passwords API: https, or http"
+        " to this machine. It gets 5 digits of a hash; when it gives no answer within a second, the password passes.",
+        example="https://passwords.example.com/range",
+        default_text="none; breached passwords are not looked up",
+    )
+    scheme: Literal["bcrypt", "argon2id"] = setting(
+        "PASSWORD_HASH",
+        "bcrypt",
+        "The scheme of new hashes; the others still verify and are upgraded at login.",
+        example="argon2id",
+    )
+    bcrypt_cost: int = setting(
+        "BCRYPT_COST",
+        12,
+        "The cost of bcrypt; one more takes twice the time. At least 12 in production.",
+        example="13",
+        ge=4,
+        le=17,
+    )
+    hash_threads: int = setting(
+        "HASH_THREADS",
+        lambda fields: max(1, _cores() // fields["web_concurrency"]),
+        "How many threads of a worker hash passwords.",
+        example="2",
+        default_text="cores / WEB_CONCURRENCY, at least 1",
+        ge=1,
+    )
+    hash_queue: int = setting(
+        "HASH_QUEUE",
+        48,
+        "How many passwords may wait for a thread of a worker; the next one is answered 503.",
+        example="24",
+        ge=1,
+    )
+    hash_deadline_seconds: int = setting(
+        "HASH_DEADLINE_SECONDS",
+        15,
+        "How long a password may wait before it is answered 503.",
+        example="10",
+        ge=1,
+    )
+
+    @field_validator("bcrypt_cost")
+    @classmethod
+    def _high_enough(cls, cost: int, info: ValidationInfo) -> int:
+        rules = rules_of(info)
+        if rules and cost < rules.bcrypt_cost_at_least:
+            raise ValueError(
+                f"has to be at least {rules.bcrypt_cost_at_least} when FLASK_ENV is {info.data['profile']}"
+            )
+        return cost
+
+
+class Accounts(Section):
+    """Who may register, and who sees whom."""
+
+    registration_requires: Literal["either", "email", "username", "both"] = setting(
+        "REGISTRATION_REQUIRES", "either", "The names that a registration has to give.", example="email"
+    )
+    default_roles: values.Roles = setting(
+        "DEFAULT_ROLES", ("member",), "The roles of new users, separated by commas.", example="member,student"
+    )
+    hide_accounts: values.Switch = setting(
+        "HIDE_ACCOUNTS",
+        False,  # noqa: FBT003 - the default of the field
+        "Nobody can find out which addresses have an account: a registration is answered by mail alone, and only"
+        " administrators list users. Needs mail.",
+        example="on",
+    )
+    require_verified_email: values.Switch = setting(
+        "REQUIRE_VERIFIED_EMAIL",
+        False,  # noqa: FBT003 - the default of the field
+        "A login needs a verified e-mail address, so a registration has to give one. Needs mail.",
+        example="on",
+    )
+    user_directory: Literal["members", "admins"] = setting(
+        "USER_DIRECTORY",
+        lambda fields: "admins" if fields["hide_accounts"] else "members",
+        "Who may list the users.",
+        example="admins",
+        default_text="members; admins with HIDE_ACCOUNTS, which allows nothing else",
+        validate_default=True,
+    )
+    reauth_seconds: values.Seconds = setting(
+        "REAUTH_SECONDS",
+        600,
+        "How long after a login a user may see or change much without his password: the export, a new user name.",
+        example="300",
+    )
+    audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
+
+    @field_validator("user_directory")
+    @classmethod
+    def _hidden(cls, visible_to: str, info: ValidationInfo) -> str:
+        if visible_to == "members" and info.data.get("hide_accounts"):
+            raise ValueError("has to be admins when HIDE_ACCOUNTS is on")
+        return visible_to
+
+    @property
+    def names_required(self) -> Literal["either", "email", "username", "both"]:
+        """What a registration has to give: an address, too, where it has to be verified."""
+        if not (self.hide_accounts or self.require_verified_email):
+            return self.registration_requires
+        return "email" if self.registration_requires in {"either", "email"} else "both"
+
+
+def _cores() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,104 @@
+"""Where settings come from: the environment before `.env`, and the files that `<SECRET>_FILE` names."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from dotenv.parser import parse_stream
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_COMPOSE_NAMES = re.compile(r"COMPOSE_\w+|MONGO_INITDB_\w+|GRAFANA_\w+|HTTP_PORT")
+"""Names that docker compose reads from the same `.env`; the application passes over them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Stands for the value of a secret that cannot be had, so that it counts as set, but wrongly."""
+
+    reason: str
+
+
+Given: TypeAlias = dict[str, str | SecretStr | Refused]
+"""What was given, by the name of the setting. Secrets are wrapped at once: no log, error or traceback on the
+way shows them."""
+
+
+def gather(
+    environ: Mapping[str, str], dotenv: Path | None, *, names: Collection[str], secrets: Collection[str]
+) -> tuple[Given, list[str]]:
+    """What was given for the settings `names`, of which `secrets` are secret, and what is wrong with `.env`.
+
+    An empty value means unset: compose passes empty ones for what nobody set.
+    """
+    twins = {file_name(secret) for secret in secrets}
+    from_file, problems = _read_dotenv(dotenv, {*names, *twins}) if dotenv else ({}, [])
+    texts = {name: text for source in (from_file, environ) for name, text in source.items() if text}
+    given: Given = {}
+    for name in names:
+        value = _secret(name, texts) if name in secrets else texts.get(name)
+        if value is not None:
+            given[name] = value
+    return given, problems
+
+
+def file_name(secret: str) -> str:
+    """The setting that names the file in which the secret lies."""
+    return f"{secret}_FILE"
+
+
+def _secret(name: str, texts: Mapping[str, str]) -> SecretStr | Refused | None:
+    text, path = texts.get(name), texts.get(file_name(name))
+    if path is None:
+        return None if text is None else SecretStr(text)
+    if text is not None:
+        return Refused(f"{file_name(name)} is set too; keep one of the two")
+    # The path is not repeated: it may be the secret itself, written into the wrong variable.
+    try:
+        content = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        return Refused(f"the file that {file_name(name)} names cannot be read ({error.strerror})")
+    except ValueError:
+        return Refused(f"the file that {file_name(name)} names is not UTF-8 text")
+    return SecretStr(content) if content.strip() else Refused(f"the file that {file_name(name)} names is empty")
+
+
+def _read_dotenv(path: Path, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """The variables of a `.env` file, and its faults. `${NAME}` in a value is not expanded."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError) as error:
+        return {}, [f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"]
+    texts: dict[str, str] = {}
+    problems: list[str] = []
+    for binding in parse_stream(io.StringIO(text)):
+        original = binding.original.string  # begins with the blank lines before
+        blank = original[: len(original) - len(original.lstrip())].count("\n")
+        place = f"{path}, line {binding.original.line + blank}"
+        if binding.error or (binding.key is not None and binding.value is None):
+            problems.append(f"{place}: is not NAME=value, for example PORT=5000")
+        elif binding.key is None or _COMPOSE_NAMES.fullmatch(binding.key):  # None is a comment or a blank line
+            continue
+        elif binding.key in known:
+            texts[binding.key] = binding.value or ""
+        else:
+            problems.append(f"{place}: {_unknown(binding.key, known)}")
+    return texts, problems
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(name.upper(), known, n=1)
+    if nearest:
+        return f"{name} is not a setting; did you mean {nearest[0]}?"
+    # What does not look like a name may be the second line of a secret.
+    shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]{0,39}", name) else "this"
+    return f"{shown} is not a setting; docs/configuration.md lists them all"

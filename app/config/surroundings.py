@@ -1,0 +1,188 @@
+"""The sections about what is around the service: its addresses, the store, the mail server and the log.
+
+`sections.py` holds the others and says how to add a setting.
+"""
+
+from email.headerregistry import Address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationInfo, field_validator
+
+from app.config import mail_values, values
+from app.config.profiles import EMBEDDED_DATABASE, PROFILES, LogFormat
+from app.config.section import Section, example_of, rules_of, setting
+
+
+class Server(Section):
+    """Addresses, proxies and limits of the HTTP server."""
+
+    host: values.BindHost = setting(
+        "HOST",
+        "127.0.0.1",
+        "The address to listen on; 0.0.0.0 is every one (the container image sets it).",
+        example="0.0.0.0",  # noqa: S104 - an example, not the default
+    )
+    allowed_hosts: values.AllowedHosts = setting(
+        "ALLOWED_HOSTS",
+        lambda fields: PROFILES[fields["profile"]].allowed_hosts or _names_of(fields["public_url"]),
+        "The host names that requests may carry, separated by commas, without port: `.example.com` is that"
+        " name and its subdomains, `*` any.",
+        example="auth.example.com,.internal.example.com",
+        default_text="the host of PUBLIC_URL, for localhost also 127.0.0.1 and [::1]; * in development and testing",
+    )
+    trusted_proxies: values.Networks = setting(
+        "TRUSTED_PROXIES",
+        (),
+        "The proxies whose forwarding headers are believed: addresses and networks, separated by commas.",
+        example="172.16.0.0/12,192.0.2.7",
+        default_text="none",
+    )
+    max_body_bytes: int = setting(
+        "MAX_BODY_BYTES", 65536, "The largest body of a request, in bytes.", example="131072", ge=1
+    )
+    rate_limits: values.Switch = setting(
+        "RATE_LIMITS",
+        True,  # noqa: FBT003 - the default of the field
+        "Rate limits and the login throttle. Off is for load tests; production refuses it.",
+        example="on",
+    )
+
+    @property
+    def public_url_is_set(self) -> bool:
+        """Whether PUBLIC_URL was given, not guessed from PORT."""
+        return "public_url" in self.model_fields_set
+
+    @property
+    def bind(self) -> str:
+        """Host and port as gunicorn's `bind` takes them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _stay_on_in_production(cls, on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - called by pydantic
+        rules = rules_of(info)
+        if rules and rules.rate_limits_required and not on:
+            raise ValueError(f"cannot be off when FLASK_ENV is {info.data['profile']}")
+        return on
+
+
+class Store(Section):
+    """Where accounts and sessions are kept."""
+
+    mongo_uri: values.MongoUri | None = setting(
+        "MONGO_URI",
+        None,
+        "MongoDB. Without a database in the URI it is `latchkey`. The majority acknowledges each write in its"
+        " journal and reads go to the primary: a URI that asks for something else stops the start.",
+        example="mongodb://localhost:27017/latchkey",
+        default_text="none",
+        secret=True,
+    )
+    database_url: values.DatabaseUrl | None = setting(
+        "DATABASE_URL",
+        None,
+        "SQLite, PostgreSQL, MySQL or MariaDB, instead of MONGO_URI. The drivers are psycopg and pymysql,"
+        " whichever the URL names.",
+        example="postgresql://latchkey@localhost:5432/latchkey",
+        default_text=f"none; {EMBEDDED_DATABASE} in development and testing when MONGO_URI is not set",
+        secret=True,
+        validate_default=True,
+    )
+    redis_url: values.RedisUrl | None = setting(
+        "REDIS_URL",
+        None,
+        "Redis, for what several instances count together.",
+        example="redis://localhost:6379/0",
+        default_text="none",
+        secret=True,
+    )
+
+    @property
+    def mongo_database(self) -> str:
+        """The name of the database on MongoDB."""
+        return values.mongo_database(self.mongo_uri.get_secret_value() if self.mongo_uri else "")
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _one_store(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # A MONGO_URI that was refused is absent from the data: it was given, too.
+        mongo_is_given = info.data.get("mongo_uri", True) is not None
+        if url and mongo_is_given:
+            raise ValueError("MONGO_URI and DATABASE_URL are both set; keep one of the two")
+        rules = rules_of(info)
+        if url or mongo_is_given or not rules:
+            return url
+        if rules.database_url is None:
+            raise ValueError(
+                f"neither it nor MONGO_URI is set, and {info.data['profile']} needs one of them; set"
+                f" MONGO_URI={example_of(cls.model_fields['mongo_uri'])}"
+                f" or DATABASE_URL={example_of(cls.model_fields['database_url'])}"
+            )
+        return SecretStr(rules.database_url)
+
+
+class Mail(Section):
+    """How mail leaves, and how it looks."""
+
+    smtp_url: mail_values.SmtpUrl | None = setting(
+        "SMTP_URL",
+        None,
+        "The mail server: smtp:// turns to TLS by STARTTLS and does not go on without it, smtps:// speaks TLS from the"
+        " start; `?tls=off` is for a relay in the same network, `?ca=FILE` for a private authority. Percent-encode"
+        " special characters of user and password. Without it no mail leaves.",
+        example="smtp://user:password@smtp.example.com:587",
+        default_text="none",
+        secret=True,
+    )
+    mail_from: mail_values.MailAddress = setting(
+        "MAIL_FROM",
+        lambda fields: f"no-reply@{mail_values.domain_of(fields['public_url'])}",
+        "The address that mails come from.",
+        example="accounts@example.com",
+        default_text="no-reply@ and the host of PUBLIC_URL",
+    )
+    product_name: mail_values.ProductName = setting(
+        "PRODUCT_NAME",
+        "Latchkey",
+        "What users know the service as: in mails and on pages. 1 to 60 characters.",
+        example="'Example Accounts'",
+    )
+    product_color: mail_values.HexColor = setting(
+        "PRODUCT_COLOR", "#0a5bd3", "The colour of the buttons in mails.", example="'#7a1f5c'"
+    )
+    folder: Path = setting(
+        "MAIL_DIR",
+        Path("instance/mail"),
+        "The Maildir in which development and testing keep what was mailed, the newest 200. Production keeps none.",
+        example="mails",
+    )
+
+    @property
+    def sender(self) -> Address:
+        """What mails come from: the name of the product and the address."""
+        user, _, domain = self.mail_from.rpartition("@")
+        return Address(self.product_name, user, domain)
+
+
+class Logging(Section):
+    """What is logged, how and where."""
+
+    level: values.LogLevel = setting("LOG_LEVEL", "info", "The least severe events that are logged.", example="debug")
+    format: LogFormat = setting(
+        "LOG_FORMAT",
+        lambda fields: PROFILES[fields["profile"]].log_format,
+        "One JSON object a line, or lines for people.",
+        example="console",
+        default_text="json; console in development",
+    )
+    file: Path | None = setting(
+        "LOG_FILE", None, "The file to log to.", example="latchkey.log", default_text="standard error"
+    )
+
+
+def _names_of(public_url: str) -> tuple[str, ...]:
+    """The host names of PUBLIC_URL: where it is this machine alone, all that lead to it (RFC 6761 section 6.3)."""
+    host = urlsplit(public_url).hostname or ""
+    loopback = ("localhost", "127.0.0.1", "::1")
+    return loopback if host in loopback else (host,)

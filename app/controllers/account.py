@@ -1,0 +1,113 @@
+"""What users do with their own account."""
+
+from __future__ import annotations
+
+from app.errors import (
+    EmailTaken,
+    LastAdmin,
+    Overloaded,
+    ReauthenticationRequired,
+    TooManyRequests,
+    Unavailable,
+    UsernameTaken,
+    ValidationFailed,
+    WrongPassword,
+)
+from app.inputs.account import ChangeEmail, ChangePassword, DeleteMe, UpdateMe
+from app.inputs.pages import Page
+from app.services.profile import Changes
+from app.views.account import EventList, ExportDocument
+from app.views.base import Nothing
+from app.views.users import UserData
+from app.web.endpoint import Call, endpoint
+from app.web.guard import authenticated
+
+_PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
+
+
+@endpoint("GET /auth/me", access=authenticated, returns=UserData)
+def me(call: Call) -> UserData:
+    """The user of the access token."""
+    return UserData.of(call.user)
+
+
+@endpoint(
+    "PATCH /auth/me",
+    access=authenticated,
+    body=UpdateMe,
+    returns=UserData,
+    raises=(UsernameTaken, ReauthenticationRequired),
+)
+def update_me(call: Call, body: UpdateMe) -> UserData:
+    """Change the user name or the name.
+
+    A new user name needs a login within the last `REAUTH_SECONDS`.
+    """
+    if body.username:
+        call.services.sessions.require_fresh_login(call.caller)
+    changes = Changes(body.username or None, body.name, renames="name" in body.model_fields_set)
+    return UserData.of(call.services.profile.change(call.user.id, changes, call.device))
+
+
+@endpoint(
+    "DELETE /auth/me",
+    access=authenticated,
+    body=DeleteMe,
+    returns=Nothing,
+    message="Account deleted",
+    raises=(*_PASSWORD_ASKED, LastAdmin),
+)
+def delete_me(call: Call, body: DeleteMe) -> Nothing:
+    """Delete the account and what hangs on it, at once and for good. Audit events keep its identifier alone."""
+    call.services.deletion.delete(call.user.id, body.password, call.device)
+    return Nothing()
+
+
+@endpoint("GET /auth/me/export", access=authenticated, returns=ExportDocument, raises=(ReauthenticationRequired,))
+def export(call: Call) -> ExportDocument:
+    """Everything the service holds about the user, as one JSON document.
+
+    Needs a login within the last `REAUTH_SECONDS`.
+    """
+    call.services.sessions.require_fresh_login(call.caller)
+    return ExportDocument.of(call.services.profile.export(call.user.id, call.device), call.caller.session_id)
+
+
+@endpoint(
+    "POST /auth/password",
+    access=authenticated,
+    body=ChangePassword,
+    returns=Nothing,
+    message="Password changed; your other sessions have ended",
+    raises=(*_PASSWORD_ASKED, ValidationFailed),
+)
+def change_password(call: Call, body: ChangePassword) -> Nothing:
+    """Change the password. The other sessions end, this one goes on."""
+    call.services.credentials.change(call.caller, body.current_password, body.new_password, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /auth/email",
+    access=authenticated,
+    limit="mail",
+    body=ChangeEmail,
+    returns=Nothing,
+    status=202,
+    message="Check the mail of the new address",
+    raises=(*_PASSWORD_ASKED, EmailTaken, ValidationFailed),
+)
+def change_email(call: Call, body: ChangeEmail) -> Nothing:
+    """Ask for another e-mail address.
+
+    It takes effect when the new address is verified by what is mailed to it. The old one is told then, and can undo
+    the change for seven days.
+    """
+    call.services.email_change.request(call.user.id, body.email, body.password, call.device)
+    return Nothing()
+
+
+@endpoint("GET /auth/events", access=authenticated, query=Page, returns=EventList, raises=(Unavailable,))
+def events(call: Call, page: Page) -> EventList:
+    """The user's own audit events, the newest first."""
+    return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))

@@ -1,0 +1,81 @@
+"""What the service says about itself: the OpenAPI document, Swagger UI, and a page for each error."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app, render_template, request
+
+from app.errors import CATALOGUE, NotFound
+from app.web.endpoint import Call, File, endpoint
+from app.web.guard import public
+from app.web.pages import site
+
+if TYPE_CHECKING:
+    from app.web.openapi import Specification
+
+_DAY = 86_400
+_HOUR = 3_600
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Swagger UI shows small pictures from data: addresses; nothing on a page is inline."""
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+}
+_STATIC = Path(__file__).parent.parent / "static"
+_OF_SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js")
+
+
+@endpoint("GET /", access=public, returns=File, cache=_HOUR, media_type="text/html")
+def index(_call: Call) -> File:
+    """A page that leads to the documentation."""
+    return _page("index.html", shows_mail=site().settings.profile == "development")
+
+
+@endpoint("GET /openapi.json", access=public, returns=File, cache=_HOUR)
+def openapi(_call: Call) -> File:
+    """The OpenAPI 3.1 document of this service."""
+    specification = cast("Specification", current_app.extensions["openapi"])
+    return File(specification.json(), "application/json")
+
+
+@endpoint("GET /swagger/", access=public, returns=File, cache=_HOUR, media_type="text/html")
+def swagger(_call: Call) -> File:
+    """The documentation to try out: Swagger UI, served from here."""
+    return _page("swagger.html")
+
+
+@endpoint("GET /errors/<code>", access=public, returns=File, cache=_HOUR, media_type="text/html", raises=(NotFound,))
+def error(_call: Call, code: str) -> File:
+    """What an error code means, why it comes, and what to do."""
+    failure = CATALOGUE.get(code)
+    if failure is None:
+        raise NotFound
+    return _page("error.html", failure=failure)
+
+
+@endpoint("GET /assets/<name>", access=public, returns=File, cache=_DAY, media_type="*/*", raises=(NotFound,))
+def asset(_call: Call, name: str) -> File:
+    """The style sheets and scripts of the pages."""
+    folder = resources.files("flask_swagger_ui") / "dist" if name in _OF_SWAGGER_UI else _STATIC
+    media_type = _MEDIA_TYPES.get(Path(name).suffix)
+    # What is asked for is looked up among the files that are there: no name leads out of the folder.
+    file = next((file for file in folder.iterdir() if file.name == name), None)
+    if media_type is None or file is None:
+        raise NotFound
+    return File(file.read_bytes(), media_type)
+
+
+def _page(template: str, **facts: object) -> File:
+    return File(
+        render_template(template, **facts, root=request.root_path).encode(),
+        "text/html; charset=utf-8",
+        {"Content-Security-Policy": _POLICY},
+    )

@@ -1,0 +1,22 @@
+"""The keys that verify access tokens."""
+
+from __future__ import annotations
+
+from app.errors import Unavailable
+from app.services.keys import JWKS_MAX_AGE
+from app.views.keys import KeySet
+from app.web.endpoint import Call, endpoint
+from app.web.guard import public
+
+
+@endpoint(
+    "GET /.well-known/jwks.json",
+    access=public,
+    returns=KeySet,
+    cache=JWKS_MAX_AGE,
+    media_type="application/jwk-set+json",
+    raises=(Unavailable,),
+)
+def jwks(call: Call) -> KeySet:
+    """The public keys (RFC 7517) with which others verify access tokens; empty with HS256, which has none."""
+    return KeySet.model_validate(call.services.keys.jwks())

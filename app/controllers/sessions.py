@@ -1,0 +1,65 @@
+"""Renewing, showing and ending sessions."""
+
+from __future__ import annotations
+
+from app.errors import (
+    InvalidRefreshToken,
+    InvalidRequest,
+    NotFound,
+    ReusedRefreshToken,
+    Unavailable,
+)
+from app.inputs.sessions import Logout, Refresh
+from app.views.auth import TokenPair
+from app.views.base import Nothing
+from app.views.sessions import SessionList
+from app.web.endpoint import Call, endpoint
+from app.web.guard import authenticated, public
+
+
+@endpoint(
+    "POST /auth/refresh",
+    access=public,
+    limit="refresh",
+    body=Refresh,
+    returns=TokenPair,
+    raises=(InvalidRefreshToken, ReusedRefreshToken, InvalidRequest, Unavailable),
+)
+def refresh(call: Call, body: Refresh) -> TokenPair:
+    """Exchange a refresh token for a new pair.
+
+    It stands in the body or in `Authorization: Bearer`. Each is exchanged once: sent again within
+    `REFRESH_GRACE_SECONDS` it gives the same new refresh token again, later it ends the session.
+    """
+    tokens = {token for token in (body.refresh_token, call.bearer) if token}
+    if len(tokens) > 1:
+        raise InvalidRequest("Two different refresh tokens were sent in the body and in Authorization.")
+    if not tokens:
+        raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
+    return TokenPair.of(call.services.sessions.refresh(tokens.pop(), call.device))
+
+
+@endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
+def logout(call: Call, body: Logout) -> Nothing:
+    """End this session, or all others, or all: at once, on every instance."""
+    call.services.sessions.log_out(call.caller, body.scope, call.device)
+    return Nothing()
+
+
+@endpoint("GET /auth/sessions", access=authenticated, returns=SessionList)
+def sessions(call: Call) -> SessionList:
+    """The sessions of the user that go on, in the order of their opening."""
+    return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)
+
+
+@endpoint(
+    "DELETE /auth/sessions/<session_id>",
+    access=authenticated,
+    returns=Nothing,
+    message="Session ended",
+    raises=(NotFound,),
+)
+def end_session(call: Call, session_id: str) -> Nothing:
+    """End one of the user's sessions: at once, on every instance."""
+    call.services.sessions.end(session_id, call.user, call.device)
+    return Nothing()

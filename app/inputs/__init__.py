@@ -1,0 +1,1 @@
+"""What requests may hold: one pydantic model a body or query, in files named like the controllers."""

@@ -1,0 +1,80 @@
+"""The bodies of `controllers/auth.py`."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from app.inputs.base import Body, one_is_given, wrong
+from app.inputs.fields import (
+    Email,
+    LoginNameText,
+    Name,
+    NewPassword,
+    SubmittedPassword,
+    Username,
+    refuse_own_words,
+    rules_of,
+)
+
+
+class Register(Body):
+    """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES asks."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": one_is_given("email", "username")})
+
+    # Fields are validated in this order, and each sees those before it: so all wrong ones are reported at once.
+    email: Email | None = Field(default=None, validate_default=True)
+    username: Username | None = Field(default=None, validate_default=True)
+    name: Name | None = None
+    password: NewPassword
+
+    @field_validator("email")
+    @classmethod
+    def _email_required(cls, email: str | None, info: ValidationInfo) -> str | None:
+        if email is None and rules_of(info).registration_requires in {"email", "both"}:
+            raise wrong("required", "An e-mail address is required.")
+        return email
+
+    @field_validator("username")
+    @classmethod
+    def _username_required(cls, username: str | None, info: ValidationInfo) -> str | None:
+        required = rules_of(info).registration_requires
+        if username is None and required in {"username", "both"}:
+            raise wrong("required", "A user name is required.")
+        # An e-mail address that was refused is not in the data: then this is not what is wrong.
+        if username is None and required == "either" and info.data.get("email", "") is None:
+            raise wrong("required", "An e-mail address or a user name is required.")
+        return username
+
+    @field_validator("password")
+    @classmethod
+    def _not_an_own_word(cls, password: str, info: ValidationInfo) -> str:
+        return refuse_own_words(password, (info.data.get("email"), info.data.get("username"), info.data.get("name")))
+
+
+class Login(Body):
+    """A name and a password. `login` takes an e-mail address as well as a user name: exactly one of the three."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": one_is_given("email", "username", "login"),
+            "examples": [{"login": "ann@example.com", "password": "correct horse battery staple"}],
+        }
+    )
+
+    email: LoginNameText | None = None
+    username: LoginNameText | None = None
+    login: LoginNameText | None = Field(default=None, validate_default=True)
+    password: SubmittedPassword
+
+    @field_validator("login")
+    @classmethod
+    def _exactly_one(cls, login: str | None, info: ValidationInfo) -> str | None:
+        # A name that was refused is not in the data, but was given.
+        given = [info.data.get("email", ""), info.data.get("username", ""), login]
+        count = sum(name is not None for name in given)
+        if count == 0:
+            raise wrong("required", "One of email, username and login is required.")
+        if count > 1:
+            raise wrong("ambiguous", "Only one of email, username and login may be given.")
+        return login

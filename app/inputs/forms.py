@@ -1,0 +1,39 @@
+"""The forms of `controllers/pages.py`: all text, what is left empty is not there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from app.inputs.base import Body, wrong
+from app.inputs.recovery import MailedTokenText, VerifyEmail
+
+_LONGEST_LINK = 1000
+
+
+def _token_of(text: str) -> str:
+    """The token in a link that was copied from a mail; a token alone stays as it is."""
+    return text.rpartition("#token=")[2].strip()
+
+
+class VerifyForm(VerifyEmail):
+    """What was mailed to the address, and, in the second step, whether it is one's own."""
+
+    answer: Literal["yes", "no"] | None = None
+
+
+class UndoForm(Body):
+    """The token of the link: from the script of the page, or, without one, with the link that was copied."""
+
+    token: MailedTokenText | None = None
+    link: Annotated[str, Field(max_length=_LONGEST_LINK), AfterValidator(_token_of)] | None = Field(
+        default=None, validate_default=True
+    )
+
+    @field_validator("link")
+    @classmethod
+    def _one_of_them(cls, link: str | None, info: ValidationInfo) -> str | None:
+        if not link and info.data.get("token", "") is None:
+            raise wrong("required", "Copy the whole link from the mail.")
+        return link

@@ -1,0 +1,1 @@
+"""Mail: what a letter says (`letters`), and the ways it leaves by (`smtp`, `maildir`). No Flask, no store."""

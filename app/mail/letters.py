@@ -1,0 +1,150 @@
+"""What we write: a letter for each kind of event, as text and as HTML, from one template each.
+
+`templates/<kind>.txt` holds the words once; `layout.txt` and `layout.html` put them on paper, so both say the same.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import UTC
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from app.mail.mail import Mail
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from jinja2 import Environment
+
+PAGES = {
+    "verify_email": "verify-email",
+    "change_email": "verify-email",
+    "confirm_registration": "verify-email",
+    "reset_password": "reset-password",
+    "email_changed": "undo-email",
+}
+"""The page that the link of a letter opens; the other kinds have no link."""
+TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
+"""Letters to addresses that nobody has proven: else anybody could have us write to anybody, so they hold nothing
+that a user wrote."""
+LABELS = (
+    ("username", "User name"),
+    ("new_email", "New e-mail address"),
+    ("device", "Device"),
+    ("ip", "IP address"),
+)
+"""The facts that a letter may tell, in its order, and what they are called there."""
+_WIDTH = 72
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DARK, _LIGHT = "#000000", "#ffffff"
+_LONGEST_FACT = 254
+
+
+class Letters:
+    """Writes letters in the name of a product."""
+
+    def __init__(self, product_name: str, color: str, public_url: str) -> None:
+        """`color` is #rrggbb, and that of buttons; `public_url` begins every link."""
+        self._look = {"product": product_name, "color": color, "on_color": readable_on(color), "home": public_url}
+
+    def write(
+        self,
+        kind: str,
+        *,
+        id: str,  # noqa: A002 - the name it has in Mail
+        to: str,
+        at: datetime,
+        facts: Mapping[str, str],
+        token: str | None = None,
+        code: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Mail:
+        """The letter about what happened `at` a time.
+
+        `facts` may hold `ip`, `device`, `username` and `new_email`; `token` makes the link, which only the kinds in
+        PAGES have; `code` is the code that can be typed in instead. Raises ValueError if a link lacks its token.
+        """
+        page = PAGES.get(kind)
+        if (page is None) != (token is None):
+            raise ValueError(f"{kind} has to come {'with' if page else 'without'} a token")
+        known = {} if kind in TO_UNPROVEN else {name: _one_line(text) for name, text in facts.items()}
+        content = {
+            **self._look,
+            "details": [("When", in_words(at)), *((label, known[name]) for name, label in LABELS if known.get(name))],
+            "page": f"{self._look['home']}/{page}",
+            "link": f"{self._look['home']}/{page}#token={token}" if token else None,
+            "code": _spaced(code) if code else None,
+            "expires": in_words(expires_at) if expires_at else None,
+        }
+        texts, pages = self._environments
+        template = texts.get_template(f"{kind}.txt")
+        subject = "".join(template.blocks["subject"](template.new_context(content)))
+        return Mail(
+            id=id,
+            to=to,
+            subject=subject,
+            text=template.render(content, layout="layout.txt"),
+            html=pages.get_template(f"{kind}.txt").render(content, layout="layout.html", subject=subject),
+        )
+
+    @cached_property
+    def _environments(self) -> tuple[Environment, Environment]:
+        """Jinja2 for text and, escaping all that is put in, for HTML."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - who mails nothing saves it
+
+        def environment(*, autoescape: bool) -> Environment:
+            made = Environment(
+                loader=PackageLoader("app.mail"),
+                autoescape=autoescape,  # noqa: S701 - off for text, on for HTML
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                keep_trailing_newline=True,
+            )
+            made.filters["paragraphs"] = _paragraphs
+            made.filters["filled"] = _filled
+            return made
+
+        return environment(autoescape=False), environment(autoescape=True)
+
+
+def in_words(moment: datetime) -> str:
+    """A time as "21 November 2026, 14:05 UTC", whatever the locale of the process."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M} UTC"
+
+
+def readable_on(color: str) -> str:
+    """Black or white, whichever is read better on this colour (#rrggbb), by WCAG 2.2's relative luminance."""
+    shares = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - WCAG's own
+        for share in shares
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return _DARK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else _LIGHT
+
+
+def _one_line(text: str) -> str:
+    """A text that somebody else chose, so that it stays within its line."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_LONGEST_FACT]
+
+
+def _spaced(code: str) -> str:
+    plain = code.replace("-", "").upper()
+    return f"{plain[:4]}-{plain[4:]}"
+
+
+def _paragraphs(text: str) -> Sequence[str]:
+    """The paragraphs of a block, each in one line. Of escaped text they are escaped text, too."""
+    return [type(text)(" ").join(part.split()) for part in text.strip().split("\n\n") if part.strip()]
+
+
+def _filled(text: str) -> str:
+    """A paragraph in lines that fit into every mail program."""
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False)

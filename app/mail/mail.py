@@ -1,0 +1,35 @@
+"""A mail that is ready to be sent, and what every way of sending it has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one address; `text` and `html` say the same. `id` makes the Message-ID: a repeat has the same."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+class MailRefusedError(Exception):
+    """The server refused the recipient or the message for good: do not try again. The text tells the cause."""
+
+
+class MailFailedError(Exception):
+    """The mail did not leave this time: try again later. The text tells the cause, without any credentials."""
+
+
+class Mailer(Protocol):
+    """A way of sending mail; several threads may call it at once."""
+
+    def send(self, mail: Mail) -> None:
+        """Hand the mail over; when this returns, it is the receiver's to deliver.
+
+        Raises MailRefusedError or MailFailedError.
+        """

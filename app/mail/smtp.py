@@ -1,0 +1,157 @@
+"""Mail by SMTP (RFC 5321), under TLS unless the settings say otherwise."""
+
+from __future__ import annotations
+
+import os
+import re
+import smtplib
+import socket
+import ssl
+import time
+from contextlib import contextmanager, suppress
+from threading import Timer
+from typing import TYPE_CHECKING
+
+from app.config.mail_values import smtp_server
+from app.mail.mail import MailFailedError, MailRefusedError
+from app.mail.message import compose, recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from email.headerregistry import Address
+    from email.message import EmailMessage
+
+    from app.config.mail_values import SmtpServer
+    from app.mail.mail import Mail
+
+TIMEOUT = 10.0
+"""Seconds that the server may take for one answer."""
+DEADLINE = 30.0
+"""Seconds that one mail may take in all, however slowly the server speaks."""
+_PERMANENT = range(500, 600)
+_NOT_SIGNED_IN = 530
+"""RFC 4954 section 6: it is the settings that are wrong, not the recipient."""
+_LONGEST_CAUSE = 200
+
+
+class SmtpMailer:
+    """Sends each mail over a connection of its own; several threads may send at once."""
+
+    def __init__(self, url: str, sender: Address, timeout: float = TIMEOUT, deadline: float = DEADLINE) -> None:
+        """`url` is SMTP_URL; `timeout` and `deadline` are seconds, for one answer and for a whole mail.
+
+        Raises ValueError if the URL is wrong.
+        """
+        self._server = smtp_server(url)
+        self._sender = sender
+        self._timeout = timeout
+        self._deadline = deadline
+        self._context: ssl.SSLContext | None = None
+
+    def send(self, mail: Mail) -> None:
+        """Hand the mail to the server. Raises MailRefusedError or MailFailedError; neither tells user or password."""
+        to = recipient(mail)
+        message = compose(mail, self._sender)
+        cause: MailRefusedError | MailFailedError | None = None
+        try:
+            self._deliver(message, to)
+        except smtplib.SMTPRecipientsRefused as error:
+            cause = self._refused(*error.recipients[to], to)
+        except smtplib.SMTPDataError as error:
+            cause = self._refused(error.smtp_code, error.smtp_error, to)
+        except smtplib.SMTPAuthenticationError as error:  # its words may repeat what was sent
+            cause = MailFailedError(f"the mail server refused user and password ({error.smtp_code})")
+        except smtplib.SMTPResponseException as error:
+            cause = MailFailedError(self._told(error.smtp_code, error.smtp_error, to))
+        except (OSError, smtplib.SMTPException) as error:  # time-outs, certificates, a lost connection
+            cause = MailFailedError(f"{self._server.host}:{self._server.port}: {error or type(error).__name__}")
+        if cause is not None:  # raised out here, so that it does not carry the server's words along
+            raise cause
+
+    def _deliver(self, message: EmailMessage, to: str) -> None:
+        with _cut_off_after(self._deadline) as watch:
+            connection = _Connection(self._server, self._sender.domain, self._timeout, self._tls, watch)
+            try:
+                if self._server.security == "starttls":
+                    connection.starttls(context=self._tls())
+                if self._server.user and self._server.password:
+                    connection.login(self._server.user, self._server.password)
+                connection.send_message(message, self._sender.addr_spec, [to])
+                with suppress(OSError, smtplib.SMTPException):  # the mail is the server's by now
+                    connection.quit()
+            finally:
+                connection.close()
+
+    def _tls(self) -> ssl.SSLContext:
+        """What checks the certificate; made once, since it reads every authority of the system."""
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=self._server.ca)
+        return self._context
+
+    def _refused(self, code: int, words: bytes | str, to: str) -> MailRefusedError | MailFailedError:
+        """What an answer to the recipient or the message means."""
+        told = self._told(code, words, to)
+        return MailRefusedError(told) if code in _PERMANENT and code != _NOT_SIGNED_IN else MailFailedError(told)
+
+    def _told(self, code: int, words: bytes | str, to: str) -> str:
+        """What the server answered, in one short line for the log, without the secrets and the recipient."""
+        text = words.decode(errors="replace") if isinstance(words, bytes) else words
+        for hidden in filter(None, (self._server.password, self._server.user, to)):
+            text = re.sub(re.escape(hidden), "***", text, flags=re.IGNORECASE)
+        line = "".join(character if character.isprintable() else " " for character in text)
+        return f"the mail server answered {code} {line}"[:_LONGEST_CAUSE]
+
+
+class _Connection(smtplib.SMTP):
+    """smtplib's connection, with its socket told to `watch` before anything is read from it."""
+
+    def __init__(
+        self,
+        server: SmtpServer,
+        own_name: str,  # smtplib would ask the DNS for one
+        timeout: float,
+        tls: Callable[[], ssl.SSLContext],
+        watch: Callable[[socket.socket], None],
+    ) -> None:
+        self._tls = tls() if server.security == "tls" else None
+        self._watch = watch
+        super().__init__(server.host, server.port, own_name, timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """What SMTP_SSL overrides, too."""
+        plain = socket.create_connection((host, port), timeout)
+        self._watch(plain)
+        return self._tls.wrap_socket(plain, server_hostname=host) if self._tls else plain
+
+
+@contextmanager
+def _cut_off_after(seconds: float) -> Iterator[Callable[[socket.socket], None]]:
+    """Gives a function that takes a socket, whose connection is then cut off after these seconds.
+
+    A time-out of the socket would not do: it begins again with each byte.
+    """
+    end = time.monotonic() + seconds
+    copies: list[socket.socket] = []
+
+    def watch(sock: socket.socket) -> None:
+        # A copy: TLS puts another socket in the place of this one.
+        copies.append(socket.socket(fileno=os.dup(sock.fileno())))
+        if time.monotonic() >= end:
+            sock.close()
+            raise TimeoutError("timed out")
+
+    def cut() -> None:
+        for copy in copies:
+            with suppress(OSError):  # it is closed already
+                copy.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield watch
+    finally:
+        timer.cancel()
+        timer.join()
+        for copy in copies:
+            copy.close()

@@ -1,0 +1,50 @@
+"""The names of things: new identifiers, and the form in which e-mail addresses and user names are compared."""
+
+from __future__ import annotations
+
+import email_validator
+import uuid_utils
+
+# Teams run this service inside their own networks, under names that are not for the Internet (RFC 6761, 6762).
+for _name in ("local", "test"):
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(_name)
+
+LONGEST_EMAIL = 254
+"""Characters, RFC 5321 section 4.5.3.1.3."""
+LONGEST_LOCAL_PART = 64
+"""Characters before the @, RFC 5321 section 4.5.3.1.1; email_validator looks at them where it is `strict`."""
+
+
+def new_id() -> str:
+    """A new identifier: a UUIDv7 (RFC 9562) as text, so that what was made later sorts later."""
+    return str(uuid_utils.uuid7())
+
+
+def parse_email(text: str) -> email_validator.ValidatedEmail:
+    """The parts of an e-mail address; raises email_validator.EmailNotValidError.
+
+    The local part is ASCII, the domain may be international (RFC 5890); no DNS is asked.
+    """
+    return email_validator.validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False, strict=True)
+
+
+def email_key(address: str) -> str | None:
+    """What e-mail addresses are compared by: lower case, the domain in its ASCII form; None if it is no address."""
+    if len(address.strip()) > LONGEST_EMAIL:
+        return None
+    try:
+        ascii_email = parse_email(address).ascii_email
+    except email_validator.EmailNotValidError:
+        return None
+    return ascii_email.lower() if ascii_email else None
+
+
+def comparable_email(text: str) -> str:
+    """The `email_key` of an address; of a text that is none, the same trimmed and in lower case, which nobody has."""
+    return email_key(text) or text.strip().lower()
+
+
+def username_key(username: str) -> str | None:
+    """What user names are compared by: lower case; None if no user name can look like this."""
+    trimmed = username.strip()
+    return trimmed.lower() if trimmed.isascii() and trimmed.isprintable() else None

@@ -1,0 +1,106 @@
+"""The store on MongoDB: its repositories over one connection, and its care."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pymongo.errors import OperationFailure
+
+from app import clock
+from app.models.mongo.connection import CODEC, Connection, Document, answering
+from app.models.mongo.event import MongoEvents
+from app.models.mongo.held_email import MongoHeldEmails
+from app.models.mongo.indexes import create_indexes, index_problems
+from app.models.mongo.keyring import MongoKeyrings
+from app.models.mongo.lease import MongoLeases
+from app.models.mongo.login_failures import MongoLoginFailures
+from app.models.mongo.mail_request import MongoMailRequests
+from app.models.mongo.session import MongoSessions
+from app.models.mongo.user import MongoUsers
+from app.models.store import UnusableStoreError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pymongo import MongoClient
+
+OLDEST_VERSION: Final = 7
+"""MongoDB 6 has had no security fixes since July 2025."""
+
+CLOCK_SECONDS: Final = 5
+"""How far the server's clock may be from ours."""
+
+_INDEX_SECONDS: Final = 600
+"""An index over a large collection that it was dropped from takes minutes."""
+
+
+class MongoStore:
+    """`app.models.store.Store` on MongoDB."""
+
+    product = "MongoDB"
+
+    def __init__(self, uri: str, database: str, *, client: MongoClient[Document] | None = None) -> None:
+        """`client` is used instead of one for `uri`; it has to give aware datetimes."""
+        self._connection = Connection(uri, database, client)
+        self.users = MongoUsers(self._connection)
+        self.sessions = MongoSessions(self._connection)
+        self.held_emails = MongoHeldEmails(self._connection)
+        self.mail_requests = MongoMailRequests(self._connection)
+        self.events = MongoEvents(self._connection)
+        self.login_failures = MongoLoginFailures(self._connection)
+        self.keyrings = MongoKeyrings(self._connection)
+        self.leases = MongoLeases(self._connection)
+
+    def prepare(self) -> None:
+        try:
+            self.ping()
+            with answering(_INDEX_SECONDS):
+                create_indexes(self._connection.database)
+        except OperationFailure as error:
+            text = (error.details or {}).get("errmsg", error)
+            raise UnusableStoreError(f"MongoDB refuses the service: {text}") from error
+
+    @answering()
+    def ping(self) -> None:
+        self._connection.database.command("ping")
+
+    @answering()
+    def problems(self) -> list[str]:
+        """Lines that begin with "note:" tell of what is only worth knowing."""
+        admin = self._connection.client.get_database("admin")
+        # By its old name, which every server understands.
+        hello = admin.command("isMaster", codec_options=CODEC)
+        asked_at = clock.now()
+        version = str(admin.command("buildInfo")["version"])
+        return [
+            *index_problems(self._connection.database),
+            *version_problems(version),
+            *clock_problems(hello["localTime"], asked_at),
+            *topology_notes(hello),
+        ]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def version_problems(version: str) -> list[str]:
+    """Whether a server of this version ("8.0.4") is too old."""
+    if int(version.partition(".")[0]) >= OLDEST_VERSION:
+        return []
+    return [f"MongoDB {version} is too old: use {OLDEST_VERSION}.0 or later"]
+
+
+def clock_problems(theirs: datetime, ours: datetime) -> list[str]:
+    """Whether the server's clock and ours are too far apart."""
+    seconds = (theirs - ours).total_seconds()
+    if abs(seconds) <= CLOCK_SECONDS:
+        return []
+    side = "ahead of" if seconds > 0 else "behind"
+    return [f"the clock of MongoDB is {abs(seconds):.0f} s {side} ours: let both follow NTP"]
+
+
+def topology_notes(hello: Document) -> list[str]:
+    """A note if the server, by its answer to `hello`, is no member of a replica set or a sharded cluster."""
+    if "setName" in hello or hello.get("msg") == "isdbgrid":
+        return []
+    return ["note: MongoDB is not a replica set: nothing takes over when it fails, and writes are not retried"]

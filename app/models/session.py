@@ -1,0 +1,94 @@
+"""Sessions, and what a store can do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.models.user import User
+
+LONGEST_USER_AGENT = 512
+"""Characters of a User-Agent header that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login that goes on. `seed` (32 random bytes) and `generation` make its refresh token."""
+
+    id: str
+    user_id: str
+    auth_epoch: int
+    seed: bytes = field(repr=False)
+    generation: int
+    created_at: datetime
+    last_used_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+    ip: str
+    user_agent: str
+    rotated_at: datetime | None = None
+    """When the present generation took the place of the one before; None in the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSession:
+    """A session that holds, together with its user."""
+
+    session: Session
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request acts for: a user, by way of a session."""
+
+    user: User
+    session_id: str
+    opened_at: datetime
+    """When the user logged in to this session."""
+    last_used_at: datetime
+    """When the session was last used, as far as that was written down."""
+
+
+class Sessions(Protocol):
+    """The verbs of a store for sessions. Each raises `Unavailable` when the store does not answer."""
+
+    def open(self, session: Session) -> None:
+        """Keep a new session and set its user's `last_login_at` to its `created_at`; nothing if he was deleted."""
+
+    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
+        """The user of a session that holds, in one round trip; None if there is no such session.
+
+        It holds if it is this user's, has not ended, `expires_at` is after `now`, the user is active, and its
+        epoch is the user's, or it is the session that the user kept at the last change of epoch.
+        """
+
+    def find(self, session_id: str, now: datetime) -> HeldSession | None:
+        """A session that holds (see `principal`) and whose `idle_expires_at` is after `now`, in one round trip."""
+
+    def of_user(self, user_id: str, now: datetime) -> list[Session]:
+        """The sessions of a user for which `find` would give one, in the order of their opening."""
+
+    def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
+        """Begin the next generation of a session that is still in `generation`; False if it is not, or has ended.
+
+        One atomic conditional write: `rotated_at` and `last_used_at` become `now`.
+        """
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        """Note that a session was used; `last_used_at` never goes back."""
+
+    def end(self, session_id: str, user_id: str) -> bool:
+        """End a session of this user; False if he has no such session."""
+
+    def end_all(self, user_id: str) -> int:
+        """Delete all sessions of a user, whether they hold or not; how many they were."""
+
+    def trim(self, user_id: str, keep: int) -> None:
+        """End all sessions of a user but the `keep` that were used last, of those that hold."""
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; how many they were."""

@@ -1,0 +1,53 @@
+"""The keyring in SQL: one row with a JSON document, whose version guards each write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.models.keyring import StoredKey, StoredKeyring
+from app.models.sql.schema import KEYRINGS
+
+if TYPE_CHECKING:
+    from app.models.sql.database import Database
+
+_NAME: Final = "signing"
+_TIMES: Final = ("created_at", "signs_from")
+
+_LOAD: Final = select(KEYRINGS.c.version, KEYRINGS.c.document).where(KEYRINGS.c.name == _NAME)
+_BEGIN: Final = insert(KEYRINGS)
+_REPLACE: Final = update(KEYRINGS).where(KEYRINGS.c.name == _NAME, KEYRINGS.c.version == bindparam("before"))
+
+
+class SqlKeyrings:
+    """`app.models.keyring.Keyrings` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self) -> StoredKeyring | None:
+        rows = self._database.rows(_LOAD)
+        if not rows:
+            return None
+        version, document = rows[0]
+        return StoredKeyring(version, tuple(_key_of(fields) for fields in json.loads(document)))
+
+    def save(self, keyring: StoredKeyring) -> bool:
+        document = json.dumps([asdict(key) for key in keyring.keys], default=datetime.isoformat)
+        content = {"version": keyring.version, "document": document}
+        if keyring.version > 1:
+            return self._database.change(_REPLACE, {"before": keyring.version - 1, **content}) == 1
+        try:
+            self._database.change(_BEGIN, {"name": _NAME, **content})
+        except IntegrityError:
+            return False
+        return True
+
+
+def _key_of(fields: dict[str, Any]) -> StoredKey:
+    return StoredKey(**fields | {name: datetime.fromisoformat(fields[name]) for name in _TIMES})

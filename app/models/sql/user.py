@@ -1,0 +1,222 @@
+"""Users in SQL: a row each, which is the whole account; what is under way in it lies in columns of JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import EmailTaken, UsernameTaken
+from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.models.identifiers import email_key, username_key
+from app.models.sql.documents import all_of, one_of, written
+from app.models.sql.schema import USERS
+from app.models.user import AlreadyThereError, Credentials, User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Executable
+
+    from app.models.sql.database import Database
+
+_COLUMNS: Final = USERS.c
+USER_COLUMNS: Final = (
+    _COLUMNS.id,
+    _COLUMNS.email,
+    _COLUMNS.email_verified,
+    _COLUMNS.username,
+    _COLUMNS.name,
+    _COLUMNS.roles,
+    _COLUMNS.status,
+    _COLUMNS.created_at,
+    _COLUMNS.last_login_at,
+)
+"""What `user_of` makes a user of."""
+
+_THIS: Final = _COLUMNS.id == bindparam("user_id")
+_OTHERS: Final = _COLUMNS.id != bindparam("user_id")
+_BY_EMAIL: Final = _COLUMNS.email_key == bindparam("key")
+_BY_USERNAME: Final = _COLUMNS.username_key == bindparam("key")
+_NEXT_REVISION: Final = _COLUMNS.revision + 1
+
+_ACCOUNTS: Final = select(
+    *USER_COLUMNS,
+    _COLUMNS.password_hash,
+    _COLUMNS.auth_epoch,
+    _COLUMNS.kept_session,
+    _COLUMNS.codes,
+    _COLUMNS.pending_email,
+    _COLUMNS.undo_offers,
+    _COLUMNS.notices,
+    _COLUMNS.due_at,
+    _COLUMNS.revision,
+)
+_ACCOUNT: Final = _ACCOUNTS.where(_THIS)
+_ACCOUNT_BY_EMAIL: Final = _ACCOUNTS.where(_BY_EMAIL)
+_CHANGING_TO: Final = (
+    _ACCOUNTS.where(_COLUMNS.pending_email_key == bindparam("key"))
+    .order_by(_COLUMNS.id.desc())
+    .limit(bindparam("limit"))
+)
+_CREDENTIALS: Final = select(*USER_COLUMNS, _COLUMNS.password_hash, _COLUMNS.auth_epoch)
+_CREDENTIALS_BY_EMAIL: Final = _CREDENTIALS.where(_BY_EMAIL)
+_CREDENTIALS_BY_USERNAME: Final = _CREDENTIALS.where(_BY_USERNAME)
+_EMAIL_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_EMAIL, _OTHERS)
+_USERNAME_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_USERNAME, _OTHERS)
+_DUE: Final = (
+    select(_COLUMNS.id).where(_COLUMNS.due_at <= bindparam("now")).order_by(_COLUMNS.due_at).limit(bindparam("limit"))
+)
+_ROLES: Final = select(_COLUMNS.roles).where(_COLUMNS.status == "active").distinct()
+_ADD: Final = insert(USERS)
+_SAVE: Final = update(USERS).where(_THIS, _COLUMNS.revision == bindparam("seen")).values(revision=_NEXT_REVISION)
+_REMOVE: Final = delete(USERS).where(_THIS)
+_REPLACE_HASH: Final = (
+    update(USERS)
+    .where(_THIS, _COLUMNS.password_hash == bindparam("verified"))
+    .values(password_hash=bindparam("new"), revision=_NEXT_REVISION)
+)
+_END_SESSIONS: Final = (
+    update(USERS)
+    .where(_THIS, _COLUMNS.status == "active")
+    .values(auth_epoch=_COLUMNS.auth_epoch + 1, revision=_NEXT_REVISION)
+)
+
+
+def _page(condition: ColumnElement[bool]) -> Select[Any]:
+    behind = _COLUMNS.id > bindparam("after")
+    return select(*USER_COLUMNS).where(behind, condition).order_by(_COLUMNS.id).limit(bindparam("limit"))
+
+
+_PAGE: Final = _page(_COLUMNS.status != "deleted")
+_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active")
+
+
+def user_of(fields: Iterable[Any]) -> User:
+    """The user whose USER_COLUMNS have these values."""
+    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at = fields
+    names = tuple(roles.split(",")) if roles else ()
+    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at)
+
+
+class SqlUsers:
+    """`app.models.user.Users` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, account: Account) -> None:
+        user = account.user
+        first = {"id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
+        try:
+            self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id)
+        except IntegrityError:
+            if self.account(user.id) is not None:
+                raise AlreadyThereError from None
+            raise
+
+    def account(self, user_id: str) -> Account | None:
+        rows = self._database.rows(_ACCOUNT, {"user_id": user_id})
+        return _account_of(rows[0]) if rows else None
+
+    def account_by_email(self, email_key: str) -> Account | None:
+        rows = self._database.rows(_ACCOUNT_BY_EMAIL, {"key": email_key})
+        return _account_of(rows[0]) if rows else None
+
+    def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
+        rows = self._database.rows(_CHANGING_TO, {"key": email_key, "limit": limit})
+        return [_account_of(row) for row in rows]
+
+    def save(self, account: Account) -> bool:
+        guard = {"user_id": account.user.id, "seen": account.revision}
+        return self._write(_SAVE, _row_of(account) | guard, account.user.id) == 1
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        return [row[0] for row in self._database.rows(_DUE, {"now": now, "limit": limit})]
+
+    def any_with_role(self, role: str) -> bool:
+        # However many users there are, they have few different sets of roles.
+        return any(role in roles.split(",") for (roles,) in self._database.rows(_ROLES))
+
+    def remove(self, user_id: str) -> None:
+        self._database.change(_REMOVE, {"user_id": user_id})
+
+    def credentials_by_email(self, email_key: str) -> Credentials | None:
+        return self._credentials(_CREDENTIALS_BY_EMAIL, email_key)
+
+    def credentials_by_username(self, username_key: str) -> Credentials | None:
+        return self._credentials(_CREDENTIALS_BY_USERNAME, username_key)
+
+    def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
+        return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
+
+    def end_sessions(self, user_id: str, keep: str | None) -> bool:
+        return self._database.change(_END_SESSIONS, {"user_id": user_id, "kept_session": keep}) == 1
+
+    def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
+        statement = _PAGE_OF_ACTIVE if active_only else _PAGE
+        rows = self._database.rows(statement, {"after": after or "", "limit": limit})
+        return [user_of(row) for row in rows]
+
+    def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
+        rows = self._database.rows(statement, {"key": key})
+        if not rows:
+            return None
+        *fields, password_hash, auth_epoch = rows[0]
+        return Credentials(user_of(fields), password_hash, auth_epoch)
+
+    def _write(self, statement: Executable, row: dict[str, Any], user_id: str) -> int:
+        """Do one conditional write of names; how many rows it met. Raises EmailTaken or UsernameTaken."""
+        try:
+            return self._database.change(statement, row)
+        except IntegrityError:
+            # Which rule was broken, each product tells in other words: a read says it in the same way on all.
+            if self._database.rows(_EMAIL_OF_ANOTHER, {"key": row["email_key"], "user_id": user_id}):
+                raise EmailTaken from None
+            if self._database.rows(_USERNAME_OF_ANOTHER, {"key": row["username_key"], "user_id": user_id}):
+                raise UsernameTaken from None
+        # Who had the name may have given it up before the read.
+        return self._database.change(statement, row)
+
+
+def _row_of(account: Account) -> dict[str, Any]:
+    """What of an account is written at each replacement."""
+    user, pending = account.user, account.pending_email
+    return {
+        "email": user.email,
+        "email_key": user.email and email_key(user.email),
+        "email_verified": user.email_verified,
+        "username": user.username,
+        "username_key": user.username and username_key(user.username),
+        "name": user.name,
+        "roles": ",".join(user.roles),
+        "status": user.status,
+        "password_hash": account.password_hash,
+        "auth_epoch": account.auth_epoch,
+        "kept_session": account.kept_session,
+        "codes": written(account.codes),
+        "pending_email": written(pending),
+        "pending_email_key": pending and email_key(pending.email),
+        "undo_offers": written(account.undo_offers),
+        "notices": written(account.notices),
+        "due_at": account.due_at,
+    }
+
+
+def _account_of(row: Iterable[Any]) -> Account:
+    """The account whose columns of `_ACCOUNTS` have these values."""
+    *user, password_hash, auth_epoch, kept_session, codes, pending, undo_offers, notices, due_at, revision = row
+    return Account(
+        user_of(user),
+        password_hash,
+        auth_epoch,
+        kept_session,
+        all_of(LiveCode, codes),
+        one_of(PendingEmail, pending),
+        all_of(UndoOffer, undo_offers),
+        all_of(Notice, notices),
+        due_at,
+        revision,
+    )

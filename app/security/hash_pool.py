@@ -1,0 +1,76 @@
+"""The threads that hash passwords: few, with a short queue in front.
+
+Hashing is the one costly thing this service does. A pool of its own keeps a storm of logins from starving the
+requests that only carry a token: what does not fit is refused at once, with 503 `overloaded`.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from app.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class HashPool:
+    """At most `threads` jobs running and `queue` jobs waiting, none of these longer than `deadline` seconds.
+
+    Threads start with the first job: a pool may be built before a fork and used after it.
+    """
+
+    def __init__(self, *, threads: int, queue: int, deadline: float) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password-hash")
+        self._threads = threads
+        self._room = threads + queue
+        self._deadline = deadline
+        self._admitted = 0
+        self._lock = Lock()
+
+    def run(
+        self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Run the function in the pool; give back its result, or raise what it raised.
+
+        Overloaded, before any work is done, when the queue is full or the pool closed, and when the job has
+        waited for `deadline` seconds without being started: it is then never run. A job that was started in
+        time is finished, since its cost is being spent anyway.
+        """
+        with self._lock:
+            if self._admitted >= self._room:
+                raise self._overloaded()
+            future = self._executor.submit(function, *args, **kwargs)
+            self._admitted += 1
+        try:
+            with suppress(TimeoutError, CancelledError):
+                return future.result(timeout=self._deadline)
+            if future.cancel():
+                raise self._overloaded()
+            # A job begun in time, or a TimeoutError that the function itself raised.
+            return future.result()
+        finally:
+            with self._lock:
+                self._admitted -= 1
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are admitted and not yet running."""
+        return max(0, self._admitted - self._threads)
+
+    def close(self) -> None:
+        """Refuse the jobs that wait and all later ones, finish those that run, and end the threads."""
+        with self._lock:
+            self._room = 0
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _overloaded(self) -> Overloaded:
+        # By then every job that is in the queue now has been answered, one way or the other.
+        return Overloaded(retry_after=math.ceil(self._deadline))

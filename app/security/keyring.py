@@ -1,0 +1,144 @@
+"""The signing keys in memory: made, sealed for the store, opened from it, published.
+
+A private key lies in the store as a JWK (RFC 7517) sealed with AES-256-GCM; its kid and algorithm are the
+associated data, so that a sealed key cannot be passed off as another.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from jwt import get_algorithm_by_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from app.security.secret_keys import RootKey, SecretKeys
+
+Algorithm = Literal["ES256", "HS256", "EdDSA", "RS256"]
+
+_NONCE_BYTES = 12
+_SEAL = "latchkey keyring seal"
+_HS256 = "latchkey hs256 "
+_GENERATORS: dict[str, Callable[[], Any]] = {
+    "ES256": lambda: generate_private_key(SECP256R1()),
+    "EdDSA": Ed25519PrivateKey.generate,
+    "RS256": lambda: generate_rsa_key(public_exponent=65537, key_size=3072),
+}
+
+
+class KeyringSealedError(Exception):
+    """A signing key was sealed under a secret that is not at hand, or was tampered with."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as the store keeps it. `sealed` is empty for HS256, whose key is derived and lies nowhere.
+
+    `wrapped_by` names the secret that seals it, or that it is derived from; it signs from `signs_from` on. A key of
+    HS256 that a former secret derived is sealed like any other (`reseal`).
+    """
+
+    kid: str
+    alg: str
+    created_at: datetime
+    signs_from: datetime
+    wrapped_by: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that is open: it signs from `signs_from` on, and verifies with its own algorithm only."""
+
+    kid: str
+    alg: str
+    signs_from: datetime
+    signing: Any = field(repr=False)
+    verifying: Any = field(repr=False)
+
+    def public_jwk(self) -> dict[str, Any] | None:
+        """What is published of the key (RFC 7517); None for HS256, of which nothing is."""
+        if self.alg == "HS256":
+            return None
+        jwk = get_algorithm_by_name(self.alg).to_jwk(self.verifying, as_dict=True)
+        return {"kid": self.kid, "use": "sig", "alg": self.alg} | {
+            name: value for name, value in jwk.items() if name != "key_ops"
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The open keys, by kid; `version` tells what a process has open now from what it had before."""
+
+    version: int
+    keys: Mapping[str, SigningKey]
+
+    def signing_key(self, now: datetime, algorithm: Algorithm) -> SigningKey:
+        """The key that signs at `now`: of those of the algorithm that have begun, or else of all, the last to begin."""
+        begun = [key for key in self.keys.values() if key.signs_from <= now]
+        wanted = [key for key in begun if key.alg == algorithm]
+        return max(wanted or begun or self.keys.values(), key=lambda key: (key.signs_from, key.kid))
+
+    def jwks(self) -> dict[str, Any]:
+        """The JWK set that is published (RFC 7517 section 5)."""
+        published = (key.public_jwk() for key in self.keys.values())
+        return {"keys": [jwk for jwk in published if jwk is not None]}
+
+
+def generate(alg: Algorithm, root: RootKey, *, now: datetime, signs_from: datetime) -> StoredKey:
+    """A new key of this algorithm, sealed under `root`."""
+    kid = secrets.token_urlsafe(12)
+    if alg == "HS256":
+        return StoredKey(kid, alg, now, signs_from, root.name, "")
+    jwk = get_algorithm_by_name(alg).to_jwk(_GENERATORS[alg](), as_dict=True)
+    return StoredKey(kid, alg, now, signs_from, root.name, _seal(kid, alg, jwk, root))
+
+
+def reseal(key: StoredKey, roots: SecretKeys) -> StoredKey:
+    """The same key under the current secret, the key itself if it is already; raises KeyringSealedError.
+
+    One of HS256 cannot be derived from another secret: it is sealed, and verifies what it signed.
+    """
+    if key.wrapped_by == roots.current.name:
+        return key
+    jwk = get_algorithm_by_name(key.alg).to_jwk(unseal(key, roots).signing, as_dict=True)
+    return replace(key, wrapped_by=roots.current.name, sealed=_seal(key.kid, key.alg, jwk, roots.current))
+
+
+def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
+    """Open a key; raises KeyringSealedError when no secret does."""
+    root = roots.named(key.wrapped_by)
+    if root is None:
+        raise KeyringSealedError(f"the signing key {key.kid} is sealed under another SECRET_KEY")
+    if key.alg == "HS256" and not key.sealed:
+        derived = root.derive(_HS256 + key.kid)
+        return SigningKey(key.kid, key.alg, key.signs_from, derived, derived)
+    try:
+        sealed = urlsafe_b64decode(key.sealed)
+        jwk = AESGCM(root.derive(_SEAL)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(key.kid, key.alg))
+    except (InvalidTag, ValueError):  # ValueError where it is no base64, or too short for a nonce
+        raise KeyringSealedError(f"the signing key {key.kid} was altered in the store") from None
+    private = get_algorithm_by_name(key.alg).from_jwk(jwk.decode())
+    verifying = private if key.alg == "HS256" else private.public_key()
+    return SigningKey(key.kid, key.alg, key.signs_from, private, verifying)
+
+
+def _seal(kid: str, alg: str, jwk: dict[str, Any], root: RootKey) -> str:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    sealed = nonce + AESGCM(root.derive(_SEAL)).encrypt(nonce, json.dumps(jwk).encode(), _bound(kid, alg))
+    return urlsafe_b64encode(sealed).decode()
+
+
+def _bound(kid: str, alg: str) -> bytes:
+    return json.dumps([kid, alg]).encode()

@@ -1,0 +1,62 @@
+"""Refresh tokens: nothing of them lies in the store, each is computed from the session's seed.
+
+A token is the session, its generation, and a MAC over both and the seed: whoever reads the store without
+SECRET_KEY can make none, and the next generation's token can be computed again for a client that lost the reply.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.security.canonical import decoded
+
+if TYPE_CHECKING:
+    from app.security.secret_keys import RootKey, SecretKeys
+
+_LABEL = "latchkey refresh token"
+_VERSION = 1
+_FIELDS = struct.Struct(">H16sI")
+_MAC_BYTES = 32
+"""Version, session, generation and MAC make 54 bytes, which base64 encodes in one way only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """What a refresh token says; whether it is genuine, only the seed of its session tells."""
+
+    session_id: str
+    generation: int
+    mac: bytes = field(repr=False)
+
+
+def make(root: RootKey, session_id: str, generation: int, seed: bytes) -> str:
+    """The refresh token of a session (a UUID) in its `generation`: 72 characters of base64url."""
+    fields = _FIELDS.pack(_VERSION, UUID(session_id).bytes, generation)
+    return urlsafe_b64encode(fields + _mac(root, fields, seed)).decode()
+
+
+def parse(token: str) -> RefreshToken | None:
+    """What a token says; None for what cannot be one, so that it costs no look into the store."""
+    content = decoded(token, _FIELDS.size + _MAC_BYTES)
+    if content is None:
+        return None
+    version, session, generation = _FIELDS.unpack_from(content)
+    if version != _VERSION:
+        return None
+    return RefreshToken(str(UUID(bytes=session)), generation, content[_FIELDS.size :])
+
+
+def is_genuine(token: RefreshToken, seed: bytes, roots: SecretKeys) -> bool:
+    """Whether a token was made here, for a session with this seed; in constant time for each secret."""
+    fields = _FIELDS.pack(_VERSION, UUID(token.session_id).bytes, token.generation)
+    return any(hmac.compare_digest(token.mac, _mac(root, fields, seed)) for root in roots)
+
+
+def _mac(root: RootKey, fields: bytes, seed: bytes) -> bytes:
+    return hmac.new(root.derive(_LABEL), fields + seed, sha256).digest()

@@ -1,0 +1,105 @@
+"""A secret that lies in a file: read, or made once however many processes ask for it at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+
+SHORTEST = 32
+"""Characters that a secret has at the least."""
+_RANDOM_BYTES = 48
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The permissions of everybody but the owner."""
+
+
+class SecretFileError(Exception):
+    """The secret cannot be had; the text is one line that names the file and what to do."""
+
+
+def read_or_create(path: Path) -> str:
+    """The secret in the file `path`; where there is none, a new random one, kept there.
+
+    The file gets mode 0600, its folder 0700 if it is missing, and both are on the disk before this returns.
+    Whoever asks at the same time gets the same secret. A file of ours that others may read is closed to them.
+    Raises SecretFileError if the file cannot be read, made or closed, or holds less than 32 characters.
+    """
+    try:
+        if not path.exists():
+            _write(path, secrets.token_urlsafe(_RANDOM_BYTES))
+        return _read(path)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def keep(path: Path, secret: str, *, replace: bool = False) -> None:
+    """Put a secret that was given into the file `path`, in the same way; if it lies there already, nothing is written.
+
+    Raises SecretFileError if another one lies there, unless it is to be replaced, or if the file cannot be had.
+    """
+    try:
+        if not path.exists():
+            _write(path, secret)
+        if path.read_text(encoding="utf-8").rstrip("\r\n") == secret:
+            return
+        if not replace:
+            raise SecretFileError(f"{path}: another secret is kept here")
+        _write(path, secret, replace=True)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> SecretFileError:
+    return SecretFileError(
+        f"{path}: the secret cannot be read or made ({error.strerror}); let this user write to its folder"
+    )
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_mode & _OTHERS:
+            if status.st_uid != os.geteuid():
+                raise SecretFileError(f"{path}: others may read this secret; its owner has to run: chmod 600 {path}")
+            os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
+        content = file.read()
+    if not content.isascii():
+        raise SecretFileError(f"{path}: the secret is not ASCII text; restore it from a copy")
+    secret = content.decode("ascii").rstrip("\r\n")
+    if len(secret) < SHORTEST:
+        raise SecretFileError(
+            f"{path}: the secret has less than {SHORTEST} characters; restore it from a copy, or delete it"
+            " to get a new one (what the old one protects is then lost)"
+        )
+    return secret
+
+
+def _write(path: Path, secret: str, *, replace: bool = False) -> None:
+    """Write a secret beside `path` and give it that name; if that is taken, the first one stays, or is replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            temporary.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,172 @@
+"""Changing accounts: every change is a function from one account to the next, kept by one conditional write."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
+
+from app.errors import EmailTaken, Failure, InvalidCode, SessionEnded, Unavailable
+from app.models.account import Account, LiveCode, Notice
+from app.models.identifiers import comparable_email, email_key, new_id
+from app.models.mail_request import MailRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from app.clock import Clock
+    from app.models.account import CodePurpose, UndoOffer
+    from app.models.held_email import HeldEmails
+    from app.models.mail_request import MailRequestKind, MailRequests, PendingRegistration
+    from app.models.user import Users
+    from app.services.audit import Audit
+    from app.services.devices import Device
+
+RESET_LIVES = timedelta(minutes=30)
+VERIFICATION_LIVES = timedelta(hours=24)
+UNDO_LIVES = timedelta(days=7)
+_LIVES: dict[CodePurpose, timedelta] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+_ATTEMPTS = 100
+_MOST_NOTICES = 20
+"""Mails of an account that wait to be sent; more of them drive out the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
+
+    users: Users
+    held: HeldEmails
+    requests: MailRequests
+    audit: Audit
+    clock: Clock
+    mailing: bool
+    mail_waits: Event = field(default_factory=Event)
+    """Set when mail was queued, so that the thread that sends need not wait for its turn."""
+
+    def change(
+        self, user_id: str, step: Callable[[Account], Account], *, missing: type[Failure] = SessionEnded
+    ) -> Account:
+        """Put what `step` makes of an active account in its place; gives what is kept now.
+
+        `step` may be called again, on what another made of the account meanwhile; it raises to refuse. Raises `missing`
+        if there is no such user, or he is not active.
+        """
+        for _ in range(_ATTEMPTS):
+            account = self.users.account(user_id)
+            if account is None or account.user.status != "active":
+                raise missing
+            changed = step(account)
+            if changed == account:
+                return account
+            # An address that `step` found free may have been claimed since: then it looks again.
+            with suppress(EmailTaken):
+                if self.users.save(changed):
+                    if changed.notices:
+                        self.mail_waits.set()
+                    return replace(changed, revision=changed.revision + 1)
+        raise Unavailable
+
+    def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
+        """Keep a request for mail to an address, which a worker takes up: one write, whatever the address."""
+        now = self.clock()
+        lives = RESET_LIVES if kind == "reset" else VERIFICATION_LIVES
+        self.requests.add(MailRequest(new_id(), kind, email, now, now + lives, now, registration=registration))
+        # Not `mail_waits`: the work for a known address would slow down just the requests behind this one.
+
+    def with_notice(
+        self, account: Account, kind: str, to: str | None, *, code_id: str | None = None, **facts: str
+    ) -> Account:
+        """The account with a mail to be sent; the same without one if there is no address or no way to send mail."""
+        if to is None or not self.mailing:
+            return account
+        now = self.clock()
+        notice = Notice(new_id(), kind, to, now, facts, code_id)
+        waiting = (*account.notices, notice)
+        if len(waiting) > _MOST_NOTICES:
+            # Never the way back to a former address: else who took the account could drive it out before it is sent.
+            surplus = next((each for each in waiting if each.kind != "email_changed"), waiting[0])
+            waiting = tuple(each for each in waiting if each is not surplus)
+        # While a worker is sending, `due_at` is when its claim ends: it looks for what was added by itself.
+        return replace(account, notices=waiting, due_at=account.due_at or now)
+
+    def with_warning(
+        self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
+    ) -> Account:
+        """The account with a mail that tells its owner of a change: to the address that he has before it.
+
+        What a user wrote is told to a proven address only: else anybody could have us write to anybody. The name of a
+        device is of it, since a User-Agent may hold any words.
+        """
+        told = {"device": device.name, **facts} if account.user.email_verified else {}
+        return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
+
+    def with_code(self, account: Account, purpose: CodePurpose) -> tuple[Account, LiveCode]:
+        """The account with a live code of this purpose, the one that it has or a new one; and that code."""
+        now = self.clock()
+        live = tuple(code for code in account.codes if code.expires_at > now)
+        known = next((code for code in live if code.purpose == purpose), None)
+        if known is not None:
+            return account, known
+        code = LiveCode(new_id(), purpose, now + _LIVES[purpose])
+        return replace(account, codes=(*live, code)), code
+
+    def without_code(self, account: Account, purpose: CodePurpose, code_id: str) -> Account:
+        """The account without this code, which it has to have; raises InvalidCode if it has not, or no more."""
+        now = self.clock()
+        if not any(code.id == code_id and code.purpose == purpose and code.expires_at > now for code in account.codes):
+            raise InvalidCode
+        return replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
+
+    def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
+        """End the holds of addresses whose offers to undo are gone, but not of those that the account still offers it."""
+        offered = {comparable_email(offer.email) for offer in account.undo_offers}
+        for key in {comparable_email(offer.email) for offer in offers} - offered:
+            self.held.release(key, account.user.id)
+
+    def take_email(self, address: str, by: str) -> None:
+        """Make an address free for the user `by`, who has just proven it.
+
+        An account that never proved it loses it ("proof beats claim"). Raises EmailTaken if another user has proven it,
+        or gave it up and may still take it back.
+        """
+        key = email_key(address)
+        if key is None or self.is_held(key, by):
+            raise EmailTaken
+        for _ in range(_ATTEMPTS):
+            other = self.users.account_by_email(key)
+            if other is None or other.user.id == by:
+                return
+            if other.user.email_verified:
+                raise EmailTaken
+            if self.users.save(without_email(other)):
+                self.audit.record(other.user.id, "email.lost")
+                return
+        raise Unavailable
+
+    def is_held(self, key: str, by: str) -> bool:
+        """Whether an address, which the user `by` proves, is held for another, who had proven it, too."""
+        holder = self.held.holder(key, self.clock())
+        if holder is None or holder == by:
+            return False
+        account = self.users.account(holder)
+        # It is held before there is an offer: as long as none is seen, the other one may have proven it.
+        offers = [offer for offer in account.undo_offers if email_key(offer.email) == key] if account else []
+        return not offers or any(offer.proven for offer in offers)
+
+
+def without_email(account: Account) -> Account:
+    """An account whose address turned out to be somebody else's: nothing that was mailed to it counts any more."""
+    return replace(
+        account,
+        user=replace(account.user, email=None, email_verified=False),
+        codes=(),
+        notices=tuple(notice for notice in account.notices if notice.to != account.user.email),
+    )
+
+
+def in_new_epoch(account: Account, *, keep: str | None = None) -> Account:
+    """The account with all sessions ended but `keep`."""
+    return replace(account, auth_epoch=account.auth_epoch + 1, kept_session=keep)

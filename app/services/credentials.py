@@ -1,0 +1,140 @@
+"""The password of an account: asked for once more, changed, or set anew by who can read the account's mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.errors import InvalidCode, SessionEnded, WrongPassword
+from app.services.accounts import in_new_epoch
+from app.services.login import LoginName
+
+if TYPE_CHECKING:
+    from app.models.account import Account, UndoOffer
+    from app.models.session import Principal
+    from app.models.user import User
+    from app.services.accounts import Accounts
+    from app.services.devices import Device
+    from app.services.mailed_codes import MailedCodes
+    from app.services.passwords import PasswordService
+    from app.services.throttle import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialService:
+    """Confirms, changes and resets passwords."""
+
+    accounts: Accounts
+    passwords: PasswordService
+    throttle: Throttle
+    codes: MailedCodes
+
+    def confirm(self, user_id: str, password: str) -> Account:
+        """The account, if this is its password.
+
+        Raises WrongPassword, which counts as a failed login, and TooManyRequests while logins are refused.
+        """
+        account = self.accounts.users.account(user_id)
+        if account is None or account.user.status != "active":
+            raise SessionEnded
+        counted_as = counted_names(account.user)[0]
+        self.throttle.check(counted_as)
+        if not self.passwords.verify(password, account):
+            self.throttle.fail(counted_as)
+            raise WrongPassword
+        self.throttle.succeed(counted_as)
+        return account
+
+    def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
+        """Put a new password in the place of the current one; all sessions end but the one of `principal`.
+
+        Raises ValidationFailed, WrongPassword, TooManyRequests.
+        """
+        verified = self.confirm(principal.user.id, current)
+        self.passwords.check_new(new, own_words(principal.user), "new_password")
+        password_hash = self.passwords.hash(new)
+
+        def changed(account: Account) -> Account:
+            refuse_if_changed(account, since=verified)
+            told = self.accounts.with_warning(account, "password_changed", device)
+            return replace(
+                in_new_epoch(told, keep=principal.session_id),
+                password_hash=password_hash,
+                codes=tuple(code for code in account.codes if code.purpose != "reset"),
+                pending_email=None,
+            )
+
+        self.accounts.change(principal.user.id, changed)
+        self.accounts.audit.record(principal.user.id, "password.changed", device)
+
+    def forget(self, email: str) -> None:
+        """Ask for a way to a new password by mail: the same for any address, known or not."""
+        self.accounts.ask_for_mail("reset", email)
+
+    def reset(
+        self,
+        new: str,
+        device: Device,
+        *,
+        token: str | None = None,
+        email: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Set a new password by a mailed token, or an address and the code mailed to it.
+
+        All sessions end, and the address is verified by this. If it never was before, all that was there before the
+        proof is somebody else's: pending changes and offers to undo one go with the old password. Raises InvalidCode,
+        or ValidationFailed, which leaves the code as it was.
+        """
+        found = self.codes.find("reset", token=token, email=email, code=code)
+        known = self.accounts.users.account(found.owner_id)
+        if known is None:
+            raise InvalidCode
+        self.accounts.without_code(known, "reset", found.code_id)
+        self.passwords.check_new(new, own_words(known.user), "new_password")
+        password_hash = self.passwords.hash(new)
+        dropped: list[UndoOffer] = []
+
+        def reset(account: Account) -> Account:
+            account = self.accounts.without_code(account, "reset", found.code_id)
+            user = account.user
+            dropped[:] = () if user.email_verified else account.undo_offers
+            told = self.accounts.with_warning(account, "password_changed", device)
+            return replace(
+                in_new_epoch(told),
+                user=replace(user, email_verified=True),
+                password_hash=password_hash,
+                codes=(),
+                pending_email=None,
+                undo_offers=account.undo_offers if user.email_verified else (),
+            )
+
+        account = self.accounts.change(found.owner_id, reset, missing=InvalidCode)
+        self.accounts.audit.record(account.user.id, "password.reset", device)
+        self.accounts.release(account, dropped)
+        for name in counted_names(account.user):
+            self.throttle.forget(name)
+
+
+def refuse_if_changed(account: Account, *, since: Account) -> None:
+    """Raises WrongPassword if the password that was confirmed with an account is not that of a later one.
+
+    The epoch tells, which every change of a password moves on; the hash itself may have been upgraded on the way.
+    """
+    if account.auth_epoch != since.auth_epoch:
+        raise WrongPassword
+
+
+def own_words(user: User) -> tuple[str | None, ...]:
+    """What of a user must not be his password."""
+    return (user.email, user.username, user.name)
+
+
+def counted_names(user: User) -> list[str]:
+    """The names under which wrong passwords of a user are counted at login; the first also counts other endpoints'."""
+    names = []
+    if user.email:
+        names.append(LoginName("email", user.email).counted_as)
+    if user.username:
+        names.append(LoginName("username", user.username).counted_as)
+    return names or [f"user:{user.id}"]

@@ -1,0 +1,46 @@
+"""Whether this instance can do its work."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from app.errors import FieldError, Unavailable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from app.models.store import Store
+
+PATIENCE = 1.5
+"""Seconds that the store has for a sign of life; the answer to a probe has to be out within 2."""
+
+
+class HealthService:
+    """Probes what this instance depends on. At most one probe is under way: a store that hangs costs one thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="readiness")
+        self._lock = Lock()
+        self._probe: Future[None] | None = None
+
+    def check_ready(self) -> None:
+        """Raises Unavailable, naming the dependency, when one does not answer in time, or when this instance stops."""
+        try:
+            with self._lock:
+                probe = self._probe
+                if probe is None or probe.done():
+                    probe = self._probe = self._executor.submit(self._store.ping)
+        except RuntimeError as error:
+            raise Unavailable("This instance is stopping.", retry_after=1) from error
+        try:
+            probe.result(timeout=PATIENCE)
+        except (Unavailable, TimeoutError, CancelledError) as error:
+            message = f"The store ({self._store.product}) does not answer."
+            raise Unavailable(message, fields=(FieldError("store", "unavailable", message),), retry_after=1) from error
+
+    def close(self) -> None:
+        """End the thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

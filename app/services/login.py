@@ -1,0 +1,76 @@
+"""Logging in: from a name and a password to a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from app.models.identifiers import email_key, username_key
+
+if TYPE_CHECKING:
+    from app.models.user import Credentials, User, Users
+    from app.services.devices import Device
+    from app.services.passwords import PasswordService
+    from app.services.sessions import OpenedSession, SessionService
+    from app.services.throttle import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class LoginName:
+    """What somebody logs in with: an e-mail address or a user name, as it was submitted."""
+
+    kind: Literal["email", "username"]
+    text: str
+
+    @property
+    def key(self) -> str | None:
+        """What it is looked up by; None if no account can have it."""
+        return email_key(self.text) if self.kind == "email" else username_key(self.text)
+
+    @property
+    def counted_as(self) -> str:
+        """The name under which its failures are counted, whether an account has it or not."""
+        return f"{self.kind}:{self.key or self.text.strip().lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginService:
+    """Exchanges a name and a password for a session."""
+
+    users: Users
+    passwords: PasswordService
+    sessions: SessionService
+    throttle: Throttle
+    require_verified_email: bool = False
+
+    def login(self, name: LoginName, password: str, device: Device) -> OpenedSession:
+        """Open a session.
+
+        Raises InvalidCredentials for an unknown name as for a wrong password, after the same work; AccountDisabled
+        or EmailNotVerified only when the password is right; TooManyRequests while logins of this name are refused.
+        """
+        counted_as = name.counted_as
+        self.throttle.check(counted_as)
+        credentials = self._find(name.kind, name.key)
+        if not self.passwords.verify(password, credentials) or credentials is None:
+            self.throttle.fail(counted_as)
+            raise InvalidCredentials
+        self.throttle.succeed(counted_as)
+        user = credentials.user
+        if user.status != "active":
+            raise AccountDisabled
+        if self.wants_verification(user):
+            raise EmailNotVerified
+        return self.sessions.open(credentials, device)
+
+    def wants_verification(self, user: User) -> bool:
+        """Whether this user has to verify his address before he can log in; who has none, has nothing to verify."""
+        return self.require_verified_email and user.email is not None and not user.email_verified
+
+    def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:
+        if key is None:
+            return None
+        if kind == "email":
+            return self.users.credentials_by_email(key)
+        return self.users.credentials_by_username(key)

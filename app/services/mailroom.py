@@ -1,0 +1,250 @@
+"""Sending what was queued: mail requests are looked up, notices written and sent, deleted accounts purged.
+
+A worker claims each of them by a conditional write that puts its time off; one that dies leaves it to the next when
+that time has come. So each mail is sent once, and after a crash at least once.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.errors import SessionEnded
+from app.mail.mail import MailFailedError, MailRefusedError
+from app.models.account import Notice
+from app.models.identifiers import comparable_email, new_id
+from app.security import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from app.mail.letters import Letters
+    from app.mail.mail import Mailer
+    from app.models.account import Account, CodePurpose
+    from app.models.mail_request import MailRequest
+    from app.models.store import Store
+    from app.models.user import Users
+    from app.security.codes import Purpose
+    from app.security.secret_keys import SecretKeys
+    from app.services.accounts import Accounts
+    from app.services.deletion import DeletionService
+    from app.services.mailed_codes import MailedCodes
+
+CLAIMED_FOR = timedelta(minutes=2)
+"""How long a worker may take for one account's mails; then another takes over."""
+SENDS_FOR = timedelta(minutes=1)
+"""How long it begins to send them: one mail takes half a minute at the most."""
+FIRST_RETRY = timedelta(seconds=15)
+LONGEST_RETRY = timedelta(minutes=5)
+"""A mail that is queued while another of the account waits for its retry waits with it: so that is not long."""
+GIVEN_UP_AFTER = timedelta(days=1)
+_AT_ONCE = 50
+_log = structlog.get_logger("latchkey.mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailroom:
+    """Takes up what is due. Without a `mailer` mail is dropped, and accounts are purged all the same."""
+
+    store: Store
+    accounts: Accounts
+    codes: MailedCodes
+    deletion: DeletionService
+    secrets: SecretKeys
+    letters: Letters
+    mailer: Mailer | None
+
+    def send_due(self) -> int:
+        """Take up everything that is due now; how many requests and accounts it was."""
+        done = 0
+        while requests := self.store.mail_requests.due(self._now(), _AT_ONCE):
+            done += sum(self._take_up(request) for request in requests)
+        while due := self.store.users.due(self._now(), _AT_ONCE):
+            done += sum(self._serve(user_id) for user_id in due)
+        return done
+
+    def _take_up(self, request: MailRequest) -> bool:
+        """Turn a request into mail, if another worker has not; True if this one did."""
+        claimed_until = self._now() + CLAIMED_FOR
+        if not self.store.mail_requests.reschedule(request, claimed_until, request.attempts + 1):
+            return False
+        if request.expires_at <= self._now() or self.mailer is None:
+            self.store.mail_requests.remove(request.id)
+        elif request.kind == "reset":
+            self._queue_reset(request)
+            self.store.mail_requests.remove(request.id)
+        elif request.kind == "verify":
+            self._queue_verification(request)
+            self.store.mail_requests.remove(request.id)
+        else:
+            self._answer_registration(replace(request, due_at=claimed_until, attempts=request.attempts + 1))
+        return True
+
+    def _queue_reset(self, request: MailRequest) -> None:
+        """Queue the mail with the reset code, if the address has an account."""
+        account = self._account_of(request.email)
+        if account is not None:
+            dead = self.codes.are_dead(request.email, "reset")
+            self._change(account.user.id, lambda account: self._with_code(account, "reset", anew=dead))
+            if dead:
+                self.codes.revive(request.email, "reset")
+
+    def _queue_verification(self, request: MailRequest) -> None:
+        """Queue again what waits for this address to be proven."""
+        account, dead = self._account_of(request.email), self.codes.are_dead(request.email, "verify")
+        if account is not None:
+            self._change(account.user.id, lambda account: self._with_code(account, "verify", anew=dead))
+        key, now = comparable_email(request.email), self._now()
+        for changing in self.store.users.accounts_changing_to(key, 1):
+            if changing.user.status == "active" and not (account and account.user.email_verified):
+                self._change(changing.user.id, lambda account: self._with_pending(account, anew=dead))
+        for waiting in self.store.mail_requests.registrations(key, now, 1):
+            self.store.mail_requests.reschedule(waiting, now, waiting.attempts)
+        if dead:
+            self.codes.revive(request.email, "verify")
+
+    def _with_code(self, account: Account, purpose: CodePurpose, *, anew: bool) -> Account:
+        """The account with its live code to be mailed: a new one where too many guesses made the live one dead."""
+        email = account.user.email
+        if email is None or (purpose == "verify" and account.user.email_verified):
+            return account
+        if anew:
+            account = replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
+        account, code = self.accounts.with_code(account, purpose)
+        kind = "reset_password" if purpose == "reset" else "verify_email"
+        return self.accounts.with_notice(account, kind, email, code_id=code.id)
+
+    def _with_pending(self, account: Account, *, anew: bool) -> Account:
+        """The account with the mail to its pending address, the same with a new code."""
+        pending = account.pending_email
+        if pending is None or pending.expires_at <= self._now():
+            return account
+        if anew:
+            pending = replace(pending, id=new_id())
+            account = replace(account, pending_email=pending)
+        return self.accounts.with_notice(account, "change_email", pending.email, code_id=pending.id)
+
+    def _answer_registration(self, request: MailRequest) -> None:
+        """Mail the code of a registration that waits, or tell the owner of a proven address that he has an account."""
+        account = self._account_of(request.email)
+        if account is not None and account.user.email_verified:
+            self._change(
+                account.user.id,
+                lambda account: self.accounts.with_notice(account, "account_exists", account.user.email),
+            )
+            self.store.mail_requests.remove(request.id)
+            return
+        notice = Notice(new_id(), "confirm_registration", request.email, request.created_at, {}, request.id)
+        retry = self._send(request.id, notice, request.expires_at, request.attempts)
+        self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 0)
+
+    def _account_of(self, email: str) -> Account | None:
+        account = self.store.users.account_by_email(comparable_email(email))
+        return account if account is not None and account.user.status == "active" else None
+
+    def _serve(self, user_id: str) -> bool:
+        """Send the notices of an account, if another worker does not; True if this one did."""
+        users, now = self.store.users, self._now()
+        account = users.account(user_id)
+        if account is None or account.due_at is None or account.due_at > now:
+            return False
+        claimed_until = now + CLAIMED_FOR
+        if not users.save(replace(account, due_at=claimed_until)):
+            return False
+        retries: dict[str, datetime | None] = {}
+        for notice in account.notices:
+            if self._now() >= now + SENDS_FOR:
+                break
+            expires_at = _expiry_of(notice, account)
+            if self.mailer is None or (notice.code_id is not None and (expires_at is None or expires_at <= now)):
+                retries[notice.id] = None  # its code was used meanwhile, or replaced
+                continue
+            retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1)
+        if account.user.status == "deleted":
+            self.deletion.purge(user_id)
+        self._settle(users, user_id, retries, claimed_until)
+        return True
+
+    def _send(self, owner_id: str, notice: Notice, expires_at: datetime | None, attempt: int) -> datetime | None:
+        """Send one mail; when to try again, or None if it was sent or given up."""
+        if self.mailer is None:
+            return None
+        token = code = None
+        purpose = _PURPOSES.get(notice.kind)
+        if purpose is not None and notice.code_id is not None:
+            token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
+            code = codes.make_code(self.secrets.current, purpose, owner_id, notice.code_id)
+        mail = self.letters.write(
+            notice.kind,
+            id=notice.id,
+            to=notice.to,
+            at=notice.queued_at,
+            facts=notice.facts,
+            token=token,
+            code=None if purpose == "undo" else code,
+            expires_at=expires_at,
+        )
+        now = self._now()
+        try:
+            self.mailer.send(mail)
+        except MailRefusedError as error:
+            _log.warning("mail refused", kind=notice.kind, mail_id=notice.id, cause=str(error))
+        except MailFailedError as error:
+            if now - notice.queued_at >= GIVEN_UP_AFTER or (expires_at is not None and expires_at <= now):
+                _log.warning("mail given up", kind=notice.kind, mail_id=notice.id, cause=str(error))
+                return None
+            retry = now + min(FIRST_RETRY * (1 << min(attempt - 1, 20)), LONGEST_RETRY)
+            _log.warning("mail failed", kind=notice.kind, mail_id=notice.id, cause=str(error), again_at=str(retry))
+            return retry
+        else:
+            _log.info("mail sent", kind=notice.kind, mail_id=notice.id, user_id=owner_id)
+        return None
+
+    def _settle(self, users: Users, user_id: str, retries: dict[str, datetime | None], claimed_until: datetime) -> None:
+        """Take the notices that are done from the account, and end the claim."""
+        while True:
+            account = users.account(user_id)
+            if account is None:
+                return
+            remaining = tuple(
+                replace(notice, attempts=notice.attempts + 1) if notice.id in retries else notice
+                for notice in account.notices
+                if retries.get(notice.id, claimed_until) is not None
+            )
+            if not remaining and account.user.status == "deleted":
+                users.remove(user_id)
+                return
+            times = [retries.get(notice.id) or self._now() for notice in remaining]
+            # The claim may have run out and be another's by now: that one sees to the rest.
+            due_at = min(times, default=None) if account.due_at == claimed_until else account.due_at
+            if users.save(replace(account, notices=remaining, due_at=due_at)):
+                return
+
+    def _change(self, user_id: str, step: Callable[[Account], Account]) -> None:
+        with suppress(SessionEnded):  # deleted or disabled meanwhile: then there is nothing to tell
+            self.accounts.change(user_id, step)
+
+    def _now(self) -> datetime:
+        return self.accounts.clock()
+
+
+_PURPOSES: dict[str, Purpose] = {
+    "verify_email": "verify",
+    "change_email": "change",
+    "confirm_registration": "register",
+    "reset_password": "reset",
+    "email_changed": "undo",
+}
+"""What the code in a mail of each kind is for; the other kinds carry none."""
+
+
+def _expiry_of(notice: Notice, account: Account) -> datetime | None:
+    """When what a notice carries expires; None if the account has it no more, or it carries nothing."""
+    pending = (account.pending_email,) if account.pending_email else ()
+    carried = (*account.codes, *pending, *account.undo_offers)
+    return next((one.expires_at for one in carried if one.id == notice.code_id), None)

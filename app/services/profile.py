@@ -1,0 +1,86 @@
+"""What users see and change of themselves without their password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.errors import SessionEnded, UsernameTaken
+from app.models.identifiers import username_key
+from app.services.registration import RESERVED
+
+if TYPE_CHECKING:
+    from app.models.account import Account
+    from app.models.event import AuditEvent
+    from app.models.session import Session, Sessions
+    from app.models.user import User
+    from app.services.accounts import Accounts
+    from app.services.devices import Device
+
+_EVENTS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to change; None leaves a user name as it is, and `name` counts only where `renames` says so."""
+
+    username: str | None = None
+    name: str | None = None
+    renames: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Everything the service holds about a user."""
+
+    account: Account
+    sessions: list[Session]
+    events: list[AuditEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileService:
+    """Changes names and gives out what is known of a user."""
+
+    accounts: Accounts
+    sessions: Sessions
+
+    def change(self, user_id: str, changes: Changes, device: Device) -> User:
+        """The user with the new names. Raises UsernameTaken."""
+        if changes.username is not None and username_key(changes.username) in RESERVED:
+            raise UsernameTaken
+        told: list[str] = []
+
+        def changed(account: Account) -> Account:
+            user = account.user
+            if changes.username is not None:
+                user = replace(user, username=changes.username)
+            if changes.renames:
+                user = replace(user, name=changes.name)
+            told[:] = [field for field in ("username", "name") if getattr(user, field) != getattr(account.user, field)]
+            if "username" in told:
+                account = self.accounts.with_warning(
+                    account, "username_changed", device, username=changes.username or ""
+                )
+            elif told:
+                account = self.accounts.with_warning(account, "profile_changed", device)
+            return replace(account, user=user)
+
+        account = self.accounts.change(user_id, changed)
+        for field in told:
+            self.accounts.audit.record(user_id, f"{field}.changed", device)
+        return account.user
+
+    def export(self, user_id: str, device: Device) -> Export:
+        """All that is kept of a user; raises SessionEnded if he is gone."""
+        account = self.accounts.users.account(user_id)
+        if account is None:
+            raise SessionEnded
+        self.accounts.audit.record(user_id, "data.exported", device)
+        events: list[AuditEvent] = []
+        while True:
+            page = self.accounts.audit.page(user_id, before=events[-1].id if events else None, limit=_EVENTS_AT_ONCE)
+            events += page.events
+            if page.next is None:
+                break
+        return Export(account, self.sessions.of_user(user_id, self.accounts.clock()), events)

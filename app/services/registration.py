@@ -1,0 +1,123 @@
+"""Making accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from app.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
+from app.models.account import Account
+from app.models.identifiers import comparable_email, new_id, username_key
+from app.models.mail_request import PendingRegistration
+from app.models.user import AlreadyThereError, Credentials, User
+
+if TYPE_CHECKING:
+    from app.services.accounts import Accounts
+    from app.services.devices import Device
+    from app.services.passwords import PasswordService
+
+RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
+"""User names that nobody can register: they would be taken for the operator's."""
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What a registration gives: valid by `inputs`, at least one of `email` and `username` there."""
+
+    password: str = field(repr=False)
+    email: str | None = None
+    username: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationService:
+    """Makes accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
+
+    accounts: Accounts
+    passwords: PasswordService
+    default_roles: tuple[str, ...]
+    hides_accounts: bool = False
+
+    def register(
+        self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
+    ) -> Credentials:
+        """Keep a new user with these roles, or the default ones, and mail him a code to verify his address.
+
+        Raises EmailTaken, UsernameTaken, ValidationFailed; of any number that try for one name at once exactly one
+        gets it.
+        """
+        user = self._user(new, roles)
+        password_hash = self._hash(new)
+        account = Account(user, password_hash)
+        if new.email is not None and self.accounts.mailing:
+            account, code = self.accounts.with_code(account, "verify")
+            account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
+        self._add(account)
+        self.accounts.mail_waits.set()
+        self.accounts.audit.record(account.user.id, "user.registered", device)
+        return Credentials(account.user, password_hash, account.auth_epoch)
+
+    def register_hidden(self, new: NewAccount) -> None:
+        """Keep a registration until its mail is answered: the same work and the same answer whatever the names.
+
+        Raises ValidationFailed, and UsernameTaken for a name that nobody can have.
+        """
+        self._user(new, None)
+        pending = PendingRegistration(new.username, new.name, self._hash(new))
+        self.accounts.ask_for_mail("register", new.email or "", pending)
+
+    def complete(self, request_id: str, device: Device) -> User:
+        """Make the user of a registration whose mail was answered; his address is proven.
+
+        Raises InvalidCode; UsernameTaken if the user name went to another meanwhile, which leaves the code as it was.
+        """
+        request = self.accounts.requests.get(request_id)
+        if request is None or request.registration is None or request.expires_at <= self.accounts.clock():
+            raise InvalidCode
+        pending = request.registration
+        new = NewAccount("", request.email, pending.username, pending.name)
+        user = replace(self._user(new, None), id=request.id, email_verified=True)
+        for _ in range(_ATTEMPTS):
+            self.accounts.take_email(request.email, by=user.id)
+            try:
+                self.accounts.users.add(Account(user, pending.password_hash))
+            except AlreadyThereError:
+                # The same code at the same moment: the other one made the user.
+                raise InvalidCode from None
+            except EmailTaken:
+                continue  # claimed between the two: by whom, `take_email` looks
+            self.accounts.requests.remove(request.id)
+            self.accounts.audit.record(user.id, "user.registered", device)
+            return user
+        raise Unavailable
+
+    def _user(self, new: NewAccount, roles: tuple[str, ...] | None) -> User:
+        if new.username is not None and username_key(new.username) in RESERVED:
+            raise UsernameTaken
+        return User(
+            id=new_id(),
+            email=new.email,
+            email_verified=False,
+            username=new.username,
+            name=new.name,
+            roles=self.default_roles if roles is None else roles,
+            status="active",
+            created_at=self.accounts.clock(),
+        )
+
+    def _hash(self, new: NewAccount) -> str:
+        self.passwords.check_new(new.password, (new.email, new.username, new.name), "password")
+        return self.passwords.hash(new.password)
+
+    def _add(self, account: Account) -> None:
+        user = account.user
+        self.accounts.users.add(account)
+        if user.email is None:
+            return
+        # After the claim, since an address is held before it is given up: nothing slips through between the two.
+        holder = self.accounts.held.holder(comparable_email(user.email), self.accounts.clock())
+        if holder is not None:
+            self.accounts.users.remove(user.id)
+            raise EmailTaken

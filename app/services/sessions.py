@@ -1,0 +1,238 @@
+"""The life of a session: opened by a login, shown by access tokens, renewed by refresh tokens, ended."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from app.errors import (
+    ExpiredToken,
+    InvalidRefreshToken,
+    InvalidToken,
+    NotFound,
+    ReauthenticationRequired,
+    ReusedRefreshToken,
+    SessionEnded,
+    Unavailable,
+)
+from app.models.identifiers import new_id
+from app.models.session import LONGEST_USER_AGENT, Principal, Session
+from app.security import refresh_tokens
+from app.security.tokens import RefusedTokenError
+from app.services.accounts import in_new_epoch
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.clock import Clock
+    from app.models.account import Account
+    from app.models.session import Sessions
+    from app.models.user import Credentials, User
+    from app.security.secret_keys import SecretKeys
+    from app.security.tokens import AccessTokens
+    from app.services.accounts import Accounts
+    from app.services.devices import Device
+
+Scope = Literal["this", "others", "all"]
+_SEED_BYTES = 32
+_ATTEMPTS = 10
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session just opened: its user and its tokens, which live for `expires_in` and `refresh_expires_in` seconds."""
+
+    user: User
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long sessions live, in seconds, and how many of them a user has at the most.
+
+    `idle` counts from the last refresh, `absolute` from the login; for `grace` after the first exchange of a refresh
+    token the same one gives the same new one again. For `fresh` after a login what asks for a fresh one is allowed.
+    """
+
+    idle: int
+    absolute: int
+    grace: int
+    most: int
+    fresh: int
+
+
+class SessionService:
+    """Opens, renews, lists and ends sessions."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        accounts: Accounts,
+        tokens: AccessTokens,
+        secrets: SecretKeys,
+        clock: Clock,
+        limits: SessionLimits,
+    ) -> None:
+        self._sessions = sessions
+        self._accounts = accounts
+        self._tokens = tokens
+        self._secrets = secrets
+        self._clock = clock
+        self._limits = limits
+
+    def open(self, credentials: Credentials, device: Device) -> OpenedSession:
+        """Open a session for a user whose credentials were verified just now.
+
+        It holds only while the epoch that was read with them is the user's, so that a password that was changed in
+        between opens nothing.
+        """
+        user, now = credentials.user, self._clock()
+        session = Session(
+            id=new_id(),
+            user_id=user.id,
+            auth_epoch=credentials.auth_epoch,
+            seed=secrets.token_bytes(_SEED_BYTES),
+            generation=0,
+            created_at=now,
+            last_used_at=now,
+            idle_expires_at=now + timedelta(seconds=self._limits.idle),
+            expires_at=now + timedelta(seconds=self._limits.absolute),
+            ip=device.ip,
+            user_agent=device.user_agent[:LONGEST_USER_AGENT],
+        )
+        self._sessions.open(session)
+        self._sessions.trim(user.id, self._limits.most)
+        self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
+        return self._tokens_of(session, replace(user, last_login_at=now), now)
+
+    def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
+        """Exchange a refresh token for a new pair.
+
+        The token just before the current one gives the current one again within the grace time, which counts from
+        its first exchange: two tabs, or a client that lost the reply, go on. Any other exchange of an old token ends
+        the session (RFC 9700 section 4.14.2). Raises InvalidRefreshToken or ReusedRefreshToken.
+        """
+        sent = refresh_tokens.parse(refresh_token)
+        if sent is None:
+            raise InvalidRefreshToken
+        for _ in range(_ATTEMPTS):
+            now = self._clock()
+            held = self._sessions.find(sent.session_id, now)
+            if held is None or not refresh_tokens.is_genuine(sent, held.session.seed, self._secrets):
+                raise InvalidRefreshToken
+            session = held.session
+            if sent.generation == session.generation:
+                renewed = replace(
+                    session,
+                    generation=session.generation + 1,
+                    idle_expires_at=min(now + timedelta(seconds=self._limits.idle), session.expires_at),
+                )
+                if self._sessions.rotate(
+                    session.id,
+                    session.generation,
+                    now=now,
+                    idle_expires_at=renewed.idle_expires_at,
+                    ip=device.ip,
+                ):
+                    return self._tokens_of(renewed, held.user, now)
+                continue  # another exchange of the same token was faster: look again
+            if self._is_in_grace(sent.generation, session, now):
+                self._accounts.audit.record(held.user.id, "session.repeated", device, session_id=session.id)
+                return self._tokens_of(session, held.user, now)
+            if self._sessions.end(session.id, held.user.id):
+                self._report_reuse(session, held.user, device)
+            raise ReusedRefreshToken
+        raise Unavailable
+
+    def list_of(self, user: User) -> list[Session]:
+        """The sessions of a user that hold, in the order of their opening."""
+        return self._sessions.of_user(user.id, self._clock())
+
+    def end(self, session_id: str, user: User, device: Device) -> None:
+        """End one of the user's sessions; raises NotFound for any other."""
+        if not self._sessions.end(session_id, user.id):
+            raise NotFound
+        self._accounts.audit.record(user.id, "session.ended", device, session_id=session_id)
+
+    def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
+        """End this session of the caller, the others, or all."""
+        if scope == "this":
+            self._sessions.end(principal.session_id, principal.user.id)
+        elif scope == "others":
+            self._end_others(principal)
+        else:
+            self._accounts.users.end_sessions(principal.user.id, None)
+        self._accounts.audit.record(
+            principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
+        )
+
+    def require_fresh_login(self, principal: Principal) -> None:
+        """Raises ReauthenticationRequired if the login of this session is longer ago than REAUTH_SECONDS."""
+        if self._clock() - principal.opened_at > timedelta(seconds=self._limits.fresh):
+            raise ReauthenticationRequired
+
+    def use_is_due(self, principal: Principal) -> bool:
+        """Whether `note_use` is worth its write: it is once a minute."""
+        return self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
+
+    def note_use(self, principal: Principal) -> None:
+        """Write down that a session was used."""
+        self._sessions.touch(principal.session_id, self._clock())
+
+    def authenticate(self, access_token: str) -> Principal:
+        """Who the bearer of this access token is; one round trip to the store.
+
+        Raises InvalidToken, ExpiredToken, or, for a genuine token whose session does not hold, SessionEnded.
+        """
+        try:
+            claims = self._tokens.verify(access_token)
+        except RefusedTokenError as refused:
+            raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
+        principal = self._sessions.principal(claims.session_id, claims.subject, self._clock())
+        if principal is None:
+            raise SessionEnded
+        return principal
+
+    def _end_others(self, principal: Principal) -> None:
+        """End the other sessions of a user; raises SessionEnded if that of the caller was ended meanwhile.
+
+        Kept then, it would come to life again: behind a reset of the password, say, which ended it.
+        """
+
+        def alone(account: Account) -> Account:
+            # Every end of sessions is a new revision: what is found here still holds when the account is saved.
+            if self._sessions.find(principal.session_id, self._clock()) is None:
+                raise SessionEnded
+            return in_new_epoch(account, keep=principal.session_id)
+
+        self._accounts.change(principal.user.id, alone)
+
+    def _report_reuse(self, session: Session, user: User, device: Device) -> None:
+        """Tell the owner of a session that its token was used twice: somebody else may have a copy of it."""
+        self._accounts.audit.record(user.id, "session.reused", device, session_id=session.id)
+        with suppress(SessionEnded):  # the user went meanwhile
+            self._accounts.change(
+                user.id, lambda account: self._accounts.with_warning(account, "session_reused", device)
+            )
+
+    def _is_in_grace(self, generation: int, session: Session, now: datetime) -> bool:
+        if generation != session.generation - 1 or session.rotated_at is None:
+            return False
+        return now < session.rotated_at + timedelta(seconds=self._limits.grace)
+
+    def _tokens_of(self, session: Session, user: User, now: datetime) -> OpenedSession:
+        return OpenedSession(
+            user=user,
+            access_token=self._tokens.issue(subject=user.id, session_id=session.id, roles=user.roles),
+            expires_in=self._tokens.lifetime,
+            refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
+            refresh_expires_in=int((session.idle_expires_at - now).total_seconds()),
+        )

@@ -1,0 +1,34 @@
+"use strict";
+// The token of a mailed link stands behind the #, so that it reaches no server and no log. Here it moves into the form.
+const form = document.querySelector("form[data-mailed-link]");
+
+function takeToken() {
+  const token = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  if (token === null) return;
+  window.history.replaceState(null, "", window.location.pathname);
+  if (!form || !/^[\w-]{1,200}$/.test(token)) return;
+  form.elements.token.value = token;
+  for (const part of document.querySelectorAll("[data-without-link]")) {
+    part.hidden = true;
+    part.disabled = true;
+  }
+  for (const part of document.querySelectorAll("[data-with-link]")) part.hidden = false;
+  // Only to look at what the link is for: the page that comes asks before it does anything.
+  if (form.dataset.mailedLink === "submit") form.submit();
+}
+
+for (const button of document.querySelectorAll("button[data-shows]")) {
+  const field = document.getElementById(button.dataset.shows);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const shown = field.type === "password";
+    field.type = shown ? "text" : "password";
+    button.setAttribute("aria-pressed", String(shown));
+  });
+  // Else the browser would keep what was typed as an ordinary word.
+  form?.addEventListener("submit", () => { field.type = "password"; });
+}
+
+document.querySelector("[role=alert]")?.focus();
+window.addEventListener("hashchange", takeToken);
+takeToken();

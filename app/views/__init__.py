@@ -1,0 +1,1 @@
+"""How things become JSON, in files named like the controllers."""

@@ -1,0 +1,101 @@
+"""What users see of their own account, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from app.models.cursors import cursor_behind
+from app.services.devices import device_name
+from app.views.base import View
+from app.views.sessions import SessionView
+from app.views.users import UserView
+
+if TYPE_CHECKING:
+    from app.models.event import AuditEvent
+    from app.services.audit import EventPage
+    from app.services.profile import Export
+
+
+class EventView(View):
+    """Something that happened to the account."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    action: str = Field(examples=["password.changed"])
+    at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+    ip: str | None = Field(examples=["203.0.113.7"], description="Null for what the service did by itself.")
+    device: str | None = Field(examples=["Firefox on Linux"])
+    details: dict[str, str] = Field(examples=[{}])
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> EventView:
+        """What is shown of an event."""
+        return cls(
+            id=event.id,
+            action=event.action,
+            at=event.at,
+            ip=event.ip,
+            device=None if event.user_agent is None else device_name(event.user_agent),
+            details=dict(event.details),
+        )
+
+
+class EventList(View):
+    """A page of audit events, the newest first."""
+
+    events: list[EventView]
+    next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
+
+    @classmethod
+    def of(cls, page: EventPage) -> EventList:
+        """The data of a reply with a page of events."""
+        return cls(events=[EventView.of(event) for event in page.events], next=cursor_behind(page.next))
+
+
+class AddressView(View):
+    """An e-mail address that is, or may again become, the account's."""
+
+    email: str = Field(examples=["ann@example.com"])
+    expires_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+
+
+class WaitingMailView(View):
+    """A mail that waits to be sent."""
+
+    kind: str = Field(examples=["password_changed"])
+    to: str = Field(examples=["ann@example.com"])
+    queued_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+
+
+class ExportDocument(View):
+    """Everything the service holds about a user, but what proves who he is."""
+
+    user: UserView
+    pending_email: AddressView | None = Field(description="The address that waits to be verified.")
+    former_emails: list[AddressView] = Field(description="The addresses that may take their change back.")
+    waiting_mails: list[WaitingMailView]
+    sessions: list[SessionView]
+    events: list[EventView]
+
+    @classmethod
+    def of(cls, export: Export, current: str) -> ExportDocument:
+        """The export; `current` is the session of the request."""
+        account = export.account
+        pending = account.pending_email
+        return cls(
+            user=UserView.of(account.user),
+            pending_email=AddressView(email=pending.email, expires_at=pending.expires_at) if pending else None,
+            former_emails=[
+                AddressView(email=offer.email, expires_at=offer.expires_at) for offer in account.undo_offers
+            ],
+            waiting_mails=[
+                WaitingMailView(kind=notice.kind, to=notice.to, queued_at=notice.queued_at)
+                for notice in account.notices
+                # That no such mail waits would tell, where accounts are hidden, that the new address has an account.
+                if notice.kind != "change_email"
+            ],
+            sessions=[SessionView.of(session, current) for session in export.sessions],
+            events=[EventView.of(event) for event in export.events],
+        )

@@ -1,0 +1,39 @@
+"""The envelope of every reply."""
+
+from __future__ import annotations
+
+import json
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class View(BaseModel):
+    """Something as clients see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Document(View):
+    """A reply that stands as it is, without the envelope."""
+
+
+class Nothing(View):
+    """The data of a reply whose message says it all."""
+
+
+DataT = TypeVar("DataT", bound=View)
+
+
+class Success(View, Generic[DataT]):
+    """What every other reply that is not an error looks like."""
+
+    status: Literal["success"] = "success"
+    message: str | None = None
+    data: DataT
+
+
+def envelope(message: str | None) -> tuple[bytes, bytes]:
+    """What stands before and behind the data of a success: a whole reply is `Success`, made without a copy."""
+    said = "" if message is None else f'"message":{json.dumps(message)},'
+    return f'{{"status":"success",{said}"data":'.encode(), b"}"

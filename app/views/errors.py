@@ -1,0 +1,80 @@
+"""Failures as JSON: the envelope of this service, or RFC 9457."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from app.views.base import Document
+
+if TYPE_CHECKING:
+    from app.errors import Failure
+
+
+_FIELD_ERROR = {"field": "password", "code": "too_short", "message": "A password has at least 10 characters."}
+
+
+class FieldErrorView(Document):
+    """One wrong field."""
+
+    field: str = Field(examples=[_FIELD_ERROR["field"]])
+    code: str = Field(examples=[_FIELD_ERROR["code"]])
+    message: str = Field(examples=[_FIELD_ERROR["message"]])
+
+
+class Problem(Document):
+    """What went wrong."""
+
+    status: Literal["error"] = "error"
+    code: str = Field(examples=["validation_failed"])
+    message: str = Field(examples=["Some fields are wrong."])
+    help: str = Field(
+        description="A page that says what the code means and what to do.",
+        examples=["http://localhost:5000/errors/validation_failed"],
+    )
+    request_id: str = Field(examples=["9fd6eeefdda32312630d860928468d20"])
+    errors: list[FieldErrorView] | None = Field(
+        default=None, description="The wrong fields, 100 of them at the most.", examples=[[_FIELD_ERROR]]
+    )
+
+    @classmethod
+    def of(cls, failure: Failure, *, help_url: str, request_id: str) -> Problem:
+        """A failure in the envelope."""
+        return cls(
+            code=failure.code,
+            message=failure.message,
+            help=help_url,
+            request_id=request_id,
+            errors=_fields(failure),
+        )
+
+
+class ProblemDetails(Document):
+    """The same as RFC 9457 has it, for who accepts `application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldErrorView] | None = None
+
+    @classmethod
+    def of(cls, failure: Failure, *, help_url: str, request_id: str) -> ProblemDetails:
+        """A failure as problem details."""
+        return cls(
+            type=help_url,
+            title=type(failure).message,
+            status=failure.status,
+            detail=failure.message,
+            code=failure.code,
+            request_id=request_id,
+            errors=_fields(failure),
+        )
+
+
+def _fields(failure: Failure) -> list[FieldErrorView] | None:
+    errors = [FieldErrorView(field=error.field, code=error.code, message=error.message) for error in failure.fields]
+    return errors or None

@@ -1,0 +1,81 @@
+"""Users as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from app.models.cursors import cursor_behind
+from app.services.permissions import permissions_of
+from app.views.base import View
+
+if TYPE_CHECKING:
+    from app.models.user import User
+    from app.services.directory import UserPage
+
+
+class UserView(View):
+    """A user, to its owner and to administrators."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    email: str | None = Field(examples=["ann@example.com"])
+    email_verified: bool = Field(examples=[False])
+    username: str | None = Field(examples=["ann"])
+    name: str | None = Field(examples=["Ann Example"])
+    roles: list[str] = Field(examples=[["member"]])
+    permissions: list[str] = Field(examples=[[]])
+    created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+    last_login_at: datetime | None = Field(examples=["2026-01-31T12:00:00.000000Z"])
+
+    @classmethod
+    def of(cls, user: User) -> UserView:
+        """What is shown of a user."""
+        return cls(
+            id=user.id,
+            email=user.email,
+            email_verified=user.email_verified,
+            username=user.username,
+            name=user.name,
+            roles=list(user.roles),
+            permissions=sorted(permissions_of(user.roles)),
+            created_at=user.created_at,
+            last_login_at=user.last_login_at,
+        )
+
+
+class MemberView(View):
+    """A user, to other members."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    username: str | None = Field(examples=["ann"])
+
+
+class UserData(View):
+    """One user."""
+
+    user: UserView
+
+    @classmethod
+    def of(cls, user: User) -> UserData:
+        """The data of a reply about one user."""
+        return cls(user=UserView.of(user))
+
+
+class UserList(View):
+    """A page of users: whole for administrators, identifier and user name for members."""
+
+    users: list[UserView] | list[MemberView]
+    next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
+
+    @classmethod
+    def of(cls, page: UserPage) -> UserList:
+        """The data of a reply with a page of users."""
+        users: list[UserView] | list[MemberView]
+        if page.whole:
+            users = [UserView.of(user) for user in page.users]
+        else:
+            users = [MemberView(id=user.id, username=user.username) for user in page.users]
+        # Not validated again: the union would try all of them as whole users first.
+        return cls.model_construct(users=users, next=cursor_behind(page.next))

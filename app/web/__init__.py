@@ -1,0 +1,1 @@
+"""The seam between Flask and the rest."""

@@ -1,0 +1,50 @@
+"""Flask, with what this service wants otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
+from werkzeug.routing import UnicodeConverter
+
+from app.web import exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.routing import Map
+
+    from app.config import Settings
+
+
+class _Name(UnicodeConverter):
+    """A part of a path: without NUL, which is in the name of nothing, and which PostgreSQL refuses to look for."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = r"[^/\0]+"
+
+
+class Application(Flask):
+    """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
+
+    def __init__(self, import_name: str, settings: Settings) -> None:
+        super().__init__(import_name, static_folder=None)
+        self._begin_exchange = exchange.beginner(settings)
+        self.testing = settings.profile == "testing"
+        self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
+        # A redirect would carry the Host header of the request.
+        self.url_map.strict_slashes = False
+        self.url_map.converters |= {"default": _Name, "string": _Name}
+        self.url_map.merge_slashes = False
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Every request, within its exchange."""
+        return super().wsgi_app(environ, self._begin_exchange(environ, start_response))
+
+    def make_default_options_response(self) -> Response:
+        """204 with the methods of the path in `Allow`."""
+        response = super().make_default_options_response()
+        response.status_code = 204
+        return response

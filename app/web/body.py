@@ -1,0 +1,191 @@
+"""The gate that every request body and query comes through.
+
+One JSON document, read in one way only: what other parsers would read differently is refused (RFC 8259 section 4
+and 9, RFC 7493), so that no proxy or client can see another request than this service does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from gunicorn.http.errors import ParseException
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from app.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+
+if TYPE_CHECKING:
+    from flask import Request
+
+    from app.inputs.fields import InputRules
+
+DEEPEST = 32
+"""Levels of nesting, the outermost counts."""
+_INT64 = range(-(2**63), 2**63)
+_INT64_DIGITS = 20
+"""Characters that such an integer has at the most: longer ones are not even converted."""
+MOST_WRONG_FIELDS_TOLD = 100
+"""So that a small body of nothing but wrong fields gives no large reply."""
+_LONGEST_NAME_TOLD = 64
+
+_Input = TypeVar("_Input", bound=BaseModel)
+
+
+def read_body(request: Request, model: type[_Input], rules: InputRules) -> _Input:
+    """The body as `model`.
+
+    Raises PayloadTooLarge, UnsupportedMediaType, MalformedJson, or ValidationFailed with every wrong field
+    up to MOST_WRONG_FIELDS_TOLD, those that the model names first.
+    """
+    raw = read_raw(request)
+    if not raw and not request.mimetype:
+        return validate({}, model, rules)
+    if request.mimetype != "application/json" or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType
+    return validate(parse_json(raw), model, rules)
+
+
+def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Input:
+    """The query string as `model`; raises ValidationFailed with every wrong field."""
+    given = {name: request.args.getlist(name) for name in model.model_fields if name in request.args}
+    repeated = tuple(
+        FieldError(name, "repeated", "This may be given once only.")
+        for name, values in given.items()
+        if len(values) > 1
+    )
+    if repeated:
+        raise ValidationFailed(fields=repeated)
+    return validate({name: values[0] for name, values in given.items()}, model, rules)
+
+
+def read_raw(request: Request) -> bytes:
+    """The bytes of the body; raises PayloadTooLarge, or MalformedJson for less than was announced."""
+    announced = request.content_length
+    try:
+        raw = request.get_data(cache=False)
+        # Of a body without an announced length Flask reads as much as is allowed and passes over the rest.
+        if announced is None and len(raw) == request.max_content_length and request.environ["wsgi.input"].read(1):
+            raise PayloadTooLarge
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge from None
+    except ParseException:
+        raise MalformedJson("The chunks of the body are not as RFC 9112 asks.") from None
+    except ClientDisconnected:
+        raise MalformedJson(_TOO_SHORT) from None
+    if announced is not None and len(raw) < announced:
+        raise MalformedJson(_TOO_SHORT)
+    return raw
+
+
+_TOO_SHORT = "The body ended before its announced length."
+
+
+def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The one value of a JSON document, numbers with a point as Decimal; raises MalformedJson."""
+    try:
+        value = _DECODER.decode(raw.decode("utf-8"))
+    except RecursionError:
+        raise MalformedJson(_TOO_DEEP) from None
+    except (ValueError, ArithmeticError):  # also of the codec and of the hooks below
+        raise MalformedJson from None
+    _check(value)
+    return value
+
+
+_TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _INT64_DIGITS or (value := int(digits)) not in _INT64:
+        raise ValueError("outside signed 64 bits")
+    return value
+
+
+def _decimal(digits: str) -> Decimal:
+    if not math.isfinite(float(digits)):
+        raise ValueError("outside the range of a double")
+    return Decimal(digits)  # an ArithmeticError for exponents such as that of 1e-99999999999999999999
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_int=_int, parse_float=_decimal, parse_constant=_refuse
+)
+
+
+def _check(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Raises MalformedJson for lone surrogates in a string or key, and for too deep nesting."""
+    level, depth = [value], 0
+    while level:
+        inner: list[Any] = []
+        nested = False
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, dict):
+                nested = True
+                inner.extend(item)
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                nested = True
+                inner.extend(item)
+        depth += nested
+        if depth > DEEPEST:
+            raise MalformedJson(_TOO_DEEP)
+        level = inner
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MalformedJson("The body holds a lone surrogate.") from None
+
+
+def validate(value: Any, model: type[_Input], rules: InputRules) -> _Input:  # noqa: ANN401 - any JSON value
+    """The value as `model`; raises ValidationFailed as `read_body` does."""
+    try:
+        return model.model_validate(value, context=rules)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=True)[:MOST_WRONG_FIELDS_TOLD]
+        raise ValidationFailed(fields=tuple(_field_error(detail) for detail in details)) from None
+
+
+_MESSAGES = {
+    "missing": ("required", "This field is required."),
+    "extra_forbidden": ("unknown_field", "There is no such field here."),
+    "string_too_short": ("too_short", "This has at least {min_length} character."),
+    "string_too_long": ("too_long", "This has at most {max_length} characters."),
+    "greater_than_equal": ("too_small", "This is at least {ge}."),
+    "less_than_equal": ("too_large", "This is at most {le}."),
+}
+"""What pydantic's types of errors are called here, and what is said of them."""
+_TYPES = {"string_type": "a string", "bool_type": "true or false", "list_type": "a list", "int_type": "an integer"}
+
+
+def _field_error(detail: Any) -> FieldError:  # noqa: ANN401 - pydantic's ErrorDetails, whose ctx is untyped
+    field = ".".join(map(str, detail["loc"]))[:_LONGEST_NAME_TOLD] or "body"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _MESSAGES:
+        code, message = _MESSAGES[kind]
+        return FieldError(field, code, message.format(**context))
+    if kind in _TYPES:
+        return FieldError(field, "invalid_type", f"This has to be {_TYPES[kind]}.")
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return FieldError(field, "invalid_type", "This has to be an object.")
+    if kind.startswith("int_"):
+        return FieldError(field, "invalid_type", "This has to be an integer.")
+    return FieldError(field, kind, detail["msg"])

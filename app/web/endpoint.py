@@ -1,0 +1,270 @@
+"""Endpoints: one function and one decorator that says everything a reader or the OpenAPI document needs.
+
+An endpoint that does not say who may call it does not start: `access` has no default.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, request
+
+from app.errors import (
+    Failure,
+    InvalidHost,
+    MalformedJson,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from app.views.base import Document, View, envelope
+from app.web import exchange, guard
+from app.web.body import read_body, read_query
+from app.web.limits import LIMITS, Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+    from app.inputs.fields import InputRules
+    from app.models.session import Principal
+    from app.models.user import User
+    from app.services import Services
+    from app.services.devices import Device
+    from app.web.guard import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an endpoint is handed: the services, where the request comes from, and for whom it acts."""
+
+    services: Services
+    device: Device
+    principal: Principal | None
+
+    @property
+    def caller(self) -> Principal:
+        """The user and the session of the access token; only where `access` asks for one."""
+        if self.principal is None:
+            raise TypeError("a public endpoint has no caller")
+        return self.principal
+
+    @property
+    def user(self) -> User:
+        """The user of the access token; only where `access` asks for one."""
+        return self.caller.user
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query string as it came, for an endpoint that refuses what it does not know in its own way."""
+        return request.args.to_dict(flat=False)
+
+    @property
+    def bearer(self) -> str | None:
+        """What stands in `Authorization: Bearer`, whatever kind of token it is."""
+        return guard.bearer(request)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A reply that is not made by a view: a page, a script, a document."""
+
+    content: bytes
+    media_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
+    """That of the endpoint, if it does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One of the ways in which an endpoint succeeds: what it gives back, sent with `status` and under the `message`."""
+
+    returns: type[View | File]
+    status: int = 200
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint as it was declared."""
+
+    function: Callable[..., View | File]
+    method: str
+    path: str
+    access: Access
+    outcomes: tuple[Outcome, ...]
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    limit: Limit | None
+    cache: int
+    any_host: bool
+    media_type: str
+    development_only: bool
+    declared: tuple[type[Failure], ...]
+
+    @property
+    def name(self) -> str:
+        """Unique among the endpoints; the operationId in the OpenAPI document."""
+        return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
+
+    @property
+    def usual(self) -> Outcome:
+        """How it usually succeeds."""
+        return self.outcomes[0]
+
+    @property
+    def shown(self) -> str:
+        """Its name for Flask, which `flask routes` shows: with what a caller needs."""
+        return f"{self.name} ({self.access})"
+
+    @property
+    def raises(self) -> tuple[type[Failure], ...]:
+        """Every failure that the endpoint may answer with, by status."""
+        implied: tuple[type[Failure], ...] = self.access.raises
+        if not self.any_host:
+            implied += (InvalidHost,)
+        if self.body:
+            implied += (PayloadTooLarge, UnsupportedMediaType, MalformedJson, ValidationFailed)
+        if self.query:
+            implied += (ValidationFailed,)
+        if self.access.authenticated:
+            implied += (Unavailable,)
+        return tuple(sorted({*self.declared, *implied}, key=lambda failure: (failure.status, failure.code)))
+
+
+def endpoint(
+    rule: str,
+    *,
+    access: Access,
+    returns: type[View | File],
+    status: int = 200,
+    message: str | None = None,
+    or_else: tuple[Outcome, ...] = (),
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    limit: str | None = None,
+    cache: int = 0,
+    any_host: bool = False,
+    media_type: str = "application/json",
+    development_only: bool = False,
+    raises: tuple[type[Failure], ...] = (),
+) -> Callable[[Callable[..., View | File]], Endpoint]:
+    """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
+
+    The function is called with a `Call`, then the validated `body` and `query` where there are any, then what stands
+    in <angle brackets> in the path; its docstring is its documentation. `returns` is what it gives back, sent with
+    `status` and under the `message`; `or_else` are other ways to succeed, told apart by their types. `limit` names one
+    of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS.
+    `development_only` leaves it out in production. `raises` names the failures of its own.
+    """
+    method, _, path = rule.partition(" ")
+
+    def declare(function: Callable[..., View | File]) -> Endpoint:
+        return Endpoint(
+            function=function,
+            method=method,
+            path=path,
+            access=access,
+            outcomes=(Outcome(returns, status, message), *or_else),
+            body=body,
+            query=query,
+            limit=LIMITS[limit] if limit else None,
+            cache=cache,
+            any_host=any_host,
+            media_type=media_type,
+            development_only=development_only,
+            declared=raises,
+        )
+
+    return declare
+
+
+def install(app: Flask, endpoints: tuple[Endpoint, ...], services: Services, rules: InputRules) -> None:
+    """Serve the endpoints."""
+    for declared in endpoints:
+        app.add_url_rule(
+            declared.path,
+            endpoint=declared.shown,
+            view_func=_view(declared, services, rules, check_failures=app.testing),
+            methods=[declared.method],
+        )
+
+
+class UndeclaredFailureError(Exception):
+    """An endpoint failed in a way that it does not declare; only tests see this."""
+
+
+def _view(
+    declared: Endpoint, services: Services, rules: InputRules, *, check_failures: bool
+) -> Callable[..., Response]:
+    """The function that Flask calls: guards, parses, calls the endpoint, and formats what it gives back."""
+    access, function, body, query = declared.access, declared.function, declared.body, declared.query
+    reply = _replier(declared)
+
+    def view(**path: str) -> Response:
+        under_way = exchange.current()
+        principal = guard.admit(access, request, services)
+        if principal is not None:
+            under_way.user_id = principal.user.id
+        arguments: list[Any] = [Call(services, under_way.device, principal)]
+        if body is not None:
+            arguments.append(read_body(request, body, rules))
+        if query is not None:
+            arguments.append(read_query(request, query, rules))
+        response = reply(function(*arguments, **path))
+        if principal is not None and services.sessions.use_is_due(principal):
+            response.call_on_close(partial(_note_use, services, principal))
+        return response
+
+    if not check_failures:
+        return view
+
+    def checked(**path: str) -> Response:
+        try:
+            return view(**path)
+        except Failure as failure:
+            if type(failure) not in declared.raises:
+                raise UndeclaredFailureError(f"{declared.name} does not declare {failure.code}") from failure
+            raise
+
+    return checked
+
+
+def _note_use(services: Services, principal: Principal) -> None:
+    """Write down, once the reply is out, that a session was used: nobody waits for it, and its failure harms none."""
+    with suppress(Unavailable):
+        services.sessions.note_use(principal)
+
+
+def _replier(declared: Endpoint) -> Callable[[Any], Response]:
+    """What makes the response of what the endpoint gave back."""
+    media_type, cache = declared.media_type, declared.cache
+    envelopes = {
+        outcome.returns: (
+            outcome.status,
+            *((b"", b"") if issubclass(outcome.returns, Document) else envelope(outcome.message)),
+        )
+        for outcome in declared.outcomes
+    }
+
+    def reply(result: View | File) -> Response:
+        status, before, behind = envelopes[type(result)]
+        if isinstance(result, File):
+            response = Response(result.content, status=result.status or status, content_type=result.media_type)
+            response.headers.update(result.headers)
+        else:
+            json = before + result.__pydantic_serializer__.to_json(result) + behind
+            response = Response(json, status=status, content_type=media_type)
+        if cache:
+            response.headers["Cache-Control"] = f"public, max-age={cache}"
+            response.add_etag()
+            response.make_conditional(request)
+        return response
+
+    return reply

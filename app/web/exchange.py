@@ -1,0 +1,187 @@
+"""One request and its reply: where it comes from, its id, the headers every reply carries, and its line in the log."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+import structlog
+from flask import Flask, request
+from uuid_utils import uuid4
+
+from app.errors import InvalidHost
+from app.services.devices import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Network, IPv6Network
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from app.config import Settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+]
+_DEFAULTS = [
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+"""For replies that do not say otherwise."""
+_TWO_YEARS = 63_072_000
+_KEY = "latchkey.exchange"
+_LONGEST_ADDRESS = 64
+"""Characters; so that what is remembered of hostile headers stays small."""
+_LONGEST_HOST = 260
+"""Characters: a name of 253 (RFC 1035 section 2.3.4), a dot and a port."""
+_log = structlog.get_logger("latchkey.request")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of the request under way; `user_id` once it is authenticated."""
+
+    request_id: str
+    device: Device
+    started: float
+    user_id: str | None = None
+
+
+def current() -> Exchange:
+    """The exchange under way."""
+    exchange: Exchange = request.environ[_KEY]
+    return exchange
+
+
+def beginner(settings: Settings) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
+    """Gives what begins an exchange, and wraps `start_response` to end it.
+
+    It works on WSGI, outside of Flask's hooks: the same there takes three times as long, on every request.
+    """
+    server = settings.server
+    client_of = _client_finder(server.trusted_proxies)
+    https = server.public_url.startswith("https:")
+    headers = [*_HEADERS, *([("Strict-Transport-Security", f"max-age={_TWO_YEARS}")] if https else [])]
+
+    def begin(environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
+        peer = environ.get("REMOTE_ADDR", "")
+        trusted, client = client_of(peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
+        sent_id = environ.get("HTTP_X_REQUEST_ID", "") if trusted else ""
+        exchange = environ[_KEY] = Exchange(
+            request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex,
+            device=Device(client, environ.get("HTTP_USER_AGENT", "")),
+            started=time.perf_counter(),
+        )
+
+        def end(
+            status: str, sent: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+        ) -> Callable[[bytes], object]:
+            names = {name for name, _ in sent}
+            missing = [default for default in _DEFAULTS if default[0] not in names]
+            _log_line(environ, exchange, int(status[:3]))
+            return start_response(status, [*sent, *headers, *missing, ("X-Request-ID", exchange.request_id)], exc_info)
+
+        return end
+
+    return begin
+
+
+def _log_line(environ: WSGIEnvironment, exchange: Exchange, status: int) -> None:
+    rule, method = request.url_rule, environ["REQUEST_METHOD"]
+    _log.info(
+        "request",
+        method=method if len(method) <= 16 else "?",  # noqa: PLR2004 - a method has few letters
+        route=rule.rule if rule else None,
+        status=status,
+        ms=round((time.perf_counter() - exchange.started) * 1000, 2),
+        request_id=exchange.request_id,
+        user_id=exchange.user_id,
+        ip=exchange.device.ip,
+    )
+
+
+def check_hosts(app: Flask, settings: Settings, exempt: frozenset[str]) -> None:
+    """Refuse requests under a host name that is not in ALLOWED_HOSTS, but for the `exempt` endpoints."""
+    host_is_allowed = _host_check(settings.server.allowed_hosts)
+
+    @app.before_request
+    def check_host() -> None:
+        if not host_is_allowed(request.environ.get("HTTP_HOST", "")) and request.endpoint not in exempt:
+            raise InvalidHost
+
+
+def _client_finder(
+    proxies: tuple[IPv4Network | IPv6Network, ...],
+) -> Callable[[str, str], tuple[bool, str]]:
+    """Gives, for the peer's address and X-Forwarded-For, whether the peer is trusted, and the client's address.
+
+    The client is the last address in the chain that is not a trusted proxy: what stands before it, anybody could
+    have written.
+    """
+
+    @lru_cache(maxsize=4096)
+    def look_up(text: str) -> tuple[str | None, bool]:
+        """An address in its usual form, None for what is none; and whether it is a trusted proxy's."""
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return None, False
+        plain = _plain(address)
+        return str(plain), any(address in network or plain in network for network in proxies)
+
+    def client_of(peer: str, forwarded_for: str) -> tuple[bool, str]:
+        known, trusted = look_up(peer)
+        client = known or peer
+        if not trusted:
+            return False, client
+        for hop in reversed(forwarded_for.split(",")):
+            text = hop.strip()
+            address, trusted = look_up(text) if len(text) <= _LONGEST_ADDRESS else (None, False)
+            if address is None:
+                break
+            client = address
+            if not trusted:
+                break
+        return True, client
+
+    return client_of
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An address without a zone (fe80::1%eth0), in which anything can stand; as IPv4 if that is mapped into IPv6.
+
+    A socket that listens on :: gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
+    """
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
+
+
+def _host_check(allowed: tuple[str, ...]) -> Callable[[str], bool]:
+    """Gives whether a Host header (RFC 9110 section 7.2) names one of the allowed hosts, on any port.
+
+    One that is missing or malformed names none, even where any host is allowed (RFC 9112 section 3.2).
+    """
+    any_host = "*" in allowed
+    exact = frozenset(name for name in allowed if not name.startswith("."))
+    suffixes = tuple(name for name in allowed if name.startswith("."))
+
+    @lru_cache(maxsize=1024)
+    def look_up(host: str) -> bool:
+        parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host)
+        if parts is None:
+            return False
+        if any_host:
+            return True
+        name = parts[1].strip("[]").lower().removesuffix(".")
+        return name in exact or f".{name}".endswith(suffixes) if suffixes else name in exact
+
+    return lambda host: len(host) <= _LONGEST_HOST and look_up(host)

@@ -1,0 +1,73 @@
+"""The gate that the forms of our pages come through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from app.config.values import is_loopback
+from app.errors import FieldError, Forbidden, InvalidRequest, UnsupportedMediaType, ValidationFailed
+from app.web.body import read_raw
+
+if TYPE_CHECKING:
+    from flask import Request
+
+_MEDIA_TYPE = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 20
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str, str]:
+    """The fields of a form that one of our own pages sent; those that were left empty are not among them.
+
+    Such a page has the origin of `public_url`; with `local_too` also that of the request itself, if this is a name of
+    this machine alone. Raises UnsupportedMediaType, Forbidden, PayloadTooLarge, MalformedJson if less came than was
+    announced, InvalidRequest for what is no form in UTF-8, and ValidationFailed for a field that comes twice.
+    """
+    if request.mimetype != _MEDIA_TYPE or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType(f"This page takes its own form only ({_MEDIA_TYPE}).")
+    if not _is_from_here(request, public_url, local_too=local_too):
+        raise Forbidden("This form was not sent by a page of this service.")
+    try:
+        text = read_raw(request).decode("ascii")  # browsers encode all else as %XX
+        fields = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except ValueError:
+        raise InvalidRequest("The form could not be read.") from None
+    sent = dict(fields)
+    if len(sent) != len(fields):
+        names = [name for name, _ in fields]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise ValidationFailed(
+            fields=tuple(FieldError(name[:64], "repeated", "This may be given once only.") for name in repeated)
+        )
+    return {name: value for name, value in sent.items() if value}
+
+
+def _is_from_here(request: Request, public_url: str, *, local_too: bool) -> bool:
+    """Whether a page of ours sent the request: the browser says so, and no other page can make it (OWASP ASVS 3.5.1).
+
+    Without Origin, or where the browser withholds it ("null"), Sec-Fetch-Site says it.
+    """
+    sent = request.environ.get("HTTP_ORIGIN", "null")
+    if sent == "null":
+        return bool(request.environ.get("HTTP_SEC_FETCH_SITE") == "same-origin")
+    origin = _origin(sent)
+    if origin is None:
+        return False
+    if origin == _origin(public_url):
+        return True
+    return local_too and is_loopback(origin[1]) and origin == _origin(f"{request.scheme}://{request.host}")
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of a URL (RFC 6454 section 4); None for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)

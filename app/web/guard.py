@@ -1,0 +1,101 @@
+"""Who may call an endpoint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.config.values import is_loopback
+from app.errors import (
+    ExpiredToken,
+    Failure,
+    Forbidden,
+    InvalidRequest,
+    InvalidToken,
+    MissingToken,
+    SessionEnded,
+)
+from app.services.permissions import PERMISSIONS, permissions_of
+
+if TYPE_CHECKING:
+    from flask import Request
+
+    from app.models.session import Principal
+    from app.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a caller needs: nothing, a valid access token, or also a permission."""
+
+    authenticated: bool
+    permission: str | None = None
+    contradiction: type[Failure] = InvalidRequest
+    """What a caller is told who sends two different tokens."""
+
+    def __str__(self) -> str:
+        """As `flask routes` shows it, beside the name of the endpoint."""
+        return self.permission or ("authenticated" if self.authenticated else "public")
+
+    @property
+    def raises(self) -> tuple[type[Failure], ...]:
+        """What a caller may be told who does not have it."""
+        if not self.authenticated:
+            return ()
+        failures = (MissingToken, InvalidToken, ExpiredToken, SessionEnded, self.contradiction)
+        return (*failures, Forbidden) if self.permission else failures
+
+
+public = Access(authenticated=False)
+authenticated = Access(authenticated=True)
+asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
+"""Like `authenticated`, for nginx's auth_request, which takes every refusal but 401 and 403 for a fault."""
+
+
+def permission(name: str) -> Access:
+    """Access for who holds this permission."""
+    if name not in PERMISSIONS:
+        raise ValueError(f"there is no permission {name!r}")
+    return Access(authenticated=True, permission=name)
+
+
+def admit(access: Access, request: Request, services: Services) -> Principal | None:
+    """Who the caller is; None on a public endpoint.
+
+    Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
+    """
+    if not access.authenticated:
+        return None
+    token, other = bearer(request), request.environ.get("HTTP_X_ACCESS_TOKEN", "").strip(" ")
+    if token and other and token != other:
+        raise access.contradiction("Two different access tokens were sent in Authorization and x-access-token.")
+    token = token or other
+    if not token:
+        raise MissingToken
+    principal = services.sessions.authenticate(token)
+    if access.permission and access.permission not in permissions_of(principal.user.roles):
+        raise Forbidden(f"This needs the permission {access.permission}.")
+    return principal
+
+
+_FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")
+
+
+def is_on_this_machine(request: Request) -> bool:
+    """Whether the client runs on this machine, came by no proxy, and asked for it by a name of this machine alone.
+
+    Such a name, because a page from elsewhere could have its own name lead here, and read what is answered.
+    """
+    environ = request.environ
+    if any(_FORWARDING.fullmatch(name) for name in environ):
+        return False
+    peer = environ.get("REMOTE_ADDR", "").removeprefix("::ffff:")  # IPv4 on a socket of IPv6 (RFC 4291 section 2.5.5.2)
+    host = re.sub(r":\d+$", "", request.host).strip("[]")
+    return is_loopback(peer) and is_loopback(host)
+
+
+def bearer(request: Request) -> str | None:
+    """What stands in `Authorization: Bearer`, RFC 6750 section 2.1."""
+    scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return credentials.strip(" ") or None if scheme.lower() == "bearer" else None

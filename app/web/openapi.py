@@ -1,0 +1,195 @@
+"""The OpenAPI 3.1 document, made from the declarations of the endpoints, so that it cannot drift from them."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import models_json_schema
+
+from app.views.base import Document, Success, View
+from app.views.errors import Problem, ProblemDetails
+from app.web.endpoint import File
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaMode
+
+    from app.errors import Failure
+    from app.web.endpoint import Endpoint
+
+_REFERENCE = "#/components/schemas/{model}"
+_TAGS = {
+    "auth": "Register, log in, and who one is.",
+    "account": "What users do with their own account.",
+    "recovery": "What is proven by mail: addresses, and a way back into an account.",
+    "sessions": "Renew, show and end sessions.",
+    "tokens": "What others ask about access tokens.",
+    "users": "The list of users.",
+    "keys": "The keys that verify access tokens.",
+    "health": "Signs of life.",
+    "docs": "What the service says about itself.",
+}
+_HEADERS: dict[str, Any] = {
+    "X-Request-ID": {"description": "Names this exchange in the log.", "schema": {"type": "string"}},
+}
+_RETRY_AFTER: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+}
+_CHALLENGE: dict[str, Any] = {
+    "WWW-Authenticate": {"description": "The challenge of RFC 6750.", "schema": {"type": "string"}},
+}
+
+
+class Specification:
+    """The document of these endpoints. It is made at the first use: most workers are never asked for it."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], public_url: str, version: str) -> None:
+        self._endpoints = endpoints
+        self._public_url = public_url
+        self._version = version
+
+    def json(self) -> bytes:
+        """The document in UTF-8."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> bytes:
+        from openapi_pydantic import OpenAPI  # noqa: PLC0415 - only who serves the document needs its memory
+
+        document = OpenAPI.model_validate(self._document())
+        return document.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+    def _document(self) -> dict[str, Any]:
+        references, definitions = models_json_schema(_models(self._endpoints), ref_template=_REFERENCE)
+        paths: dict[str, dict[str, Any]] = {}
+        for declared in self._endpoints:
+            path = re.sub(r"<(\w+)>", r"{\1}", declared.path)
+            paths.setdefault(path, {})[declared.method.lower()] = _operation(declared, references)
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Latchkey",
+                "version": self._version,
+                "summary": "The authentication service you can read, run and own.",
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": self._public_url}],
+            "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+            "paths": paths,
+            "components": {
+                "schemas": definitions["$defs"],
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                    "x-access-token": {"type": "apiKey", "in": "header", "name": "x-access-token"},
+                },
+            },
+        }
+
+
+def _models(endpoints: Sequence[Endpoint]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
+        (Problem, "serialization"): None,
+        (ProblemDetails, "serialization"): None,
+    }
+    for declared in endpoints:
+        if declared.body:
+            models[declared.body, "validation"] = None
+        for outcome in declared.outcomes:
+            if (reply := _reply_model(outcome.returns)) is not None:
+                models[reply, "serialization"] = None
+    return list(models)
+
+
+def _reply_model(returns: type[View | File]) -> type[BaseModel] | None:
+    if issubclass(returns, File):
+        return None
+    if issubclass(returns, Document):
+        return returns
+    return Success[returns]  # type: ignore[valid-type] # a type made while running
+
+
+def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
+    summary, _, description = (declared.function.__doc__ or "").partition("\n")
+    operation: dict[str, Any] = {
+        "operationId": declared.name,
+        "tags": [declared.name.partition(".")[0]],
+        "summary": summary.strip(),
+        "description": _described(declared, description),
+        "responses": _responses(declared, references),
+    }
+    if parameters := _parameters(declared):
+        operation["parameters"] = parameters
+    if declared.body:
+        operation["requestBody"] = {
+            "required": not {"required", "oneOf"}.isdisjoint(declared.body.model_json_schema()),
+            "content": {"application/json": {"schema": references[declared.body, "validation"]}},
+        }
+    if declared.access.authenticated:
+        operation["security"] = [{"bearer": []}, {"x-access-token": []}]
+    return operation
+
+
+def _described(declared: Endpoint, description: str) -> str:
+    paragraphs = [" ".join(paragraph.split()) for paragraph in description.split("\n\n")]
+    if declared.access.permission:
+        paragraphs.append(f"Needs the permission `{declared.access.permission}`.")
+    if limit := declared.limit:
+        paragraphs.append(
+            f"Meant for at most {limit.requests} requests in {limit.seconds} seconds from one client address; this is"
+            " declared, and not enforced yet."
+        )
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"<(\w+)>", declared.path)
+    ]
+    if declared.query:
+        schema = declared.query.model_json_schema()
+        parameters += [
+            {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": properties}
+            for name, properties in schema["properties"].items()
+        ]
+    return parameters
+
+
+def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for outcome in declared.outcomes:
+        model = _reply_model(outcome.returns)
+        if model is not None:
+            schema = references[model, "serialization"]
+        else:
+            schema = {"type": "object" if declared.media_type == "application/json" else "string"}
+        known = responses.get(str(outcome.status))
+        if known is not None:
+            content = known["content"][declared.media_type]
+            content["schema"] = {"anyOf": [content["schema"], schema]}
+            continue
+        responses[str(outcome.status)] = {
+            "description": outcome.message or "Success.",
+            "headers": _HEADERS,
+            "content": {declared.media_type: {"schema": schema}},
+        }
+    if declared.cache:
+        responses["304"] = {"description": "What `If-None-Match` names is still current.", "headers": _HEADERS}
+    by_status: dict[int, list[type[Failure]]] = {}
+    for failure in declared.raises:
+        by_status.setdefault(failure.status, []).append(failure)
+    for status, failures in by_status.items():
+        extra = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}.get(status, {})
+        responses[str(status)] = {
+            "description": "\n\n".join(f"`{failure.code}`: {failure.message}" for failure in failures),
+            "headers": _HEADERS | extra,
+            "content": {
+                "application/json": {"schema": references[Problem, "serialization"]},
+                "application/problem+json": {"schema": references[ProblemDetails, "serialization"]},
+            },
+        }
+    return responses

@@ -1,0 +1,140 @@
+"""Failures as replies: the one place where an error becomes HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from app.errors import (
+    Failure,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    MissingToken,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from app.views.errors import Problem, ProblemDetails
+from app.web import exchange
+from app.web.pages import ADVICE, page
+
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.web.endpoint import File
+
+_PROBLEM_JSON = "application/problem+json"
+_BY_STATUS: dict[int, type[Failure]] = {
+    404: NotFound,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+_ON_PAGES = ("text/html", "application/json", _PROBLEM_JSON)
+"""The first is what is given there to who does not say."""
+_RETRY_AFTER = 1
+"""Seconds, where the failure does not say."""
+_log = structlog.get_logger("latchkey.failure")
+
+
+def install(app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset()) -> None:
+    """Answer every failure with the envelope, with RFC 9457 for who accepts it; or, on these paths, with a page."""
+    public_url = settings.server.public_url
+
+    def _reply(failure: Failure) -> Response:
+        if request.path.rstrip("/") in pages and _accepted(_ON_PAGES) == _ON_PAGES[0]:
+            made = as_page(failure)
+            return Response(made.content, failure.status, made.headers, content_type=made.media_type)
+        return _as_json(failure, public_url)
+
+    @app.errorhandler(Failure)
+    def of_failure(failure: Failure) -> Response:
+        _note_cause(failure)
+        return _reply(failure)
+
+    @app.errorhandler(HTTPException)
+    def of_http_exception(error: HTTPException) -> Response:
+        if isinstance(error, WerkzeugMethodNotAllowed):
+            response = _reply(MethodNotAllowed())
+            response.headers["Allow"] = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+            return response
+        if error.code is None or error.code >= InternalError.status:
+            return _reply(InternalError())
+        return _reply(_BY_STATUS.get(error.code, _refused)())
+
+    @app.errorhandler(Exception)
+    def of_fault(error: Exception) -> Response:
+        _log.error(
+            "fault", request_id=exchange.current().request_id, exc_info=(type(error), error, error.__traceback__)
+        )
+        return _reply(InternalError())
+
+
+def as_page(failure: Failure, template: str = "failure.html", **facts: object) -> File:
+    """The failure as a page, with its status and headers; `facts` are what the template needs beside it."""
+    return page(
+        template,
+        status=failure.status,
+        headers=_headers(failure),
+        failure=failure,
+        advice=ADVICE.get(failure.code),
+        request_id=exchange.current().request_id,
+        **facts,
+    )
+
+
+def as_form(failure: Failure, template: str, **facts: object) -> File:
+    """The failure beside the form that led to it, so that it can be sent again."""
+    _note_cause(failure)
+    return as_page(failure, template, **facts)
+
+
+def _note_cause(failure: Failure) -> None:
+    """Log what is behind a failure of ours; the client is not told."""
+    if failure.__cause__ is not None and failure.status >= InternalError.status:
+        _log.warning(
+            failure.code,
+            cause=type(failure.__cause__).__name__,
+            detail=str(failure.__cause__)[:500],
+            request_id=exchange.current().request_id,
+        )
+
+
+def _refused() -> Failure:
+    """What Werkzeug refuses for reasons that need no code of their own."""
+    return InvalidRequest("The request is not one that HTTP allows here.")
+
+
+def _as_json(failure: Failure, public_url: str) -> Response:
+    help_url, request_id = f"{public_url}/errors/{failure.code}", exchange.current().request_id
+    view: Problem | ProblemDetails
+    accepted = _accepted(("application/json", _PROBLEM_JSON))
+    if accepted == _PROBLEM_JSON:
+        view = ProblemDetails.of(failure, help_url=help_url, request_id=request_id)
+    else:
+        view = Problem.of(failure, help_url=help_url, request_id=request_id)
+    body = view.model_dump_json(exclude_none=True)
+    return Response(body, failure.status, _headers(failure), mimetype=accepted)
+
+
+def _accepted(offered: tuple[str, ...]) -> str:
+    """What the client likes best of these; the first if it does not say, or likes none."""
+    return request.accept_mimetypes.best_match(offered, offered[0])
+
+
+def _headers(failure: Failure) -> dict[str, str]:
+    if failure.status == 401:  # noqa: PLR2004 - HTTP
+        return {"WWW-Authenticate": _challenge(failure)}
+    if failure.status in {429, 503}:
+        return {"Retry-After": str(failure.retry_after or _RETRY_AFTER)}
+    return {}
+
+
+def _challenge(failure: Failure) -> str:
+    """RFC 6750 section 3: the error is told only where a token was sent."""
+    if isinstance(failure, MissingToken) or failure.code == "invalid_credentials":
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{failure.message}"'

@@ -1,0 +1,277 @@
+"""The composition root: the one place that reads the settings and picks what the services work with.
+
+Nothing here opens a connection or starts a thread: that happens at the first use, in the worker, behind the fork.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app import clock as system
+from app.errors import Unavailable
+from app.inputs.fields import InputRules
+from app.jobs import Courier, Job, Jobs
+from app.mail.letters import Letters
+from app.models.store import UnusableStoreError
+from app.security import blocklist
+from app.security.hash_pool import HashPool
+from app.security.keyring import KeyringSealedError
+from app.security.passwords import PasswordHasher
+from app.security.secret_file import SecretFileError, read_or_create
+from app.security.secret_keys import SecretKeys
+from app.security.tokens import LEEWAY, AccessTokens
+from app.services import Services
+from app.services.accounts import Accounts
+from app.services.audit import Audit
+from app.services.credentials import CredentialService
+from app.services.deletion import DeletionService
+from app.services.directory import DirectoryService
+from app.services.email_change import EmailChangeService
+from app.services.explain import ExplainService
+from app.services.health import HealthService
+from app.services.keys import Keys
+from app.services.login import LoginService
+from app.services.mailed_codes import MailedCodes
+from app.services.mailroom import Mailroom
+from app.services.passwords import PasswordService
+from app.services.permissions import ROLES
+from app.services.profile import ProfileService
+from app.services.purge import PurgeService
+from app.services.registration import RegistrationService
+from app.services.sessions import SessionLimits, SessionService
+from app.services.throttle import Throttle, delay_of_codes
+from app.services.verification import VerificationService
+
+if TYPE_CHECKING:
+    from app.clock import Clock
+    from app.config import Settings
+    from app.mail.mail import Mailer
+    from app.models.store import Store
+    from app.security.breaches import BreachedPasswords
+
+SECRET_FILE = Path("instance/secret_key")
+"""Where development keeps the SECRET_KEY that it makes itself."""
+STORE_PATIENCE = 30
+"""Seconds that a start waits for a store that is down."""
+_log = structlog.get_logger("latchkey.start")
+
+
+class StartError(Exception):
+    """The service cannot start; the text is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Everything that was put together."""
+
+    settings: Settings
+    store: Store
+    services: Services
+    input_rules: InputRules
+    hash_pool: HashPool
+    jobs: Jobs
+    courier: Courier
+
+    def start(self) -> None:
+        """Begin the work in the background; belongs behind the fork."""
+        self.jobs.start()
+        self.courier.start()
+
+    def close(self) -> None:
+        """End the threads and connections of this process."""
+        self.jobs.stop()
+        self.courier.stop()
+        self.hash_pool.close()
+        self.services.health.close()
+        self.store.close()
+
+
+def build(settings: Settings, *, clock: Clock = system.now, store: Store | None = None) -> Wired:
+    """Put the application together; `store` and `clock` take the place of those of the settings.
+
+    Raises StartError when the settings name what does not exist, or the secret cannot be had.
+    """
+    unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
+    if unknown:
+        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(ROLES))}")
+    store = store or make_store(settings)
+    secrets = make_secrets(settings)
+    blocklist.load()  # before the fork, so that the workers share it
+    life = timedelta(seconds=settings.tokens.access_token_seconds) + LEEWAY
+    keys = Keys(store.keyrings, secrets, settings.tokens.jwt_algorithm, clock, token_life=life)
+    tokens = AccessTokens(
+        issuer=settings.server.public_url,
+        audience=settings.tokens.jwt_audience,
+        lifetime=settings.tokens.access_token_seconds,
+        keys=keys,
+        clock=clock,
+    )
+    pool = HashPool(
+        threads=settings.passwords.hash_threads,
+        queue=settings.passwords.hash_queue,
+        deadline=settings.passwords.hash_deadline_seconds,
+    )
+    hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
+    passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
+    mailer = make_mailer(settings)
+    audit = Audit(store.events, clock, timedelta(days=settings.accounts.audit_days))
+    accounts = Accounts(store.users, store.held_emails, store.mail_requests, audit, clock, mailing=mailer is not None)
+    sessions = SessionService(
+        sessions=store.sessions,
+        accounts=accounts,
+        tokens=tokens,
+        secrets=secrets,
+        clock=clock,
+        limits=SessionLimits(
+            idle=settings.tokens.refresh_idle_seconds,
+            absolute=settings.tokens.refresh_absolute_seconds,
+            grace=settings.tokens.refresh_grace_seconds,
+            most=settings.tokens.sessions_per_user,
+            fresh=settings.accounts.reauth_seconds,
+        ),
+    )
+    throttle = Throttle(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
+    guesses = Throttle(store.login_failures, secrets, clock, of="code guesses", delay=delay_of_codes)
+    codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
+    credentials = CredentialService(accounts, passwords, throttle, codes)
+    registration = RegistrationService(
+        accounts,
+        passwords,
+        settings.accounts.default_roles,
+        hides_accounts=settings.accounts.hide_accounts,
+    )
+    email_change = EmailChangeService(accounts, credentials, codes, settings.accounts.hide_accounts)
+    deletion = DeletionService(store, accounts, credentials)
+    letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
+    mailroom = Mailroom(store, accounts, codes, deletion, secrets, letters, mailer)
+    services = Services(
+        registration=registration,
+        login=LoginService(
+            store.users,
+            passwords,
+            sessions,
+            throttle,
+            require_verified_email=settings.accounts.require_verified_email,
+        ),
+        sessions=sessions,
+        verification=VerificationService(accounts, codes, email_change, registration, deletion),
+        credentials=credentials,
+        email_change=email_change,
+        profile=ProfileService(accounts, store.sessions),
+        deletion=deletion,
+        audit=audit,
+        mailroom=mailroom,
+        directory=DirectoryService(store.users, settings.accounts.user_directory),
+        explain=ExplainService(tokens, store.sessions, clock),
+        keys=keys,
+        health=HealthService(store),
+        purge=PurgeService(store, clock),
+    )
+    rules = InputRules(settings.passwords.min_length, settings.accounts.names_required)
+    due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), keys.tend)]
+    jobs = Jobs(due, store.leases, clock)
+    courier = Courier(mailroom.send_due, accounts.mail_waits)
+    return Wired(settings, store, services, rules, pool, jobs, courier)
+
+
+def make_store(settings: Settings) -> Store:
+    """The store that the settings name. A driver is imported only when it is the one: that saves its memory."""
+    if settings.store.mongo_uri is not None:
+        from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
+
+        from app.models.mongo.store import MongoStore  # noqa: PLC0415 - see above
+
+        try:
+            return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
+        except (PyMongoError, ValueError) as error:
+            raise StartError(f"MONGO_URI: {error}") from None
+    from app.models.sql.store import SqlStore  # noqa: PLC0415 - see above
+
+    if settings.store.database_url is None:
+        raise StartError("DATABASE_URL: neither it nor MONGO_URI is set")
+    try:
+        return SqlStore(settings.store.database_url.get_secret_value())
+    except ValueError as error:  # a word in the query that has to be a number, say
+        raise StartError(f"DATABASE_URL: {error}") from None
+
+
+def make_breaches(settings: Settings) -> BreachedPasswords | None:
+    """What knows the breached passwords, if the operator asks for it."""
+    if settings.passwords.breach_check is None:
+        return None
+    from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - only who asks for it needs its memory
+
+    return BreachedPasswords(settings.passwords.breach_check)
+
+
+def make_mailer(settings: Settings) -> Mailer | None:
+    """What sends mail: SMTP; in development also a folder and the console; None in production without SMTP_URL."""
+    smtp: Mailer | None = None
+    if settings.mail.smtp_url is not None:
+        from app.mail.smtp import SmtpMailer  # noqa: PLC0415 - only who sends mail needs its memory
+
+        smtp = SmtpMailer(settings.mail.smtp_url.get_secret_value(), settings.mail.sender)
+    if settings.profile == "production":
+        return smtp
+    from app.mail.maildir import MaildirMailer  # noqa: PLC0415 - see above
+
+    return MaildirMailer(settings.mail.folder, then=smtp)
+
+
+def make_secrets(settings: Settings) -> SecretKeys:
+    """SECRET_KEY and its fallbacks; without one, that of `instance/`, made at the first start."""
+    given = settings.tokens.secret_key
+    try:
+        current = read_or_create(SECRET_FILE) if given is None else given.get_secret_value()
+    except SecretFileError as error:
+        raise StartError(str(error)) from None
+    return SecretKeys(current, [key.get_secret_value() for key in settings.tokens.secret_key_fallbacks])
+
+
+def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
+    """Make the store ready, once, before any worker: schema or indexes, and the signing keys.
+
+    Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
+    Raises StartError if it stays down, or if no secret opens the keyring in it.
+    """
+    wired = build(settings)
+    deadline = time.monotonic() + patience
+    try:
+        while True:
+            try:
+                wired.store.prepare()
+                wired.services.keys.ensure()
+            except Unavailable as error:
+                if time.monotonic() >= deadline:
+                    raise StartError(
+                        f"{wired.store.product} does not answer ({reason_of(error)});"
+                        " check MONGO_URI or DATABASE_URL, and that the server runs"
+                    ) from None
+                _log.warning("waiting for the store", store=wired.store.product)
+                time.sleep(1)
+            else:
+                return
+    except OSError as error:
+        raise StartError(
+            f"DATABASE_URL: {wired.store.product} cannot be made ready ({error.strerror});"
+            " let this user write to the folder of the database"
+        ) from None
+    except UnusableStoreError as error:
+        raise StartError(f"{wired.store.product}: {error}") from None
+    except KeyringSealedError as error:
+        raise StartError(
+            f"SECRET_KEY: {error}; set the SECRET_KEY that this store was used with, here or in SECRET_KEY_FALLBACKS"
+        ) from None
+    finally:
+        wired.close()
+
+
+def reason_of(error: Unavailable) -> str:
+    """Why something is not available, in one line, for the operator."""
+    return str(error.__cause__ or error).partition("\n")[0]  # some drivers write several lines

@@ -1,0 +1,1 @@
+"""What Latchkey costs, as ratios to a bare Flask under the same gunicorn: `make bench`, docs/performance.md."""

@@ -1,0 +1,83 @@
+"""`python -m bench [PART ...]`: measure, and tell what was reached."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from bench import load, scenarios, timing
+from bench.figures import as_facts, as_lines
+from bench.instances import Instances
+from bench.measure import sync_milliseconds
+from tests.servers import mongo
+
+_REQUESTS = ("health", "me", "me-mongo", "users", "login-4", "register-4")
+_SESSIONS = ("refresh", "refresh-mongo", "logout")
+_PARTS = (*_REQUESTS, *_SESSIONS, "login", "storm", "refresh-storm", "timing", "memory", "start")
+
+
+def main() -> int:
+    """Run the parts that were asked for, or all; the exit status is 1 if something could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, as ratios to a bare Flask.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(_PARTS)}; default: all")
+    parser.add_argument("--rounds", type=int, default=6, help="how often each is measured (default: 6)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.parts) - set(_PARTS))
+    if unknown:
+        parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(_PARTS)}")
+    parts = [part for part in _PARTS if part in (arguments.parts or _PARTS)]
+    lacking = load.missing() or (
+        {"me-mongo", "refresh-mongo"} & set(parts) and not os.environ.get("TEST_MONGO_URI") and mongo.missing()
+    )
+    if lacking:
+        print(lacking, file=sys.stderr)
+        return 1
+
+    began = time.monotonic()
+    with Instances() as instances:
+        machine = f"{_machine()}, {sync_milliseconds(instances.folder):.1f} ms to sync a page"
+        samples = _measure(parts, instances, arguments.rounds)
+    print(f"{machine}; {arguments.rounds} rounds; {time.monotonic() - began:.0f} s")
+    print("\n".join(as_lines(samples)))
+    if arguments.json:
+        facts = {"machine": machine, "rounds": arguments.rounds, "figures": as_facts(samples)}
+        arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
+    return 0
+
+
+def _measure(parts: list[str], instances: Instances, rounds: int) -> scenarios.Samples:
+    samples: scenarios.Samples = {}
+    # These two first: the other servers are not yet there.
+    if "memory" in parts:
+        samples |= scenarios.memory(instances)
+    if "start" in parts:
+        samples |= scenarios.start(instances, rounds)
+    if requests := [part for part in parts if part in _REQUESTS]:
+        samples |= scenarios.requests(requests, instances, rounds)
+    if sessions := [part for part in parts if part in _SESSIONS]:
+        samples |= scenarios.sessions(sessions, instances, rounds)
+    if "login" in parts:
+        samples |= scenarios.login(instances, rounds)
+    if "storm" in parts:
+        samples |= scenarios.storm(instances, rounds)
+    if "refresh-storm" in parts:
+        samples |= scenarios.refresh_storm(instances, rounds)
+    if "timing" in parts:
+        samples |= timing.known_and_unknown(instances)
+    return samples
+
+
+def _machine() -> str:
+    """What this is measured on, and how busy it is already."""
+    cores = len(os.sched_getaffinity(0))
+    return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What has to be reached, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.measure import Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure: its name on the command line, what it is, its unit, and what has to be reached.
+
+    `reach` is the most that it may be, or with `at_least` the least; None if nothing was asked.
+    """
+
+    name: str
+    what: str
+    unit: str
+    reach: float | None
+    at_least: bool = False
+
+    def is_reached_by(self, value: float) -> bool | None:
+        """Whether this value is good enough; None where nothing was asked."""
+        if self.reach is None:
+            return None
+        return value >= self.reach if self.at_least else value <= self.reach
+
+
+CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x calm rate"
+P = "p"
+GOALS = (
+    Goal("health", "GET /health", CPU, 1.25),
+    Goal("me", "GET /auth/me, SQLite", CPU, 1.6),
+    Goal("me-mongo", "GET /auth/me, MongoDB's protocol", CPU, 2.5),
+    Goal("users", "GET /auth/users, 50 of them, SQLite", CPU, 3.0),
+    Goal("refresh", "POST /auth/refresh, 16 sessions, SQLite", CPU, 2.8),
+    Goal("refresh-mongo", "POST /auth/refresh, MongoDB's protocol", CPU, 4.0),
+    Goal("logout", "POST /auth/logout, SQLite", CPU, None),
+    Goal("login-4", "POST /auth/login, bcrypt cost 4", RATE, 0.25, at_least=True),
+    Goal("register-4", "POST /auth/register, bcrypt cost 4", RATE, None),
+    Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.95, at_least=True),
+    Goal("storm-p50", "me beside 64 logins: p50 above the calm one", "ms", 2.0),
+    Goal("storm-p99", "me beside 64 logins: p99 above the calm one", "ms", 15.0),
+    Goal("refresh-storm", "refreshes beside 64 logins, cost 12", CALM, 0.5, at_least=True),
+    Goal("timing-login", "login, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
+    Goal("timing-forgot", "forgot, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
+    Goal("timing-resend", "resend, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
+    Goal("memory", "process tree after load, PSS, SQLite", "MB", 150.0),
+    Goal("start", "start to the first 200, existing database", "s", 1.5),
+)
+"""Everything that is measured, in the order in which it is told."""
+
+
+def as_lines(samples: dict[str, list[float]]) -> Iterable[str]:
+    """A table of the figures that were measured; `samples` are by the names of the goals."""
+    yield f"{'':46} {'median':>8} {'least':>8} {'most':>8}  {'':14} {'to reach':>8}"
+    for goal in GOALS:
+        if goal.name not in samples:
+            continue
+        spread = Spread.of(samples[goal.name])
+        reach = "" if goal.reach is None else f"{'>=' if goal.at_least else '<='} {goal.reach:g}"
+        verdict = {True: "reached", False: "MISSED", None: ""}[goal.is_reached_by(spread.median)]
+        numbers = f"{spread.median:8.2f} {spread.least:8.2f} {spread.most:8.2f}"
+        yield f"{goal.what:46} {numbers}  {goal.unit:14} {reach:>8}  {verdict}".rstrip()
+
+
+def as_facts(samples: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """The same for a program to read, with every sample."""
+    return [
+        {
+            "name": goal.name,
+            "what": goal.what,
+            "unit": goal.unit,
+            "reach": goal.reach,
+            "at_least": goal.at_least,
+            "median": Spread.of(samples[goal.name]).median,
+            "samples": samples[goal.name],
+        }
+        for goal in GOALS
+        if goal.name in samples
+    ]

@@ -1,0 +1,13 @@
+"""The floor: the least that Flask can do, served as the service is."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/ping")
+def ping() -> dict[str, str]:
+    """A sign of life."""
+    return {"status": "ok"}

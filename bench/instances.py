@@ -1,0 +1,86 @@
+"""The servers of one run, each started when it is first asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from bench import servers
+from tests.servers import mongo
+from tests.servers.process import own_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers.process import Server
+    from tests.servers.service import Service
+
+USERS = 60
+"""Accounts in the database: a page shows 50 of them."""
+
+
+class Instances:
+    """A context manager: what was started inside is stopped at its end, and its databases are gone."""
+
+    folder: Path
+    """Where the databases and the log are."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.folder = self._stack.enter_context(own_folder())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """Those of an instance on a SQLite database that holds accounts; number 0 has logged in."""
+        settings = servers.production(self.folder, {"DATABASE_URL": f"sqlite:///{self.folder}/latchkey.db"})
+        with servers.service(servers.quick(settings)) as service:
+            for number in range(USERS):
+                servers.register(service.port, number)
+        with servers.service(settings) as service:
+            servers.log_in(service.port, 0)  # which brings its hash up to the cost of production
+        return settings
+
+    @cached_property
+    def floor(self) -> Server:
+        """A bare Flask."""
+        return self._stack.enter_context(servers.floor(self.settings))
+
+    @cached_property
+    def on_sqlite(self) -> Service:
+        """The service on SQLite."""
+        return self._stack.enter_context(servers.service(self.settings))
+
+    @cached_property
+    def with_cheap_hashes(self) -> Service:
+        """The service on SQLite, at bcrypt cost 4, with account 0."""
+        store = {"DATABASE_URL": f"sqlite:///{self.folder}/cheap.db"}
+        service = self._stack.enter_context(servers.service(servers.quick(servers.production(self.folder, store))))
+        servers.register(service.port, 0)
+        return service
+
+    @cached_property
+    def without_limits(self) -> Service:
+        """The service on SQLite, at bcrypt cost 4 and without the login throttle, with USERS accounts."""
+        settings = servers.quick(
+            servers.production(self.folder, {"DATABASE_URL": f"sqlite:///{self.folder}/limitless.db"})
+        )
+        settings |= {"RATE_LIMITS": "off", "MAIL_DIR": str(self.folder / "mail")}
+        service = self._stack.enter_context(servers.service(settings))
+        for number in range(USERS):
+            servers.register(service.port, number)
+        return service
+
+    @cached_property
+    def on_mongo(self) -> Service:
+        """The service on MongoDB, or on a server that speaks its protocol, with account 0."""
+        uri = self._stack.enter_context(mongo.open_mongo()).create_database()
+        service = self._stack.enter_context(servers.service(servers.production(self.folder, {"MONGO_URI": uri})))
+        servers.register(service.port, 0)
+        return service

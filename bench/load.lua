@@ -1,0 +1,48 @@
+-- wrk -s load.lua URL -- [METHOD BODY [TOKEN ...]]
+-- Sends one kind of request, and at the end prints what came back as one line of JSON.
+-- "{n}" in the body becomes a number that no other request has, "{token}" one of the tokens: each is sent once, and the
+-- refresh token of the reply takes its place.
+
+local template
+local prepared
+local number = 0
+local tokens = {}
+
+function init(args)
+  wrk.method = args[1] or "GET"
+  if args[2] then
+    wrk.headers["Content-Type"] = "application/json"
+    wrk.body = args[2]
+    if args[2]:find("{n}", 1, true) or args[2]:find("{token}", 1, true) then
+      template = args[2]
+    end
+  end
+  for place = 3, #args do
+    table.insert(tokens, args[place])
+    response = keep_token -- wrk calls it only if it is there
+  end
+  prepared = wrk.format()
+end
+
+function request()
+  -- The first one is never sent: wrk looks how it is made.
+  if not template or number == 0 then
+    number = 1
+    return prepared
+  end
+  local body = template:gsub("{n}", tostring(number)):gsub("{token}", function() return table.remove(tokens, 1) end)
+  number = number + 1
+  return wrk.format(nil, nil, nil, body)
+end
+
+function keep_token(_, _, body)
+  table.insert(tokens, body:match('"refresh_token":%s*"([^"]+)"'))
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  local format = '{"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p50": %d, "p99": %d}\n'
+  local broken = errors.connect + errors.read + errors.write + errors.timeout
+  io.write(format:format(summary.requests, summary.duration, errors.status, broken,
+    latency:percentile(50), latency:percentile(99)))
+end

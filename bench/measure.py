@@ -1,0 +1,62 @@
+"""What the kernel says about processes, and what a row of samples says."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+# proc(5): fields 14 to 17 of stat, counted behind the name in parentheses, which is field 2.
+_USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM = 11, 12, 13, 14
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """The processor time that these processes have used, with that of their children that ended."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(int(fields[index]) for index in (_USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM))
+    return ticks / _TICKS
+
+
+def pss_bytes(pids: Iterable[int]) -> int:
+    """The memory of these processes: what they share with others counts in proportion (PSS, proc(5))."""
+    kibibytes = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                kibibytes += int(line.split()[1])
+    return kibibytes * 1024
+
+
+def sync_milliseconds(folder: Path) -> float:
+    """What it takes here to make a written page durable, as each commit does: the middle one of 50."""
+    took = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(50):
+            file.write(bytes(4096))
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            took.append(time.monotonic() - began)
+    return median(took) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What was measured in all rounds: the middle one, and the extremes."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Spread:
+        """The spread of one sample or more."""
+        return cls(median(samples), min(samples), max(samples))

@@ -1,0 +1,193 @@
+"""The measurements: each gives, by the names of the figures, a sample a round."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import load, servers
+from bench.instances import USERS
+from bench.load import InFlight, RefusedError, Request
+from bench.measure import cpu_seconds, pss_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bench.instances import Instances
+    from tests.servers.process import Server
+
+Samples = dict[str, list[float]]
+
+CONNECTIONS = 16
+LOGOUTS = 400
+REQUEST_SECONDS = 1
+HASHING_SECONDS = 4
+CALM_SECONDS, STORM_SECONDS = 2, 4
+STORM = 64
+"""Logins in flight."""
+OTHER = 1
+"""Not the account whose many logins end its oldest sessions."""
+_LOGIN = {"login": "user0", "password": servers.PASSWORD}
+
+_BARE_HASHES = """
+import sys, time, bcrypt
+secret, salt, count, began = b"correct horse battery staple", bcrypt.gensalt(12), 0, time.monotonic()
+while time.monotonic() < began + float(sys.argv[1]):
+    bcrypt.hashpw(secret, salt)
+    count += 1
+print(count / (time.monotonic() - began))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What requests of a kind cost: seconds of processor time each, and how many were answered a second."""
+
+    cpu: float
+    rate: float
+
+
+def requests(names: Collection[str], instances: Instances, rounds: int) -> Samples:
+    """CPU a request, or rate, relative to the floor's in the same round; one with refused requests does not count."""
+    measured = {name: _measured(name, instances) for name in names}
+    samples: Samples = defaultdict(list)
+    for number in range(-1, rounds):
+        floor = _cost(instances.floor, Request(instances.floor.port, "/ping"))
+        for name, (server, request) in measured.items():
+            try:
+                cost = _cost(server, request.numbered(number))
+            except RefusedError as refused:
+                print(f"not counted: {refused}", file=sys.stderr)
+                continue
+            if number >= 0:  # the first round warms up
+                relative = cost.rate / floor.rate if name.endswith("-4") else cost.cpu / floor.cpu
+                samples[name].append(relative)
+    return samples
+
+
+def _measured(name: str, instances: Instances) -> tuple[Server, Request]:
+    """The request of a figure, and the server that answers it."""
+    if name == "login-4":
+        cheap = instances.with_cheap_hashes
+        return cheap, Request(cheap.port, "/auth/login", body=_LOGIN)
+    if name == "register-4":
+        cheap = instances.with_cheap_hashes
+        newcomer = {"username": "r{round}-{n}", "email": "r{round}-{n}@example.com", "password": servers.PASSWORD}
+        return cheap, Request(cheap.port, "/auth/register", body=newcomer)
+    service = instances.on_mongo if name == "me-mongo" else instances.on_sqlite
+    if name == "health":
+        return service, Request(service.port, "/health")
+    path = "/auth/users?limit=50" if name == "users" else "/auth/me"
+    return service, Request(service.port, path, token=servers.log_in(service.port, 0))
+
+
+def _cost(server: Server, request: Request) -> Cost:
+    pids = server.pids()
+    before = cpu_seconds(pids)
+    answers = load.run(request, connections=CONNECTIONS, seconds=REQUEST_SECONDS)
+    time.sleep(0.1)  # until the last requests, which the load no longer waited for, are done
+    return Cost((cpu_seconds(pids) - before) / answers.requests, answers.rate)
+
+
+def sessions(names: Collection[str], instances: Instances, rounds: int) -> Samples:
+    """CPU of an exchange of refresh tokens, 16 sessions side by side, and of a logout, relative to the floor's."""
+    samples: Samples = defaultdict(list)
+    for number in range(-1, rounds):
+        floor = _cost(instances.floor, Request(instances.floor.port, "/ping"))
+        for name in names:
+            if name == "logout":
+                cost = _cost_of_logout(instances)
+            else:
+                service = instances.on_mongo if name == "refresh-mongo" else instances.on_sqlite
+                cost = _cost(service, _exchange(service.port)).cpu
+            if number >= 0:  # the first round warms up
+                samples[name].append(cost / floor.cpu)
+    return samples
+
+
+def _exchange(port: int) -> Request:
+    """An exchange of refresh tokens, of as many new sessions as there are connections."""
+    opened = [servers.open_session(port, OTHER)["refresh_token"] for _ in range(CONNECTIONS)]
+    return Request(port, "/auth/refresh", body={"refresh_token": "{token}"}, refresh_tokens=opened)
+
+
+def _cost_of_logout(instances: Instances) -> float:
+    """Seconds of processor time of a logout; so many are measured because the kernel counts in hundredths."""
+    service = instances.without_limits
+    tokens = [servers.open_session(service.port, number % USERS)["access_token"] for number in range(LOGOUTS)]
+    pids = service.pids()
+    before = cpu_seconds(pids)
+    load.each(service.port, "/auth/logout", tokens, connections=CONNECTIONS)
+    return (cpu_seconds(pids) - before) / LOGOUTS
+
+
+def refresh_storm(instances: Instances, rounds: int) -> Samples:
+    """The rate of 16 sessions that refresh while 64 logins are in flight, relative to that without them."""
+    port, samples = instances.on_sqlite.port, []
+    for _ in range(rounds):
+        calm = load.run(_exchange(port), connections=CONNECTIONS, seconds=CALM_SECONDS)
+        exchange = _exchange(port)
+        with InFlight(Request(port, "/auth/login", body=_LOGIN), STORM):
+            time.sleep(0.5)  # until they are all there
+            stormy = load.run(exchange, connections=CONNECTIONS, seconds=STORM_SECONDS)
+        samples.append(stormy.rate / calm.rate)
+    return {"refresh-storm": samples}
+
+
+def login(instances: Instances, rounds: int) -> Samples:
+    """The rate of logins, 8 at once, relative to that of two processes that only hash."""
+    request = Request(instances.on_sqlite.port, "/auth/login", body=_LOGIN)
+    samples = []
+    for _ in range(rounds):
+        bare = _bare_hashes_a_second()
+        with InFlight(request, 8) as logins:
+            time.sleep(HASHING_SECONDS)
+        samples.append(logins.rate / bare)
+    return {"login": samples}
+
+
+def _bare_hashes_a_second() -> float:
+    command = [sys.executable, "-c", _BARE_HASHES, str(HASHING_SECONDS)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    return sum(float(process.communicate()[0]) for process in processes)
+
+
+def storm(instances: Instances, rounds: int) -> Samples:
+    """How much longer `me`, at concurrency 4, takes while 64 logins are in flight: milliseconds."""
+    port = instances.on_sqlite.port
+    me = Request(port, "/auth/me", token=servers.log_in(port, OTHER))
+    load.run(me, connections=4, seconds=CALM_SECONDS)
+    samples: Samples = {"storm-p50": [], "storm-p99": []}
+    for _ in range(rounds):
+        calm = load.run(me, connections=4, seconds=CALM_SECONDS)
+        with InFlight(Request(port, "/auth/login", body=_LOGIN), STORM):
+            time.sleep(0.5)  # until they are all there
+            stormy = load.run(me, connections=4, seconds=STORM_SECONDS)
+        samples["storm-p50"].append(stormy.p50 - calm.p50)
+        samples["storm-p99"].append(stormy.p99 - calm.p99)
+    return samples
+
+
+def memory(instances: Instances) -> Samples:
+    """What the process tree holds after load, in MB; nothing else may run that shares pages with it."""
+    with servers.service(instances.settings) as service:
+        token = servers.log_in(service.port, 0)
+        with InFlight(Request(service.port, "/auth/login", body=_LOGIN), 8):
+            for path in ("/health", "/auth/me", "/auth/users"):
+                load.run(Request(service.port, path, token), connections=CONNECTIONS, seconds=1)
+        return {"memory": [pss_bytes(service.pids()) / 1e6]}
+
+
+def start(instances: Instances, rounds: int) -> Samples:
+    """Seconds from the start of gunicorn, on an existing database, to the first 200."""
+    samples = []
+    settings = instances.settings
+    for _ in range(rounds):
+        began = time.monotonic()
+        with servers.service(settings):
+            samples.append(time.monotonic() - began)
+    return {"start": samples}

@@ -1,0 +1,66 @@
+"""How gunicorn serves Latchkey. What an operator may want to change is a setting: see docs/configuration.md."""
+
+import os
+import sys
+from typing import Any
+
+from app import log, wiring
+from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
+from app.web.worker import GunicornLog, Worker
+
+try:
+    settings = load()
+    log.configure(settings)
+except ConfigurationError as error:
+    sys.exit(str(error))
+except OSError as error:
+    sys.exit(f"LOG_FILE: cannot be opened ({error.strerror})")
+
+bind = settings.server.bind
+workers = settings.server.web_concurrency
+worker_class = Worker
+# More threads than logins that are admitted: a storm of them cannot starve the requests that carry a token.
+threads = settings.passwords.hash_threads + settings.passwords.hash_queue + 32
+worker_connections = 1000
+
+preload_app = True
+max_requests = 200_000
+max_requests_jitter = 20_000
+graceful_timeout = 30
+timeout = 60
+keepalive = 75  # longer than nginx keeps its connections, so that it is never the one that finds a closed socket
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
+
+# Forwarding headers are read by the application alone, and from TRUSTED_PROXIES only.
+forwarded_allow_ips = ""
+control_socket_disable = True
+limit_request_fields = 64
+
+logger_class = GunicornLog
+accesslog = None
+
+
+def on_starting(_server: Any) -> None:
+    """Make the store ready before there is any worker."""
+    try:
+        wiring.prepare(settings)
+    except wiring.StartError as error:
+        sys.exit(str(error))
+
+
+def when_ready(server: Any) -> None:
+    """Say where to look."""
+    server.log.info("Latchkey listens on %s", settings.server.bind)
+    server.log.info("API documentation: %s/swagger/", settings.server.public_url)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Begin the work in the background."""
+    worker.wsgi.extensions["latchkey"].start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """End the threads and connections of a worker."""
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["latchkey"].close()

@@ -1,0 +1,14 @@
+"""What Alembic runs: the migrations, on the connection that app/models/sql/migrate.py holds the lock on."""
+
+from alembic import context
+from alembic.util import CommandError
+
+from app.models.sql.schema import METADATA
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise CommandError("run `flask db` instead of `alembic`: it knows the database and takes the lock")
+
+context.configure(connection=connection, target_metadata=METADATA)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,107 @@
+"""What contract.md promises of every reply, whatever was asked."""
+
+import json
+import re
+from functools import cache, cached_property
+from typing import Any
+
+import jsonschema_rs
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from app.controllers import PAGES
+from app.errors import CATALOGUE
+
+OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
+
+FROM_ANYWHERE = {400, 500}
+"""Statuses of faults, and of a Host header that cannot be read: no endpoint has a say in them."""
+OF_PAGES = {declared.path for declared in PAGES}
+"""Paths that are no part of the document; those of them that are HTML fail as pages."""
+
+
+class Conventions:
+    """Checks replies of one application, also against the OpenAPI document that it serves."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._schema = cache(self._validator)
+
+    def check(self, response: TestResponse) -> None:
+        """Fails if the reply breaks a promise, or is not what the OpenAPI document says."""
+        method, path = response.request.method, response.request.path
+        headers = response.headers
+        assert re.fullmatch(r"[A-Za-z0-9_-]{8,64}", headers["X-Request-ID"])
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert len(headers.getlist("Cache-Control")) == 1
+        if method == "HEAD" or response.status_code in {204, 304}:
+            assert response.data == b""
+        if response.status_code >= 400:
+            self._check_failure(response, with_body=method != "HEAD")
+        self._check_document(method, path, response)
+
+    def _check_failure(self, response: TestResponse, *, with_body: bool) -> None:
+        headers = response.headers
+        assert headers["Cache-Control"] == "no-store"
+        if response.request.path in OF_PAGES and response.mimetype == "text/html":
+            assert not with_body or 'role="alert"' in response.text
+            with_body = False
+        else:
+            assert response.mimetype in {"application/json", "application/problem+json"}
+        assert ("WWW-Authenticate" in headers) == (response.status_code == 401)
+        assert ("Retry-After" in headers) == (response.status_code in {429, 503})
+        assert ("Allow" in headers) == (response.status_code == 405)
+        if not with_body:
+            return
+        told = json.loads(response.data)
+        assert told["request_id"] == headers["X-Request-ID"]
+        assert CATALOGUE[told["code"]].status == response.status_code
+        if response.mimetype == "application/json":
+            assert told["status"] == "error"
+            assert told.keys() <= OF_FAILURES
+            assert told["help"].endswith(f"/errors/{told['code']}")
+            assert told["message"]
+        assert told.get("errors") or told["code"] != "validation_failed"
+
+    def _check_document(self, method: str, path: str, response: TestResponse) -> None:
+        """The status is declared for the operation, and the body is of the declared schema."""
+        rule = self._rule(path, "GET" if method == "HEAD" else method)
+        if rule is None:  # no endpoint takes it
+            expected = {400, 404, 405} if method != "OPTIONS" else {204, 400, 404}
+            assert response.status_code in expected, response.text
+            return
+        if rule in OF_PAGES:
+            return
+        status = str(response.status_code)
+        if response.status_code in FROM_ANYWHERE:
+            return
+        operation = self._document["paths"][rule]["get" if method == "HEAD" else method.lower()]
+        assert status in operation["responses"], f"{method} {rule} does not declare {status}"
+        if method == "HEAD" or response.status_code in {204, 304}:
+            return
+        content = operation["responses"][status]["content"]
+        declared = "*/*" if "*/*" in content else str(response.mimetype)
+        assert declared in content, f"{method} {rule} does not declare {response.mimetype}"
+        if "json" in str(response.mimetype):
+            validator = self._schema(json.dumps(content[declared]["schema"]))
+            validator.validate(json.loads(response.data))
+
+    def _rule(self, path: str, method: str) -> str | None:
+        """The path template that takes the request, in OpenAPI's form; None if no endpoint does."""
+        try:
+            rule, _ = self._app.url_map.bind("localhost").match(path, method, return_rule=True)
+        except HTTPException:
+            return None
+        if method == "OPTIONS":
+            return None
+        return re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self._app.extensions["openapi"].json())
+        return document
+
+    def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
+        components = self._document["components"]
+        return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": components})

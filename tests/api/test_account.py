@@ -1,0 +1,275 @@
+"""Stories of one's own account: its password, its names, what is known of it, and its end."""
+
+import pytest
+
+from tests.api.mailbox import mails_to, newest_to, send
+from tests.api.service import PASSWORD, Account, Reply, Service, new_names
+from tests.api.test_recovery import NEW, outcome, verified
+
+
+def change_password(service: Service, account: Account, current: str = PASSWORD, new: str = NEW) -> Reply:
+    return service.post("/auth/password", {"current_password": current, "new_password": new}, token=account.token)
+
+
+def actions(service: Service, token: str) -> list[str]:
+    """What the user's events tell, the newest first."""
+    return [event["action"] for event in service.get("/auth/events", token=token).json["data"]["events"]]
+
+
+def test_a_change_of_the_password_ends_the_other_sessions_and_keeps_this_one(service: Service) -> None:
+    ann = service.register()
+    other = Account(service.login(ann.email).json["data"], ann.email, ann.username)
+    assert change_password(service, ann).status_code == 200
+    assert service.get("/auth/me", token=ann.token).status_code == 200
+    assert service.post("/auth/refresh", {"refresh_token": ann.refresh_token}).status_code == 200
+    assert outcome(service.get("/auth/me", token=other.token)) == (401, "session_ended")
+    assert outcome(service.login(ann.email)) == (401, "invalid_credentials")
+    assert service.login(ann.email, NEW).status_code == 200
+
+
+def test_a_change_of_the_password_is_told_and_recorded(service: Service) -> None:
+    ann = verified(service)
+    change_password(service, ann)
+    assert "password" in newest_to(service, ann.email).subject.lower()
+    assert actions(service, ann.token)[0] == "password.changed"
+
+
+def test_a_wrong_current_password_changes_nothing_and_counts_as_a_failed_login(service: Service) -> None:
+    ann = service.register()
+    for _ in range(10):
+        assert outcome(change_password(service, ann, "a wrong password")) == (403, "wrong_password")
+    assert outcome(change_password(service, ann)) == (429, "too_many_requests")
+    assert outcome(service.login(ann.email)) == (429, "too_many_requests")
+    service.clock.advance(1)
+    assert service.login(ann.email).status_code == 200
+
+
+def test_a_new_password_must_not_be_an_own_name(service: Service) -> None:
+    ann = service.register()
+    for word in (ann.email, f"!!{ann.username}1234"):
+        reply = change_password(service, ann, new=word)
+        assert [(error["field"], error["code"]) for error in reply.json["errors"]] == [("new_password", "too_easy")]
+
+
+def test_of_many_changes_at_once_the_last_password_is_one_of_them(service: Service) -> None:
+    ann = service.register()
+    replies = service.at_once(lambda number: change_password(service, ann, new=f"{NEW} {number}"))
+    assert {reply.status_code for reply in replies} <= {200, 403, 429}
+    assert [reply.status_code for reply in replies].count(200) == 1
+
+
+def test_names_are_changed_one_by_one(service: Service) -> None:
+    ann, (_, username) = service.register(), new_names()
+    renamed = service.send("PATCH", "/auth/me", json={"name": "  Ann Example "}, token=ann.token)
+    assert (renamed.json["data"]["user"]["name"], renamed.json["data"]["user"]["username"]) == (
+        "Ann Example",
+        ann.username,
+    )
+    renamed = service.send("PATCH", "/auth/me", json={"username": username}, token=ann.token)
+    assert (renamed.json["data"]["user"]["name"], renamed.json["data"]["user"]["username"]) == (
+        "Ann Example",
+        username,
+    )
+    assert service.send("PATCH", "/auth/me", json={"name": None}, token=ann.token).json["data"]["user"]["name"] is None
+    assert service.send("PATCH", "/auth/me", json={}, token=ann.token).json["data"]["user"]["username"] == username
+    assert service.login(username).status_code == 200
+    assert outcome(service.login(ann.username)) == (401, "invalid_credentials")
+
+
+def test_a_new_user_name_is_told_to_the_proven_address(service: Service) -> None:
+    ann, (_, username) = verified(service), new_names()
+    service.send("PATCH", "/auth/me", json={"username": username}, token=ann.token)
+    assert "user name" in newest_to(service, ann.email).subject.lower()
+
+
+def test_a_taken_or_reserved_user_name_is_refused(service: Service) -> None:
+    ann, bob = service.register(), service.register()
+    for name in (bob.username.upper(), "admin"):
+        reply = service.send("PATCH", "/auth/me", json={"username": name}, token=ann.token)
+        assert outcome(reply) == (409, "username_taken")
+
+
+def test_of_many_who_want_one_user_name_one_gets_it(service: Service) -> None:
+    _, wanted = new_names()
+    accounts = [service.register() for _ in range(8)]
+    replies = service.at_once(
+        lambda number: service.send("PATCH", "/auth/me", json={"username": wanted}, token=accounts[number].token),
+        many=8,
+    )
+    assert sorted(reply.status_code for reply in replies) == [200] + [409] * 7
+
+
+@pytest.mark.parametrize(
+    "field", ["email", "roles", "email_verified", "id", "_id", "password", "status", "permissions"]
+)
+def test_nothing_else_is_changed_that_way(service: Service, field: str) -> None:
+    ann = service.register()
+    reply = service.send("PATCH", "/auth/me", json={field: "admin"}, token=ann.token)
+    assert [(error["field"], error["code"]) for error in reply.json["errors"]] == [(field, "unknown_field")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"), [("PATCH", "/auth/me", {"username": "somebody"}), ("GET", "/auth/me/export", None)]
+)
+def test_what_shows_or_changes_much_needs_a_fresh_login(service: Service, method: str, path: str, body: object) -> None:
+    ann = service.register()
+    service.clock.advance(601)
+    refreshed = service.post("/auth/refresh", {"refresh_token": ann.refresh_token}).json["data"]["access_token"]
+    refused = service.send(method, path, json=body, token=refreshed)
+    assert outcome(refused) == (403, "reauthentication_required")
+    assert "log in again" in refused.json["message"]
+    again = service.login(ann.email).json["data"]["access_token"]
+    assert service.send(method, path, json=body, token=again).status_code == 200
+
+
+def test_a_login_is_fresh_for_ten_minutes(service: Service) -> None:
+    ann = service.register()
+    service.clock.advance(600)
+    assert service.get("/auth/me/export", token=ann.token).status_code == 200
+
+
+def test_the_export_holds_everything_but_secrets(service: Service) -> None:
+    ann, (new, _) = verified(service), new_names()
+    service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
+    reply = service.get("/auth/me/export", token=ann.token)
+    export = reply.json["data"]
+    assert export["user"]["email"] == ann.email
+    assert export["pending_email"]["email"] == new
+    assert [session["current"] for session in export["sessions"]] == [True]
+    assert {"user.registered", "session.opened", "email.verified", "email.change_requested"} <= {
+        event["action"] for event in export["events"]
+    }
+    for secret in ("password_hash", "$2b$", "seed", "auth_epoch", "generation"):
+        assert secret not in reply.text
+
+
+def test_the_export_holds_more_events_than_a_page_does(service: Service) -> None:
+    ann = service.register()
+    for number in range(210):
+        service.wired.services.audit.record(ann.id, "test.event", None, number=str(number))
+    told = service.get("/auth/me/export", token=ann.token).json["data"]["events"]
+    assert [event["details"]["number"] for event in told if event["action"] == "test.event"] == [
+        str(number) for number in reversed(range(210))
+    ]
+
+
+def test_events_are_paged_the_newest_first(service: Service) -> None:
+    ann = service.register()
+    service.post("/auth/logout", {"scope": "others"}, token=ann.token)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = service.get("/auth/events", token=ann.token, query=f"limit=1{cursor}").json["data"]
+        seen += [event["action"] for event in page["events"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == ["sessions.ended_others", "session.opened", "user.registered"]
+
+
+def test_events_tell_when_and_from_where(service: Service) -> None:
+    browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    ann = service.register()
+    token = service.login(ann.email, headers={"User-Agent": browser}).json["data"]["access_token"]
+    event = service.get("/auth/events", token=token).json["data"]["events"][0]
+    assert (event["action"], event["ip"], event["device"]) == ("session.opened", "127.0.0.1", "Firefox on Linux")
+
+
+def test_nobody_sees_the_events_of_another(service: Service) -> None:
+    ann, bob = service.register(), service.register()
+    ids = [
+        {event["id"] for event in service.get("/auth/events", token=account.token).json["data"]["events"]}
+        for account in (ann, bob)
+    ]
+    assert ids[0].isdisjoint(ids[1])
+
+
+def delete(service: Service, account: Account, password: str = PASSWORD) -> Reply:
+    return service.send("DELETE", "/auth/me", json={"password": password}, token=account.token)
+
+
+def test_a_deleted_account_is_gone_at_once(service: Service) -> None:
+    ann = verified(service)
+    assert delete(service, ann).status_code == 200
+    assert outcome(service.get("/auth/me", token=ann.token)) == (401, "session_ended")
+    assert outcome(service.post("/auth/refresh", {"refresh_token": ann.refresh_token}))[0] == 401
+    for name in (ann.email, ann.username):
+        assert outcome(service.login(name)) == (401, "invalid_credentials")
+    again = service.post("/auth/register", {"email": ann.email, "username": ann.username, "password": PASSWORD})
+    assert again.status_code == 201
+
+
+def test_the_last_mail_of_a_deleted_account_is_sent_and_then_nothing_is_left(service: Service) -> None:
+    ann = verified(service)
+    delete(service, ann)
+    assert "deleted" in newest_to(service, ann.email).subject.lower()
+    assert service.wired.store.users.account(ann.id) is None
+    events = service.wired.store.events.page(ann.id, before=None, limit=50)
+    assert events
+    assert {(event.ip, event.user_agent, *event.details) for event in events} == {(None, None)}
+
+
+def test_a_deleted_user_is_in_no_list(service: Service) -> None:
+    ann, admin = service.register(), service.administrator()
+    delete(service, ann)
+    for viewer in (admin.token, service.register().token):
+        users = service.get("/auth/users", token=viewer, query="limit=200").json["data"]["users"]
+        assert ann.id not in {user["id"] for user in users}
+
+
+def test_a_deletion_needs_the_password(service: Service) -> None:
+    ann = service.register()
+    assert outcome(delete(service, ann, "a wrong password")) == (403, "wrong_password")
+    assert service.get("/auth/me", token=ann.token).status_code == 200
+
+
+def test_what_was_mailed_to_a_deleted_account_is_dead(service: Service) -> None:
+    ann = verified(service)
+    service.post("/auth/password/forgot", {"email": ann.email})
+    token = newest_to(service, ann.email).token
+    delete(service, ann)
+    body = {"token": token, "new_password": NEW}
+    assert outcome(service.post("/auth/password/reset", body)) == (422, "invalid_code")
+    send(service)
+    assert outcome(service.post("/auth/password/reset", body)) == (422, "invalid_code")
+
+
+def test_the_last_administrator_stays(service: Service) -> None:
+    first, second = service.administrator(), service.administrator()
+    assert delete(service, first).status_code == 200
+    others = [user for user in service.administrators() if user != second.id]
+    for other in others:
+        service.database.change_user(other, status="disabled")
+    assert outcome(delete(service, second)) == (409, "last_admin")
+    me = service.get("/auth/me", token=second.token)
+    assert me.json["data"]["user"]["roles"] == ["admin"]
+
+
+def test_a_reused_refresh_token_is_told_to_the_owner(service: Service) -> None:
+    ann = verified(service)
+    service.post("/auth/refresh", {"refresh_token": ann.refresh_token})
+    service.clock.advance(31)
+    reused = service.post("/auth/refresh", {"refresh_token": ann.refresh_token})
+    assert outcome(reused) == (401, "reused_refresh_token")
+    assert len(mails_to(service, ann.email)) == 2
+    again = service.login(ann.email).json["data"]["access_token"]
+    assert "session.reused" in actions(service, again)
+
+
+def test_a_refresh_within_the_grace_time_is_recorded_with_its_address(service: Service) -> None:
+    ann = service.register()
+    first = service.post("/auth/refresh", {"refresh_token": ann.refresh_token}).json["data"]
+    service.post("/auth/refresh", {"refresh_token": ann.refresh_token})
+    (repeated,) = [
+        event
+        for event in service.get("/auth/events", token=first["access_token"]).json["data"]["events"]
+        if event["action"] == "session.repeated"
+    ]
+    assert repeated["ip"] == "127.0.0.1"
+
+
+def test_warnings_to_an_unproven_address_hold_nothing_that_a_user_wrote(service: Service) -> None:
+    mallory = service.register()
+    service.send("PATCH", "/auth/me", json={"username": "visit-evil.example"}, token=mallory.token)
+    for mail in mails_to(service, mallory.email):
+        assert "evil.example" not in mail.subject + mail.text + mail.html

@@ -1,0 +1,296 @@
+"""What a body may be: one JSON object that every parser reads in the same way, and not too large."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.controllers import ENDPOINTS
+from app.web.endpoint import Endpoint
+from tests.api.service import PASSWORD, Reply, Service, Start, new_names
+
+LIMIT = 64 * 1024
+WITH_BODY = [declared for declared in ENDPOINTS if declared.body is not None]
+WITHOUT_FIELDS = {
+    "POST /auth/refresh": (401, "invalid_refresh_token"),
+    "POST /auth/logout": (200, None),
+    "PATCH /auth/me": (200, None),
+}
+"""What an endpoint answers to `{}` that requires no field."""
+CHOICES = {"scope"}
+"""Fields that are told what they may be, whatever the type of what they are not."""
+OPERATORS: list[Any] = [
+    {"$gt": ""}, {"$ne": None}, {"$regex": ".*"}, {"$where": "1"}, {}, [], ["ann@example.com"], [{"$gt": ""}], 7, 1.5,
+    True, False,
+]  # fmt: skip
+"""What is sent where a text is expected."""
+
+
+def code(response: Reply) -> tuple[int, str | None]:
+    return response.status_code, response.json.get("code")
+
+
+def without_fields(declared: Endpoint) -> tuple[int, str | None]:
+    return WITHOUT_FIELDS.get(named(declared), (422, "validation_failed"))
+
+
+class Target:
+    """An endpoint that takes a body, asked by somebody who may."""
+
+    def __init__(self, declared: Endpoint, service: Service) -> None:
+        self.declared = declared
+        self._service = service
+
+    def send(self, *, on: Service | None = None, **request: Any) -> Reply:
+        """Ask the instance of the module, or another on its database."""
+        if self.declared.access.authenticated:
+            request["token"] = self._service.register().token  # a new one: who logs out needs another
+        return (on or self._service).send(self.declared.method, self.declared.path, **request)
+
+    def send_json(self, body: bytes, **more: Any) -> Reply:
+        return self.send(body=body, content_type="application/json", **more)
+
+
+def named(declared: Endpoint) -> str:
+    return f"{declared.method} {declared.path}"
+
+
+@pytest.fixture(params=WITH_BODY, ids=named)
+def target(request: pytest.FixtureRequest, service: Service) -> Target:
+    """Each endpoint that takes a body."""
+    return Target(request.param, service)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", "", "json",
+     "application/json5", "application/vnd.api+json", "application/problem+json", "text/plain; application/json",
+     "application/json; charset=utf-16", "application/json; charset=iso-8859-1", "application/xml"],
+)  # fmt: skip
+def test_a_body_of_another_type_is_refused(target: Target, content_type: str) -> None:
+    body = json.dumps({"login": "ann", "password": PASSWORD}).encode()
+    assert code(target.send(body=body, content_type=content_type)) == (415, "unsupported_media_type")
+
+
+def test_a_body_without_a_type_is_refused(target: Target) -> None:
+    assert code(target.send(body=b"{}")) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'],
+)
+def test_json_in_utf_8_is_taken(service: Service, content_type: str) -> None:
+    body = json.dumps({"email": new_names()[0], "password": PASSWORD, "name": "Zoë 🦊"}, ensure_ascii=False).encode()
+    response = service.send("POST", "/auth/register", body=body, content_type=content_type)
+    assert response.status_code == 201
+    assert response.json["data"]["user"]["name"] == "Zoë 🦊"
+
+
+def test_no_body_needs_no_type_and_lacks_its_fields(target: Target) -> None:
+    assert code(target.send()) == without_fields(target.declared)
+
+
+def test_an_empty_body_of_json_is_malformed(target: Target) -> None:
+    assert code(target.send_json(b"")) == (400, "malformed_json")
+
+
+def test_a_body_over_the_limit_is_refused(target: Target) -> None:
+    assert code(target.send_json(b"{}" + b" " * (LIMIT - 2))) == without_fields(target.declared)
+    for length in (LIMIT + 1, 10 * 1024 * 1024):
+        for content_type in ("application/json", "text/plain"):
+            response = target.send(body=b"{}" + b" " * (length - 2), content_type=content_type)
+            assert code(response) == (413, "payload_too_large")
+
+
+def test_the_announced_length_is_enough_to_refuse(target: Target) -> None:
+    response = target.send_json(b"{}", environ={"CONTENT_LENGTH": str(2**40)})
+    assert code(response) == (413, "payload_too_large")
+
+
+def test_a_body_in_chunks_has_the_same_limit(target: Target) -> None:
+    in_chunks = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    for length, expected in ((LIMIT, without_fields(target.declared)), (LIMIT + 1, (413, "payload_too_large"))):
+        assert code(target.send_json(b"{}" + b" " * (length - 2), environ=in_chunks)) == expected
+
+
+def test_the_limit_is_a_setting(service: Service, start: Start, target: Target) -> None:
+    tight = start(on=service, MAX_BODY_BYTES="100")
+    assert code(target.send_json(b"{}" + b" " * 98, on=tight)) == without_fields(target.declared)
+    assert code(target.send_json(b"{}" + b" " * 99, on=tight)) == (413, "payload_too_large")
+
+
+def nested(levels: int, opening: str = "[", closing: str = "]") -> str:
+    return opening * levels + closing * levels
+
+
+MALFORMED = {
+    "nothing": b" ",
+    "half": b'{"password": "x"',
+    "two": b"{}{}",
+    "behind": b"{} x",
+    "single quotes": b"{'password': 'x'}",
+    "bare key": b"{password: 1}",
+    "trailing comma": b'{"password": "x",}',
+    "comment": b'{"password": "x"} // x',
+    "control character": b'{"password": "a\nb"}',
+    "raw nul": b'{"password": "a\x00b"}',
+    "bad escape": b'{"password": "\\x41"}',
+    "duplicate": b'{"password": "a", "password": "b"}',
+    "same duplicate": b'{"password": "a", "password": "a"}',
+    "escaped duplicate": b'{"password": "a", "p\\u0061ssword": "a"}',
+    "inner duplicate": b'{"x": [{"a": 1, "a": 2}]}',
+    "nan": b'{"x": NaN}',
+    "infinity": b'{"x": Infinity}',
+    "minus infinity": b'{"x": -Infinity}',
+    "1e400": b'{"x": 1e400}',
+    "-1e400": b'{"x": -1e400}',
+    "1e999999999": b'{"x": 1e999999999}',
+    "bom": b'\xef\xbb\xbf{"password": "x"}',
+    "utf-16": '{"password": "x"}'.encode("utf-16"),
+    "utf-16 without bom": '{"password": "x"}'.encode("utf-16-le"),
+    "latin-1": '{"password": "\xe9"}'.encode("latin-1"),
+    "truncated utf-8": b'{"password": "\xf0\x9f\x98"}',
+    "overlong utf-8": b'{"password": "\xc0\xaf"}',
+    "surrogate in utf-8": b'{"password": "\xed\xa0\x80"}',
+    "lone surrogate": b'{"password": "\\ud800"}',
+    "lone low surrogate": b'{"password": "\\udc00x"}',
+    "reversed surrogates": b'{"password": "\\udc00\\ud800"}',
+    "surrogate in a key": b'{"\\ud800": 1}',
+    "surrogate in an inner key": b'{"x": [{"\\udfff": 1}]}',
+    "surrogate alone": b'"\\ud800"',
+    "2**63": b'{"x": 9223372036854775808}',
+    "-2**63-1": b'{"x": -9223372036854775809}',
+    "4000 digits": b'{"x": ' + b"9" * 4000 + b"}",
+    "60000 digits": b'{"x": ' + b"9" * 60_000 + b"}",
+    "leading zero": b'{"x": 01}',
+    "plus": b'{"x": +1}',
+    "bare point": b'{"x": .5}',
+    "hexadecimal": b'{"x": 0x10}',
+    "other digits": '{"x": ٣}'.encode(),
+    "33 lists": nested(33).encode(),
+    "33 objects": nested(33, '{"x":', "}").replace('"x":}', '"x":1}', 1).encode(),
+    "32 lists in a field": b'{"password": ' + nested(32).encode() + b"}",
+    "30000 lists": nested(30_000).encode(),
+    "60000 opened": b"[" * 60_000,
+    "10000 objects": nested(10_000, '{"x":', "}").replace('"x":}', '"x":1}', 1).encode(),
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_parsers_disagree_about_is_malformed(target: Target, body: bytes) -> None:
+    assert code(target.send_json(body)) == (400, "malformed_json")
+
+
+def test_a_hundred_thousand_levels_are_malformed_even_where_they_fit(
+    start: Start, service: Service, target: Target
+) -> None:
+    wide = start(on=service, MAX_BODY_BYTES=str(10 * LIMIT))
+    for body in (nested(100_000), "[" * 100_000, nested(100_000, '{"x":', "}").replace('"x":}', '"x":1}', 1)):
+        assert code(target.send_json(body.encode(), on=wide)) == (400, "malformed_json")
+
+
+WELL_FORMED = {
+    "32 levels": b'{"x": ' + nested(31).encode() + b"}",
+    "2**63-1": b'{"x": 9223372036854775807}',
+    "-2**63": b'{"x": -9223372036854775808}',
+    "1e308": b'{"x": 1e308}',
+    "1e-400": b'{"x": 1e-400}',
+    "a long fraction": b'{"x": 0.' + b"3" * 4000 + b"}",
+    "same key in two objects": b'{"x": {"a": 1}, "y": {"a": 1}}',
+    "surrogate pair": b'{"x": "\\ud83d\\ude00"}',
+    "pair in a key": b'{"\\ud83d\\ude00": 1}',
+    "white space": b' \t\r\n{"x": 1}\n',
+}
+
+
+@pytest.mark.parametrize("body", WELL_FORMED.values(), ids=WELL_FORMED.keys())
+def test_what_is_just_inside_the_limits_is_read(target: Target, body: bytes) -> None:
+    assert code(target.send_json(body)) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"x"', b"true", b'[{"password": "x"}]', b"1.5"])
+def test_a_body_that_is_no_object_is_refused(target: Target, body: bytes) -> None:
+    assert code(target.send_json(body)) == (422, "validation_failed")
+
+
+def test_unknown_fields_are_refused_by_name(target: Target) -> None:
+    response = target.send(json={"surprise": 1, "$where": "x", "a.b": 2, "": 3, "\u0000": 4, "x" * 5000: 5})
+    told = {error["field"] for error in response.json["errors"] if error["code"] == "unknown_field"}
+    assert {"surprise", "$where", "a.b", "\u0000"} <= told
+    assert len(response.data) < 4000
+
+
+@pytest.mark.parametrize("value", OPERATORS, ids=str)
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [
+        pytest.param(declared, field, id=f"{named(declared)} {field}")
+        for declared in WITH_BODY
+        if declared.body
+        for field in declared.body.model_fields
+    ],
+)
+def test_no_operator_reaches_a_query(service: Service, declared: Endpoint, field: str, value: Any) -> None:
+    account = service.register()
+    body: dict[str, Any] = {"password": PASSWORD, field: value}
+    if field == "password":
+        body["email"] = account.email
+    response = Target(declared, service).send(json=body)
+    assert code(response) == (422, "validation_failed")
+    told = {error["field"]: error["code"] for error in response.json["errors"]}
+    assert field in told
+    assert told[field] == "invalid_type" or field in CHOICES
+
+
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])
+def test_a_password_that_is_null_is_none(service: Service, path: str) -> None:
+    response = service.post(path, {"email": new_names()[0], "password": None})
+    assert code(response) == (422, "validation_failed")
+    assert [(error["field"], error["code"]) for error in response.json["errors"]] == [("password", "invalid_type")]
+
+
+def test_what_was_sent_is_never_sent_back(target: Target) -> None:
+    planted = "PLANTED-secret-0451"
+    bodies: list[Any] = [
+        {
+            "email": planted,
+            "username": planted * 9,
+            "name": planted * 9,
+            "login": planted * 20,
+            "password": planted[:9],
+        },
+        {"password": planted, "email": {"x": planted}, "username": [planted], "name": 1, "login": {planted: 1}},
+        {"password": {"x": planted}, "surprise": planted},
+        {"password": planted, "login": planted + "\ud800"},
+        planted,
+        [planted],
+    ]
+    for body in bodies:
+        for accept in ("application/json", "application/problem+json"):
+            response = target.send(json=body, headers={"Accept": accept})
+            assert 400 <= response.status_code < 500
+            assert "PLANTED" not in response.text
+    assert "PLANTED" not in target.send_json(f'{{"password": "{planted}'.encode()).text
+    assert "PLANTED" not in target.send(json={}, headers={"X-Request-ID": planted}, query=f"x={planted}").text
+
+
+@pytest.mark.parametrize("field", ["email", "username", "name"])
+def test_a_nul_in_a_name_is_refused(service: Service, field: str) -> None:
+    body = {"email": new_names()[0], "password": PASSWORD} | {field: "ann\u0000e"}
+    response = service.post("/auth/register", body)
+    assert code(response) == (422, "validation_failed")
+    assert [error["field"] for error in response.json["errors"]] == [field]
+
+
+def test_a_hostile_megabyte_of_text_is_refused(start: Start, service: Service) -> None:
+    wide = start(on=service, MAX_BODY_BYTES=str(2**23))
+    for text in ("a" * 2**20, "a@" * 2**19, "@" + "a." * 2**19, " " * 2**20, "\u00df" * 2**19):
+        for field in ("email", "username", "name", "password"):
+            body = {"email": "a@example.com", "password": PASSWORD} | {field: text}
+            assert code(wide.post("/auth/register", body)) == (422, "validation_failed")
+        assert code(wide.login(text)) == (422, "validation_failed")
+
+
+def test_a_body_that_ends_early_is_malformed(target: Target) -> None:
+    assert code(target.send_json(b"{}", environ={"CONTENT_LENGTH": "10"})) == (400, "malformed_json")

@@ -1,0 +1,89 @@
+"""Where the operator asks for it, new passwords are looked up among the breached ones, and a refusal says so."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from tests.api.mailbox import newest_to
+from tests.api.service import PASSWORD, Reply, Service, Start, new_names
+
+BREACHED = "a password that others had"
+
+
+@contextmanager
+def range_service() -> Iterator[str]:
+    """The URL of a service that knows one breached password."""
+    digest = hashlib.sha1(BREACHED.encode(), usedforsecurity=False).hexdigest().upper()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listed = f"{digest[5:]}:42\r\n" if self.path.endswith(f"/{digest[:5]}") else ""
+            body = f"{listed}{'0' * 35}:0\r\n".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/range"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def service(start: Start) -> Iterator[Service]:
+    with range_service() as url:
+        yield start(PASSWORD_BREACH_CHECK=url)
+
+
+def wrong(reply: Reply) -> list[tuple[str, str]]:
+    assert reply.status_code == 422
+    return [(error["field"], error["code"]) for error in reply.json["errors"]]
+
+
+def test_a_breached_password_is_refused_at_the_registration(service: Service) -> None:
+    email, _ = new_names()
+    reply = service.post("/auth/register", {"email": email, "password": BREACHED})
+    assert wrong(reply) == [("password", "breached")]
+    assert "breach" in reply.json["errors"][0]["message"]
+    assert service.post("/auth/register", {"email": email, "password": PASSWORD}).status_code == 201
+
+
+def test_a_breached_password_is_refused_at_a_change(service: Service) -> None:
+    ann = service.register()
+    body = {"current_password": PASSWORD, "new_password": BREACHED}
+    assert wrong(service.post("/auth/password", body, token=ann.token)) == [("new_password", "breached")]
+
+
+def test_a_breached_password_is_refused_at_a_reset_and_spends_nothing(service: Service) -> None:
+    ann = service.register()
+    service.post("/auth/password/forgot", {"email": ann.email})
+    token = newest_to(service, ann.email).token
+    reply = service.post("/auth/password/reset", {"token": token, "new_password": BREACHED})
+    assert wrong(reply) == [("new_password", "breached")]
+    good = {"token": token, "new_password": "another good long password"}
+    assert service.post("/auth/password/reset", good).status_code == 200
+
+
+def test_a_password_that_became_known_later_still_logs_in(service: Service, start: Start) -> None:
+    unchecked = start(on=service)
+    ann = unchecked.register(BREACHED)
+    assert service.login(ann.email, BREACHED).status_code == 200
+
+
+def test_a_service_that_does_not_answer_refuses_nobody(start: Start) -> None:
+    with range_service() as url:
+        pass
+    service = start(PASSWORD_BREACH_CHECK=url)
+    assert service.register(BREACHED).token

@@ -1,0 +1,78 @@
+"""Pasting a token and learning what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.api.service import Service, Start
+
+
+def explained(service: Service, token: str) -> dict[str, Any]:
+    response = service.post("/auth/explain", {"token": token})
+    assert response.status_code == 200, response.text
+    data: dict[str, Any] = response.json["data"]
+    return data
+
+
+def test_a_good_token_is_accepted_and_shown(service: Service) -> None:
+    account = service.register()
+    explanation = explained(service, account.token)
+    assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("access_token", True, None)
+    assert explanation["header"]["typ"] == "at+jwt"
+    assert explanation["claims"]["sub"] == account.id
+
+
+def test_an_expired_token_is_told_so(service: Service) -> None:
+    account = service.register()
+    service.clock.advance(900 + 30)
+    assert explained(service, account.token)["reason"] == "expired"
+
+
+def test_an_ended_session_is_told_to_who_shows_its_token(service: Service) -> None:
+    account = service.register()
+    service.post("/auth/logout", token=account.token)
+    explanation = explained(service, account.token)
+    assert (explanation["accepted"], explanation["reason"]) == (False, "session_ended")
+
+
+def test_an_altered_token_is_told_of_its_signature_and_not_of_its_session(service: Service) -> None:
+    account = service.register()
+    service.post("/auth/logout", token=account.token)
+    head, _, signature = account.token.rpartition(".")
+    altered = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    explanation = explained(service, altered)
+    assert (explanation["accepted"], explanation["reason"]) == (False, "bad_signature")
+    assert explanation["claims"]["sub"] == account.id
+
+
+def test_a_token_of_another_service_is_told_that_its_key_is_unknown(service: Service, start: Start) -> None:
+    assert explained(service, start().register().token)["reason"] == "unknown_key"
+
+
+def test_a_truncated_or_padded_jwt_is_malformed(service: Service) -> None:
+    token = service.register().token
+    for wrong in (token[:-1] + "=", token.rpartition(".")[0], token + ".x"):
+        explanation = explained(service, wrong)
+        assert (explanation["accepted"], explanation["reason"]) in {(None, "malformed"), (False, "malformed")}
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "🧮", "A" * 8192])
+def test_of_what_is_no_jwt_nothing_is_told(service: Service, token: str) -> None:
+    explanation = explained(service, token)
+    assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("opaque", None, None)
+    assert (explanation["header"], explanation["claims"]) == (None, None)
+
+
+def test_of_a_refresh_token_nothing_is_told(service: Service) -> None:
+    explanation = explained(service, service.register().data["refresh_token"])
+    assert (explanation["kind"], explanation["accepted"]) == ("opaque", None)
+
+
+def test_a_jwt_of_another_kind_is_no_access_token(service: Service) -> None:
+    id_token = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbm4ifQ."
+    explanation = explained(service, id_token)
+    assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("jwt", None, "wrong_type")
+    assert explanation["claims"] == {"sub": "ann"}

@@ -1,0 +1,98 @@
+"""Who one is: GET /auth/me, and how the access token is sent."""
+
+from base64 import b64encode
+
+import pytest
+
+from tests.api.service import PASSWORD, Account, Service
+
+
+@pytest.fixture(scope="module")
+def account(service: Service) -> Account:
+    return service.register()
+
+
+def test_the_owner_sees_himself_whole(service: Service, account: Account) -> None:
+    response = service.get("/auth/me", token=account.token)
+    assert response.status_code == 200
+    assert response.json == {"status": "success", "data": {"user": account.data["user"]}}
+
+
+def test_an_administrator_sees_his_permissions(service: Service) -> None:
+    user = service.get("/auth/me", token=service.administrator().token).json["data"]["user"]
+    assert user["roles"] == ["admin"]
+    assert user["permissions"] == sorted(user["permissions"])
+    assert {"users:read", "users:write", "roles:write", "audit:read", "keys:write", "products:write"} <= {
+        *user["permissions"]
+    }
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
+def test_the_token_goes_in_authorization(service: Service, account: Account, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {account.token}"}
+    assert service.get("/auth/me", headers=headers).json["data"]["user"]["id"] == account.id
+
+
+@pytest.mark.parametrize("header", ["x-access-token", "X-Access-Token"])
+def test_the_token_goes_in_the_old_header_as_well(service: Service, account: Account, header: str) -> None:
+    assert service.get("/auth/me", headers={header: account.token}).json["data"]["user"]["id"] == account.id
+
+
+def test_the_same_token_in_both_headers_is_one(service: Service, account: Account) -> None:
+    assert service.get("/auth/me", token=account.token, headers={"x-access-token": account.token}).status_code == 200
+
+
+def test_two_different_tokens_contradict_each_other(service: Service, account: Account) -> None:
+    other = service.login(account.email).json["data"]["token"]
+    for second in (other, "x", account.token[:-1]):
+        response = service.get("/auth/me", token=account.token, headers={"x-access-token": second})
+        assert (response.status_code, response.json["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "x-access-token", "Authorization", "jwt"])
+def test_a_token_in_the_query_is_ignored(service: Service, account: Account, name: str) -> None:
+    response = service.get("/auth/me", query=f"{name}={account.token}")
+    assert (response.status_code, response.json["code"]) == (401, "missing_token")
+    assert service.get("/auth/me", token=account.token, query=f"{name}=x").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "x-access-token", "session"])
+def test_a_token_in_a_cookie_or_a_body_is_ignored(service: Service, account: Account, name: str) -> None:
+    body = f"{name}={account.token}".encode()
+    form = "application/x-www-form-urlencoded"
+    response = service.get("/auth/me", headers={"Cookie": body.decode()}, body=body, content_type=form)
+    assert response.json["code"] == "missing_token"
+
+
+def test_without_a_token_the_challenge_tells_no_error(service: Service) -> None:
+    response = service.get("/auth/me")
+    assert (response.status_code, response.json["code"]) == (401, "missing_token")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "", "Token x", "Digest x"])
+def test_another_scheme_is_no_token(service: Service, authorization: str) -> None:
+    assert service.get("/auth/me", headers={"Authorization": authorization}).json["code"] == "missing_token"
+
+
+def test_name_and_password_are_no_token(service: Service, account: Account) -> None:
+    basic = b64encode(f"{account.email}:{PASSWORD}".encode()).decode()
+    response = service.get("/auth/me", headers={"Authorization": f"Basic {basic}"})
+    assert (response.status_code, response.json["code"]) == (401, "missing_token")
+
+
+@pytest.mark.parametrize("token", ["x", "a b", "a.b.c", "é", "null", "undefined", "x" * 60_000, "Bearer x"])
+def test_with_a_wrong_token_the_challenge_tells_the_error(service: Service, token: str) -> None:
+    for headers in ({"Authorization": f"Bearer {token}"}, {"x-access-token": token}):
+        response = service.get("/auth/me", headers=headers)
+        assert (response.status_code, response.json["code"]) == (401, "invalid_token")
+        challenge = response.headers["WWW-Authenticate"]
+        assert challenge.startswith('Bearer error="invalid_token", error_description="')
+        assert token not in challenge or token == "x"
+
+
+def test_a_change_of_roles_holds_on_the_next_request(service: Service) -> None:
+    administrator = service.administrator()
+    service.database.change_roles(administrator.id, "member")
+    user = service.get("/auth/me", token=administrator.token).json["data"]["user"]
+    assert (user["roles"], user["permissions"]) == (["member"], [])

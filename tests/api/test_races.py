@@ -1,0 +1,87 @@
+"""What many do at the same moment, and what happens in the middle of something else."""
+
+from collections import Counter
+
+import bcrypt
+
+from tests.api.service import PASSWORD, Reply, Service, new_names
+from tests.contract.races import in_threads
+
+
+def outcomes(responses: list[Reply]) -> Counter[tuple[int, str | None]]:
+    return Counter((response.status_code, response.json.get("code")) for response in responses)
+
+
+def written(name: str, number: int) -> str:
+    """One of 16 ways to write a name: by the bits of the number, its first letters are capitals."""
+    return (
+        "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate(name[:4])) + name[4:]
+    )
+
+
+def test_of_sixteen_registrations_of_one_address_one_gets_it(service: Service) -> None:
+    email, _ = new_names()
+
+    def register(number: int) -> Reply:
+        return service.post("/auth/register", {"email": written(email, number), "password": f"{PASSWORD} {number}"})
+
+    responses = in_threads(register)
+    assert outcomes(responses) == {(201, None): 1, (409, "email_taken"): 15}
+    (winner,) = [number for number, response in enumerate(responses) if response.status_code == 201]
+    for number in (winner, (winner + 1) % 16):
+        status = service.login(email, f"{PASSWORD} {number}").status_code
+        assert status == (200 if number == winner else 401)
+
+
+def test_of_sixteen_registrations_of_one_username_one_gets_it(service: Service) -> None:
+    _, username = new_names()
+    emails = [new_names()[0] for _ in range(16)]
+
+    def register(number: int) -> Reply:
+        body = {"email": emails[number], "username": written(username, number), "password": PASSWORD}
+        return service.post("/auth/register", body)
+
+    responses = in_threads(register)
+    assert outcomes(responses) == {(201, None): 1, (409, "username_taken"): 15}
+    # Who did not get the name did not keep the address either.
+    assert Counter(service.login(email).status_code for email in emails) == {200: 1, 401: 15}
+
+
+def test_sixteen_registrations_of_different_names_all_get_theirs(service: Service) -> None:
+    emails = [new_names()[0] for _ in range(16)]
+    responses = in_threads(
+        lambda number: service.post("/auth/register", {"email": emails[number], "password": PASSWORD})
+    )
+    assert outcomes(responses) == {(201, None): 16}
+    assert len({response.json["data"]["user"]["id"] for response in responses}) == 16
+
+
+def test_a_password_changed_in_the_middle_of_a_login_leaves_no_session(service: Service) -> None:
+    """The clock is looked at between the steps of a login: each time, another login is interrupted there."""
+    other_hash = bcrypt.hashpw(b"another password", bcrypt.gensalt(4)).decode()
+    ended = 0
+    for moment in range(100):
+        account = service.register()
+        looks = 0
+
+        def change_password(account_id: str = account.id, moment: int = moment) -> None:
+            nonlocal looks
+            if looks == moment:
+                service.database.change_user(account_id, password_hash=other_hash, auth_epoch=1)
+            looks += 1
+
+        service.clock.at_each_call = change_password
+        try:
+            response = service.login(account.email)
+        finally:
+            service.clock.at_each_call = lambda: None
+        if looks <= moment:
+            break  # there is no later moment
+        if response.status_code == 200:
+            me = service.get("/auth/me", token=response.json["data"]["token"])
+            assert (me.status_code, me.json["code"]) == (401, "session_ended")
+            ended += 1
+        else:
+            assert (response.status_code, response.json["code"]) == (401, "invalid_credentials")
+    assert ended >= 2, "no login was interrupted between verifying and opening its session"
+    assert looks < 100

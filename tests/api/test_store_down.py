@@ -1,0 +1,122 @@
+"""What is answered while the store does not answer, and that the service comes back by itself."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.api.databases import MongoDatabase, SqliteDatabase
+from tests.api.service import PASSWORD, Account, FakeClock, Reply, Service, new_names, running
+from tests.servers import mongo
+from tests.servers.fixtures import require
+from tests.servers.mongo import MongoServer
+from tests.servers.process import wait_until
+
+BACK_WITHIN = 10 + 15
+"""Seconds after which the service has to serve again, once its store does: 10 are promised, the rest is for a machine
+that is busy with other tests."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MongoServer]:
+    """A server of this module's own, whose data outlive a stop."""
+    require(mongo.missing())
+    with mongo.mongo_server("h2") as server:
+        yield server
+
+
+@pytest.fixture
+def on_mongo(server: MongoServer) -> Iterator[Service]:
+    server.start()
+    with running(MongoDatabase(server.create_database()), FakeClock()) as service:
+        yield service
+    server.start()
+
+
+def requests(service: Service, account: Account) -> list[Callable[[], Reply]]:
+    """One of each kind that needs the store."""
+    body = {"email": new_names()[0], "password": PASSWORD}
+    return [
+        lambda: service.post("/auth/register", body),
+        lambda: service.login(account.email),
+        lambda: service.login("nobody"),
+        lambda: service.get("/auth/me", token=account.token),
+        lambda: service.get("/auth/users", token=account.token),
+    ]
+
+
+def all_unavailable(service: Service, account: Account) -> bool:
+    acts = requests(service, account)
+    with ThreadPoolExecutor(len(acts)) as pool:
+        replies = list(pool.map(lambda act: act(), acts))
+    for reply in replies:
+        assert (reply.status_code, reply.json["code"]) == (503, "unavailable")
+        assert int(reply.headers["Retry-After"]) >= 1
+        assert "127.0.0.1" not in reply.text
+    return True
+
+
+def check_probes(service: Service, product: str) -> None:
+    for path in ("/health", "/auth/health", "/health/live", "/api/ping", "/openapi.json", "/errors/unavailable"):
+        assert service.get(path).status_code == 200
+    ready = service.get("/health/ready")
+    assert (ready.status_code, ready.json["code"]) == (503, "unavailable")
+    assert product in ready.json["message"]
+    assert [error["field"] for error in ready.json["errors"]] == ["store"]
+
+
+def test_a_stopped_store_is_said_and_found_again(server: MongoServer, on_mongo: Service) -> None:
+    account = on_mongo.register()
+    assert on_mongo.get("/health/ready").status_code == 200
+    server.stop()
+    assert all_unavailable(on_mongo, account)
+    check_probes(on_mongo, "MongoDB")
+    # The keys are in memory, so a token that does not verify is still told from one that does.
+    assert on_mongo.get("/auth/me", token="x").json["code"] == "invalid_token"
+    assert on_mongo.get("/.well-known/jwks.json").status_code == 200
+    server.start()
+    wait_until(lambda: on_mongo.get("/health/ready").status_code == 200, BACK_WITHIN)
+    assert on_mongo.get("/auth/me", token=account.token).status_code == 200
+    assert on_mongo.login(account.email).status_code == 200
+
+
+def test_a_store_that_hangs_is_said_and_found_again(server: MongoServer, on_mongo: Service) -> None:
+    account = on_mongo.register()
+    server.freeze()
+    try:
+        assert all_unavailable(on_mongo, account)
+        check_probes(on_mongo, "MongoDB")
+    finally:
+        server.thaw()
+    wait_until(lambda: on_mongo.get("/health/ready").status_code == 200, BACK_WITHIN)
+    wait_until(lambda: on_mongo.login(account.email).status_code == 200, BACK_WITHIN)
+
+
+def test_a_failed_login_on_a_store_that_is_away_is_not_taken_for_a_wrong_password(
+    server: MongoServer, on_mongo: Service
+) -> None:
+    account = on_mongo.register()
+    server.stop()
+    assert on_mongo.login(account.email, "a wrong battery staple").json["code"] == "unavailable"
+    server.start()
+    wait_until(lambda: on_mongo.get("/health/ready").status_code == 200, BACK_WITHIN)
+    for _ in range(10):
+        assert on_mongo.login(account.email, "a wrong battery staple").status_code == 401
+
+
+def test_a_sqlite_file_that_another_writes_to_is_read_and_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "latchkey.db"
+    with running(SqliteDatabase(file), FakeClock()) as service:
+        account = service.register()
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = service.login(account.email)
+            assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert service.get("/auth/me", token=account.token).status_code == 200
+            assert service.get("/health/ready").status_code == 200
+            other.execute("ROLLBACK")
+        assert service.login(account.email).status_code == 200

@@ -1,0 +1,66 @@
+"""What a proxy in front of an application asks: let this request through?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.api.service import Service
+
+
+def told(response: TestResponse) -> dict[str, str]:
+    return {name: value for name, value in response.headers if name.startswith("X-Auth-")}
+
+
+def test_a_good_token_lets_through_and_says_who_it_is(service: Service) -> None:
+    account = service.register()
+    response = service.get("/auth/verify", token=account.token)
+    assert response.status_code == 200
+    assert told(response) == {
+        "X-Auth-User": account.id,
+        "X-Auth-Username": account.username,
+        "X-Auth-Email": "",
+        "X-Auth-Roles": "member",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("role=member", 200),
+        ("role=admin", 403),
+        ("role=member&role=admin", 403),
+        ("role=", 403),
+        ("permission=users:read", 403),
+        ("permission=nonsense", 403),
+        ("rolle=member", 403),
+        ("access_token=x", 403),
+    ],
+)
+def test_what_the_query_demands_of_a_member(service: Service, query: str, status: int) -> None:
+    response = service.get("/auth/verify", token=service.register().token, query=query)
+    assert (response.status_code, bool(told(response))) == (status, status == 200)
+
+
+def test_an_administrator_has_every_permission(service: Service) -> None:
+    response = service.get(
+        "/auth/verify", token=service.administrator().token, query="permission=users:read&role=admin"
+    )
+    assert (response.status_code, told(response)["X-Auth-Roles"]) == (200, "admin")
+
+
+def test_without_a_token_or_with_two_it_is_401(service: Service) -> None:
+    account, other = service.register(), service.register()
+    assert service.get("/auth/verify").status_code == 401
+    response = service.get("/auth/verify", token=account.token, headers={"x-access-token": other.token})
+    assert (response.status_code, told(response)) == (401, {})
+
+
+def test_an_ended_session_is_not_let_through(service: Service) -> None:
+    account = service.register()
+    service.post("/auth/logout", token=account.token)
+    assert service.get("/auth/verify", token=account.token).status_code == 401

@@ -1,0 +1,85 @@
+"""Each test of the contract runs on every store, and finds it empty."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from app.models.store import Store
+from tests.contract import races
+from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
+from tests.contract.races import InProcesses, InThreads
+from tests.contract.sql_stores import server_subject, sqlite_subject
+from tests.contract.subject import ChangeUser, Fragile, Subject
+from tests.servers import mariadb, mongo, postgres
+from tests.servers.fixtures import require
+from tests.servers.sql import SqlServer
+
+PRODUCTS = ["mongomock", "mongodb", "sqlite", "postgresql", "mariadb"]
+RACES = {"in_threads", "in_processes"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a store; but mongomock does not promise that its operations are atomic, so it does not race."""
+    if "subject" in metafunc.fixturenames:
+        racing = bool(RACES.intersection(metafunc.fixturenames))
+        products = [product for product in PRODUCTS if not (racing and product == "mongomock")]
+        metafunc.parametrize("subject", products, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    server = request.getfixturevalue
+    opened: dict[str, Callable[[], AbstractContextManager[Subject]]] = {
+        "mongomock": mongomock_subject,
+        "mongodb": lambda: mongodb_subject(server("mongo_server")),
+        "sqlite": lambda: sqlite_subject(tmp_path_factory.mktemp("sqlite")),
+        "postgresql": lambda: server_subject(server("postgres_server")),
+        "mariadb": lambda: server_subject(server("mariadb_server")),
+    }
+    with opened[request.param]() as subject:
+        yield subject
+
+
+@pytest.fixture
+def store(subject: Subject) -> Store:
+    subject.clear()
+    return subject.store
+
+
+@pytest.fixture
+def change_user(subject: Subject) -> ChangeUser:
+    return subject.change_user
+
+
+@pytest.fixture
+def in_threads() -> InThreads:
+    return races.in_threads
+
+
+@pytest.fixture(scope="session")
+def in_processes(subject: Subject) -> Iterator[InProcesses]:
+    assert subject.make is not None
+    with races.processes(subject.make) as race:
+        yield race
+
+
+@pytest.fixture(scope="module", params=["mongodb", "postgresql", "mariadb"])
+def fragile(request: pytest.FixtureRequest) -> Iterator[Fragile]:
+    """A store on a server of its own, which a test may stop and freeze; its data outlive that."""
+    server: AbstractContextManager[mongo.MongoServer | SqlServer]
+    if request.param == "mongodb":
+        require(mongo.missing())
+        server = mongo.mongo_server("h2")
+    elif request.param == "postgresql":
+        require(postgres.missing())
+        server = postgres.postgres_server()
+    else:
+        require(mariadb.missing())
+        server = mariadb.mariadb_server()
+    with server as started, _on_server(started) as subject:
+        yield Fragile(subject.store, subject.clear, started)
+
+
+def _on_server(server: mongo.MongoServer | SqlServer) -> AbstractContextManager[Subject]:
+    return server_subject(server) if isinstance(server, SqlServer) else mongodb_subject(server)

@@ -1,0 +1,86 @@
+"""Entities to keep, whole unless a test says otherwise."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.models.identifiers import new_id
+from app.models.keyring import StoredKey, StoredKeyring
+from app.models.login_failures import FailureCount
+from app.models.session import Session
+from app.models.user import User
+
+NOW = datetime(2026, 3, 29, 1, 59, 59, 999000, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+HASH = "$2b$12$" + "a" * 53
+
+
+def a_user(**fields: Any) -> User:
+    """An active user with neither e-mail nor user name."""
+    plain: dict[str, Any] = {
+        "id": new_id(),
+        "email": None,
+        "email_verified": False,
+        "username": None,
+        "name": None,
+        "roles": ("member",),
+        "status": "active",
+        "created_at": NOW,
+    }
+    return User(**plain | fields)
+
+
+def a_whole_account(**fields: Any) -> Account:
+    """An account of which no part is empty; `fields` are those of its user."""
+    named: dict[str, Any] = {
+        "email": "Ada.Lovelace@Example.ORG",
+        "email_verified": True,
+        "username": "Ada_L",
+        "name": "Ada Lovelace 🧮, Gräfin",
+        "roles": ("admin", "member"),
+        "last_login_at": NOW + MINUTE,
+    }
+    return Account(
+        a_user(**named | fields),
+        HASH,
+        auth_epoch=3,
+        kept_session=new_id(),
+        codes=(LiveCode(new_id(), "verify", NOW + DAY), LiveCode(new_id(), "reset", NOW + MINUTE)),
+        pending_email=PendingEmail(new_id(), "Ada@Bücher.example", NOW + DAY),
+        undo_offers=tuple(UndoOffer(new_id(), f"ada.{number}@example.net", NOW + 7 * DAY) for number in range(2)),
+        notices=(
+            Notice(new_id(), "email_changed", "ada.1@example.net", NOW, {"name": "Gräfin 🧮\n", "": ""}, new_id(), 2),
+            Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE),
+        ),
+        due_at=NOW + MINUTE,
+        revision=5,
+    )
+
+
+def a_session(user: User, **fields: Any) -> Session:
+    """A session of the user's first epoch, opened at NOW for 90 days, 30 of them idle."""
+    opened: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user.id,
+        "auth_epoch": 0,
+        "seed": bytes(range(32)),
+        "generation": 0,
+        "created_at": NOW,
+        "last_used_at": NOW,
+        "idle_expires_at": NOW + 30 * DAY,
+        "expires_at": NOW + 90 * DAY,
+        "ip": "2001:db8::1",
+        "user_agent": "curl/8.5.0",
+    }
+    return Session(**opened | fields)
+
+
+def a_count(count: int, *, expires_at: datetime = NOW + DAY) -> FailureCount:
+    return FailureCount(count, NOW + MINUTE, expires_at)
+
+
+def a_keyring(version: int, *kids: str) -> StoredKeyring:
+    return StoredKeyring(
+        version, tuple(StoredKey(kid, "ES256", NOW, NOW + MINUTE, "wrapping", "sealed " * 200) for kid in kids)
+    )

@@ -1,0 +1,77 @@
+"""The stores on MongoDB under test: in mongomock, and on a server that speaks MongoDB's protocol."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import mongomock
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from app.models.mongo.store import MongoStore
+from app.models.user import Status
+from tests.contract.subject import Subject
+from tests.servers.mongo import Mongo
+
+
+@contextmanager
+def mongomock_subject() -> Iterator[Subject]:
+    client = in_memory()
+    store = MongoStore("", "latchkey", client=client)
+    store.prepare()
+    yield _subject(store, client.get_database("latchkey"))
+
+
+@contextmanager
+def mongodb_subject(server: Mongo) -> Iterator[Subject]:
+    """A store in a database of its own on the server."""
+    uri = server.create_database()
+    with MongoClient[dict[str, Any]](uri) as client:
+        database = client.get_default_database()
+        make = partial(MongoStore, uri, database.name)
+        store = make()
+        store.prepare()
+        yield _subject(store, database, make)
+        store.close()
+
+
+def in_memory() -> MongoClient[dict[str, Any]]:
+    """mongomock, which knows no commands, with the one that the store sends as such."""
+    client: Any = mongomock.MongoClient(tz_aware=True)
+    get_database = client.get_database
+
+    def with_command(*args: Any, **options: Any) -> Any:
+        database = get_database(*args, **options)
+        others = database.command
+
+        def command(sent: Any, **options: Any) -> Any:
+            if "aggregate" not in sent:
+                return others(sent, **options)
+            return {"cursor": {"firstBatch": list(database[sent["aggregate"]].aggregate(sent["pipeline"]))}}
+
+        database.command = command
+        return database
+
+    client.get_database = with_command
+    made: MongoClient[dict[str, Any]] = client
+    return made
+
+
+def _subject(store: MongoStore, database: Database[dict[str, Any]], make: Any = None) -> Subject:
+    def clear() -> None:
+        for name in database.list_collection_names():
+            database[name].delete_many({})
+
+    def change_user(
+        user_id: str,
+        *,
+        status: Status | None = None,
+        auth_epoch: int | None = None,
+        kept_session: str | None = None,
+    ) -> None:
+        changes = {"status": status, "auth_epoch": auth_epoch, "kept_session": kept_session}
+        given = {name: value for name, value in changes.items() if value is not None}
+        database["users"].update_one({"_id": user_id}, {"$set": given})
+
+    return Subject(store, make, clear, change_user)

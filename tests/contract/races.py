@@ -1,0 +1,75 @@
+"""Many that do the same thing at the same time: threads on one store, and processes with a store each."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+from typing import Protocol, TypeVar
+
+from app.models.store import Store
+
+THREADS = 16
+PROCESSES = 4
+ROUNDS = 8
+BARRIER_SECONDS = 60
+
+T = TypeVar("T")
+
+
+def in_threads(act: Callable[[int], T], threads: int = THREADS) -> list[T]:
+    """What `act(number)` gives in each of so many threads that begin at once."""
+    start = Barrier(threads)
+
+    def begin(number: int) -> T:
+        start.wait()
+        return act(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(begin, range(threads)))
+
+
+class InThreads(Protocol):
+    """`in_threads`, as the fixture that gives it."""
+
+    def __call__(self, act: Callable[[int], T]) -> list[T]: ...
+
+
+class InProcesses(Protocol):
+    """Runs a function of a test module in each of 4 processes, on a store of its own over the same data."""
+
+    def __call__(self, act: Callable[[Store, int, int], T]) -> list[list[T]]:
+        """For each round what `act(store, number, round)` gave in each process; all begin a round at once."""
+
+
+@contextmanager
+def processes(make: Callable[[], Store]) -> Iterator[InProcesses]:
+    """Start the processes; they are kept for several races, since starting them takes the most time."""
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, context, _begin, (make, start)) as pool:
+
+        def race(act: Callable[[Store, int, int], T]) -> list[list[T]]:
+            by_process = list(pool.map(_run, [act] * PROCESSES, range(PROCESSES)))
+            return [list(results) for results in zip(*by_process, strict=True)]
+
+        yield race
+
+
+class _Process:
+    """What one process keeps between races."""
+
+    store: Store
+    start: Barrier
+
+
+def _begin(make: Callable[[], Store], start: Barrier) -> None:
+    _Process.store, _Process.start = make(), start
+
+
+def _run(act: Callable[[Store, int, int], T], number: int) -> list[T]:
+    results = []
+    for turn in range(ROUNDS):
+        _Process.start.wait(BARRIER_SECONDS)
+        results.append(act(_Process.store, number, turn))
+    return results

@@ -1,0 +1,56 @@
+"""The stores on SQL under test: on SQLite, and on the servers of PostgreSQL and MariaDB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, delete, update
+
+from app.models.sql.schema import METADATA, USERS
+from app.models.sql.store import SqlStore
+from app.models.user import Status
+from tests.contract.subject import Subject
+from tests.servers.sql import SqlServer
+
+
+@contextmanager
+def sqlite_subject(folder: Path) -> Iterator[Subject]:
+    """A store in a file below `folder`."""
+    with _subject(f"sqlite:///{folder}/store/latchkey.db") as subject:
+        yield subject
+
+
+@contextmanager
+def server_subject(server: SqlServer) -> Iterator[Subject]:
+    """A store in a database of its own on the server."""
+    with _subject(server.create_database()) as subject:
+        yield subject
+
+
+@contextmanager
+def _subject(url: str) -> Iterator[Subject]:
+    make = partial(SqlStore, url)
+    store = make()
+    store.prepare()
+    beside = create_engine(url, poolclass=NullPool)
+
+    def clear() -> None:
+        with beside.begin() as connection:
+            for table in reversed(METADATA.sorted_tables):
+                connection.execute(delete(table))
+
+    def change_user(
+        user_id: str,
+        *,
+        status: Status | None = None,
+        auth_epoch: int | None = None,
+        kept_session: str | None = None,
+    ) -> None:
+        changes = {"status": status, "auth_epoch": auth_epoch, "kept_session": kept_session}
+        given = {name: value for name, value in changes.items() if value is not None}
+        with beside.begin() as connection:
+            connection.execute(update(USERS).where(USERS.c.id == user_id).values(given))
+
+    yield Subject(store, make, clear, change_user)
+    store.close()

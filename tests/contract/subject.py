@@ -1,0 +1,45 @@
+"""What the contract suite needs of each store: the store itself, and a way past its verbs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.models.store import Store
+from app.models.user import Status
+from tests.servers.process import Server
+
+
+class ChangeUser(Protocol):
+    """Writes to a user directly, whatever his revision; what is None stays as it is."""
+
+    def __call__(
+        self,
+        user_id: str,
+        *,
+        status: Status | None = None,
+        auth_epoch: int | None = None,
+        kept_session: str | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A store under test, prepared (`Store.prepare`), with what the tests do beside its verbs.
+
+    `make` gives another store over the same data and can be pickled, for other processes; None if the data
+    are in this one only. `clear` empties all collections or tables, quickly.
+    """
+
+    store: Store
+    make: Callable[[], Store] | None
+    clear: Callable[[], None]
+    change_user: ChangeUser
+
+
+@dataclass(frozen=True)
+class Fragile:
+    """A store on a server that a test may stop and freeze; the test brings it back."""
+
+    store: Store
+    clear: Callable[[], None]
+    server: Server

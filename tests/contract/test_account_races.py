@@ -1,0 +1,166 @@
+"""What every store promises when an account, or a name, is wanted by many at once."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.errors import EmailTaken, Failure, UsernameTaken
+from app.models.account import Account
+from app.models.store import Store
+from tests.contract.entities import HASH, a_user
+from tests.contract.races import THREADS, InProcesses, InThreads
+
+
+def added(store: Store, **fields: str) -> Account:
+    account = Account(a_user(**fields), HASH)
+    store.users.add(account)
+    return account
+
+
+def kept(store: Store, account: Account) -> Account:
+    """The account as it is in the store now."""
+    found = store.users.account(account.user.id)
+    assert found is not None
+    return found
+
+
+def save(store: Store, account: Account) -> bool | type[Failure]:
+    try:
+        return store.users.save(account)
+    except Failure as failure:
+        return type(failure)
+
+
+def claim(store: Store, account: Account, **names: Any) -> bool | type[Failure]:
+    """What it gives to save the account under other names."""
+    return save(store, replace(account, user=replace(account.user, **names)))
+
+
+def test_of_sixteen_threads_that_replace_what_they_all_read_one_does(store: Store, in_threads: InThreads) -> None:
+    account = added(store, username="ada")
+    versions = [replace(account, user=replace(account.user, name=f"Ada {number}")) for number in range(THREADS)]
+    results = in_threads(lambda number: store.users.save(versions[number]))
+    assert results.count(True) == 1
+    assert kept(store, account) == replace(versions[results.index(True)], revision=1)
+
+
+def test_of_sixteen_changes_that_are_tried_until_they_get_through_none_is_lost(
+    store: Store, in_threads: InThreads
+) -> None:
+    account = added(store)
+
+    def add_a_role(number: int) -> None:
+        changed = False
+        while not changed:
+            seen = kept(store, account)
+            roles = (*seen.user.roles, f"role-{number}")
+            changed = store.users.save(replace(seen, user=replace(seen.user, roles=roles)))
+
+    in_threads(add_a_role)
+    found = kept(store, account)
+    assert sorted(found.user.roles) == sorted(["member", *(f"role-{number}" for number in range(THREADS))])
+    assert found.revision == THREADS
+
+
+def test_of_sixteen_accounts_that_change_to_an_address_one_gets_it(store: Store, in_threads: InThreads) -> None:
+    accounts = [added(store, email=f"{number}@example.org") for number in range(THREADS)]
+    results = in_threads(lambda number: claim(store, accounts[number], email="Ada@example.com"))
+    assert results.count(True) == 1
+    assert results.count(EmailTaken) == 15
+    winner = store.users.account_by_email("ada@example.com")
+    assert winner is not None
+    assert winner.user.id == accounts[results.index(True)].user.id
+    assert sum(kept(store, account).revision for account in accounts) == 1
+
+
+def test_of_sixteen_accounts_that_change_to_a_username_one_gets_it(store: Store, in_threads: InThreads) -> None:
+    accounts = [added(store, email=f"{number}@example.org") for number in range(THREADS)]
+    results = in_threads(lambda number: claim(store, accounts[number], username="ada"))
+    assert results.count(True) == 1
+    assert results.count(UsernameTaken) == 15
+
+
+def test_of_those_that_register_a_name_and_those_that_change_to_it_one_gets_it(
+    store: Store, in_threads: InThreads
+) -> None:
+    accounts = [added(store, email=f"{number}@example.org") for number in range(THREADS)]
+
+    def take(number: int) -> bool | type[Failure]:
+        if number % 2:
+            return claim(store, accounts[number], username="ada")
+        try:
+            added(store, username="ADA")
+        except Failure as failure:
+            return type(failure)
+        return True
+
+    results = in_threads(take)
+    assert results.count(True) == 1
+    assert results.count(UsernameTaken) == 15
+
+
+def test_neither_changes_nor_ends_of_sessions_are_lost_beside_each_other(store: Store, in_threads: InThreads) -> None:
+    account = added(store)
+
+    def act(number: int) -> bool:
+        if number % 2:
+            return store.users.end_sessions(account.user.id, None)
+        return store.users.save(replace(account, user=replace(account.user, name="Ada")))
+
+    results = in_threads(act)
+    assert results[1::2] == [True] * 8
+    saved = sum(results[::2])
+    found = kept(store, account)
+    assert saved in {0, 1}
+    assert found.auth_epoch == 8
+    assert found.revision == 8 + saved
+    assert found.user.name == ("Ada" if saved else None)
+
+
+def test_of_a_change_of_password_and_the_upgrades_of_the_hash_before_one_gets_through(
+    store: Store, in_threads: InThreads
+) -> None:
+    account = added(store)
+
+    def act(number: int) -> bool:
+        if number == 8:
+            return store.users.save(replace(account, password_hash="new 8"))
+        return store.users.replace_hash(account.user.id, HASH, f"new {number}")
+
+    results = in_threads(act)
+    assert results.count(True) == 1
+    assert kept(store, account) == replace(account, password_hash=f"new {results.index(True)}", revision=1)
+
+
+def replace_in_turn(store: Store, number: int, turn: int) -> bool:
+    """Save the account of this turn as it was added, under a name of one's own."""
+    account = Account(a_user(id=f"user {turn}", name=f"process {number}"), HASH)
+    return store.users.save(account)
+
+
+def test_of_four_processes_that_replace_what_they_all_read_one_does(store: Store, in_processes: InProcesses) -> None:
+    accounts = [added(store, id=f"user {turn}") for turn in range(8)]
+    for account, results in zip(accounts, in_processes(replace_in_turn), strict=True):
+        assert results.count(True) == 1
+        found = kept(store, account)
+        assert found.user.name == f"process {results.index(True)}"
+        assert found.revision == 1
+
+
+def claim_in_turn(store: Store, number: int, turn: int) -> bool | type[Failure]:
+    account = store.users.account(f"user {turn} {number}")
+    assert account is not None
+    return claim(store, account, username=f"name-{turn}")
+
+
+def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
+    store: Store, in_processes: InProcesses
+) -> None:
+    for turn in range(8):
+        for number in range(4):
+            added(store, id=f"user {turn} {number}")
+    for turn, results in enumerate(in_processes(claim_in_turn)):
+        assert results.count(True) == 1
+        assert results.count(UsernameTaken) == 3
+        found = store.users.credentials_by_username(f"name-{turn}")
+        assert found is not None
+        assert found.user.id == f"user {turn} {results.index(True)}"

@@ -1,0 +1,150 @@
+"""What every store promises about audit events."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.models.account import Account
+from app.models.event import AuditEvent
+from app.models.identifiers import new_id
+from app.models.session import LONGEST_USER_AGENT
+from app.models.store import Store
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
+from tests.contract.races import InProcesses, InThreads
+
+ADA, EVE = new_id(), new_id()
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def added(store: Store, user_id: str = ADA, **fields: Any) -> AuditEvent:
+    """An event that was added: a changed password, kept for a year, unless `fields` say otherwise."""
+    plain: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user_id,
+        "action": "password.changed",
+        "at": NOW,
+        "ip": "2001:db8::1",
+        "user_agent": "curl/8.5.0",
+        "expires_at": NOW + 365 * DAY,
+        "details": {"by": "user"},
+    }
+    event = AuditEvent(**plain | fields)
+    store.events.add(event)
+    return event
+
+
+def all_of(store: Store, user_id: str = ADA) -> list[AuditEvent]:
+    return store.events.page(user_id, before=None, limit=100)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"ip": None, "user_agent": None, "details": {}},
+        {"ip": "", "user_agent": "", "details": {"": ""}},
+        {"user_agent": "x" * LONGEST_USER_AGENT, "details": {"name": "Gräfin 🧮\n", "at": "x" * 70_000}},
+    ],
+    ids=["whole", "bare", "empty", "long"],
+)
+def test_an_event_comes_back_as_it_was_added(store: Store, fields: dict[str, Any]) -> None:
+    event = added(store, **fields)
+    [found] = all_of(store)
+    assert found == event
+    assert found.at.isoformat() == NOW.isoformat()
+
+
+def test_the_events_of_a_user_come_newest_first(store: Store) -> None:
+    ids = [new_id() for _ in range(3)]
+    second, third, first = (added(store, id=ids[number], at=NOW) for number in (1, 2, 0))
+    assert all_of(store) == [third, second, first]
+    assert store.events.page(ADA, before=None, limit=2) == [third, second]
+
+
+def test_everybody_has_only_his_own_events(store: Store) -> None:
+    theirs = added(store, EVE)
+    ours = added(store, ADA)
+    assert all_of(store, ADA) == [ours]
+    assert store.events.page(EVE, before=ours.id, limit=10) == [theirs]
+    assert all_of(store, new_id()) == []
+
+
+def test_a_page_goes_on_behind_the_event_it_is_told(store: Store) -> None:
+    events = [added(store) for _ in range(4)]
+    assert store.events.page(ADA, before=events[3].id, limit=2) == [events[2], events[1]]
+    assert store.events.page(ADA, before=events[1].id, limit=2) == [events[0]]
+    assert store.events.page(ADA, before=events[0].id, limit=2) == []
+
+
+def test_pages_neither_skip_nor_repeat_an_event_while_others_come(store: Store) -> None:
+    events = [added(store) for _ in range(7)]
+    seen: list[AuditEvent] = []
+    before: str | None = None
+    while page := store.events.page(ADA, before=before, limit=2):
+        seen += page
+        before = page[-1].id
+        added(store)
+        added(store, EVE)
+    assert seen == events[::-1]
+
+
+def test_what_is_purged_between_two_pages_hides_no_other_event(store: Store) -> None:
+    events = [added(store, expires_at=NOW if number in {2, 3} else NOW + DAY) for number in range(5)]
+    first = store.events.page(ADA, before=None, limit=2)
+    assert store.events.purge(NOW, 10) == 2
+    assert [*first, *store.events.page(ADA, before=first[-1].id, limit=10)] == [events[n] for n in (4, 3, 1, 0)]
+
+
+def test_anonymised_events_keep_the_identifier_of_their_user_alone(store: Store) -> None:
+    events = [added(store), added(store, details={}), added(store, ip=None)]
+    theirs = added(store, EVE)
+    assert store.events.anonymise(ADA) == 3
+    assert all_of(store) == [replace(event, ip=None, user_agent=None, details={}) for event in reversed(events)]
+    assert all_of(store, EVE) == [theirs]
+
+
+def test_anonymising_again_changes_nothing(store: Store) -> None:
+    added(store)
+    store.events.anonymise(ADA)
+    anonymised = all_of(store)
+    assert store.events.anonymise(ADA) == 1
+    assert all_of(store) == anonymised
+    assert store.events.anonymise(EVE) == 0
+
+
+def test_events_outlive_their_user(store: Store) -> None:
+    user = a_user(username="ada")
+    store.users.add(Account(user, HASH))
+    event = added(store, user.id)
+    store.users.remove(user.id)
+    assert store.users.account(user.id) is None
+    assert all_of(store, user.id) == [event]
+
+
+def test_a_purge_deletes_only_events_that_have_expired(store: Store) -> None:
+    last, *_ = (added(store, expires_at=at) for at in (NOW + MILLISECOND, NOW, NOW - DAY))
+    assert store.events.purge(NOW, 10) == 2
+    assert store.events.purge(NOW, 10) == 0
+    assert all_of(store) == [last]
+
+
+def test_a_purge_of_events_deletes_no_more_than_its_limit(store: Store) -> None:
+    for _ in range(5):
+        added(store, expires_at=NOW + MINUTE)
+    assert [store.events.purge(NOW + MINUTE, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_of_events_that_sixteen_threads_add_at_once_none_is_lost(store: Store, in_threads: InThreads) -> None:
+    ids = in_threads(lambda number: added(store, details={"number": str(number)}).id)
+    assert [event.id for event in all_of(store)] == sorted(ids, reverse=True)
+
+
+def add_in_turn(store: Store, number: int, turn: int) -> str:
+    return added(store, f"user {turn}", details={"number": str(number)}).id
+
+
+def test_of_events_that_four_processes_add_at_once_none_is_lost(store: Store, in_processes: InProcesses) -> None:
+    for turn, ids in enumerate(in_processes(add_in_turn)):
+        assert [event.id for event in all_of(store, f"user {turn}")] == sorted(ids, reverse=True)

@@ -1,0 +1,199 @@
+"""What every store promises about sessions after they were opened: found, renewed, listed, ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.models.account import Account
+from app.models.identifiers import new_id
+from app.models.session import HeldSession, Session
+from app.models.store import Store
+from app.models.user import User
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
+from tests.contract.races import InThreads
+from tests.contract.subject import ChangeUser
+
+LATER = NOW + MINUTE
+
+
+@pytest.fixture
+def user(store: Store) -> User:
+    added = a_user(username="ada")
+    store.users.add(Account(added, HASH))
+    return added
+
+
+def opened(store: Store, user: User, **fields: object) -> Session:
+    session = a_session(user, **fields)
+    store.sessions.open(session)
+    return session
+
+
+def rotate(store: Store, session: Session, generation: int = 0) -> bool:
+    return store.sessions.rotate(session.id, generation, now=LATER, idle_expires_at=LATER + DAY, ip="192.0.2.9")
+
+
+def test_a_session_is_found_whole_with_its_user(store: Store, user: User) -> None:
+    session = opened(store, user)
+    assert store.sessions.find(session.id, LATER) == HeldSession(session, replace(user, last_login_at=NOW))
+
+
+def test_a_session_that_is_unknown_idle_or_expired_is_not_found(store: Store, user: User) -> None:
+    idle = opened(store, user, idle_expires_at=LATER)
+    expired = opened(store, user, expires_at=LATER)
+    assert store.sessions.find(idle.id, LATER - timedelta(milliseconds=1)) is not None
+    assert [store.sessions.find(wanted, LATER) for wanted in (idle.id, expired.id, new_id())] == [None] * 3
+
+
+def test_a_session_of_a_disabled_user_or_an_earlier_epoch_is_not_found(
+    store: Store, user: User, change_user: ChangeUser
+) -> None:
+    session = opened(store, user)
+    change_user(user.id, auth_epoch=1)
+    assert store.sessions.find(session.id, LATER) is None
+    change_user(user.id, kept_session=session.id)
+    assert store.sessions.find(session.id, LATER) is not None
+    change_user(user.id, status="disabled")
+    assert store.sessions.find(session.id, LATER) is None
+
+
+def test_a_rotation_begins_the_next_generation(store: Store, user: User) -> None:
+    session = opened(store, user)
+    assert rotate(store, session)
+    found = store.sessions.find(session.id, LATER)
+    assert found is not None
+    renewed: dict[str, Any] = {"generation": 1, "rotated_at": LATER, "last_used_at": LATER}
+    renewed["idle_expires_at"] = LATER + DAY
+    assert found.session == replace(session, ip="192.0.2.9", **renewed)
+
+
+def test_a_rotation_of_another_generation_or_an_ended_session_changes_nothing(store: Store, user: User) -> None:
+    session = opened(store, user)
+    assert not rotate(store, session, generation=1)
+    assert store.sessions.end(session.id, user.id)
+    assert not rotate(store, session)
+    assert store.sessions.find(session.id, LATER) is None
+
+
+def test_of_many_rotations_of_a_generation_at_once_one_gets_through(
+    store: Store, user: User, in_threads: InThreads
+) -> None:
+    session = opened(store, user)
+    assert sum(in_threads(lambda _: rotate(store, session))) == 1
+    found = store.sessions.find(session.id, LATER)
+    assert found is not None
+    assert found.session.generation == 1
+
+
+def test_only_the_sessions_of_the_user_that_hold_are_listed_in_their_order(store: Store, user: User) -> None:
+    other = a_user(username="grace")
+    store.users.add(Account(other, HASH))
+    first, second = opened(store, user), opened(store, user)
+    opened(store, user, idle_expires_at=LATER)
+    opened(store, user, auth_epoch=7)
+    opened(store, other)
+    assert store.sessions.of_user(user.id, LATER) == [first, second]
+
+
+def test_a_user_ends_his_own_session_only(store: Store, user: User) -> None:
+    session = opened(store, user)
+    assert not store.sessions.end(session.id, new_id())
+    assert store.sessions.find(session.id, LATER) is not None
+    assert store.sessions.end(session.id, user.id)
+    assert not store.sessions.end(session.id, user.id)
+    assert store.sessions.principal(session.id, user.id, LATER) is None
+
+
+def test_all_sessions_but_the_kept_one_end_with_the_epoch(store: Store, user: User) -> None:
+    kept, other = opened(store, user), opened(store, user)
+    assert store.users.end_sessions(user.id, kept.id)
+    assert store.sessions.of_user(user.id, LATER) == [kept]
+    assert store.sessions.principal(other.id, user.id, LATER) is None
+    assert store.users.end_sessions(user.id, None)
+    assert store.sessions.of_user(user.id, LATER) == []
+
+
+def test_a_session_of_the_new_epoch_holds_beside_the_kept_one(store: Store, user: User) -> None:
+    kept = opened(store, user)
+    assert store.users.end_sessions(user.id, kept.id)
+    new = opened(store, user, auth_epoch=1)
+    assert store.sessions.of_user(user.id, LATER) == [kept, new]
+
+
+def test_only_an_active_user_has_sessions_to_end(store: Store, user: User, change_user: ChangeUser) -> None:
+    assert not store.users.end_sessions(new_id(), None)
+    change_user(user.id, status="disabled")
+    assert not store.users.end_sessions(user.id, None)
+
+
+def test_use_is_noted_and_never_goes_back(store: Store, user: User) -> None:
+    session = opened(store, user)
+    store.sessions.touch(session.id, LATER)
+    store.sessions.touch(session.id, NOW)
+    found = store.sessions.principal(session.id, user.id, LATER)
+    assert found is not None
+    assert found.last_used_at == LATER
+    assert found.opened_at == NOW
+
+
+def test_a_session_says_when_it_was_opened_however_often_it_was_renewed(store: Store, user: User) -> None:
+    session = opened(store, user, created_at=NOW - DAY)
+    assert rotate(store, session)
+    found = store.sessions.principal(session.id, user.id, LATER)
+    assert found is not None
+    assert (found.opened_at, found.last_used_at) == (NOW - DAY, LATER)
+
+
+def test_all_sessions_of_a_user_are_deleted_whether_they_hold_or_not(
+    store: Store, user: User, change_user: ChangeUser
+) -> None:
+    other = a_user(username="grace")
+    store.users.add(Account(other, HASH))
+    theirs = opened(store, other)
+    for fields in ({}, {"idle_expires_at": NOW}, {"expires_at": NOW}, {"auth_epoch": 7}):
+        opened(store, user, **fields)
+    change_user(user.id, status="disabled")
+    assert store.sessions.end_all(user.id) == 4
+    assert store.sessions.end_all(user.id) == 0
+    assert store.sessions.purge(LATER, 10) == 0
+    assert store.sessions.of_user(other.id, LATER) == [theirs]
+
+
+def test_of_a_user_who_is_deleted_while_he_logs_in_no_session_is_left(
+    store: Store, user: User, in_threads: InThreads
+) -> None:
+    account = store.users.account(user.id)
+    assert account is not None
+
+    def act(number: int) -> None:
+        if number == 8:
+            assert store.users.save(replace(account, user=replace(user, status="deleted")))
+            store.sessions.end_all(user.id)
+        else:
+            opened(store, user)
+
+    in_threads(act)
+    assert store.sessions.end_all(user.id) == 0
+
+
+def test_the_sessions_used_least_recently_end_first(store: Store, user: User) -> None:
+    oldest, used, newest = (opened(store, user) for _ in range(3))
+    store.sessions.touch(oldest.id, LATER)
+    store.sessions.touch(newest.id, LATER)
+    store.sessions.trim(user.id, 3)
+    assert len(store.sessions.of_user(user.id, LATER)) == 3
+    store.sessions.trim(user.id, 2)
+    assert store.sessions.of_user(user.id, LATER) == [replace(one, last_used_at=LATER) for one in (oldest, newest)]
+    assert store.sessions.find(used.id, LATER) is None
+
+
+def test_what_does_not_hold_any_more_takes_no_place_from_what_does(store: Store, user: User) -> None:
+    kept, *ended = (opened(store, user) for _ in range(3))
+    for session in ended:
+        store.sessions.touch(session.id, LATER)
+    assert store.users.end_sessions(user.id, kept.id)
+    newest = opened(store, user, auth_epoch=1)
+    store.sessions.trim(user.id, 2)
+    assert store.sessions.of_user(user.id, LATER) == [kept, newest]

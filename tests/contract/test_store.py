@@ -1,0 +1,217 @@
+"""What every store promises as a whole: it is made ready, it can be closed, and it says when it cannot answer."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from app.errors import Unavailable
+from app.models.account import Account
+from app.models.event import AuditEvent
+from app.models.identifiers import new_id
+from app.models.mail_request import MailRequest
+from app.models.session import Session
+from app.models.store import Store
+from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
+from tests.contract.races import THREADS, InProcesses, InThreads
+from tests.contract.subject import Fragile
+from tests.servers.process import wait_until
+
+KEY = "0" * 64
+USER = a_user(email="ada@example.org", username="ada")
+REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
+
+VERBS: dict[str, Callable[[Store], object]] = {
+    "ping": lambda store: store.ping(),
+    "users.add": lambda store: store.users.add(Account(a_user(username="grace"), HASH)),
+    "users.account": lambda store: store.users.account(USER.id),
+    "users.account_by_email": lambda store: store.users.account_by_email("ada@example.org"),
+    "users.accounts_changing_to": lambda store: store.users.accounts_changing_to("ada@example.org", 10),
+    "users.save": lambda store: store.users.save(Account(USER, HASH)),
+    "users.due": lambda store: store.users.due(NOW, 10),
+    "users.any_with_role": lambda store: store.users.any_with_role("admin"),
+    "users.remove": lambda store: store.users.remove(new_id()),
+    "users.credentials_by_email": lambda store: store.users.credentials_by_email("ada@example.org"),
+    "users.credentials_by_username": lambda store: store.users.credentials_by_username("ada"),
+    "users.replace_hash": lambda store: store.users.replace_hash(USER.id, HASH, "new"),
+    "users.end_sessions": lambda store: store.users.end_sessions(new_id(), None),
+    "users.page": lambda store: store.users.page(after=None, limit=10, active_only=True),
+    "sessions.open": lambda store: store.sessions.open(a_session(USER)),
+    "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
+    "sessions.find": lambda store: store.sessions.find(new_id(), NOW),
+    "sessions.of_user": lambda store: store.sessions.of_user(USER.id, NOW),
+    "sessions.rotate": lambda store: store.sessions.rotate(new_id(), 0, now=NOW, idle_expires_at=NOW, ip=""),
+    "sessions.touch": lambda store: store.sessions.touch(new_id(), NOW),
+    "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
+    "sessions.end_all": lambda store: store.sessions.end_all(new_id()),
+    "sessions.trim": lambda store: store.sessions.trim(USER.id, 10),
+    "sessions.purge": lambda store: store.sessions.purge(NOW, 10),
+    "held_emails.hold": lambda store: store.held_emails.hold("a@example.org", USER.id, now=NOW, until=NOW + MINUTE),
+    "held_emails.holder": lambda store: store.held_emails.holder("a@example.org", NOW),
+    "held_emails.release": lambda store: store.held_emails.release("a@example.org", USER.id),
+    "held_emails.purge": lambda store: store.held_emails.purge(NOW, 10),
+    "mail_requests.add": lambda store: store.mail_requests.add(replace(REQUEST, id=new_id())),
+    "mail_requests.get": lambda store: store.mail_requests.get(REQUEST.id),
+    "mail_requests.registrations": lambda store: store.mail_requests.registrations("ada@example.org", NOW, 10),
+    "mail_requests.due": lambda store: store.mail_requests.due(NOW, 10),
+    "mail_requests.reschedule": lambda store: store.mail_requests.reschedule(REQUEST, None, 1),
+    "mail_requests.remove": lambda store: store.mail_requests.remove(REQUEST.id),
+    "mail_requests.purge": lambda store: store.mail_requests.purge(NOW, 10),
+    "events.add": lambda store: store.events.add(AuditEvent(new_id(), USER.id, "login", NOW, None, None, NOW)),
+    "events.page": lambda store: store.events.page(USER.id, before=None, limit=10),
+    "events.anonymise": lambda store: store.events.anonymise(USER.id),
+    "events.purge": lambda store: store.events.purge(NOW, 10),
+    "login_failures.get": lambda store: store.login_failures.get(KEY),
+    "login_failures.advance": lambda store: store.login_failures.advance(KEY, None, a_count(1)),
+    "login_failures.clear": lambda store: store.login_failures.clear(KEY, a_count(1)),
+    "login_failures.purge": lambda store: store.login_failures.purge(NOW, 10),
+    "keyrings.load": lambda store: store.keyrings.load(),
+    "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
+    "leases.take": lambda store: store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE),
+}
+REPOSITORIES = {name for name, part in vars(Store).items() if isinstance(part, property)} - {"product"}
+
+PATIENCE = 4.5
+"""Seconds that a test waits for the refusal that should come within 3: a slow machine gets half as long again."""
+
+
+def test_a_store_answers(store: Store) -> None:
+    store.ping()
+    assert store.product
+
+
+def test_every_verb_of_every_repository_is_asked_here(store: Store) -> None:
+    assert {
+        f"{name}.{verb}"
+        for name in REPOSITORIES
+        for verb, part in vars(type(getattr(store, name))).items()
+        if callable(part) and not verb.startswith("_")
+    } == VERBS.keys() - {"ping"}
+
+
+def test_every_verb_answers(store: Store) -> None:
+    store.users.add(Account(USER, HASH))
+    for verb in VERBS.values():
+        verb(store)
+
+
+def test_preparing_again_changes_nothing(store: Store) -> None:
+    user = a_user(email="ada@example.org")
+    store.users.add(Account(user, HASH))
+    store.prepare()
+    assert store.users.page(after=None, limit=2, active_only=True) == [user]
+
+
+def test_a_store_can_be_used_after_it_was_closed(store: Store) -> None:
+    users = store.users
+    user = a_user(email="ada@example.org")
+    users.add(Account(user, HASH))
+    store.close()
+    store.close()
+    assert users.page(after=None, limit=2, active_only=True) == [user]
+    store.ping()
+
+
+def test_a_store_serves_sixteen_threads_that_begin_at_once(store: Store, in_threads: InThreads) -> None:
+    store.close()
+    assert in_threads(lambda _: store.sessions.principal(new_id(), new_id(), NOW)) == [None] * 16
+
+
+def prepare(store: Store, number: int, turn: int) -> None:
+    del number, turn
+    store.prepare()
+
+
+def test_four_processes_may_prepare_a_store_at_once(store: Store, in_processes: InProcesses) -> None:
+    in_processes(prepare)
+    store.ping()
+
+
+@pytest.fixture
+def session(fragile: Fragile) -> Iterator[Session]:
+    """A session in the store; its server answers again when the test is over, whatever happened."""
+    fragile.clear()
+    fragile.store.users.add(Account(USER, HASH))
+    opened = a_session(USER)
+    fragile.store.sessions.open(opened)
+    yield opened
+    fragile.server.start()
+    fragile.server.thaw()
+    wait_until(lambda: leads_to_its_user(fragile.store, opened), 10)
+
+
+def refusals(store: Store) -> dict[str, object]:
+    """What each verb raises when all are asked at once."""
+    raised = failures([partial(verb, store) for verb in VERBS.values()])
+    return dict(zip(VERBS, raised, strict=True))
+
+
+def failures(asked: list[Callable[[], object]]) -> list[object]:
+    """What each raises when all are called at once."""
+    with ThreadPoolExecutor(len(asked)) as pool:
+        begun = [pool.submit(ask) for ask in asked]
+        _, late = wait(begun, PATIENCE)
+        assert not late
+        return [result.exception() for result in begun]
+
+
+def leads_to_its_user(store: Store, session: Session) -> bool:
+    try:
+        return store.sessions.principal(session.id, session.user_id, NOW) is not None
+    except Unavailable:
+        return False
+
+
+def assert_unavailable(refused: dict[str, object]) -> None:
+    assert {name for name, failure in refused.items() if not isinstance(failure, Unavailable)} == set()
+    unavailable = [failure for failure in refused.values() if isinstance(failure, Unavailable)]
+    assert {failure.retry_after for failure in unavailable} == {1}
+    assert all(failure.__cause__ is not None for failure in unavailable)
+
+
+@pytest.mark.usefixtures("session")
+def test_a_stopped_server_makes_every_verb_unavailable(fragile: Fragile) -> None:
+    fragile.server.stop()
+    assert_unavailable(refusals(fragile.store))
+    assert_unavailable(refusals(fragile.store))
+
+
+@pytest.mark.usefixtures("session")
+def test_a_frozen_server_makes_every_verb_unavailable(fragile: Fragile) -> None:
+    fragile.server.freeze()
+    assert_unavailable(refusals(fragile.store))
+    assert_unavailable(refusals(fragile.store))
+
+
+def test_a_frozen_server_makes_sixteen_requests_at_once_unavailable(fragile: Fragile, session: Session) -> None:
+    fragile.store.close()
+    assert leads_to_its_user(fragile.store, session)
+    fragile.server.freeze()
+    ask = partial(fragile.store.sessions.principal, session.id, session.user_id, NOW)
+    assert {type(failure) for failure in failures([ask] * THREADS)} == {Unavailable}
+
+
+@pytest.mark.usefixtures("session")
+def test_a_frozen_server_makes_a_store_without_connections_unavailable(fragile: Fragile) -> None:
+    fragile.store.close()
+    fragile.server.freeze()
+    assert_unavailable(refusals(fragile.store))
+
+
+def test_a_server_that_comes_back_is_used_again(fragile: Fragile, session: Session) -> None:
+    fragile.server.stop()
+    assert not leads_to_its_user(fragile.store, session)
+    fragile.server.start()
+    wait_until(lambda: leads_to_its_user(fragile.store, session), 10)
+
+
+def test_a_server_that_goes_on_is_used_again(fragile: Fragile, session: Session) -> None:
+    fragile.store.close()
+    assert leads_to_its_user(fragile.store, session)
+    fragile.server.freeze()
+    ask = partial(fragile.store.sessions.principal, session.id, session.user_id, NOW)
+    assert [type(failure) for failure in failures([ask])] == [Unavailable]
+    fragile.server.thaw()
+    wait_until(lambda: leads_to_its_user(fragile.store, session), 10)

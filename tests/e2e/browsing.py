@@ -1,0 +1,63 @@
+"""A real browser: Debian's Chromium, driven by playwright."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from tests.servers.fixtures import require
+from tests.servers.process import program
+
+CHROMIUM = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--no-first-run",
+]  # fmt: skip
+PATIENCE = 20_000.0
+"""Milliseconds."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium: playwright's own one would have to be fetched."""
+    path = program("chromium")
+    require(None if path else "Chromium is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield started
+        started.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, *, refusals: Collection[int] = (), **how: Any) -> Iterator[Page]:
+    """A page; at the end nothing was written to its console, nothing failed, and nobody else was asked for anything.
+
+    `refusals` are the statuses of failure that are expected; `how` is what else the browser is to be like.
+    """
+    origin = url[: url.index("/", len("http://"))]
+    faults: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        refused = any(f"status of {status} " in message.text for status in refusals)
+        if not refused and str(message.type) != "verbose":  # advice: a password form without a user name, say
+            faults.append(f"{message.type}: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((f"{origin}/", "data:")):
+            faults.append(f"asked somebody else: {request.url}")
+
+    def on_reply(reply: Response) -> None:
+        if not reply.ok and reply.status not in refusals:
+            faults.append(f"{reply.status}: {reply.url}")
+
+    with browser.new_context(**how) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+        page.on("request", on_request)
+        page.on("response", on_reply)
+        page.goto(url)
+        yield page
+        assert faults == [], faults

@@ -1,0 +1,103 @@
+"""Docker Compose, in either of its generations, on the stack that ships."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.servers.process import program
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yaml"
+
+
+def missing() -> str | None:
+    """What to install for the tests that ask Compose; None when it is there."""
+    return None if _command() else "Docker Compose is missing: apt-get install docker-compose"
+
+
+def no_engine() -> str | None:
+    """Why nothing can be brought up here; None when an engine answers."""
+    if program("docker") and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
+        return None
+    return "no Docker engine answers: the stack is not brought up"
+
+
+def written() -> dict[str, Any]:
+    """The file as it is written."""
+    content: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    return content
+
+
+def resolved(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The file as Compose understands it, where .env holds this; Compose refuses what it does not understand."""
+    content: dict[str, Any] = yaml.safe_load(_run(["config"], environment))
+    return content
+
+
+class Stack:
+    """The stack, brought up under a name of its own."""
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._environment = environment
+
+    def run(self, *arguments: str) -> str:
+        """Run Compose with these arguments; what it wrote to its standard output."""
+        return _run(["--project-name", self.name, *arguments], self._environment)
+
+    def execute(self, service: str, *command: str) -> str:
+        """Run a command in the container of a service; CalledProcessError if it ends with another status than 0."""
+        return self.run("exec", "-T", service, *command)
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of the container of a service."""
+        container = self.run("ps", "--all", "--quiet", service).strip()
+        done = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
+        (found,) = json.loads(done.stdout)
+        return dict(found)
+
+
+@contextmanager
+def stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
+    """Build the stack and bring it up with this in .env; at the end nothing of it is left, its volumes neither."""
+    opened = Stack(name, environment)
+    try:
+        opened.run("up", "--build", "--detach")
+        yield opened
+    finally:
+        opened.run("down", "--volumes", "--rmi", "local", "--timeout", "10")
+
+
+def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
+    command = _command()
+    if command is None:
+        raise FileNotFoundError(missing())
+    inherited = {name: os.environ[name] for name in os.environ if name in {"PATH", "HOME"} or name.startswith("DOCKER")}
+    with tempfile.NamedTemporaryFile("w", suffix=".env") as dotenv:
+        dotenv.writelines(f"{name}={value}\n" for name, value in environment.items())
+        dotenv.flush()
+        done = subprocess.run(
+            [*command, "--file", str(FILE), "--env-file", dotenv.name, *arguments],
+            env=inherited,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+@cache
+def _command() -> tuple[str, ...] | None:
+    docker, standalone = program("docker"), program("docker-compose")
+    if docker and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0:
+        return docker, "compose"
+    return (standalone,) if standalone else None

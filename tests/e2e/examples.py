@@ -1,0 +1,76 @@
+"""The applications of examples/, each started as its README says."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.servers.fixtures import require
+from tests.servers.process import Server, free_port, own_folder, program
+from tests.servers.service import ROOT
+
+EXAMPLES = ROOT / "examples"
+NAMES = ("flask", "fastapi", "express", "go")
+READY = ROOT / ".tools" / "examples"
+"""Where tests/tools/examples.sh puts those that it makes ready."""
+
+
+@contextmanager
+def example(name: str, *, latchkey: str, **settings: str) -> Iterator[Server]:
+    """Run an example on a free port, with the issuer `latchkey` and these settings."""
+    command = _COMMANDS[name]()
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", "LATCHKEY_URL": latchkey, "PORT": str(port), **settings}
+    assigned = [f"{setting}={value}" for setting, value in environment.items()]
+    with own_folder() as folder, Server(["env", "-i", *assigned, *command], folder=folder, port=port) as server:
+        yield server
+
+
+def pins(name: str) -> dict[str, str]:
+    """The versions that the requirements of a Python example name, by package."""
+    lines = (EXAMPLES / name / "requirements.txt").read_text().splitlines()
+    return {package.partition("[")[0]: pinned for package, _, pinned in (line.partition("==") for line in lines)}
+
+
+def _python(name: str) -> list[str]:
+    """Runs on the packages of the tests, where those are the ones that the example names."""
+    installed = {package: version(package) for package in pins(name)}
+    assert installed == pins(name), f"examples/{name}/requirements.txt and requirements-dev.txt name other versions"
+    return [sys.executable, str(EXAMPLES / name / "app.py")]
+
+
+def _express() -> list[str]:
+    node = program("node")
+    require(None if node and program("npm") else "Node.js is missing: apt-get install nodejs npm")
+    server = _made_ready("express") / "server.js"
+    return [str(node), *_options_of_old_node(str(node)), str(server)]
+
+
+def _options_of_old_node(node: str) -> list[str]:
+    """Debian 12 has Node.js 18, which had what the example needs (Node.js 20) behind options."""
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    return ["--experimental-global-webcrypto", "--dns-result-order=ipv4first"] if said.startswith("v18.") else []
+
+
+def _go() -> list[str]:
+    require(None if program("go") else "Go is missing: apt-get install golang-go")
+    return [str(_made_ready("go") / "hello")]
+
+
+def _made_ready(name: str) -> Path:
+    made = subprocess.run(
+        [ROOT / "tests" / "tools" / "examples.sh", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    require(None if made.returncode == 0 else f"examples/{name} cannot be made ready:\n{made.stdout[-2000:]}")
+    return READY / name
+
+
+_COMMANDS: dict[str, Callable[[], list[str]]] = {
+    "flask": lambda: _python("flask"),
+    "fastapi": lambda: _python("fastapi"),
+    "express": _express,
+    "go": _go,
+}

@@ -1,0 +1,84 @@
+"""Bytes to a socket and back: for requests that no client library would send."""
+
+import io
+import json
+import socket
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from http.client import HTTPMessage, HTTPResponse
+from typing import Any
+
+PATIENCE = 20.0
+"""Seconds without a byte after which the server is taken to keep the connection."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply, as it came."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def talk(port: int, sent: bytes, *, hang_up: bool = False) -> list[Reply]:
+    """Send these bytes and give back every reply, up to the end that the server puts to the connection.
+
+    `hang_up` tells the server that nothing more follows. TimeoutError when the server keeps the connection open: a
+    request that is in order has to end with `Connection: close`.
+    """
+    received = bytearray()
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as client:
+        # A server that has seen enough answers and closes; its answer is still there to read.
+        with suppress(ConnectionResetError, BrokenPipeError):
+            client.sendall(sent)
+            if hang_up:
+                client.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            while chunk := client.recv(65536):
+                received += chunk
+    return _replies(bytes(received))
+
+
+def one(port: int, sent: bytes, *, hang_up: bool = False) -> Reply:
+    """The only reply to these bytes."""
+    replies = talk(port, sent, hang_up=hang_up)
+    assert len(replies) == 1, replies
+    return replies[0]
+
+
+def request(
+    start: str, *headers: str, body: bytes | None = None, host: Sequence[str] = ("localhost",), close: bool = True
+) -> bytes:
+    """A request: the method and target in `start`, these lines of headers, a `Host` for each of `host`; with a body,
+    its length and type; and with `close`, `Connection: close`."""
+    lines = [f"{start} HTTP/1.1", *(f"Host: {name}" for name in host), *headers]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+class _Stream(io.BytesIO):
+    """Stands for the socket of HTTPResponse, which closes it after each reply; the next one follows."""
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def _replies(received: bytes) -> list[Reply]:
+    stream = _Stream(received)
+    replies = []
+    while stream.tell() < len(received):
+        response = HTTPResponse(stream)  # type: ignore[arg-type] # all it asks of a socket is makefile
+        response.begin()
+        replies.append(Reply(response.status, response.headers, response.read()))
+    return replies

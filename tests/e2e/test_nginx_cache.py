@@ -1,0 +1,124 @@
+"""What the nginx that ships compresses and keeps, and never does."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.e2e.front import logged
+from tests.e2e.raw import one, request
+from tests.e2e.settings import PASSWORD
+from tests.servers.process import Server
+from tests.servers.service import Service
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def tokens(proxy: Server) -> dict[str, str]:
+    """The access tokens of two users, by user name."""
+    found = {}
+    for name in ("ann", "bob"):
+        body = json.dumps({"username": name, "password": PASSWORD}).encode()
+        found[name] = one(proxy.port, request("POST /auth/register", body=body)).json()["data"]["access_token"]
+    return found
+
+
+@pytest.mark.parametrize("path", ["/assets/swagger-ui-bundle.js", "/assets/swagger-ui.css", "/openapi.json"])
+def test_static_files_and_documents_are_compressed(client: httpx.Client, path: str) -> None:
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    compressed = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert compressed.content == plain.content
+    assert plain.headers["Vary"] == compressed.headers["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in plain.headers
+
+
+def test_nothing_that_may_hold_a_secret_is_compressed(client: httpx.Client, tokens: dict[str, str]) -> None:
+    login = client.post("/auth/login", json={"username": "ann", "password": PASSWORD})
+    me = client.get("/auth/me", headers={"Authorization": f"Bearer {tokens['ann']}"})
+    assert len(login.content) > 1000
+    for reply in (login, me, client.get("/auth/me"), client.get("/.well-known/jwks.json")):
+        assert reply.request.headers["Accept-Encoding"].startswith("gzip")
+        assert "Content-Encoding" not in reply.headers
+
+
+def test_a_static_file_is_fetched_once_for_everybody(proxied: Service, client: httpx.Client) -> None:
+    first = client.get("/assets/pages.css")
+    asked = len(logged(proxied, route="/assets/<name>"))
+    second = client.get("/assets/pages.css")
+    assert (first.headers["X-Cache-Status"], second.headers["X-Cache-Status"]) == ("MISS", "HIT")
+    assert second.content == first.content
+    assert second.headers["Cache-Control"] == "public, max-age=86400"
+    assert len(logged(proxied, route="/assets/<name>")) == asked
+
+
+def test_a_kept_reply_has_a_request_id_of_its_own(client: httpx.Client) -> None:
+    replies = [client.get("/assets/swagger.js") for _ in range(3)]
+    assert replies[-1].headers["X-Cache-Status"] == "HIT"
+    assert len({reply.headers["X-Request-ID"] for reply in replies}) == 3
+    assert all(len(reply.headers.get_list("X-Request-ID")) == 1 for reply in replies)
+
+
+def test_a_client_that_has_the_kept_file_gets_304(client: httpx.Client) -> None:
+    etag = client.get("/assets/swagger.js").headers["ETag"]
+    reply = client.get("/assets/swagger.js", headers={"If-None-Match": etag})
+    assert (reply.status_code, reply.content) == (304, b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("header", ["Authorization", "x-access-token", "Cookie"])
+def test_a_request_that_names_somebody_is_neither_answered_from_what_is_kept_nor_kept(
+    proxied: Service, client: httpx.Client, header: str, method: str
+) -> None:
+    path = "/errors/forbidden"
+    client.get(path)
+    asked = len(logged(proxied, route="/errors/<code>"))
+    named = [client.request(method, path, headers={header: "Bearer x"}) for _ in range(2)]
+    assert [reply.headers["X-Cache-Status"] for reply in named] == ["BYPASS", "BYPASS"]
+    assert len(logged(proxied, route="/errors/<code>")) == asked + 2
+
+
+def test_what_came_for_somebody_is_not_kept_for_others(client: httpx.Client) -> None:
+    client.get("/errors/overloaded", headers={"Authorization": "Bearer x"})
+    assert client.get("/errors/overloaded").headers["X-Cache-Status"] == "MISS"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_authenticated_replies_are_made_anew_for_each(
+    proxied: Service, client: httpx.Client, tokens: dict[str, str], method: str
+) -> None:
+    asked = len(logged(proxied, route="/auth/me"))
+    for name in ("ann", "bob", "ann"):
+        reply = client.request(method, "/auth/me", headers={"Authorization": f"Bearer {tokens[name]}"})
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert "X-Cache-Status" not in reply.headers
+        if method == "GET":
+            assert reply.json()["data"]["user"]["username"] == name
+    assert client.request(method, "/auth/me").status_code == 401
+    assert len(logged(proxied, route="/auth/me")) == asked + 4
+
+
+def test_a_reply_that_forbids_it_is_not_kept(client: httpx.Client) -> None:
+    for _ in range(2):
+        reply = client.get("/errors/no_such_code")
+        assert (reply.status_code, reply.headers["X-Cache-Status"]) == (404, "MISS")
+
+
+def test_a_query_neither_fills_nor_reads_what_is_kept(client: httpx.Client) -> None:
+    client.get("/openapi.json")
+    statuses = [client.get("/openapi.json?x=1").headers["X-Cache-Status"] for _ in range(2)]
+    assert statuses == ["BYPASS", "BYPASS"]
+
+
+def test_a_kept_file_is_not_given_out_under_a_host_that_is_not_served(proxy: Server, client: httpx.Client) -> None:
+    client.get("/assets/pages.css")
+    reply = one(proxy.port, request("GET /assets/pages.css", host=["evil.example"]))
+    assert (reply.status, reply.json()["code"]) == (400, "invalid_host")
+
+
+def test_the_key_set_is_never_older_than_it_says(proxied: Service, client: httpx.Client) -> None:
+    asked = len(logged(proxied, route="/.well-known/jwks.json"))
+    for _ in range(2):
+        assert "max-age" in client.get("/.well-known/jwks.json").headers["Cache-Control"]
+    assert len(logged(proxied, route="/.well-known/jwks.json")) == asked + 2

@@ -1,0 +1,151 @@
+"""What the nginx that ships sends on, seen from where the service stands."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from tests.e2e.front import Upstream, accesses, front, upstream
+from tests.e2e.raw import one, request, talk
+from tests.servers.process import Server, free_port, wait_until
+
+pytestmark = pytest.mark.timeout(60)
+
+DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
+
+
+@pytest.fixture
+def behind() -> Iterator[Upstream]:
+    with upstream() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(behind: Upstream) -> Iterator[Server]:
+    with front(behind.port) as server:
+        yield server
+
+
+def headers_of(behind: Upstream) -> dict[str, str]:
+    """The headers of the only request, by their names in small letters."""
+    ((_, headers),) = behind.seen
+    assert len({name.lower() for name, _ in headers}) == len(headers)
+    return {name.lower(): value for name, value in headers}
+
+
+def test_the_service_is_told_who_asks_and_nothing_that_the_client_claims(behind: Upstream, proxy: Server) -> None:
+    claims = [
+        "X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 203.0.113.8", "Forwarded: for=203.0.113.9",
+        "X-Real-IP: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example",
+        "X-Forwarded-Port: 1", "X-Forwarded-Prefix: /evil", "X-Request-ID: chosen-by-the-client", "Proxy: evil.example",
+        "X_Forwarded_For: 203.0.113.9", "x_access_token: evil",
+    ]  # fmt: skip
+    talk(proxy.port, request("GET /auth/me", *claims, "Authorization: Bearer x", host=["localhost:8080"]))
+
+    sent = headers_of(behind)
+    assert re.fullmatch("[0-9a-f]{32}", sent.pop("x-request-id"))
+    assert sent == {
+        "host": "localhost:8080",
+        "x-forwarded-for": "127.0.0.1",
+        "x-forwarded-proto": "http",
+        "authorization": "Bearer x",
+    }
+    assert behind.seen[0][0] == "GET /auth/me HTTP/1.1"
+
+
+def test_the_path_and_the_query_arrive_as_they_were_sent(behind: Upstream, proxy: Server) -> None:
+    talk(proxy.port, request("GET /errors/a%2Fb//c/../%61?x=%31"))
+    assert behind.seen[0][0] == "GET /errors/a%2Fb//c/../%61?x=%31 HTTP/1.1"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/%6detrics", "//metrics", "/a/../metrics?x", "/metrics/x"])
+def test_metrics_are_not_for_those_outside(behind: Upstream, proxy: Server, path: str) -> None:
+    assert one(proxy.port, request(f"GET {path}")).status == 404
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "times"),
+    [("GET", 200, 2), ("HEAD", 200, 2), ("PUT", 200, 2), ("DELETE", 200, 2), ("POST", 502, 1), ("PATCH", 502, 1)],
+)
+def test_only_what_may_be_repeated_is_sent_again(
+    behind: Upstream, proxy: Server, method: str, status: int, times: int
+) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}") as client:
+        client.get("/api/ping")
+        behind.seen.clear()
+        behind.closing = True
+        assert client.request(method, "/api/ping").status_code == status
+    assert [line.split()[0] for line, _ in behind.seen] == [method] * times
+
+
+def test_a_service_that_is_away_is_a_502_with_a_request_id() -> None:
+    with front(free_port()) as proxy:
+        reply = one(proxy.port, request("GET /health"))
+        assert reply.status == 502
+        assert re.fullmatch("[0-9a-f]{32}", reply.headers["X-Request-ID"])
+
+
+@pytest.mark.parametrize("service", ["answers", "is away"])
+def test_nothing_that_nginx_logs_holds_a_query_or_a_header(behind: Upstream, service: str) -> None:
+    secret = ["Authorization: Bearer pl4nted", "Cookie: pl4nted", "User-Agent: pl4nted", "Referer: /?pl4nted"]
+    with front(behind.port if service == "answers" else free_port()) as proxy:
+        one(proxy.port, request("GET /auth/me?token=pl4nted", *secret))
+        one(proxy.port, request("POST /auth/me?token=pl4nted", *secret, body=b"pl4nted" * 300_000))
+        one(proxy.port, request("GET /auth/me?token=pl4nted", "pl4nted: " + "x" * 9000))
+        wait_until(lambda: len(accesses(proxy)) == 3, 10)
+        assert "pl4nted" not in proxy.log()
+
+
+def test_a_path_cannot_break_the_log(proxy: Server) -> None:
+    talk(proxy.port, request("GET /a%22,%22status%22:1%0A%1B[31m"))
+    wait_until(lambda: accesses(proxy) != [], 10)
+    assert [line["path"] for line in accesses(proxy)] == ['/a","status":1\n\x1b[31m']
+
+
+def test_tls_ends_at_nginx_and_plain_requests_are_sent_there(behind: Upstream) -> None:
+    tls = free_port()
+    certificate, key = self_signed()
+    with front(behind.port, tls=tls, more={"tls/fullchain.pem": certificate, "tls/privkey.pem": key}) as proxy:
+        trust = ssl.create_default_context(cadata=certificate)
+        assert httpx.get(f"https://localhost:{tls}/auth/me", verify=trust, trust_env=False).status_code == 200
+        assert headers_of(behind)["x-forwarded-proto"] == "https"
+
+        moved = one(proxy.port, request("GET /swagger/?x=1"))
+        assert (moved.status, moved.headers["Location"]) == (308, "https://localhost/swagger/?x=1")
+        assert one(proxy.port, request("POST /auth/login", body=b"{}")).status == 403
+        assert len(behind.seen) == 1
+        assert one(proxy.port, request("GET /health/live")).status == 200
+
+
+def test_behind_another_proxy_nginx_finds_the_client_as_the_documentation_says(behind: Upstream) -> None:
+    found = re.search(r"```nginx\n(# nginx/real_ip\.conf\n.+?)```", DEPLOYMENT.read_text(), re.DOTALL)
+    assert found is not None
+    trusted = found[1].replace("192.0.2.10", "127.0.0.1")
+    assert trusted != found[1]
+    with front(behind.port, more={"local.d/real_ip.conf": trusted}) as proxy:
+        talk(proxy.port, request("GET /auth/me", "X-Forwarded-For: 198.51.100.1, 203.0.113.9"))
+    assert headers_of(behind)["x-forwarded-for"] == "203.0.113.9"
+
+
+def self_signed() -> tuple[str, str]:
+    """A certificate for `localhost`, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return certificate.public_bytes(Encoding.PEM).decode(), text

@@ -1,0 +1,80 @@
+"""The Postman collection: it holds every endpoint of the API, and all its requests pass against the service."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.controllers import ENDPOINTS
+from tests.e2e.settings import in_testing
+from tests.servers.fixtures import require
+from tests.servers.process import program
+from tests.servers.service import ROOT, service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(90)
+
+NEWMAN = ROOT / "tests/tools/node_modules/.bin/newman"
+COLLECTION = ROOT / "postman/latchkey.postman_collection.json"
+ENVIRONMENT = ROOT / "postman/latchkey.postman_environment.json"
+
+
+def test_the_collection_holds_every_endpoint_but_the_pages_and_reads_what_was_mailed() -> None:
+    requests = {f"{request['method']} /{'/'.join(request['url']['path'])}" for request in _requests()}
+    api = {
+        f"{declared.method} " + re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r":\1", declared.path)
+        for declared in ENDPOINTS
+        if "json" in declared.media_type or declared.access.authenticated
+    }
+    assert requests == api | {"GET /dev/mail"}
+
+
+def test_no_request_names_an_address_or_a_token_of_its_own() -> None:
+    for request in _requests():
+        assert request["url"]["host"] == ["{{base_url}}"]
+        assert request["url"]["raw"].startswith("{{base_url}}/")
+        assert not {header["key"].lower() for header in request["header"]} & {"authorization", "cookie"}
+
+
+def test_every_variable_is_in_the_environment_and_no_token_is_given_away() -> None:
+    values = {value["key"]: value["value"] for value in json.loads(ENVIRONMENT.read_text())["values"]}
+    text = COLLECTION.read_text()
+    assert {name for name in values if f"{{{{{name}}}}}" not in text} == set()
+    assert text.count("{{") == sum(text.count(f"{{{{{name}}}}}") for name in values)
+    assert {values[name] for name in ("token", "refresh_token", "mail_token", "mail_code")} == {""}
+
+
+def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
+    require(None if NEWMAN.exists() and program("node") else "newman is not installed: run `make tools`")
+    report = tmp_path / "report.json"
+    with service(in_testing(WEB_CONCURRENCY="1")) as server:
+        done = subprocess.run(
+            [
+                NEWMAN, "run", COLLECTION, "--environment", ENVIRONMENT, "--env-var", f"base_url={server.base_url}",
+                "--color", "off", "--reporters", "cli,json", "--reporter-json-export", report,
+            ],
+            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    executions = json.loads(report.read_text())["run"]["executions"]
+    # One assertion is the collection's, on every reply; the others are the request's own. A request whose script looks
+    # whether a mail has come is there once for each look.
+    tested = dict.fromkeys(run["item"]["name"] for run in executions if len(run.get("assertions", ())) >= 2)
+    assert list(tested) == [item["name"] for item in _items()]
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    for item in _items():
+        yield item["request"]
+
+
+def _items() -> Iterator[dict[str, Any]]:
+    for folder in json.loads(COLLECTION.read_text())["item"]:
+        yield from folder["item"]

@@ -1,0 +1,49 @@
+"""schemathesis asks what the OpenAPI document allows and what it does not, and holds every answer to the document."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clients import register
+from tests.e2e.settings import in_testing
+from tests.servers.process import own_folder
+from tests.servers.service import ROOT, Service
+
+pytestmark = pytest.mark.timeout(180)
+
+CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
+EXAMPLES = 25
+"""Requests that are made up for each endpoint, beside those for every limit in the document."""
+
+
+@pytest.mark.parametrize("role", ["member", "admin"])
+def test_every_answer_is_as_the_document_says(role: str, store: dict[str, str]) -> None:
+    # Without limits: they would answer 429 to most of it.
+    settings = in_testing(RATE_LIMITS="off", **store)
+    with own_folder() as folder, Service(settings, folder=folder) as server:
+        register(server.base_url, "ann")
+        make_caller(role, settings, folder)
+        done = subprocess.run(
+            [
+                Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIGURATION,
+                "run", f"{server.base_url}/openapi.json", "--url", server.base_url,
+                "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color",
+            ],
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            check=False,
+        )  # fmt: skip
+
+        assert done.returncode == 0, done.stdout
+
+
+def make_caller(role: str, settings: dict[str, str], folder: Path) -> None:
+    """Who schemathesis logs in as (schemathesis.toml), made by an operator with `flask users create`."""
+    subprocess.run(
+        [
+            sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
+            "--email", "caller@example.com", "--role", role, "--password", "a password that is not an example",
+        ],
+        cwd=folder, env={"PATH": "", "PYTHONPATH": str(ROOT), **settings}, check=True, capture_output=True,
+    )  # fmt: skip

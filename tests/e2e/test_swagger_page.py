@@ -1,0 +1,87 @@
+"""The pages in a browser: what they show, what can be tried out, and that nothing on them breaks their own policy."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from app.controllers import ENDPOINTS
+from app.errors import CATALOGUE
+from tests.e2e.browsing import opened
+from tests.e2e.clients import register
+from tests.e2e.settings import in_testing, on_sqlite
+from tests.servers.service import Service, service
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(in_testing(**on_sqlite(tmp_path_factory.mktemp("store")))) as started:
+        yield started
+
+
+def test_swagger_ui_lists_every_endpoint(browser: Browser, server: Service) -> None:
+    with opened(browser, f"{server.base_url}/swagger/") as page:
+        expect(page).to_have_title("Latchkey API")
+        expect(page.locator(".opblock")).to_have_count(len(ENDPOINTS))
+        listed = {
+            (block.locator(".opblock-summary-method").inner_text(), block.locator("[data-path]").inner_text())
+            for block in page.locator(".opblock").all()
+        }
+
+    assert listed == {(endpoint.method, endpoint.path.replace("<", "{").replace(">", "}")) for endpoint in ENDPOINTS}
+
+
+def test_who_authorizes_there_can_try_out_an_endpoint(browser: Browser, server: Service) -> None:
+    token = register(server.base_url, "ann")
+    with opened(browser, f"{server.base_url}/swagger/") as page:
+        page.get_by_role("button", name="Authorize").click()
+        bearer = page.locator(".auth-container").filter(has_text="bearer")
+        bearer.get_by_role("textbox").fill(token)
+        bearer.get_by_role("button", name="Apply credentials").click()
+        page.locator(".dialog-ux").get_by_role("button", name="Close").first.click()
+
+        reply = try_out(page, "get", "/auth/me")
+
+        expect(reply.locator("tbody .response-col_status")).to_contain_text("200")
+        expect(reply).to_contain_text('"username": "ann"')
+
+
+def test_the_example_of_a_login_can_be_sent_as_it_is(browser: Browser, server: Service) -> None:
+    register(server.base_url, "ann.example", email="ann@example.com")
+    with opened(browser, f"{server.base_url}/swagger/") as page:
+        reply = try_out(page, "post", "/auth/login")
+
+        expect(reply.locator("tbody .response-col_status")).to_contain_text("200")
+        expect(reply).to_contain_text('"access_token"')
+
+
+def test_every_error_has_a_page(browser: Browser, server: Service) -> None:
+    with opened(browser, f"{server.base_url}/") as page:
+        for code in CATALOGUE:
+            page.goto(f"{server.base_url}/errors/{code}")
+            expect(page.get_by_role("heading", level=1)).to_have_text(code)
+            expect(page.locator("dd")).to_have_count(3)
+            expect(page.locator("main")).not_to_contain_text("`")
+            expect(page.locator("body")).to_have_css("max-width", "672px")  # the style sheet is there
+
+        page.get_by_role("link", name="API documentation").click()
+        expect(page.locator(".opblock").first).to_be_visible()
+
+
+def test_the_first_page_leads_to_everything(browser: Browser, server: Service) -> None:
+    with opened(browser, f"{server.base_url}/") as page:
+        targets = [link.get_attribute("href") for link in page.get_by_role("link").all()]
+        assert targets == ["/swagger/", "/openapi.json", "/.well-known/jwks.json", "/health"]
+        for target in targets:
+            page.goto(f"{server.base_url}{target}", wait_until="networkidle")
+
+
+def try_out(page: Page, method: str, path: str) -> Locator:
+    """Send the example of an endpoint, as it is; what is shown of the reply."""
+    block = page.locator(f".opblock-{method}").filter(has=page.locator(f'[data-path="{path}"]'))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    block.get_by_role("button", name="Execute").click()
+    return block.locator(".live-responses-table")

@@ -1,0 +1,173 @@
+"""Who may call what: every route has a declared rule, and every role meets it on every route and method.
+
+A new endpoint is refused here until it stands in the table, which is written by hand.
+"""
+
+from typing import Any
+
+import pytest
+
+from app.controllers import ENDPOINTS, PAGES
+from app.services.permissions import PERMISSIONS, ROLES
+from app.views.health import Ping
+from app.web import endpoint as endpoint_module
+from app.web import problems
+from app.web.application import Application
+from app.web.endpoint import Endpoint, endpoint
+from app.web.guard import Access, authenticated, permission, public
+from tests.api.service import Service
+
+SERVED = (*ENDPOINTS, *PAGES)
+EVERYBODY, WHO_LOGGED_IN = "public", "authenticated"
+ACCESS = {
+    "POST /auth/register": EVERYBODY,
+    "POST /auth/login": EVERYBODY,
+    "GET /auth/me": WHO_LOGGED_IN,
+    "PATCH /auth/me": WHO_LOGGED_IN,
+    "DELETE /auth/me": WHO_LOGGED_IN,
+    "GET /auth/me/export": WHO_LOGGED_IN,
+    "POST /auth/password": WHO_LOGGED_IN,
+    "POST /auth/password/forgot": EVERYBODY,
+    "POST /auth/password/reset": EVERYBODY,
+    "POST /auth/email/verify": EVERYBODY,
+    "POST /auth/email/resend": EVERYBODY,
+    "POST /auth/email/disown": EVERYBODY,
+    "POST /auth/email": WHO_LOGGED_IN,
+    "POST /auth/email/undo": EVERYBODY,
+    "GET /auth/events": WHO_LOGGED_IN,
+    "GET /auth/users": WHO_LOGGED_IN,
+    "POST /auth/refresh": EVERYBODY,
+    "POST /auth/logout": WHO_LOGGED_IN,
+    "GET /auth/sessions": WHO_LOGGED_IN,
+    "DELETE /auth/sessions/<session_id>": WHO_LOGGED_IN,
+    "POST /auth/explain": EVERYBODY,
+    "GET /auth/verify": WHO_LOGGED_IN,
+    "GET /.well-known/jwks.json": EVERYBODY,
+    "GET /health": EVERYBODY,
+    "GET /auth/health": EVERYBODY,
+    "GET /health/live": EVERYBODY,
+    "GET /health/ready": EVERYBODY,
+    "GET /api/ping": EVERYBODY,
+    "GET /": EVERYBODY,
+    "GET /openapi.json": EVERYBODY,
+    "GET /swagger/": EVERYBODY,
+    "GET /errors/<code>": EVERYBODY,
+    "GET /assets/<name>": EVERYBODY,
+    "GET /verify-email": EVERYBODY,
+    "POST /verify-email": EVERYBODY,
+    "GET /reset-password": EVERYBODY,
+    "POST /reset-password": EVERYBODY,
+    "GET /undo-email": EVERYBODY,
+    "POST /undo-email": EVERYBODY,
+    "GET /assets/brand.css": EVERYBODY,
+    "GET /dev/mail": EVERYBODY,
+}
+"""Who may call each endpoint: a word, or the name of a permission."""
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
+PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
+EXAMPLES = {"<code>": "not_found", "<name>": "pages.css", "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"}
+ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PATCH": 200, "DELETE": 404}
+"""What each method gives to who may call it: a body has a wrong field, and what is to be deleted does not exist."""
+OTHERS = {
+    "DELETE /auth/me": 422,
+    "POST /verify-email": 415,
+    "POST /reset-password": 415,
+    "POST /undo-email": 415,
+}
+"""What is answered instead: the password is missing, and a form is no JSON."""
+ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping"}
+
+
+def permits(role: str | None, rule: str) -> bool:
+    """Whether a role, None for who is nobody, may call the endpoint."""
+    needed = ACCESS[rule]
+    if needed == EVERYBODY:
+        return True
+    return role is not None and (needed == WHO_LOGGED_IN or needed in ROLES[role])
+
+
+@pytest.fixture(scope="module")
+def tokens(service: Service) -> dict[str | None, str | None]:
+    return {None: None, "member": service.register().token, "admin": service.administrator().token}
+
+
+def test_every_route_of_the_application_is_a_declared_endpoint(service: Service) -> None:
+    served = {
+        f"{method} {rule.rule}"
+        for rule in service.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == {f"{declared.method} {declared.path}" for declared in SERVED} == ACCESS.keys()
+
+
+@pytest.mark.parametrize("declared", SERVED, ids=lambda declared: declared.name)
+def test_every_endpoint_declares_the_access_that_was_decided(declared: Endpoint) -> None:
+    assert isinstance(declared.access, Access)
+    assert str(declared.access) == ACCESS[f"{declared.method} {declared.path}"]
+
+
+@pytest.mark.parametrize("declared", SERVED, ids=lambda declared: declared.name)
+def test_every_endpoint_is_described(declared: Endpoint) -> None:
+    assert declared.function.__doc__
+
+
+def test_an_endpoint_without_a_rule_does_not_start() -> None:
+    declare: Any = endpoint
+    with pytest.raises(TypeError, match="access"):
+        declare("GET /open", returns=Ping)
+
+
+def test_a_permission_that_does_not_exist_does_not_start() -> None:
+    with pytest.raises(ValueError, match="users:raed"):
+        permission("users:raed")
+    assert {str(permission(name)) for name in PERMISSIONS} == PERMISSIONS
+
+
+def test_access_says_what_it_asks_for() -> None:
+    assert [str(access) for access in (public, authenticated, permission("users:read"))] == [
+        EVERYBODY,
+        WHO_LOGGED_IN,
+        "users:read",
+    ]
+
+
+def test_only_signs_of_life_are_given_under_any_host() -> None:
+    assert {f"{declared.method} {declared.path}" for declared in SERVED if declared.any_host} == ANY_HOST
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("role", [None, "member", "admin"])
+def test_each_role_meets_the_rule_on_each_route_and_method(
+    service: Service, tokens: dict[str | None, str | None], role: str | None, path: str, method: str
+) -> None:
+    concrete = path
+    for placeholder, example in EXAMPLES.items():
+        concrete = concrete.replace(placeholder, example)
+    wrong = {"no such field": True} if method == "POST" else None
+    response = service.send(method, concrete, json=wrong, token=tokens[role])
+    rule = f"{'GET' if method == 'HEAD' else method} {path}"
+    if method == "OPTIONS":
+        assert response.status_code == 204
+    elif rule not in ACCESS:
+        assert response.status_code == 405
+    elif permits(role, rule):
+        assert response.status_code == OTHERS.get(rule, ANSWERS[method])
+    else:
+        assert response.status_code == (401 if role is None else 403)
+
+
+def test_a_permission_is_asked_of_who_is_logged_in(service: Service, tokens: dict[str | None, str | None]) -> None:
+    """No endpoint asks for one by now: so one is added to an application of its own."""
+    declared = endpoint("GET /secret", access=permission("keys:write"), returns=Ping)(lambda _call: Ping())
+    settings, wired = service.wired.settings, service.wired
+    app = Application("app", settings)
+    problems.install(app, settings)
+    endpoint_module.install(app, (declared,), wired.services, wired.input_rules)
+    statuses = {}
+    for role, token in tokens.items():
+        response = app.test_client().get("/secret", headers={"x-access-token": token} if token else {})
+        statuses[role] = response.status_code
+        if response.status_code == 403:
+            assert "keys:write" in response.text
+    assert statuses == {None: 401, "member": 403, "admin": 200}

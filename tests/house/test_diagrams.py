@@ -1,0 +1,204 @@
+"""The diagrams show what the code has: its layers, and what both kinds of stores keep."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.models.event import AuditEvent
+from app.models.keyring import StoredKey, StoredKeyring
+from app.models.login_failures import FailureCount
+from app.models.mail_request import MailRequest, PendingRegistration
+from app.models.mongo.indexes import INDEXES
+from app.models.mongo.store import MongoStore
+from app.models.session import Session
+from app.models.sql.schema import METADATA
+from app.models.user import User
+from tests.contract.mongo_stores import in_memory
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+_, ON_MONGO, ON_SQL = re.split(
+    r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+)
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+EMBEDDED: dict[str, tuple[str, Any]] = {
+    "codes": ("users", LiveCode),
+    "pending_email": ("users", PendingEmail),
+    "undo_offers": ("users", UndoOffer),
+    "notices": ("users", Notice),
+    "registration": ("mail_requests", PendingRegistration),
+    "keys": ("keyrings", StoredKey),
+}
+"""What is embedded, in which collection, and its class."""
+
+
+def test_the_arrows_are_those_that_import_linter_holds() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    names = [{name.strip().removeprefix("app.") for name in layer.split("|")} for layer in layers]
+    arrows = re.findall(r"^    ([\w &]+) --> ([\w &]+)$", ARCHITECTURE, re.MULTILINE)
+    assert [tuple(set(side.split(" & ")) for side in arrow) for arrow in arrows] == [*pairwise(names)]
+
+
+def test_every_part_of_the_application_is_described() -> None:
+    inside = [part for part in (ROOT / "app").iterdir() if part.suffix == ".py" or (part / "__init__.py").exists()]
+    assert len(inside) > 10
+    for part in inside:
+        assert f"| `app/{part.name}" in ARCHITECTURE, part.name
+
+
+def test_the_tables_have_these_columns_and_keys() -> None:
+    assert _entities(ON_SQL) == {
+        table.name: {column.name: _key(table.name, column) for column in table.columns}
+        for table in METADATA.tables.values()
+    }
+
+
+def test_the_columns_that_may_be_null_say_so() -> None:
+    nullable = {
+        (table.name, column.name) for table in METADATA.tables.values() for column in table.columns if column.nullable
+    }
+    assert _remarked(ON_SQL, "null ") == nullable
+
+
+def test_the_tables_have_these_indexes() -> None:
+    assert _indexes(ON_SQL) == {
+        (table.name, index.name, index.unique) for table in METADATA.tables.values() for index in table.indexes
+    }
+
+
+def test_the_collections_have_these_fields(documents: dict[str, dict[str, Any]]) -> None:
+    shown = {name: set(keys) for name, keys in _entities(ON_MONGO).items()}
+    assert shown == {name: set(document) for name, document in documents.items()}
+
+
+def test_the_fields_that_may_be_absent_say_so(
+    least: dict[str, dict[str, Any]], documents: dict[str, dict[str, Any]]
+) -> None:
+    absent = {(name, field) for name, document in least.items() for field in documents[name].keys() - document.keys()}
+    assert _remarked(ON_MONGO, "if ", "once ") == absent
+
+
+def test_the_collections_have_these_indexes() -> None:
+    assert _indexes(ON_MONGO) == {(index.collection, index.name, index.unique) for index in INDEXES}
+    unique = {(index.collection, index.field) for index in INDEXES if index.unique}
+    assert {
+        (name, field) for name, keys in _entities(ON_MONGO).items() for field, key in keys.items() if key == "UK"
+    } == unique
+
+
+@pytest.mark.parametrize("embedded", EMBEDDED)
+def test_what_is_embedded_has_the_fields_of_its_class(embedded: str) -> None:
+    _, kind = EMBEDDED[embedded]
+    assert list(_entities(ON_MONGO)[embedded]) == [field.name for field in fields(kind)]
+
+
+def test_what_is_embedded_is_shown_in_its_document() -> None:
+    pairs = re.findall(r'^    (\w+) \S+ (\w+) : "embeds"$', ON_MONGO, re.MULTILINE)
+    assert {embedded: collection for collection, embedded in pairs} == {
+        embedded: collection for embedded, (collection, _) in EMBEDDED.items()
+    }
+
+
+@pytest.fixture
+def documents() -> dict[str, dict[str, Any]]:
+    """One document of each collection, with everything it can hold today, and one of each kind that is embedded."""
+    user = User("u", "ann@example.com", False, "ann", "Ann", ("member",), "active", NOW)  # noqa: FBT003 - a field
+    account = Account(
+        user,
+        "hash",
+        codes=(LiveCode("c", "verify", NOW),),
+        pending_email=PendingEmail("p", "ann@example.org", NOW),
+        undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
+        notices=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c"),),
+        due_at=NOW,
+    )
+    registration = PendingRegistration("ann", "Ann", "hash")
+    database, store = _database()
+    store.users.add(account)
+    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, NOW, NOW, "127.0.0.1", "curl"))
+    store.sessions.rotate("s", 0, now=NOW, idle_expires_at=NOW, ip="127.0.0.1")
+    store.users.end_sessions(user.id, "s")
+    store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
+    store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
+    store.events.add(AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}))
+    store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
+    store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
+    store.leases.take("purge", holder="me", now=NOW, until=NOW)
+    return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
+
+
+@pytest.fixture
+def least() -> dict[str, dict[str, Any]]:
+    """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
+    user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
+    account = Account(user, None, notices=(Notice("n", "login", "ann@example.com", NOW),))
+    registration = PendingRegistration(None, None, "hash")
+    database, store = _database()
+    store.users.add(Account(user, None))
+    found = {"users": database["users"].find_one()}
+    store.sessions.open(Session("s", "u", 0, b"seed", 0, NOW, NOW, NOW, NOW, "127.0.0.1", "curl"))
+    store.users.save(account)
+    store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None))
+    found["mail_requests"] = database["mail_requests"].find_one()
+    store.mail_requests.remove("m")
+    store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
+    store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
+    names = ("users", "sessions", "mail_requests", "events")
+    return _with_embedded({name: database[name].find_one() for name in names}) | found
+
+
+def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The documents, and beside them those that they embed, the first one of several."""
+    embedded = {name: documents.get(collection, {}).get(name) for name, (collection, _) in EMBEDDED.items()}
+    return documents | {
+        name: found[0] if isinstance(found, list) else found for name, found in embedded.items() if found
+    }
+
+
+def _database() -> tuple[Any, MongoStore]:
+    client: Any = in_memory()
+    return client["latchkey"], MongoStore("", "latchkey", client=client)
+
+
+def _key(table: str, column: Any) -> str:
+    if column.primary_key:
+        return "PK"
+    if column.foreign_keys:
+        return "FK"
+    unique = {tuple(index.columns) for index in METADATA.tables[table].indexes if index.unique}
+    return "UK" if (column,) in unique else ""
+
+
+def _fields(section: str) -> list[tuple[str, str, str, str]]:
+    """Entity, field, key and remark of each line of an erDiagram."""
+    return [
+        (entity, *line)
+        for entity, body in re.findall(r"^    (\w+) \{\n(.*?)^    \}$", section, re.MULTILINE | re.DOTALL)
+        for line in re.findall(r'^ {8}\w+ (\w+)(?: (PK|FK|UK))?(?: "(.*)")?$', body, re.MULTILINE)
+    ]
+
+
+def _entities(section: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for entity, field, key, _ in _fields(section):
+        found.setdefault(entity, {})[field] = key
+    return found
+
+
+def _remarked(section: str, *remarks: str) -> set[tuple[str, str]]:
+    return {(entity, field) for entity, field, _, remark in _fields(section) if remark.startswith(remarks)}
+
+
+def _indexes(section: str) -> set[tuple[str, str, bool]]:
+    rows = re.findall(r"^\| `(\w+)\.([\w-]+)` \| (yes)?", section, re.MULTILINE)
+    return {(table, index, bool(unique)) for table, index, unique in rows}

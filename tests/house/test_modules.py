@@ -1,0 +1,45 @@
+"""Modules are short, say what they are for, and import one way only."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "app").rglob("*.py"))
+MOST_LINES = 300
+LONGER: dict[str, str] = {}
+"""Modules that may be longer, each with its reason."""
+
+
+@pytest.fixture(params=MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def module(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_a_module_is_short(module: Path) -> None:
+    lines = len(module.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES or LONGER.get(str(module.relative_to(ROOT)))
+
+
+def test_only_long_modules_are_excepted() -> None:
+    long = {path for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > MOST_LINES}
+    assert {ROOT / name for name in LONGER} == long
+
+
+def test_a_module_says_what_it_is_for(module: Path) -> None:
+    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+
+
+def test_imports_run_one_way() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_the_settings_read_the_environment(module: Path) -> None:
+    nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    of_os = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os"}
+    assert not of_os & {"environ", "environb", "getenv"} or module.is_relative_to(ROOT / "app" / "config")

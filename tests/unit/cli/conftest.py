@@ -1,0 +1,57 @@
+"""The program `flask`, on a database of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from click.testing import CliRunner, Result
+from flask.cli import FlaskGroup
+
+from app import config, create_app, log
+from tests.api.logs import logging_as
+from tests.api.service import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from flask import Flask
+
+    from app.wiring import Wired
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """Where a database will be that nobody has made yet."""
+    return tmp_path / "fresh" / "latchkey.db"
+
+
+@pytest.fixture
+def flask(fresh: Path) -> Iterator[Callable[..., Result]]:
+    """Runs `flask` with these arguments, as it is found on the path, with Flask's own commands beside ours."""
+    apps: list[Flask] = []
+
+    def run(*arguments: str, input: str | None = None, **settings: str) -> Result:  # noqa: A002 - as click has it
+        made = config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{fresh}"} | settings, dotenv=None)
+        app = create_app(made)
+        apps.append(app)
+
+        def begin() -> Flask:
+            # As `create_app` does by itself when it reads the settings: to the standard error of the command.
+            log.configure(made)
+            return app
+
+        program: Any = FlaskGroup(create_app=begin)
+        with logging_as(made):
+            return CliRunner().invoke(program, arguments, input=input)
+
+    yield run
+    for app in apps:
+        cast("Wired", app.extensions["latchkey"]).close()
+
+
+@pytest.fixture
+def prepared(flask: Callable[..., Result]) -> None:
+    """The database is there."""
+    assert flask("db", "upgrade").exit_code == 0

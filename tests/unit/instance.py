@@ -1,0 +1,38 @@
+"""An instance of the service without its web side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.services.devices import Device
+from app.services.login import LoginName
+from app.services.registration import NewAccount
+from tests.api.service import PASSWORD
+
+if TYPE_CHECKING:
+    from app.services import Services
+    from app.services.sessions import OpenedSession
+    from app.wiring import Wired
+
+DEVICE = Device("192.0.2.1", "curl/8.5.0")
+
+
+class Instance:
+    """What was put together, and shorthands for what tests do with it."""
+
+    def __init__(self, wired: Wired) -> None:
+        self.wired = wired
+        self.services: Services = wired.services
+
+    def register(self, username: str = "ann", **more: Any) -> str:
+        """Register a user; the identifier."""
+        account = NewAccount(**{"password": PASSWORD, "username": username} | more)
+        return self.services.registration.register(account).user.id
+
+    def login(self, name: str, password: str = PASSWORD) -> OpenedSession:
+        return self.services.login.login(LoginName("email" if "@" in name else "username", name), password, DEVICE)
+
+    def login_of(self, username: str) -> OpenedSession:
+        """Register a user and log in."""
+        self.register(username)
+        return self.login(username)

@@ -1,0 +1,148 @@
+"""The log is one JSON object a line, or lines for people, where and as much as the settings say."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from app import config, log
+from tests.api.service import PASSWORD, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HOSTILE = '\r\n\u0085\u2028\x9b\x1b[31m\x00{"event": "forged"}"\\é😀'
+FAULT = ValueError("a fault")
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Sets up the log; gives the file that it goes to. Afterwards everything is as it was."""
+    root, alembic = logging.getLogger(), logging.getLogger("alembic")
+    before = (structlog.get_config(), root.handlers[:], root.level, alembic.level)
+    file = tmp_path / "latchkey.log"
+    opened: list[Any] = []
+
+    def configure(**settings: str) -> Path:
+        log.configure(config.load(SETTINGS | {"LOG_FILE": str(file)} | settings, dotenv=None))
+        opened.extend(root.handlers)
+        return file
+
+    yield configure
+    structlog.configure(**before[0])
+    root.handlers[:] = before[1]
+    root.setLevel(before[2])
+    alembic.setLevel(before[3])
+    for handler in opened:
+        if handler.stream is not sys.stderr:
+            handler.stream.close()
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_an_event_is_one_json_object_in_a_line(configure: Callable[..., Path]) -> None:
+    file = configure()
+
+    structlog.get_logger("a").info("an event", number=1, text=HOSTILE, thing=FAULT)
+    logging.getLogger("a.library").warning("told by %s\n%s", "a library", HOSTILE)
+
+    first, second = lines(file)
+    assert first.pop("timestamp").endswith("Z")
+    assert first == {"event": "an event", "level": "info", "number": 1, "text": HOSTILE, "thing": repr(FAULT)}
+    assert second["event"] == f"told by a library\n{HOSTILE}"
+    assert (second["level"], second["logger"]) == ("warning", "a.library")
+    assert file.read_bytes().isascii()
+    assert b"\x1b" not in file.read_bytes()
+
+
+def test_a_lone_surrogate_does_not_stop_the_log(configure: Callable[..., Path]) -> None:
+    file = configure()
+
+    structlog.get_logger("a").info("an event", text="\ud800")
+
+    assert lines(file)[0]["text"] == "\ud800"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_is_logged_without_the_values_of_variables(form: str, configure: Callable[..., Path]) -> None:
+    file = configure(LOG_FORMAT=form)
+    password = PASSWORD + "!"
+    try:
+        int(f"{len(password)} is no number")
+    except ValueError:
+        structlog.get_logger("a").exception("fault")
+        logging.getLogger("a.library").exception("fault")
+
+    text = file.read_text(encoding="utf-8")
+    assert text.count("Traceback (most recent call last)") == 2
+    assert "ValueError: invalid literal" in text
+    assert password not in text
+
+
+def test_lines_for_people_hold_the_same(configure: Callable[..., Path]) -> None:
+    file = configure(LOG_FORMAT="console")
+
+    structlog.get_logger("a").info("an event", number=1)
+    logging.getLogger("a.library").warning("told")
+
+    first, second = file.read_text(encoding="utf-8").splitlines()
+    assert "an event" in first
+    assert "number=1" in first
+    assert "told" in second
+    assert "\x1b" not in first  # no colours in a file
+
+
+def test_a_log_file_is_appended_to(configure: Callable[..., Path]) -> None:
+    file = configure()
+    structlog.get_logger("a").info("first")
+    configure()
+    structlog.get_logger("b").info("second")
+
+    assert [line["event"] for line in lines(file)] == ["first", "second"]
+
+
+def test_without_a_file_the_log_goes_to_standard_error(
+    configure: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(LOG_FILE="")
+
+    structlog.get_logger("a").info("an event")
+
+    captured = capsys.readouterr()
+    assert json.loads(captured.err)["event"] == "an event"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "theirs"),
+    [
+        ("debug", ["debug", "info", "warning", "error"], ["info", "warning", "error"]),
+        ("info", ["info", "warning", "error"], ["info", "warning", "error"]),
+        ("WARNING", ["warning", "error"], ["warning", "error"]),
+        ("critical", [], []),
+    ],
+)
+def test_less_severe_events_than_the_setting_are_left_out_and_the_debug_lines_of_libraries_always(
+    level: str, ours: list[str], theirs: list[str], configure: Callable[..., Path]
+) -> None:
+    file = configure(LOG_LEVEL=level)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger("a"), name)("ours")
+        getattr(logging.getLogger("a.library"), name)("theirs")
+
+    logged = lines(file)
+    assert [line["level"] for line in logged if line["event"] == "ours"] == ours
+    assert [line["level"] for line in logged if line["event"] == "theirs"] == theirs
+
+
+def test_a_file_that_cannot_be_opened_is_an_error(configure: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file or directory"):
+        configure(LOG_FILE=str(tmp_path / "missing" / "latchkey.log"))

@@ -1,0 +1,258 @@
+"""The parts are put together without opening anything, and a start that cannot be says what to do in one line."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from threading import enumerate as threads_alive
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from app import config, create_app, wiring
+from app.errors import Unavailable
+from app.models.sql.store import SqlStore
+from app.wiring import StartError, reason_of
+from tests.api.service import SETTINGS
+from tests.servers.process import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from app.config import Settings
+
+OTHER_KEY = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
+
+
+def settings_of(database: Path, **more: str) -> Settings:
+    return config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{database}"} | more, dotenv=None)
+
+
+def start_error(settings: Settings) -> str:
+    """The line with which a start ends."""
+    with pytest.raises(StartError) as refused:
+        wiring.prepare(settings, patience=0)
+    line = str(refused.value)
+    assert "\n" not in line
+    assert "\t" not in line
+    return line
+
+
+def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path: Path) -> None:
+    before = set(threads_alive())
+    nowhere = tmp_path / "nowhere" / "latchkey.db"
+
+    for settings in (
+        settings_of(nowhere),
+        config.load(SETTINGS | {"MONGO_URI": "mongodb://203.0.113.1/x"}, dotenv=None),
+        config.load(SETTINGS | {"DATABASE_URL": "postgresql://latchkey@203.0.113.1/latchkey"}, dotenv=None),
+        config.load(SETTINGS | {"DATABASE_URL": "mysql://latchkey@203.0.113.1/latchkey"}, dotenv=None),
+    ):
+        wiring.build(settings).close()
+
+    assert not nowhere.parent.exists()
+    assert set(threads_alive()) == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "product"),
+    [
+        ({"MONGO_URI": "mongodb://localhost/x"}, "MongoDB"),
+        ({"DATABASE_URL": "sqlite:////tmp/x.db"}, "SQLite"),
+        ({"DATABASE_URL": "postgresql://localhost/x"}, "PostgreSQL"),
+        ({"DATABASE_URL": "mysql://localhost/x"}, "MySQL"),
+    ],
+)
+def test_the_store_is_the_one_that_the_settings_name(setting: dict[str, str], product: str) -> None:
+    store = wiring.make_store(config.load(SETTINGS | setting, dotenv=None))
+
+    assert store.product == product
+    store.close()
+
+
+def test_a_start_makes_schema_and_keys_and_a_second_one_nothing_more(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "latchkey.db")
+
+    wiring.prepare(settings, patience=0)
+    wired = wiring.build(settings)
+    before = wired.store.keyrings.load()
+    wiring.prepare(settings, patience=0)
+
+    assert wired.store.problems() == []
+    assert before is not None
+    assert wired.store.keyrings.load() == before
+    wired.close()
+
+
+def test_a_role_that_does_not_exist_stops_the_start_and_names_those_that_do(database: Path) -> None:
+    settings = settings_of(database, DEFAULT_ROLES="member,wizard")
+
+    assert start_error(settings) == "DEFAULT_ROLES: there is no role wizard; the roles are admin, member"
+
+
+def test_a_secret_that_cannot_be_had_stops_the_start(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("short")
+    monkeypatch.setattr(wiring, "SECRET_FILE", tmp_path / "secret")
+
+    assert "less than 32 characters" in start_error(settings_of(database, SECRET_KEY=""))
+
+
+def test_without_a_secret_in_the_settings_one_is_made_and_kept(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "SECRET_FILE", tmp_path / "instance" / "secret")
+
+    first, second = (wiring.make_secrets(settings_of(database, SECRET_KEY="")) for _ in range(2))
+
+    assert first.current.name == second.current.name
+    assert first.current.name != wiring.make_secrets(settings_of(database)).current.name
+
+
+def test_former_secrets_read_what_they_wrote(database: Path) -> None:
+    former = wiring.make_secrets(settings_of(database))
+    secrets = wiring.make_secrets(
+        settings_of(database, SECRET_KEY=OTHER_KEY, SECRET_KEY_FALLBACKS=SETTINGS["SECRET_KEY"])
+    )
+
+    assert secrets.current.name != former.current.name
+    assert secrets.named(former.current.name) is not None
+
+
+def test_a_store_that_is_down_stops_the_start_with_its_reason_and_what_to_check() -> None:
+    url = f"postgresql://latchkey:planted-password@127.0.0.1:{free_port()}/latchkey"
+
+    line = start_error(config.load(SETTINGS | {"DATABASE_URL": url}, dotenv=None))
+
+    assert line.startswith("PostgreSQL does not answer (")
+    assert "refused" in line
+    assert line.endswith("check MONGO_URI or DATABASE_URL, and that the server runs")
+    assert "planted-password" not in line
+
+
+def test_a_start_waits_for_a_store_that_comes_later(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            other.close()
+
+        monkeypatch.setattr("app.wiring.time.sleep", sleep)
+        with capture_logs() as logged:
+            wiring.prepare(settings_of(database), patience=600)
+
+    assert waited == [1]
+    assert [event["event"] for event in logged] == ["waiting for the store"]
+
+
+def test_a_folder_that_cannot_be_written_to_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    line = start_error(settings_of(tmp_path / "file" / "latchkey.db"))
+
+    assert line.startswith("DATABASE_URL: SQLite cannot be made ready (")
+
+
+def test_a_file_that_is_no_database_stops_the_start_and_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("this is no database\n" * 100)
+
+    line = start_error(settings_of(file))
+
+    assert line.startswith("SQLite: it refuses what it is asked (file is not a database): see DATABASE_URL")
+    assert file.read_text() == "this is no database\n" * 100
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("postgresql://{}?nosuch=1", 'PostgreSQL: it refuses what it is asked (invalid connection option "nosuch")'),
+        ("postgresql://{}?connect_timeout=soon", "PostgreSQL: it refuses what it is asked (bad value for connect_time"),
+        ("mysql://{}?nosuch=1", "MySQL: its driver refuses DATABASE_URL (Connection.__init__() got an unexpected"),
+        ("mysql://{}?charset=nosuch", "MySQL: its driver refuses DATABASE_URL ("),
+        ("mysql://{}?connect_timeout=soon", "DATABASE_URL: invalid literal for int() with base 10: 'soon'"),
+    ],
+)
+def test_a_word_in_the_query_of_a_url_that_the_driver_does_not_take_stops_the_start(query: str, line: str) -> None:
+    url = query.format("latchkey:planted-password@127.0.0.1:1/latchkey")
+
+    told = start_error(config.load(SETTINGS | {"DATABASE_URL": url}, dotenv=None))
+
+    assert told.startswith(line)
+    assert "planted" not in told
+
+
+def test_a_schema_of_a_later_version_stops_the_start(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    line = start_error(settings_of(database))
+
+    assert line.startswith("SQLite: ")
+    assert "9999" in line
+
+
+@pytest.mark.parametrize(
+    "uri", ["mongodb://localhost:99999/x", "mongodb://a:b:c@localhost/x", "mongodb://localhost/a b"]
+)
+def test_a_uri_that_the_driver_refuses_stops_the_start_by_its_name(uri: str) -> None:
+    try:
+        settings = config.load(SETTINGS | {"MONGO_URI": uri}, dotenv=None)
+    except config.ConfigurationError as refused:
+        assert str(refused).startswith("MONGO_URI")  # noqa: PT017 - either of the two may see it
+        return
+
+    assert start_error(settings).startswith("MONGO_URI: ")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "HS256"])
+def test_another_secret_key_stops_the_start_and_changes_nothing(algorithm: str, database: Path) -> None:
+    wiring.prepare(settings_of(database, JWT_ALGORITHM=algorithm), patience=0)
+    store = SqlStore(f"sqlite:///{database}")
+    before = store.keyrings.load()
+
+    line = start_error(settings_of(database, SECRET_KEY=OTHER_KEY))
+
+    assert line.startswith("SECRET_KEY: the signing key ")
+    assert line.endswith("set the SECRET_KEY that this store was used with, here or in SECRET_KEY_FALLBACKS")
+    assert store.keyrings.load() == before
+    store.close()
+    wiring.prepare(settings_of(database, SECRET_KEY=OTHER_KEY, SECRET_KEY_FALLBACKS=SETTINGS["SECRET_KEY"]), patience=0)
+
+
+def test_the_application_ends_with_the_line_instead_of_a_traceback(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="there is no role wizard"):
+        create_app(settings_of(database, DEFAULT_ROLES="wizard"))
+    monkeypatch.setenv("PORT", "planted")
+    monkeypatch.setenv("FLASK_ENV", "testing")
+    with pytest.raises(SystemExit, match="PORT: has to be a whole number"):
+        create_app()
+
+
+def test_after_the_end_no_thread_is_left(open_store: Callable[[], SqlStore]) -> None:
+    before = set(threads_alive())
+    wired = wiring.build(config.load(SETTINGS, dotenv=None), store=open_store())
+    wired.services.health.check_ready()
+    wired.hash_pool.run(lambda: None)
+    assert set(threads_alive()) > before
+
+    wired.close()
+    wired.services.health._executor.shutdown(wait=True)  # noqa: SLF001 - to wait for what `close` does not wait for
+
+    assert set(threads_alive()) == before
+
+
+def test_the_reason_is_one_line() -> None:
+    error = Unavailable()
+    error.__cause__ = OSError("refused\n\tIs the server running?")
+
+    assert reason_of(error) == "refused"
+    assert reason_of(Unavailable("Nobody is there.")) == "Nobody is there."

@@ -1,0 +1,228 @@
+"""A declaration says everything about an endpoint, and is held to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.errors import CATALOGUE, EmailTaken, NotFound
+from app.inputs.base import Body
+from app.inputs.pages import Page
+from app.services.devices import Device
+from app.views.base import Document, View
+from app.views.health import Ping
+from app.web.endpoint import Call, File, endpoint
+from app.web.guard import authenticated, permission, public
+from app.web.limits import LIMITS
+from tests.unit.web.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask.testing import FlaskClient
+
+    from tests.unit.instance import Instance
+
+
+class Thing(View):
+    """Something with a text."""
+
+    text: str
+
+
+class Wish(Body):
+    """What somebody wants."""
+
+    text: str
+
+
+@endpoint("POST /things/<name>", access=public, body=Wish, query=Page, returns=Thing, status=201, message='Made "it"')
+def make(_call: Call, body: Wish, page: Page, name: str) -> Thing:
+    """Make a thing."""
+    return Thing(text=f"{name} {body.text} {page.limit}")
+
+
+@endpoint("GET /mine", access=authenticated, returns=Thing)
+def mine(call: Call) -> Thing:
+    """Whose."""
+    return Thing(text=call.user.username or "")
+
+
+@endpoint("POST /guarded", access=permission("users:write"), body=Wish, returns=Thing)
+def guarded(_call: Call, body: Wish) -> Thing:
+    """For some."""
+    return Thing(text=body.text)
+
+
+@endpoint("GET /page", access=public, returns=File, cache=60, media_type="text/html")
+def page(_call: Call) -> File:
+    """A page."""
+    return File(b"<p>", "text/html; charset=utf-8", {"Content-Security-Policy": "default-src 'self'"})
+
+
+@endpoint("GET /ping", access=public, returns=Ping, cache=60)
+def ping(call: Call) -> Ping:
+    """Answer."""
+    assert call.device == Device("127.0.0.1", "curl")
+    return Ping()
+
+
+@endpoint("GET /nobody", access=public, returns=Thing)
+def nobody(call: Call) -> Thing:
+    """A public endpoint that believes it has a user."""
+    return mine.function(call)  # type: ignore[return-value] # what `mine` gives
+
+
+@endpoint("GET /fails/<code>", access=public, returns=Ping, raises=(NotFound,))
+def fails(_call: Call, code: str) -> Ping:
+    """Fail."""
+    raise CATALOGUE[code]
+
+
+ALL = (make, mine, guarded, page, ping, nobody, fails)
+
+
+@pytest.fixture
+def client(instance: Instance) -> FlaskClient:
+    return serving(*ALL, wired=instance.wired).test_client()
+
+
+def test_an_endpoint_gets_body_query_and_path_and_answers_in_the_envelope(client: FlaskClient) -> None:
+    response = client.post("/things/a?limit=7", json={"text": "é"})
+
+    assert (response.status_code, response.content_type) == (201, "application/json")
+    assert response.get_json() == {"status": "success", "message": 'Made "it"', "data": {"text": "a é 7"}}
+
+
+def test_without_a_message_there_is_none(client: FlaskClient, instance: Instance) -> None:
+    token = instance.login_of("ann").access_token
+
+    response = client.get("/mine", headers={"Authorization": f"Bearer {token}"})
+
+    assert response.get_json() == {"status": "success", "data": {"text": "ann"}}
+
+
+def test_a_document_and_a_file_stand_as_they_are(client: FlaskClient) -> None:
+    assert client.get("/ping", headers={"User-Agent": "curl"}).get_json() == {"status": "ok"}
+    response = client.get("/page")
+    assert (response.data, response.content_type) == (b"<p>", "text/html; charset=utf-8")
+    assert response.headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
+
+
+def test_what_may_be_cached_is_not_sent_again_to_who_has_it(client: FlaskClient) -> None:
+    first = client.get("/page")
+    again = client.get("/page", headers={"If-None-Match": first.headers["ETag"]})
+    changed = client.get("/page", headers={"If-None-Match": '"other"'})
+
+    assert first.headers["Cache-Control"] == "public, max-age=60"
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["Cache-Control"] == "public, max-age=60"
+    assert (changed.status_code, changed.data) == (200, b"<p>")
+
+
+def test_who_may_not_call_is_told_so_before_his_body_is_read(client: FlaskClient, instance: Instance) -> None:
+    token = instance.login_of("ann").access_token
+    for headers, code in (({}, "missing_token"), ({"Authorization": f"Bearer {token}"}, "forbidden")):
+        for data in (b"no json", b"{}"):
+            response = client.post("/guarded", data=data, content_type="application/json", headers=headers)
+            assert response.get_json()["code"] == code
+
+
+def test_the_user_of_a_request_is_named_in_its_line_of_the_log(client: FlaskClient, instance: Instance) -> None:
+    opened = instance.login_of("ann")
+    with capture_logs() as logged:
+        client.get("/mine", headers={"Authorization": f"Bearer {opened.access_token}"})
+
+    assert [event["user_id"] for event in logged] == [opened.user.id]
+
+
+def test_a_public_endpoint_has_no_caller(client: FlaskClient) -> None:
+    with capture_logs() as logged:
+        assert client.get("/nobody").status_code == 500
+
+    (failure,) = [event["exc_info"][1] for event in logged if "exc_info" in event]
+    assert "a public endpoint has no caller" in str(failure)
+
+
+def test_get_answers_head_and_every_path_answers_options(client: FlaskClient) -> None:
+    head = client.head("/page")
+    assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", "3")
+    for path, allowed in (("/page", {"GET", "HEAD", "OPTIONS"}), ("/guarded", {"POST", "OPTIONS"})):
+        options = client.options(path)
+        assert (options.status_code, options.data) == (204, b"")
+        assert set(options.headers["Allow"].split(", ")) == allowed
+
+
+def test_nothing_is_redirected(client: FlaskClient) -> None:
+    # A redirect would carry the Host header of the request.
+    for path, status in (("/page/", 200), ("//page", 404), ("/page//", 404), ("/./page", 404)):
+        response = client.get(path)
+        assert (response.status_code, response.headers.get("Location")) == (status, None)
+
+
+def test_tests_fail_on_a_failure_that_an_endpoint_does_not_declare(client: FlaskClient) -> None:
+    assert client.get("/fails/not_found").status_code == 404
+    with capture_logs() as logged:
+        assert client.get("/fails/email_taken").status_code == 500
+    assert "fails does not declare email_taken" in str(logged)
+
+
+def test_in_service_an_undeclared_failure_is_still_told_as_what_it_is(instance: Instance) -> None:
+    client = serving(*ALL, wired=instance.wired, FLASK_ENV="development").test_client()
+
+    assert client.get("/fails/email_taken").status_code == 409
+
+
+def test_an_endpoint_raises_what_it_declares_and_what_follows_from_its_parts() -> None:
+    def codes(declared: Any) -> list[str]:
+        return [failure.code for failure in declared.raises]
+
+    assert codes(ping) == ["invalid_host"]
+    assert codes(make) == [
+        "invalid_host",
+        "malformed_json",
+        "payload_too_large",
+        "unsupported_media_type",
+        "validation_failed",
+    ]
+    assert codes(mine) == [
+        "invalid_host",
+        "invalid_request",
+        "expired_token",
+        "invalid_token",
+        "missing_token",
+        "session_ended",
+        "unavailable",
+    ]
+    assert "forbidden" in codes(guarded)
+    assert codes(
+        endpoint("GET /x", access=public, any_host=True, returns=Ping, raises=(EmailTaken,))(ping.function)
+    ) == ["email_taken"]
+
+
+def test_an_endpoint_without_an_access_rule_cannot_be_declared() -> None:
+    declare: Callable[..., Any] = endpoint
+
+    with pytest.raises(TypeError, match="access"):
+        declare("GET /open", returns=Ping)
+
+
+def test_an_endpoint_is_named_by_its_module_and_function_and_shown_with_its_access_rule() -> None:
+    assert ping.name == "test_endpoint.ping"
+    assert [each.shown.partition(" ")[2] for each in (ping, mine, guarded)] == [
+        "(public)",
+        "(authenticated)",
+        "(users:write)",
+    ]
+
+
+def test_a_limit_is_one_of_those_that_there_are() -> None:
+    limited = endpoint("GET /x", access=public, returns=Ping, limit="login")(ping.function)
+
+    assert limited.limit == LIMITS["login"]
+    assert all(limit.name == name and limit.requests > 0 and limit.seconds > 0 for name, limit in LIMITS.items())
+    with pytest.raises(KeyError):
+        endpoint("GET /x", access=public, returns=Ping, limit="unheard of")(ping.function)
+    assert issubclass(Ping, Document)

@@ -1,0 +1,140 @@
+"""An endpoint is open to who may call it: denied by default, by the store and not by the token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask, request
+
+from app.errors import Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
+from app.services.permissions import PERMISSIONS
+from app.web.guard import Access, admit, authenticated, permission, public
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.models.session import Principal
+    from tests.unit.instance import Instance
+
+FLASK = Flask(__name__)
+READERS = permission("users:read")
+
+
+@pytest.fixture
+def token(instance: Instance) -> str:
+    return instance.login_of("ann").access_token
+
+
+def admitted(instance: Instance, access: Access, headers: dict[str, str], query: str = "") -> Principal | None:
+    with FLASK.test_request_context("/", headers=headers, query_string=query):
+        return admit(access, request, instance.services)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer a", "x-access-token": "b"}]
+)
+def test_a_public_endpoint_looks_at_no_token(headers: dict[str, str], instance: Instance) -> None:
+    assert admitted(instance, public, headers) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer {token}"},
+        {"Authorization": "bearer {token}"},
+        {"Authorization": "BEARER   {token} "},
+        {"x-access-token": "{token}"},
+        {"x-access-token": " {token} "},
+        {"Authorization": "Bearer {token}", "x-access-token": "{token}"},
+        {"Authorization": "Basic YTpi", "x-access-token": "{token}"},
+        {"Authorization": "Bearer ", "x-access-token": "{token}"},
+        {"Authorization": "Bearer {token}", "x-access-token": ""},
+    ],
+)
+def test_a_token_is_taken_from_either_header(headers: dict[str, str], instance: Instance, token: str) -> None:
+    principal = admitted(instance, authenticated, {name: value.format(token=token) for name, value in headers.items()})
+
+    assert principal is not None
+    assert principal.user.username == "ann"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer   "},
+        {"Authorization": "{token}"},
+        {"Authorization": "Token {token}"},
+        {"Authorization": "Basic {token}"},
+        {"Authorization": "Bearer\t{token}"},
+        {"Authorization": "Bearer:{token}"},
+        {"x-access-token": "  "},
+        {"Cookie": "access_token={token}"},
+        {"X-Token": "{token}"},
+    ],
+)
+def test_without_a_token_in_one_of_the_two_headers_nobody_comes_in(
+    headers: dict[str, str], instance: Instance, token: str
+) -> None:
+    sent = {name: value.format(token=token) for name, value in headers.items()}
+    for query in ("", f"access_token={token}&token={token}"):
+        with pytest.raises(MissingToken):
+            admitted(instance, authenticated, sent, query)
+
+
+@pytest.mark.parametrize(
+    "change", ["{token}=", "{token}x", "x", "{token} {token}", "{token},Bearer {token}", "null", "\xff"]
+)
+def test_what_is_not_exactly_the_token_is_refused(change: str, instance: Instance, token: str) -> None:
+    for headers in ({"Authorization": f"Bearer {change}"}, {"x-access-token": change}):
+        with pytest.raises(InvalidToken):
+            admitted(instance, authenticated, {name: value.format(token=token) for name, value in headers.items()})
+
+
+def test_two_different_tokens_contradict_each_other_even_if_both_are_good(instance: Instance, token: str) -> None:
+    other = instance.login("ann").access_token
+    for second in (other, "x", token + "="):
+        with pytest.raises(InvalidRequest):
+            admitted(instance, authenticated, {"Authorization": f"Bearer {token}", "x-access-token": second})
+
+
+def test_a_permission_is_that_of_the_user_in_the_store_from_the_next_request_on(
+    instance: Instance, token: str, change_user: Callable[..., None]
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    user = instance.services.sessions.authenticate(token).user.id
+    with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
+        admitted(instance, READERS, headers)
+
+    change_user(user, roles="admin")
+    assert admitted(instance, READERS, headers) is not None
+    change_user(user, roles="member")
+    with pytest.raises(Forbidden):
+        admitted(instance, READERS, headers)
+    change_user(user, roles="admin", status="disabled")
+    with pytest.raises(SessionEnded):
+        admitted(instance, READERS, headers)
+
+
+def test_a_permission_that_does_not_exist_cannot_be_demanded() -> None:
+    for name in ("users:fly", "", "admin"):
+        with pytest.raises(ValueError, match="there is no permission"):
+            permission(name)
+    assert all(permission(name).permission == name for name in PERMISSIONS)
+
+
+def test_what_a_caller_may_be_told_follows_from_what_he_needs() -> None:
+    def codes(access: Access) -> set[str]:
+        return {failure.code for failure in access.raises}
+
+    needed: Any = {"missing_token", "invalid_token", "expired_token", "session_ended", "invalid_request"}
+    assert codes(public) == set()
+    assert codes(authenticated) == needed
+    assert codes(READERS) == needed | {"forbidden"}
+
+
+def test_an_access_rule_is_shown_in_a_word() -> None:
+    assert [str(access) for access in (public, authenticated, READERS)] == ["public", "authenticated", "users:read"]
