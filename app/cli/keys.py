@@ -36,7 +36,7 @@ def rotate() -> None:
     click.echo(f"{key.kid}  {key.alg}  signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")
 
 
-@keys.command("retire")
+@keys.command("retire", context_settings={"ignore_unknown_options": True})  # a kid may begin with a dash
 @click.argument("kid")
 def retire(kid: str) -> None:
     """Drop a key at once, because somebody else may have it: all its tokens are refused from then on."""

@@ -6,7 +6,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.config.profiles import Profile
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
-from app.config.surroundings import Logging, Mail, Server, Store
+from app.config.surroundings import Logging, Mail, Monitoring, Server, Store
 
 
 class Settings(BaseSettings):
@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     accounts: Accounts
     mail: Mail
     logging: Logging
+    monitoring: Monitoring
 
     @property
     def profile(self) -> Profile:

@@ -47,6 +47,12 @@ class Server(Section):
         "Rate limits and the login throttle. Off is for load tests; production refuses it.",
         example="on",
     )
+    samples: values.Switch = setting(
+        "SAMPLES",
+        True,  # noqa: FBT003 - the default of the field
+        "The sample endpoints, products and the count of visits, which show how an application builds on the service.",
+        example="off",
+    )
 
     @property
     def public_url_is_set(self) -> bool:
@@ -178,6 +184,26 @@ class Logging(Section):
     )
     file: Path | None = setting(
         "LOG_FILE", None, "The file to log to.", example="latchkey.log", default_text="standard error"
+    )
+
+
+class Monitoring(Section):
+    """Who may read the metrics, and where traces go."""
+
+    metrics_allow: values.Networks = setting(
+        "METRICS_ALLOW",
+        (),
+        "Who may read `/metrics`: addresses and networks, separated by commas. A request that comes through a proxy"
+        " may not, whoever it is.",
+        example="127.0.0.1,10.231.78.0/28",
+        default_text="nobody, and nothing is measured",
+    )
+    otlp_endpoint: values.OtlpEndpoint | None = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "The collector that takes OpenTelemetry's traces, by OTLP over HTTP; spans go to `/v1/traces` below it.",
+        example="http://localhost:4318",
+        default_text="none, and nothing is traced",
     )
 
 

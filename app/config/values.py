@@ -137,6 +137,11 @@ def range_url(text: str) -> str:
     return text
 
 
+def otlp_endpoint(text: str) -> str:
+    """The base URL of a collector: an http(s) URL, with or without a path; a slash at its end is dropped."""
+    return public_url(text.rstrip("/"))
+
+
 def mongo_uri(text: str) -> str:
     """A MongoDB URI that does not contradict what the service demands of writes and reads."""
     parts = split_url(text)
@@ -265,6 +270,7 @@ AllowedHosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(items)]
 Roles = Annotated[tuple[Annotated[str, AfterValidator(role)], ...], BeforeValidator(items)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
+OtlpEndpoint = Annotated[str, AfterValidator(otlp_endpoint)]
 RangeUrl = Annotated[str, AfterValidator(range_url)]
 MongoUri = Annotated[SecretStr, inside(mongo_uri)]
 DatabaseUrl = Annotated[SecretStr, inside(database_url)]

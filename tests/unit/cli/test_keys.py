@@ -35,3 +35,12 @@ def test_the_list_names_the_secret_that_seals_a_key_and_says_where_it_stands(
     (line,) = flask("keys", "list", **settings).stdout.splitlines()
 
     assert line.endswith(f"  sealed by {RootKey(SETTINGS['SECRET_KEY']).name} ({place})")
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_kid_that_begins_with_a_dash_is_a_kid_and_not_an_option(flask: Callable[..., Result]) -> None:
+    unknown = flask("keys", "retire", "kJ3h-unknown")
+    with_a_dash = flask("keys", "retire", "-kJ3hunknown")
+
+    assert unknown.exit_code == with_a_dash.exit_code == 1
+    assert with_a_dash.stderr == unknown.stderr

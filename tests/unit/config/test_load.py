@@ -183,6 +183,13 @@ def test_both_stores_are_an_error_that_names_both() -> None:
         ("PORT", "http", "has to be a whole number, for example PORT=8080"),
         ("WEB_CONCURRENCY", "0", "has to be at least 1, for example WEB_CONCURRENCY=4"),
         ("RATE_LIMITS", "off", "cannot be off when FLASK_ENV is production, for example RATE_LIMITS=on"),
+        ("SAMPLES", "none", "has to be on or off, for example SAMPLES=off"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "localhost:4318",
+            "has to start with http:// or https:// and a host,"
+            " for example OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318",
+        ),
         ("RATE_LIMITS", "maybe", "has to be on or off, for example RATE_LIMITS=on"),
         (
             "BCRYPT_COST",
