@@ -187,8 +187,10 @@ def test_both_stores_are_an_error_that_names_both() -> None:
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "localhost:4318",
-            "has to start with http:// or https:// and a host,"
-            " for example OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318",
+            (
+                "has to start with http:// or https:// and a host,"
+                " for example OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"
+            ),
         ),
         ("RATE_LIMITS", "maybe", "has to be on or off, for example RATE_LIMITS=on"),
         (
