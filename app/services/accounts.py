@@ -121,7 +121,7 @@ class Accounts:
         return replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
 
     def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
-        """End the holds of addresses whose offers to undo are gone, but not of those that the account still offers it."""
+        """End the holds of addresses whose offers to undo are gone, but not of those still offered."""
         offered = {comparable_email(offer.email) for offer in account.undo_offers}
         for key in {comparable_email(offer.email) for offer in offers} - offered:
             self.held.release(key, account.user.id)
