@@ -22,15 +22,20 @@ SHIPPED = Path(__file__).parents[2] / "nginx"
 
 @contextmanager
 def front(
-    upstream: int, *, changed: Mapping[str, str] | None = None, more: Mapping[str, str] | None = None, tls: int = 0
+    upstream: int,
+    *,
+    port: int = 0,
+    changed: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+    tls: int = 0,
 ) -> Iterator[Server]:
-    """Run the files of nginx/ in front of the port `upstream`, on a free port in place of 80.
+    """Run the files of nginx/ in front of the port `upstream`, on `port`, or a free one, in place of 80.
 
     `changed` are directives of nginx.conf and what takes their place, `more` are files beside it; with `tls`, a port,
     tls.conf takes the place of listen.conf.
     """
     require(nginx.missing())
-    port = free_port()
+    port = port or free_port()
     with own_folder() as folder:
         for file in SHIPPED.glob("*.conf"):
             shutil.copy(file, folder)
