@@ -140,7 +140,7 @@ def session(fragile: Fragile) -> Iterator[Session]:
     yield opened
     fragile.server.start()
     fragile.server.thaw()
-    wait_until(lambda: leads_to_its_user(fragile.store, opened), 10)
+    wait_until(lambda: leads_to_its_user(fragile.store, opened), 60)
 
 
 def refusals(store: Store) -> dict[str, object]:
@@ -205,7 +205,7 @@ def test_a_server_that_comes_back_is_used_again(fragile: Fragile, session: Sessi
     fragile.server.stop()
     assert not leads_to_its_user(fragile.store, session)
     fragile.server.start()
-    wait_until(lambda: leads_to_its_user(fragile.store, session), 10)
+    wait_until(lambda: leads_to_its_user(fragile.store, session), 60)
 
 
 def test_a_server_that_goes_on_is_used_again(fragile: Fragile, session: Session) -> None:
@@ -215,4 +215,4 @@ def test_a_server_that_goes_on_is_used_again(fragile: Fragile, session: Session)
     ask = partial(fragile.store.sessions.principal, session.id, session.user_id, NOW)
     assert [type(failure) for failure in failures([ask])] == [Unavailable]
     fragile.server.thaw()
-    wait_until(lambda: leads_to_its_user(fragile.store, session), 10)
+    wait_until(lambda: leads_to_its_user(fragile.store, session), 60)
