@@ -21,11 +21,12 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True)
 class Request:
-    """A request; with `content` it is a POST."""
+    """A request, by `method`; with `content` it is a POST."""
 
     path: str
     headers: dict[str, str] = field(default_factory=dict)
     content: dict[str, Any] | None = None
+    method: str = "GET"
 
 
 class Client(Thread):
@@ -69,7 +70,7 @@ class Client(Thread):
 
     def _send(self, request: Request) -> int:
         if request.content is None:
-            self._connection.request("GET", request.path, headers=request.headers)
+            self._connection.request(request.method, request.path, headers=request.headers)
         else:
             headers = request.headers | {"Content-Type": "application/json"}
             self._connection.request("POST", request.path, json.dumps(request.content), headers)

@@ -179,7 +179,7 @@ def test_a_stop_waits_for_the_requests_under_way(services: dict[str, Any]) -> No
 
 def test_nginx_gives_its_connections_up_before_gunicorn_does() -> None:
     (kept,) = re.findall(r"^keepalive = (\d+)", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
-    assert "    keepalive_timeout 60s;" in (ROOT / "nginx/nginx.conf").read_text()
+    assert "  keepalive_timeout 60s;" in (ROOT / "nginx/upstream.conf").read_text()
     assert int(kept) > 60
 
 

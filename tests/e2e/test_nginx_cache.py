@@ -1,17 +1,28 @@
 """What the nginx that ships compresses and keeps, and never does."""
 
+import itertools
 import json
 
 import httpx
 import pytest
 
-from tests.e2e.front import logged
+from app.controllers import ENDPOINTS
+from tests.e2e.front import UNLIMITED, front, logged
 from tests.e2e.raw import one, request
 from tests.e2e.settings import PASSWORD
 from tests.servers.process import Server
 from tests.servers.service import Service
 
 pytestmark = pytest.mark.timeout(120)
+
+WAYS = (
+    {"Authorization": "Bearer {}"},
+    {"Authorization": "Bearer {}", "Cookie": "a=b"},
+    {"x-access-token": "{}"},
+    {"x-access-token": "{}", "Cookie": "a=b"},
+    {"Cookie": "token={}"},
+)
+"""How a client may name itself, with its token."""
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +108,42 @@ def test_authenticated_replies_are_made_anew_for_each(
             assert reply.json()["data"]["user"]["username"] == name
     assert client.request(method, "/auth/me").status_code == 401
     assert len(logged(proxied, route="/auth/me")) == asked + 4
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_each_endpoint_makes_its_reply_anew_for_who_names_himself(
+    proxied: Service, tokens: dict[str, str], method: str
+) -> None:
+    asked: dict[str, str] = {}
+    with (
+        front(proxied.port, changed=UNLIMITED) as proxy,
+        httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", headers={"Host": "localhost"}) as client,
+    ):
+        ids = {
+            name: client.get("/auth/me", headers={"Authorization": f"Bearer {token}"}).json()["data"]["user"]["id"]
+            for name, token in tokens.items()
+        }
+        for path in read_by_clients():
+            client.get(path)  # by nobody: what may be kept is kept
+            for way, name in itertools.product(WAYS, tokens):
+                headers = {header: value.format(tokens[name]) for header, value in way.items()}
+                reply = client.request(method, path, headers=headers)
+                assert reply.headers.get("X-Cache-Status", "BYPASS") == "BYPASS", (path, way)
+                asked[reply.headers["X-Request-ID"]] = ids[name]
+
+    made = {line["request_id"]: line["user_id"] for line in logged(proxied)}
+    assert asked.keys() <= made.keys()
+    assert all(made[request_id] in {None, user_id} for request_id, user_id in asked.items())
+    assert {made[request_id] for request_id in asked} == {None, *ids.values()}
+
+
+def read_by_clients() -> list[str]:
+    """A path of each endpoint that is read through nginx."""
+    return [
+        declared.path.replace("<code>", "forbidden").replace("<name>", "pages.css")
+        for declared in ENDPOINTS
+        if declared.method == "GET" and declared.path != "/metrics"
+    ]
 
 
 def test_a_reply_that_forbids_it_is_not_kept(client: httpx.Client) -> None:

@@ -1,20 +1,17 @@
 """What the nginx that ships sends on, seen from where the service stands."""
 
 import re
+import select
+import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from tests.e2e.front import Upstream, accesses, front, upstream
+from tests.e2e.front import Upstream, accesses, front, self_signed, upstream
 from tests.e2e.raw import one, request, talk
 from tests.servers.process import Server, free_port, wait_until
 
@@ -48,6 +45,7 @@ def test_the_service_is_told_who_asks_and_nothing_that_the_client_claims(behind:
         "X-Real-IP: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example",
         "X-Forwarded-Port: 1", "X-Forwarded-Prefix: /evil", "X-Request-ID: chosen-by-the-client", "Proxy: evil.example",
         "X_Forwarded_For: 203.0.113.9", "x_access_token: evil",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: evil=1", "baggage: evil=1",
     ]  # fmt: skip
     talk(proxy.port, request("GET /auth/me", *claims, "Authorization: Bearer x", host=["localhost:8080"]))
 
@@ -88,6 +86,33 @@ def test_only_what_may_be_repeated_is_sent_again(
     assert [line.split()[0] for line, _ in behind.seen] == [method] * times
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_an_instance_that_is_away_was_not_sent_goes_to_another(behind: Upstream, method: str) -> None:
+    with front([free_port(), behind.port, free_port()]) as proxy, httpx.Client() as client:
+        url = f"http://127.0.0.1:{proxy.port}/auth/login"
+        assert [client.request(method, url).status_code for _ in range(20)] == [200] * 20
+    assert len(behind.seen) == 20
+
+
+def test_an_instance_that_does_not_get_on_gets_no_more_work(behind: Upstream) -> None:
+    with ExitStack() as opened:
+        stuck = opened.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
+        proxy = opened.enter_context(front([stuck.getsockname()[1], behind.port]))
+        readable: list[socket.socket] = []
+        while stuck not in readable:  # whose turn it is first is left to nginx
+            waiting = opened.enter_context(closing(socket.create_connection(("127.0.0.1", proxy.port))))
+            waiting.sendall(request("GET /auth/me"))
+            readable, _, _ = select.select([stuck, waiting], [], [])
+        taken, _ = stuck.accept()
+        opened.enter_context(closing(taken))
+
+        behind.seen.clear()
+        for _ in range(20):
+            assert one(proxy.port, request("GET /auth/me")).status == 200
+        assert len(behind.seen) == 20
+        assert select.select([stuck], [], [], 0)[0] == []
+
+
 def test_a_service_that_is_away_is_a_502_with_a_request_id() -> None:
     with front(free_port()) as proxy:
         reply = one(proxy.port, request("GET /health"))
@@ -102,13 +127,13 @@ def test_nothing_that_nginx_logs_holds_a_query_or_a_header(behind: Upstream, ser
         one(proxy.port, request("GET /auth/me?token=pl4nted", *secret))
         one(proxy.port, request("POST /auth/me?token=pl4nted", *secret, body=b"pl4nted" * 300_000))
         one(proxy.port, request("GET /auth/me?token=pl4nted", "pl4nted: " + "x" * 9000))
-        wait_until(lambda: len(accesses(proxy)) == 3, 10)
+        wait_until(lambda: len(accesses(proxy)) == 3, 60)
         assert "pl4nted" not in proxy.log()
 
 
 def test_a_path_cannot_break_the_log(proxy: Server) -> None:
     talk(proxy.port, request("GET /a%22,%22status%22:1%0A%1B[31m"))
-    wait_until(lambda: accesses(proxy) != [], 10)
+    wait_until(lambda: accesses(proxy) != [], 60)
     assert [line["path"] for line in accesses(proxy)] == ['/a","status":1\n\x1b[31m']
 
 
@@ -135,17 +160,3 @@ def test_behind_another_proxy_nginx_finds_the_client_as_the_documentation_says(b
     with front(behind.port, more={"local.d/real_ip.conf": trusted}) as proxy:
         talk(proxy.port, request("GET /auth/me", "X-Forwarded-For: 198.51.100.1, 203.0.113.9"))
     assert headers_of(behind)["x-forwarded-for"] == "203.0.113.9"
-
-
-def self_signed() -> tuple[str, str]:
-    """A certificate for `localhost`, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return certificate.public_bytes(Encoding.PEM).decode(), text
