@@ -20,7 +20,8 @@ LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.description="The authentication service you can read, run and own"
 
 RUN groupadd --gid 10001 latchkey \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin latchkey
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin latchkey \
+ && install --directory --mode=700 --owner=10001 --group=10001 /var/lib/latchkey # a volume there may hold SQLite
 COPY --from=build /venv /venv
 COPY --from=build /srv /srv
 

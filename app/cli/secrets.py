@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,6 +11,17 @@ import click
 
 from app.config import values
 from app.security.secret_file import SecretFileError, keep, read_or_create
+
+_SHORTEST_FOR_GRAFANA = 10
+"""Characters of a password that people log in with. Grafana's own default, admin, has less."""
+
+
+def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> str | None:
+    if password and len(password) < _SHORTEST_FOR_GRAFANA:
+        raise click.ClickException(
+            f"GRAFANA_ADMIN_PASSWORD: has less than {_SHORTEST_FOR_GRAFANA} characters; unset it, and one is made"
+        )
+    return password
 
 
 @click.group("secrets")
@@ -22,79 +34,130 @@ def secrets() -> None:
 @click.option("--app-owner", type=int, help="The user (its number) that the service runs as.  [default: this one]")
 @click.option("--mongo-owner", type=int, help="The user (its number) that MongoDB runs as.  [default: this one]")
 @click.option("--mongo-host", default="mongo:27017", show_default=True, help="Where the service finds MongoDB.")
+@click.option("--postgres-owner", envvar="POSTGRES_OWNER", type=int, help="The user that PostgreSQL runs as, if any.")
+@click.option("--mysql-owner", envvar="MYSQL_OWNER", type=int, help="The user that MySQL or MariaDB runs as, if any.")
+@click.option("--grafana-owner", envvar="GRAFANA_OWNER", type=int, help="The user that Grafana runs as, if any.")
 @click.option("--replace", is_flag=True, help="Let what is given take the place of what is kept.")
 @click.option("--secret-key", envvar="SECRET_KEY", hidden=True)
 @click.option("--fallbacks", envvar="SECRET_KEY_FALLBACKS", default="", hidden=True)
 @click.option("--user", envvar="MONGO_INITDB_ROOT_USERNAME", default="latchkey", hidden=True)
 @click.option("--password", envvar="MONGO_INITDB_ROOT_PASSWORD", hidden=True)
 @click.option("--database", envvar="MONGO_INITDB_DATABASE", default="latchkey", hidden=True)
+@click.option("--postgres-password", envvar="POSTGRES_PASSWORD", hidden=True)
+@click.option("--mysql-password", envvar="MARIADB_PASSWORD", hidden=True)
+@click.option("--grafana-password", envvar="GRAFANA_ADMIN_PASSWORD", hidden=True, callback=_for_people)
 def make(
     *,
     folder: Path,
     app_owner: int | None,
     mongo_owner: int | None,
     mongo_host: str,
+    postgres_owner: int | None,
+    mysql_owner: int | None,
+    grafana_owner: int | None,
     replace: bool,
     secret_key: str | None,
     fallbacks: str,
     user: str,
     password: str | None,
     database: str,
+    postgres_password: str | None,
+    mysql_password: str | None,
+    grafana_password: str | None,
 ) -> None:
     """Make the files app/secret_key, app/mongo_uri and mongo/password in FOLDER, each for its owner only.
 
     What the environment gives is kept there: SECRET_KEY, MONGO_INITDB_ROOT_USERNAME, MONGO_INITDB_ROOT_PASSWORD,
     MONGO_INITDB_DATABASE. What it does not give is made once. What is kept and given differently ends this with 1 and a
     line that says what to do, for data depend on it; a SECRET_KEY that is in SECRET_KEY_FALLBACKS may change.
+
+    For those that are said to run, too: postgres/password and app/postgres_url (given as POSTGRES_PASSWORD),
+    mysql/password, mysql/root_password and app/mysql_url (MARIADB_PASSWORD), grafana/password (GRAFANA_ADMIN_PASSWORD).
+    User and database are latchkey, at postgres:5432 and mysql:3306.
     """
-    app, mongo = folder / "app", folder / "mongo"
+    kept = _Kept(folder, app_owner, replace)
     try:
-        _keep_secret_key(app / "secret_key", secret_key, fallbacks, replace=replace)
-        kept = _keep_password(mongo / "password", password, replace=replace)
-        uri = f"mongodb://{quote(user, safe='')}:{quote(kept, safe='')}@{mongo_host}/{quote(database, safe='')}"
-        keep(app / "mongo_uri", f"{uri}?authSource=admin", replace=True)
-        _hand_over(app / "secret_key", app_owner)
-        _hand_over(app / "mongo_uri", app_owner)
-        _hand_over(mongo / "password", mongo_owner)
+        kept.secret_key(secret_key, fallbacks)
+        secret = kept.password("mongo", mongo_owner, "MONGO_INITDB_ROOT_PASSWORD", password)
+        path = f"{mongo_host}/{quote(database, safe='')}?authSource=admin"
+        kept.address("mongo_uri", f"mongodb://{quote(user, safe='')}:{quote(secret, safe='')}@{path}")
+        if postgres_owner is not None:
+            secret = kept.password("postgres", postgres_owner, "POSTGRES_PASSWORD", postgres_password)
+            kept.address("postgres_url", f"postgresql://latchkey:{quote(secret, safe='')}@postgres:5432/latchkey")
+        if mysql_owner is not None:
+            kept.password("mysql", mysql_owner, name="root_password")
+            secret = kept.password("mysql", mysql_owner, "MARIADB_PASSWORD", mysql_password)
+            kept.address("mysql_url", f"mysql://latchkey:{quote(secret, safe='')}@mysql:3306/latchkey")
+        if grafana_owner is not None:
+            kept.password("grafana", grafana_owner, "GRAFANA_ADMIN_PASSWORD", grafana_password)
+        kept.hand_over()
     except SecretFileError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename}: cannot be handed to its owner ({error.strerror})") from None
 
 
-def _keep_secret_key(path: Path, given: str | None, fallbacks: str, *, replace: bool) -> None:
-    if not given:
-        read_or_create(path)
-        return
-    try:
-        values.secret_key(given)
-    except ValueError as error:
-        raise click.ClickException(f"SECRET_KEY: {error}") from None
-    former = read_or_create(path) if path.exists() else given
-    try:
-        keep(path, given, replace=replace or former in map(str.strip, fallbacks.split(",")))
-    except SecretFileError as error:
-        raise click.ClickException(
-            f"SECRET_KEY: {error}, which protects the signing keys; add it to SECRET_KEY_FALLBACKS"
-            " (docs/deployment.md), or unset SECRET_KEY"
-        ) from None
+@dataclass(frozen=True)
+class _Kept:
+    """The folder of the secrets, with a folder in it for each one that reads some."""
 
+    folder: Path
+    app_owner: int | None
+    replace: bool
+    files: dict[Path, int | None] = field(default_factory=dict)
+    """What was kept, and who has to own it."""
 
-def _keep_password(path: Path, given: str | None, *, replace: bool) -> str:
-    if not given:
-        # One that was given before may be shorter than those that are made here.
-        return path.read_text(encoding="utf-8").rstrip("\r\n") if path.exists() else read_or_create(path)
-    try:
-        keep(path, given, replace=replace)
-    except SecretFileError as error:
-        raise click.ClickException(
-            f"MONGO_INITDB_ROOT_PASSWORD: {error}, which the database was made with; unset it, or change it in the"
-            " database first (docs/deployment.md)"
-        ) from None
-    return given
+    def secret_key(self, given: str | None, fallbacks: str) -> None:
+        """Keep the SECRET_KEY that is given, else one that is made once."""
+        path = self.folder / "app" / "secret_key"
+        if given:
+            self._keep_secret_key(path, given, fallbacks)
+        else:
+            read_or_create(path)
+        self.files[path] = self.app_owner
 
+    def password(
+        self, reader: str, owner: int | None, variable: str = "", given: str | None = None, *, name: str = "password"
+    ) -> str:
+        """Keep the password that is given by this variable, else one that is made once; the one that is kept."""
+        path = self.folder / reader / name
+        if given:
+            try:
+                keep(path, given, replace=self.replace)
+            except SecretFileError as error:
+                raise click.ClickException(
+                    f"{variable}: {error}, which {reader} was made with; unset it, or change it in {reader} first"
+                    " (docs/deployment.md)"
+                ) from None
+        elif not path.exists():
+            read_or_create(path)
+        self.files[path] = owner
+        # One that was given may be shorter than those that are made here.
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
 
-def _hand_over(path: Path, owner: int | None) -> None:
-    if owner is not None:
-        os.chown(path, owner, owner)
-    click.echo(f"{path}: kept")
+    def address(self, name: str, address: str) -> None:
+        """Keep an address with a password in it for the service."""
+        path = self.folder / "app" / name
+        keep(path, address, replace=True)
+        self.files[path] = self.app_owner
+
+    def hand_over(self) -> None:
+        """Give each file to its owner, and say so."""
+        for path, owner in self.files.items():
+            if owner is not None:
+                os.chown(path, owner, owner)
+            click.echo(f"{path}: kept")
+
+    def _keep_secret_key(self, path: Path, given: str, fallbacks: str) -> None:
+        try:
+            values.secret_key(given)
+        except ValueError as error:
+            raise click.ClickException(f"SECRET_KEY: {error}") from None
+        former = read_or_create(path) if path.exists() else given
+        try:
+            keep(path, given, replace=self.replace or former in map(str.strip, fallbacks.split(",")))
+        except SecretFileError as error:
+            raise click.ClickException(
+                f"SECRET_KEY: {error}, which protects the signing keys; add it to SECRET_KEY_FALLBACKS"
+                " (docs/deployment.md), or unset SECRET_KEY"
+            ) from None

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.servers.process import program
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yaml"
+OVERLAYS = ROOT / "deploy" / "compose"
 
 
 def missing() -> str | None:
@@ -36,22 +37,40 @@ def written() -> dict[str, Any]:
     return content
 
 
-def resolved(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The file as Compose understands it, where .env holds this; Compose refuses what it does not understand."""
-    content: dict[str, Any] = yaml.safe_load(_run(["config"], environment))
+def resolved(environment: Mapping[str, str], overlays: Sequence[str] = ()) -> dict[str, Any]:
+    """The file, under these overlays, as Compose understands it, where .env holds this.
+
+    Compose refuses what it does not understand.
+    """
+    content: dict[str, Any] = yaml.safe_load(_run(["config"], environment, overlays))
     return content
+
+
+def log(container: str) -> str:
+    """What a container has written."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def obtainable(image: str) -> bool:
+    """Whether the engine has an image, or gets it."""
+    return any(
+        subprocess.run(["docker", *command, image], capture_output=True, check=False).returncode == 0
+        for command in (["image", "inspect"], ["pull", "--quiet"])
+    )
 
 
 class Stack:
     """The stack, brought up under a name of its own."""
 
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], overlays: Sequence[str] = ()) -> None:
         self.name = name
         self._environment = environment
+        self._overlays = overlays
 
     def run(self, *arguments: str) -> str:
         """Run Compose with these arguments; what it wrote to its standard output."""
-        return _run(["--project-name", self.name, *arguments], self._environment)
+        return _run(["--project-name", self.name, *arguments], self._environment, self._overlays)
 
     def execute(self, service: str, *command: str) -> str:
         """Run a command in the container of a service; CalledProcessError if it ends with another status than 0."""
@@ -59,33 +78,45 @@ class Stack:
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine knows of the container of a service."""
-        container = self.run("ps", "--all", "--quiet", service).strip()
-        done = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
-        (found,) = json.loads(done.stdout)
-        return dict(found)
+        (found,) = self.containers(service)
+        return found
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """What the engine knows of each container of a service."""
+        identifiers = self.run("ps", "--all", "--quiet", service).split()
+        if not identifiers:
+            return []
+        done = subprocess.run(["docker", "inspect", *identifiers], capture_output=True, text=True, check=True)
+        return list(json.loads(done.stdout))
 
 
 @contextmanager
-def stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
-    """Build the stack and bring it up with this in .env; at the end nothing of it is left, its volumes neither."""
-    opened = Stack(name, environment)
+def stack(
+    name: str, environment: Mapping[str, str], overlays: Sequence[str] = (), services: Sequence[str] = ()
+) -> Iterator[Stack]:
+    """Build the stack and bring these services of it (all, if none is named) up with this in .env.
+
+    At the end nothing of it is left, its volumes neither.
+    """
+    opened = Stack(name, environment, overlays)
     try:
-        opened.run("up", "--build", "--detach")
+        opened.run("up", "--build", "--detach", *services)
         yield opened
     finally:
         opened.run("down", "--volumes", "--rmi", "local", "--timeout", "10")
 
 
-def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
+def _run(arguments: list[str], environment: Mapping[str, str], overlays: Sequence[str] = ()) -> str:
     command = _command()
     if command is None:
         raise FileNotFoundError(missing())
+    files = [FILE, *(OVERLAYS / f"{name}.yaml" for name in overlays)]
     inherited = {name: os.environ[name] for name in os.environ if name in {"PATH", "HOME"} or name.startswith("DOCKER")}
     with tempfile.NamedTemporaryFile("w", suffix=".env") as dotenv:
         dotenv.writelines(f"{name}={value}\n" for name, value in environment.items())
         dotenv.flush()
         done = subprocess.run(
-            [*command, "--file", str(FILE), "--env-file", dotenv.name, *arguments],
+            [*command, *(f"--file={file}" for file in files), "--env-file", dotenv.name, *arguments],
             env=inherited,
             capture_output=True,
             text=True,

@@ -24,8 +24,12 @@ def folder(tmp_path: Path) -> Path:
 
 def make(folder: Path, *options: str, **environment: str) -> Result:
     """Run the command with nothing but this in the environment of its options."""
-    names = ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD")
-    empty = dict.fromkeys((*names, "MONGO_INITDB_DATABASE"), "")  # as compose passes what nobody set
+    names = (
+        "SECRET_KEY", "SECRET_KEY_FALLBACKS", "MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD",
+        "MONGO_INITDB_DATABASE", "POSTGRES_OWNER", "POSTGRES_PASSWORD", "MYSQL_OWNER", "MARIADB_PASSWORD",
+        "GRAFANA_OWNER", "GRAFANA_ADMIN_PASSWORD",
+    )  # fmt: skip
+    empty = dict.fromkeys(names, "")  # as compose passes what nobody set
     return CliRunner().invoke(secrets, ["make", str(folder), *options], env=empty | environment)
 
 
@@ -127,6 +131,74 @@ def test_a_secret_key_that_the_service_would_refuse_is_not_kept(folder: Path, we
     assert result.exit_code == 1
     assert result.output.startswith("Error: SECRET_KEY: ")
     assert weak not in result.output
+    assert not folder.exists()
+
+
+ALL = {name: str(os.geteuid()) for name in ("POSTGRES_OWNER", "MYSQL_OWNER", "GRAFANA_OWNER")}
+"""What the overlays say when all of them are used."""
+
+
+def test_what_else_runs_has_its_secrets_made_once(folder: Path) -> None:
+    assert make(folder, **ALL).exit_code == 0
+    first = kept(folder)
+    assert set(first) - {"app/secret_key", "app/mongo_uri", "mongo/password"} == {
+        "postgres/password", "app/postgres_url", "mysql/password", "mysql/root_password", "app/mysql_url",
+        "grafana/password",
+    }  # fmt: skip
+    assert len(set(first.values())) == 9
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.rglob("*") if file.is_file()} == {0o600}
+    assert make(folder, **ALL).exit_code == 0
+    assert kept(folder) == first
+
+
+@pytest.mark.parametrize(
+    ("reader", "url"),
+    [
+        ("postgres", "postgresql+psycopg://latchkey:{}@postgres:5432/latchkey"),
+        ("mysql", "mysql+pymysql://latchkey:{}@mysql:3306/latchkey"),
+    ],
+)
+def test_the_service_takes_the_address_of_an_sql_database(folder: Path, reader: str, url: str) -> None:
+    make(folder, **ALL, POSTGRES_PASSWORD="p@ß/w", MARIADB_PASSWORD="p@ß/w")
+    files = {"SECRET_KEY_FILE": f"{folder}/app/secret_key", "DATABASE_URL_FILE": f"{folder}/app/{reader}_url"}
+    settings = load(files, dotenv=None)
+    assert settings.store.database_url is not None
+    assert settings.store.database_url.get_secret_value() == url.format("p%40%C3%9F%2Fw")
+    assert kept(folder)[f"{reader}/password"] == "p@ß/w\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_else_runs_owns_its_files(folder: Path) -> None:
+    owners = ("--postgres-owner=999", "--mysql-owner=998", "--grafana-owner=472")
+    assert make(folder, "--app-owner=10001", "--mongo-owner=997", *owners).exit_code == 0
+    assert {str(file.relative_to(folder)): file.stat().st_uid for file in folder.rglob("*") if file.is_file()} == {
+        "app/secret_key": 10001, "app/mongo_uri": 10001, "app/postgres_url": 10001, "app/mysql_url": 10001,
+        "mongo/password": 997, "postgres/password": 999, "mysql/password": 998, "mysql/root_password": 998,
+        "grafana/password": 472,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [("POSTGRES_PASSWORD", "postgres"), ("MARIADB_PASSWORD", "mysql"), ("GRAFANA_ADMIN_PASSWORD", "grafana")],
+)
+def test_another_password_than_the_one_that_is_kept_is_refused_by_its_name(
+    folder: Path, name: str, reader: str
+) -> None:
+    assert make(folder, **ALL, **{name: GIVEN}).exit_code == 0
+    result = make(folder, **ALL, **{name: OTHER})
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {name}: {folder}/{reader}/password: another secret is kept here")
+    assert kept(folder)[f"{reader}/password"] == f"{GIVEN}\n"
+    assert make(folder, "--replace", **ALL, **{name: OTHER}).exit_code == 0
+    assert kept(folder)[f"{reader}/password"] == f"{OTHER}\n"
+
+
+@pytest.mark.parametrize("weak", ["admin", "grafana"])
+def test_grafana_has_no_password_that_is_guessed_first(folder: Path, weak: str) -> None:
+    result = make(folder, **ALL, GRAFANA_ADMIN_PASSWORD=weak)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: GRAFANA_ADMIN_PASSWORD: has less than 10 characters")
     assert not folder.exists()
 
 

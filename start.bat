@@ -1,0 +1,60 @@
+@echo off
+rem Brings the stack up, waits until all of it is well, and says where it is: start.bat [OVERLAY...]
+rem An overlay is a file of deploy\compose\ without its .yaml: start.bat full. It can be run again at any time.
+setlocal
+cd /d "%~dp0"
+
+where docker >nul 2>nul
+if errorlevel 1 (
+  echo Docker is missing: install Docker Desktop.>&2
+  exit /b 1
+)
+docker compose version >nul 2>nul
+if errorlevel 1 (
+  echo Docker Compose is missing: install Docker Desktop.>&2
+  exit /b 1
+)
+docker info >nul 2>nul
+if errorlevel 1 (
+  echo Docker does not answer: start Docker Desktop.>&2
+  exit /b 1
+)
+
+set "COMPOSE=docker compose"
+set "GRAFANA="
+if "%~1"=="" goto up
+set "COMPOSE=docker compose -f docker-compose.yaml"
+:overlay
+if "%~1"=="" goto override
+if not exist "deploy\compose\%~1.yaml" (
+  echo There is no overlay %~1: see deploy\compose.>&2
+  exit /b 1
+)
+set "COMPOSE=%COMPOSE% -f deploy/compose/%~1.yaml"
+if "%~1"=="full" set "GRAFANA=yes"
+if "%~1"=="monitoring" set "GRAFANA=yes"
+shift
+goto overlay
+:override
+if exist docker-compose.override.yaml set "COMPOSE=%COMPOSE% -f docker-compose.override.yaml"
+
+:up
+%COMPOSE% up --build --detach --remove-orphans --wait --wait-timeout 300
+if errorlevel 1 (
+  echo Not all became well. What they say: %COMPOSE% logs>&2
+  exit /b 1
+)
+
+for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLIC_URL:" set "URL=%%b"
+for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="GF_SERVER_ROOT_URL:" set "GRAFANA_URL=%%b"
+echo.
+echo Latchkey runs.
+echo   API         %URL%
+echo   Swagger     %URL%/swagger/
+if defined GRAFANA (
+  for /f %%a in ('%COMPOSE% port prometheus 9090') do echo   Prometheus  http://%%a
+  echo   Grafana     %GRAFANA_URL%, as admin; the password:
+  echo               %COMPOSE% exec grafana cat /run/secrets/password
+)
+echo The first administrator, whose password it asks for:
+echo   %COMPOSE% exec app flask users create --role admin --email admin@example.com
