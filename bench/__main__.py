@@ -1,4 +1,4 @@
-"""`python -m bench [PART ...]`: measure, and tell what was reached."""
+"""`python -m bench [PART ...]`: measure, and tell what was reached; `python -m bench capacity` or `growth`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import load, scenarios, timing
+from bench import growth, load, scenarios, tables, timing
 from bench.figures import as_facts, as_lines
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
@@ -19,15 +19,22 @@ from tests.servers import mongo
 _REQUESTS = ("health", "me", "me-mongo", "users", "login-4", "register-4")
 _SESSIONS = ("refresh", "refresh-mongo", "logout")
 _PARTS = (*_REQUESTS, *_SESSIONS, "login", "storm", "refresh-storm", "timing", "memory", "start")
+_WHAT = f"""what to measure: {", ".join(_PARTS)}; default: all of these. Or one alone: capacity, what a number of users
+needs, which is computed; growth, whether a request costs more with more users (docs/capacity.md)"""
 
 
 def main() -> int:
     """Run the parts that were asked for, or all; the exit status is 1 if something could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, as ratios to a bare Flask.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(_PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=_WHAT)
     parser.add_argument("--rounds", type=int, default=6, help="how often each is measured (default: 6)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
     arguments = parser.parse_args()
+    if arguments.parts == ["capacity"]:
+        tables.show()
+        return 0
+    if arguments.parts == ["growth"]:
+        return growth.show(arguments.rounds)
     unknown = sorted(set(arguments.parts) - set(_PARTS))
     if unknown:
         parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(_PARTS)}")

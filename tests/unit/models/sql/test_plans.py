@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, RowMapping, event, insert, text
+from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 
+from app.models.account import Account
+from app.models.login_failures import FailureCount
 from app.models.sql.schema import EVENTS, HELD_EMAILS, LOGIN_FAILURES, MAIL_REQUESTS, METADATA, SESSIONS, USERS
 from app.models.sql.store import SqlStore
-from tests.contract.entities import DAY, HASH, MINUTE, NOW
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
 
 ROWS = 3000
 SOON = [NOW + timedelta(minutes=number + 1) for number in range(ROWS)]
@@ -40,6 +42,36 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "expired holds": lambda store: store.held_emails.purge(LATER, 100),
     "expired mail requests": lambda store: store.mail_requests.purge(LATER, 100),
     "expired events": lambda store: store.events.purge(LATER, 100),
+}
+
+
+def account(store: SqlStore) -> Account:
+    found = store.users.account(IDS[7])
+    assert found
+    return found
+
+
+# In this order: each finds what it is about.
+WRITES: dict[str, Callable[[SqlStore], object]] = {
+    "session opened": lambda store: store.sessions.open(a_session(account(store).user)),
+    "no session too many": lambda store: store.sessions.trim(IDS[7], 50),
+    "a session too many": lambda store: store.sessions.trim(IDS[7], 0),
+    "session renewed": lambda store: store.sessions.rotate(IDS[7], 0, now=NOW, idle_expires_at=LATER, ip=""),
+    "use of a session noted": lambda store: store.sessions.touch(IDS[7], LATER),
+    "session ended": lambda store: store.sessions.end(IDS[7], IDS[7]),
+    "all sessions of a user ended": lambda store: store.sessions.end_all(IDS[7]),
+    "new epoch": lambda store: store.users.end_sessions(IDS[7], None),
+    "account saved": lambda store: store.users.save(account(store)),
+    "hash replaced": lambda store: store.users.replace_hash(IDS[7], HASH, HASH),
+    "e-mail held": lambda store: store.held_emails.hold("7@example.org", IDS[7], now=NOW, until=LATER),
+    "e-mail given up": lambda store: store.held_emails.release("7@example.org", IDS[7]),
+    "mail request done": lambda store: store.mail_requests.remove(IDS[7]),
+    "failure counted": lambda store: store.login_failures.advance(
+        f"{7:064}", FailureCount(1, NOW, SOON[7]), FailureCount(2, NOW, LATER)
+    ),
+    "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
+    "events made anonymous": lambda store: store.events.anonymise(IDS[7]),
+    "account removed": lambda store: store.users.remove(IDS[7]),
 }
 
 
@@ -111,6 +143,21 @@ def filled(store: SqlStore, beside: Callable[[], Connection]) -> SqlStore:
     return store
 
 
+def listen(*engines: Engine) -> list[tuple[str, Any]]:
+    """A list that gets each statement from now on, with its values."""
+    asked: list[tuple[str, Any]] = []
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    return asked
+
+
+def plan_of(store: SqlStore, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
+    """How the product would do a statement, which is not done."""
+    explain = "EXPLAIN QUERY PLAN" if store.product == "SQLite" else "EXPLAIN"
+    with beside() as connection:
+        return connection.exec_driver_sql(f"{explain} {statement}", values).mappings().all()
+
+
 def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
     """Whether a product's plan reads a table, or an index, from end to end."""
     steps = [str(dict(step)) for step in plan]
@@ -119,16 +166,24 @@ def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
 
 
 def test_what_is_asked_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
-    asked: list[tuple[str, Any]] = []
-    reader = filled._database.product.reader  # noqa: SLF001 - where the statements pass
-    event.listen(reader, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
-    explain = "EXPLAIN QUERY PLAN" if filled.product == "SQLite" else "EXPLAIN"
+    asked = listen(filled._database.product.reader)  # noqa: SLF001 - where the statements pass
     found = {}
     for name, read in READS.items():
         asked.clear()
         assert read(filled)
         [(statement, values)] = asked
-        with beside() as connection:
-            plan = connection.exec_driver_sql(f"{explain} {statement}", values).mappings().all()
-        found[name] = goes_through_a_table(plan)
+        found[name] = goes_through_a_table(plan_of(filled, beside, statement, values))
     assert found == dict.fromkeys(READS, False)
+
+
+def test_what_is_written_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
+    product = filled._database.product  # noqa: SLF001 - where the statements pass
+    asked = listen(product.reader, product.writer)
+    found = {}
+    for name, write in WRITES.items():
+        asked.clear()
+        write(filled)
+        looking = [call for call in asked if call[0].startswith(("SELECT", "UPDATE", "DELETE"))]
+        assert looking, name
+        found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in looking)
+    assert found == dict.fromkeys(WRITES, False)

@@ -1,0 +1,204 @@
+"""What a number of users needs: a model, whose numbers `bench.tables` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any, Literal
+
+from bench.filling import Space
+
+Product = Literal["SQLite", "PostgreSQL", "MongoDB"]
+DAY = 86_400
+
+
+def stated(default: float, what: str) -> Any:  # noqa: ANN401 - as `dataclasses.field`
+    """A field with a default, and what it is in words."""
+    return field(default=default, metadata={"what": what})
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """How people behave, and what the machines are. None of it is measured: put your own in."""
+
+    active: float = stated(0.2, "share of all users that is seen on a day")
+    logins: float = stated(0.2, "logins a day of one who is seen: a session lives for 30 days without being used")
+    refreshes: float = stated(8, "refreshes a day of one who is seen: two hours, an access token lives 15 minutes")
+    requests: float = stated(60, "requests with a token a day of one who is seen")
+    uses_noted: float = stated(15, "of them those that write down that the session was used: one a minute")
+    registrations: float = stated(0.001, "registrations a day, as a share of all users")
+    peak: float = stated(5, "the busiest second, relative to the mean of the day")
+    sessions: float = stated(1.5, "sessions that a user has, or that have not been purged yet")
+    events: float = stated(17, "audit events kept of a user: his logins of AUDIT_DAYS (365), and two others")
+    cores: float = stated(4, "cores of a machine that an instance runs on")
+    busy: float = stated(0.6, "share of the cores that the busiest second may use")
+    sqlite_writes: float = stated(800, "writes a second that SQLite is trusted with: half of what it did here")
+    server_writes: float = stated(10_000, "writes a second that one server is trusted with, on disks of its own")
+    sqlite_bytes: float = stated(50e9, "that one file may have, for the sake of its backup")
+    server_bytes: float = stated(2e12, "that one server may have, for the same reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds of processor time as docs/capacity.md has them: on PostgreSQL with a million users, the least of all."""
+
+    hash: float = stated(0.28, "a hash at bcrypt cost 12")
+    login: float = stated(0.0068, "a login without its hash")
+    refresh: float = stated(0.0039, "a refresh")
+    request: float = stated(0.0023, "a request with a token, as `GET /auth/me`")
+    registration: float = stated(0.0083, "a registration without its hash")
+    login_in_database: float = stated(0.0024, "a login, in the database's server")
+    refresh_in_database: float = stated(0.0008, "a refresh, in the database's server")
+    request_in_database: float = stated(0.0003, "a request with a token, in the database's server")
+    registration_in_database: float = stated(0.0027, "a registration, in the database's server")
+    worker_bytes: float = stated(63e6, "memory of a worker")
+
+
+SPACES: dict[Product, dict[str, Space]] = {
+    "SQLite": {"users": Space(293, 135), "sessions": Space(411, 189), "events": Space(342, 187)},
+    "PostgreSQL": {"users": Space(283, 177), "sessions": Space(315, 184), "events": Space(328, 221)},
+    "MongoDB": {"users": Space(432, 177), "sessions": Space(423, 184), "events": Space(367, 221)},
+}
+"""Bytes of a record, and in the indexes. MongoDB: the documents as BSON; the indexes are taken from PostgreSQL."""
+
+WRITES = {"logins": 2, "refreshes": 1, "uses_noted": 1, "registrations": 6}
+"""Transactions: session and event of a login; of a registration also user and event, and twice for its mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The busiest second."""
+
+    logins: float
+    refreshes: float
+    requests: float
+    registrations: float
+    writes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Cores that the busiest second keeps busy in the instances, those of them that hash, and those of the database."""
+
+    all: float
+    hashing: float
+    database: float
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What has to be there: instances with their workers, threads that hash, bytes of memory, and which store."""
+
+    load: Load
+    busy: Cores
+    instances: int
+    workers: int
+    hash_threads: int
+    memory: float
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What a store keeps: bytes of records and indexes, and how many of both it should have in memory."""
+
+    records: float
+    indexes: float
+    memory: float
+
+    @property
+    def on_disk(self) -> float:
+        """Records and indexes."""
+        return self.records + self.indexes
+
+
+GIVEN = Assumptions()
+MEASURED = Costs()
+
+
+def load(users: float, given: Assumptions = GIVEN) -> Load:
+    """Requests and writes in the busiest second."""
+
+    def a_second(a_day: float) -> float:
+        return a_day * given.peak / DAY
+
+    seen = users * given.active
+    logins, refreshes = a_second(seen * given.logins), a_second(seen * given.refreshes)
+    uses_noted, registrations = a_second(seen * given.uses_noted), a_second(users * given.registrations)
+    writes = (
+        logins * WRITES["logins"]
+        + refreshes * WRITES["refreshes"]
+        + uses_noted * WRITES["uses_noted"]
+        + registrations * WRITES["registrations"]
+    )
+    return Load(logins, refreshes, a_second(seen * given.requests), registrations, writes)
+
+
+def cores(peak: Load, costs: Costs = MEASURED) -> Cores:
+    """Cores that such a second keeps busy."""
+    hashing = (peak.logins + peak.registrations) * costs.hash
+    others = (
+        peak.logins * costs.login
+        + peak.refreshes * costs.refresh
+        + peak.requests * costs.request
+        + peak.registrations * costs.registration
+    )
+    database = (
+        peak.logins * costs.login_in_database
+        + peak.refreshes * costs.refresh_in_database
+        + peak.requests * costs.request_in_database
+        + peak.registrations * costs.registration_in_database
+    )
+    return Cores(hashing + others, hashing, database)
+
+
+def space(users: float, product: Product, given: Assumptions = GIVEN) -> Bytes:
+    """What the store keeps. In memory: all indexes, and users and sessions of those who are seen on a day."""
+    spaces = SPACES[product]
+    kept = {"users": users, "sessions": users * given.sessions, "events": users * given.events}
+    records = {table: count * spaces[table].records for table, count in kept.items()}
+    indexes = sum(count * spaces[table].indexes for table, count in kept.items())
+    return Bytes(sum(records.values()), indexes, indexes + given.active * (records["users"] + records["sessions"]))
+
+
+def needs(users: float, given: Assumptions = GIVEN, costs: Costs = MEASURED) -> Needs:
+    """What so many users need."""
+    peak = load(users, given)
+    busy = cores(peak, costs)
+    instances = ceil(busy.all / given.busy / given.cores)
+    shards = _shards(users, peak, given)
+    if instances == 1 and _fits_sqlite(users, peak, given):
+        store = "SQLite"
+    else:
+        instances += 1  # so that one may fail, or be replaced
+        store = "PostgreSQL, or a MongoDB replica set" if shards == 1 else f"MongoDB in {shards} shards"
+    workers = round(instances * given.cores)
+    return Needs(peak, busy, instances, workers, workers, workers * costs.worker_bytes, store)
+
+
+def knees(given: Assumptions = GIVEN, costs: Costs = MEASURED) -> dict[str, float]:
+    """The number of users at which each limit is met: all grows in proportion to them."""
+    per_user = load(1, given)
+    users_on_mongodb = SPACES["MongoDB"]["users"]
+    return {
+        "the cores of one machine: a second instance, so no SQLite": (
+            given.cores * given.busy / cores(per_user, costs).all
+        ),
+        "the one writer of SQLite": given.sqlite_writes / per_user.writes,
+        "the one file of SQLite": given.sqlite_bytes / space(1, "SQLite", given).on_disk,
+        "the writes of one server, PostgreSQL or primary of a replica set": given.server_writes / per_user.writes,
+        "the disk of one PostgreSQL": given.server_bytes / space(1, "PostgreSQL", given).on_disk,
+        "the disk of a MongoDB replica set": given.server_bytes / space(1, "MongoDB", given).on_disk,
+        "the shard that holds all users of a sharded MongoDB": (
+            given.server_bytes / (users_on_mongodb.records + users_on_mongodb.indexes)
+        ),
+    }
+
+
+def _fits_sqlite(users: float, peak: Load, given: Assumptions) -> bool:
+    return peak.writes <= given.sqlite_writes and space(users, "SQLite", given).on_disk <= given.sqlite_bytes
+
+
+def _shards(users: float, peak: Load, given: Assumptions) -> int:
+    on_disk = space(users, "MongoDB", given).on_disk
+    return max(1, ceil(peak.writes / given.server_writes), ceil(on_disk / given.server_bytes))

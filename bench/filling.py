@@ -1,0 +1,224 @@
+"""Stores with many users, written straight into them: to register a million would take hours."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
+from itertools import count, islice
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+import bcrypt
+import bson
+import psycopg
+from pymongo import MongoClient
+from sqlalchemy import make_url
+
+from app.models.identifiers import new_id
+from app.models.mongo.store import MongoStore
+from app.models.sql.store import SqlStore
+from bench.servers import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Row = dict[str, Any]
+
+TABLES = ("users", "sessions", "events")
+DAY = timedelta(days=1)
+SPREAD = 20 * DAY
+"""When the first of the users registered, back from now; sessions live for longer without being used."""
+_BATCH = 1000
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes that the records of one kind take in a store, and the indexes on them."""
+
+    records: int
+    indexes: int
+
+
+def name_of(number: int) -> str:
+    """The user name of this number: all are of one length, and in no order, as those of people are."""
+    return f"u{blake2s(number.to_bytes(8, 'big'), digest_size=6).hexdigest()}"
+
+
+def email_of(number: int) -> str:
+    """The e-mail address of the user of this number."""
+    return f"{name_of(number)}@example.com"
+
+
+def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Each table with its rows: an active user, a session of his and the event of its opening, `users` times each.
+
+    The password is that of `bench.servers`, hashed at cost 4. Take the tables in their order, and each to its end.
+    """
+    began = datetime.now(UTC).replace(microsecond=0) - SPREAD
+    step = SPREAD // users
+    ids: list[str] = []
+    yield "users", _users(users, began, step, ids)
+    # People log in in another order than they registered in.
+    stride = next(number for number in count(users * 5 // 8) if gcd(number, users) == 1)
+    logged_in = [ids[number * stride % users] for number in range(users)]
+    opened: list[str] = []
+    yield "sessions", _sessions(logged_in, began, step, opened)
+    yield "events", _events(logged_in, opened, began, step)
+
+
+def fill_sqlite(url: str, users: int) -> dict[str, Space]:
+    """Bring the file of this URL up to the schema and fill it; what each table takes."""
+    _prepare(SqlStore(url))
+    with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as connection:
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN")
+        for table, content in rows(users):
+            first = next(content)
+            statement = f"INSERT INTO {table} ({', '.join(first)}) VALUES ({', '.join(f':{name}' for name in first)})"  # noqa: S608 - names of ours
+            connection.execute(statement, _as_text(first))
+            connection.executemany(statement, map(_as_text, content))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+        return {table: _space_on_sqlite(connection, table) for table in TABLES}
+
+
+def fill_postgresql(url: str, users: int) -> dict[str, Space]:
+    """Bring the database of this URL up to the schema and fill it; what each table takes."""
+    _prepare(SqlStore(url))
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
+        for table, content in rows(users):
+            first = next(content)
+            with cursor.copy(f"COPY {table} ({', '.join(first)}) FROM STDIN") as copy:
+                copy.write_row(tuple(first.values()))
+                for row in content:
+                    copy.write_row(tuple(row.values()))
+        cursor.execute("VACUUM ANALYZE")  # as the server itself does some time later
+        return {table: _space_on_postgresql(cursor, table) for table in TABLES}
+
+
+def fill_mongodb(uri: str, users: int) -> dict[str, Space]:
+    """Make the indexes in the database of this URI and fill it; what the documents of each collection take as BSON.
+
+    What a server makes of them, compressed or not, and its indexes are not counted: 0.
+    """
+    name = uri.rpartition("/")[2]
+    _prepare(MongoStore(uri, name))
+    space = {}
+    with MongoClient[Row](uri, tz_aware=True) as client:
+        for table, content in rows(users):
+            documents, length = map(_document_of, content), 0
+            while batch := list(islice(documents, _BATCH)):
+                length += sum(len(bson.encode(document)) for document in batch)
+                client[name][table].insert_many(batch)
+            space[table] = Space(length, 0)
+    return space
+
+
+def _prepare(store: SqlStore | MongoStore) -> None:
+    store.prepare()
+    store.close()
+
+
+def _users(users: int, began: datetime, step: timedelta, ids: list[str]) -> Iterator[Row]:
+    """The users; puts their identifiers into `ids`."""
+    password_hash = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    for number in range(users):
+        ids.append(new_id())
+        name, email, at = name_of(number), email_of(number), _milliseconds(began + number * step)
+        yield {
+            "id": ids[-1],
+            "email": email,
+            "email_key": email,
+            "email_verified": True,
+            "username": name,
+            "username_key": name,
+            "name": "Ada Lovelace-King",
+            "roles": "member",
+            "status": "active",
+            "created_at": at,
+            "last_login_at": at,
+            "password_hash": password_hash,
+            "auth_epoch": 0,
+            "revision": 1,
+        }
+
+
+def _sessions(owners: Sequence[str], began: datetime, step: timedelta, ids: list[str]) -> Iterator[Row]:
+    """A session of each of these users; puts their identifiers into `ids`."""
+    for number, owner in enumerate(owners):
+        ids.append(new_id())
+        at = _milliseconds(began + number * step)
+        yield {
+            "id": ids[-1],
+            "user_id": owner,
+            "auth_epoch": 0,
+            "seed": secrets.token_bytes(32),
+            "generation": 3,
+            "created_at": at,
+            "last_used_at": at,
+            "idle_expires_at": at + 30 * DAY,
+            "expires_at": at + 90 * DAY,
+            "ip": "203.0.113.117",
+            "user_agent": _BROWSER,
+            "rotated_at": at,
+        }
+
+
+def _events(owners: Sequence[str], sessions: Sequence[str], began: datetime, step: timedelta) -> Iterator[Row]:
+    for number, (owner, session) in enumerate(zip(owners, sessions, strict=True)):
+        at = _milliseconds(began + number * step)
+        yield {
+            "id": new_id(),
+            "user_id": owner,
+            "action": "session.opened",
+            "at": at,
+            "ip": "203.0.113.117",
+            "user_agent": _BROWSER,
+            "expires_at": at + 365 * DAY,
+            "details": json.dumps({"session_id": session}),
+        }
+
+
+def _milliseconds(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _as_text(row: Row) -> Row:
+    """The row as SQLite keeps it: see `app.models.sql.columns`."""
+    return {
+        name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+def _document_of(row: Row) -> Row:
+    """The row as MongoDB keeps it."""
+    document = {"_id" if name == "id" else name: value for name, value in row.items()}
+    if "roles" in row:
+        document["roles"] = row["roles"].split(",")
+    if "details" in row:
+        document["details"] = json.loads(row["details"])
+    return document
+
+
+def _space_on_sqlite(connection: sqlite3.Connection, table: str) -> Space:
+    pages = """
+        SELECT s.type, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name
+        WHERE s.tbl_name = ? AND d.aggregate = 1 GROUP BY s.type
+    """
+    found = dict(connection.execute(pages, (table,)).fetchall())
+    return Space(found["table"], found["index"])
+
+
+def _space_on_postgresql(cursor: psycopg.Cursor[Any], table: str) -> Space:
+    cursor.execute("SELECT pg_table_size(%s::regclass), pg_indexes_size(%s::regclass)", (table, table))
+    [(records, indexes)] = cursor.fetchall()
+    return Space(records, indexes)

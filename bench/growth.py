@@ -1,0 +1,225 @@
+"""Whether a request costs more when there are more users: `python -m bench growth`, docs/capacity.md."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import sys
+import time
+from collections import defaultdict
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import bcrypt
+
+from bench import filling, servers
+from bench.filling import TABLES, Space, email_of
+from bench.load import RefusedError
+from bench.measure import Spread, cpu_seconds
+from tests.servers import mongo, postgres
+from tests.servers.process import own_folder
+from tests.servers.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tests.servers.process import Server
+
+SIZES = (10_000, 100_000, 1_000_000)
+SIZES_OF_MONGODB = (1_000, 10_000)
+"""The server that speaks MongoDB's protocol goes through all sessions at each login: it keeps unique indexes alone."""
+ENDPOINTS = ("login", "me", "refresh", "register")
+BATCH = 200
+"""Requests of a kind in a round, each of another user."""
+ME_TIMES = 3
+"""How often each access token is used: at the first time its signature is verified."""
+_HASHES = 5
+
+
+@dataclass(slots=True)
+class Grown:
+    """An instance on a store that holds so many users; `server` is that of the store, if it is not the instance."""
+
+    store: str
+    users: int
+    service: Service
+    space: dict[str, Space]
+    server: Server | None = None
+    sessions: list[dict[str, str]] = field(default_factory=list)
+    batches: dict[str, list[Batch]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Seconds of processor time a request in the instance and in the store's server, and how long each took."""
+
+    cpu: float
+    server_cpu: float
+    seconds: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    path: str
+    body: dict[str, str] | None = None
+    token: str | None = None
+
+
+def show(rounds: int) -> int:
+    """Fill stores, measure all in turn, and print the tables; the exit status is 1 if a server is missing."""
+    if lacking := postgres.missing() or mongo.missing():
+        print(lacking, file=sys.stderr)
+        return 1
+    with ExitStack() as stack:
+        folder = stack.enter_context(own_folder())
+        grown = [*_on_sqlite(stack, folder), *_on_postgresql(stack, folder), *_on_mongodb(stack, folder)]
+        for number in range(rounds):
+            measure(grown, number)
+        print("\n".join([*as_table(grown), "", *space_table(grown), "", hash_line()]))
+    return 0
+
+
+def measure(grown: Sequence[Grown], number: int) -> None:
+    """One round: each kind of request on one instance after the other, so that what slows one down slows down all."""
+    turn = number % len(grown)
+    for endpoint in ENDPOINTS:
+        for one in (*grown[turn:], *grown[:turn]):
+            one.batches[endpoint].append(_batch(one, endpoint))
+
+
+def instance(folder: Path, store: dict[str, str], number: int) -> Service:
+    """An instance with two workers, the cheapest hashes and no limits, so that the store shows; not started yet."""
+    own = folder / f"instance-{number}"
+    own.mkdir()
+    settings = servers.quick(servers.production(own, store)) | {"RATE_LIMITS": "off", "MAIL_DIR": str(own / "mail")}
+    return Service(settings, folder=own)
+
+
+def as_table(grown: Iterable[Grown]) -> Iterator[str]:
+    """What a request takes, by store and size, and how much more the largest is than the smallest; as Markdown."""
+    yield "| store | request | users | CPU, ms | to that of the fewest | CPU of the database, ms | p50, ms | p95, ms |"
+    yield "|---|---|---|---|---|---|---|---|"
+    fewest: dict[str, Grown] = {}
+    for one in sorted(grown, key=lambda one: one.users):
+        fewest.setdefault(one.store, one)
+    for endpoint in ENDPOINTS:
+        for one in grown:
+            batches, first = one.batches[endpoint], fewest[one.store].batches[endpoint]
+            ratios = [ours.cpu / theirs.cpu for ours, theirs in zip(batches, first, strict=True)]
+            times = sorted(second for batch in batches for second in batch.seconds)
+            cells = [
+                one.store,
+                endpoint,
+                f"{one.users:,}",
+                _spread([batch.cpu * 1000 for batch in batches]),
+                _spread(ratios) if one is not fewest[one.store] else "1",
+                _spread([batch.server_cpu * 1000 for batch in batches]) if one.server else "",
+                f"{times[len(times) // 2] * 1000:.1f}",
+                f"{times[len(times) * 95 // 100] * 1000:.1f}",
+            ]
+            yield f"| {' | '.join(cells)} |"
+
+
+def space_table(grown: Iterable[Grown]) -> Iterator[str]:
+    """The bytes that a record takes, and that it takes in the indexes, by store and size; as Markdown."""
+    yield f"| store | users | {' | '.join(f'{table}, + indexes' for table in TABLES)} |"
+    yield f"|---|---|{'---|' * len(TABLES)}"
+    for one in grown:
+        spaces = [one.space[table] for table in TABLES]
+        cells = [f"{space.records / one.users:.0f} + {space.indexes / one.users:.0f}" for space in spaces]
+        yield f"| {one.store} | {one.users:,} | {' | '.join(cells)} |"
+
+
+def hash_line() -> str:
+    """The processor time of a hash at the cost of production, and at the cheapest, in milliseconds."""
+    costs = {cost: _spread([_hash_seconds(cost) * 1000 for _ in range(_HASHES)]) for cost in (12, 4)}
+    return f"A hash at bcrypt cost 12: {costs[12]} ms; at cost 4: {costs[4]} ms."
+
+
+def _on_sqlite(stack: ExitStack, folder: Path) -> Iterator[Grown]:
+    for number, users in enumerate(SIZES):
+        url = f"sqlite:///{folder}/sqlite-{users}/latchkey.db"
+        space = filling.fill_sqlite(url, users)
+        service = stack.enter_context(instance(folder, {"DATABASE_URL": url}, number))
+        yield Grown("SQLite", users, service, space)
+
+
+def _on_postgresql(stack: ExitStack, folder: Path) -> Iterator[Grown]:
+    server = stack.enter_context(postgres.postgres_server())
+    for number, users in enumerate(SIZES, start=10):
+        url = server.create_database()
+        space = filling.fill_postgresql(url, users)
+        service = stack.enter_context(instance(folder, {"DATABASE_URL": url}, number))
+        yield Grown("PostgreSQL", users, service, space, server)
+
+
+def _on_mongodb(stack: ExitStack, folder: Path) -> Iterator[Grown]:
+    server = stack.enter_context(mongo.mongo_server())
+    for number, users in enumerate(SIZES_OF_MONGODB, start=20):
+        uri = server.create_database()
+        space = filling.fill_mongodb(uri, users)
+        service = stack.enter_context(instance(folder, {"MONGO_URI": uri}, number))
+        yield Grown("MongoDB's protocol", users, service, space, server)
+
+
+def _batch(grown: Grown, endpoint: str) -> Batch:
+    requests = _requests(grown, endpoint)
+    before, before_server = cpu_seconds(grown.service.pids()), _server_cpu(grown)
+    replies, seconds = _send(grown.service.port, requests)
+    time.sleep(0.1)  # until the last request is done behind its reply
+    cpu = (cpu_seconds(grown.service.pids()) - before) / len(requests)
+    if endpoint == "login":
+        grown.sessions = replies
+    return Batch(cpu, (_server_cpu(grown) - before_server) / len(requests), seconds)
+
+
+def _server_cpu(grown: Grown) -> float:
+    return cpu_seconds(grown.server.pids()) if grown.server else 0.0
+
+
+def _requests(grown: Grown, endpoint: str) -> list[_Request]:
+    """A batch. Logins are of users from all over the store; `me` and `refresh` go on with their sessions."""
+    if endpoint == "login":
+        names = [email_of(number) for number in random.sample(range(grown.users), BATCH)]
+        return [_Request("/auth/login", {"email": name, "password": servers.PASSWORD}) for name in names]
+    if endpoint == "me":
+        return [_Request("/auth/me", token=opened["access_token"]) for opened in grown.sessions] * ME_TIMES
+    if endpoint == "refresh":
+        return [_Request("/auth/refresh", {"refresh_token": opened["refresh_token"]}) for opened in grown.sessions]
+    # Without an address: the mail to it would cost more than the registration.
+    newcomers = [filling.name_of(random.getrandbits(63)) for _ in range(BATCH)]
+    return [_Request("/auth/register", {"username": name, "password": servers.PASSWORD}) for name in newcomers]
+
+
+def _send(port: int, requests: Iterable[_Request]) -> tuple[list[dict[str, str]], list[float]]:
+    """Send the requests one after the other; what each reply says, and the seconds that it took."""
+    replies, seconds = [], []
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        for request in requests:
+            body = None if request.body is None else json.dumps(request.body)
+            headers = {"Content-Type": "application/json"} if body else {"Authorization": f"Bearer {request.token}"}
+            began = time.perf_counter()
+            connection.request("POST" if body else "GET", request.path, body, headers)
+            reply = connection.getresponse()
+            content = reply.read()
+            seconds.append(time.perf_counter() - began)
+            if reply.status >= http.HTTPStatus.BAD_REQUEST:
+                raise RefusedError(f"{request.path}: answered {reply.status}")
+            replies.append(json.loads(content)["data"])
+    return replies, seconds
+
+
+def _hash_seconds(cost: int) -> float:
+    salt = bcrypt.gensalt(cost)
+    began = time.process_time()
+    bcrypt.hashpw(servers.PASSWORD.encode(), salt)
+    return time.process_time() - began
+
+
+def _spread(samples: Sequence[float]) -> str:
+    """The middle one, and between which ones all are."""
+    spread = Spread.of(samples)
+    return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"

@@ -1,0 +1,70 @@
+"""Stores that were filled past the service hold what the service itself would have written."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from app.models.identifiers import email_key, username_key
+from app.models.mongo.store import MongoStore
+from app.models.sql.store import SqlStore
+from app.models.store import Store
+from bench import filling
+from bench.servers import PASSWORD
+
+USERS = 40
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mongodb"])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Store, dict[str, filling.Space]]]:
+    """A filled store, and what its records take."""
+    store: Store
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/store/latchkey.db"
+        space, store = filling.fill_sqlite(url, USERS), SqlStore(url)
+    elif request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").create_database()
+        space, store = filling.fill_postgresql(url, USERS), SqlStore(url)
+    else:
+        uri = request.getfixturevalue("mongo_server").create_database()
+        space, store = filling.fill_mongodb(uri, USERS), MongoStore(uri, uri.rpartition("/")[2])
+    yield store, space
+    store.close()
+
+
+def test_every_user_is_found_by_his_names_and_has_the_password(
+    filled: tuple[Store, dict[str, filling.Space]],
+) -> None:
+    store, _ = filled
+    for number in range(USERS):
+        name, email = filling.name_of(number), filling.email_of(number)
+        assert (username_key(name), email_key(email)) == (name, email)
+        found = store.users.credentials_by_email(email)
+        assert found == store.users.credentials_by_username(name)
+        assert found
+        assert bcrypt.checkpw(PASSWORD.encode(), str(found.password_hash).encode())
+        account = store.users.account(found.user.id)
+        assert account
+        assert account.user.status == "active"
+        assert account.user.roles == ("member",)
+        assert store.users.save(account)  # it is whole
+
+
+def test_every_user_has_a_session_that_holds_and_the_event_of_its_opening(
+    filled: tuple[Store, dict[str, filling.Space]],
+) -> None:
+    store, _ = filled
+    now = datetime.now(UTC)
+    for user in store.users.page(after=None, limit=200, active_only=True):
+        [session] = store.sessions.of_user(user.id, now)
+        assert store.sessions.find(session.id, now)
+        [event] = store.events.page(user.id, before=None, limit=10)
+        assert event.details == {"session_id": session.id}
+
+
+def test_what_the_records_take_is_told_for_each_kind(filled: tuple[Store, dict[str, filling.Space]]) -> None:
+    _, space = filled
+    assert set(space) == {"users", "sessions", "events"}
+    assert all(one.records / USERS > 200 for one in space.values())
