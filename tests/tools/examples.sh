@@ -7,7 +7,6 @@ example=$1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sources=$root/examples/$example
 target=$root/.tools/examples/$example
-go_when_too_old=golang.org/toolchain@v0.0.1-go1.25.5
 
 main() {
   local state
@@ -34,20 +33,8 @@ make_go() {
   export GOTOOLCHAIN=auto GO111MODULE=on GOFLAGS='-modcacherw -buildvcs=false'
   export GOMODCACHE=$root/.tools/go/modules GOCACHE=$root/.tools/go/cache
   local go
-  go=$(cd "$work" && recent_go)
+  go=$(cd "$work" && "$root/tests/tools/recent_go.sh")
   (cd "$sources" && "$go" build -o "$work/hello" .)
-}
-
-# Since 1.21 Go fetches the version that go.mod asks for by itself. An older one (Debian 12: 1.19) is used to fetch it.
-recent_go() {
-  if [ "$(printf '%s\n' go1.21 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.21 ]; then
-    command -v go
-    return
-  fi
-  local toolchain
-  toolchain=$(go mod download -json "$go_when_too_old.$(go env GOOS)-$(go env GOARCH)" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-  chmod +x "$toolchain"/bin/* "$toolchain"/pkg/tool/*/*
-  echo "$toolchain/bin/go"
 }
 
 main

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# backup.sh [--without-secret] [--recipient WHO] FOLDER: backs up the store and SECRET_KEY into an archive in FOLDER.
+# Runs where the service runs, with the same settings: the environment, and the .env of the current folder.
+set -euo pipefail
+umask 077
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PYTHONPATH="$root"
+exec "${PYTHON:-$root/.venv/bin/python}" -m deploy.archive backup "$@"

@@ -1,0 +1,224 @@
+"""Each store in its own terms: whether it is empty, its content as a file, and a file as its content."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from sqlalchemy import URL, NullPool, create_engine, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from deploy.tools import ToolError, program, run
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+_LOCK_SECONDS = 60
+"""How long SQLite waits for a writer."""
+_OPTIONS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key", "unix_socket": "socket"}
+"""What the query of a URL calls the options of MySQL's own programs."""
+
+
+class StoreTools(Protocol):
+    """What a backup needs of a store. Each verb raises ToolError when it cannot be done."""
+
+    product: str
+
+    def is_empty(self) -> bool:
+        """Whether nothing is kept there, no table or collection either."""
+
+    def dump(self, file: Path, work: Path) -> None:
+        """Write all that is kept, as it is at one moment, to a new file. `work` is a private folder."""
+
+    def load(self, file: Path, work: Path) -> None:
+        """Put what `dump` wrote in the place of all that is kept."""
+
+
+def store_of(settings: Settings) -> StoreTools:
+    """The store that the settings name."""
+    if settings.store.mongo_uri is not None:
+        return MongoTools(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
+    if settings.store.database_url is None:
+        raise ToolError("DATABASE_URL: neither it nor MONGO_URI is set")
+    url = make_url(settings.store.database_url.get_secret_value())
+    match url.get_backend_name():
+        case "sqlite":
+            return SqliteTools(url)
+        case "postgresql":
+            return PostgresqlTools(url)
+        case _:
+            return MysqlTools(url)
+
+
+class SqliteTools:
+    """A file of SQLite, by its online backup: readers and writers go on meanwhile."""
+
+    product = "SQLite"
+
+    def __init__(self, url: URL) -> None:
+        self._path = Path(url.database or "").absolute()
+
+    def is_empty(self) -> bool:
+        return not self._path.exists() or self._path.stat().st_size == 0
+
+    def dump(self, file: Path, work: Path) -> None:  # noqa: ARG002 - the signature is that of StoreTools
+        if self.is_empty():
+            raise ToolError(f"{self._path} is not there: nothing to back up")
+        with closing(sqlite3.connect(file)) as copy:
+            self._copy(self._path, copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
+
+    def load(self, file: Path, work: Path) -> None:  # noqa: ARG002 - the signature is that of StoreTools
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as target:
+            self._copy(file, target)
+
+    def _copy(self, source: Path, target: sqlite3.Connection) -> None:
+        try:
+            with closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=_LOCK_SECONDS)) as connection:
+                connection.backup(target)
+        except sqlite3.Error as error:
+            raise ToolError(f"{source} cannot be copied: {error}") from None
+
+
+class PostgresqlTools:
+    """A database of PostgreSQL, by pg_dump, pg_restore and psql."""
+
+    product = "PostgreSQL"
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def is_empty(self) -> bool:
+        return not _tables(self._url)
+
+    def dump(self, file: Path, work: Path) -> None:
+        options = ["--format=custom", "--compress=0", "--no-owner", "--no-privileges"]  # the archive is compressed
+        self._run("pg_dump", *options, f"--file={file}", self._address, work=work)
+
+    def load(self, file: Path, work: Path) -> None:
+        """In one transaction: if it fails, what was there stays."""
+        removal, script = work / "removal.sql", work / "script.sql"
+        quoted = ('"' + name.replace('"', '""') + '"' for name in _tables(self._url))
+        removal.write_text("".join(f"DROP TABLE {name} CASCADE;\n" for name in quoted), encoding="utf-8")
+        self._run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(file), work=work)
+        at_once = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null"]
+        self._run("psql", *at_once, f"--file={removal}", f"--file={script}", self._address, work=work)
+
+    @property
+    def _address(self) -> str:
+        """What leads there, without the password."""
+        url = self._url
+        return URL.create(
+            "postgresql", url.username, None, url.host, url.port, url.database, url.query
+        ).render_as_string()
+
+    def _run(self, name: str, *arguments: str, work: Path) -> None:
+        passwords = work / "pgpass"  # https://www.postgresql.org/docs/current/libpq-pgpass.html
+        escaped = (self._url.password or "").replace("\\", "\\\\").replace(":", "\\:")
+        passwords.write_text(f"*:*:*:*:{escaped}\n", encoding="utf-8")
+        passwords.chmod(0o600)
+        environment = {"PGPASSFILE": str(passwords)} if self._url.password else {}
+        run([program(name, package="postgresql-client"), *arguments], environment=environment)
+
+
+class MysqlTools:
+    """A database of MySQL or MariaDB, by their own clients."""
+
+    product = "MySQL"
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def is_empty(self) -> bool:
+        return not _tables(self._url)
+
+    def dump(self, file: Path, work: Path) -> None:
+        tool = program("mariadb-dump", "mysqldump", package="mariadb-client")
+        options = [
+            "--single-transaction",
+            "--quick",
+            "--hex-blob",
+            "--no-tablespaces",
+            "--default-character-set=utf8mb4",
+        ]
+        run([tool, self._account(work), *options, f"--result-file={file}", self._database])
+
+    def load(self, file: Path, work: Path) -> None:
+        """A change of the schema is no part of a transaction here: what fails in between leaves it undone in part."""
+        engine = create_engine(self._url, poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+            for name in _tables(self._url):
+                connection.execute(text(f"DROP TABLE {engine.dialect.identifier_preparer.quote(name)}"))
+        tool = program("mariadb", "mysql", package="mariadb-client")
+        run([tool, self._account(work), "--default-character-set=utf8mb4", self._database], reads=file)
+
+    @property
+    def _database(self) -> str:
+        return self._url.database or ""
+
+    def _account(self, work: Path) -> str:
+        """The option that names a file with address and password."""
+        address = {"host": self._url.host, "port": self._url.port, "user": self._url.username}
+        options = {name: str(value) for name, value in address.items() if value is not None}
+        options |= {_OPTIONS[name]: str(value) for name, value in self._url.query.items() if name in _OPTIONS}
+        if "socket" not in options:
+            options["protocol"] = "tcp"  # as the service does it, even to localhost
+        if self._url.password:
+            options["password"] = self._url.password
+        quoted = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in options.items()}
+        file = work / "client.cnf"
+        file.write_text(
+            "[client]\n" + "".join(f'{name}="{value}"\n' for name, value in quoted.items()), encoding="utf-8"
+        )
+        file.chmod(0o600)
+        return f"--defaults-extra-file={file}"
+
+
+class MongoTools:
+    """A database of MongoDB, by mongodump and mongorestore."""
+
+    product = "MongoDB"
+
+    def __init__(self, uri: str, database: str) -> None:
+        self._uri = uri
+        self._database = database
+
+    def is_empty(self) -> bool:
+        try:
+            with MongoClient[dict[str, object]](self._uri) as client:
+                return not client[self._database].list_collection_names()
+        except PyMongoError as error:
+            raise ToolError(f"MongoDB does not answer: {error}") from None
+
+    def dump(self, file: Path, work: Path) -> None:
+        tool = program("mongodump", package="mongodb-database-tools")
+        run([tool, "--quiet", self._account(work), f"--db={self._database}", f"--archive={file}"])
+
+    def load(self, file: Path, work: Path) -> None:
+        tool = program("mongorestore", package="mongodb-database-tools")
+        only = f"--nsInclude={self._database}.*"
+        run([tool, "--quiet", self._account(work), "--drop", "--stopOnError", only, f"--archive={file}"])
+        if self.is_empty():
+            raise ToolError(f"the archive is of a database that is not called {self._database}: nothing was restored")
+
+    def _account(self, work: Path) -> str:
+        """The option that names a file with the URI."""
+        file = work / "mongo.yaml"
+        quoted = self._uri.replace("\\", "\\\\").replace('"', '\\"')
+        file.write_text(f'uri: "{quoted}"\n', encoding="utf-8")
+        file.chmod(0o600)
+        return f"--config={file}"
+
+
+def _tables(url: URL) -> list[str]:
+    """The tables of a database; a database that is not there has none."""
+    try:
+        return inspect(create_engine(url, poolclass=NullPool)).get_table_names()
+    except SQLAlchemyError as error:
+        raise ToolError(f"the database does not answer: {getattr(error, 'orig', None) or error}") from None
