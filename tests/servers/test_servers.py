@@ -17,7 +17,7 @@ import redis
 from pymongo import MongoClient
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
-from tests.servers import mariadb, mongo, nginx, postgres
+from tests.servers import mariadb, mongo, nginx, postgres, prometheus
 from tests.servers import redis as redis_servers
 from tests.servers.fixtures import require
 from tests.servers.process import Server, ServerFailedError, alive, free_port, own_folder, wait_until
@@ -274,7 +274,7 @@ def test_what_is_missing_skips_a_test_and_fails_it_in_ci(monkeypatch: pytest.Mon
     assert raised.type is pytest.fail.Exception
 
 
-@pytest.mark.parametrize("module", [mongo, postgres, mariadb, redis_servers, nginx])
+@pytest.mark.parametrize("module", [mongo, postgres, mariadb, redis_servers, nginx, prometheus])
 def test_a_server_that_is_not_installed_says_what_to_install(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda *_args, **_keywords: None)
     monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
