@@ -6,6 +6,7 @@ from typing import Any
 
 from app import log, wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
+from app.dependencies import StartError
 from app.web.worker import GunicornLog, Worker
 
 try:
@@ -15,6 +16,11 @@ except ConfigurationError as error:
     sys.exit(str(error))
 except OSError as error:
     sys.exit(f"LOG_FILE: cannot be opened ({error.strerror})")
+
+if settings.monitoring.metrics_allow:
+    from app.metrics import sharing  # only who measures needs its memory
+
+    os.environ[sharing.VARIABLE] = str(sharing.begin())  # before `app.wsgi` makes the first metric
 
 bind = settings.server.bind
 workers = settings.server.web_concurrency
@@ -44,7 +50,7 @@ def on_starting(_server: Any) -> None:
     """Make the store ready before there is any worker."""
     try:
         wiring.prepare(settings)
-    except wiring.StartError as error:
+    except StartError as error:
         sys.exit(str(error))
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app import clock as system
+from app.version import __version__
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.models.store import Store
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "create_app"]
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = system.now, store: Store | None = None) -> Flask:
@@ -23,7 +24,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     Without `settings` they are read from the environment; a wrong one ends the process with a line that says so.
     `clock` and `store` are for tests.
     """
-    from app import cli, config, log, wiring
+    from app import cli, config, dependencies, log, wiring
     from app.controllers import ENDPOINTS, PAGES
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
@@ -33,19 +34,19 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
             settings = config.load()
             log.configure(settings)
         wired = wiring.build(settings, clock=clock, store=store)
-    except (config.ConfigurationError, wiring.StartError) as error:
+    except (config.ConfigurationError, dependencies.StartError) as error:
         sys.exit(str(error))
 
-    app = Application(__name__, settings)
+    endpoints, pages_ = endpoint.served(ENDPOINTS, settings), endpoint.served(PAGES, settings)
+    app = Application(__name__, settings, wired.observer)
     app.extensions["latchkey"] = wired
-    app.extensions["openapi"] = openapi.Specification(ENDPOINTS, settings.server.public_url, __version__)
+    app.extensions["metrics"] = wired.metrics
+    app.extensions["openapi"] = openapi.Specification(endpoints, settings.server.public_url, __version__)
 
     app.extensions["site"] = pages.Site(settings, wired.input_rules)
 
-    left_out = settings.profile == "production"
-    served = tuple(declared for declared in (*ENDPOINTS, *PAGES) if not (left_out and declared.development_only))
-    exchange.check_hosts(app, settings, frozenset(declared.shown for declared in served if declared.any_host))
+    exchange.check_hosts(app, settings, frozenset(declared.shown for declared in endpoints if declared.any_host))
     problems.install(app, settings, pages=pages.paths(PAGES))
-    endpoint.install(app, served, wired.services, wired.input_rules)
+    endpoint.install(app, (*endpoints, *pages_), wired.services, wired.input_rules)
     cli.install(app)
     return app

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.errors import Unavailable
+from app.instrumentation import NOBODY
 from app.models.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from app.clock import Clock
+    from app.instrumentation import Observer
     from app.models.lease import Leases
 
 LOOK_EVERY = 60
@@ -71,10 +73,11 @@ class Courier:
 class Jobs:
     """The thread of a worker. `start` belongs behind the fork."""
 
-    def __init__(self, jobs: Sequence[Job], leases: Leases, clock: Clock) -> None:
+    def __init__(self, jobs: Sequence[Job], leases: Leases, clock: Clock, observer: Observer = NOBODY) -> None:
         self._jobs = jobs
         self._leases = leases
         self._clock = clock
+        self._observer = observer
         self._holder = ""
         self._stopped = Event()
 
@@ -95,7 +98,8 @@ class Jobs:
             now = self._clock()
             with _outlived("job", job=job.name):
                 if self._leases.take(job.name, holder=self._holder, now=now, until=now + job.every):
-                    done = job.run()
+                    with self._observer.working(f"job {job.name}"):
+                        done = job.run()
                     _log.info("job", job=job.name, done=done)
 
     def _loop(self) -> None:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
 from pydantic_core import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor
 
     from app.config import Settings
+
+_facts: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
+"""What each line tells beside what it says itself."""
 
 
 def configure(settings: Settings) -> None:
@@ -29,6 +35,7 @@ def configure(settings: Settings) -> None:
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_facts,
     ]
     renderer: Processor
     if settings.logging.format == "console":
@@ -61,6 +68,22 @@ def configure(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))  # the debug lines of libraries may hold what was sent
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
+
+
+@contextmanager
+def telling(facts: Mapping[str, str]) -> Iterator[None]:
+    """Every line that is logged meanwhile, in this thread or on behalf of it, tells these facts as well."""
+    token = _facts.set(facts)
+    try:
+        yield
+    finally:
+        _facts.reset(token)
+
+
+def _add_facts(_logger: object, _method: str, event: EventDict) -> EventDict:
+    for name, fact in _facts.get().items():
+        event.setdefault(name, fact)
+    return event
 
 
 def _to_json(event: object, **_: object) -> str:

@@ -14,10 +14,22 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app import clock as system
+from app.dependencies import (
+    StartError,
+    make_breaches,
+    make_mailer,
+    make_metrics,
+    make_redis,
+    make_store,
+    make_tracing,
+    make_visits,
+)
 from app.errors import Unavailable
 from app.inputs.fields import InputRules
+from app.instrumentation import NOBODY, together
 from app.jobs import Courier, Job, Jobs
 from app.mail.letters import Letters
+from app.models.observed import observed
 from app.models.store import UnusableStoreError
 from app.security import blocklist
 from app.security.hash_pool import HashPool
@@ -44,16 +56,20 @@ from app.services.permissions import ROLES
 from app.services.profile import ProfileService
 from app.services.purge import PurgeService
 from app.services.registration import RegistrationService
+from app.services.sample_products import SampleProductService
 from app.services.sessions import SessionLimits, SessionService
 from app.services.throttle import Throttle, delay_of_codes
 from app.services.verification import VerificationService
+from app.services.visits import VisitService
 
 if TYPE_CHECKING:
     from app.clock import Clock
     from app.config import Settings
-    from app.mail.mail import Mailer
+    from app.instrumentation import Observer
+    from app.metrics.exposition import Metrics
+    from app.models.redis.connection import RedisConnection
     from app.models.store import Store
-    from app.security.breaches import BreachedPasswords
+    from app.tracing import Tracing
 
 SECRET_FILE = Path("instance/secret_key")
 """Where development keeps the SECRET_KEY that it makes itself."""
@@ -62,24 +78,28 @@ STORE_PATIENCE = 30
 _log = structlog.get_logger("latchkey.start")
 
 
-class StartError(Exception):
-    """The service cannot start; the text is one line that says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wired:
     """Everything that was put together."""
 
     settings: Settings
     store: Store
+    redis: RedisConnection | None
     services: Services
     input_rules: InputRules
     hash_pool: HashPool
     jobs: Jobs
     courier: Courier
+    observer: Observer
+    metrics: Metrics | None
+    tracing: Tracing | None
 
     def start(self) -> None:
         """Begin the work in the background; belongs behind the fork."""
+        if self.metrics is not None:
+            self.metrics.start()
+        if self.tracing is not None:
+            self.tracing.start()
         self.jobs.start()
         self.courier.start()
 
@@ -90,17 +110,28 @@ class Wired:
         self.hash_pool.close()
         self.services.health.close()
         self.store.close()
+        if self.redis is not None:
+            self.redis.close()
+        if self.metrics is not None:
+            self.metrics.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
-def build(settings: Settings, *, clock: Clock = system.now, store: Store | None = None) -> Wired:
+def build(settings: Settings, *, clock: Clock = system.now, store: Store | None = None, watched: bool = True) -> Wired:
     """Put the application together; `store` and `clock` take the place of those of the settings.
 
+    Metrics and tracing look on if the settings ask for it, and it is to be `watched`.
     Raises StartError when the settings name what does not exist, or the secret cannot be had.
     """
     unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
     if unknown:
         raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(ROLES))}")
-    store = store or make_store(settings)
+    store, redis = store or make_store(settings), make_redis(settings)
+    metrics, tracing = (make_metrics(settings), make_tracing(settings, store)) if watched else (None, None)
+    observer = together(metrics.counts if metrics else None, tracing)
+    if observer is not NOBODY:
+        store = observed(store, observer)
     secrets = make_secrets(settings)
     blocklist.load()  # before the fork, so that the workers share it
     life = timedelta(seconds=settings.tokens.access_token_seconds) + LEEWAY
@@ -116,6 +147,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         threads=settings.passwords.hash_threads,
         queue=settings.passwords.hash_queue,
         deadline=settings.passwords.hash_deadline_seconds,
+        observer=observer,
     )
     hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
     passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
@@ -135,6 +167,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
             most=settings.tokens.sessions_per_user,
             fresh=settings.accounts.reauth_seconds,
         ),
+        observer=observer,
     )
     throttle = Throttle(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
     guesses = Throttle(store.login_failures, secrets, clock, of="code guesses", delay=delay_of_codes)
@@ -149,7 +182,9 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     email_change = EmailChangeService(accounts, credentials, codes, settings.accounts.hide_accounts)
     deletion = DeletionService(store, accounts, credentials)
     letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
-    mailroom = Mailroom(store, accounts, codes, deletion, secrets, letters, mailer)
+    mailroom = Mailroom(store, accounts, codes, deletion, secrets, letters, mailer, observer)
+    if metrics is not None:
+        metrics.watch_mail(mailroom.waiting)
     services = Services(
         registration=registration,
         login=LoginService(
@@ -163,7 +198,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         verification=VerificationService(accounts, codes, email_change, registration, deletion),
         credentials=credentials,
         email_change=email_change,
-        profile=ProfileService(accounts, store.sessions),
+        profile=ProfileService(accounts, store.sessions, store.sample_products),
         deletion=deletion,
         audit=audit,
         mailroom=mailroom,
@@ -172,56 +207,14 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         keys=keys,
         health=HealthService(store),
         purge=PurgeService(store, clock),
+        sample_products=SampleProductService(store.sample_products, clock),
+        visits=VisitService(make_visits(redis, store)),
     )
     rules = InputRules(settings.passwords.min_length, settings.accounts.names_required)
     due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), keys.tend)]
-    jobs = Jobs(due, store.leases, clock)
+    jobs = Jobs(due, store.leases, clock, observer)
     courier = Courier(mailroom.send_due, accounts.mail_waits)
-    return Wired(settings, store, services, rules, pool, jobs, courier)
-
-
-def make_store(settings: Settings) -> Store:
-    """The store that the settings name. A driver is imported only when it is the one: that saves its memory."""
-    if settings.store.mongo_uri is not None:
-        from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
-
-        from app.models.mongo.store import MongoStore  # noqa: PLC0415 - see above
-
-        try:
-            return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
-        except (PyMongoError, ValueError) as error:
-            raise StartError(f"MONGO_URI: {error}") from None
-    from app.models.sql.store import SqlStore  # noqa: PLC0415 - see above
-
-    if settings.store.database_url is None:
-        raise StartError("DATABASE_URL: neither it nor MONGO_URI is set")
-    try:
-        return SqlStore(settings.store.database_url.get_secret_value())
-    except ValueError as error:  # a word in the query that has to be a number, say
-        raise StartError(f"DATABASE_URL: {error}") from None
-
-
-def make_breaches(settings: Settings) -> BreachedPasswords | None:
-    """What knows the breached passwords, if the operator asks for it."""
-    if settings.passwords.breach_check is None:
-        return None
-    from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - only who asks for it needs its memory
-
-    return BreachedPasswords(settings.passwords.breach_check)
-
-
-def make_mailer(settings: Settings) -> Mailer | None:
-    """What sends mail: SMTP; in development also a folder and the console; None in production without SMTP_URL."""
-    smtp: Mailer | None = None
-    if settings.mail.smtp_url is not None:
-        from app.mail.smtp import SmtpMailer  # noqa: PLC0415 - only who sends mail needs its memory
-
-        smtp = SmtpMailer(settings.mail.smtp_url.get_secret_value(), settings.mail.sender)
-    if settings.profile == "production":
-        return smtp
-    from app.mail.maildir import MaildirMailer  # noqa: PLC0415 - see above
-
-    return MaildirMailer(settings.mail.folder, then=smtp)
+    return Wired(settings, store, redis, services, rules, pool, jobs, courier, observer, metrics, tracing)
 
 
 def make_secrets(settings: Settings) -> SecretKeys:
@@ -240,7 +233,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
     Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
     Raises StartError if it stays down, or if no secret opens the keyring in it.
     """
-    wired = build(settings)
+    wired = build(settings, watched=False)
     deadline = time.monotonic() + patience
     try:
         while True:

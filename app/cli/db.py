@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 
 from app import wiring
 from app.cli.common import failures_as_messages, is_note, wired
+from app.dependencies import StartError
 
 db = AppGroup("db", help="Bring the store up to date, or show what it lacks.")
 
@@ -17,7 +18,7 @@ def upgrade() -> None:
     with failures_as_messages():
         try:
             wiring.prepare(wired().settings, patience=0)
-        except wiring.StartError as error:
+        except StartError as error:
             raise click.ClickException(str(error)) from None
     click.echo("up to date")
 

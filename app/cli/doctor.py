@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Check the store, its indexes or migrations, the signing keys, the secret, mail, the clock and the proxies.
+    """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
     Ends with 1 if something has to be mended; warnings and notes alone end with 0.
     """
@@ -36,6 +36,8 @@ def doctor() -> None:
         ("store", _store),
         ("signing keys", _keys),
     )
+    if application.redis is not None:
+        checks = (*checks, ("redis", _redis))
     broken = False
     for name, check in checks:
         if broken:  # a store that is not right has no keys to be looked at
@@ -56,6 +58,14 @@ def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         yield "error", f"{application.store.product} does not answer: {wiring.reason_of(error)}"
     except UnusableStoreError as error:
         yield "error", f"{application.store.product}: {error}"
+
+
+def _redis(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+    try:
+        if application.redis is not None:
+            application.redis.ping()
+    except Unavailable as error:
+        yield "error", f"it does not answer: {wiring.reason_of(error)}"
 
 
 def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:

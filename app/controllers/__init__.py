@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from app.controllers import account, auth, dev_mail, docs, health, keys, pages, recovery, sessions, tokens, users
+from app.controllers import (
+    account,
+    auth,
+    dev_mail,
+    docs,
+    health,
+    keys,
+    metrics,
+    pages,
+    products,
+    recovery,
+    sessions,
+    tokens,
+    users,
+    visits,
+)
 
 ENDPOINTS = (
     auth.register,
@@ -27,12 +42,18 @@ ENDPOINTS = (
     tokens.explain,
     tokens.verify,
     users.users,
+    products.products,
+    products.my,
+    products.create,
+    products.delete,
+    visits.count,
     keys.jwks,
     health.health,
     health.auth_health,
     health.live,
     health.ready,
     health.ping,
+    metrics.metrics,
     docs.index,
     docs.openapi,
     docs.swagger,

@@ -52,7 +52,7 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     credentials = registration.register(new, call.device)
     if call.services.login.wants_verification(credentials.user):
         return UserData.of(credentials.user)
-    return TokenPair.of(call.services.sessions.open(credentials, call.device))
+    return TokenPair.of(call.services.sessions.open(credentials, call.device, "register"))
 
 
 @endpoint(

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from app.models.lease import Leases
     from app.models.login_failures import LoginFailures
     from app.models.mail_request import MailRequests
+    from app.models.sample_product import SampleProducts
     from app.models.session import Sessions
     from app.models.user import Users
+    from app.models.visits import Visits
 
 
 class UnusableStoreError(Exception):
@@ -42,6 +44,10 @@ class Store(Protocol):
     def keyrings(self) -> Keyrings: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def sample_products(self) -> SampleProducts: ...
+    @property
+    def visits(self) -> Visits: ...
 
     def prepare(self) -> None:
         """Bring the indexes or the schema up to date; idempotent, and safe when several do it at once.

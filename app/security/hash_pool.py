@@ -7,15 +7,21 @@ requests that only carry a token: what does not fit is refused at once, with 503
 from __future__ import annotations
 
 import math
+import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from app.errors import Overloaded
+from app.instrumentation import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from app.instrumentation import HashRefusal, Observer
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -27,11 +33,12 @@ class HashPool:
     Threads start with the first job: a pool may be built before a fork and used after it.
     """
 
-    def __init__(self, *, threads: int, queue: int, deadline: float) -> None:
+    def __init__(self, *, threads: int, queue: int, deadline: float, observer: Observer = NOBODY) -> None:
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password-hash")
         self._threads = threads
         self._room = threads + queue
         self._deadline = deadline
+        self._observer = observer
         self._admitted = 0
         self._lock = Lock()
 
@@ -44,21 +51,24 @@ class HashPool:
         waited for `deadline` seconds without being started: it is then never run. A job that was started in
         time is finished, since its cost is being spent anyway.
         """
-        with self._lock:
-            if self._admitted >= self._room:
-                raise self._overloaded()
-            future = self._executor.submit(function, *args, **kwargs)
-            self._admitted += 1
-        try:
-            with suppress(TimeoutError, CancelledError):
-                return future.result(timeout=self._deadline)
-            if future.cancel():
-                raise self._overloaded()
-            # A job begun in time, or a TimeoutError that the function itself raised.
-            return future.result()
-        finally:
+        queued_at = time.perf_counter()
+
+        def job() -> Result:
+            self._observer.hash_began(time.perf_counter() - queued_at)
+            return function(*args, **kwargs)
+
+        with self._observer.hashing():
             with self._lock:
-                self._admitted -= 1
+                if self._admitted >= self._room:
+                    raise self._overloaded("queue_full" if self._room else "closed")
+                self._observer.hash_queued()
+                future = self._executor.submit(copy_context().run, job)  # a trace goes on in the thread of the pool
+                self._admitted += 1
+            try:
+                return self._outcome(future)
+            finally:
+                with self._lock:
+                    self._admitted -= 1
 
     @property
     def waiting(self) -> int:
@@ -71,6 +81,16 @@ class HashPool:
             self._room = 0
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _overloaded(self) -> Overloaded:
+    def _outcome(self, future: Future[Result]) -> Result:
+        """What a job gives or raises, once it is done; Overloaded for one that did not begin within the deadline."""
+        with suppress(TimeoutError, CancelledError):
+            return future.result(timeout=self._deadline)
+        if future.cancel():
+            raise self._overloaded("deadline")
+        # A job begun in time, or a TimeoutError that the function itself raised.
+        return future.result()
+
+    def _overloaded(self, reason: HashRefusal) -> Overloaded:
+        self._observer.hash_refused(reason)
         # By then every job that is in the queue now has been answered, one way or the other.
         return Overloaded(retry_after=math.ceil(self._deadline))

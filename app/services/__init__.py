@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from app.services.profile import ProfileService
     from app.services.purge import PurgeService
     from app.services.registration import RegistrationService
+    from app.services.sample_products import SampleProductService
     from app.services.sessions import SessionService
     from app.services.verification import VerificationService
+    from app.services.visits import VisitService
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,5 @@ class Services:
     keys: Keys
     health: HealthService
     purge: PurgeService
+    sample_products: SampleProductService
+    visits: VisitService

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from app.services.credentials import CredentialService
     from app.services.devices import Device
 
+_AT_ONCE = 500
+"""Products a statement deletes, so that none takes longer than a store has to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeletionService:
@@ -81,6 +84,8 @@ class DeletionService:
     def purge(self, user_id: str) -> None:
         """Delete what hangs on a deleted user, and take all but his identifier from his audit events; idempotent."""
         self.store.sessions.end_all(user_id)
+        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+            pass
         self.store.events.anonymise(user_id)
 
     def _step_down(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.errors import SessionEnded
+from app.instrumentation import NOBODY
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.models.account import Notice
 from app.models.identifiers import comparable_email, new_id
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from app.instrumentation import Observer
     from app.mail.letters import Letters
     from app.mail.mail import Mailer
     from app.models.account import Account, CodePurpose
@@ -44,6 +46,8 @@ LONGEST_RETRY = timedelta(minutes=5)
 """A mail that is queued while another of the account waits for its retry waits with it: so that is not long."""
 GIVEN_UP_AFTER = timedelta(days=1)
 _AT_ONCE = 50
+_COUNTED = 1000
+"""Accounts, and requests, that `waiting` counts at the most."""
 _log = structlog.get_logger("latchkey.mail")
 
 
@@ -58,6 +62,7 @@ class Mailroom:
     secrets: SecretKeys
     letters: Letters
     mailer: Mailer | None
+    observer: Observer = NOBODY
 
     def send_due(self) -> int:
         """Take up everything that is due now; how many requests and accounts it was."""
@@ -67,6 +72,15 @@ class Mailroom:
         while due := self.store.users.due(self._now(), _AT_ONCE):
             done += sum(self._serve(user_id) for user_id in due)
         return done
+
+    def waiting(self) -> int:
+        """How many requests and accounts have mail that is not sent yet, those that are tried again later, too.
+
+        It counts as far as 1,000 of each. Raises Unavailable.
+        """
+        until = self._now() + max(LONGEST_RETRY, CLAIMED_FOR)
+        users, requests = self.store.users.due(until, _COUNTED), self.store.mail_requests.due(until, _COUNTED)
+        return len(users) + len(requests)
 
     def _take_up(self, request: MailRequest) -> bool:
         """Turn a request into mail, if another worker has not; True if this one did."""
@@ -191,17 +205,22 @@ class Mailroom:
         )
         now = self._now()
         try:
-            self.mailer.send(mail)
+            with self.observer.working("mail send"):
+                self.mailer.send(mail)
         except MailRefusedError as error:
+            self.observer.mail_tried("refused")
             _log.warning("mail refused", kind=notice.kind, mail_id=notice.id, cause=str(error))
         except MailFailedError as error:
             if now - notice.queued_at >= GIVEN_UP_AFTER or (expires_at is not None and expires_at <= now):
+                self.observer.mail_tried("given_up")
                 _log.warning("mail given up", kind=notice.kind, mail_id=notice.id, cause=str(error))
                 return None
             retry = now + min(FIRST_RETRY * (1 << min(attempt - 1, 20)), LONGEST_RETRY)
+            self.observer.mail_tried("failed")
             _log.warning("mail failed", kind=notice.kind, mail_id=notice.id, cause=str(error), again_at=str(retry))
             return retry
         else:
+            self.observer.mail_tried("sent")
             _log.info("mail sent", kind=notice.kind, mail_id=notice.id, user_id=owner_id)
         return None
 

@@ -12,12 +12,14 @@ from app.services.registration import RESERVED
 if TYPE_CHECKING:
     from app.models.account import Account
     from app.models.event import AuditEvent
+    from app.models.sample_product import SampleProduct, SampleProducts
     from app.models.session import Session, Sessions
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.devices import Device
 
-_EVENTS_AT_ONCE = 200
+_AT_ONCE = 200
+"""Events or products that the export reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Export:
     account: Account
     sessions: list[Session]
     events: list[AuditEvent]
+    products: list[SampleProduct]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class ProfileService:
 
     accounts: Accounts
     sessions: Sessions
+    products: SampleProducts
 
     def change(self, user_id: str, changes: Changes, device: Device) -> User:
         """The user with the new names. Raises UsernameTaken."""
@@ -77,10 +81,19 @@ class ProfileService:
         if account is None:
             raise SessionEnded
         self.accounts.audit.record(user_id, "data.exported", device)
+        sessions = self.sessions.of_user(user_id, self.accounts.clock())
+        return Export(account, sessions, self._events(user_id), self._products(user_id))
+
+    def _events(self, user_id: str) -> list[AuditEvent]:
         events: list[AuditEvent] = []
         while True:
-            page = self.accounts.audit.page(user_id, before=events[-1].id if events else None, limit=_EVENTS_AT_ONCE)
+            page = self.accounts.audit.page(user_id, before=events[-1].id if events else None, limit=_AT_ONCE)
             events += page.events
             if page.next is None:
-                break
-        return Export(account, self.sessions.of_user(user_id, self.accounts.clock()), events)
+                return events
+
+    def _products(self, user_id: str) -> list[SampleProduct]:
+        products: list[SampleProduct] = []
+        while page := self.products.page_of(user_id, after=products[-1].id if products else None, limit=_AT_ONCE):
+            products += page
+        return products

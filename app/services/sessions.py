@@ -18,6 +18,7 @@ from app.errors import (
     SessionEnded,
     Unavailable,
 )
+from app.instrumentation import NOBODY
 from app.models.identifiers import new_id
 from app.models.session import LONGEST_USER_AGENT, Principal, Session
 from app.security import refresh_tokens
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.clock import Clock
+    from app.instrumentation import Grant, Observer
     from app.models.account import Account
     from app.models.session import Sessions
     from app.models.user import Credentials, User
@@ -80,6 +82,7 @@ class SessionService:
         secrets: SecretKeys,
         clock: Clock,
         limits: SessionLimits,
+        observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
         self._accounts = accounts
@@ -87,8 +90,9 @@ class SessionService:
         self._secrets = secrets
         self._clock = clock
         self._limits = limits
+        self._observer = observer
 
-    def open(self, credentials: Credentials, device: Device) -> OpenedSession:
+    def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were verified just now.
 
         It holds only while the epoch that was read with them is the user's, so that a password that was changed in
@@ -111,7 +115,7 @@ class SessionService:
         self._sessions.open(session)
         self._sessions.trim(user.id, self._limits.most)
         self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
-        return self._tokens_of(session, replace(user, last_login_at=now), now)
+        return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -142,11 +146,11 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, held.user, now)
+                    return self._tokens_of(renewed, held.user, now, "refresh")
                 continue  # another exchange of the same token was faster: look again
             if self._is_in_grace(sent.generation, session, now):
                 self._accounts.audit.record(held.user.id, "session.repeated", device, session_id=session.id)
-                return self._tokens_of(session, held.user, now)
+                return self._tokens_of(session, held.user, now, "refresh")
             if self._sessions.end(session.id, held.user.id):
                 self._report_reuse(session, held.user, device)
             raise ReusedRefreshToken
@@ -228,11 +232,13 @@ class SessionService:
             return False
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
-    def _tokens_of(self, session: Session, user: User, now: datetime) -> OpenedSession:
-        return OpenedSession(
+    def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
+        tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(subject=user.id, session_id=session.id, roles=user.roles),
             expires_in=self._tokens.lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
             refresh_expires_in=int((session.idle_expires_at - now).total_seconds()),
         )
+        self._observer.token_issued(grant)
+        return tokens

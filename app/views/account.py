@@ -10,6 +10,7 @@ from pydantic import Field
 from app.models.cursors import cursor_behind
 from app.services.devices import device_name
 from app.views.base import View
+from app.views.products import ProductView
 from app.views.sessions import SessionView
 from app.views.users import UserView
 
@@ -78,6 +79,7 @@ class ExportDocument(View):
     waiting_mails: list[WaitingMailView]
     sessions: list[SessionView]
     events: list[EventView]
+    products: list[ProductView]
 
     @classmethod
     def of(cls, export: Export, current: str) -> ExportDocument:
@@ -98,4 +100,5 @@ class ExportDocument(View):
             ],
             sessions=[SessionView.of(session, current) for session in export.sessions],
             events=[EventView.of(event) for event in export.events],
+            products=[ProductView.of(product) for product in export.products],
         )

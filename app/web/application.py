@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.routing import UnicodeConverter
 
+from app.instrumentation import NOBODY
 from app.web import exchange
 
 if TYPE_CHECKING:
@@ -16,22 +17,27 @@ if TYPE_CHECKING:
     from werkzeug.routing import Map
 
     from app.config import Settings
+    from app.instrumentation import Observer
 
 
 class _Name(UnicodeConverter):
-    """A part of a path: without NUL, which is in the name of nothing, and which PostgreSQL refuses to look for."""
+    """A part of a path: without NUL, which is in the name of nothing, and which PostgreSQL refuses to look for.
+
+    Nor is anything named `my`: that stands for one's own things where an identifier could ("/api/products/my").
+    """
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map)
-        self.regex = r"[^/\0]+"
+        self.regex = r"(?!my\Z)[^/\0]+"
 
 
 class Application(Flask):
     """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
 
-    def __init__(self, import_name: str, settings: Settings) -> None:
+    def __init__(self, import_name: str, settings: Settings, observer: Observer = NOBODY) -> None:
         super().__init__(import_name, static_folder=None)
-        self._begin_exchange = exchange.beginner(settings)
+        self._begin_exchange = exchange.beginner(settings, observer)
+        self._observer = observer
         self.testing = settings.profile == "testing"
         self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
         # A redirect would carry the Host header of the request.
@@ -41,7 +47,9 @@ class Application(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Every request, within its exchange."""
-        return super().wsgi_app(environ, self._begin_exchange(environ, start_response))
+        begun = self._begin_exchange(environ, start_response)
+        with exchange.under_way(environ, self._observer):
+            return super().wsgi_app(environ, begun)
 
     def make_default_options_response(self) -> Response:
         """204 with the methods of the path in `Allow`."""

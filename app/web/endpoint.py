@@ -27,10 +27,11 @@ from app.web.body import read_body, read_query
 from app.web.limits import LIMITS, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pydantic import BaseModel
 
+    from app.config import Settings
     from app.inputs.fields import InputRules
     from app.models.session import Principal
     from app.models.user import User
@@ -106,6 +107,7 @@ class Endpoint:
     any_host: bool
     media_type: str
     development_only: bool
+    sample: bool
     declared: tuple[type[Failure], ...]
 
     @property
@@ -153,6 +155,7 @@ def endpoint(
     any_host: bool = False,
     media_type: str = "application/json",
     development_only: bool = False,
+    sample: bool = False,
     raises: tuple[type[Failure], ...] = (),
 ) -> Callable[[Callable[..., View | File]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
@@ -161,7 +164,8 @@ def endpoint(
     in <angle brackets> in the path; its docstring is its documentation. `returns` is what it gives back, sent with
     `status` and under the `message`; `or_else` are other ways to succeed, told apart by their types. `limit` names one
     of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS.
-    `development_only` leaves it out in production. `raises` names the failures of its own.
+    `development_only` leaves it out in production, `sample` where SAMPLES is off. `raises` names the failures of its
+    own.
     """
     method, _, path = rule.partition(" ")
 
@@ -179,10 +183,21 @@ def endpoint(
             any_host=any_host,
             media_type=media_type,
             development_only=development_only,
+            sample=sample,
             declared=raises,
         )
 
     return declare
+
+
+def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint, ...]:
+    """Those of the endpoints that these settings do not leave out."""
+    in_production, samples = settings.profile == "production", settings.server.samples
+    return tuple(
+        declared
+        for declared in endpoints
+        if not (declared.development_only and in_production) and (samples or not declared.sample)
+    )
 
 
 def install(app: Flask, endpoints: tuple[Endpoint, ...], services: Services, rules: InputRules) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -13,17 +14,21 @@ import structlog
 from flask import Flask, request
 from uuid_utils import uuid4
 
+from app import log
 from app.errors import InvalidHost
+from app.instrumentation import NOBODY
 from app.services.devices import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from ipaddress import IPv4Network, IPv6Network
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from app.config import Settings
+    from app.failure import Failure
+    from app.instrumentation import Observer
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEADERS = [
@@ -36,6 +41,7 @@ _DEFAULTS = [
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 ]
 """For replies that do not say otherwise."""
+_TRACE_CONTEXT = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 _TWO_YEARS = 63_072_000
 _KEY = "latchkey.exchange"
 _LONGEST_ADDRESS = 64
@@ -47,12 +53,17 @@ _log = structlog.get_logger("latchkey.request")
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of the request under way; `user_id` once it is authenticated."""
+    """What is known of the request under way; `user_id` once it is authenticated, `failure` once it failed.
+
+    `proxied` is whether a trusted proxy handed it over.
+    """
 
     request_id: str
     device: Device
     started: float
+    proxied: bool
     user_id: str | None = None
+    failure: Failure | None = None
 
 
 def current() -> Exchange:
@@ -61,8 +72,10 @@ def current() -> Exchange:
     return exchange
 
 
-def beginner(settings: Settings) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
-    """Gives what begins an exchange, and wraps `start_response` to end it.
+def beginner(
+    settings: Settings, observer: Observer = NOBODY
+) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
+    """Gives what begins an exchange, and wraps `start_response` to end it, which `observer` is told.
 
     It works on WSGI, outside of Flask's hooks: the same there takes three times as long, on every request.
     """
@@ -79,6 +92,7 @@ def beginner(settings: Settings) -> Callable[[WSGIEnvironment, StartResponse], S
             request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex,
             device=Device(client, environ.get("HTTP_USER_AGENT", "")),
             started=time.perf_counter(),
+            proxied=trusted,
         )
 
         def end(
@@ -86,7 +100,7 @@ def beginner(settings: Settings) -> Callable[[WSGIEnvironment, StartResponse], S
         ) -> Callable[[bytes], object]:
             names = {name for name, _ in sent}
             missing = [default for default in _DEFAULTS if default[0] not in names]
-            _log_line(environ, exchange, int(status[:3]))
+            _end(environ, exchange, int(status[:3]), observer)
             return start_response(status, [*sent, *headers, *missing, ("X-Request-ID", exchange.request_id)], exc_info)
 
         return end
@@ -94,14 +108,34 @@ def beginner(settings: Settings) -> Callable[[WSGIEnvironment, StartResponse], S
     return begin
 
 
-def _log_line(environ: WSGIEnvironment, exchange: Exchange, status: int) -> None:
-    rule, method = request.url_rule, environ["REQUEST_METHOD"]
+@contextmanager
+def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
+    """What the exchange of `environ` is answered in: every line that is logged meanwhile tells which request it is.
+
+    The trace that a request belongs to is believed of trusted proxies only: else anybody could write into those of
+    others, and have traced what he likes.
+    """
+    exchange: Exchange = environ[_KEY]
+    named = _TRACE_CONTEXT.items() if exchange.proxied else ()
+    carried = {name: environ[key] for name, key in named if key in environ}
+    with (
+        observer.answering(environ["PATH_INFO"], carried) as facts,
+        log.telling({"request_id": exchange.request_id, **facts}),
+    ):
+        yield
+
+
+def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Observer) -> None:
+    """Log the exchange, and tell of it who looks on."""
+    rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - exchange.started
+    route = rule.rule if rule else None
+    observer.exchange_ended(method, route, status, exchange.failure, seconds)
     _log.info(
         "request",
         method=method if len(method) <= 16 else "?",  # noqa: PLR2004 - a method has few letters
-        route=rule.rule if rule else None,
+        route=route,
         status=status,
-        ms=round((time.perf_counter() - exchange.started) * 1000, 2),
+        ms=round(seconds * 1000, 2),
         request_id=exchange.request_id,
         user_id=exchange.user_id,
         ip=exchange.device.ip,

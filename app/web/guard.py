@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from app.config.values import is_loopback
@@ -19,8 +20,11 @@ from app.errors import (
 from app.services.permissions import PERMISSIONS, permissions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flask import Request
 
+    from app.config.values import Network
     from app.models.session import Principal
     from app.services import Services
 
@@ -87,12 +91,29 @@ def is_on_this_machine(request: Request) -> bool:
 
     Such a name, because a page from elsewhere could have its own name lead here, and read what is answered.
     """
-    environ = request.environ
-    if any(_FORWARDING.fullmatch(name) for name in environ):
-        return False
-    peer = environ.get("REMOTE_ADDR", "").removeprefix("::ffff:")  # IPv4 on a socket of IPv6 (RFC 4291 section 2.5.5.2)
     host = re.sub(r":\d+$", "", request.host).strip("[]")
-    return is_loopback(peer) and is_loopback(host)
+    return not _came_by_proxy(request) and is_loopback(_peer(request)) and is_loopback(host)
+
+
+def comes_straight_from(networks: Iterable[Network], request: Request) -> bool:
+    """Whether the client is in one of these networks, and came by no proxy, trusted or not."""
+    try:
+        peer = ip_address(_peer(request))
+    except ValueError:  # a socket of Unix has no address
+        return False
+    return not _came_by_proxy(request) and any(peer in network for network in networks)
+
+
+def _came_by_proxy(request: Request) -> bool:
+    return any(_FORWARDING.fullmatch(name) for name in request.environ)
+
+
+def _peer(request: Request) -> str:
+    """The address at the other end of the connection, as IPv4 if that is mapped into IPv6.
+
+    A socket of IPv6 gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
+    """
+    return str(request.environ.get("REMOTE_ADDR", "")).removeprefix("::ffff:")
 
 
 def bearer(request: Request) -> str | None:

@@ -29,8 +29,11 @@ _TAGS = {
     "sessions": "Renew, show and end sessions.",
     "tokens": "What others ask about access tokens.",
     "users": "The list of users.",
+    "products": "A sample of what an application builds on the service: products, each its owner's.",
+    "visits": "A sample, too: a count of visits.",
     "keys": "The keys that verify access tokens.",
     "health": "Signs of life.",
+    "metrics": "What is measured, for Prometheus.",
     "docs": "What the service says about itself.",
 }
 _HEADERS: dict[str, Any] = {
@@ -66,6 +69,7 @@ class Specification:
     def _document(self) -> dict[str, Any]:
         references, definitions = models_json_schema(_models(self._endpoints), ref_template=_REFERENCE)
         paths: dict[str, dict[str, Any]] = {}
+        used = {_tag(declared) for declared in self._endpoints}
         for declared in self._endpoints:
             path = re.sub(r"<(\w+)>", r"{\1}", declared.path)
             paths.setdefault(path, {})[declared.method.lower()] = _operation(declared, references)
@@ -78,7 +82,7 @@ class Specification:
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": self._public_url}],
-            "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+            "tags": [{"name": name, "description": text} for name, text in _TAGS.items() if name in used],
             "paths": paths,
             "components": {
                 "schemas": definitions["$defs"],
@@ -116,7 +120,7 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
     summary, _, description = (declared.function.__doc__ or "").partition("\n")
     operation: dict[str, Any] = {
         "operationId": declared.name,
-        "tags": [declared.name.partition(".")[0]],
+        "tags": [_tag(declared)],
         "summary": summary.strip(),
         "description": _described(declared, description),
         "responses": _responses(declared, references),
@@ -131,6 +135,11 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
     if declared.access.authenticated:
         operation["security"] = [{"bearer": []}, {"x-access-token": []}]
     return operation
+
+
+def _tag(declared: Endpoint) -> str:
+    """That of its controller."""
+    return declared.name.partition(".")[0]
 
 
 def _described(declared: Endpoint, description: str) -> str:

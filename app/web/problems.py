@@ -45,6 +45,7 @@ def install(app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset
     public_url = settings.server.public_url
 
     def _reply(failure: Failure) -> Response:
+        exchange.current().failure = failure
         if request.path.rstrip("/") in pages and _accepted(_ON_PAGES) == _ON_PAGES[0]:
             made = as_page(failure)
             return Response(made.content, failure.status, made.headers, content_type=made.media_type)
@@ -88,6 +89,7 @@ def as_page(failure: Failure, template: str = "failure.html", **facts: object) -
 
 def as_form(failure: Failure, template: str, **facts: object) -> File:
     """The failure beside the form that led to it, so that it can be sent again."""
+    exchange.current().failure = failure
     _note_cause(failure)
     return as_page(failure, template, **facts)
 

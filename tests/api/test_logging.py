@@ -40,6 +40,21 @@ def test_a_request_is_one_line_that_says_what_happened(service: Service, logged:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
 
 
+def test_whatever_is_logged_within_a_request_tells_its_id_and_the_work_in_the_background_tells_none(
+    service: Service, logged: Logged
+) -> None:
+    account = service.register()
+    response = service.login(account.email)
+    service.wired.services.mailroom.send_due()
+
+    lines = logged()
+    of_login = [line for line in lines if line.get("request_id") == response.headers["X-Request-ID"]]
+    assert [line["event"] for line in of_login] == ["event", "request"]
+    assert of_login[0]["action"] == "session.opened"
+    assert all(("request_id" in line) == (line["event"] in {"event", "request"}) for line in lines)
+    assert lines[-1]["event"] == "mail sent"
+
+
 def test_who_asked_is_told_once_he_is_known(service: Service, logged: Logged) -> None:
     account = service.register()
     service.get("/auth/me", token=account.token)

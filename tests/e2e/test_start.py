@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app import config, wiring
+from app.dependencies import StartError
 from tests.e2e.clients import PATIENCE, bearer, me, register
 from tests.e2e.conftest import setting_of
 from tests.e2e.settings import in_production, in_testing, new_secret
@@ -125,7 +126,7 @@ def test_a_store_that_is_down_at_the_start_is_waited_for(own_server: MongoServer
 def test_a_store_that_stays_down_is_given_up_with_one_line(setting: dict[str, str], product: str) -> None:
     port = free_port()
     address = {name: url.format(port=port) for name, url in setting.items()}
-    with pytest.raises(wiring.StartError) as failed:
+    with pytest.raises(StartError) as failed:
         wiring.prepare(config.load(in_production(**address), dotenv=None), patience=0)
 
     line = str(failed.value)

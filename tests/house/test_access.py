@@ -36,6 +36,11 @@ ACCESS = {
     "POST /auth/email/undo": EVERYBODY,
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
+    "GET /api/products": EVERYBODY,
+    "GET /api/products/my": WHO_LOGGED_IN,
+    "POST /api/products": WHO_LOGGED_IN,
+    "DELETE /api/products/<product_id>": WHO_LOGGED_IN,
+    "GET /api/count": WHO_LOGGED_IN,
     "POST /auth/refresh": EVERYBODY,
     "POST /auth/logout": WHO_LOGGED_IN,
     "GET /auth/sessions": WHO_LOGGED_IN,
@@ -48,6 +53,7 @@ ACCESS = {
     "GET /health/live": EVERYBODY,
     "GET /health/ready": EVERYBODY,
     "GET /api/ping": EVERYBODY,
+    "GET /metrics": EVERYBODY,
     "GET /": EVERYBODY,
     "GET /openapi.json": EVERYBODY,
     "GET /swagger/": EVERYBODY,
@@ -65,17 +71,23 @@ ACCESS = {
 """Who may call each endpoint: a word, or the name of a permission."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
-EXAMPLES = {"<code>": "not_found", "<name>": "pages.css", "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"}
+EXAMPLES = {
+    "<code>": "not_found",
+    "<name>": "pages.css",
+    "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a",
+    "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
+}
 ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PATCH": 200, "DELETE": 404}
 """What each method gives to who may call it: a body has a wrong field, and what is to be deleted does not exist."""
 OTHERS = {
     "DELETE /auth/me": 422,
+    "GET /metrics": 404,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
 }
-"""What is answered instead: the password is missing, and a form is no JSON."""
-ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping"}
+"""What is answered instead: the password is missing, nobody is in METRICS_ALLOW, and a form is no JSON."""
+ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping", "GET /metrics"}
 
 
 def permits(role: str | None, rule: str) -> bool:

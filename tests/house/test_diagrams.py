@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from app.models.login_failures import FailureCount
 from app.models.mail_request import MailRequest, PendingRegistration
 from app.models.mongo.indexes import INDEXES
 from app.models.mongo.store import MongoStore
+from app.models.sample_product import SampleProduct
 from app.models.session import Session
 from app.models.sql.schema import METADATA
 from app.models.user import User
@@ -134,6 +136,8 @@ def documents() -> dict[str, dict[str, Any]]:
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
+    store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW))
+    store.visits.add_one()
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
 
@@ -147,13 +151,14 @@ def least() -> dict[str, dict[str, Any]]:
     store.users.add(Account(user, None))
     found = {"users": database["users"].find_one()}
     store.sessions.open(Session("s", "u", 0, b"seed", 0, NOW, NOW, NOW, NOW, "127.0.0.1", "curl"))
+    store.sample_products.add(SampleProduct("p", "u", "Lamp", Decimal("19.99"), None, NOW))
     store.users.save(account)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None))
     found["mail_requests"] = database["mail_requests"].find_one()
     store.mail_requests.remove("m")
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
-    names = ("users", "sessions", "mail_requests", "events")
+    names = ("users", "sessions", "mail_requests", "events", "sample_products")
     return _with_embedded({name: database[name].find_one() for name in names}) | found
 
 

@@ -27,18 +27,23 @@ TEXTS = {
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 }
 EXPECTED = {
-    "CHANGELOG.md", "README.md", "SECURITY.md", "docs/api_endpoints.md", "docs/architecture.md",
-    "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md", "docs/operations.md",
-    "docs/overview.md", "docs/performance.md", "docs/sequence_flows.md",
+    "CHANGELOG.md", "README.md", "SECURITY.md", "docs/api_endpoints.md", "docs/architecture.md", "docs/build-on-it.md",
+    "docs/capacity.md", "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md",
+    "docs/forward-auth.md", "docs/monitoring.md", "docs/operations.md", "docs/overview.md", "docs/performance.md",
+    "docs/sequence_flows.md",
 }  # fmt: skip
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 SETTINGS = {name: field for fields in definitions().values() for name, field in fields.items()}
 NO_SETTINGS = {
     "HTTP_PORT", "TEST_MONGO_URI", "COMPOSE_EDGE_NETWORK", "MONGO_INITDB_DATABASE", "MONGO_INITDB_ROOT_PASSWORD",
-    "MONGO_INITDB_ROOT_USERNAME",
+    "MONGO_INITDB_ROOT_USERNAME", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+    "FALLBACKS_NUMBER", "MONGO_NUMBER", "SECRET_KEY_NUMBER", "SMTP_NUMBER", "TLS_NUMBER",
+    "APP_PORT", "COMPOSE_MONITORING_NETWORK", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_PORT", "MARIADB_PASSWORD",
+    "POSTGRES_PASSWORD", "PROMETHEUS_PORT",
 }  # fmt: skip
-"""Names that compose and the tests read."""
+"""Names that compose, OpenTelemetry's packages and the tests read."""
 
 each_document = pytest.mark.parametrize("document", TEXTS)
 

@@ -63,6 +63,18 @@ def test_an_event_is_one_json_object_in_a_line(configure: Callable[..., Path]) -
     assert b"\x1b" not in file.read_bytes()
 
 
+def test_facts_are_told_by_every_line_meanwhile_unless_it_has_its_own(configure: Callable[..., Path]) -> None:
+    file = configure()
+
+    with log.telling({"request_id": "7"}):
+        structlog.get_logger("a").info("ours")
+        structlog.get_logger("a").info("its own", request_id="8")
+        logging.getLogger("a.library").warning("theirs")
+    structlog.get_logger("a").info("later")
+
+    assert [line.get("request_id") for line in lines(file)] == ["7", "8", "7", None]
+
+
 def test_a_lone_surrogate_does_not_stop_the_log(configure: Callable[..., Path]) -> None:
     file = configure()
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from app import config, create_app, wiring
+from app import config, create_app, dependencies, wiring
+from app.dependencies import StartError
 from app.errors import Unavailable
+from app.models.redis.visits import RedisVisits
 from app.models.sql.store import SqlStore
-from app.wiring import StartError, reason_of
+from app.wiring import reason_of
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 
@@ -49,11 +51,15 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
         config.load(SETTINGS | {"MONGO_URI": "mongodb://203.0.113.1/x"}, dotenv=None),
         config.load(SETTINGS | {"DATABASE_URL": "postgresql://latchkey@203.0.113.1/latchkey"}, dotenv=None),
         config.load(SETTINGS | {"DATABASE_URL": "mysql://latchkey@203.0.113.1/latchkey"}, dotenv=None),
+        settings_of(nowhere, REDIS_URL="redis://203.0.113.1/0"),
+        settings_of(nowhere, OTEL_EXPORTER_OTLP_ENDPOINT="http://203.0.113.1:4318"),
     ):
-        wiring.build(settings).close()
+        wired = wiring.build(settings)
+        begun = set(threads_alive()) - before
+        wired.close()
+        assert begun == set(), settings
 
     assert not nowhere.parent.exists()
-    assert set(threads_alive()) == before
 
 
 @pytest.mark.parametrize(
@@ -66,9 +72,20 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
     ],
 )
 def test_the_store_is_the_one_that_the_settings_name(setting: dict[str, str], product: str) -> None:
-    store = wiring.make_store(config.load(SETTINGS | setting, dotenv=None))
+    store = dependencies.make_store(config.load(SETTINGS | setting, dotenv=None))
 
     assert store.product == product
+    store.close()
+
+
+def test_visits_are_counted_in_redis_where_the_settings_name_one(tmp_path: Path) -> None:
+    in_store, in_redis = settings_of(tmp_path / "x.db"), settings_of(tmp_path / "x.db", REDIS_URL="redis://203.0.113.1")
+    store = dependencies.make_store(in_store)
+
+    assert dependencies.make_visits(dependencies.make_redis(in_store), store) is store.visits
+    assert isinstance(dependencies.make_visits(dependencies.make_redis(in_redis), store), RedisVisits)
+    with pytest.raises(StartError, match=r"^REDIS_URL: "):
+        dependencies.make_redis(settings_of(tmp_path / "x.db", REDIS_URL="redis://203.0.113.1?socket_timeout=x"))
     store.close()
 
 
@@ -247,7 +264,7 @@ def test_after_the_end_no_thread_is_left(open_store: Callable[[], SqlStore]) -> 
     wired.close()
     wired.services.health._executor.shutdown(wait=True)  # noqa: SLF001 - to wait for what `close` does not wait for
 
-    assert set(threads_alive()) == before
+    assert set(threads_alive()) <= before
 
 
 def test_the_reason_is_one_line() -> None:

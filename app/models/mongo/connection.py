@@ -54,6 +54,8 @@ class Connection:
     login_failures: Collection[Document]
     keyrings: Collection[Document]
     leases: Collection[Document]
+    sample_products: Collection[Document]
+    visits: Collection[Document]
 
     def __init__(self, uri: str, database: str, client: MongoClient[Document] | None) -> None:
         """`client` is used instead of one for `uri`; it has to give aware datetimes."""
@@ -84,6 +86,8 @@ class Connection:
         self.login_failures = self.database["login_failures"]
         self.keyrings = self.database["keyrings"]
         self.leases = self.database["leases"]
+        self.sample_products = self.database["sample_products"]
+        self.visits = self.database["visits"]
 
 
 @contextmanager

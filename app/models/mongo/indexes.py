@@ -49,6 +49,8 @@ INDEXES: Final = (
     Index("mail_requests", "due_at"),
     Index("mail_requests", "email_key"),
     Index("events", "user_id", newest_first=True),
+    # Read from its end: the oldest come first.
+    Index("sample_products", "owner_id", newest_first=True),
     # For the purge.
     Index("sessions", "expires_at"),
     Index("sessions", "idle_expires_at"),

@@ -15,8 +15,10 @@ from app.models.mongo.keyring import MongoKeyrings
 from app.models.mongo.lease import MongoLeases
 from app.models.mongo.login_failures import MongoLoginFailures
 from app.models.mongo.mail_request import MongoMailRequests
+from app.models.mongo.sample_product import MongoSampleProducts
 from app.models.mongo.session import MongoSessions
 from app.models.mongo.user import MongoUsers
+from app.models.mongo.visits import MongoVisits
 from app.models.store import UnusableStoreError
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class MongoStore:
         self.login_failures = MongoLoginFailures(self._connection)
         self.keyrings = MongoKeyrings(self._connection)
         self.leases = MongoLeases(self._connection)
+        self.sample_products = MongoSampleProducts(self._connection)
+        self.visits = MongoVisits(self._connection)
 
     def prepare(self) -> None:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, String, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Numeric, String, Text, TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -54,6 +55,19 @@ class _Naive(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+class _Cents(TypeDecorator[Decimal]):
+    """An amount with two places as SQLite keeps it: in whole hundredths, since its fractions are binary floats."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else int(value.scaleb(2))
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else Decimal(value).scaleb(-2)
+
+
 INSTANT: TypeEngine[datetime] = (
     DateTime(timezone=True).with_variant(_Iso(), "sqlite").with_variant(_Naive(), "mysql", "mariadb")
 )
@@ -61,3 +75,6 @@ INSTANT: TypeEngine[datetime] = (
 
 LONG_TEXT: TypeEngine[str] = Text().with_variant(Text(2**24 - 1), "mysql", "mariadb")
 """A text of up to 16 MiB; MySQL's plain TEXT ends at 64 KiB."""
+
+PRICE: TypeEngine[Decimal] = Numeric(12, 2).with_variant(_Cents(), "sqlite")
+"""An amount of at most ten digits before the point and two behind it, exact."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -18,9 +19,9 @@ from sqlalchemy import (
 )
 
 from app.models.session import LONGEST_USER_AGENT
-from app.models.sql.columns import INSTANT, LONG_TEXT, exact
+from app.models.sql.columns import INSTANT, LONG_TEXT, PRICE, exact
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The revision of `migrations/` that makes exactly these tables."""
 
 ON_MYSQL: Final[dict[str, Any]] = {
@@ -161,5 +162,32 @@ LEASES: Final = Table(
     Column("job", exact(64), primary_key=True),
     Column("holder", exact(128), nullable=False),
     Column("until", INSTANT, nullable=False),
+    **ON_MYSQL,
+)
+
+SAMPLE_PRODUCTS: Final = Table(
+    "sample_products",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # As for sessions: the purge of a deleted user deletes his products, and none outlives him in any case.
+    Column(
+        "owner_id",
+        exact(36),
+        ForeignKey("users.id", name="sample_products_of_user", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("name", String(100), nullable=False),
+    Column("price", PRICE, nullable=False),
+    Column("description", String(1000)),
+    Column("created_at", INSTANT, nullable=False),
+    Index("sample_products_by_owner", "owner_id", "id"),
+    **ON_MYSQL,
+)
+
+VISITS: Final = Table(
+    "visits",
+    METADATA,
+    Column("name", exact(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
     **ON_MYSQL,
 )

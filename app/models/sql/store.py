@@ -16,9 +16,11 @@ from app.models.sql.login_failures import SqlLoginFailures
 from app.models.sql.mail_request import SqlMailRequests
 from app.models.sql.products import product_of
 from app.models.sql.revision import revision_of
+from app.models.sql.sample_product import SqlSampleProducts
 from app.models.sql.schema import REVISION
 from app.models.sql.session import SqlSessions
 from app.models.sql.user import SqlUsers
+from app.models.sql.visits import SqlVisits
 from app.models.store import UnusableStoreError
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class SqlStore:
         self.login_failures = SqlLoginFailures(self._database)
         self.keyrings = SqlKeyrings(self._database)
         self.leases = SqlLeases(self._database)
+        self.sample_products = SqlSampleProducts(self._database)
+        self.visits = SqlVisits(self._database)
 
     def prepare(self) -> None:
         """Bring the schema up to date.

@@ -10,12 +10,15 @@ from app import config, wiring
 from app.models.sql.store import SqlStore
 from app.security.secret_keys import RootKey
 from tests.api.service import SETTINGS
+from tests.servers.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
+
+    from tests.servers.redis import RedisServer
 
 OTHER = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
 NEVER = "hB7cN2vM9xZ4kJ6gF1dS8aP3oI5uY0tR-eW_qL"
@@ -173,3 +176,19 @@ def test_production_without_a_mail_server_is_told_what_that_means(
         "note    mail: SMTP_URL is not set: no mail is sent, so nobody can verify an address or reset a password",
         *(f"warning mail: {warning}" for warning in warnings),
     ]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_redis_is_asked_where_there_is_one(flask: Callable[..., Result], redis_server: RedisServer) -> None:
+    result = flask("doctor", REDIS_URL=redis_server.url)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].split() == ["ok", "redis"]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_redis_that_does_not_answer_is_told(flask: Callable[..., Result]) -> None:
+    result = flask("doctor", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1].startswith("error   redis: it does not answer: ")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.instrumentation import Observer
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.services.mailroom import CLAIMED_FOR, FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.instrumentation import MailOutcome
     from app.mail.mail import Mail
     from app.models.account import Account
     from app.services.mailroom import Mailroom
@@ -198,3 +200,48 @@ def test_the_links_begin_with_the_public_url(start: Callable[..., Instance], off
     instance.register(email=EMAIL)
     replace(instance.services.mailroom, mailer=office).send_due()
     assert "https://auth.example.com/verify-email#token=" in office.taken[0].text
+
+
+class Witness(Observer):
+    """Writes down what came of each mail."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[MailOutcome] = []
+
+    def mail_tried(self, outcome: MailOutcome) -> None:
+        self.outcomes.append(outcome)
+
+
+def test_what_came_of_each_mail_is_told(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    witness = Witness()
+    mailroom = replace(mailroom, observer=witness)
+    accounts, user_id = mailroom.accounts, instance.register(email=EMAIL)
+    mailroom.send_due()
+    accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
+    office.failure = MailFailedError("no answer")
+    mailroom.send_due()
+    clock.now += GIVEN_UP_AFTER
+    mailroom.send_due()
+    office.failure = MailRefusedError("no such mailbox")
+    instance.register("eve", email="eve@example.com")
+    mailroom.send_due()
+    assert witness.outcomes == ["sent", "failed", "given_up", "refused"]
+
+
+def test_mail_waits_until_it_was_sent(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    assert mailroom.waiting() == 0
+    instance.register(email=EMAIL)
+    instance.services.credentials.forget("nobody@example.com")
+    assert mailroom.waiting() == 2
+    office.failure = MailFailedError("no answer")
+    for _ in range(10):  # however long the next try is off
+        mailroom.send_due()
+        assert mailroom.waiting() == 1
+        clock.now += LONGEST_RETRY
+    office.failure = None
+    mailroom.send_due()
+    assert mailroom.waiting() == 0

@@ -1,0 +1,53 @@
+"""A sample: products, which everybody sees and whose owners make and delete them."""
+
+from __future__ import annotations
+
+from app.errors import NotFound, Unavailable
+from app.inputs.pages import Page
+from app.inputs.products import CreateProduct
+from app.services.sample_products import NewProduct
+from app.views.base import Nothing
+from app.views.products import ProductData, ProductList
+from app.web.endpoint import Call, endpoint
+from app.web.guard import authenticated, public
+
+
+@endpoint("GET /api/products", access=public, query=Page, returns=ProductList, sample=True, raises=(Unavailable,))
+def products(call: Call, page: Page) -> ProductList:
+    """The products of all users, the oldest first."""
+    return ProductList.of(call.services.sample_products.page(after=page.cursor, limit=page.limit))
+
+
+@endpoint("GET /api/products/my", access=authenticated, query=Page, returns=ProductList, sample=True)
+def my(call: Call, page: Page) -> ProductList:
+    """The user's own products, the oldest first."""
+    return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
+
+
+@endpoint(
+    "POST /api/products",
+    access=authenticated,
+    body=CreateProduct,
+    returns=ProductData,
+    status=201,
+    message="Product created",
+    sample=True,
+)
+def create(call: Call, body: CreateProduct) -> ProductData:
+    """Make a product, which is the user's own. It is deleted with the account."""
+    new = NewProduct(body.name, body.price, body.description)
+    return ProductData.of(call.services.sample_products.create(call.user.id, new))
+
+
+@endpoint(
+    "DELETE /api/products/<product_id>",
+    access=authenticated,
+    returns=Nothing,
+    message="Product deleted",
+    sample=True,
+    raises=(NotFound,),
+)
+def delete(call: Call, product_id: str) -> Nothing:
+    """Delete one of the user's own products. That of another user answers like one that does not exist."""
+    call.services.sample_products.delete(product_id, call.user.id)
+    return Nothing()

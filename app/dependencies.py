@@ -1,0 +1,107 @@
+"""What an instance depends on outside of its process, as the settings name it: the store, mail, other services.
+
+A driver is imported only when it is the one: that saves its memory. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.version import __version__
+
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.mail.mail import Mailer
+    from app.metrics.exposition import Metrics
+    from app.models.redis.connection import RedisConnection
+    from app.models.store import Store
+    from app.models.visits import Visits
+    from app.security.breaches import BreachedPasswords
+    from app.tracing import Tracing
+
+
+class StartError(Exception):
+    """The service cannot start; the text is one line that says what to do."""
+
+
+def make_store(settings: Settings) -> Store:
+    """The store that the settings name. A driver is imported only when it is the one: that saves its memory."""
+    if settings.store.mongo_uri is not None:
+        from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
+
+        from app.models.mongo.store import MongoStore  # noqa: PLC0415 - see above
+
+        try:
+            return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
+        except (PyMongoError, ValueError) as error:
+            raise StartError(f"MONGO_URI: {error}") from None
+    from app.models.sql.store import SqlStore  # noqa: PLC0415 - see above
+
+    if settings.store.database_url is None:
+        raise StartError("DATABASE_URL: neither it nor MONGO_URI is set")
+    try:
+        return SqlStore(settings.store.database_url.get_secret_value())
+    except ValueError as error:  # a word in the query that has to be a number, say
+        raise StartError(f"DATABASE_URL: {error}") from None
+
+
+def make_redis(settings: Settings) -> RedisConnection | None:
+    """The Redis server that the settings name, if they name one."""
+    if settings.store.redis_url is None:
+        return None
+    from app.models.redis.connection import RedisConnection  # noqa: PLC0415 - see above
+
+    try:
+        return RedisConnection(settings.store.redis_url.get_secret_value())
+    except ValueError as error:  # a word in the query that has to be a number, say
+        raise StartError(f"REDIS_URL: {error}") from None
+
+
+def make_visits(redis: RedisConnection | None, store: Store) -> Visits:
+    """What counts visits: Redis where there is one, else the store."""
+    if redis is None:
+        return store.visits
+    from app.models.redis.visits import RedisVisits  # noqa: PLC0415 - see above
+
+    return RedisVisits(redis)
+
+
+def make_breaches(settings: Settings) -> BreachedPasswords | None:
+    """What knows the breached passwords, if the operator asks for it."""
+    if settings.passwords.breach_check is None:
+        return None
+    from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - only who asks for it needs its memory
+
+    return BreachedPasswords(settings.passwords.breach_check)
+
+
+def make_mailer(settings: Settings) -> Mailer | None:
+    """What sends mail: SMTP; in development also a folder and the console; None in production without SMTP_URL."""
+    smtp: Mailer | None = None
+    if settings.mail.smtp_url is not None:
+        from app.mail.smtp import SmtpMailer  # noqa: PLC0415 - only who sends mail needs its memory
+
+        smtp = SmtpMailer(settings.mail.smtp_url.get_secret_value(), settings.mail.sender)
+    if settings.profile == "production":
+        return smtp
+    from app.mail.maildir import MaildirMailer  # noqa: PLC0415 - see above
+
+    return MaildirMailer(settings.mail.folder, then=smtp)
+
+
+def make_metrics(settings: Settings) -> Metrics | None:
+    """What is measured, if there is anybody who may read it."""
+    if not settings.monitoring.metrics_allow:
+        return None
+    from app.metrics.exposition import Metrics  # noqa: PLC0415 - only who measures needs its memory
+
+    return Metrics(__version__)
+
+
+def make_tracing(settings: Settings, store: Store) -> Tracing | None:
+    """What tells a collector of requests, if the operator has one."""
+    if settings.monitoring.otlp_endpoint is None:
+        return None
+    from app.tracing import Tracing  # noqa: PLC0415 - only who traces needs its memory
+
+    return Tracing(settings.monitoring.otlp_endpoint, store.product)

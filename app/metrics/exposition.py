@@ -1,0 +1,69 @@
+"""What is measured, in the forms that Prometheus reads."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from app.metrics.counts import Counts
+from app.metrics.mail_queue import MailQueue
+from app.metrics.sharing import Sharing
+from app.metrics.workers import WorkerUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Metrics:
+    """Everything that is measured, of all workers where they share it, else of this process."""
+
+    def __init__(self, version: str) -> None:
+        """`version` is that of the service."""
+        self._sharing = Sharing.begun
+        self._registry = CollectorRegistry()
+        if self._sharing is None:
+            self.counts = Counts(self._registry)
+            self._registry.register(WorkerUsage(lambda: {"0": os.getpid()}))
+        else:
+            self.counts = Counts(None)
+            self._registry.register(self._sharing)
+            self._registry.register(WorkerUsage(self._sharing.workers))
+        self._registry.register(_BuildInfo(version))
+        self._mail_queue: MailQueue | None = None
+
+    def watch_mail(self, count: Callable[[], int]) -> None:
+        """Show what `count` gives as the length of the queue of mails."""
+        self._mail_queue = MailQueue(count)
+        self._registry.register(self._mail_queue)
+
+    def start(self) -> None:
+        """Be seen as a worker; belongs behind the fork."""
+        if self._sharing is not None:
+            self._sharing.mine()
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Everything, and its media type: OpenMetrics for who accepts it (`Accept`), else Prometheus's older text."""
+        if "application/openmetrics-text" in accept:
+            return openmetrics.generate_latest(self._registry), openmetrics.CONTENT_TYPE_LATEST
+        return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._mail_queue is not None:
+            self._mail_queue.close()
+
+
+class _BuildInfo:
+    """A collector of what runs."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def collect(self) -> Iterable[Metric]:
+        info = GaugeMetricFamily("latchkey_build_info", "The version that runs.", labels=["version"])
+        info.add_metric([self._version], 1)
+        return [info]

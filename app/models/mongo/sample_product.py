@@ -1,0 +1,66 @@
+"""Products in MongoDB: a document each, with the fields of `SampleProduct`; the price is a Decimal128."""
+
+from __future__ import annotations
+
+from bson import Decimal128
+from pymongo import ASCENDING
+
+from app.models.mongo.connection import Connection, Document, answering, without_none
+from app.models.mongo.purge import purge
+from app.models.sample_product import SampleProduct
+
+
+class MongoSampleProducts:
+    """`app.models.sample_product.SampleProducts` on MongoDB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @answering()
+    def add(self, product: SampleProduct) -> bool:
+        document = {
+            "_id": product.id,
+            "owner_id": product.owner_id,
+            "name": product.name,
+            "price": Decimal128(product.price),
+            "description": product.description,
+            "created_at": product.created_at,
+        }
+        self._connection.sample_products.insert_one(without_none(document))
+        # The owner after it: the purge of a deleted user either finds the product, or has made him deleted by now.
+        owner = {"_id": product.owner_id, "status": "active"}
+        if self._connection.users.find_one(owner, {"_id": 1}) is not None:
+            return True
+        self._connection.sample_products.delete_one({"_id": product.id})
+        return False
+
+    def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
+        return self._page({}, after, limit)
+
+    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
+        return self._page({"owner_id": owner_id}, after, limit)
+
+    @answering()
+    def remove(self, product_id: str, owner_id: str) -> bool:
+        return self._connection.sample_products.delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
+
+    @answering()
+    def remove_some_of(self, owner_id: str, limit: int) -> int:
+        return purge(self._connection.sample_products, {"owner_id": owner_id}, limit)
+
+    @answering()
+    def _page(self, whose: Document, after: str | None, limit: int) -> list[SampleProduct]:
+        behind: Document = {} if after is None else {"_id": {"$gt": after}}
+        found = self._connection.sample_products.find(whose | behind).sort("_id", ASCENDING).limit(limit)
+        return [_product_of(document) for document in found]
+
+
+def _product_of(document: Document) -> SampleProduct:
+    return SampleProduct(
+        document["_id"],
+        document["owner_id"],
+        document["name"],
+        document["price"].to_decimal(),
+        document.get("description"),
+        document["created_at"],
+    )

@@ -1,0 +1,1 @@
+"""What lies in Redis where `REDIS_URL` is set: counts that would only cost the store."""

@@ -1,0 +1,45 @@
+"""Products: the sample of what an application keeps for its users, one owner each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SampleProduct:
+    """One product; `price` has at most two places and is at most 10^9."""
+
+    id: str
+    owner_id: str
+    name: str
+    price: Decimal
+    description: str | None
+    created_at: datetime
+
+
+class SampleProducts(Protocol):
+    """The verbs of a store for products. Each raises `Unavailable` when the store does not answer."""
+
+    def add(self, product: SampleProduct) -> bool:
+        """Keep a new product if its owner is an active user; whether he was.
+
+        Of an owner who is deleted at the same time nothing remains: the deletion finds the product, or this finds
+        him deleted.
+        """
+
+    def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
+        """Up to `limit` products of all owners in the order of their identifiers, those behind `after`."""
+
+    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
+        """The same for the products of one owner."""
+
+    def remove(self, product_id: str, owner_id: str) -> bool:
+        """Delete a product of this owner; whether there was one."""
+
+    def remove_some_of(self, owner_id: str, limit: int) -> int:
+        """Delete up to `limit` products of an owner; how many they were."""

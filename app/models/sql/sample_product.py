@@ -1,0 +1,69 @@
+"""Products in SQL: a row each."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from app.models.sample_product import SampleProduct
+from app.models.sql.schema import SAMPLE_PRODUCTS, USERS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from app.models.sql.database import Database
+
+_FIELDS: Final = tuple(field.name for field in fields(SampleProduct))
+_COLUMNS: Final = SAMPLE_PRODUCTS.c
+_OF_OWNER: Final = _COLUMNS.owner_id == bindparam("owner")
+
+# The owner's row is held until the product is kept: who deletes him waits, and then finds it.
+_OWNER: Final = (
+    select(USERS.c.id).where(USERS.c.id == bindparam("owner"), USERS.c.status == "active").with_for_update(read=True)
+)
+_ADD: Final = insert(SAMPLE_PRODUCTS)
+_PAGE: Final = (
+    select(*(_COLUMNS[name] for name in _FIELDS))
+    .where(_COLUMNS.id > bindparam("after"))
+    .order_by(_COLUMNS.id)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_OWNER: Final = _PAGE.where(_OF_OWNER)
+_REMOVE: Final = delete(SAMPLE_PRODUCTS).where(_COLUMNS.id == bindparam("product"), _OF_OWNER)
+_SOME_OF_OWNER: Final = select(_COLUMNS.id).where(_OF_OWNER).limit(bindparam("limit"))
+_REMOVE_THESE: Final = delete(SAMPLE_PRODUCTS).where(_COLUMNS.id.in_(bindparam("ids", expanding=True)))
+
+
+class SqlSampleProducts:
+    """`app.models.sample_product.SampleProducts` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, product: SampleProduct) -> bool:
+        row = {name: getattr(product, name) for name in _FIELDS}
+
+        def write(connection: Connection) -> bool:
+            if connection.scalar(_OWNER, {"owner": product.owner_id}) is None:
+                return False
+            connection.execute(_ADD, row)
+            return True
+
+        return self._database.write(write)
+
+    def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
+        rows = self._database.rows(_PAGE, {"after": after or "", "limit": limit})
+        return [SampleProduct(*row) for row in rows]
+
+    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
+        rows = self._database.rows(_PAGE_OF_OWNER, {"owner": owner_id, "after": after or "", "limit": limit})
+        return [SampleProduct(*row) for row in rows]
+
+    def remove(self, product_id: str, owner_id: str) -> bool:
+        return self._database.change(_REMOVE, {"product": product_id, "owner": owner_id}) == 1
+
+    def remove_some_of(self, owner_id: str, limit: int) -> int:
+        ids = [row[0] for row in self._database.rows(_SOME_OF_OWNER, {"owner": owner_id, "limit": limit})]
+        return self._database.change(_REMOVE_THESE, {"ids": ids}) if ids else 0

@@ -1,0 +1,68 @@
+"""Products: everybody sees them, and each belongs to the user who made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.errors import NotFound, SessionEnded
+from app.models.identifiers import new_id
+from app.models.sample_product import SampleProduct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from app.clock import Clock
+    from app.models.sample_product import SampleProducts
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """What a user says of a product: valid by `inputs`."""
+
+    name: str
+    price: Decimal
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """Some products, the oldest first; `next` is the identifier to go on behind, None at the end."""
+
+    products: Sequence[SampleProduct]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleProductService:
+    """Lists, makes and deletes products."""
+
+    products: SampleProducts
+    clock: Clock
+
+    def page(self, *, after: str | None, limit: int) -> ProductPage:
+        """Up to `limit` products of all users, those behind `after`."""
+        # One more than asked for tells whether there is a next page.
+        return _page(self.products.page(after=after, limit=limit + 1), limit)
+
+    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> ProductPage:
+        """The same for the products of one user."""
+        return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
+
+    def create(self, owner_id: str, new: NewProduct) -> SampleProduct:
+        """Keep a new product; raises SessionEnded if its owner was deleted or disabled meanwhile."""
+        product = SampleProduct(new_id(), owner_id, new.name, new.price, new.description, self.clock())
+        if not self.products.add(product):
+            raise SessionEnded
+        return product
+
+    def delete(self, product_id: str, owner_id: str) -> None:
+        """Delete one of the user's own products; raises NotFound if there is none, or it is another's."""
+        if not self.products.remove(product_id, owner_id):
+            raise NotFound
+
+
+def _page(found: Sequence[SampleProduct], limit: int) -> ProductPage:
+    page = found[:limit]
+    return ProductPage(page, page[-1].id if len(found) > limit else None)

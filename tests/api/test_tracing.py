@@ -1,0 +1,83 @@
+"""What the collector is told on each kind of store: of requests that go well, and of those that do not."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.service import PASSWORD, Service, Start
+from tests.servers.otlp import Collector, Span, collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def told() -> Iterator[Collector]:
+    """A collector; afterwards OpenTelemetry's packages complain as they did before."""
+    sdk = logging.getLogger("opentelemetry")
+    before = (sdk.handlers[:], sdk.propagate)
+    with collector() as running:
+        yield running
+    sdk.handlers[:], sdk.propagate = before
+
+
+@pytest.fixture
+def service(start: Start, told: Collector) -> Iterator[Service]:
+    """An instance that tells the collector."""
+    service = start(OTEL_EXPORTER_OTLP_ENDPOINT=told.url)
+    assert service.wired.tracing is not None
+    service.wired.tracing.start()
+    yield service
+    service.wired.tracing.close()
+
+
+def spans(service: Service, told: Collector) -> list[Span]:
+    """All that was told, once nothing is left to tell."""
+    assert service.wired.tracing is not None
+    service.wired.tracing.close()
+    return told.spans
+
+
+def test_a_request_with_a_token_is_one_call_of_the_store(service: Service, told: Collector) -> None:
+    service.get("/auth/me", token=service.register().token)
+
+    (me,) = [span for span in spans(service, told) if span.name == "GET /auth/me"]
+    (call,) = told.inside(me)
+    assert (call.name, call.kind) == ("sessions.principal", "CLIENT")
+    assert call.attributes == {"db.system.name": service.wired.store.product.lower()}
+
+
+def test_what_a_client_did_wrong_is_no_error_of_the_service(service: Service, told: Collector) -> None:
+    account = service.register()
+    service.post("/auth/register", {"email": account.email, "password": PASSWORD})
+    service.login(account.email, "no, this is not it")
+
+    conflict, refused = [span for span in spans(service, told) if span.parent == ""][1:]
+    assert conflict.attributes["http.response.status_code"] == 409
+    assert refused.attributes["http.response.status_code"] == 401
+    assert not [span for span in told.spans if span.failed or "error.type" in span.attributes]
+
+
+def test_a_fault_is_told_by_its_kind_and_not_by_its_words(service: Service, told: Collector) -> None:
+    account = service.register()
+    service.database.break_users()
+    assert service.get("/auth/me", token=account.token).status_code == 500
+
+    (me,) = [span for span in spans(service, told) if span.name == "GET /auth/me"]
+    assert me.failed
+    assert me.attributes["error.type"] == "internal_error"
+    (call,) = told.inside(me)
+    assert call.failed
+    assert call.attributes["error.type"].isidentifier()
+    assert [span.said for span in told.spans] == [[]] * len(told.spans)
+
+
+def test_a_request_that_waits_for_nothing_has_no_parts(service: Service, told: Collector) -> None:
+    service.get("/auth/me")
+
+    (span,) = spans(service, told)
+    assert span.name == "GET /auth/me"
+    assert span.attributes["http.response.status_code"] == 401
