@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from app.metrics.exposition import Metrics
     from app.models.redis.connection import RedisConnection
     from app.models.store import Store
+    from app.models.visits import Visits
     from app.tracing import Tracing
 
 SECRET_FILE = Path("instance/secret_key")
@@ -132,8 +133,82 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     observer = together(metrics.counts if metrics else None, tracing)
     if observer is not NOBODY:
         store = observed(store, observer)
-    secrets = make_secrets(settings)
     blocklist.load()  # before the fork, so that the workers share it
+    pool = HashPool(
+        threads=settings.passwords.hash_threads,
+        queue=settings.passwords.hash_queue,
+        deadline=settings.passwords.hash_deadline_seconds,
+        observer=observer,
+    )
+    services = _services(settings, clock, store, visits=make_visits(redis, store), pool=pool, observer=observer)
+    if metrics is not None:
+        metrics.watch_mail(services.mailroom.waiting)
+    due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), services.keys.tend)]
+    return Wired(
+        settings=settings,
+        store=store,
+        redis=redis,
+        services=services,
+        input_rules=InputRules(settings.passwords.min_length, settings.accounts.names_required),
+        hash_pool=pool,
+        jobs=Jobs(due, store.leases, clock, observer),
+        courier=Courier(services.mailroom.send_due, services.mailroom.accounts.mail_waits),
+        observer=observer,
+        metrics=metrics,
+        tracing=tracing,
+    )
+
+
+def _services(
+    settings: Settings, clock: Clock, store: Store, *, visits: Visits, pool: HashPool, observer: Observer
+) -> Services:
+    secrets, mailer = make_secrets(settings), make_mailer(settings)
+    keys, tokens = _keys_and_tokens(settings, clock, store, secrets)
+    hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
+    passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
+    audit = Audit(store.events, clock, timedelta(days=settings.accounts.audit_days))
+    accounts = Accounts(store.users, store.held_emails, store.mail_requests, audit, clock, mailing=mailer is not None)
+    sessions = SessionService(
+        sessions=store.sessions,
+        accounts=accounts,
+        tokens=tokens,
+        secrets=secrets,
+        clock=clock,
+        limits=_session_limits(settings),
+        observer=observer,
+    )
+    throttle = Throttle(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
+    guesses = Throttle(store.login_failures, secrets, clock, of="code guesses", delay=delay_of_codes)
+    codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
+    credentials = CredentialService(accounts, passwords, throttle, codes)
+    roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
+    registration = RegistrationService(accounts, passwords, roles, hides_accounts=hides)
+    email_change = EmailChangeService(accounts, credentials, codes, hides)
+    deletion = DeletionService(store, accounts, credentials)
+    letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
+    verified = settings.accounts.require_verified_email
+    return Services(
+        registration=registration,
+        login=LoginService(store.users, passwords, sessions, throttle, require_verified_email=verified),
+        sessions=sessions,
+        verification=VerificationService(accounts, codes, email_change, registration, deletion),
+        credentials=credentials,
+        email_change=email_change,
+        profile=ProfileService(accounts, store.sessions, store.sample_products),
+        deletion=deletion,
+        audit=audit,
+        mailroom=Mailroom(store, accounts, codes, deletion, secrets, letters, mailer, observer),
+        directory=DirectoryService(store.users, settings.accounts.user_directory),
+        explain=ExplainService(tokens, store.sessions, clock),
+        keys=keys,
+        health=HealthService(store),
+        purge=PurgeService(store, clock),
+        sample_products=SampleProductService(store.sample_products, clock),
+        visits=VisitService(visits),
+    )
+
+
+def _keys_and_tokens(settings: Settings, clock: Clock, store: Store, secrets: SecretKeys) -> tuple[Keys, AccessTokens]:
     life = timedelta(seconds=settings.tokens.access_token_seconds) + LEEWAY
     keys = Keys(store.keyrings, secrets, settings.tokens.jwt_algorithm, clock, token_life=life)
     tokens = AccessTokens(
@@ -143,78 +218,17 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         keys=keys,
         clock=clock,
     )
-    pool = HashPool(
-        threads=settings.passwords.hash_threads,
-        queue=settings.passwords.hash_queue,
-        deadline=settings.passwords.hash_deadline_seconds,
-        observer=observer,
+    return keys, tokens
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        idle=settings.tokens.refresh_idle_seconds,
+        absolute=settings.tokens.refresh_absolute_seconds,
+        grace=settings.tokens.refresh_grace_seconds,
+        most=settings.tokens.sessions_per_user,
+        fresh=settings.accounts.reauth_seconds,
     )
-    hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
-    passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
-    mailer = make_mailer(settings)
-    audit = Audit(store.events, clock, timedelta(days=settings.accounts.audit_days))
-    accounts = Accounts(store.users, store.held_emails, store.mail_requests, audit, clock, mailing=mailer is not None)
-    sessions = SessionService(
-        sessions=store.sessions,
-        accounts=accounts,
-        tokens=tokens,
-        secrets=secrets,
-        clock=clock,
-        limits=SessionLimits(
-            idle=settings.tokens.refresh_idle_seconds,
-            absolute=settings.tokens.refresh_absolute_seconds,
-            grace=settings.tokens.refresh_grace_seconds,
-            most=settings.tokens.sessions_per_user,
-            fresh=settings.accounts.reauth_seconds,
-        ),
-        observer=observer,
-    )
-    throttle = Throttle(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
-    guesses = Throttle(store.login_failures, secrets, clock, of="code guesses", delay=delay_of_codes)
-    codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
-    credentials = CredentialService(accounts, passwords, throttle, codes)
-    registration = RegistrationService(
-        accounts,
-        passwords,
-        settings.accounts.default_roles,
-        hides_accounts=settings.accounts.hide_accounts,
-    )
-    email_change = EmailChangeService(accounts, credentials, codes, settings.accounts.hide_accounts)
-    deletion = DeletionService(store, accounts, credentials)
-    letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
-    mailroom = Mailroom(store, accounts, codes, deletion, secrets, letters, mailer, observer)
-    if metrics is not None:
-        metrics.watch_mail(mailroom.waiting)
-    services = Services(
-        registration=registration,
-        login=LoginService(
-            store.users,
-            passwords,
-            sessions,
-            throttle,
-            require_verified_email=settings.accounts.require_verified_email,
-        ),
-        sessions=sessions,
-        verification=VerificationService(accounts, codes, email_change, registration, deletion),
-        credentials=credentials,
-        email_change=email_change,
-        profile=ProfileService(accounts, store.sessions, store.sample_products),
-        deletion=deletion,
-        audit=audit,
-        mailroom=mailroom,
-        directory=DirectoryService(store.users, settings.accounts.user_directory),
-        explain=ExplainService(tokens, store.sessions, clock),
-        keys=keys,
-        health=HealthService(store),
-        purge=PurgeService(store, clock),
-        sample_products=SampleProductService(store.sample_products, clock),
-        visits=VisitService(make_visits(redis, store)),
-    )
-    rules = InputRules(settings.passwords.min_length, settings.accounts.names_required)
-    due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), keys.tend)]
-    jobs = Jobs(due, store.leases, clock, observer)
-    courier = Courier(mailroom.send_due, accounts.mail_waits)
-    return Wired(settings, store, redis, services, rules, pool, jobs, courier, observer, metrics, tracing)
 
 
 def make_secrets(settings: Settings) -> SecretKeys:
