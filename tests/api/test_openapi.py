@@ -30,6 +30,7 @@ REQUIRED = {
     "POST /auth/refresh": [],
     "POST /auth/logout": [],
     "POST /auth/explain": ["token"],
+    "POST /api/products": ["name", "price"],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
 ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify"}
