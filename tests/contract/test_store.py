@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from app.models.account import Account
 from app.models.event import AuditEvent
 from app.models.identifiers import new_id
 from app.models.mail_request import MailRequest
+from app.models.sample_product import SampleProduct
 from app.models.session import Session
 from app.models.store import Store
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
@@ -22,6 +24,7 @@ from tests.servers.process import wait_until
 KEY = "0" * 64
 USER = a_user(email="ada@example.org", username="ada")
 REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
+PRODUCT = SampleProduct(new_id(), USER.id, "Lamp", Decimal("19.90"), None, NOW)
 
 VERBS: dict[str, Callable[[Store], object]] = {
     "ping": lambda store: store.ping(),
@@ -69,6 +72,12 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "login_failures.purge": lambda store: store.login_failures.purge(NOW, 10),
     "keyrings.load": lambda store: store.keyrings.load(),
     "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
+    "sample_products.add": lambda store: store.sample_products.add(PRODUCT),
+    "sample_products.page": lambda store: store.sample_products.page(after=None, limit=10),
+    "sample_products.page_of": lambda store: store.sample_products.page_of(USER.id, after=None, limit=10),
+    "sample_products.remove": lambda store: store.sample_products.remove(PRODUCT.id, USER.id),
+    "sample_products.remove_some_of": lambda store: store.sample_products.remove_some_of(USER.id, 10),
+    "visits.add_one": lambda store: store.visits.add_one(),
     "leases.take": lambda store: store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE),
 }
 REPOSITORIES = {name for name, part in vars(Store).items() if isinstance(part, property)} - {"product"}
