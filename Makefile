@@ -5,9 +5,13 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 5000
 export HOST PORT
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+# sed passes on whole lines, so that those of two lanes do not mix.
+LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench tools coverage
+.PHONY: help run test test-inside test-served lint format bench tools coverage
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,8 +19,18 @@ help: ## show what can be made
 run: .venv/.run ## serve on http://localhost:5000, on an embedded database (HOST=, PORT= change that)
 	FLASK_ENV=development $(BIN)/gunicorn --config gunicorn.conf.py app.wsgi:app
 
-test: .venv/.dev ## run the tests
+test: .venv/.dev ## run all tests, in two lanes side by side (PYTEST_ARGS=tests/unit runs only these)
+ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
+	$(MAKE) --no-print-directory --keep-going --jobs 2 test-inside test-served
+endif
+
+test-inside: .venv/.dev
+	$(LANE) tests/unit tests/house tests/api tests/contract | sed -u ''
+
+test-served: .venv/.dev
+	$(LANE) tests/e2e tests/servers | sed -u ''
 
 coverage: .venv/.dev ## run the tests and show what of app/ they reach
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)

@@ -1,6 +1,7 @@
 """Modules are short, say what they are for, and import one way only."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,9 @@ def test_only_the_settings_read_the_environment(module: Path) -> None:
     nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
     of_os = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os"}
     assert not of_os & {"environ", "environb", "getenv"} or module.is_relative_to(ROOT / "app" / "config")
+
+
+def test_each_folder_of_tests_is_run_by_one_lane_of_make_test() -> None:
+    run = re.findall(r"\btests/(\w+)\b", " ".join(re.findall(r"\$\(LANE\) (.*?) \|", (ROOT / "Makefile").read_text())))
+    holding = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert sorted(run) == sorted(holding)
