@@ -7,6 +7,8 @@ PORT ?= 5000
 export HOST PORT
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
+# Two lanes side by side; with two cores one after the other, since the servers of the tests need cores as well.
+LANES ?= $(shell [ "$$(nproc)" -gt 2 ] && echo 2 || echo 1)
 # sed passes on whole lines, so that those of two lanes do not mix.
 LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
 
@@ -19,11 +21,11 @@ help: ## show what can be made
 run: .venv/.run ## serve on http://localhost:5000, on an embedded database (HOST=, PORT= change that)
 	FLASK_ENV=development $(BIN)/gunicorn --config gunicorn.conf.py app.wsgi:app
 
-test: .venv/.dev ## run all tests, in two lanes side by side (PYTEST_ARGS=tests/unit runs only these)
+test: .venv/.dev ## run all tests (PYTEST_ARGS=tests/unit runs only these)
 ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
-	$(MAKE) --no-print-directory --keep-going --jobs 2 test-inside test-served
+	$(MAKE) --no-print-directory --keep-going --jobs $(LANES) test-inside test-served
 endif
 
 test-inside: .venv/.dev
