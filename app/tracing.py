@@ -69,8 +69,11 @@ class Tracing(Observer):
     """
 
     def __init__(self, endpoint: str, product: str) -> None:
-        """`endpoint` is the address of the collector, `product` what people call the store. Opens nothing."""
-        self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
+        """`endpoint` is the address of the collector, without a slash at its end, `product` what people call the store.
+
+        Opens nothing.
+        """
+        self._exporter = OTLPSpanExporter(f"{endpoint}/v1/traces")
         self._store = {DB_SYSTEM_NAME: product.lower()}
         self._provider: TracerProvider | None = None
         self._tracer: Tracer = NoOpTracer()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.api.service import PASSWORD, Service, Start
-from tests.servers.otlp import Collector, Span, collector
+from tests.servers.otlp import Collector, Span, collector_of_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def told() -> Iterator[Collector]:
-    """A collector; afterwards OpenTelemetry's packages complain as they did before."""
-    sdk = logging.getLogger("opentelemetry")
-    before = (sdk.handlers[:], sdk.propagate)
-    with collector() as running:
+    with collector_of_this_process() as running:
         yield running
-    sdk.handlers[:], sdk.propagate = before
 
 
 @pytest.fixture

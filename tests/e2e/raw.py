@@ -12,6 +12,24 @@ from typing import Any
 PATIENCE = 20.0
 """Seconds without a byte after which the server is taken to keep the connection."""
 
+MISREAD = [
+    ("Content-Length: 4", "Transfer-Encoding: chunked"),
+    ("Transfer-Encoding: chunked", "Content-Length: 4"),
+    ("Content-Length: 4", "Content-Length: 4"),
+    ("Content-Length: 4", "Content-Length: 5"),
+    ("Content-Length: 4, 4",),
+    ("Content-Length: +4",),
+    ("Content-Length: -4",),
+    ("Content-Length: 0x4",),
+    ("Content-Length: 4 4",),
+    ("Content-Length:",),
+    ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    ("Transfer-Encoding : chunked",),
+    ("X-Null: a\x00b",),
+    (": no name",),
+]
+"""Headers that two servers could read in two ways, or that are none: each is refused wherever it is sent."""
+
 
 @dataclass(frozen=True)
 class Reply:

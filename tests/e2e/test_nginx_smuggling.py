@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.foreign import Foreign, foreign
 from tests.e2e.front import UNLIMITED, front
-from tests.e2e.raw import PATIENCE, one, request, talk
+from tests.e2e.raw import MISREAD, PATIENCE, one, request, talk
 from tests.servers.process import Server
 
 pytestmark = pytest.mark.timeout(60)
@@ -42,28 +42,15 @@ def behind(module_service: Foreign) -> Foreign:
 @pytest.mark.parametrize(
     "lines",
     [
-        ("Content-Length: 4", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", "Content-Length: 4"),
-        ("Content-Length: 4", "Content-Length: 4"),
-        ("Content-Length: 4", "Content-Length: 5"),
-        ("Content-Length: 4, 4",),
-        ("Content-Length: +4",),
-        ("Content-Length: -4",),
-        ("Content-Length: 0x4",),
-        ("Content-Length: 4 4",),
-        ("Content-Length:",),
+        *MISREAD,
         ("Content-Length: " + "9" * 40,),
         ("Content-Length : 4",),
-        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding : chunked",),
         ("Transfer-Encoding\t: chunked",),
         ("Transfer-Encoding:", " chunked"),
         ("X-Folded: a", " Content-Length: 4"),
         ("X-Folded: a", "\tContent-Length: 4"),
-        ("X-Null: a\x00b",),
         ("X-\x00Null: a",),
         ("X-Return: a\rContent-Length: 4",),
-        (": no name",),
         ("X-Long: " + "a" * 9000,),
         tuple(f"X-{number}: {'a' * 8000}" for number in range(5)),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.raw import one, request, talk
+from tests.e2e.raw import MISREAD, one, request, talk
 from tests.servers.service import Service
 
 pytestmark = pytest.mark.timeout(90)
@@ -19,34 +19,21 @@ SMUGGLED = request("GET /health")
 @pytest.mark.parametrize(
     "lines",
     [
-        ("Content-Length: 4", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", "Content-Length: 4"),
-        ("Content-Length: 4", "Content-Length: 4"),
-        ("Content-Length: 4", "Content-Length: 5"),
-        ("Content-Length: 4, 4",),
-        ("Content-Length: +4",),
-        ("Content-Length: -4",),
-        ("Content-Length: 0x4",),
-        ("Content-Length: 4 4",),
-        ("Content-Length:",),
+        *MISREAD,
         ("Content-Length: \N{SUPERSCRIPT TWO}",),
         ("Content-Length: " + "9" * 5000,),
         ("Transfer-Encoding: chunked, chunked",),
-        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
         ("Transfer-Encoding: identity",),
         ("Transfer-Encoding: chunked, gzip",),
         ("Transfer-Encoding: \x0bchunked",),
-        ("Transfer-Encoding : chunked",),
         ("Transfer-Encoding:\r\n chunked",),
         ("Host: evil.example",),
         ("Host: localhost",),
         ("Content-Type: text/plain", "Content-Type: application/json"),
         ("X-Folded: a\r\n b",),
         ("X-Bare: a\nContent-Length: 4",),
-        ("X-Null: a\x00b",),
         ("X-Return: a\rb",),
         ("no colon",),
-        (": no name",),
     ],
     ids=lambda lines: " | ".join(lines)[:50].encode("unicode_escape").decode(),
 )

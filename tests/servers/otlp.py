@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -150,3 +151,13 @@ def _span_of(sent: SentSpan, resource: dict[str, Any]) -> Span:
 def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
     """Attributes by name; each is a text, a number or a truth."""
     return {one.key: getattr(one.value, one.value.WhichOneof("value") or "string_value") for one in attributes}
+
+
+@contextmanager
+def collector_of_this_process() -> Iterator[Collector]:
+    """A collector for what is traced here; afterwards OpenTelemetry's packages complain as they did before."""
+    sdk = logging.getLogger("opentelemetry")
+    before = (sdk.handlers[:], sdk.propagate)
+    with collector() as running:
+        yield running
+    sdk.handlers[:], sdk.propagate = before

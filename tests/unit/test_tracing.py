@@ -18,7 +18,7 @@ from app.mail.mail import MailFailedError
 from app.security.hash_pool import HashPool
 from app.tracing import COMPLAIN_EVERY, Tracing
 from tests.api.service import SETTINGS
-from tests.servers.otlp import Collector, collector
+from tests.servers.otlp import Collector, collector_of_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,12 +31,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def told() -> Iterator[Collector]:
-    """A collector; afterwards OpenTelemetry's packages complain as they did before."""
-    sdk = logging.getLogger("opentelemetry")
-    before = (sdk.handlers[:], sdk.propagate)
-    with collector() as running:
+    with collector_of_this_process() as running:
         yield running
-    sdk.handlers[:], sdk.propagate = before
 
 
 @pytest.fixture

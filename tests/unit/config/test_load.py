@@ -321,3 +321,8 @@ def test_reading_settings_loads_no_driver() -> None:
 
 def test_the_public_names_are_importable_from_the_package() -> None:
     assert isinstance(load(DEVELOPMENT, None), Settings)
+
+
+def test_the_address_of_a_collector_may_end_with_a_slash() -> None:
+    settings = load(DEVELOPMENT | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318/"}, None)
+    assert settings.monitoring.otlp_endpoint == "http://localhost:4318"
