@@ -14,6 +14,7 @@ from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from app import deadline
 from app.errors import Overloaded
 from app.instrumentation import NOBODY
 
@@ -57,7 +58,7 @@ class HashPool:
             self._observer.hash_began(time.perf_counter() - queued_at)
             return function(*args, **kwargs)
 
-        with self._observer.hashing():
+        with self._observer.hashing(), deadline.paused():
             with self._lock:
                 if self._admitted >= self._room:
                     raise self._overloaded("queue_full" if self._room else "closed")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.routing import UnicodeConverter
 
+from app import deadline
 from app.instrumentation import NOBODY
 from app.web import exchange
 
@@ -48,7 +49,7 @@ class Application(Flask):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Every request, within its exchange."""
         begun = self._begin_exchange(environ, start_response)
-        with exchange.under_way(environ, self._observer):
+        with deadline.begin(deadline.REQUEST_SECONDS), exchange.under_way(environ, self._observer):
             return super().wsgi_app(environ, begun)
 
     def make_default_options_response(self) -> Response:
