@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 RUN python -m venv --without-pip /venv
 COPY requirements.txt .
 RUN pip --disable-pip-version-check --no-cache-dir --python /venv/bin/python install \
-      --no-compile --only-binary :all: --requirement requirements.txt
+      --no-compile --only-binary :all: --require-hashes --requirement requirements.txt
 
 WORKDIR /srv
 COPY gunicorn.conf.py ./

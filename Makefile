@@ -11,9 +11,14 @@ SHELL := bash
 LANES ?= $(shell [ "$$(nproc)" -gt 2 ] && echo 2 || echo 1)
 # sed passes on whole lines, so that those of two lanes do not mix.
 LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
+# Only what has a hash in requirements*.txt is installed: a package that was exchanged on its way is refused.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# For every platform and each supported Python at once; what is locked already stays, unless LOCK has --upgrade.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-inside test-served lint format bench tools coverage
+.PHONY: help run test test-inside test-served lint format bench tools coverage lock upgrade
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +55,16 @@ format: .venv/.dev ## mend what can be mended by itself
 bench: .venv/.dev ## measure, as ratios to a bare Flask (docs/performance.md)
 	$(BIN)/python -m bench
 
+lock: | .venv/bin/uv ## write requirements*.txt from requirements*.in; versions that are locked stay
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) --constraint requirements.txt requirements-dev.in -o requirements-dev.txt
+
+upgrade: LOCK += --upgrade
+upgrade: lock ## the same, with the newest versions
+
+.venv/bin/uv: # not .venv/.dev itself: what a merge has left of requirements-dev.txt may be what has to be mended
+	$(MAKE) --no-print-directory .venv/.dev
+
 tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, kustomize
 	tests/servers/mongo-java-server/build.sh
 	tests/tools/examples.sh express
@@ -64,9 +79,9 @@ tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json
 	$(PYTHON) -m venv .venv
 
 .venv/.run: .venv/bin/python requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 .venv/.dev: .venv/.run requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
 	touch $@

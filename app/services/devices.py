@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from app.models.session import LONGEST_USER_AGENT
+
+_PRODUCT = re.compile(r"[A-Za-z][\w+-]{0,31}(?=[/ ]|$)", re.ASCII)
+_LIBRARIES = {
+    "apache-httpasyncclient": "Apache HttpClient",
+    "apache-httpclient": "Apache HttpClient",
+    "go-http-client": "Go",
+    "guzzlehttp": "Guzzle",
+    "insomnia": "Insomnia",
+    "java-http-client": "Java HttpClient",
+    "node": "Node.js",
+    "node-fetch": "Node.js fetch",
+    "okhttp": "OkHttp",
+    "postmanruntime": "Postman",
+    "python-httpx": "Python HTTPX",
+    "python-urllib": "Python urllib",
+    "python-urllib3": "Python urllib3",
+    "undici": "Node.js undici",
+}
+"""HTTP libraries whose own names say less to people, or which ua-parser does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +43,20 @@ class Device:
 
 @lru_cache(maxsize=512)
 def device_name(user_agent: str) -> str:
-    """What a person would call the device: "Firefox on Linux"; "unknown" for what nobody knows."""
+    """What a person would call the device: "Firefox on Linux", "curl"; "unknown" for what says nothing of itself."""
     from ua_parser import parse  # noqa: PLC0415 - its tables take memory that most workers never need
 
     seen = parse(user_agent)
-    program = seen.user_agent.family if seen.user_agent else None
-    system = seen.os.family if seen.os else None
-    return " on ".join(filter(None, (program, system))) or "unknown"
+    product = _product(user_agent)
+    program = _LIBRARIES.get(product.lower()) or (seen.user_agent.family if seen.user_agent else product)
+    system = seen.os.family if seen.os else ""
+    return " on ".join(dict.fromkeys(filter(None, (program, system)))) or "unknown"
+
+
+def _product(user_agent: str) -> str:
+    """The product that the header begins with, as RFC 9110 section 10.1.5 has it, if that says anything.
+
+    Every browser calls itself Mozilla. Names with a dot are left out: in a mail they could become a link.
+    """
+    product = _PRODUCT.match(user_agent)
+    return product[0] if product and product[0] != "Mozilla" else ""
