@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,10 +17,10 @@ from app import log
 from app.errors import InvalidHost
 from app.instrumentation import NOBODY
 from app.services.devices import Device
+from app.web.forwarding import client_finder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from ipaddress import IPv4Network, IPv6Network
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,8 +43,6 @@ _DEFAULTS = [
 _TRACE_CONTEXT = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 _TWO_YEARS = 63_072_000
 _KEY = "latchkey.exchange"
-_LONGEST_ADDRESS = 64
-"""Characters; so that what is remembered of hostile headers stays small."""
 _LONGEST_HOST = 260
 """Characters: a name of 253 (RFC 1035 section 2.3.4), a dot and a port."""
 _log = structlog.get_logger("latchkey.request")
@@ -80,13 +77,12 @@ def beginner(
     It works on WSGI, outside of Flask's hooks: the same there takes three times as long, on every request.
     """
     server = settings.server
-    client_of = _client_finder(server.trusted_proxies)
+    client_of = client_finder(server.trusted_proxies)
     https = server.public_url.startswith("https:")
     headers = [*_HEADERS, *([("Strict-Transport-Security", f"max-age={_TWO_YEARS}")] if https else [])]
 
     def begin(environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
-        peer = environ.get("REMOTE_ADDR", "")
-        trusted, client = client_of(peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
+        trusted, client = client_of(environ)
         sent_id = environ.get("HTTP_X_REQUEST_ID", "") if trusted else ""
         exchange = environ[_KEY] = Exchange(
             request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex,
@@ -150,53 +146,6 @@ def check_hosts(app: Flask, settings: Settings, exempt: frozenset[str]) -> None:
     def check_host() -> None:
         if not host_is_allowed(request.environ.get("HTTP_HOST", "")) and request.endpoint not in exempt:
             raise InvalidHost
-
-
-def _client_finder(
-    proxies: tuple[IPv4Network | IPv6Network, ...],
-) -> Callable[[str, str], tuple[bool, str]]:
-    """Gives, for the peer's address and X-Forwarded-For, whether the peer is trusted, and the client's address.
-
-    The client is the last address in the chain that is not a trusted proxy: what stands before it, anybody could
-    have written.
-    """
-
-    @lru_cache(maxsize=4096)
-    def look_up(text: str) -> tuple[str | None, bool]:
-        """An address in its usual form, None for what is none; and whether it is a trusted proxy's."""
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return None, False
-        plain = _plain(address)
-        return str(plain), any(address in network or plain in network for network in proxies)
-
-    def client_of(peer: str, forwarded_for: str) -> tuple[bool, str]:
-        known, trusted = look_up(peer)
-        client = known or peer
-        if not trusted:
-            return False, client
-        for hop in reversed(forwarded_for.split(",")):
-            text = hop.strip()
-            address, trusted = look_up(text) if len(text) <= _LONGEST_ADDRESS else (None, False)
-            if address is None:
-                break
-            client = address
-            if not trusted:
-                break
-        return True, client
-
-    return client_of
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An address without a zone (fe80::1%eth0), in which anything can stand; as IPv4 if that is mapped into IPv6.
-
-    A socket that listens on :: gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
-    """
-    if isinstance(address, IPv4Address):
-        return address
-    return address.ipv4_mapped or IPv6Address(int(address))
 
 
 def _host_check(allowed: tuple[str, ...]) -> Callable[[str], bool]:

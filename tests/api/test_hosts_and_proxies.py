@@ -143,9 +143,10 @@ def test_a_peer_that_is_no_trusted_proxy_is_not_believed(behind: Service) -> Non
         ("unknown", "10.0.0.1"),
         ("203.0.113.9, unknown", "10.0.0.1"),
         ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
-        ("203.0.113.9, 10.0.0.2,", "10.0.0.1"),
+        ("203.0.113.9, 10.0.0.2,", "203.0.113.9"),
         ("<script>", "10.0.0.1"),
-        ("203.0.113.9:4711", "10.0.0.1"),
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db9::9]:4711, 10.0.0.2:80", "2001:db9::9"),
         ("203.0.113.300", "10.0.0.1"),
         (",".join(["203.0.113.9"] * 5000), "203.0.113.9"),
     ],
@@ -157,9 +158,16 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
 
 
 def test_other_headers_are_not_believed_even_from_a_trusted_proxy(behind: Service) -> None:
-    others = {name: value for name, value in FORGED.items() if name != "HTTP_X_FORWARDED_FOR"}
+    others = {name: value for name, value in FORGED.items() if name not in {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"}}
     assert client_of(behind, "10.0.0.1", **others) == "10.0.0.1"
     assert client_of(behind, "10.0.0.1", "203.0.113.77", **others) == "203.0.113.77"
+
+
+def test_forwarded_names_the_client_where_a_trusted_proxy_sends_nothing_else(behind: Service) -> None:
+    header = {"HTTP_FORWARDED": 'for=198.51.100.1, for="[2001:db9::9]:4711";proto=https'}
+    assert client_of(behind, "10.0.0.1", **header) == "2001:db9::9"
+    assert client_of(behind, "10.0.0.1", "203.0.113.77", **header) == "203.0.113.77"
+    assert client_of(behind, "198.51.100.1", **header) == "198.51.100.1"
 
 
 def test_no_forwarding_header_changes_a_reply(behind: Service) -> None:

@@ -30,6 +30,31 @@ MISREAD = [
 ]
 """Headers that two servers could read in two ways, or that are none: each is refused wherever it is sent."""
 
+ODD_PATHS = [
+    "/admin", "/admin/", "/admin/users", "/%61dmin/users", "/%61%64%6d%69%6e", "/ADMIN/users",
+    # Dotted, and encoded once or twice.
+    "/admin/users/..%2f..%2frobots.txt", "/admin/..%2frobots.txt", "/admin/%2e%2e/robots.txt",
+    "/admin/%2e%2e%2frobots.txt", "/admin%2f..%2frobots.txt", "/admin/../robots.txt", "/admin/./../robots.txt",
+    "/x/../admin/users", "/x/%2e%2e/admin/users", "/x/..%2fadmin", "/x%2f..%2fadmin%2fusers", "/./admin", "/.%2fadmin",
+    "/robots.txt/../admin/users", "/robots.txt%2f..%2fadmin", "/robots.txt/..%2fadmin/users", "/robots.txt/.",
+    "/%252e%252e/admin", "/x/%252e%252e%252fadmin", "/%2561dmin/users", "/admin/%252e%252e%252frobots.txt",
+    # Doubled.
+    "//admin/users", "/%2fadmin/users", "///admin", "/x//..//admin", "//x/../admin", "/admin//..//robots.txt",
+    "/admin/x//..%2f..%2frobots.txt", "//robots.txt", "/%2f/robots.txt",
+    # With what ends a path, or a segment of it, for somebody.
+    "/;/admin/users", "/;x/admin", "/admin;/users", "/admin;x=y/users", "/x/..;/admin/users", "/admin/..;/robots.txt",
+    "/robots.txt;/../admin", "/robots.txt;/..%2fadmin/users", "/robots.txt/..;/admin", "/%3b/admin", "/x/..%3b/admin",
+    "/robots.txt?/../admin", "/robots.txt%3f/../admin", "/admin%3f/../robots.txt", "/admin/%3f/..%2f..%2frobots.txt",
+    "/robots.txt#/../admin", "/robots.txt%23/../admin", "/admin/users%23/..%2f..%2f..%2frobots.txt",
+    "/robots.txt%00", "/robots.txt%00/../admin", "/admin/%00/..%2f..%2frobots.txt", "/admin%00",
+    "/robots.txt%0d%0a/../admin", "/admin/%0d%0aX:y/..%2f..%2frobots.txt", "/admin%0a", "/%0aadmin",
+    "/\\admin", "/x\\..\\admin", "/x%5c..%5cadmin", "/admin%5c..%5crobots.txt", "/admin/..\\robots.txt",
+    "/admin%20", "/admin%09", "/admin.", "/admin%c0%af..%c0%afrobots.txt", "/%c0%ae%c0%ae/admin",
+    # In the form for proxies (RFC 9112 section 3.2.2).
+    "http://localhost/admin/..%2frobots.txt", "http://localhost//admin/users", "http://localhost/x/..%2fadmin",
+]  # fmt: skip
+"""Ways to write a path, several of which lead to /admin for one reader and to /robots.txt for another."""
+
 
 @dataclass(frozen=True)
 class Reply:

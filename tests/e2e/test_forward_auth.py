@@ -5,18 +5,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from app.errors import ExpiredToken, Failure, InvalidToken, MissingToken, SessionEnded
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
 from tests.e2e.conftest import setting_of
 from tests.e2e.foreign import Foreign, foreign
 from tests.e2e.front import CLIENT, logged
-from tests.e2e.raw import Reply, one, request
+from tests.e2e.raw import ODD_PATHS, Reply, one, request
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers import nginx
 from tests.servers.fixtures import require
@@ -197,6 +200,87 @@ def test_a_place_can_demand_a_role(client: httpx.Client, application: Foreign, a
     assert application.received == []
     assert ask(f"Authorization: Bearer {accounts.administrator}").status == 200
     assert told(application)["x-auth-roles"] == "admin"
+
+
+@dataclass
+class Routed:
+    """An application with routes of Flask's: `reached` names those that its last requests came to."""
+
+    port: int
+    reached: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def routed() -> Iterator[Routed]:
+    """Run an application with a place for administrators, an open file, and whatever else."""
+    served = Flask("routed")
+    served.url_map.strict_slashes = False
+
+    @served.get("/robots.txt", defaults={"place": "open"})
+    @served.get("/admin", defaults={"place": "admin"})
+    @served.get("/admin/<path:rest>", defaults={"place": "admin"})
+    @served.get("/", defaults={"place": "members"})
+    @served.get("/<path:rest>", defaults={"place": "members"})
+    def answer(place: str, rest: str = "") -> str:
+        seen.reached.append(place)
+        return rest
+
+    server = make_server("127.0.0.1", 0, served, threaded=True)
+    seen = Routed(server.server_port)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_no_way_of_writing_a_path_leads_past_the_demand(accounts: Accounts) -> None:
+    """nginx judges a path in one form; the application gets it in that form, and not as the client wrote it."""
+    allowed = {"": {"open"}, accounts.member: {"open", "members"}}
+    with routed() as application, guarded(application.port, accounts.latchkey.port) as client:
+        for path in ODD_PATHS:
+            for token, places in allowed.items():
+                application.reached.clear()
+                headers = [f"Authorization: Bearer {token}"] if token else []
+                reply = one(client.base_url.port or 0, request(f"GET {path}", *headers))
+                assert set(application.reached) <= places, (path, token)
+                assert reply.status != 500, path
+        for path in ("/admin", "/admin/a%2Fb", "/x/..%2fadmin/users", "/%61dmin"):
+            application.reached.clear()
+            reply = one(
+                client.base_url.port or 0, request(f"GET {path}", f"Authorization: Bearer {accounts.administrator}")
+            )
+            assert (reply.status, application.reached) == (200, ["admin"]), path
+
+
+@pytest.mark.parametrize(
+    ("sent", "forwarded"),
+    [
+        ("/a/b?c=d%2Fe&f", "/a/b?c=d%2Fe&f"),
+        ("/a%2Fb/../c", "/a/c"),
+        ("//a///b", "/a/b"),
+        ("/a%20b/%C3%A4", "/a%20b/%C3%A4"),
+        ("/100%25", "/100%25"),
+        ("/a%3Fb%23c?d", "/a%3Fb%23c?d"),
+        ("/a%0D%0AX-Auth-User:%20root", None),
+        ("/admin;x/y", None),
+        ("/x/..;/admin", None),
+        ("/x%5c..%5cadmin", None),
+        ("/%2561dmin", None),
+        ("/%252e%252e/admin", None),
+    ],
+)
+def test_the_application_gets_the_path_that_was_judged_and_none_that_can_be_read_in_two_ways(
+    client: httpx.Client, application: Foreign, accounts: Accounts, sent: str, forwarded: str | None
+) -> None:
+    reply = one(client.base_url.port or 0, request(f"GET {sent}", f"Authorization: Bearer {accounts.member}"))
+    if forwarded is None:
+        assert (reply.status, reply.json()["code"], application.received) == (400, "invalid_request", [])
+    else:
+        assert (reply.status, application.last.line) == (200, f"GET {forwarded} HTTP/1.1")
 
 
 def test_a_client_cannot_add_to_the_question_that_latchkey_is_asked(

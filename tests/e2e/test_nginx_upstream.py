@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
-from tests.e2e.front import Upstream, accesses, front, self_signed, upstream
-from tests.e2e.raw import one, request, talk
+from tests.e2e.front import UNLIMITED, Upstream, accesses, front, self_signed, upstream
+from tests.e2e.raw import ODD_PATHS, one, request, talk
 from tests.servers.process import Server, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(60)
@@ -60,9 +61,36 @@ def test_the_service_is_told_who_asks_and_nothing_that_the_client_claims(behind:
     assert behind.seen[0][0] == "GET /auth/me HTTP/1.1"
 
 
-def test_the_path_and_the_query_arrive_as_they_were_sent(behind: Upstream, proxy: Server) -> None:
-    talk(proxy.port, request("GET /errors/a%2Fb//c/../%61?x=%31"))
-    assert behind.seen[0][0] == "GET /errors/a%2Fb//c/../%61?x=%31 HTTP/1.1"
+@pytest.mark.parametrize(
+    ("sent", "forwarded"),
+    [
+        ("/errors/a%2Fb//c/../%61?x=%31", "/errors/a/b//a?x=%31"),
+        ("/auth/grants/https%3A%2F%2Fclient.example%2Fa%3Fb", "/auth/grants/https://client.example/a%3Fb"),
+        ("/assets/..%2fauth/me", "/auth/me"),
+        ("/swagger%2f%23%25%0d%0a", "/swagger/%23%25%0D%0A"),
+    ],
+)
+def test_the_path_arrives_decoded_and_without_dots_and_the_query_as_it_was_sent(
+    behind: Upstream, proxy: Server, sent: str, forwarded: str
+) -> None:
+    talk(proxy.port, request(f"GET {sent}"))
+    assert behind.seen[0][0] == f"GET {forwarded} HTTP/1.1"
+
+
+@pytest.mark.parametrize("place", ["admin", "metrics", "assets", "errors", "swagger", "auth/login"])
+def test_the_path_that_is_judged_is_the_path_that_is_forwarded(behind: Upstream, place: str) -> None:
+    forwarded: dict[str, list[str]] = {}
+    with front(behind.port, changed=UNLIMITED) as proxy:
+        for path in ODD_PATHS:
+            behind.seen.clear()
+            sent = path.replace("admin", place).replace("robots.txt", "openapi.json")
+            made = one(proxy.port, request(f"GET {sent}")).headers["X-Request-ID"]
+            forwarded[made] = [unquote(line.split()[1].partition("?")[0]) for line, _ in behind.seen]
+        wait_until(lambda: len(accesses(proxy)) == len(ODD_PATHS), 60)
+        judged = {line["request_id"]: line["path"] for line in accesses(proxy)}
+    assert any(forwarded.values())
+    assert {made: paths for made, paths in forwarded.items() if paths not in ([], [judged[made]])} == {}
+    assert not [path for (path,) in filter(None, forwarded.values()) if path.lstrip("/").startswith("metrics")]
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/%6detrics", "//metrics", "/a/../metrics?x", "/metrics/x"])

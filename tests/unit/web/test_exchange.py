@@ -97,6 +97,7 @@ def test_a_network_of_addresses_in_the_form_of_ipv6_is_matched_too() -> None:
         ("2001:DB8:FFFF:0:0::9", "2001:db8:ffff::9"),
         (f"evil, {OUTSIDE}", OUTSIDE),
         (f", {OUTSIDE}", OUTSIDE),
+        (f"{OUTSIDE}, , 10.0.0.2,", OUTSIDE),  # an empty element is none: RFC 9110 section 5.6.1
     ],
 )
 def test_the_client_is_the_last_in_the_chain_that_is_no_trusted_proxy(forwarded: str, expected: str) -> None:
@@ -106,7 +107,7 @@ def test_the_client_is_the_last_in_the_chain_that_is_no_trusted_proxy(forwarded:
 @pytest.mark.parametrize(
     "hop",
     [
-        *("", "unknown", "_hidden", "203.0.113.9:443", "[2001:db8::1]", "[2001:db8::1]:443", "203.0.113"),
+        *("unknown", "_hidden", "203.0.113.9:", "[2001:db8::1", "2001:db8::1]", "[2001:db8::1]x", "203.0.113"),
         *("203.0.113.256", "0x7f.1", "203.0.113.09", "127.1", "1", "localhost", "10.0.0.1/8", "\x1b[31m"),
         *("fe80::1%" + "x" * 8000, "203.0.113.9%x", "for=203.0.113.9", "٢٠٣.0.113.9"),
     ],

@@ -1,0 +1,164 @@
+"""Where a request comes from: the peer, or whom its trusted proxies name in X-Forwarded-For or Forwarded."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from ipaddress import IPv4Network, IPv6Network
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+_LONGEST_NODE = 256
+"""Characters; so that what is remembered of hostile headers stays small."""
+_NODE = re.compile(
+    r"""(?P<quote>"?)
+        (?: \[(?P<bracketed>[0-9A-Fa-f:.]+(%[^\]"]*)?)\] (:(?P<a>[0-9]{1,5}|_[A-Za-z0-9._-]+))?
+          | (?P<ipv4>[0-9]{1,3}(\.[0-9]{1,3}){3}) :(?P<b>[0-9]{1,5}|_[A-Za-z0-9._-]+)
+          | (?P<bare>[0-9A-Fa-f:.]+(%[^\]"]*)?)
+        )
+        (?P=quote)""",
+    re.VERBOSE,
+)
+"""A node of RFC 7239 section 6, and what stands in X-Forwarded-For: an address, with or without port and brackets."""
+_PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+|"(?:[^"\\]|\\.)*")\s*""")
+"""A parameter of Forwarded (RFC 7239 section 4), and what some proxies write without the quotes that it asks for."""
+_UNREAD = {
+    "HTTP_X_REAL_IP": "X-Real-IP",
+    "HTTP_X_CLIENT_IP": "X-Client-IP",
+    "HTTP_TRUE_CLIENT_IP": "True-Client-IP",
+    "HTTP_CF_CONNECTING_IP": "CF-Connecting-IP",
+    "HTTP_X_AZURE_CLIENTIP": "X-Azure-ClientIP",
+}
+"""Headers that name a client, and are never believed: they show no chain, so who wrote them cannot be told."""
+_REMEDY = (
+    "Let the proxy write its client's address into X-Forwarded-For, and remove every other header of this kind that it"
+    " was sent (docs/deployment.md). Until then the client's address may be the proxy's own, or what the client says."
+)
+_log = structlog.get_logger("latchkey.request")
+
+
+def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[WSGIEnvironment], tuple[bool, str]]:
+    """Gives, for a request, whether its peer is a trusted proxy, and the client's address in its usual form.
+
+    The client is the last address in the chain that is not a trusted proxy: what stands before it, anybody could
+    have written. The chain is X-Forwarded-For, or Forwarded (RFC 7239) where that is not sent. It ends at what is not
+    understood: then the address of a proxy stands for its clients', which is logged once for each reason.
+    """
+    look_up = _address_reader(proxies)
+    look_up_node = lru_cache(maxsize=4096)(lambda node: look_up(_address_in(node)))
+    warn = _warner()
+
+    def client_of(environ: WSGIEnvironment) -> tuple[bool, str]:
+        peer = environ.get("REMOTE_ADDR", "")
+        known, trusted = look_up(peer)
+        client = known or peer
+        return trusted, behind(client, environ) if trusted else client
+
+    def behind(client: str, environ: WSGIEnvironment) -> str:
+        header, hops = _chain(environ)
+        for hop, node in hops:
+            address, trusted = look_up_node(node) if len(node) <= _LONGEST_NODE else (None, False)
+            if address is None:
+                warn("not an address", header=header, proxy=client, form=_form(hop))
+                break
+            client = address
+            if not trusted:
+                break
+        if unread := [name for key, name in _UNREAD.items() if key in environ and not header]:
+            warn("not read", header=unread[0], proxy=client)
+        if _differ(environ):
+            warn("two headers that differ", header="X-Forwarded-For and Forwarded", proxy=client)
+        return client
+
+    return client_of
+
+
+def _address_reader(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[str], tuple[str | None, bool]]:
+    """Gives an address in its usual form, None for what is none; and whether it is a trusted proxy's."""
+
+    @lru_cache(maxsize=4096)
+    def look_up(text: str) -> tuple[str | None, bool]:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return None, False
+        plain = _plain(address)
+        return str(plain), any(address in network or plain in network for network in proxies)
+
+    return look_up
+
+
+def _warner() -> Callable[..., None]:
+    """Gives what logs a problem once in the life of the process: anybody behind a proxy may be able to repeat it."""
+    warned: set[str] = set()
+
+    def warn(problem: str, **facts: str) -> None:
+        if problem not in warned:
+            warned.add(problem)
+            _log.warning("forwarding header", problem=problem, remedy=_REMEDY, **facts)
+
+    return warn
+
+
+def _chain(environ: WSGIEnvironment) -> tuple[str, Iterator[tuple[str, str]]]:
+    """The name of the header that is believed, "" if there is none, and its hops and their nodes, the last first.
+
+    The value is split from behind and without regard to quotes: one that the client opened cannot swallow what the
+    proxy added after it.
+    """
+    if (value := environ.get("HTTP_X_FORWARDED_FOR", "")).strip(" \t,"):
+        return "X-Forwarded-For", ((hop, hop.strip()) for hop in reversed(value.split(",")) if hop.strip())
+    if (value := environ.get("HTTP_FORWARDED", "")).strip(" \t,"):
+        return "Forwarded", ((hop, _for_in(hop)) for hop in reversed(value.split(",")) if hop.strip())
+    return "", iter(())
+
+
+def _differ(environ: WSGIEnvironment) -> bool:
+    """Whether both headers are sent, and one names other clients: the proxy writes one and passes the other on."""
+    if "HTTP_FORWARDED" not in environ or "HTTP_X_FORWARDED_FOR" not in environ:
+        return False
+    (_, first), (_, second) = _chain(environ), _chain({**environ, "HTTP_X_FORWARDED_FOR": ""})
+    return [_address_in(node) for _, node in first][:1] != [_address_in(node) for _, node in second][:1]
+
+
+def _for_in(element: str) -> str:
+    """The node that an element of Forwarded names by `for`; "" if the element is not in order."""
+    position, nodes = 0, []
+    while pair := _PAIR.match(element, position):
+        if pair[1].lower() == "for":
+            nodes.append(pair[2])
+        position = pair.end()
+        if position == len(element):
+            return nodes[0] if len(nodes) == 1 else ""
+        if element[position] != ";":
+            break
+        position += 1
+    return ""
+
+
+def _address_in(node: str) -> str:
+    """The address of a node, without quotes, brackets and port; "" if it is none."""
+    parts = _NODE.fullmatch(node)
+    return (parts["bracketed"] or parts["ipv4"] or parts["bare"]) if parts else ""
+
+
+def _form(hop: str) -> str:
+    """What a hop looks like, which gives away nothing of what it says: letters are x, digits 0."""
+    return re.sub("[0-9]", "0", re.sub("[A-Za-z]", "x", hop[:64])).encode("ascii", "replace").decode()
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An address without a zone (fe80::1%eth0), in which anything can stand; as IPv4 if that is mapped into IPv6.
+
+    A socket that listens on :: gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
+    """
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
