@@ -40,7 +40,7 @@ class PendingEmail:
 class UndoOffer:
     """A former address whose owner may take the change back; `id` sorts later for a later change.
 
-    One that was not `proven` is held against claims alone: whoever proves it, has it.
+    Only one that was `proven` is held meanwhile; of any other, whoever claims or proves it has it.
     """
 
     id: str

@@ -15,6 +15,7 @@ from app.models.mail_request import MailRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from app.clock import Clock
     from app.models.account import CodePurpose, UndoOffer
@@ -133,28 +134,53 @@ class Accounts:
         or gave it up and may still take it back.
         """
         key = email_key(address)
-        if key is None or self.is_held(key, by):
+        if key is None:
             raise EmailTaken
         for _ in range(_ATTEMPTS):
             other = self.users.account_by_email(key)
-            if other is None or other.user.id == by:
-                return
-            if other.user.email_verified:
+            if other is not None and other.user.id != by:
+                if other.user.email_verified:
+                    raise EmailTaken
+                if self.users.save(without_email(other)):
+                    self.audit.record(other.user.id, "email.lost")
+                continue
+            # In this order: whoever gave the address up before it was found free had it held before that.
+            if self.is_held(key, by):
                 raise EmailTaken
-            if self.users.save(without_email(other)):
-                self.audit.record(other.user.id, "email.lost")
+            return
+        raise Unavailable
+
+    def hold(self, address: str, by: str, *, until: datetime) -> None:
+        """Hold an address for the user `by`, who has proven it and is about to give it up.
+
+        Raises EmailTaken if it is held for another user, who may take it back.
+        """
+        key = comparable_email(address)
+        for _ in range(_ATTEMPTS):
+            now = self.clock()
+            if self.held.hold(key, by, now=now, until=until):
                 return
+            if self.is_held(key, by):
+                raise EmailTaken
+            left_behind = self.held.holder(key, now)
+            if left_behind is not None and left_behind != by:
+                self.held.release(key, left_behind)
         raise Unavailable
 
     def is_held(self, key: str, by: str) -> bool:
-        """Whether an address, which the user `by` proves, is held for another, who had proven it, too."""
-        holder = self.held.holder(key, self.clock())
+        """Whether an address is held for another user than `by`, who had proven it and may take it back.
+
+        The offer to take it back decides: what was never proven is never held, and a hold whose offer is gone, or
+        never came to be, holds nothing. The hold is made before the offer, and the offer in the write that gives the
+        address up; so whoever asks after having claimed the address, or found it free, misses none.
+        """
+        now = self.clock()
+        holder = self.held.holder(key, now)
         if holder is None or holder == by:
             return False
         account = self.users.account(holder)
-        # It is held before there is an offer: as long as none is seen, the other one may have proven it.
-        offers = [offer for offer in account.undo_offers if email_key(offer.email) == key] if account else []
-        return not offers or any(offer.proven for offer in offers)
+        offers = account.undo_offers if account else ()
+        return any(offer.proven and offer.expires_at > now and email_key(offer.email) == key for offer in offers)
 
 
 def without_email(account: Account) -> Account:

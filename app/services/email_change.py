@@ -63,7 +63,8 @@ class EmailChangeService:
     def confirm(self, found: Redeemable, device: Device) -> User:
         """Put the pending address, now proven, in the place of the present one, whose owner can undo it for 7 days.
 
-        Raises InvalidCode, or EmailTaken if another has proven the address meanwhile.
+        Raises InvalidCode; EmailTaken if another has proven the address meanwhile, or if the present one cannot be held
+        for its owner.
         """
 
         def changed(account: Account) -> Account:
@@ -76,8 +77,9 @@ class EmailChangeService:
             if former is not None:
                 offer = UndoOffer(new_id(), former, now + UNDO_LIVES, account.user.email_verified)
                 offers = (*offers, offer)
-                # Held before it is given up: so nobody can have it in between.
-                self.accounts.held.hold(comparable_email(former), account.user.id, now=now, until=offer.expires_at)
+                if offer.proven:
+                    # Held before it is given up: so nobody can have it in between. What was never proven is never held.
+                    self.accounts.hold(former, account.user.id, until=offer.expires_at)
                 told = self.accounts.with_warning(
                     account, "email_changed", device, code_id=offer.id, new_email=pending.email
                 )

@@ -117,7 +117,6 @@ class RegistrationService:
         if user.email is None:
             return
         # After the claim, since an address is held before it is given up: nothing slips through between the two.
-        holder = self.accounts.held.holder(comparable_email(user.email), self.accounts.clock())
-        if holder is not None:
+        if self.accounts.is_held(comparable_email(user.email), user.id):
             self.accounts.users.remove(user.id)
             raise EmailTaken

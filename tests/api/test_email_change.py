@@ -91,6 +91,18 @@ def test_the_old_address_is_held_for_seven_days(service: Service) -> None:
     assert service.post("/auth/register", registration).status_code == 201
 
 
+def test_an_address_that_was_never_proven_is_not_held(service: Service) -> None:
+    """Mallory registers Ann's address without reading its mail, and moves on to his own."""
+    mallory, (his, _) = service.register(), new_names()
+    ask(service, mallory, his)
+    assert verify(service, his).status_code == 200
+    told = newest_to(service, mallory.email)
+    ann = service.register(email=mallory.email)
+    proof = next(mail for mail in mails_to(service, ann.email) if mail.subject != told.subject).token
+    assert service.post("/auth/email/verify", {"token": proof}).status_code == 200
+    assert outcome(undo(service, told.token)) == (409, "email_taken")
+
+
 def test_the_owner_may_go_back_to_the_old_address_by_himself(service: Service) -> None:
     ann, _, _ = moved(service)
     assert ask(service, ann, ann.email).status_code == 202
