@@ -261,3 +261,10 @@ class Unavailable(Failure):
         " or may not have happened."
     )
     remedy = "Wait as many seconds as the `Retry-After` header says and try again."
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
+    while isinstance(error, Unavailable) and error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).partition("\n")[0] or type(error).__name__  # some drivers write several lines
