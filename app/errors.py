@@ -263,8 +263,14 @@ class Unavailable(Failure):
     remedy = "Wait as many seconds as the `Retry-After` header says and try again."
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """What is behind an error: the first cause, however often it was turned into another `Failure` on the way."""
+    while isinstance(error, Failure) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def reason_of(error: BaseException) -> str:
     """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
-    while isinstance(error, Unavailable) and error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).partition("\n")[0] or type(error).__name__  # some drivers write several lines
+    cause = cause_of(error)
+    return str(cause).partition("\n")[0] or type(cause).__name__  # some drivers write several lines
