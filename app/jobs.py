@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.errors import Unavailable
+from app.errors import Unavailable, reason_of
 from app.instrumentation import NOBODY
 from app.models.identifiers import new_id
 
@@ -113,6 +113,6 @@ def _outlived(event: str, **facts: str) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        _log.warning(event, failed=str(error), **facts)
+        _log.warning(event, cause=reason_of(error), **facts)
     except Exception:  # noqa: BLE001 - see above
         _log.exception(event, **facts)

@@ -24,7 +24,7 @@ from app.dependencies import (
     make_tracing,
     make_visits,
 )
-from app.errors import Unavailable
+from app.errors import Unavailable, reason_of
 from app.inputs.fields import InputRules
 from app.instrumentation import NOBODY, together
 from app.jobs import Courier, Job, Jobs
@@ -36,7 +36,7 @@ from app.security.hash_pool import HashPool
 from app.security.keyring import KeyringSealedError
 from app.security.passwords import PasswordHasher
 from app.security.secret_file import SecretFileError, read_or_create
-from app.security.secret_keys import SecretKeys
+from app.security.secret_keys import LeakedSecretError, SecretKeys
 from app.security.tokens import LEEWAY, AccessTokens
 from app.services import Services
 from app.services.accounts import Accounts
@@ -211,6 +211,7 @@ def _services(
 def _keys_and_tokens(settings: Settings, clock: Clock, store: Store, secrets: SecretKeys) -> tuple[Keys, AccessTokens]:
     life = timedelta(seconds=settings.tokens.access_token_seconds) + LEEWAY
     keys = Keys(store.keyrings, secrets, settings.tokens.jwt_algorithm, clock, token_life=life)
+    secrets.follow(keys.follow)
     tokens = AccessTokens(
         issuer=settings.server.public_url,
         audience=settings.tokens.jwt_audience,
@@ -271,14 +272,12 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         ) from None
     except UnusableStoreError as error:
         raise StartError(f"{wired.store.product}: {error}") from None
+    except LeakedSecretError as error:
+        raise StartError(f"SECRET_KEY: {error} (flask secrets leaked): set the new one in its place") from None
     except KeyringSealedError as error:
         raise StartError(
-            f"SECRET_KEY: {error}; set the SECRET_KEY that this store was used with, here or in SECRET_KEY_FALLBACKS"
+            f"SECRET_KEY: {error}; set the SECRET_KEY that this store was used with, here or in SECRET_KEY_FALLBACKS,"
+            " or, if it is lost or was never the right one, drop what it seals: flask keys revoke --unopened"
         ) from None
     finally:
         wired.close()
-
-
-def reason_of(error: Unavailable) -> str:
-    """Why something is not available, in one line, for the operator."""
-    return str(error.__cause__ or error).partition("\n")[0]  # some drivers write several lines

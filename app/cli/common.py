@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import click
 from flask import current_app
 
-from app.errors import Failure, Unavailable
+from app.config.secret_text import secret_text
+from app.dependencies import StartError
+from app.errors import Failure, Unavailable, reason_of
 from app.models.store import UnusableStoreError
-from app.wiring import reason_of
+from app.security.keyring import KeyringSealedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from app.wiring import Wired
 
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs: an object in JSON, or one a line.")
+
 
 def wired() -> Wired:
-    """The application that the command runs in."""
+    """The application that the command runs in; without one, since the settings are wrong, the command ends."""
+    if "latchkey" not in current_app.extensions:
+        raise click.ClickException(current_app.extensions["not started"])
     return cast("Wired", current_app.extensions["latchkey"])
+
+
+def say(facts: Mapping[str, object], line: str, *, as_json: bool) -> None:
+    """Print what was done or found: the line, or the facts as a JSON object on a line."""
+    click.echo(json.dumps(facts) if as_json else line)
+
+
+def secret_input(prompt: str, *, confirm: bool = False) -> str:
+    """A secret from a terminal, where it is asked for and not shown, or else from the standard input.
+
+    Never from an argument: every user of the machine sees those.
+    """
+    if sys.stdin.isatty():
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm))
+    try:
+        return secret_text(sys.stdin.buffer.read())
+    except ValueError as error:
+        raise click.ClickException(f"The standard input {error}.") from None
 
 
 def is_note(problem: str) -> bool:
@@ -37,6 +63,12 @@ def failures_as_messages() -> Iterator[None]:
         raise click.ClickException(f"{wired().store.product} does not answer: {reason_of(error)}") from None
     except UnusableStoreError as error:
         raise click.ClickException(f"{wired().store.product}: {error}") from None
+    except KeyringSealedError as error:
+        raise click.ClickException(
+            f"SECRET_KEY: {error}; nothing was changed. Run this with the settings of the service"
+        ) from None
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
     except Failure as failure:
         details = "".join(f"\n  {error.field}: {error.message}" for error in failure.fields)
         raise click.ClickException(f"{failure.message}{details}") from None

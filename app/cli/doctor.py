@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from app import wiring
 from app.cli.common import is_note, wired
-from app.errors import Unavailable
+from app.errors import Unavailable, reason_of
 from app.models.store import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 from app.security.secret_keys import RootKey
@@ -55,7 +55,7 @@ def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         for problem in application.store.problems():
             yield "note" if is_note(problem) else "error", problem.removeprefix("note:").strip()
     except Unavailable as error:
-        yield "error", f"{application.store.product} does not answer: {wiring.reason_of(error)}"
+        yield "error", f"{application.store.product} does not answer: {reason_of(error)}"
     except UnusableStoreError as error:
         yield "error", f"{application.store.product}: {error}"
 
@@ -65,7 +65,7 @@ def _redis(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         if application.redis is not None:
             application.redis.ping()
     except Unavailable as error:
-        yield "error", f"it does not answer: {wiring.reason_of(error)}"
+        yield "error", f"it does not answer: {reason_of(error)}"
 
 
 def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
@@ -76,7 +76,7 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     except Unavailable as error:
         sealed = isinstance(error.__cause__, KeyringSealedError)
         remedy = "; set the former SECRET_KEY in SECRET_KEY_FALLBACKS" if sealed else ""
-        yield "error", wiring.reason_of(error) + remedy
+        yield "error", reason_of(error) + remedy
         return
     tokens = application.settings.tokens
     for position, secret in enumerate(tokens.secret_key_fallbacks, 1):

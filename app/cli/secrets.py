@@ -1,4 +1,4 @@
-"""`flask secrets`: what a stack of containers has to know before its services start."""
+"""`flask secrets`: what a stack of containers has to know before its services start, and what ends when it leaks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
+from flask.cli import with_appcontext
 
+from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
 from app.config import values
-from app.security.secret_file import SecretFileError, keep, read_or_create
+from app.security.secret_file import SecretFileError, keep, read_given, read_or_create
+from app.security.secret_keys import LeakedSecretError, RootKey
+from app.services.keys import UnknownSecretError
 
 _SHORTEST_FOR_GRAFANA = 10
 """Characters of a password that people log in with. Grafana's own default, admin, has less."""
@@ -24,12 +28,7 @@ def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> 
     return password
 
 
-@click.group("secrets")
-def secrets() -> None:
-    """Make the secrets of a stack of containers."""
-
-
-@secrets.command("make")
+@click.command("make")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--app-owner", type=int, help="The user (its number) that the service runs as.  [default: this one]")
 @click.option("--mongo-owner", type=int, help="The user (its number) that MongoDB runs as.  [default: this one]")
@@ -77,7 +76,7 @@ def make(
     """
     kept = _Kept(folder, app_owner, replace)
     try:
-        kept.secret_key(secret_key, fallbacks)
+        kept.secret_key(secret_key.strip() if secret_key else None, fallbacks)
         secret = kept.password("mongo", mongo_owner, "MONGO_INITDB_ROOT_PASSWORD", password)
         path = f"{mongo_host}/{quote(database, safe='')}?authSource=admin"
         kept.address("mongo_uri", f"mongodb://{quote(user, safe='')}:{quote(secret, safe='')}@{path}")
@@ -95,6 +94,36 @@ def make(
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename}: cannot be handed to its owner ({error.strerror})") from None
+
+
+@click.command("leaked")
+@with_appcontext
+@click.option("--unknown", is_flag=True, help="Though neither the store nor the settings know this secret.")
+@as_json
+def leaked(*, unknown: bool, as_json: bool) -> None:
+    """End all trust in a SECRET_KEY that leaked; it is asked for, or read from the standard input.
+
+    Run it with the new SECRET_KEY, before the instances have it. Every signing key is dropped, and a new one signs at
+    once. From then on every instance refuses what was or can be made with the leaked secret: access and refresh tokens,
+    codes and links. An instance that still has it as SECRET_KEY serves nobody until it is started with the new one.
+    """
+    services = wired().services
+    secret = RootKey(secret_input("The secret that leaked"))
+    try:
+        with failures_as_messages():
+            key = services.keys.secret_leaked(secret, unknown=unknown)
+    except LeakedSecretError as error:
+        raise click.ClickException(f"SECRET_KEY: {error}; set a new one, then run this with it") from None
+    except UnknownSecretError:
+        raise click.ClickException(
+            "This secret seals no signing key, and is none of the settings: is it the right one? If so: --unknown"
+        ) from None
+    say(
+        {"leaked": secret.name, "signs": key.kid},
+        f"the secret {secret.name} is no longer trusted; every instance follows within seconds\n"
+        f"{key.kid} signs; start every instance with the new SECRET_KEY now",
+        as_json=as_json,
+    )
 
 
 @dataclass(frozen=True)
@@ -121,9 +150,9 @@ class _Kept:
     ) -> str:
         """Keep the password that is given by this variable, else one that is made once; the one that is kept."""
         path = self.folder / reader / name
-        if given:
+        if given and given.strip():
             try:
-                keep(path, given, replace=self.replace)
+                keep(path, given.strip(), replace=self.replace)
             except SecretFileError as error:
                 raise click.ClickException(
                     f"{variable}: {error}, which {reader} was made with; unset it, or change it in {reader} first"
@@ -133,7 +162,7 @@ class _Kept:
             read_or_create(path)
         self.files[path] = owner
         # One that was given may be shorter than those that are made here.
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return read_given(path)
 
     def address(self, name: str, address: str) -> None:
         """Keep an address with a password in it for the service."""
@@ -161,3 +190,8 @@ class _Kept:
                 f"SECRET_KEY: {error}, which protects the signing keys; add it to SECRET_KEY_FALLBACKS"
                 " (docs/deployment.md), or unset SECRET_KEY"
             ) from None
+
+
+before_start = click.Group("secrets", {"make": make}, help="Make the secrets of a stack of containers.")
+"""The commands that need no settings."""
+secrets = click.Group("secrets", {"make": make, "leaked": leaked}, help="Make the secrets, and end trust in one.")

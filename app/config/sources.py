@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
+from app.config.secret_text import secret_text
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -57,17 +59,16 @@ def file_name(secret: str) -> str:
 def _secret(name: str, texts: Mapping[str, str]) -> SecretStr | Refused | None:
     text, path = texts.get(name), texts.get(file_name(name))
     if path is None:
-        return None if text is None else SecretStr(text)
+        return None if text is None else SecretStr(text.strip())  # the same as it would be in a file
     if text is not None:
         return Refused(f"{file_name(name)} is set too; keep one of the two")
     # The path is not repeated: it may be the secret itself, written into the wrong variable.
     try:
-        content = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return SecretStr(secret_text(Path(path).read_bytes()))
     except OSError as error:
         return Refused(f"the file that {file_name(name)} names cannot be read ({error.strerror})")
-    except ValueError:
-        return Refused(f"the file that {file_name(name)} names is not UTF-8 text")
-    return SecretStr(content) if content.strip() else Refused(f"the file that {file_name(name)} names is empty")
+    except ValueError as error:  # the path may hold a NUL, too
+        return Refused(f"the file that {file_name(name)} names {error}")
 
 
 def _read_dotenv(path: Path, known: Collection[str]) -> tuple[dict[str, str], list[str]]:

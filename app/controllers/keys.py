@@ -14,6 +14,7 @@ from app.web.guard import public
     access=public,
     returns=KeySet,
     cache=JWKS_MAX_AGE,
+    any_origin=True,
     media_type="application/jwk-set+json",
     raises=(Unavailable,),
 )

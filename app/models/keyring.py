@@ -12,10 +12,14 @@ __all__ = ["Keyrings", "StoredKey", "StoredKeyring"]
 
 @dataclass(frozen=True, slots=True)
 class StoredKeyring:
-    """All signing keys: one document, whose version changes with every write (1 is the first)."""
+    """All signing keys: one document, whose version changes with every write (1 is the first).
+
+    `leaked` names secrets that are never to be used again; they stand here so that one write ends both.
+    """
 
     version: int
     keys: tuple[StoredKey, ...]
+    leaked: tuple[str, ...] = ()
 
 
 class Keyrings(Protocol):

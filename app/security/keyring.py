@@ -10,7 +10,7 @@ import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwt import get_algorithm_by_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from app.security.secret_keys import RootKey, SecretKeys
@@ -77,6 +77,9 @@ class SigningKey:
         }
 
 
+_Key = TypeVar("_Key", StoredKey, SigningKey)
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The open keys, by kid; `version` tells what a process has open now from what it had before."""
@@ -85,15 +88,20 @@ class Keyring:
     keys: Mapping[str, SigningKey]
 
     def signing_key(self, now: datetime, algorithm: Algorithm) -> SigningKey:
-        """The key that signs at `now`: of those of the algorithm that have begun, or else of all, the last to begin."""
-        begun = [key for key in self.keys.values() if key.signs_from <= now]
-        wanted = [key for key in begun if key.alg == algorithm]
-        return max(wanted or begun or self.keys.values(), key=lambda key: (key.signs_from, key.kid))
+        """The key that signs at `now`, as `that_signs` picks it."""
+        return that_signs(self.keys.values(), now, algorithm)
 
     def jwks(self) -> dict[str, Any]:
         """The JWK set that is published (RFC 7517 section 5)."""
         published = (key.public_jwk() for key in self.keys.values())
         return {"keys": [jwk for jwk in published if jwk is not None]}
+
+
+def that_signs(keys: Collection[_Key], now: datetime, algorithm: Algorithm) -> _Key:
+    """The newest active key of the algorithm, else the newest active one of any, else the newest."""
+    begun = [key for key in keys if key.signs_from <= now]
+    wanted = [key for key in begun if key.alg == algorithm]
+    return max(wanted or begun or keys, key=lambda key: (key.signs_from, key.kid))
 
 
 def generate(alg: Algorithm, root: RootKey, *, now: datetime, signs_from: datetime) -> StoredKey:
@@ -120,7 +128,9 @@ def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
     """Open a key; raises KeyringSealedError when no secret does."""
     root = roots.named(key.wrapped_by)
     if root is None:
-        raise KeyringSealedError(f"the signing key {key.kid} is sealed under another SECRET_KEY")
+        raise KeyringSealedError(
+            f"the signing key {key.kid} is sealed under another SECRET_KEY (its name is {key.wrapped_by})"
+        )
     if key.alg == "HS256" and not key.sealed:
         derived = root.derive(_HS256 + key.kid)
         return SigningKey(key.kid, key.alg, key.signs_from, derived, derived)

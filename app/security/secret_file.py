@@ -9,6 +9,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from app.config.secret_text import secret_text
+
 SHORTEST = 32
 """Characters that a secret has at the least."""
 _RANDOM_BYTES = 48
@@ -43,13 +45,26 @@ def keep(path: Path, secret: str, *, replace: bool = False) -> None:
     try:
         if not path.exists():
             _write(path, secret)
-        if path.read_text(encoding="utf-8").rstrip("\r\n") == secret:
+        if read_given(path) == secret:
             return
         if not replace:
             raise SecretFileError(f"{path}: another secret is kept here")
         _write(path, secret, replace=True)
     except OSError as error:
         raise _refused(path, error) from None
+
+
+def read_given(path: Path) -> str:
+    """A secret that was given, from the file `path`, however short it is. Raises SecretFileError and OSError."""
+    return _text(path, path.read_bytes())
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        return secret_text(content)
+    except ValueError as error:
+        wrong = str(error)
+    raise SecretFileError(f"{path}: the secret {wrong}; restore it from a copy")
 
 
 def _refused(path: Path, error: OSError) -> SecretFileError:
@@ -66,9 +81,9 @@ def _read(path: Path) -> str:
                 raise SecretFileError(f"{path}: others may read this secret; its owner has to run: chmod 600 {path}")
             os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
         content = file.read()
-    if not content.isascii():
+    secret = _text(path, content) if content.strip() else ""
+    if not secret.isascii():
         raise SecretFileError(f"{path}: the secret is not ASCII text; restore it from a copy")
-    secret = content.decode("ascii").rstrip("\r\n")
     if len(secret) < SHORTEST:
         raise SecretFileError(
             f"{path}: the secret has less than {SHORTEST} characters; restore it from a copy, or delete it"

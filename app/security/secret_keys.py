@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.errors import Unavailable
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+
+class LeakedSecretError(Exception):
+    """SECRET_KEY is one that leaked: nothing may be made with it, or be believed because of it."""
 
 
 class RootKey:
@@ -26,17 +32,44 @@ class RootKey:
 
 
 class SecretKeys:
-    """The secret that writes (`current`), and all that read."""
+    """The secret that writes (`current`), and all that read.
+
+    One that leaked does neither from the moment on that this process learns of it (`distrust`). `follow` names what
+    looks that up; it is called before each use, so it has to be cheap.
+    """
 
     def __init__(self, current: str, fallbacks: Sequence[str] = ()) -> None:
-        self.current = RootKey(current)
-        self._by_name = {key.name: key for key in (*map(RootKey, fallbacks), self.current)}
+        self._current = RootKey(current)
+        self._by_name = {key.name: key for key in (*map(RootKey, fallbacks), self._current)}
+        self._leaked: frozenset[str] = frozenset()
+        self._look: Callable[[], object] = lambda: None
+
+    @property
+    def current(self) -> RootKey:
+        """The secret that writes; raises Unavailable if it leaked."""
+        if self._current.name in self._leaked:
+            raise Unavailable from LeakedSecretError("SECRET_KEY leaked; set the new one and start again")
+        return self._current
+
+    @property
+    def current_name(self) -> str:
+        """The name of SECRET_KEY, whether it leaked or not."""
+        return self._current.name
 
     def __iter__(self) -> Iterator[RootKey]:
         """All secrets that read, the one that writes first."""
-        yield self.current
-        yield from (key for key in self._by_name.values() if key is not self.current)
+        self._look()
+        keys = (self._current, *(key for key in self._by_name.values() if key is not self._current))
+        return iter([key for key in keys if key.name not in self._leaked])
 
     def named(self, name: str) -> RootKey | None:
-        """The secret of this name, if it is among SECRET_KEY and SECRET_KEY_FALLBACKS."""
-        return self._by_name.get(name)
+        """The secret of this name, if it is among SECRET_KEY and SECRET_KEY_FALLBACKS, and did not leak."""
+        return None if name in self._leaked else self._by_name.get(name)
+
+    def distrust(self, names: Collection[str]) -> None:
+        """Use none of the secrets of these names any more."""
+        self._leaked = frozenset(names)
+
+    def follow(self, look: Callable[[], object]) -> None:
+        """Have `look` called before secrets read; it calls `distrust`, and raises Unavailable if it cannot tell."""
+        self._look = look

@@ -38,8 +38,9 @@ class HealthService:
         try:
             probe.result(timeout=PATIENCE)
         except (Unavailable, TimeoutError, CancelledError) as error:
+            cause = TimeoutError(f"no answer within {PATIENCE} s") if isinstance(error, TimeoutError) else error
             message = f"The store ({self._store.product}) does not answer."
-            raise Unavailable(message, fields=(FieldError("store", "unavailable", message),), retry_after=1) from error
+            raise Unavailable(message, fields=(FieldError("store", "unavailable", message),), retry_after=1) from cause
 
     def close(self) -> None:
         """End the thread."""

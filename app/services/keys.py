@@ -1,16 +1,16 @@
-"""The signing keys of this instance: made at the first start, loaded when needed, followed as they change."""
+"""The signing keys in the store: made at the first start, kept under the current secret, rotated, and ended."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from threading import Lock
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import TYPE_CHECKING
 
 from app.errors import NotFound, Unavailable
 from app.models.keyring import StoredKey, StoredKeyring
-from app.security.keyring import Algorithm, Keyring, KeyringSealedError, SigningKey, generate, reseal, unseal
+from app.security.keyring import Algorithm, KeyringSealedError, generate, reseal, that_signs, unseal
+from app.security.secret_keys import LeakedSecretError
+from app.services.open_keys import OpenKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,42 +18,35 @@ if TYPE_CHECKING:
 
     from app.clock import Clock
     from app.models.keyring import Keyrings
-    from app.security.secret_keys import SecretKeys
+    from app.security.secret_keys import RootKey, SecretKeys
 
 JWKS_MAX_AGE = 300
 """Seconds for which others may keep the published keys."""
-RELOAD_AFTER = timedelta(seconds=60)
-"""How old the keyring in memory may get: so soon does an instance follow a change made by another."""
-PUBLISHED_BEFORE = timedelta(seconds=2 * JWKS_MAX_AGE) + RELOAD_AFTER
-"""How long a key is published before it signs: until every instance has it, and then until a copy has grown old at a
-proxy and once more at a client (each keeps it for JWKS_MAX_AGE)."""
-UNKNOWN_KID_PAUSE = timedelta(seconds=5)
-"""A token with an unknown kid reloads the keyring, but not more often than this."""
+FOLLOWED_WITHIN = timedelta(seconds=60)
+"""When every instance has followed a change, even if its clock is late (LEEWAY) and a read of the store failed."""
+PUBLISHED_BEFORE = FOLLOWED_WITHIN + timedelta(seconds=JWKS_MAX_AGE) + timedelta(hours=1)
+"""How long a key is published before it signs: until every instance has it and a copy at a proxy has grown old, and
+then an hour, since some verifiers fetch the key set no more often and do not look up an unknown kid."""
 _ATTEMPTS = 10
-_log = structlog.get_logger("latchkey.keys")
 
 
 class LastKeyError(Exception):
     """The key that was to be dropped is the only one that signs."""
 
 
-class Keys:
-    """The keyring in memory; `security.tokens` takes its keys from here."""
+class UnknownSecretError(Exception):
+    """The secret that is said to have leaked is none that this service is known to have used."""
+
+
+class Keys(OpenKeys):
+    """The signing keys: those that are open in this process, and what changes them for all."""
 
     def __init__(
         self, keyrings: Keyrings, secrets: SecretKeys, algorithm: Algorithm, clock: Clock, *, token_life: timedelta
     ) -> None:
         """`token_life` is how long a token is accepted after it was signed, at the most."""
-        self._keyrings = keyrings
+        super().__init__(keyrings, secrets, algorithm, clock)
         self._token_life = token_life
-        self._secrets = secrets
-        self._algorithm = algorithm
-        self._clock = clock
-        self._loading = Lock()
-        self._stored: StoredKeyring | None = None
-        self._keyring: Keyring | None = None
-        self._reads = 0
-        self._asked_at: datetime | None = None
 
     def ensure(self) -> None:
         """Make sure that the store holds a key of the algorithm to sign with, and that the current secret seals all.
@@ -61,8 +54,12 @@ class Keys:
         What a former secret sealed is sealed anew. A key of HS256 that one derived is sealed, too, and verifies until
         its last token has expired; a new one, derived from the current secret, takes its place in signing. So no key
         needs the former secret behind this. Of racing starters one changes the keyring, the others take it over.
-        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened.
+        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened, and LeakedSecretError if the
+        current secret is one that leaked.
         """
+        stored = self._keyrings.load()
+        if stored is not None and self._secrets.current_name in stored.leaked:
+            raise LeakedSecretError("it is one that leaked")
         self._change(self._mended)
 
     def tend(self) -> int:
@@ -77,10 +74,85 @@ class Keys:
         return len(set(before) - set(after))
 
     def rotate(self) -> StoredKey:
-        """Add a key, which signs as soon as everybody can know it, and drop those that no token needs any more."""
+        """Add a key, which signs as soon as everybody can know it, and drop those that no token needs any more.
+
+        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened: under a wrong SECRET_KEY it
+        would be a key that keeps the right one from opening the keyring.
+        """
         key = self._new_key(self._algorithm)
-        self._change(lambda keys: (*self._needed(keys), key))
+
+        def with_another(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+            self._open(keys)
+            return (*self._needed(keys), key)
+
+        self._change(with_another)
         return key
+
+    def revoke(self, kid: str) -> StoredKey:
+        """Drop a key that somebody else may have, and give the key that signs from now on.
+
+        Its tokens are refused at once, by every other instance within RELOAD_AFTER. If it is the one that signs, the
+        next key signs at once, or a new one where none was published yet. Raises NotFound for an unknown key, and
+        KeyringSealedError as `rotate` does.
+        """
+
+        def without(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+            self._open(keys)
+            others = _without(kid, keys)
+            signed = that_signs(keys, self._clock(), self._algorithm)
+            return self._signing_at_once(others) if signed.kid == kid else others
+
+        return self._that_signs(self._change(without)[1])
+
+    def revoke_all(self) -> StoredKey:
+        """Drop every key, and make one that signs at once, as `revoke` does for one."""
+
+        def renewed(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+            self._open(keys)
+            return self._signing_at_once(())
+
+        return self._that_signs(self._change(renewed)[1])
+
+    def revoke_unopened(self) -> tuple[StoredKey, ...]:
+        """Drop the keys that no secret at hand opens, and give them: the way out when their secret is lost.
+
+        A new key signs at once where none is left that does.
+        """
+
+        def opened(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+            kept = tuple(key for key in keys if self._opens(key))
+            return kept if self._any_signs(kept) else self._signing_at_once(kept)
+
+        before, after = self._change(opened)
+        kept = {key.kid for key in after}
+        return tuple(key for key in before if key.kid not in kept)
+
+    def secret_leaked(self, leaked: RootKey, *, unknown: bool = False) -> StoredKey:
+        """Trust nothing any more that was made or can be made with this secret; gives the key that signs from now on.
+
+        One write drops every signing key (who has the secret opens them in a copy of the store), puts one in their
+        place that signs at once, and names the secret as leaked: within RELOAD_AFTER every instance refuses refresh
+        tokens, codes and links that were made with it, also as a fallback, and an instance that has it as SECRET_KEY
+        serves nobody and does not start again. No stored key has to be opened.
+
+        Raises LeakedSecretError, and changes nothing, if it is the current secret, or if the current one leaked
+        before; and UnknownSecretError if neither the store nor the settings know it, unless it may be `unknown`.
+        """
+        if self._secrets.current_name == leaked.name:
+            raise LeakedSecretError("it is still SECRET_KEY")
+        for _ in range(_ATTEMPTS):
+            stored = self._keyrings.load() or StoredKeyring(0, ())
+            if self._secrets.current_name in stored.leaked:
+                raise LeakedSecretError("SECRET_KEY is one that leaked before")
+            known = {key.wrapped_by for key in stored.keys} | set(stored.leaked)
+            if not (unknown or leaked.name in known or self._secrets.named(leaked.name)):
+                raise UnknownSecretError
+            names = tuple(dict.fromkeys((*stored.leaked, leaked.name)))
+            keys = self._signing_at_once(())
+            if self._keyrings.save(StoredKeyring(stored.version + 1, keys, names)):
+                self._secrets.distrust(names)
+                return self._that_signs(keys)
+        raise Unavailable("The keyring changes too often.")
 
     def retire(self, kid: str) -> None:
         """Drop a key at once: its tokens are refused from now on, by every instance within RELOAD_AFTER.
@@ -89,11 +161,8 @@ class Keys:
         """
 
         def without(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
-            others = tuple(key for key in keys if key.kid != kid)
-            if len(others) == len(keys):
-                raise NotFound
-            now = self._clock()
-            if not any(key.signs_from <= now and not _is_carried_over(key) for key in others):
+            others = _without(kid, keys)
+            if not self._any_signs(others):
                 raise LastKeyError
             return others
 
@@ -104,25 +173,12 @@ class Keys:
         stored = self._keyrings.load()
         return () if stored is None else tuple(sorted(stored.keys, key=lambda key: (key.signs_from, key.kid)))
 
-    @property
-    def version(self) -> int:
-        """Another for each content that the keyring in memory had."""
-        return self._current().version
-
-    def signing_key(self) -> SigningKey:
-        """The key that signs now."""
-        return self._current().signing_key(self._clock(), self._algorithm)
-
-    def find(self, kid: str) -> SigningKey | None:
-        """The key of this kid; an unknown one reloads the keyring, at most once in UNKNOWN_KID_PAUSE."""
-        key = self._current().keys.get(kid)
-        if key is None and self._is_older_than(UNKNOWN_KID_PAUSE):
-            key = self._load().keys.get(kid)
-        return key
-
-    def jwks(self) -> dict[str, Any]:
-        """The JWK set to publish (RFC 7517 section 5)."""
-        return self._current().jwks()
+    def that_signs(self) -> StoredKey:
+        """The key of the store that signs now; raises NotFound where there is none."""
+        stored = self.stored()
+        if not stored:
+            raise NotFound
+        return self._that_signs(stored)
 
     def _change(
         self, change: Callable[[tuple[StoredKey, ...]], tuple[StoredKey, ...]]
@@ -130,8 +186,9 @@ class Keys:
         """Put what `change` makes of the stored keys in their place: the keys before, and after."""
         for _ in range(_ATTEMPTS):
             stored = self._keyrings.load() or StoredKeyring(0, ())
+            self._secrets.distrust(stored.leaked)
             keys = change(stored.keys)
-            if keys == stored.keys or self._keyrings.save(StoredKeyring(stored.version + 1, keys)):
+            if keys == stored.keys or self._keyrings.save(replace(stored, version=stored.version + 1, keys=keys)):
                 return stored.keys, keys
         raise Unavailable("The keyring changes too often.")
 
@@ -150,68 +207,52 @@ class Keys:
         return keys + tuple(self._new_key(algorithm, signs_from) for algorithm in sorted(missing))
 
     def _new_key(self, algorithm: Algorithm, signs_from: datetime | None = None) -> StoredKey:
-        now, lead = self._clock(), RELOAD_AFTER if algorithm == "HS256" else PUBLISHED_BEFORE
+        now, lead = self._clock(), FOLLOWED_WITHIN if algorithm == "HS256" else PUBLISHED_BEFORE
         return generate(algorithm, self._secrets.current, now=now, signs_from=signs_from or now + lead)
+
+    def _signing_at_once(self, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+        """These keys with one that signs from now on: the next one, which others know already, or else a new one."""
+        now = self._clock()
+        waiting = [
+            key for key in keys if key.alg == self._algorithm and key.signs_from > now and not _is_carried_over(key)
+        ]
+        if not waiting:
+            return (*keys, self._new_key(self._algorithm, now))
+        following = min(waiting, key=lambda key: key.signs_from)
+        return tuple(replace(key, signs_from=now) if key is following else key for key in keys)
+
+    def _any_signs(self, keys: tuple[StoredKey, ...]) -> bool:
+        return any(key.signs_from <= self._clock() and not _is_carried_over(key) for key in keys)
+
+    def _that_signs(self, keys: tuple[StoredKey, ...]) -> StoredKey:
+        return that_signs(keys, self._clock(), self._algorithm)
 
     def _needed(self, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
         """The keys without those that another of their algorithm replaced so long ago that no token needs them."""
-        still = self._clock() - self._token_life - RELOAD_AFTER
+        still = self._clock() - self._token_life - FOLLOWED_WITHIN
         replaced = {
             old.kid for old in keys for new in keys if old.alg == new.alg and old.signs_from < new.signs_from <= still
         }
         return tuple(key for key in keys if key.kid not in replaced)
 
-    def _current(self) -> Keyring:
-        if self._keyring is not None and not self._is_older_than(RELOAD_AFTER):
-            return self._keyring
-        return self._load()
+    def _open(self, keys: tuple[StoredKey, ...]) -> None:
+        """Raises KeyringSealedError if one of the keys cannot be opened."""
+        for key in keys:
+            unseal(key, self._secrets)
 
-    def _is_older_than(self, age: timedelta) -> bool:
-        # Either way: a clock that was set back must not keep the keyring from being read.
-        return self._asked_at is None or abs(self._clock() - self._asked_at) >= age
-
-    def _load(self) -> Keyring:
-        """Read the keyring; while another thread does, or if that fails, the one in memory goes on.
-
-        Before there is one, all wait for the thread that reads, and share what comes of it: while the store is away
-        they must not try one behind the other.
-        """
-        known, reads = self._keyring, self._reads
-        if known is None:
-            self._loading.acquire()
-        elif not self._loading.acquire(blocking=False):
-            return known
+    def _opens(self, key: StoredKey) -> bool:
         try:
-            if self._reads == reads:
-                return self._read(known)
-            if self._keyring is None:
-                raise Unavailable(retry_after=1)
-            return self._keyring
-        finally:
-            self._loading.release()
+            unseal(key, self._secrets)
+        except KeyringSealedError:
+            return False
+        return True
 
-    def _read(self, known: Keyring | None) -> Keyring:
-        self._asked_at = self._clock()
-        try:
-            stored = self._keyrings.load()
-            # Not by the version alone: a store that was wiped or restored may have come to the same one.
-            if stored is not None and stored != self._stored:
-                self._keyring = known = Keyring(known.version + 1 if known else 1, self._open(stored.keys))
-                self._stored = stored
-        except (Unavailable, KeyringSealedError) as error:
-            if known is None:
-                if isinstance(error, KeyringSealedError):
-                    raise Unavailable("The signing keys cannot be opened.") from error
-                raise
-            _log.warning("the keyring in memory goes on", cause=str(error))
-        finally:
-            self._reads += 1
-        if known is None:
-            raise Unavailable("The store holds no signing keys; restart the service to make them.")
-        return known
 
-    def _open(self, keys: tuple[StoredKey, ...]) -> dict[str, SigningKey]:
-        return {key.kid: unseal(key, self._secrets) for key in keys}
+def _without(kid: str, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
+    others = tuple(key for key in keys if key.kid != kid)
+    if len(others) == len(keys):
+        raise NotFound
+    return others
 
 
 def _is_carried_over(key: StoredKey) -> bool:

@@ -105,6 +105,7 @@ class Endpoint:
     limit: Limit | None
     cache: int
     any_host: bool
+    any_origin: bool
     media_type: str
     development_only: bool
     sample: bool
@@ -153,6 +154,7 @@ def endpoint(
     limit: str | None = None,
     cache: int = 0,
     any_host: bool = False,
+    any_origin: bool = False,
     media_type: str = "application/json",
     development_only: bool = False,
     sample: bool = False,
@@ -163,9 +165,9 @@ def endpoint(
     The function is called with a `Call`, then the validated `body` and `query` where there are any, then what stands
     in <angle brackets> in the path; its docstring is its documentation. `returns` is what it gives back, sent with
     `status` and under the `message`; `or_else` are other ways to succeed, told apart by their types. `limit` names one
-    of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS.
-    `development_only` leaves it out in production, `sample` where SAMPLES is off. `raises` names the failures of its
-    own.
+    of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS,
+    `any_origin` lets scripts of any web page read it. `development_only` leaves it out in production, `sample` where
+    SAMPLES is off. `raises` names the failures of its own.
     """
     method, _, path = rule.partition(" ")
 
@@ -181,6 +183,7 @@ def endpoint(
             limit=LIMITS[limit] if limit else None,
             cache=cache,
             any_host=any_host,
+            any_origin=any_origin,
             media_type=media_type,
             development_only=development_only,
             sample=sample,
@@ -276,6 +279,8 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
         else:
             json = before + result.__pydantic_serializer__.to_json(result) + behind
             response = Response(json, status=status, content_type=media_type)
+        if declared.any_origin:
+            response.headers["Access-Control-Allow-Origin"] = "*"
         if cache:
             response.headers["Cache-Control"] = f"public, max-age={cache}"
             response.add_etag()

@@ -18,6 +18,8 @@ from app.errors import (
     NotFound,
     PayloadTooLarge,
     UnsupportedMediaType,
+    cause_of,
+    reason_of,
 )
 from app.views.errors import Problem, ProblemDetails
 from app.web import exchange
@@ -99,8 +101,8 @@ def _note_cause(failure: Failure) -> None:
     if failure.__cause__ is not None and failure.status >= InternalError.status:
         _log.warning(
             failure.code,
-            cause=type(failure.__cause__).__name__,
-            detail=str(failure.__cause__)[:500],
+            cause=type(cause_of(failure)).__name__,
+            detail=reason_of(failure)[:500],
             request_id=exchange.current().request_id,
         )
 

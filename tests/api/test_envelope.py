@@ -224,9 +224,22 @@ def test_browsers_are_told_to_be_careful(service: Service, path: str) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
-    assert "Access-Control-Allow-Origin" not in headers
     assert "Set-Cookie" not in headers
     assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("path", [*ENDPOINTS, "/nope"])
+def test_public_documents_may_be_read_by_any_origin_and_nothing_else_by_another(service: Service, path: str) -> None:
+    read = service.get(path, headers={"Origin": "https://app.example.org"})
+    allowed = {name: value for name, value in read.headers if name.lower().startswith("access-control-")}
+    public = path == "/openapi.json" or path.startswith("/.well-known/")
+    assert allowed == ({"Access-Control-Allow-Origin": "*"} if public else {})
+
+
+def test_who_has_a_public_document_already_may_read_that_it_is_the_same(service: Service) -> None:
+    tag = service.get("/.well-known/jwks.json").headers["ETag"]
+    again = service.get("/.well-known/jwks.json", headers={"If-None-Match": tag})
+    assert (again.status_code, again.headers["Access-Control-Allow-Origin"]) == (304, "*")
 
 
 def test_an_origin_is_never_reflected(service: Service) -> None:

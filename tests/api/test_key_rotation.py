@@ -9,8 +9,9 @@ import jwt
 if TYPE_CHECKING:
     from tests.api.service import Service, Start
 
-RELOADED = 60
-PUBLISHED = 660
+RELOADED = 10
+FOLLOWED = 60
+PUBLISHED = 60 + 300 + 3600
 EXPIRED = 900 + 30
 
 
@@ -57,12 +58,12 @@ def test_an_old_key_stays_until_its_last_token_has_expired(start: Start) -> None
     service.clock.advance(EXPIRED - 1)
     assert service.wired.services.keys.tend() == 0
     assert service.get("/auth/me", token=last).status_code == 200
-    service.clock.advance(2 + RELOADED)
+    service.clock.advance(2 + FOLLOWED)
     assert service.wired.services.keys.tend() == 1
     assert [key.kid for key in service.wired.services.keys.stored()] == [new]
 
 
-def test_a_retired_key_verifies_nothing_within_a_minute(start: Start) -> None:
+def test_a_retired_key_verifies_nothing_within_seconds(start: Start) -> None:
     service = start()
     account = service.register()
     old = kid_of(account.token)

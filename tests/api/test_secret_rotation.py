@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 
-from app.services.keys import RELOAD_AFTER
+from app import config, create_app
+from app.security import refresh_tokens
+from app.security.secret_keys import LeakedSecretError, RootKey
+from app.services.open_keys import RELOAD_AFTER
 from tests.api.mailbox import newest_to
 from tests.api.service import PASSWORD, SETTINGS, new_names
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.api.service import Account, Reply, Service, Start
 
 A, B = SETTINGS["SECRET_KEY"], "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
@@ -35,6 +39,29 @@ def refresh_token(account: Account) -> str:
 
 def is_accepted(service: Service, token: str) -> bool:
     return service.get("/auth/me", token=token).status_code == 200
+
+
+def commands(section: str) -> list[str]:
+    """What docs/operations.md has an operator type in this section, outside of Compose."""
+    text = Path("docs/operations.md").read_text(encoding="utf-8").partition(f"### {section}\n")[2].partition("\n##")[0]
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    found = [line for line in lines if line.startswith("flask ")]
+    assert found, section
+    return found
+
+
+def with_new_secret(service: Service, settings: dict[str, str], lines: list[str], typed: str) -> None:
+    """Run commands under the new SECRET_KEY, before any instance has it."""
+    chosen = SETTINGS | service.database.settings | settings | {"SECRET_KEY": B}
+    app = create_app(config.load(chosen, dotenv=None), clock=service.clock)
+    try:
+        for line in lines:
+            result = app.test_cli_runner().invoke(args=line.split()[1:], input=typed)
+            assert result.exit_code == 0, result.output
+            assert A not in result.output
+    finally:
+        app.extensions["latchkey"].close()
 
 
 def test_nobody_is_logged_out_by_a_change_and_the_former_secret_can_be_dropped(start: Start, algorithm: str) -> None:
@@ -93,6 +120,70 @@ def test_in_two_steps_every_instance_takes_what_any_other_gives(start: Start, al
             token, renewal = reply.json["data"]["access_token"], reply.json["data"]["refresh_token"]
             assert all(is_accepted(instance, token) for instance in instances)
             first.clock.now += RELOAD_AFTER / 2
+
+
+@pytest.mark.parametrize("mistaken", [False, True], ids=["", "for an ordinary change"])
+def test_a_secret_that_leaked_ends_as_the_documentation_says(start: Start, algorithm: str, *, mistaken: bool) -> None:
+    running = start(JWT_ALGORITHM=algorithm)
+    ann, bob = running.register(), running.register()
+    mailed = newest_to(running, ann.email)
+    running.post("/auth/password/forgot", {"email": bob.email})
+    reset = newest_to(running, bob.email)
+    assert is_accepted(running, ann.token)
+    instances, lines = [], commands("A secret leaked")
+    if mistaken:
+        instances.append(start(on=running, JWT_ALGORITHM=algorithm, **CHANGED))
+        assert is_accepted(instances[0], ann.token)
+        lines = [f"{line} --unknown" for line in lines]
+
+    with_new_secret(running, {"JWT_ALGORITHM": algorithm}, lines, typed=f"{A}\n")
+    running.clock.now += RELOAD_AFTER
+
+    def forged(account: Account) -> str:
+        """A refresh token made of the leaked secret and a copy of the database."""
+        (session,) = running.wired.store.sessions.of_user(account.id, running.clock.now)
+        return refresh_tokens.make(RootKey(A), session.id, session.generation, session.seed)
+
+    alone = start(on=running, JWT_ALGORITHM=algorithm, SECRET_KEY=B)
+    for instance in (*instances, alone, start(on=running, JWT_ALGORITHM=algorithm, **CHANGED)):
+        assert instance.get("/auth/me", token=ann.token).json["code"] == "invalid_token"
+        assert refresh(instance, forged(ann)).json["code"] == "invalid_refresh_token"
+        verified = instance.post("/auth/email/verify", {"token": mailed.token})
+        assert verified.json["code"] == "invalid_code"
+        code = instance.post("/auth/email/verify", {"email": ann.email, "code": mailed.code})
+        assert code.json["code"] == "invalid_code"
+        new_password = {"token": reset.token, "new_password": "another good long password"}
+        assert instance.post("/auth/password/reset", new_password).json["code"] == "invalid_code"
+        again = instance.login(ann.email).json["data"]
+        assert is_accepted(alone, again["access_token"])
+        renewed = refresh(alone, again["refresh_token"])
+        assert renewed.status_code == 200
+        alone.post("/auth/logout", {"scope": "this"}, token=renewed.json["data"]["access_token"])
+
+    # The one that has it as SECRET_KEY believes nobody, and does not start again.
+    assert running.get("/auth/me", token=ann.token).status_code == 503
+    assert refresh(running, forged(ann)).status_code == 503
+    assert running.post("/auth/password/reset", new_password).status_code in {422, 503}
+    with pytest.raises(LeakedSecretError):
+        start(on=running, JWT_ALGORITHM=algorithm)
+
+
+def test_signing_keys_that_leaked_end_as_the_documentation_says(start: Start) -> None:
+    service = start()
+    other = start(on=service)
+    ann = service.register()
+    kid = jwt.get_unverified_header(ann.token)["kid"]
+    (command,) = commands("Signing keys leaked")
+    result = service.app.test_cli_runner().invoke(args=command.replace("KID", kid).split()[1:])
+    assert result.exit_code == 0, result.output
+    service.clock.now += RELOAD_AFTER
+
+    for instance in (service, other):
+        assert instance.get("/auth/me", token=ann.token).json["code"] == "invalid_token"
+        assert kid not in instance.get("/.well-known/jwks.json").text
+    renewed = refresh(other, refresh_token(ann)).json["data"]["access_token"]
+    assert is_accepted(service, renewed)
+    assert jwt.get_unverified_header(renewed)["kid"] in service.get("/.well-known/jwks.json").text
 
 
 def test_an_instance_that_runs_on_with_the_former_secret_serves_who_has_a_token(start: Start) -> None:

@@ -1,5 +1,7 @@
 """What every store promises about the keyring."""
 
+from dataclasses import replace
+
 from app.models.keyring import StoredKeyring
 from app.models.store import Store
 from tests.contract.entities import MINUTE, NOW, a_keyring
@@ -17,6 +19,15 @@ def test_a_keyring_comes_back_as_it_was_saved(store: Store) -> None:
     assert found == keyring
     assert found.keys[0].created_at.isoformat() == NOW.isoformat()
     assert found.keys[0].signs_from.isoformat() == (NOW + MINUTE).isoformat()
+
+
+def test_the_secrets_that_leaked_are_kept_with_the_keys_and_stay_when_these_change(store: Store) -> None:
+    leaked = ("9fd7f6bb911b2fdd", "0b1c2d3e4f506172")
+    assert store.keyrings.save(a_keyring(1, "first"))
+    assert store.keyrings.save(replace(a_keyring(2, "second"), leaked=leaked[:1]))
+    assert store.keyrings.load() == replace(a_keyring(2, "second"), leaked=leaked[:1])
+    assert store.keyrings.save(replace(a_keyring(3, "third"), leaked=leaked))
+    assert store.keyrings.load() == replace(a_keyring(3, "third"), leaked=leaked)
 
 
 def test_a_keyring_without_keys_is_a_keyring(store: Store) -> None:

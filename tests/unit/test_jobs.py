@@ -118,6 +118,7 @@ def test_a_store_that_is_away_is_logged_and_asked_again_later(
     away()
 
     assert (done, [event["log_level"] for event in logged]) == ([], ["warning"])
+    assert "unable to open database file" in logged[0]["cause"]
     worker.run_due()
     assert done == ["purge"]
 

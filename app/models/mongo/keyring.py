@@ -24,11 +24,14 @@ class MongoKeyrings:
         found = self._connection.keyrings.find_one({"_id": _ID})
         if found is None:
             return None
-        return StoredKeyring(found["version"], tuple(StoredKey(**key) for key in found["keys"]))
+        keys = tuple(StoredKey(**key) for key in found["keys"])
+        return StoredKeyring(found["version"], keys, tuple(found.get("leaked", ())))
 
     @answering()
     def save(self, keyring: StoredKeyring) -> bool:
-        content = {"version": keyring.version, "keys": [asdict(key) for key in keyring.keys]}
+        content: dict[str, object] = {"version": keyring.version, "keys": [asdict(key) for key in keyring.keys]}
+        if keyring.leaked:
+            content["leaked"] = list(keyring.leaked)
         keyrings = self._connection.keyrings
         if keyring.version > 1:
             guard = {"_id": _ID, "version": keyring.version - 1}

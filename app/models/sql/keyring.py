@@ -35,11 +35,15 @@ class SqlKeyrings:
         if not rows:
             return None
         version, document = rows[0]
-        return StoredKeyring(version, tuple(_key_of(fields) for fields in json.loads(document)))
+        content = json.loads(document)
+        keys, leaked = (content["keys"], content["leaked"]) if isinstance(content, dict) else (content, ())
+        return StoredKeyring(version, tuple(_key_of(fields) for fields in keys), tuple(leaked))
 
     def save(self, keyring: StoredKeyring) -> bool:
-        document = json.dumps([asdict(key) for key in keyring.keys], default=datetime.isoformat)
-        content = {"version": keyring.version, "document": document}
+        keys = [asdict(key) for key in keyring.keys]
+        # Without leaked secrets it is the list alone, which versions before 0.2 read.
+        document = {"keys": keys, "leaked": keyring.leaked} if keyring.leaked else keys
+        content = {"version": keyring.version, "document": json.dumps(document, default=datetime.isoformat)}
         if keyring.version > 1:
             return self._database.change(_REPLACE, {"before": keyring.version - 1, **content}) == 1
         try:

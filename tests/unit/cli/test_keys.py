@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+SHOWN = ("kid", "alg", "created_at", "signs_from")
 OTHER = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
+
+
+def objects(result: Result) -> list[dict[str, Any]]:
+    """What `--json` printed: an object a line."""
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @pytest.mark.usefixtures("prepared")
@@ -35,6 +43,69 @@ def test_the_list_names_the_secret_that_seals_a_key_and_says_where_it_stands(
     (line,) = flask("keys", "list", **settings).stdout.splitlines()
 
     assert line.endswith(f"  sealed by {RootKey(SETTINGS['SECRET_KEY']).name} ({place})")
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_key_is_revoked_and_what_signs_now_is_said(flask: Callable[..., Result]) -> None:
+    (before,) = objects(flask("keys", "list", "--json"))
+    revoked = flask("keys", "revoke", before["kid"], "--json")
+    (after,) = objects(flask("keys", "list", "--json"))
+
+    assert revoked.exit_code == 0
+    assert objects(revoked) == [{"revoked": [before["kid"]], "signs": {key: after[key] for key in SHOWN}}]
+    assert after["kid"] != before["kid"]
+    unknown = flask("keys", "revoke", before["kid"])
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert f"There is no key {before['kid']}" in unknown.stderr
+    every = objects(flask("keys", "revoke", "--all", "--json"))
+    assert every[0]["revoked"] == [after["kid"]]
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("arguments", [(), ("kid", "--all"), ("--all", "--unopened")])
+def test_what_is_to_be_revoked_is_named_once(arguments: tuple[str, ...], flask: Callable[..., Result]) -> None:
+    assert flask("keys", "revoke", *arguments).exit_code == 2
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_wrong_secret_changes_no_key_and_the_way_out_is_asked_about(flask: Callable[..., Result]) -> None:
+    (before,) = objects(flask("keys", "list", "--json"))
+    for command in (("rotate",), ("revoke", before["kid"]), ("revoke", "--all")):
+        refused = flask("keys", *command, SECRET_KEY=OTHER)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "is sealed under another SECRET_KEY" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    assert flask("keys", "revoke", "--unopened", SECRET_KEY=OTHER, input="n\n").exit_code == 1
+    assert objects(flask("keys", "list", "--json")) == [before]
+
+    given_up = flask("keys", "revoke", "--unopened", "--yes", "--json", SECRET_KEY=OTHER)
+
+    assert objects(given_up)[0]["revoked"] == [before["kid"]]
+    assert flask("db", "upgrade", SECRET_KEY=OTHER).exit_code == 0
+
+
+@pytest.mark.usefixtures("prepared")
+def test_the_secret_that_leaked_is_taken_from_the_standard_input_and_has_to_be_replaced_before(
+    flask: Callable[..., Result],
+) -> None:
+    leaked = SETTINGS["SECRET_KEY"]
+    for refused, words in (
+        (flask("secrets", "leaked", input=leaked), "it is still SECRET_KEY"),
+        (flask("secrets", "leaked", input="mistyped", SECRET_KEY=OTHER), "is it the right one? If so: --unknown"),
+        (flask("secrets", "leaked", input="", SECRET_KEY=OTHER), "The standard input is empty."),
+    ):
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert words in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+    done = flask("secrets", "leaked", "--json", input=f"\ufeff{leaked}\r\n", SECRET_KEY=OTHER)
+
+    (key,) = objects(flask("keys", "list", "--json", SECRET_KEY=OTHER))
+    assert objects(done) == [{"leaked": RootKey(leaked).name, "signs": key["kid"]}]
+    assert leaked not in done.output
+    start = flask("db", "upgrade")
+    assert start.exit_code == 1
+    assert start.stderr.startswith("Error: SECRET_KEY: it is one that leaked")
 
 
 @pytest.mark.usefixtures("prepared")

@@ -127,11 +127,48 @@ def test_every_secret_is_marked_as_one() -> None:
 
 
 @pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_secret_can_lie_in_a_file(name: str, end: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [("", ""), ("", "\n"), ("", " \r\n"), ("\n \n", "\n\n"), ("\ufeff", "\r\n"), ("\ufeff\n\t", "\t")],
+)
+def test_a_secret_in_a_file_is_taken_without_what_editors_and_shells_put_around_it(
+    name: str, before: str, behind: str, tmp_path: Path
+) -> None:
     file = tmp_path / "secret"
-    file.write_bytes((VALUES[name] + end).encode())
+    file.write_bytes((before + VALUES[name] + behind).encode())
     assert revealed(name, {f"{name}_FILE": str(file)}) == VALUES[name]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("inside", "what"),
+    [
+        ("\n", "holds more than one line"),
+        ("\u2028", "holds more than one line"),
+        ("\ufeff", "holds a character that nobody sees"),
+        ("\u200b", "holds a character that nobody sees"),
+        ("\0", "holds a character that nobody sees"),
+    ],
+)
+def test_a_secret_with_a_line_or_a_character_that_cannot_be_meant_is_refused(
+    name: str, inside: str, what: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{VALUES[name]}{inside}x")
+    assert wrong({f"{name}_FILE": str(file)}).startswith(f"{name}: the file that {name}_FILE names {what}")
+
+
+def test_a_secret_is_the_same_in_the_environment_as_in_a_file() -> None:
+    assert revealed("SECRET_KEY", {"SECRET_KEY": f" {VALUES['SECRET_KEY']}\r"}) == VALUES["SECRET_KEY"]
+
+
+def test_a_list_of_secrets_may_go_on_in_the_next_line(tmp_path: Path) -> None:
+    listed = [secrets.token_urlsafe(48) for _ in range(2)]
+    (tmp_path / "secret").write_text(",\n".join(listed))
+    found = load(
+        DEVELOPMENT | {"SECRET_KEY_FALLBACKS_FILE": str(tmp_path / "secret")}, None
+    ).tokens.secret_key_fallbacks
+    assert [secret.get_secret_value() for secret in found] == listed
 
 
 def test_dotenv_may_name_the_file_of_a_secret(tmp_path: Path, dotenv: Path) -> None:

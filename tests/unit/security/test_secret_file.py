@@ -149,6 +149,14 @@ def test_a_secret_that_is_there_is_read_without_the_end_of_its_line(kept: Path, 
     assert read_or_create(kept) == SECRET
 
 
+def test_a_secret_is_read_without_what_an_editor_puts_around_it(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\xef\xbb\xbf\n " + b"k" * 40 + b" \r\n\n")
+    path.chmod(0o600)
+    assert read_or_create(path) == "k" * 40
+    keep(path, "k" * 40)  # it is the same one
+
+
 @pytest.mark.parametrize("open_to", [0o640, 0o604, 0o660, 0o610, 0o777])
 def test_a_secret_of_ours_that_others_may_read_is_closed_to_them(kept: Path, open_to: int) -> None:
     kept.chmod(open_to)
@@ -177,7 +185,9 @@ def test_a_secret_of_somebody_else_that_others_may_read_is_refused(kept: Path) -
         (b"", "less than 32 characters"),
         (b"\n", "less than 32 characters"),
         (b"pl4nted" + b"x" * 24 + b"\n", "less than 32 characters"),
-        (b"pl4nted" + b"\xff" * 40, "not ASCII"),
+        (b"pl4nted" + b"\xff" * 40, "not UTF-8"),
+        (("pl4nted" + "ä" * 40).encode(), "not ASCII"),
+        (b"pl4nted" + b"x" * 40 + b"\nand more\n", "more than one line"),
     ],
 )
 def test_a_secret_that_is_empty_short_or_binary_is_an_error_that_names_the_file(

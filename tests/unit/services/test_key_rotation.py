@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import NotFound
-from app.services.keys import PUBLISHED_BEFORE, RELOAD_AFTER, Keys, LastKeyError
+from app.errors import NotFound, Unavailable
+from app.services.keys import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys, LastKeyError
+from app.services.open_keys import RELOAD_AFTER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.models.sql.store import SqlStore
     from app.security.keyring import Algorithm
     from app.security.secret_keys import SecretKeys
@@ -39,7 +44,7 @@ def keys(store: SqlStore, secrets: SecretKeys, algorithm: Algorithm, clock: Fake
 @pytest.fixture
 def lead(algorithm: Algorithm) -> timedelta:
     """How long a new key waits."""
-    return RELOAD_AFTER if algorithm == "HS256" else PUBLISHED_BEFORE
+    return FOLLOWED_WITHIN if algorithm == "HS256" else PUBLISHED_BEFORE
 
 
 def kids(keys: Keys) -> list[str]:
@@ -61,7 +66,7 @@ def test_a_key_is_dropped_when_no_token_of_it_can_be_valid_on_any_instance(
     keys: Keys, clock: FakeClock, lead: timedelta
 ) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
-    clock.now += lead + TOKEN_LIFE + RELOAD_AFTER - MOMENT
+    clock.now += lead + TOKEN_LIFE + FOLLOWED_WITHIN - MOMENT
     assert keys.tend() == 0
     assert kids(keys) == [old, new]
     clock.now += MOMENT
@@ -72,7 +77,7 @@ def test_a_key_is_dropped_when_no_token_of_it_can_be_valid_on_any_instance(
 
 def test_a_rotation_drops_what_no_token_needs(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
     second = keys.rotate().kid
-    clock.now += lead + TOKEN_LIFE + RELOAD_AFTER
+    clock.now += lead + TOKEN_LIFE + FOLLOWED_WITHIN
 
     third = keys.rotate().kid
 
@@ -83,12 +88,12 @@ def test_a_key_of_another_algorithm_replaces_none(
     keys: Keys, store: SqlStore, secrets: SecretKeys, clock: FakeClock
 ) -> None:
     Keys(store.keyrings, secrets, "EdDSA", clock, token_life=TOKEN_LIFE).ensure()
-    clock.now += PUBLISHED_BEFORE + TOKEN_LIFE + RELOAD_AFTER
+    clock.now += PUBLISHED_BEFORE + TOKEN_LIFE + FOLLOWED_WITHIN
 
     assert keys.tend() == 0
 
 
-def test_a_retired_key_is_gone_from_every_instance_within_a_minute(
+def test_a_retired_key_is_gone_from_every_instance_within_seconds(
     keys: Keys, clock: FakeClock, lead: timedelta
 ) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
@@ -122,11 +127,71 @@ def test_a_key_that_does_not_sign_yet_may_be_retired(keys: Keys) -> None:
     assert kids(keys) == [old]
 
 
-def test_an_unknown_key_is_not_retired(keys: Keys) -> None:
+def test_a_key_that_is_revoked_is_gone_and_a_new_one_signs_at_once(keys: Keys, clock: FakeClock) -> None:
+    old = keys.signing_key().kid
+
+    signs = keys.revoke(old)
+
+    assert kids(keys) == [signs.kid] != [old]
+    assert signs.signs_from == clock.now
+    clock.now += RELOAD_AFTER
+    assert keys.find(old) is None
+    assert keys.signing_key().kid == signs.kid
+
+
+def test_the_next_key_that_is_published_already_signs_in_the_place_of_a_revoked_one(
+    keys: Keys, clock: FakeClock
+) -> None:
+    old, following = keys.signing_key().kid, keys.rotate().kid
+    keys.rotate()
+
+    assert keys.revoke(old).kid == following
+
+    clock.now += RELOAD_AFTER
+    assert keys.signing_key().kid == following
+
+
+def test_a_key_that_does_not_sign_is_revoked_and_the_present_one_goes_on(
+    keys: Keys, clock: FakeClock, lead: timedelta
+) -> None:
+    old, new = keys.signing_key().kid, keys.rotate().kid
+    assert keys.revoke(new).kid == old
+    new = keys.rotate().kid
+    clock.now += lead
+    assert keys.revoke(old).kid == new
+
+    assert kids(keys) == [new]
+
+
+def test_all_keys_can_be_revoked(keys: Keys, clock: FakeClock) -> None:
+    keys.rotate()
+
+    signs = keys.revoke_all()
+
+    assert kids(keys) == [signs.kid]
+    clock.now += RELOAD_AFTER
+    assert keys.signing_key().kid == signs.kid
+
+
+@pytest.mark.parametrize("end", ["DELETE FROM keyrings", "UPDATE keyrings SET version = 9, document = '[]'"])
+def test_keys_of_a_keyring_that_is_gone_verify_nothing(end: str, keys: Keys, clock: FakeClock, database: Path) -> None:
+    kid = keys.signing_key().kid
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(end)
+    clock.now += RELOAD_AFTER
+
+    for ask in (lambda: keys.find(kid), keys.signing_key, keys.jwks):
+        with pytest.raises(Unavailable):
+            ask()
+
+
+def test_an_unknown_key_is_neither_retired_nor_revoked(keys: Keys) -> None:
     before = kids(keys)
 
     with pytest.raises(NotFound):
         keys.retire("unknown")
+    with pytest.raises(NotFound):
+        keys.revoke("unknown")
 
     assert kids(keys) == before
 

@@ -13,9 +13,10 @@ import pytest
 
 from app.errors import Unavailable
 from app.models.keyring import StoredKeyring
-from app.security.keyring import Algorithm, KeyringSealedError
-from app.security.secret_keys import SecretKeys
-from app.services.keys import PUBLISHED_BEFORE, RELOAD_AFTER, Keys
+from app.security.keyring import Algorithm, KeyringSealedError, generate
+from app.security.secret_keys import LeakedSecretError, RootKey, SecretKeys
+from app.services.keys import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys, UnknownSecretError
+from app.services.open_keys import RELOAD_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ def test_a_new_key_of_hs256_signs_when_every_instance_has_it_and_the_former_one_
 ) -> None:
     former = make(OLD, "HS256").signing_key().kid
     changed = make(CHANGED, "HS256")
-    clock.now += RELOAD_AFTER - MOMENT
+    clock.now += FOLLOWED_WITHIN - MOMENT
     last = token_of(changed)
     assert last[1] == former
     clock.now += MOMENT
@@ -121,7 +122,7 @@ def test_a_new_key_of_hs256_signs_when_every_instance_has_it_and_the_former_one_
 
     assert signing.kid != former
     assert signing.signing == NEW.current.derive(f"latchkey hs256 {signing.kid}")
-    clock.now += TOKEN_LIFE + RELOAD_AFTER - MOMENT
+    clock.now += TOKEN_LIFE + FOLLOWED_WITHIN - MOMENT
     assert changed.tend() == 0
     assert verifies(make(NEW, "HS256"), *last)
     clock.now += MOMENT
@@ -140,7 +141,7 @@ def test_a_key_of_hs256_from_before_a_change_of_the_algorithm_is_not_kept_for_ev
     assert changed.signing_key().alg == "ES256"
     assert verifies(changed, *token)
 
-    clock.now += TOKEN_LIFE + RELOAD_AFTER
+    clock.now += TOKEN_LIFE + FOLLOWED_WITHIN
     changed.tend()
 
     assert former not in kids(changed)
@@ -182,6 +183,149 @@ def test_an_instance_that_knows_only_the_former_secret_goes_on_with_the_keys_in_
     with pytest.raises(KeyringSealedError):
         make(OLD)
     assert sealed_by(changed) == {NEW.current.name}
+
+
+@pytest.mark.parametrize("command", ["retire", "revoke"])
+def test_a_key_that_the_store_no_longer_lists_verifies_nothing_where_the_others_cannot_be_opened(
+    command: str, make: Callable[..., Keys], clock: FakeClock
+) -> None:
+    old = make(OLD)
+    dropped = token_of(old)
+    changed = make(CHANGED)
+    kept = changed.rotate().kid
+    clock.now += RELOAD_AFTER
+    assert verifies(old, *dropped)
+    clock.now += PUBLISHED_BEFORE
+    getattr(changed, command)(dropped[1])
+    clock.now += RELOAD_AFTER
+
+    with pytest.raises(Unavailable):  # the other key was never open here
+        old.find(dropped[1])
+    assert changed.find(kept) is not None
+
+
+def test_what_is_in_memory_goes_on_as_far_as_the_store_lists_it(make: Callable[..., Keys], clock: FakeClock) -> None:
+    old = make(OLD)
+    first = token_of(old)
+    second = old.rotate().kid
+    clock.now += RELOAD_AFTER
+    assert old.find(second) is not None
+    changed = make(CHANGED)
+    changed.revoke(first[1])
+    clock.now += RELOAD_AFTER
+
+    assert old.find(first[1]) is None
+    assert old.signing_key().kid == second
+    assert verifies(changed, *token_of(old))
+
+
+def test_another_key_under_the_same_kid_is_not_taken_from_memory(
+    make: Callable[..., Keys], clock: FakeClock, store: SqlStore
+) -> None:
+    old = make(OLD)
+    kid = old.signing_key().kid
+    foreign = generate("HS256", NEW.current, now=clock.now, signs_from=clock.now)
+    assert store.keyrings.save(StoredKeyring(2, (replace(foreign, kid=kid),)))
+    clock.now += RELOAD_AFTER
+
+    with pytest.raises(Unavailable):
+        old.find(kid)
+
+
+@pytest.mark.parametrize("algorithm", get_args(Algorithm))
+def test_a_wrong_secret_adds_and_revokes_no_key(
+    algorithm: Algorithm, make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+) -> None:
+    kid = make(OLD, algorithm).signing_key().kid
+    before = store.keyrings.load()
+    wrong = Keys(store.keyrings, NEW, algorithm, clock, token_life=TOKEN_LIFE)
+
+    for change in (wrong.rotate, lambda: wrong.revoke(kid), wrong.revoke_all):
+        with pytest.raises(KeyringSealedError, match=f"another SECRET_KEY .*{OLD.current.name}"):
+            change()
+
+    assert store.keyrings.load() == before
+
+
+def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], store: SqlStore, clock: FakeClock) -> None:
+    right = make(OLD)
+    foreign = generate("ES256", NEW.current, now=clock.now, signs_from=clock.now)
+    stored = store.keyrings.load()
+    assert stored is not None
+    assert store.keyrings.save(StoredKeyring(2, (*stored.keys, foreign)))
+
+    assert [key.kid for key in right.revoke_unopened()] == [foreign.kid]
+    assert kids(right) == [stored.keys[0].kid]
+    assert right.revoke_unopened() == ()
+
+    lost = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
+    assert lost.revoke_unopened() == stored.keys
+    assert lost.signing_key().signs_from == clock.now
+
+
+@pytest.mark.parametrize("algorithm", get_args(Algorithm))
+def test_a_secret_that_leaked_opens_derives_and_seals_nothing_on_any_instance(
+    algorithm: Algorithm, make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+) -> None:
+    with_leaked, with_both = SecretKeys(A), SecretKeys(B, [A])
+    running = make(with_leaked, algorithm)
+    tokens = [token_of(running)]
+    fallback = make(with_both, algorithm)
+    tokens.append(token_of(fallback))
+    new = Keys(store.keyrings, SecretKeys(B), algorithm, clock, token_life=TOKEN_LIFE)
+
+    signs = new.secret_leaked(OLD.current, unknown=True)  # by now it seals nothing any more
+
+    assert kids(new) == [signs.kid]
+    assert new.signing_key().kid == signs.kid
+    clock.now += RELOAD_AFTER
+    assert not any(verifies(instance, *token) for instance in (new, fallback) for token in tokens)
+    assert [root.name for root in with_both] == [NEW.current.name]
+    assert with_both.named(OLD.current.name) is None
+    with pytest.raises(Unavailable):
+        running.signing_key()
+    with pytest.raises(Unavailable):
+        _ = with_leaked.current
+    assert list(with_leaked) == []
+    for secrets in (SecretKeys(A), SecretKeys(A, [B])):
+        with pytest.raises(LeakedSecretError):
+            make(secrets, algorithm)
+        with pytest.raises(Unavailable):
+            Keys(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE).tend()
+    assert kids(new) == [signs.kid]
+    assert make(SecretKeys(B, [A]), algorithm).signing_key().kid == signs.kid
+
+
+def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Keys], store: SqlStore) -> None:
+    make(OLD)
+    new = make(CHANGED)
+    new.secret_leaked(OLD.current)
+    for change in (new.rotate, new.ensure, new.revoke_all, new.revoke_unopened, new.tend):
+        change()
+
+    stored = store.keyrings.load()
+    assert stored is not None
+    assert stored.leaked == (OLD.current.name,)
+
+
+def test_only_a_secret_that_was_replaced_and_was_in_use_is_taken_for_leaked(
+    make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+) -> None:
+    keys = make(OLD)
+    before = store.keyrings.load()
+    new = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
+
+    with pytest.raises(LeakedSecretError, match="still SECRET_KEY"):
+        keys.secret_leaked(OLD.current)
+    with pytest.raises(UnknownSecretError):
+        new.secret_leaked(RootKey("mistyped"))
+
+    assert store.keyrings.load() == before
+    new.secret_leaked(OLD.current)
+    with pytest.raises(LeakedSecretError, match="leaked before"):
+        keys.secret_leaked(NEW.current)
+    new.secret_leaked(OLD.current)  # again, without harm
+    new.secret_leaked(RootKey("from long ago"), unknown=True)
 
 
 def test_a_start_without_the_former_secret_stops_and_changes_nothing(

@@ -193,6 +193,16 @@ def test_the_cause_of_a_failure_of_ours_is_logged_and_not_told() -> None:
     assert event["request_id"] == response.headers["X-Request-ID"]
 
 
+def test_of_causes_behind_causes_the_first_is_logged_without_what_a_driver_adds_in_further_lines() -> None:
+    told = Unavailable("The store does not answer.")
+    told.__cause__ = OSError("refused\nDETAIL: Key (email)=(ann@example.com)")
+    with capture_logs() as logged:
+        reply(raising(Unavailable(), told))
+
+    event = next(event for event in logged if event["event"] == "unavailable")
+    assert (event["cause"], event["detail"]) == ("OSError", "refused")
+
+
 def test_the_cause_of_a_failure_of_the_client_s_is_not_logged() -> None:
     with capture_logs() as logged:
         reply(raising(ValidationFailed(), ValueError("planted")))
