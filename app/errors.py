@@ -51,7 +51,10 @@ class MissingToken(Failure):
     code = "missing_token"
     status = 401
     message = "This endpoint needs an access token."
-    meaning = "The request carries no access token. A token in the query string is ignored."
+    meaning = (
+        "The request carries no access token: none in `x-access-token`, and in `Authorization` none with the word"
+        " `Bearer` before it. A token in the query string is ignored."
+    )
     remedy = "Log in at POST /auth/login and send `Authorization: Bearer <access_token>`."
 
 
@@ -204,16 +207,25 @@ class PayloadTooLarge(Failure):
 class UnsupportedMediaType(Failure):
     code = "unsupported_media_type"
     status = 415
-    message = "The body has to be application/json."
-    meaning = "The request has a body whose `Content-Type` is not `application/json`."
-    remedy = "Send JSON with `Content-Type: application/json`."
+    message = "The body has to be application/json: send it with `Content-Type: application/json`."
+    meaning = (
+        "The request has a body whose `Content-Type` is not `application/json` in UTF-8, or which is compressed"
+        " (`Content-Encoding`)."
+    )
+    remedy = (
+        "Send JSON as it is, with `Content-Type: application/json`. curl calls every body a form unless it is told"
+        " otherwise: add `-H 'Content-Type: application/json'`."
+    )
 
 
 class ValidationFailed(Failure):
     code = "validation_failed"
     status = 422
     message = "Some fields are wrong."
-    meaning = "The body is JSON, but fields are missing, unknown or break a rule. `errors` lists them, 100 at the most."
+    meaning = (
+        "Fields of the body, or parameters of the query, are missing, unknown or break a rule. `errors` lists them, 100"
+        " at the most."
+    )
     remedy = "Correct the fields that `errors` names and send the request again."
 
 

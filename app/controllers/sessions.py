@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.errors import (
     InvalidRefreshToken,
-    InvalidRequest,
     NotFound,
     ReusedRefreshToken,
     Unavailable,
@@ -23,20 +22,19 @@ from app.web.guard import authenticated, public
     limit="refresh",
     body=Refresh,
     returns=TokenPair,
-    raises=(InvalidRefreshToken, ReusedRefreshToken, InvalidRequest, Unavailable),
+    raises=(InvalidRefreshToken, ReusedRefreshToken, Unavailable),
 )
 def refresh(call: Call, body: Refresh) -> TokenPair:
     """Exchange a refresh token for a new pair.
 
-    It stands in the body or in `Authorization: Bearer`. Each is exchanged once: sent again within
+    It stands in the body, or else in `Authorization: Bearer`: beside one in the body, that header is ignored, so an
+    HTTP client may add the access token to every request. Each is exchanged once: sent again within
     `REFRESH_GRACE_SECONDS` it gives the same new refresh token again, later it ends the session.
     """
-    tokens = {token for token in (body.refresh_token, call.bearer) if token}
-    if len(tokens) > 1:
-        raise InvalidRequest("Two different refresh tokens were sent in the body and in Authorization.")
-    if not tokens:
+    token = body.refresh_token or call.bearer
+    if token is None:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
-    return TokenPair.of(call.services.sessions.refresh(tokens.pop(), call.device))
+    return TokenPair.of(call.services.sessions.refresh(token, call.device))
 
 
 @endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")

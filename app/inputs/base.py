@@ -18,9 +18,9 @@ class Body(BaseModel):
 
 
 class Query(BaseModel):
-    """A query string: numbers come as text, and what is not named is ignored."""
+    """A query string: numbers come as text, and no parameter that is not named."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def wrong(code: LiteralString, message: LiteralString, **facts: object) -> PydanticCustomError:

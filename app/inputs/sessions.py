@@ -10,7 +10,7 @@ from app.inputs.base import Body
 
 
 class Refresh(Body):
-    """A refresh token; it may come in `Authorization: Bearer` instead."""
+    """A refresh token; without it the one in `Authorization: Bearer` counts."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(default=None, repr=False)
 

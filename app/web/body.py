@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from gunicorn.http.errors import ParseException
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 DEEPEST = 32
 """Levels of nesting, the outermost counts."""
+_FORM = "application/x-www-form-urlencoded"
+"""What curl calls a body of which nothing else is said."""
+_TOKENS_IN_QUERIES = frozenset({"access_token", "token", "x-access-token"})
+"""Parameters that are ignored, so that no token counts in a place where logs would keep it (RFC 9700 section 4.3.2)."""
 _INT64 = range(-(2**63), 2**63)
 _INT64_DIGITS = 20
 """Characters that such an integer has at the most: longer ones are not even converted."""
@@ -43,26 +48,52 @@ def read_body(request: Request, model: type[_Input], rules: InputRules) -> _Inpu
     raw = read_raw(request)
     if not raw and not request.mimetype:
         return validate({}, model, rules)
-    if request.mimetype != "application/json" or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
-        raise UnsupportedMediaType
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType(_OF_CURL if request.mimetype == _FORM else None)
+    if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType("The body has to be in UTF-8.")
+    if not raw and may_be_left_out(model):
+        return validate({}, model, rules)
     return validate(parse_json(raw), model, rules)
 
 
+_OF_CURL = 'The body has to be application/json: with curl, add -H "Content-Type: application/json".'
+
+
+@cache
+def may_be_left_out(model: type[BaseModel]) -> bool:
+    """Whether a request may do without this body: an object without any field would do as well."""
+    try:
+        model.model_validate({})
+    except ValidationError:
+        return False
+    return True
+
+
 def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Input:
-    """The query string as `model`; raises ValidationFailed with every wrong field."""
-    given = {name: request.args.getlist(name) for name in model.model_fields if name in request.args}
-    repeated = tuple(
+    """The query string as `model`; raises ValidationFailed with every wrong field, as `read_body` does."""
+    given = {name: values for name, values in request.args.lists() if name not in _TOKENS_IN_QUERIES}
+    wrong = [
         FieldError(name, "repeated", "This may be given once only.")
         for name, values in given.items()
-        if len(values) > 1
-    )
-    if repeated:
-        raise ValidationFailed(fields=repeated)
-    return validate({name: values[0] for name, values in given.items()}, model, rules)
+        if name in model.model_fields and len(values) > 1
+    ]
+    repeated = {error.field for error in wrong}
+    try:
+        query = validate({name: values[0] for name, values in given.items()}, model, rules)
+    except ValidationFailed as failed:
+        wrong += [error for error in failed.fields if error.field not in repeated]
+    if wrong:
+        raise ValidationFailed(fields=tuple(wrong[:MOST_WRONG_FIELDS_TOLD]))
+    return query
 
 
 def read_raw(request: Request) -> bytes:
-    """The bytes of the body; raises PayloadTooLarge, or MalformedJson for less than was announced."""
+    """The bytes of the body.
+
+    Raises PayloadTooLarge, MalformedJson for less than was announced, or UnsupportedMediaType for bytes in a content
+    coding (RFC 9110 section 8.4): none is undone here, so that no small body can become a large one.
+    """
     announced = request.content_length
     try:
         raw = request.get_data(cache=False)
@@ -77,6 +108,8 @@ def read_raw(request: Request) -> bytes:
         raise MalformedJson(_TOO_SHORT) from None
     if announced is not None and len(raw) < announced:
         raise MalformedJson(_TOO_SHORT)
+    if raw and request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("The body has to come as it is, without a Content-Encoding.")
     return raw
 
 

@@ -76,13 +76,15 @@ def admit(access: Access, request: Request, services: Services) -> Principal | N
         raise access.contradiction("Two different access tokens were sent in Authorization and x-access-token.")
     token = token or other
     if not token:
-        raise MissingToken
+        raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
     principal = services.sessions.authenticate(token)
     if access.permission and access.permission not in permissions_of(principal.user.roles):
         raise Forbidden(f"This needs the permission {access.permission}.")
     return principal
 
 
+_NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
+"""What came instead is not repeated: without a scheme it may be the token itself."""
 _FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")
 
 

@@ -72,7 +72,15 @@ def test_without_a_token_the_challenge_tells_no_error(service: Service) -> None:
 
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "", "Token x", "Digest x"])
 def test_another_scheme_is_no_token(service: Service, authorization: str) -> None:
-    assert service.get("/auth/me", headers={"Authorization": authorization}).json["code"] == "missing_token"
+    response = service.get("/auth/me", headers={"Authorization": authorization})
+    assert response.json["code"] == "missing_token"
+    assert ("send `Authorization: Bearer <access_token>`" in response.json["message"]) == bool(authorization)
+
+
+def test_a_token_without_a_scheme_is_told_what_is_missing_and_not_repeated(service: Service, account: Account) -> None:
+    response = service.get("/auth/me", headers={"Authorization": account.token})
+    assert response.json["message"].startswith("The Authorization header holds no Bearer token")
+    assert account.token not in response.text
 
 
 def test_name_and_password_are_no_token(service: Service, account: Account) -> None:

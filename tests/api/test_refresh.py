@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +49,22 @@ def test_the_refresh_token_may_come_as_bearer(service: Service) -> None:
     assert response.status_code == 200
 
 
-def test_two_different_refresh_tokens_contradict_each_other(service: Service) -> None:
+def test_beside_one_in_the_body_no_other_token_counts(service: Service) -> None:
     account, other = service.register(), service.register()
-    body = {"refresh_token": account.data["refresh_token"]}
-    response = service.post("/auth/refresh", body, token=other.data["refresh_token"])
-    assert (response.status_code, response.json["code"]) == (400, "invalid_request")
+    for beside in (account.token, other.token, other.data["refresh_token"], "x"):
+        body = {"refresh_token": account.data["refresh_token"]}
+        response = service.post("/auth/refresh", body, token=beside)
+        assert response.status_code == 200
+        account = replace(account, data=response.json["data"])
+        assert account.id == response.json["data"]["user"]["id"] != other.id
+    assert refused(service, "x") == "invalid_refresh_token"
+    exchanged(service, other.data["refresh_token"])
+
+
+def test_a_wrong_one_in_the_body_is_not_mended_by_the_header(service: Service) -> None:
+    good = service.register().data["refresh_token"]
+    response = service.post("/auth/refresh", {"refresh_token": "x"}, token=good)
+    assert (response.status_code, response.json["code"]) == (401, "invalid_refresh_token")
 
 
 def test_a_repeat_within_the_grace_time_gives_the_same_refresh_token(service: Service) -> None:

@@ -144,8 +144,16 @@ def test_both_wrong_fields_are_reported_at_once(service: Service, members: list[
     assert sorted(refused(response)) == ["cursor", "limit"]
 
 
-def test_a_query_that_is_not_of_this_list_is_ignored(service: Service, members: list[Account]) -> None:
-    assert page(service, members[0], active_only="false", q="x") == page(service, members[0])
+def test_parameters_that_the_list_does_not_know_are_refused_by_name(service: Service, members: list[Account]) -> None:
+    response = service.get("/auth/users", token=members[0].token, query="page=2&limit=0&q=x")
+    assert sorted(refused(response)) == ["limit", "page", "q"]
+    codes = {error["field"]: error["code"] for error in response.json["errors"]}
+    assert codes["page"] == codes["q"] == "unknown_field"
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "x-access-token"])
+def test_a_token_in_the_query_of_a_list_is_ignored(service: Service, members: list[Account], name: str) -> None:
+    assert page(service, members[0], **{name: members[1].token}) == page(service, members[0])
 
 
 def test_the_directory_can_be_the_administrators_alone(

@@ -28,8 +28,8 @@ the document itself at `{PUBLIC_URL}/openapi.json`, and at `{PUBLIC_URL}/swagger
 
 - Requests and replies are JSON in UTF-8. A success is `{{"status": "success", "data": ...}}`, sometimes with a
   `message`; the signs of life and the key set stand without this envelope.
-- A failure has the form shown under [Errors](#errors). All wrong fields are reported at once. A field of a body that is
-  not named here is refused by name.
+- A failure has the form shown under [Errors](#errors). All wrong fields are reported at once. A field of a body, or a
+  parameter where an endpoint takes a query, that is not named here is refused by name.
 - The access token goes into `Authorization: Bearer <token>`, or into `x-access-token`. In a query string it is ignored.
 - Every reply carries `X-Request-ID`, the name of the exchange in the log. A 401 carries `WWW-Authenticate`, a 405
   `Allow`, a 429 and a 503 `Retry-After` in seconds.

@@ -265,11 +265,28 @@ def test_a_request_without_a_body_needs_no_type_and_lacks_its_fields() -> None:
     assert [error.field for error in refused.value.fields] == ["login", "password"]
 
 
-def test_an_empty_body_that_claims_to_be_json_is_malformed() -> None:
+def test_an_empty_body_of_json_is_an_empty_object_where_the_body_may_be_left_out() -> None:
+    assert read(b"") == Sample()
     with pytest.raises(MalformedJson):
-        read(b"")
+        read(b"", "application/json", Login)
     with pytest.raises(UnsupportedMediaType):
         read(b"", "text/plain")
+
+
+def test_a_form_is_told_what_curl_has_to_add() -> None:
+    with pytest.raises(UnsupportedMediaType, match='with curl, add -H "Content-Type: application/json"'):
+        read(b'{"text":"b"}', "application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "x", "identity, gzip", "GZIP"])
+def test_a_body_in_a_content_coding_is_refused_as_such(coding: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match="without a Content-Encoding"):
+        read(b"\x1f\x8b", HTTP_CONTENT_ENCODING=coding)
+    assert read(None, None, HTTP_CONTENT_ENCODING=coding) == Sample()
+
+
+def test_a_body_in_no_coding_may_say_so() -> None:
+    assert read(b'{"text":"b"}', HTTP_CONTENT_ENCODING="Identity") == Sample(text="b")
 
 
 def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
@@ -428,9 +445,24 @@ def read_page(query: Mapping[str, str | list[str]] | str) -> Page:
         return read_query(request, Page, RULES)
 
 
-def test_a_query_is_read_as_its_model_and_the_rest_is_left_alone() -> None:
-    assert read_page("limit=7&access_token=x&x=1&x=2").limit == 7
+def test_a_query_is_read_as_its_model_and_a_token_in_it_is_left_alone() -> None:
+    assert read_page("limit=7&access_token=x&token=1&token=2&x-access-token=x").limit == 7
     assert read_page("").limit == 50
+
+
+def test_all_that_is_wrong_in_a_query_is_told_at_once_and_unknown_parameters_are() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        read_page("limit=0&cursor=a&cursor=b&page=2&page=3")
+
+    assert {(error.field, error.code) for error in refused.value.fields} == {
+        ("limit", "too_small"),
+        ("cursor", "repeated"),
+        ("page", "unknown_field"),
+    }
+    with pytest.raises(ValidationFailed) as refused:
+        read_page("&".join(f"{'x' * 100}{number}=1" for number in range(200)))
+    assert len(refused.value.fields) == 100
+    assert {len(error.field) for error in refused.value.fields} == {64}
 
 
 def test_a_field_of_a_query_stands_once() -> None:
