@@ -15,7 +15,7 @@ from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from app.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.errors import Failure, FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 if TYPE_CHECKING:
     from flask import Request
@@ -61,8 +61,29 @@ def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Inp
     return validate({name: values[0] for name, values in given.items()}, model, rules)
 
 
+def receive(request: Request) -> None:
+    """Take in the bytes of the body, whatever is wrong with them: `read_raw` gives them, or raises that, later.
+
+    So a token can be judged behind the last byte, however long that takes, and still before what was sent is told to
+    be wrong.
+    """
+    try:
+        request.environ[_RECEIVED] = _receive(request)
+    except Failure as failure:
+        request.environ[_RECEIVED] = failure
+
+
 def read_raw(request: Request) -> bytes:
     """The bytes of the body; raises PayloadTooLarge, or MalformedJson for less than was announced."""
+    if _RECEIVED not in request.environ:
+        receive(request)
+    received: bytes | Failure = request.environ[_RECEIVED]
+    if isinstance(received, Failure):
+        raise received
+    return received
+
+
+def _receive(request: Request) -> bytes:
     announced = request.content_length
     try:
         raw = request.get_data(cache=False)
@@ -73,13 +94,14 @@ def read_raw(request: Request) -> bytes:
         raise PayloadTooLarge from None
     except ParseException:
         raise MalformedJson("The chunks of the body are not as RFC 9112 asks.") from None
-    except ClientDisconnected:
+    except (ClientDisconnected, TimeoutError):  # gone, or silent for longer than `worker.Worker` waits
         raise MalformedJson(_TOO_SHORT) from None
     if announced is not None and len(raw) < announced:
         raise MalformedJson(_TOO_SHORT)
     return raw
 
 
+_RECEIVED = "latchkey.body"
 _TOO_SHORT = "The body ended before its announced length."
 
 
