@@ -167,7 +167,15 @@ def _services(
     hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
     passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
     audit = Audit(store.events, clock, timedelta(days=settings.accounts.audit_days))
-    accounts = Accounts(store.users, store.held_emails, store.mail_requests, audit, clock, mailing=mailer is not None)
+    accounts = Accounts(
+        store.users,
+        store.sessions,
+        store.held_emails,
+        store.mail_requests,
+        audit,
+        clock,
+        mailing=mailer is not None,
+    )
     sessions = SessionService(
         sessions=store.sessions,
         accounts=accounts,

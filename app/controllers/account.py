@@ -46,7 +46,7 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     if body.username:
         call.services.sessions.require_fresh_login(call.caller)
     changes = Changes(body.username or None, body.name, renames="name" in body.model_fields_set)
-    return UserData.of(call.services.profile.change(call.user.id, changes, call.device))
+    return UserData.of(call.services.profile.change(call.caller, changes, call.device))
 
 
 @endpoint(
@@ -59,7 +59,7 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
 )
 def delete_me(call: Call, body: DeleteMe) -> Nothing:
     """Delete the account and what hangs on it, at once and for good. Audit events keep its identifier alone."""
-    call.services.deletion.delete(call.user.id, body.password, call.device)
+    call.services.deletion.delete(call.caller, body.password, call.device)
     return Nothing()
 
 
@@ -103,7 +103,7 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
     It takes effect when the new address is verified by what is mailed to it. The old one is told then, and can undo
     the change for seven days.
     """
-    call.services.email_change.request(call.user.id, body.email, body.password, call.device)
+    call.services.email_change.request(call.caller, body.email, body.password, call.device)
     return Nothing()
 
 

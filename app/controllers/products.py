@@ -36,7 +36,7 @@ def my(call: Call, page: Page) -> ProductList:
 def create(call: Call, body: CreateProduct) -> ProductData:
     """Make a product, which is the user's own. It is deleted with the account."""
     new = NewProduct(body.name, body.price, body.description)
-    return ProductData.of(call.services.sample_products.create(call.user.id, new))
+    return ProductData.of(call.services.sample_products.create(call.caller, new))
 
 
 @endpoint(

@@ -25,11 +25,11 @@ class SampleProduct:
 class SampleProducts(Protocol):
     """The verbs of a store for products. Each raises `Unavailable` when the store does not answer."""
 
-    def add(self, product: SampleProduct) -> bool:
-        """Keep a new product if its owner is an active user; whether he was.
+    def add(self, product: SampleProduct, session_id: str) -> bool:
+        """Keep a new product if this session of its owner holds (see `Sessions.principal`); whether it did.
 
-        Of an owner who is deleted at the same time nothing remains: the deletion finds the product, or this finds
-        him deleted.
+        When this returns True, the session had not ended by the time the product was kept. Of an owner who is deleted
+        at the same time nothing remains: the deletion finds the product, or this finds the session ended.
         """
 
     def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:

@@ -62,12 +62,12 @@ class Sessions(Protocol):
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         """The user of a session that holds, in one round trip; None if there is no such session.
 
-        It holds if it is this user's, has not ended, `expires_at` is after `now`, the user is active, and its
-        epoch is the user's, or it is the session that the user kept at the last change of epoch.
+        It holds if it is this user's, has not ended, `idle_expires_at` and `expires_at` are after `now`, the user is
+        active, and its epoch is the user's, or it is the session that the user kept at the last change of epoch.
         """
 
     def find(self, session_id: str, now: datetime) -> HeldSession | None:
-        """A session that holds (see `principal`) and whose `idle_expires_at` is after `now`, in one round trip."""
+        """A session that holds (see `principal`), in one round trip."""
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
         """The sessions of a user for which `find` would give one, in the order of their opening."""
@@ -82,7 +82,11 @@ class Sessions(Protocol):
         """Note that a session was used; `last_used_at` never goes back."""
 
     def end(self, session_id: str, user_id: str) -> bool:
-        """End a session of this user; False if he has no such session."""
+        """End a session of this user; False if they have no such session.
+
+        The revision of the user's account is one more before this returns: a change of the account that found the
+        session holding is then either kept already, or looks again (see `services.accounts.Accounts.change`).
+        """
 
     def end_all(self, user_id: str) -> int:
         """Delete all sessions of a user, whether they hold or not; how many they were."""

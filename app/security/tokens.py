@@ -88,8 +88,11 @@ class AccessTokens:
         self._verified: dict[bytes, Claims] = {}
         self._verified_with = 0
 
-    def issue(self, *, subject: str, session_id: str, roles: Sequence[str]) -> str:
-        """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds."""
+    def issue(self, *, subject: str, session_id: str, roles: Sequence[str], lifetime: int | None = None) -> str:
+        """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
+
+        Without `lifetime` that is as long as any; a session that ends sooner asks for less.
+        """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
         claims = {
@@ -98,7 +101,7 @@ class AccessTokens:
             "aud": self._audience,
             "client_id": "latchkey",
             "iat": now,
-            "exp": now + self.lifetime,
+            "exp": now + (self.lifetime if lifetime is None else lifetime),
             "jti": secrets.token_urlsafe(16),
             "sid": session_id,
             "roles": list(roles),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.models.account import CodePurpose, UndoOffer
     from app.models.held_email import HeldEmails
     from app.models.mail_request import MailRequestKind, MailRequests, PendingRegistration
+    from app.models.session import Principal, Sessions
     from app.models.user import Users
     from app.services.audit import Audit
     from app.services.devices import Device
@@ -39,6 +40,7 @@ class Accounts:
     """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
 
     users: Users
+    sessions: Sessions
     held: HeldEmails
     requests: MailRequests
     audit: Audit
@@ -48,17 +50,26 @@ class Accounts:
     """Set when mail was queued, so that the thread that sends need not wait for its turn."""
 
     def change(
-        self, user_id: str, step: Callable[[Account], Account], *, missing: type[Failure] = SessionEnded
+        self,
+        user_id: str,
+        step: Callable[[Account], Account],
+        *,
+        by: Principal | None = None,
+        missing: type[Failure] = SessionEnded,
     ) -> Account:
         """Put what `step` makes of an active account in its place; gives what is kept now.
 
-        `step` may be called again, on what another made of the account meanwhile; it raises to refuse. Raises `missing`
-        if there is no such user, or he is not active.
+        `step` may be called again, on what another made of the account meanwhile; it raises to refuse. `by` is whoever
+        asks for the change, if a session does. Raises `missing` if there is no such user, or they are not active, and
+        SessionEnded if the session of `by` has ended by the time of the write.
         """
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
             if account is None or account.user.status != "active":
                 raise missing
+            # Whoever ends sessions moves the revision on: one that holds here still does when `save` succeeds.
+            if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
+                raise SessionEnded
             changed = step(account)
             if changed == account:
                 return account

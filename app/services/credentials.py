@@ -48,7 +48,8 @@ class CredentialService:
     def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
         """Put a new password in the place of the current one; all sessions end but the one of `principal`.
 
-        Raises ValidationFailed, WrongPassword, TooManyRequests.
+        Raises ValidationFailed, WrongPassword, TooManyRequests, and SessionEnded if that session has ended meanwhile:
+        kept, it would come to life again.
         """
         verified = self.confirm(principal.user.id, current)
         self.passwords.check_new(new, own_words(principal.user), "new_password")
@@ -64,7 +65,7 @@ class CredentialService:
                 pending_email=None,
             )
 
-        self.accounts.change(principal.user.id, changed)
+        self.accounts.change(principal.user.id, changed, by=principal)
         self.accounts.audit.record(principal.user.id, "password.changed", device)
 
     def forget(self, email: str) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.models.account import UndoOffer
+    from app.models.session import Principal
     from app.models.store import Store
     from app.models.user import User
     from app.services.accounts import Accounts
@@ -34,15 +35,18 @@ class DeletionService:
     accounts: Accounts
     credentials: CredentialService
 
-    def delete(self, user_id: str, password: str, device: Device) -> None:
-        """Delete the user's own account. Raises WrongPassword, TooManyRequests, or LastAdmin."""
-        verified = self.credentials.confirm(user_id, password)
+    def delete(self, principal: Principal, password: str, device: Device) -> None:
+        """Delete the user's own account.
+
+        Raises WrongPassword, TooManyRequests, LastAdmin; SessionEnded if the session of `principal` ended meanwhile.
+        """
+        verified = self.credentials.confirm(principal.user.id, password)
 
         def confirmed(account: Account) -> Account:
             refuse_if_changed(account, since=verified)
             return self.accounts.with_warning(account, "account_deleted", device)
 
-        self.delete_if(user_id, confirmed, device, action="user.deleted")
+        self.delete_if(principal.user.id, confirmed, device, action="user.deleted", by=principal)
 
     def delete_if(
         self,
@@ -51,11 +55,13 @@ class DeletionService:
         device: Device,
         *,
         action: str,
+        by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
     ) -> None:
         """Delete an active account that `check` lets pass, which may add a last mail to it.
 
-        Raises `missing` if there is none, LastAdmin, and what `check` raises.
+        Raises `missing` if there is none, LastAdmin, what `check` raises, and SessionEnded if the session of `by`,
+        which asks for it, ended meanwhile.
         """
         offers: list[UndoOffer] = []
 
@@ -70,9 +76,9 @@ class DeletionService:
                 revision=account.revision,
             )
 
-        roles = self._step_down(user_id, check, missing)
+        roles = self._step_down(user_id, check, by, missing)
         try:
-            account = self.accounts.change(user_id, deleted, missing=missing)
+            account = self.accounts.change(user_id, deleted, by=by, missing=missing)
         except Failure:
             self._give_back(user_id, roles)
             raise
@@ -89,7 +95,7 @@ class DeletionService:
         self.store.events.anonymise(user_id)
 
     def _step_down(
-        self, user_id: str, check: Callable[[Account], Account], missing: type[Failure]
+        self, user_id: str, check: Callable[[Account], Account], by: Principal | None, missing: type[Failure]
     ) -> tuple[str, ...] | None:
         """Take the administrator's role from a user who is to be deleted; raises LastAdmin if nobody else has it.
 
@@ -107,7 +113,7 @@ class DeletionService:
         before = self.store.users.account(user_id)
         if before is None or ADMINISTRATOR not in before.user.roles:
             return None
-        self.accounts.change(user_id, stepped_down, missing=missing)
+        self.accounts.change(user_id, stepped_down, by=by, missing=missing)
         if not self.store.users.any_with_role(ADMINISTRATOR):
             self._give_back(user_id, before.user.roles)
             raise LastAdmin

@@ -13,6 +13,7 @@ from app.services.accounts import UNDO_LIVES, VERIFICATION_LIVES, in_new_epoch
 from app.services.credentials import refuse_if_changed
 
 if TYPE_CHECKING:
+    from app.models.session import Principal
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.credentials import CredentialService
@@ -32,13 +33,14 @@ class EmailChangeService:
     codes: MailedCodes
     hide_accounts: bool
 
-    def request(self, user_id: str, email: str, password: str, device: Device) -> None:
+    def request(self, principal: Principal, email: str, password: str, device: Device) -> None:
         """Mail the new address, which takes effect when it is proven.
 
         Raises WrongPassword; TooManyRequests, also for one change too many within 7 days; EmailTaken if another has
         proven the address or it is held for him, but nothing of that where accounts are hidden; ValidationFailed for
-        the user's own address.
+        the user's own address; SessionEnded if the session of `principal` ended meanwhile.
         """
+        user_id = principal.user.id
         verified = self.credentials.confirm(user_id, password)
         if email_key(email) == email_key(verified.user.email or ""):
             raise ValidationFailed(fields=(FieldError("email", "unchanged", "This is your address already."),))
@@ -57,7 +59,7 @@ class EmailChangeService:
             account = replace(account, pending_email=known)
             return account if taken else self.accounts.with_notice(account, "change_email", email, code_id=known.id)
 
-        self.accounts.change(user_id, pending)
+        self.accounts.change(user_id, pending, by=principal)
         self.accounts.audit.record(user_id, "email.change_requested", device)
 
     def confirm(self, found: Redeemable, device: Device) -> User:

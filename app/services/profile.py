@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.models.account import Account
     from app.models.event import AuditEvent
     from app.models.sample_product import SampleProduct, SampleProducts
-    from app.models.session import Session, Sessions
+    from app.models.session import Principal, Session, Sessions
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.devices import Device
@@ -49,8 +49,8 @@ class ProfileService:
     sessions: Sessions
     products: SampleProducts
 
-    def change(self, user_id: str, changes: Changes, device: Device) -> User:
-        """The user with the new names. Raises UsernameTaken."""
+    def change(self, principal: Principal, changes: Changes, device: Device) -> User:
+        """The user with the new names. Raises UsernameTaken, and SessionEnded if this session ended meanwhile."""
         if changes.username is not None and username_key(changes.username) in RESERVED:
             raise UsernameTaken
         told: list[str] = []
@@ -70,9 +70,9 @@ class ProfileService:
                 account = self.accounts.with_warning(account, "profile_changed", device)
             return replace(account, user=user)
 
-        account = self.accounts.change(user_id, changed)
+        account = self.accounts.change(principal.user.id, changed, by=principal)
         for field in told:
-            self.accounts.audit.record(user_id, f"{field}.changed", device)
+            self.accounts.audit.record(principal.user.id, f"{field}.changed", device)
         return account.user
 
     def export(self, user_id: str, device: Device) -> Export:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from app.clock import Clock
     from app.models.sample_product import SampleProducts
+    from app.models.session import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ class SampleProductService:
         """The same for the products of one user."""
         return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
 
-    def create(self, owner_id: str, new: NewProduct) -> SampleProduct:
-        """Keep a new product; raises SessionEnded if its owner was deleted or disabled meanwhile."""
-        product = SampleProduct(new_id(), owner_id, new.name, new.price, new.description, self.clock())
-        if not self.products.add(product):
+    def create(self, owner: Principal, new: NewProduct) -> SampleProduct:
+        """Keep a new product; raises SessionEnded if the session of its owner ended meanwhile."""
+        product = SampleProduct(new_id(), owner.user.id, new.name, new.price, new.description, self.clock())
+        if not self.products.add(product, owner.session_id):
             raise SessionEnded
         return product
 

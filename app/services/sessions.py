@@ -212,12 +212,9 @@ class SessionService:
         """
 
         def alone(account: Account) -> Account:
-            # Every end of sessions is a new revision: what is found here still holds when the account is saved.
-            if self._sessions.find(principal.session_id, self._clock()) is None:
-                raise SessionEnded
             return in_new_epoch(account, keep=principal.session_id)
 
-        self._accounts.change(principal.user.id, alone)
+        self._accounts.change(principal.user.id, alone, by=principal)
 
     def _report_reuse(self, session: Session, user: User, device: Device) -> None:
         """Tell the owner of a session that its token was used twice: somebody else may have a copy of it."""
@@ -233,12 +230,16 @@ class SessionService:
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
     def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
+        left = int((session.idle_expires_at - now).total_seconds())
+        lifetime = min(self._tokens.lifetime, left)  # nobody who verifies it elsewhere takes it for longer than we do
         tokens = OpenedSession(
             user=user,
-            access_token=self._tokens.issue(subject=user.id, session_id=session.id, roles=user.roles),
-            expires_in=self._tokens.lifetime,
+            access_token=self._tokens.issue(
+                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime
+            ),
+            expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
-            refresh_expires_in=int((session.idle_expires_at - now).total_seconds()),
+            refresh_expires_in=left,
         )
         self._observer.token_issued(grant)
         return tokens

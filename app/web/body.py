@@ -16,7 +16,7 @@ from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from app.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.errors import Failure, FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 if TYPE_CHECKING:
     from flask import Request
@@ -88,12 +88,33 @@ def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Inp
     return query
 
 
+def receive(request: Request) -> None:
+    """Take in the bytes of the body, whatever is wrong with them: `read_raw` gives them, or raises that, later.
+
+    So a token can be judged behind the last byte, however long that takes, and still before what was sent is told to
+    be wrong.
+    """
+    try:
+        request.environ[_RECEIVED] = _receive(request)
+    except Failure as failure:
+        request.environ[_RECEIVED] = failure
+
+
 def read_raw(request: Request) -> bytes:
     """The bytes of the body.
 
     Raises PayloadTooLarge, MalformedJson for less than was announced, or UnsupportedMediaType for bytes in a content
     coding (RFC 9110 section 8.4): none is undone here, so that no small body can become a large one.
     """
+    if _RECEIVED not in request.environ:
+        receive(request)
+    received: bytes | Failure = request.environ[_RECEIVED]
+    if isinstance(received, Failure):
+        raise received
+    return received
+
+
+def _receive(request: Request) -> bytes:
     announced = request.content_length
     try:
         raw = request.get_data(cache=False)
@@ -104,7 +125,7 @@ def read_raw(request: Request) -> bytes:
         raise PayloadTooLarge from None
     except ParseException:
         raise MalformedJson("The chunks of the body are not as RFC 9112 asks.") from None
-    except ClientDisconnected:
+    except (ClientDisconnected, TimeoutError):  # gone, or silent for longer than `worker.Worker` waits
         raise MalformedJson(_TOO_SHORT) from None
     if announced is not None and len(raw) < announced:
         raise MalformedJson(_TOO_SHORT)
@@ -113,6 +134,7 @@ def read_raw(request: Request) -> bytes:
     return raw
 
 
+_RECEIVED = "latchkey.body"
 _TOO_SHORT = "The body ended before its announced length."
 
 

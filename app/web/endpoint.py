@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.views.base import Document, View, envelope
 from app.web import exchange, guard
-from app.web.body import read_body, read_query
+from app.web.body import read_body, read_query, receive
 from app.web.limits import LIMITS, Limit
 
 if TYPE_CHECKING:
@@ -222,15 +222,12 @@ def _view(
     declared: Endpoint, services: Services, rules: InputRules, *, check_failures: bool
 ) -> Callable[..., Response]:
     """The function that Flask calls: guards, parses, calls the endpoint, and formats what it gives back."""
-    access, function, body, query = declared.access, declared.function, declared.body, declared.query
+    function, body, query = declared.function, declared.body, declared.query
     reply = _replier(declared)
 
     def view(**path: str) -> Response:
-        under_way = exchange.current()
-        principal = guard.admit(access, request, services)
-        if principal is not None:
-            under_way.user_id = principal.user.id
-        arguments: list[Any] = [Call(services, under_way.device, principal)]
+        principal = _admit(declared, services)
+        arguments: list[Any] = [Call(services, exchange.current().device, principal)]
         if body is not None:
             arguments.append(read_body(request, body, rules))
         if query is not None:
@@ -252,6 +249,16 @@ def _view(
             raise
 
     return checked
+
+
+def _admit(declared: Endpoint, services: Services) -> Principal | None:
+    """Who calls the endpoint; raises as `guard.admit` does."""
+    if declared.body is not None:
+        receive(request)  # first: a slow sender is judged by what holds at the end
+    principal = guard.admit(declared.access, request, services)
+    if principal is not None:
+        exchange.current().user_id = principal.user.id
+    return principal
 
 
 def _note_use(services: Services, principal: Principal) -> None:

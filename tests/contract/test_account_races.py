@@ -1,12 +1,18 @@
 """What every store promises when an account, or a name, is wanted by many at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from app.errors import EmailTaken, Failure, UsernameTaken
+import pytest
+
+from app.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
 from app.models.account import Account
+from app.models.session import Principal
 from app.models.store import Store
-from tests.contract.entities import HASH, a_user
+from app.services.accounts import Accounts, in_new_epoch
+from app.services.audit import Audit
+from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 
 
@@ -164,3 +170,81 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
         found = store.users.credentials_by_username(f"name-{turn}")
         assert found is not None
         assert found.user.id == f"user {turn} {results.index(True)}"
+
+
+def accounts_of(store: Store) -> Accounts:
+    """What the services change accounts with."""
+    audit = Audit(store.events, lambda: NOW, DAY)
+    return Accounts(
+        store.users, store.sessions, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False
+    )
+
+
+def logged_in(store: Store) -> Principal:
+    """A new user, by way of a session of theirs."""
+    session = a_session(added(store).user)
+    store.sessions.open(session)
+    principal = store.sessions.principal(session.id, session.user_id, NOW)
+    assert principal is not None
+    return principal
+
+
+def renamed(account: Account, name: str) -> Account:
+    return replace(account, user=replace(account.user, name=name))
+
+
+def end_by_reset(store: Store, principal: Principal) -> None:
+    """What the reset of a password does, until it gets through."""
+    accounts_of(store).change(principal.user.id, in_new_epoch)
+
+
+ENDS: dict[str, Callable[[Store, Principal], object]] = {
+    "this session": lambda store, principal: store.sessions.end(principal.session_id, principal.user.id),
+    "all sessions": lambda store, principal: store.users.end_sessions(principal.user.id, None),
+    "the others": lambda store, principal: store.users.end_sessions(principal.user.id, "another"),
+    "reset": end_by_reset,
+}
+
+
+@pytest.mark.parametrize("way", ENDS)
+def test_a_session_that_ends_while_it_changes_its_account_changes_nothing(store: Store, way: str) -> None:
+    principal, accounts = logged_in(store), accounts_of(store)
+
+    def change(account: Account) -> Account:
+        ENDS[way](store, principal)
+        return renamed(in_new_epoch(account, keep=principal.session_id), "changed")
+
+    with pytest.raises(SessionEnded):
+        accounts.change(principal.user.id, change, by=principal)
+
+    assert store.sessions.principal(principal.session_id, principal.user.id, NOW) is None
+    found = store.users.account(principal.user.id)
+    assert found is not None
+    assert found.user.name is None
+
+
+@pytest.mark.parametrize("way", ENDS)
+def test_a_change_is_in_before_the_end_of_its_session_returns_or_not_at_all(
+    store: Store, in_threads: InThreads, way: str
+) -> None:
+    accounts = accounts_of(store)
+    for turn in range(4):
+        principal = logged_in(store)
+        at_the_end: list[Account | None] = []
+
+        def act(
+            number: int, principal: Principal = principal, turn: int = turn, seen: list[Any] = at_the_end
+        ) -> bool | type[Failure]:
+            if number == turn:  # not always the first to begin
+                ENDS[way](store, principal)
+                seen.append(store.users.account(principal.user.id))
+                return True
+            try:
+                accounts.change(principal.user.id, lambda account: renamed(account, f"changed {number}"), by=principal)
+            except SessionEnded as ended:
+                return type(ended)
+            return True
+
+        results = in_threads(act)
+        assert set(results) <= {True, SessionEnded}
+        assert [store.users.account(principal.user.id)] == at_the_end

@@ -13,15 +13,22 @@ from app.models.identifiers import new_id
 from app.models.sample_product import SampleProduct
 from app.models.store import Store
 from app.models.user import User
-from tests.contract.entities import HASH, NOW, a_user
+from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.contract.races import ROUNDS, InProcesses, InThreads
 from tests.contract.subject import ChangeUser
 
 
-def owner(store: Store) -> User:
-    user = a_user()
+def owner(store: Store, **fields: Any) -> User:
+    """A user with a session, which has the identifier of the user."""
+    user = a_user(**fields)
     store.users.add(Account(user, HASH))
+    store.sessions.open(a_session(user, id=user.id))
     return user
+
+
+def add(store: Store, product: SampleProduct) -> bool:
+    """Add a product in the session of its owner."""
+    return store.sample_products.add(product, product.owner_id)
 
 
 def a_product(user: User, **fields: Any) -> SampleProduct:
@@ -38,7 +45,7 @@ def a_product(user: User, **fields: Any) -> SampleProduct:
 
 def added(store: Store, user: User, **fields: Any) -> SampleProduct:
     product = a_product(user, **fields)
-    assert store.sample_products.add(product)
+    assert add(store, product)
     return product
 
 
@@ -130,8 +137,22 @@ def test_nobody_makes_a_product_who_is_not_an_active_user(store: Store, change_u
     change_user(disabled.id, status="disabled")
     store.users.remove(removed.id)
     for user in (deleted, disabled, removed):
-        assert not store.sample_products.add(a_product(user))
+        assert not add(store, a_product(user))
     assert everything(store) == []
+
+
+def test_no_product_is_made_in_a_session_that_does_not_hold(store: Store, change_user: ChangeUser) -> None:
+    user, other = owner(store), owner(store)
+    idle = a_session(user, idle_expires_at=NOW)
+    store.sessions.open(idle)
+    kept = a_session(user)
+    store.sessions.open(kept)
+    for session_id in (idle.id, other.id, new_id()):
+        assert not store.sample_products.add(a_product(user), session_id)
+    change_user(user.id, auth_epoch=1, kept_session=kept.id)
+    assert not add(store, a_product(user))
+    assert everything(store) == []
+    assert store.sample_products.add(a_product(user), kept.id)
 
 
 def test_pages_neither_skip_nor_repeat_a_product_while_others_come_and_go(store: Store, in_threads: InThreads) -> None:
@@ -154,7 +175,7 @@ def come_and_go(store: Store, user: User) -> None:
     """Add and remove a product; so many at once may be more than a busy store can take."""
     product = a_product(user)
     with suppress(Unavailable):
-        store.sample_products.add(product)
+        add(store, product)
     with suppress(Unavailable):
         store.sample_products.remove(product.id, user.id)
 
@@ -193,7 +214,7 @@ def add_for(store: Store, user: User) -> None:
     """Add products, some, or until that is possible no more."""
     for _ in range(5):
         with suppress(Unavailable):
-            if not store.sample_products.add(a_product(user)):
+            if not add(store, a_product(user)):
                 break
 
 
@@ -217,7 +238,7 @@ def add_or_delete(store: Store, number: int, turn: int) -> None:
     """One process deletes the user of this turn, the others add products of his."""
     user = a_user(id=f"user {turn}")
     if number == 0:
-        store.sample_products.add(a_product(user))
+        add(store, a_product(user))
         delete_owner(store, user.id)
     else:
         add_for(store, user)
@@ -227,6 +248,26 @@ def test_no_product_remains_of_owners_whom_a_process_deletes_while_others_add(
     store: Store, in_processes: InProcesses
 ) -> None:
     for turn in range(ROUNDS):
-        store.users.add(Account(a_user(id=f"user {turn}"), HASH))
+        owner(store, id=f"user {turn}")
     in_processes(add_or_delete)
     assert everything(store) == []
+
+
+def test_a_product_is_in_before_the_end_of_its_session_returns_or_not_at_all(
+    store: Store, in_threads: InThreads
+) -> None:
+    for turn in range(4):
+        user = owner(store)
+        at_the_end: list[list[SampleProduct]] = []
+
+        def act(number: int, user: User = user, turn: int = turn, seen: list[list[SampleProduct]] = at_the_end) -> bool:
+            if number != turn:
+                return bool(add(store, a_product(user)))
+            store.sessions.end(user.id, user.id)
+            seen.append(store.sample_products.page_of(user.id, after=None, limit=1000))
+            return True
+
+        results = in_threads(act)
+        made = store.sample_products.page_of(user.id, after=None, limit=1000)
+        assert len(made) == results.count(True) - 1
+        assert set(identifiers(made)) <= set(identifiers(at_the_end[0]))

@@ -106,6 +106,15 @@ def test_a_user_ends_his_own_session_only(store: Store, user: User) -> None:
     assert store.sessions.principal(session.id, user.id, LATER) is None
 
 
+def test_the_end_of_a_session_counts_as_a_change_of_its_account(store: Store, user: User) -> None:
+    session, before = opened(store, user), store.users.account(user.id)
+    assert before is not None
+    assert not store.sessions.end(new_id(), user.id)
+    assert store.sessions.end(session.id, user.id)
+    assert not store.users.save(before)
+    assert store.users.account(user.id) == replace(before, revision=before.revision + 1)
+
+
 def test_all_sessions_but_the_kept_one_end_with_the_epoch(store: Store, user: User) -> None:
     kept, other = opened(store, user), opened(store, user)
     assert store.users.end_sessions(user.id, kept.id)

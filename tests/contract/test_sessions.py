@@ -92,6 +92,13 @@ def test_a_session_holds_until_it_expires(store: Store, user: User) -> None:
     assert store.sessions.principal(session.id, user.id, NOW + 2 * DAY) is None
 
 
+def test_a_session_that_has_been_idle_too_long_does_not_hold(store: Store, user: User) -> None:
+    session = a_session(user, idle_expires_at=NOW + MINUTE)
+    store.sessions.open(session)
+    assert store.sessions.principal(session.id, user.id, NOW + MINUTE - A_MILLISECOND) is not None
+    assert store.sessions.principal(session.id, user.id, NOW + MINUTE) is None
+
+
 def test_a_session_of_a_disabled_user_does_not_hold(store: Store, session: Session, change_user: ChangeUser) -> None:
     change_user(session.user_id, status="disabled")
     assert not holds(store, session)

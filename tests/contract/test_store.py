@@ -72,7 +72,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "login_failures.purge": lambda store: store.login_failures.purge(NOW, 10),
     "keyrings.load": lambda store: store.keyrings.load(),
     "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
-    "sample_products.add": lambda store: store.sample_products.add(PRODUCT),
+    "sample_products.add": lambda store: store.sample_products.add(PRODUCT, new_id()),
     "sample_products.page": lambda store: store.sample_products.page(after=None, limit=10),
     "sample_products.page_of": lambda store: store.sample_products.page_of(USER.id, after=None, limit=10),
     "sample_products.remove": lambda store: store.sample_products.remove(PRODUCT.id, USER.id),

@@ -32,6 +32,7 @@ _, ON_MONGO, ON_SQL = re.split(
     r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
+LATER = datetime(2026, 2, 1, tzinfo=UTC)
 EMBEDDED: dict[str, tuple[str, Any]] = {
     "codes": ("users", LiveCode),
     "pending_email": ("users", PendingEmail),
@@ -127,8 +128,8 @@ def documents() -> dict[str, dict[str, Any]]:
     registration = PendingRegistration("ann", "Ann", "hash")
     database, store = _database()
     store.users.add(account)
-    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, NOW, NOW, "127.0.0.1", "curl"))
-    store.sessions.rotate("s", 0, now=NOW, idle_expires_at=NOW, ip="127.0.0.1")
+    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl"))
+    store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     store.users.end_sessions(user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
@@ -136,7 +137,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
-    store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW))
+    store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
@@ -150,8 +151,8 @@ def least() -> dict[str, dict[str, Any]]:
     database, store = _database()
     store.users.add(Account(user, None))
     found = {"users": database["users"].find_one()}
-    store.sessions.open(Session("s", "u", 0, b"seed", 0, NOW, NOW, NOW, NOW, "127.0.0.1", "curl"))
-    store.sample_products.add(SampleProduct("p", "u", "Lamp", Decimal("19.99"), None, NOW))
+    store.sessions.open(Session("s", "u", 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl"))
+    store.sample_products.add(SampleProduct("p", "u", "Lamp", Decimal("19.99"), None, NOW), "s")
     store.users.save(account)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None))
     found["mail_requests"] = database["mail_requests"].find_one()

@@ -7,6 +7,7 @@ from pymongo import ASCENDING
 
 from app.models.mongo.connection import Connection, Document, answering, without_none
 from app.models.mongo.purge import purge
+from app.models.mongo.session import MongoSessions
 from app.models.sample_product import SampleProduct
 
 
@@ -15,9 +16,10 @@ class MongoSampleProducts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._sessions = MongoSessions(connection)
 
     @answering()
-    def add(self, product: SampleProduct) -> bool:
+    def add(self, product: SampleProduct, session_id: str) -> bool:
         document = {
             "_id": product.id,
             "owner_id": product.owner_id,
@@ -27,9 +29,9 @@ class MongoSampleProducts:
             "created_at": product.created_at,
         }
         self._connection.sample_products.insert_one(without_none(document))
-        # The owner after it: the purge of a deleted user either finds the product, or has made him deleted by now.
-        owner = {"_id": product.owner_id, "status": "active"}
-        if self._connection.users.find_one(owner, {"_id": 1}) is not None:
+        # The session after it, which an owner who is deleted has no more: their purge either finds the product, or this
+        # finds the session ended.
+        if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
             return True
         self._connection.sample_products.delete_one({"_id": product.id})
         return False

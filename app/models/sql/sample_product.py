@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from app.models.sample_product import SampleProduct
 from app.models.sql.schema import SAMPLE_PRODUCTS, USERS
+from app.models.sql.session import HOLDING_SESSION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,10 +20,8 @@ _FIELDS: Final = tuple(field.name for field in fields(SampleProduct))
 _COLUMNS: Final = SAMPLE_PRODUCTS.c
 _OF_OWNER: Final = _COLUMNS.owner_id == bindparam("owner")
 
-# The owner's row is held until the product is kept: who deletes him waits, and then finds it.
-_OWNER: Final = (
-    select(USERS.c.id).where(USERS.c.id == bindparam("owner"), USERS.c.status == "active").with_for_update(read=True)
-)
+# The owner's row is held until the product is kept: whoever deletes them, or ends a session of theirs, waits for it.
+_OWNER: Final = select(USERS.c.id).where(USERS.c.id == bindparam("owner")).with_for_update(read=True)
 _ADD: Final = insert(SAMPLE_PRODUCTS)
 _PAGE: Final = (
     select(*(_COLUMNS[name] for name in _FIELDS))
@@ -42,11 +41,13 @@ class SqlSampleProducts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, product: SampleProduct) -> bool:
+    def add(self, product: SampleProduct, session_id: str) -> bool:
         row = {name: getattr(product, name) for name in _FIELDS}
+        session = {"session_id": session_id, "user_id": product.owner_id, "now": product.created_at}
 
         def write(connection: Connection) -> bool:
-            if connection.scalar(_OWNER, {"owner": product.owner_id}) is None:
+            connection.execute(_OWNER, {"owner": product.owner_id})
+            if connection.execute(HOLDING_SESSION, session).first() is None:
                 return False
             connection.execute(_ADD, row)
             return True

@@ -34,28 +34,28 @@ _LOGGED_IN: Final = (
 )
 _HOLDS: Final = and_(
     SESSIONS.c.expires_at > bindparam("now"),
+    SESSIONS.c.idle_expires_at > bindparam("now"),
     USERS.c.status == "active",
     or_(SESSIONS.c.auth_epoch == USERS.c.auth_epoch, SESSIONS.c.id == USERS.c.kept_session),
 )
-_NOT_IDLE: Final = SESSIONS.c.idle_expires_at > bindparam("now")
 _THIS: Final = SESSIONS.c.id == bindparam("session_id")
 _OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
 _IS_USER: Final = USERS.c.id == bindparam("user_id")
 _WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
-_PRINCIPAL: Final = (
+HOLDING_SESSION: Final = (
     select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at)
     .select_from(_WITH_USER)
     .where(_THIS, _OF_USER, _HOLDS)
 )
-_FIND: Final = select(*_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS, _NOT_IDLE)
-_ALL_OF_USER: Final = (
-    select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, _HOLDS, _NOT_IDLE).order_by(SESSIONS.c.id)
-)
+"""What `Sessions.principal` finds."""
+_FIND: Final = select(*_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
+_ALL_OF_USER: Final = select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, _HOLDS).order_by(SESSIONS.c.id)
 _ROTATE: Final = (
     update(SESSIONS).where(_THIS, SESSIONS.c.generation == bindparam("seen")).values(generation=bindparam("seen") + 1)
 )
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
+_END_SEEN: Final = update(USERS).where(_IS_USER).values(revision=USERS.c.revision + 1)
 _END_ALL: Final = delete(SESSIONS).where(_OF_USER)
 _SURPLUS: Final = (
     select(SESSIONS.c.id)
@@ -96,7 +96,7 @@ class SqlSessions:
         self._database.write(write)
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        rows = self._database.rows(_PRINCIPAL, {"session_id": session_id, "user_id": user_id, "now": now})
+        rows = self._database.rows(HOLDING_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
         if not rows:
             return None
         *user, opened_at, last_used_at = rows[0]
@@ -119,7 +119,15 @@ class SqlSessions:
         self._database.change(_TOUCH, {"session_id": session_id, "before": now, "last_used_at": now})
 
     def end(self, session_id: str, user_id: str) -> bool:
-        return self._database.change(_END, {"session_id": session_id, "user_id": user_id}) == 1
+        this = {"session_id": session_id, "user_id": user_id}
+
+        def write(connection: Connection) -> bool:
+            if not connection.execute(_END, this).rowcount:
+                return False
+            connection.execute(_END_SEEN, {"user_id": user_id})
+            return True
+
+        return self._database.write(write)
 
     def end_all(self, user_id: str) -> int:
         return self._database.change(_END_ALL, {"user_id": user_id})

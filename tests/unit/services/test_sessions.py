@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from base64 import urlsafe_b64decode
 from contextlib import closing
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from app.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
 from app.models.session import LONGEST_USER_AGENT
 from app.services.devices import Device
+from app.services.profile import Changes
+from app.services.sample_products import NewProduct
+from tests.api.service import PASSWORD
+from tests.unit.instance import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from app.models.session import Principal
     from app.services.sessions import OpenedSession
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
@@ -35,6 +43,77 @@ def test_a_session_says_how_long_its_tokens_live(start: Callable[..., Instance])
     opened = start(**settings).login_of("ann")
 
     assert (opened.expires_in, opened.refresh_expires_in) == (60, 120)
+
+
+def test_no_access_token_outlives_its_session(start: Callable[..., Instance], clock: FakeClock) -> None:
+    instance = start(ACCESS_TOKEN_SECONDS="600", REFRESH_IDLE_SECONDS="120", REFRESH_ABSOLUTE_SECONDS="150")
+    opened, sessions = instance.login_of("ann"), instance.services.sessions
+    assert (opened.expires_in, exp_of(opened) - int(clock.now.timestamp())) == (120, 120)
+
+    clock.advance(100)
+    renewed = sessions.refresh(opened.refresh_token, DEVICE)
+    assert (renewed.expires_in, exp_of(renewed) - int(clock.now.timestamp())) == (50, 50)
+
+    clock.advance(49.999)
+    sessions.authenticate(renewed.access_token)
+    clock.advance(0.001)
+    with pytest.raises(SessionEnded):
+        sessions.authenticate(renewed.access_token)
+
+
+def exp_of(opened: OpenedSession) -> float:
+    """When an access token expires, in seconds since the epoch."""
+    payload = opened.access_token.split(".")[1]
+    return float(json.loads(urlsafe_b64decode(payload + "=="))["exp"])
+
+
+def test_an_access_token_that_is_used_all_the_time_ends_with_the_idle_life_of_its_session(
+    start: Callable[..., Instance], clock: FakeClock
+) -> None:
+    instance = start(REFRESH_IDLE_SECONDS="60")
+    opened, sessions = instance.login_of("ann"), instance.services.sessions
+    for _ in range(3):
+        clock.advance(19)
+        sessions.note_use(sessions.authenticate(opened.access_token))
+    clock.advance(3)
+
+    with pytest.raises(SessionEnded):
+        sessions.authenticate(opened.access_token)
+
+
+CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
+    "names": lambda instance, ann: instance.services.profile.change(ann, Changes("anna", "Anna", renames=True), DEVICE),
+    "password": lambda instance, ann: instance.services.credentials.change(
+        ann, PASSWORD, "another " + PASSWORD, DEVICE
+    ),
+    "address": lambda instance, ann: instance.services.email_change.request(ann, "a@example.net", PASSWORD, DEVICE),
+    "deletion": lambda instance, ann: instance.services.deletion.delete(ann, PASSWORD, DEVICE),
+    "others": lambda instance, ann: instance.services.sessions.log_out(ann, "others", DEVICE),
+    "product": lambda instance, ann: instance.services.sample_products.create(ann, NewProduct("Lamp", Decimal(1))),
+}
+
+
+@pytest.mark.parametrize("end", ["this", "all"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_session_that_ended_after_it_was_let_in_changes_nothing(
+    change: str, end: Literal["this", "all"], instance: Instance, opened: OpenedSession, database: Path
+) -> None:
+    sessions = instance.services.sessions
+    principal = sessions.authenticate(opened.access_token)
+    sessions.log_out(principal, end, DEVICE)
+    before = kept_in(database)
+
+    with pytest.raises(SessionEnded):
+        CHANGES[change](instance, principal)
+
+    assert kept_in(database) == before
+
+
+def kept_in(database: Path) -> list[Any]:
+    """All that is known of users and what is theirs."""
+    everything = ("SELECT * FROM users", "SELECT * FROM sample_products")
+    with closing(sqlite3.connect(database)) as connection:
+        return [connection.execute(every).fetchall() for every in everything]
 
 
 def test_an_access_token_leads_to_its_user_and_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,12 @@ def mine(call: Call) -> Thing:
     return Thing(text=call.user.username or "")
 
 
+@endpoint("POST /wishes", access=authenticated, body=Wish, returns=Thing)
+def wish(_call: Call, body: Wish) -> Thing:
+    """For any user."""
+    return Thing(text=body.text)
+
+
 @endpoint("POST /guarded", access=permission("users:write"), body=Wish, returns=Thing)
 def guarded(_call: Call, body: Wish) -> Thing:
     """For some."""
@@ -81,7 +88,7 @@ def fails(_call: Call, code: str) -> Ping:
     raise CATALOGUE[code]
 
 
-ALL = (make, mine, guarded, page, ping, nobody, fails)
+ALL = (make, mine, wish, guarded, page, ping, nobody, fails)
 
 
 @pytest.fixture
@@ -122,12 +129,33 @@ def test_what_may_be_cached_is_not_sent_again_to_who_has_it(client: FlaskClient)
     assert (changed.status_code, changed.data) == (200, b"<p>")
 
 
-def test_who_may_not_call_is_told_so_before_his_body_is_read(client: FlaskClient, instance: Instance) -> None:
+def test_who_may_not_call_is_told_so_whatever_the_body_is(client: FlaskClient, instance: Instance) -> None:
     token = instance.login_of("ann").access_token
     for headers, code in (({}, "missing_token"), ({"Authorization": f"Bearer {token}"}, "forbidden")):
-        for data in (b"no json", b"{}"):
+        for data in (b"no json", b"{}", b"x" * 100_000):
             response = client.post("/guarded", data=data, content_type="application/json", headers=headers)
             assert response.get_json()["code"] == code
+
+
+def test_a_token_is_judged_when_the_last_byte_of_the_body_is_there(client: FlaskClient, instance: Instance) -> None:
+    opened = instance.login_of("ann")
+
+    class Slow(BytesIO):
+        """A body during which the owner logs everybody out."""
+
+        def readinto(self, buffer: Any, /) -> int:
+            instance.wired.store.users.end_sessions(opened.user.id, None)
+            return super().readinto(buffer)
+
+    for data in (b'{"text": "a"}', b"no json"):
+        response = client.post(
+            "/wishes",
+            input_stream=Slow(data),
+            content_length=len(data),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {opened.access_token}"},
+        )
+        assert response.get_json()["code"] == "session_ended"
 
 
 def test_the_user_of_a_request_is_named_in_its_line_of_the_log(client: FlaskClient, instance: Instance) -> None:
