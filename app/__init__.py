@@ -46,7 +46,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     app.extensions["site"] = pages.Site(settings, wired.input_rules)
 
     exchange.check_hosts(app, settings, frozenset(declared.shown for declared in endpoints if declared.any_host))
-    problems.install(app, settings, pages=pages.paths(PAGES))
+    documents = pages.paths(ENDPOINTS) | {declared.path for declared in PAGES}
+    problems.install(app, settings, pages=pages.paths(PAGES), documents=documents)
     endpoint.install(app, (*endpoints, *pages_), wired.services, wired.input_rules)
     cli.install(app)
     return app

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app, render_template, request
+from flask import current_app
 
 from app.errors import CATALOGUE, NotFound
+from app.version import __version__
 from app.web.endpoint import Call, File, endpoint
 from app.web.guard import public
-from app.web.pages import site
+from app.web.pages import page, site
+from app.web.problems import sample
 
 if TYPE_CHECKING:
     from app.web.openapi import Specification
 
 _DAY = 86_400
 _HOUR = 3_600
-_POLICY = (
+_POLICY_OF_SWAGGER = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI shows small pictures from data: addresses; nothing on a page is inline."""
+"""Swagger UI asks for what is tried out, and shows small pictures from data: addresses; nothing is inline."""
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -35,8 +38,15 @@ _OF_SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 @endpoint("GET /", access=public, returns=File, cache=_HOUR, media_type="text/html")
 def index(_call: Call) -> File:
-    """A page that leads to the documentation."""
-    return _page("index.html", shows_mail=site().settings.profile == "development")
+    """What this is, three steps to an access token, and the way to the documentation."""
+    settings = site().settings
+    return page(
+        "index.html",
+        version=__version__,
+        public_url=settings.server.public_url,
+        verifies_first=settings.accounts.require_verified_email or settings.accounts.hide_accounts,
+        shows_mail=settings.profile == "development",
+    )
 
 
 @endpoint("GET /openapi.json", access=public, returns=File, cache=_HOUR, any_origin=True)
@@ -49,7 +59,8 @@ def openapi(_call: Call) -> File:
 @endpoint("GET /swagger/", access=public, returns=File, cache=_HOUR, media_type="text/html")
 def swagger(_call: Call) -> File:
     """The documentation to try out: Swagger UI, served from here."""
-    return _page("swagger.html")
+    headers = {"Content-Security-Policy": _POLICY_OF_SWAGGER}
+    return page("swagger.html", headers=headers, keeps_token=site().settings.profile == "development")
 
 
 @endpoint("GET /errors/<code>", access=public, returns=File, cache=_HOUR, media_type="text/html", raises=(NotFound,))
@@ -58,7 +69,8 @@ def error(_call: Call, code: str) -> File:
     failure = CATALOGUE.get(code)
     if failure is None:
         raise NotFound
-    return _page("error.html", failure=failure)
+    headers, body = sample(failure, site().settings.server.public_url)
+    return page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase, fields=headers, body=body)
 
 
 @endpoint("GET /assets/<name>", access=public, returns=File, cache=_DAY, media_type="*/*", raises=(NotFound,))
@@ -71,11 +83,3 @@ def asset(_call: Call, name: str) -> File:
     if media_type is None or file is None:
         raise NotFound
     return File(file.read_bytes(), media_type)
-
-
-def _page(template: str, **facts: object) -> File:
-    return File(
-        render_template(template, **facts, root=request.root_path).encode(),
-        "text/html; charset=utf-8",
-        {"Content-Security-Policy": _POLICY},
-    )

@@ -1,9 +1,32 @@
 "use strict";
-// Same origin, whatever name the service is reached by: the document's own address decides where requests go.
+// The colours that the system prefers, also when it changes its mind.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+
 window.addEventListener("load", async () => {
-  const root = document.getElementById("swagger-ui").dataset.root;
-  const reply = await fetch(`${root}/openapi.json`);
+  const { root, keepsToken } = document.getElementById("swagger-ui").dataset;
+  const home = new URL(`${root}/`, window.location.href).href.slice(0, -1);
+  const reply = await fetch(`${home}/openapi.json`);
   const spec = await reply.json();
-  spec.servers = [{ url: `${window.location.origin}${root}` }];
-  window.ui = SwaggerUIBundle({ spec, dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false });
+  // Same origin, whatever name the service is reached by: the document's own address decides where requests go.
+  spec.servers = [{ url: home }];
+  window.ui = SwaggerUIBundle({
+    spec,
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    persistAuthorization: keepsToken !== undefined,
+    responseInterceptor(response) {
+      takeToken(response, spec);
+      return response;
+    },
+  });
 });
+
+// A login that is tried out authorizes what is tried out after it.
+function takeToken(response, spec) {
+  const value = response.ok && response.obj?.data?.access_token;
+  const schema = spec.components.securitySchemes.bearer;
+  if (value && schema) window.ui.authActions.authorizeWithPersistOption({ bearer: { name: "bearer", schema, value } });
+}

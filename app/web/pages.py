@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from flask import current_app, render_template, request
 
@@ -37,6 +38,8 @@ ADVICE = {
     "overloaded": "Wait a moment and try again.",
     "unavailable": "Wait a moment and try again.",
     "internal_error": "Try again later. If it happens again, tell the people who run this service.",
+    "not_found": "Check the address for a typing error. If a link led here, it is out of date.",
+    "method_not_allowed": "This address is not made to be opened in a browser.",
 }
 """What a person can do about a failure, by its code. The remedies in `app/errors.py` are for who writes clients."""
 
@@ -55,17 +58,26 @@ def site() -> Site:
 
 
 def paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
-    """The paths of those that are pages, where failures are pages, too."""
-    return frozenset(declared.path for declared in endpoints if declared.media_type == "text/html")
+    """The paths of those that browsers show, where failures can be pages, too."""
+    return frozenset(declared.path for declared in endpoints if declared.media_type in {"text/html", "*/*"})
 
 
-def page(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **facts: object) -> File:
-    """A page of a template. Its links are relative: a proxy may have cut the path before ours."""
-    content = render_template(
-        template,
-        product=site().settings.mail.product_name,
-        root="/".join([".", *[".."] * (request.path.count("/") - 1)]),
-        **facts,
-    )
+def page(
+    template: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    anywhere: bool = False,
+    **facts: object,
+) -> File:
+    """A page of a template. Its links are relative: a proxy may have cut the path before ours.
+
+    That needs the path that the browser knows. A page that can come `anywhere`, under any path, does not know it, since
+    proxies change slashes: its links begin with the path of PUBLIC_URL.
+    """
+    settings = site().settings
+    above = urlsplit(settings.server.public_url).path
+    root = above if anywhere else "/".join([".", *[".."] * (request.path.count("/") - 1)])
+    content = render_template(template, product=settings.mail.product_name, root=root, **facts)
     headers = {"Content-Security-Policy": _POLICY, **(headers or {})}
     return File(content.encode(), "text/html; charset=utf-8", headers, status)

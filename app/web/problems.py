@@ -11,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from app.errors import (
     Failure,
+    FieldError,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -18,6 +19,7 @@ from app.errors import (
     NotFound,
     PayloadTooLarge,
     UnsupportedMediaType,
+    ValidationFailed,
     cause_of,
     reason_of,
 )
@@ -36,20 +38,28 @@ _BY_STATUS: dict[int, type[Failure]] = {
     415: UnsupportedMediaType,
 }
 _ON_PAGES = ("text/html", "application/json", _PROBLEM_JSON)
-"""The first is what is given there to who does not say."""
+_ELSEWHERE = ("application/json", _PROBLEM_JSON, "text/html")
+"""The first is what a client gets there that does not say what it accepts."""
+_SAMPLE_FIELD = FieldError("password", "too_short", "A password has at least 10 characters.")
+_SAMPLE_REQUEST = "9fd6eeefdda32312630d860928468d20"
 _RETRY_AFTER = 1
 """Seconds, where the failure does not say."""
 _log = structlog.get_logger("latchkey.failure")
 
 
-def install(app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset()) -> None:
-    """Answer every failure with the envelope, with RFC 9457 for who accepts it; or, on these paths, with a page."""
+def install(
+    app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset(), documents: frozenset[str] = frozenset()
+) -> None:
+    """Answer every failure with the envelope, or with RFC 9457 where the client prefers that; or with a page.
+
+    It is a page on the paths of `pages`, unless the client prefers JSON; on those of `documents`, and where there is
+    nothing at all, if the client prefers HTML, as browsers do. On every other path programs rely on JSON.
+    """
     public_url = settings.server.public_url
 
     def _reply(failure: Failure) -> Response:
         exchange.current().failure = failure
-        if request.path.rstrip("/") in pages and _accepted(_ON_PAGES) == _ON_PAGES[0]:
-            made = as_page(failure)
+        if made := _page_of(failure, pages, documents):
             return Response(made.content, failure.status, made.headers, content_type=made.media_type)
         return _as_json(failure, public_url)
 
@@ -76,10 +86,21 @@ def install(app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset
         return _reply(InternalError())
 
 
-def as_page(failure: Failure, template: str = "failure.html", **facts: object) -> File:
+def _page_of(failure: Failure, pages: frozenset[str], documents: frozenset[str]) -> File | None:
+    """The page that a failure of this request becomes; None if it becomes JSON."""
+    if request.path.rstrip("/") in pages:
+        return as_page(failure, "failure.html") if _accepted(_ON_PAGES) == "text/html" else None
+    rule = request.url_rule
+    if (rule is None or rule.rule in documents) and _accepted(_ELSEWHERE) == "text/html":
+        return as_page(failure, "missing.html", anywhere=True)
+    return None
+
+
+def as_page(failure: Failure, template: str, *, anywhere: bool = False, **facts: object) -> File:
     """The failure as a page, with its status and headers; `facts` are what the template needs beside it."""
     return page(
         template,
+        anywhere=anywhere,
         status=failure.status,
         headers=_headers(failure),
         failure=failure,
@@ -93,7 +114,7 @@ def as_form(failure: Failure, template: str, **facts: object) -> File:
     """The failure beside the form that led to it, so that it can be sent again."""
     exchange.current().failure = failure
     _note_cause(failure)
-    return as_page(failure, template, **facts)
+    return as_page(failure, template, anywhere=False, **facts)
 
 
 def _note_cause(failure: Failure) -> None:
@@ -127,6 +148,15 @@ def _as_json(failure: Failure, public_url: str) -> Response:
 def _accepted(offered: tuple[str, ...]) -> str:
     """What the client likes best of these; the first if it does not say, or likes none."""
     return request.accept_mimetypes.best_match(offered, offered[0])
+
+
+def sample(failure: type[Failure], public_url: str) -> tuple[dict[str, str], str]:
+    """What a reply with this failure looks like: the headers that it has of its own, and its body as indented JSON."""
+    fields = (_SAMPLE_FIELD,) if failure is ValidationFailed else ()
+    made = failure(fields=fields)
+    body = Problem.of(made, help_url=f"{public_url}/errors/{failure.code}", request_id=_SAMPLE_REQUEST)
+    headers = {"Content-Type": "application/json", **_headers(made), "X-Request-ID": _SAMPLE_REQUEST}
+    return headers, body.model_dump_json(exclude_none=True, indent=2)
 
 
 def _headers(failure: Failure) -> dict[str, str]:

@@ -44,8 +44,10 @@ class Conventions:
     def _check_failure(self, response: TestResponse, *, with_body: bool) -> None:
         headers = response.headers
         assert headers["Cache-Control"] == "no-store"
-        if response.request.path in OF_PAGES and response.mimetype == "text/html":
-            assert not with_body or 'role="alert"' in response.text
+        if response.mimetype == "text/html":
+            asked = response.request.path in OF_PAGES or "text/html" in response.request.headers["Accept"]
+            assert asked, "a page for a client that did not ask for one"
+            assert not with_body or "<h1>" in response.text
             with_body = False
         else:
             assert response.mimetype in {"application/json", "application/problem+json"}
@@ -71,7 +73,7 @@ class Conventions:
             expected = {400, 404, 405} if method != "OPTIONS" else {204, 400, 404}
             assert response.status_code in expected, response.text
             return
-        if rule in OF_PAGES:
+        if rule in OF_PAGES or (response.status_code >= 400 and response.mimetype == "text/html"):
             return
         status = str(response.status_code)
         if response.status_code in FROM_ANYWHERE:

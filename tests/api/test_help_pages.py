@@ -1,12 +1,16 @@
 """The pages: what an error means, and the documentation."""
 
+import json
 import re
+import shlex
 from html import unescape
+from urllib.parse import urljoin
 
 import pytest
 
+from app import __version__
 from app.errors import CATALOGUE
-from tests.api.service import Service
+from tests.api.service import Service, Start
 
 OF_THE_CONTRACT = {
     "malformed_json": 400,
@@ -47,6 +51,106 @@ def test_each_code_has_a_page_that_says_what_it_means_and_what_to_do(service: Se
         assert told in text
 
 
+def shown(page: str) -> list[str]:
+    """The blocks of code on a page."""
+    return [unescape(block) for block in re.findall(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    ("code", "method", "path"),
+    [
+        ("not_found", "GET", "/nope"),
+        ("missing_token", "GET", "/auth/me"),
+        ("method_not_allowed", "PUT", "/auth/me"),
+        ("malformed_json", "POST", "/auth/login"),
+    ],
+)
+def test_the_reply_on_a_help_page_is_the_one_that_clients_get(
+    service: Service, code: str, method: str, path: str
+) -> None:
+    reply = service.send(method, path, body=b"{", content_type="application/json")
+    (sample,) = shown(service.get(f"/errors/{code}").text)
+    head, _, body = sample.partition("\n\n")
+    status, *fields = head.split("\n")
+    assert status.upper() == f"HTTP/1.1 {reply.status}".upper()
+    headers = dict(field.split(": ") for field in fields)
+    for name in headers.keys() - {"X-Request-ID"}:
+        assert reply.headers[name] == headers[name]
+    told = json.loads(body)
+    assert told["request_id"] == headers["X-Request-ID"]
+    assert told | {"request_id": reply.json["request_id"]} == reply.json
+
+
+def test_a_long_code_has_places_to_break(service: Service) -> None:
+    heading = re.search(r"<h1>(.*?)</h1>", service.get("/errors/reauthentication_required").text)
+    assert heading
+    assert heading[1] == "<code>reauthentication_<wbr>required</code>"
+
+
+def test_the_first_page_says_what_this_is_and_which_version(service: Service) -> None:
+    page = service.get("/").text
+    assert "<h1>An authentication service</h1>" in page
+    assert f"Latchkey {__version__}" in page
+    assert re.search(r'<a class="button primary" href="\./swagger/">', page)
+
+
+def test_the_steps_of_the_first_page_lead_to_a_user(start: Start) -> None:
+    service, token = start(), None
+    for command in shown(service.get("/").text):
+        words = shlex.split(command)
+        path = words[1].removeprefix("http://localhost:5000")
+        if "-d" in words:
+            reply = service.post(path, json.loads(words[words.index("-d") + 1]))
+            token = reply.json["data"]["access_token"]
+        else:
+            headers = dict([words[words.index("-H") + 1].replace("<access_token>", str(token)).split(": ")])
+            reply = service.get(path, headers=headers)
+        assert reply.status_code in {200, 201}
+    assert reply.json["data"]["user"]["username"] == "ann"
+
+
+def test_the_first_page_tells_where_a_mail_has_to_be_answered(service: Service, start: Start) -> None:
+    told = "open the link in the mail"
+    assert told not in service.get("/").text
+    assert told in start(REQUIRE_VERIFIED_EMAIL="on").get("/").text
+    assert told in start(HIDE_ACCOUNTS="on").get("/").text
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nope", 404),
+        ("HEAD", "/nope", 404),
+        ("GET", "/errors/nope", 404),
+        ("GET", "/assets/nope.css", 404),
+        ("GET", "/auth/login", 405),
+        ("POST", "/", 405),
+    ],
+)
+def test_a_browser_gets_a_page_where_there_is_none(
+    service: Service, accept: str, method: str, path: str, status: int
+) -> None:
+    reply = service.send(method, path, headers={"Accept": accept})
+    assert (reply.status_code, reply.mimetype) == (status, "text/html")
+    if method != "HEAD":
+        assert "<h1>Page not found</h1>" in reply.text or status != 404
+        assert reply.headers["X-Request-ID"] in reply.text
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/html", "image/png"])
+def test_a_program_gets_json_where_there_is_nothing(service: Service, accept: str | None) -> None:
+    reply = service.get("/nope", headers={"Accept": accept} if accept else {})
+    assert (reply.status_code, reply.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/auth/me"), ("DELETE", "/api/products/nope")])
+def test_an_endpoint_of_the_api_fails_in_json_whatever_is_asked_for(service: Service, method: str, path: str) -> None:
+    # Old HTTP libraries ask for HTML without a thought: Java's URLConnection, for one.
+    reply = service.send(method, path, headers={"Accept": "text/html, image/gif, *; q=.2, */*; q=.2"})
+    assert (reply.status_code, reply.mimetype) == (401, "application/json")
+
+
 @pytest.mark.parametrize(
     "code", ["nope", "<script>alert(1)</script>", "NOT_FOUND", "not_found.html", "../not_found", " "]
 )
@@ -68,8 +172,8 @@ def test_what_a_page_needs_is_served_from_here(service: Service, path: str) -> N
     linked = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
     assert linked
     for target in linked:
-        assert target.startswith("/"), f"{target} lies elsewhere"
-        assert service.get(target).status_code == 200
+        assert target.startswith("."), f"{target} lies elsewhere"
+        assert service.get(urljoin(path, target)).status_code == 200
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>", page.text), "a script is inline"
     assert not re.search(r"\bon\w+=|style=|<style|javascript:", page.text)
 
