@@ -38,7 +38,15 @@ def main() -> None:
 @click.option("--without-secret", is_flag=True, help="Leave SECRET_KEY out: keep a copy of it elsewhere.")
 @click.option("--recipient", help="Encrypt for this one: by age for a key of age or SSH, else by gpg.")
 def backup(*, folder: Path, without_secret: bool, recipient: str | None) -> None:
-    """Back up into a new archive in FOLDER, which is printed; one that is not whole never has its name."""
+    """Back up into a new archive in FOLDER, which is printed; one that is not whole never has its name.
+
+    Either --recipient or --without-secret has to be said: SECRET_KEY is never put in clear beside what it protects.
+    """
+    if recipient is None and not without_secret:
+        raise click.UsageError(
+            "the archive would hold SECRET_KEY in clear: say --recipient WHO to encrypt it, or --without-secret to"
+            " leave SECRET_KEY out and keep a copy of it elsewhere"
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".latchkey-", dir=folder) as work:

@@ -39,8 +39,8 @@ def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> 
 @click.option("--replace", is_flag=True, help="Let what is given take the place of what is kept.")
 @click.option("--secret-key", envvar="SECRET_KEY", hidden=True)
 @click.option("--fallbacks", envvar="SECRET_KEY_FALLBACKS", default="", hidden=True)
-@click.option("--user", envvar="MONGO_INITDB_ROOT_USERNAME", default="latchkey", hidden=True)
-@click.option("--password", envvar="MONGO_INITDB_ROOT_PASSWORD", hidden=True)
+@click.option("--mongo-root-password", envvar="MONGO_INITDB_ROOT_PASSWORD", hidden=True)
+@click.option("--mongo-app-password", envvar="MONGO_APP_PASSWORD", hidden=True)
 @click.option("--database", envvar="MONGO_INITDB_DATABASE", default="latchkey", hidden=True)
 @click.option("--postgres-password", envvar="POSTGRES_PASSWORD", hidden=True)
 @click.option("--mysql-password", envvar="MARIADB_PASSWORD", hidden=True)
@@ -57,18 +57,20 @@ def make(
     replace: bool,
     secret_key: str | None,
     fallbacks: str,
-    user: str,
-    password: str | None,
+    mongo_root_password: str | None,
+    mongo_app_password: str | None,
     database: str,
     postgres_password: str | None,
     mysql_password: str | None,
     grafana_password: str | None,
 ) -> None:
-    """Make the files app/secret_key, app/mongo_uri and mongo/password in FOLDER, each for its owner only.
+    """Make the secrets of the service and of MongoDB as files in FOLDER, each for its owner only.
 
-    What the environment gives is kept there: SECRET_KEY, MONGO_INITDB_ROOT_USERNAME, MONGO_INITDB_ROOT_PASSWORD,
-    MONGO_INITDB_DATABASE. What it does not give is made once. What is kept and given differently ends this with 1 and a
-    line that says what to do, for data depend on it; a SECRET_KEY that is in SECRET_KEY_FALLBACKS may change.
+    They are app/secret_key, app/mongo_uri, mongo/password (of MongoDB's root) and mongo/app_password (of latchkey_app,
+    the user that the service is there). What the environment gives is kept: SECRET_KEY, MONGO_INITDB_ROOT_PASSWORD,
+    MONGO_APP_PASSWORD, MONGO_INITDB_DATABASE. What it does not give is made once. What is kept and given differently
+    ends this with 1 and a line that says what to do, for data depend on it; a SECRET_KEY that is in
+    SECRET_KEY_FALLBACKS may change.
 
     For those that are said to run, too: postgres/password and app/postgres_url (given as POSTGRES_PASSWORD),
     mysql/password, mysql/root_password and app/mysql_url (MARIADB_PASSWORD), grafana/password (GRAFANA_ADMIN_PASSWORD).
@@ -77,9 +79,10 @@ def make(
     kept = _Kept(folder, app_owner, replace)
     try:
         kept.secret_key(secret_key.strip() if secret_key else None, fallbacks)
-        secret = kept.password("mongo", mongo_owner, "MONGO_INITDB_ROOT_PASSWORD", password)
-        path = f"{mongo_host}/{quote(database, safe='')}?authSource=admin"
-        kept.address("mongo_uri", f"mongodb://{quote(user, safe='')}:{quote(secret, safe='')}@{path}")
+        kept.password("mongo", mongo_owner, "MONGO_INITDB_ROOT_PASSWORD", mongo_root_password)
+        secret = kept.password("mongo", mongo_owner, "MONGO_APP_PASSWORD", mongo_app_password, name="app_password")
+        place = f"{mongo_host}/{quote(database, safe='')}"  # the user is one of this database, which has to be named
+        kept.address("mongo_uri", f"mongodb://latchkey_app:{quote(secret, safe='')}@{place}")
         if postgres_owner is not None:
             secret = kept.password("postgres", postgres_owner, "POSTGRES_PASSWORD", postgres_password)
             kept.address("postgres_url", f"postgresql://latchkey:{quote(secret, safe='')}@postgres:5432/latchkey")

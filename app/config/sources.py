@@ -17,7 +17,9 @@ from app.config.secret_text import secret_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_COMPOSE_NAMES = re.compile(r"COMPOSE_\w+|MONGO_INITDB_\w+|GRAFANA_\w+|HTTP_PORT")
+_COMPOSE_NAMES = re.compile(
+    r"COMPOSE_\w+|MONGO_INITDB_\w+|GRAFANA_\w+|(HTTP|APP|PROMETHEUS)_PORT|(MONGO_APP|POSTGRES|MARIADB)_PASSWORD"
+)
 """Names that docker compose reads from the same `.env`; the application passes over them."""
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -53,7 +53,8 @@ class Host:
         self.backups = folder / "backups"
 
     def back_up(self, *options: str) -> Path:
-        """The archive that a backup made."""
+        """The archive that a backup made, in clear and without SECRET_KEY unless `options` say otherwise."""
+        options = options or ("--without-secret",)
         done = self.run("backup", *options, str(self.backups))
         assert done.returncode == 0, done.stdout + done.stderr
         return self.folder / done.stdout.strip()
@@ -94,6 +95,19 @@ def kept(host: Host) -> Host:
     return host
 
 
+@pytest.fixture
+def recipient(host: Host) -> Iterator[str]:
+    """Whom GnuPG can encrypt for on the host, and decrypt."""
+    require(None if program("gpg") else "GnuPG is missing: apt-get install gnupg")
+    ring = host.folder / "ring"
+    ring.mkdir(mode=0o700)
+    host.settings["GNUPGHOME"] = str(ring)
+    make_key = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "backup@example.com", "future-default"]
+    subprocess.run(make_key, env={**os.environ, "GNUPGHOME": str(ring)}, check=True, capture_output=True)
+    yield "backup@example.com"
+    subprocess.run(["gpgconf", "--homedir", str(ring), "--kill", "all"], check=True)
+
+
 def log_in_anew(base_url: str, username: str) -> dict[str, str]:
     """The tokens of a new account."""
     credentials = {"username": username, "password": PASSWORD}
@@ -117,13 +131,15 @@ def destroy(store: Mapping[str, str]) -> None:
 
 
 @on_every_sql_store
-def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(store: dict[str, str], host: Host) -> None:
+def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
+    store: dict[str, str], host: Host, recipient: str
+) -> None:
     with service(host.settings) as server:
         tokens = log_in_anew(server.base_url, "ann")
         with clients(server.port, [registering(f"user-{number}") for number in range(4)]) as load:
             load.wait_for_more()
             before = [request for request, status in load.answered if status == 201]
-            archive = host.back_up()
+            archive = host.back_up("--recipient", recipient)
             load.wait_for_more()
             load.stop()
         assert load.statuses("/auth/register") - {503} == {201}
@@ -203,13 +219,13 @@ def test_an_archive_that_would_write_elsewhere_writes_nowhere(kept: Host) -> Non
 def test_a_dump_that_fails_leaves_no_archive(kept: Host) -> None:
     url = make_url(kept.settings["DATABASE_URL"])
     kept.settings["DATABASE_URL"] = url.set(database="nowhere").render_as_string(hide_password=False)
-    failed = kept.run("backup", str(kept.backups))
+    failed = kept.run("backup", "--without-secret", str(kept.backups))
     assert (failed.returncode, failed.stdout) == (1, "")
     assert list(kept.backups.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_gives_no_archive(host: Host) -> None:
-    failed = host.run("backup", str(host.backups))
+    failed = host.run("backup", "--without-secret", str(host.backups))
     assert (failed.returncode, failed.stdout) == (1, "")
     assert list(host.backups.iterdir()) == []
     assert not Path(make_url(host.settings["DATABASE_URL"]).database or "").exists()
@@ -286,16 +302,23 @@ def test_a_backup_that_is_ended_leaves_nothing(kept: Host, tmp_path: Path) -> No
     assert list(kept.backups.iterdir()) == []
 
 
+def test_a_backup_that_says_nothing_of_the_secret_is_refused_and_names_both_ways(kept: Host) -> None:
+    refused = kept.run("backup", str(kept.backups))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--recipient" in refused.stderr
+    assert "--without-secret" in refused.stderr
+    assert not kept.backups.exists()
+
+
 def test_an_archive_is_for_its_owner_and_says_what_it_holds(kept: Host) -> None:
     archive = kept.back_up()
     assert archive.stat().st_mode & 0o777 == 0o600
     assert kept.backups.stat().st_mode & 0o777 == 0o700
     assert [file.name for file in kept.backups.iterdir()] == [archive.name]
     content = read(archive)
-    assert set(content) == {"manifest.json", "store", "secret_key"}
+    assert set(content) == {"manifest.json", "store"}
     manifest = json.loads(content["manifest.json"])
-    assert (manifest["store"], set(manifest["sha256"])) == ("SQLite", {"store", "secret_key"})
-    assert content["secret_key"].decode().strip() == Path(kept.settings["SECRET_KEY_FILE"]).read_text()
+    assert (manifest["store"], set(manifest["sha256"])) == ("SQLite", {"store"})
 
 
 def test_a_backup_without_the_secret_needs_it_to_be_at_hand(kept: Host) -> None:
@@ -323,22 +346,24 @@ def test_an_archive_of_another_product_or_a_newer_version_is_refused(kept: Host)
         archive.unlink()
 
 
-def test_an_archive_is_encrypted_for_a_recipient(kept: Host) -> None:
-    require(None if program("gpg") else "GnuPG is missing: apt-get install gnupg")
-    ring = kept.folder / "ring"
-    ring.mkdir(mode=0o700)
-    kept.settings["GNUPGHOME"] = str(ring)
-    make_key = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "backup@example.com", "future-default"]
-    subprocess.run(make_key, env={**os.environ, "GNUPGHOME": str(ring)}, check=True, capture_output=True)
-    try:
-        archive = kept.back_up("--recipient", "backup@example.com")
-        assert archive.suffixes[-2:] == [".gz", ".gpg"]
-        assert [file.name for file in kept.backups.iterdir()] == [archive.name]
-        with pytest.raises(tarfile.ReadError):
-            read(archive)
-        assert kept.restore(archive, "--replace").returncode == 0
-    finally:
-        subprocess.run(["gpgconf", "--homedir", str(ring), "--kill", "all"], check=True)
+def test_an_archive_is_encrypted_for_a_recipient_and_holds_the_secret(kept: Host, recipient: str) -> None:
+    archive = kept.back_up("--recipient", recipient)
+    assert archive.suffixes[-2:] == [".gz", ".gpg"]
+    assert [file.name for file in kept.backups.iterdir()] == [archive.name]
+    with pytest.raises(tarfile.ReadError):
+        read(archive)
+    secret = Path(kept.settings["SECRET_KEY_FILE"])
+    former = secret.read_text()
+    secret.unlink()
+    assert kept.restore(archive, "--replace", "--secret-into", str(secret)).returncode == 0
+    assert secret.read_text().strip() == former.strip()
+
+
+def test_an_encrypted_archive_can_leave_the_secret_out(kept: Host, recipient: str) -> None:
+    archive = kept.back_up("--recipient", recipient, "--without-secret")
+    refused = kept.restore(archive, "--replace", "--secret-into", str(kept.folder / "other"))
+    assert (refused.returncode, "without its secret" in refused.stderr) == (1, True)
+    assert kept.restore(archive, "--replace").returncode == 0
 
 
 def test_an_encryption_that_fails_leaves_no_archive(kept: Host) -> None:

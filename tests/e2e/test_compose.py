@@ -17,8 +17,8 @@ from tests.e2e.settings import PASSWORD, new_secret
 from tests.servers.fixtures import require
 from tests.servers.process import free_port, wait_until
 
-SERVICES = ("secrets", "app", "nginx", "mongo", "redis")
-LONG_RUNNING = SERVICES[1:]
+SERVICES = ("secrets", "mongo-user", "app", "nginx", "mongo", "redis")
+LONG_RUNNING = SERVICES[2:]
 BUILT = {"secrets": "Dockerfile", "app": "Dockerfile", "nginx": "nginx/Dockerfile"}
 FIXED = {"FLASK_ENV", "HOST", "PORT", "DATABASE_URL", "LOG_FILE", "MAIL_DIR"}
 """Settings that say where a service runs outside of the stack; nothing of .env reaches the service for them."""
@@ -66,7 +66,7 @@ def test_the_stores_are_reached_by_the_service_only(services: dict[str, Any]) ->
 def test_every_image_is_pinned_to_a_version(services: dict[str, Any]) -> None:
     images = [service["image"] for service in services.values() if "image" in service]
     images += [line.split()[0] for file in set(BUILT.values()) for line in instructions(file, "FROM")]
-    assert len(images) == 5
+    assert len(images) == 6
     assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*", image) for image in images), images
 
 
@@ -93,8 +93,8 @@ def test_a_service_is_limited_watched_and_started_again(services: dict[str, Any]
 def test_a_service_starts_when_what_it_needs_is_well(services: dict[str, Any]) -> None:
     made, well = {"condition": "service_completed_successfully"}, {"condition": "service_healthy"}
     assert {name: service.get("depends_on", {}) for name, service in services.items()} == {
-        "secrets": {}, "redis": {}, "mongo": {"secrets": made}, "nginx": {"app": well},
-        "app": {"secrets": made, "mongo": well, "redis": well},
+        "secrets": {}, "redis": {}, "mongo": {"secrets": made}, "mongo-user": {"mongo": well}, "nginx": {"app": well},
+        "app": {"secrets": made, "mongo-user": made, "mongo": well, "redis": well},
     }  # fmt: skip
 
 
@@ -111,6 +111,7 @@ def test_only_the_service_that_makes_the_secrets_writes_them(services: dict[str,
         "secrets": ["app-secrets:/secrets/app", "mongo-secrets:/secrets/mongo"],
         "app": ["app-secrets:/run/secrets:ro"],
         "mongo": ["mongo-secrets:/run/secrets:ro"],
+        "mongo-user": ["mongo-secrets:/run/secrets:ro"],
         "nginx": [],
         "redis": [],
     }
@@ -134,6 +135,7 @@ def test_what_env_holds_is_honoured() -> None:
         "SECRET_KEY": new_secret(),
         "MONGO_INITDB_ROOT_USERNAME": "owner",
         "MONGO_INITDB_ROOT_PASSWORD": "given",
+        "MONGO_APP_PASSWORD": "given too",
         "PUBLIC_URL": "https://auth.example.com",
         "WEB_CONCURRENCY": "4",
         "ACCESS_TOKEN_SECONDS": "300",
@@ -144,7 +146,8 @@ def test_what_env_holds_is_honoured() -> None:
     services = content["services"]
     assert "8080" in str(services["nginx"]["ports"])
     assert services["mongo"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
-    for name in ("SECRET_KEY", "MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD"):
+    assert services["mongo-user"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
+    for name in ("SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD"):
         assert services["secrets"]["environment"][name] == given[name]
     app = services["app"]["environment"]
     assert {name: app[name] for name in ("PUBLIC_URL", "WEB_CONCURRENCY", "ACCESS_TOKEN_SECONDS")} == {
@@ -155,9 +158,9 @@ def test_what_env_holds_is_honoured() -> None:
 
 @pytest.mark.usefixtures("_compose")
 def test_secrets_of_env_reach_the_service_as_files_only() -> None:
-    given = {"SECRET_KEY": new_secret(), "MONGO_INITDB_ROOT_PASSWORD": "pl4nted"}
+    given = {"SECRET_KEY": new_secret(), "MONGO_INITDB_ROOT_PASSWORD": "pl4nted", "MONGO_APP_PASSWORD": "pl4nted too"}
     services = resolved(given)["services"]
-    for name in LONG_RUNNING:
+    for name in SERVICES[1:]:
         assert not any(secret in str(services[name]) for secret in given.values())
 
 
@@ -231,7 +234,15 @@ class TestBroughtUp:
             return all(running.inspect(name)["State"]["Health"]["Status"] == "healthy" for name in LONG_RUNNING)
 
         wait_until(all_are, 60)
-        assert running.inspect("secrets")["State"]["ExitCode"] == 0
+        assert [running.inspect(name)["State"]["ExitCode"] for name in ("secrets", "mongo-user")] == [0, 0]
+
+    def test_the_service_is_not_root_in_its_database(self, running: Stack) -> None:
+        ask = (
+            "import os, pymongo; uri = open('/run/secrets/mongo_uri').read().strip();"
+            "status = pymongo.MongoClient(uri).admin.command('connectionStatus', showPrivileges=False);"
+            "print([role['role'] for role in status['authInfo']['authenticatedUserRoles']])"
+        )
+        assert running.execute("app", "python", "-c", ask).strip() == "['readWrite']"
 
     @pytest.mark.parametrize(("name", "user"), [("app", "10001"), ("nginx", "101"), ("mongo", "999"), ("redis", "999")])
     def test_a_service_is_nobody_and_writes_nowhere(self, running: Stack, name: str, user: str) -> None:

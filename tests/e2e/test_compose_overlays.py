@@ -32,6 +32,8 @@ RUNS: dict[tuple[str, ...], dict[str, int]] = {
     ("mysql", "full"): {"app": 3, "nginx": 1, "redis": 1, "mysql": 1, **MONITORING},
 }
 """Every combination that makes sense: the services that run, and how many containers of each."""
+ONCE = {"secrets", "mongo-user"}
+"""What makes secrets, and the service's user in MongoDB, and ends."""
 STORES = {"postgres": "DATABASE_URL_FILE", "mysql": "DATABASE_URL_FILE", "nginx": "DATABASE_URL"}
 """How the service finds its store where an overlay changes that."""
 
@@ -52,14 +54,14 @@ def content(overlays: tuple[str, ...]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running_services(content: dict[str, Any]) -> Services:
-    """The services that there are containers of, the one that makes the secrets among them."""
+    """The services that there are containers of, those that end among them."""
     return {name: service for name, service in content["services"].items() if service.get("scale", 1)}
 
 
 @pytest.fixture(scope="module")
 def lasting(running_services: Services) -> Services:
     """Those that go on."""
-    return {name: service for name, service in running_services.items() if name != "secrets"}
+    return {name: service for name, service in running_services.items() if name not in ONCE}
 
 
 def dockerfile(service: dict[str, Any]) -> str:
@@ -167,7 +169,7 @@ def test_a_secret_has_one_writer_and_one_reader(running_services: Services) -> N
                 )
                 assert read_only is (name != "secrets")
                 readers.setdefault(source, set()).add(name)
-    assert all(len(names - {"secrets"}) == 1 for source, names in readers.items() if names != {"secrets"})
+    assert all(len(names - ONCE) == 1 for source, names in readers.items() if names != {"secrets"})
     unread = {source for source, names in readers.items() if names == {"secrets"}}
     assert unread <= {"mongo-secrets"}
 
@@ -302,7 +304,7 @@ class TestBroughtUp:
 
     def test_what_is_left_out_has_no_container(self, front: Front) -> None:
         declared = resolved({}, front.overlays)["services"]
-        assert not any(front.stack.containers(name) for name in declared.keys() - {"secrets", *front.services})
+        assert not any(front.stack.containers(name) for name in declared.keys() - {*ONCE, *front.services})
 
     def test_every_instance_answers_requests(self, front: Front) -> None:
         instances = front.stack.containers("app")

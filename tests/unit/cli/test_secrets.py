@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def make(folder: Path, *options: str, **environment: str) -> Result:
     """Run the command with nothing but this in the environment of its options."""
     names = (
-        "SECRET_KEY", "SECRET_KEY_FALLBACKS", "MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD",
+        "SECRET_KEY", "SECRET_KEY_FALLBACKS", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD",
         "MONGO_INITDB_DATABASE", "POSTGRES_OWNER", "POSTGRES_PASSWORD", "MYSQL_OWNER", "MARIADB_PASSWORD",
         "GRAFANA_OWNER", "GRAFANA_ADMIN_PASSWORD",
     )  # fmt: skip
@@ -41,7 +41,7 @@ def kept(folder: Path) -> dict[str, str]:
 def test_secrets_are_made_once_and_stay(folder: Path) -> None:
     assert make(folder).exit_code == 0
     first = kept(folder)
-    assert set(first) == {"app/secret_key", "app/mongo_uri", "mongo/password"}
+    assert set(first) == {"app/secret_key", "app/mongo_uri", "mongo/password", "mongo/app_password"}
     assert make(folder).exit_code == 0
     assert kept(folder) == first
 
@@ -50,19 +50,23 @@ def test_what_is_made_differs_each_time(tmp_path: Path) -> None:
     make(tmp_path / "a")
     make(tmp_path / "b")
     made = [*kept(tmp_path / "a").values(), *kept(tmp_path / "b").values()]
-    assert len(set(made)) == 6
+    assert len(set(made)) == 8
 
 
 def test_the_service_takes_what_was_made(folder: Path) -> None:
     make(folder)
     files = {"SECRET_KEY_FILE": f"{folder}/app/secret_key", "MONGO_URI_FILE": f"{folder}/app/mongo_uri"}
     settings = load(files, dotenv=None)
-    password = kept(folder)["mongo/password"].strip()
+    password = kept(folder)["mongo/app_password"].strip()
     assert settings.store.mongo_uri is not None
-    assert (
-        settings.store.mongo_uri.get_secret_value()
-        == f"mongodb://latchkey:{password}@mongo:27017/latchkey?authSource=admin"
-    )
+    assert settings.store.mongo_uri.get_secret_value() == f"mongodb://latchkey_app:{password}@mongo:27017/latchkey"
+
+
+def test_the_service_does_not_know_the_password_of_mongodbs_root(folder: Path) -> None:
+    make(folder)
+    files = kept(folder)
+    root = files.pop("mongo/password").strip()
+    assert not any(root in text for text in files.values())
 
 
 def test_only_their_owner_may_read_the_files(folder: Path) -> None:
@@ -75,28 +79,35 @@ def test_each_file_is_handed_to_the_one_that_reads_it(folder: Path) -> None:
     for _ in range(2):
         assert make(folder, "--app-owner=10001", "--mongo-owner=999").exit_code == 0
     owners = {file.name: (file.stat().st_uid, file.stat().st_gid) for file in folder.rglob("*") if file.is_file()}
-    assert owners == {"secret_key": (10001, 10001), "mongo_uri": (10001, 10001), "password": (999, 999)}
+    assert owners == {
+        "secret_key": (10001, 10001),
+        "mongo_uri": (10001, 10001),
+        "password": (999, 999),
+        "app_password": (999, 999),
+    }
 
 
 def test_what_is_given_is_kept_and_stays_when_it_is_given_no_more(folder: Path) -> None:
     make(
         folder,
         SECRET_KEY=GIVEN,
-        MONGO_INITDB_ROOT_USERNAME="ro:ot",
-        MONGO_INITDB_ROOT_PASSWORD="p@ß/w",
+        MONGO_INITDB_ROOT_PASSWORD="of the root",
+        MONGO_APP_PASSWORD="p@ß/w",
         MONGO_INITDB_DATABASE="accounts",
     )
     assert kept(folder) == {
         "app/secret_key": f"{GIVEN}\n",
-        "app/mongo_uri": "mongodb://ro%3Aot:p%40%C3%9F%2Fw@mongo:27017/accounts?authSource=admin\n",
-        "mongo/password": "p@ß/w\n",
+        "app/mongo_uri": "mongodb://latchkey_app:p%40%C3%9F%2Fw@mongo:27017/accounts\n",
+        "mongo/password": "of the root\n",
+        "mongo/app_password": "p@ß/w\n",
     }
     assert make(folder).exit_code == 0
     assert kept(folder)["app/secret_key"] == f"{GIVEN}\n"
-    assert kept(folder)["mongo/password"] == "p@ß/w\n"
+    assert kept(folder)["mongo/password"] == "of the root\n"
+    assert kept(folder)["mongo/app_password"] == "p@ß/w\n"
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD"])
 def test_another_secret_than_the_one_that_is_kept_ends_it_and_changes_nothing(folder: Path, name: str) -> None:
     make(folder, **{name: GIVEN})
     before = kept(folder)
@@ -110,12 +121,15 @@ def test_another_secret_than_the_one_that_is_kept_ends_it_and_changes_nothing(fo
 
 def test_what_is_given_replaces_what_is_kept_where_that_is_asked_for(folder: Path) -> None:
     make(folder)
-    result = make(folder, "--replace", SECRET_KEY=GIVEN, MONGO_INITDB_ROOT_PASSWORD="given")
+    result = make(
+        folder, "--replace", SECRET_KEY=GIVEN, MONGO_INITDB_ROOT_PASSWORD="of the root", MONGO_APP_PASSWORD="given"
+    )
     assert result.exit_code == 0
     assert kept(folder) == {
         "app/secret_key": f"{GIVEN}\n",
-        "app/mongo_uri": "mongodb://latchkey:given@mongo:27017/latchkey?authSource=admin\n",
-        "mongo/password": "given\n",
+        "app/mongo_uri": "mongodb://latchkey_app:given@mongo:27017/latchkey\n",
+        "mongo/password": "of the root\n",
+        "mongo/app_password": "given\n",
     }
 
 
@@ -141,11 +155,11 @@ ALL = {name: str(os.geteuid()) for name in ("POSTGRES_OWNER", "MYSQL_OWNER", "GR
 def test_what_else_runs_has_its_secrets_made_once(folder: Path) -> None:
     assert make(folder, **ALL).exit_code == 0
     first = kept(folder)
-    assert set(first) - {"app/secret_key", "app/mongo_uri", "mongo/password"} == {
+    assert set(first) - {"app/secret_key", "app/mongo_uri", "mongo/password", "mongo/app_password"} == {
         "postgres/password", "app/postgres_url", "mysql/password", "mysql/root_password", "app/mysql_url",
         "grafana/password",
     }  # fmt: skip
-    assert len(set(first.values())) == 9
+    assert len(set(first.values())) == 10
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.rglob("*") if file.is_file()} == {0o600}
     assert make(folder, **ALL).exit_code == 0
     assert kept(folder) == first
@@ -173,7 +187,8 @@ def test_what_else_runs_owns_its_files(folder: Path) -> None:
     assert make(folder, "--app-owner=10001", "--mongo-owner=997", *owners).exit_code == 0
     assert {str(file.relative_to(folder)): file.stat().st_uid for file in folder.rglob("*") if file.is_file()} == {
         "app/secret_key": 10001, "app/mongo_uri": 10001, "app/postgres_url": 10001, "app/mysql_url": 10001,
-        "mongo/password": 997, "postgres/password": 999, "mysql/password": 998, "mysql/root_password": 998,
+        "mongo/password": 997, "mongo/app_password": 997, "postgres/password": 999,
+        "mysql/password": 998, "mysql/root_password": 998,
         "grafana/password": 472,
     }  # fmt: skip
 
@@ -220,4 +235,4 @@ def test_it_runs_before_there_are_any_settings(folder: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(kept(folder)) == {"app/secret_key", "app/mongo_uri", "mongo/password"}
+    assert set(kept(folder)) == {"app/secret_key", "app/mongo_uri", "mongo/password", "mongo/app_password"}

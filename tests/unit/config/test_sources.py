@@ -97,6 +97,7 @@ def test_an_unknown_name_in_the_environment_is_passed_over() -> None:
 def test_names_of_compose_are_known_in_dotenv(dotenv: Path) -> None:
     dotenv.write_text(
         "COMPOSE_PROJECT_NAME=a\nMONGO_INITDB_ROOT_USERNAME=b\nGRAFANA_ADMIN_PASSWORD=c\nHTTP_PORT=8080\n"
+        "APP_PORT=5001\nPROMETHEUS_PORT=9091\nMONGO_APP_PASSWORD=d\nPOSTGRES_PASSWORD=e\nMARIADB_PASSWORD=f\n"
     )
     assert load(DEVELOPMENT, dotenv).server.port == 5000
 
