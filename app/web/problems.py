@@ -19,6 +19,7 @@ from app.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from app.log import told_by
 from app.views.errors import Problem, ProblemDetails
 from app.web import exchange
 from app.web.pages import ADVICE, page
@@ -100,7 +101,7 @@ def _note_cause(failure: Failure) -> None:
         _log.warning(
             failure.code,
             cause=type(failure.__cause__).__name__,
-            detail=str(failure.__cause__)[:500],
+            detail=told_by(failure.__cause__)[:500],
             request_id=exchange.current().request_id,
         )
 
