@@ -280,9 +280,3 @@ def cause_of(error: BaseException) -> BaseException:
     while isinstance(error, Failure) and error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def reason_of(error: BaseException) -> str:
-    """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
-    cause = cause_of(error)
-    return str(cause).partition("\n")[0] or type(cause).__name__  # some drivers write several lines

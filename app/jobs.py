@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.errors import Unavailable, reason_of
+from app.errors import Unavailable
 from app.instrumentation import NOBODY
+from app.log import reason_of
 from app.models.identifiers import new_id
 
 if TYPE_CHECKING:

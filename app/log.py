@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -13,14 +14,18 @@ from typing import TYPE_CHECKING, TextIO
 import structlog
 from pydantic_core import to_json
 
+from app.errors import cause_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from structlog.typing import EventDict, Processor
+    from structlog.typing import EventDict, ExcInfo, Processor
 
     from app.config import Settings
 
+_DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg", "pymysql", "pymongo", "bson"})
+"""Packages whose errors may quote what was sent to a database."""
 _facts: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
 """What each line tells beside what it says itself."""
 
@@ -41,12 +46,13 @@ def configure(settings: Settings) -> None:
     if settings.logging.format == "console":
         # Plain tracebacks: others show the values of variables, and so passwords and tokens.
         renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=stream.isatty(),
+            exception_formatter=lambda out, exc_info: print("\n" + _traceback(exc_info), end="", file=out),
         )
         tracebacks: list[Processor] = []  # the renderer shows them itself
     else:
         renderer = structlog.processors.JSONRenderer(serializer=_to_json)
-        tracebacks = [structlog.processors.format_exc_info]
+        tracebacks = [structlog.processors.ExceptionRenderer(_traceback)]
     structlog.configure(
         processors=[*shared, *tracebacks, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -78,6 +84,47 @@ def telling(facts: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _facts.reset(token)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
+    cause = cause_of(error)
+    return told_by(cause) or type(cause).__name__
+
+
+def told_by(error: BaseException) -> str:
+    """What an error says of itself, in one line, as far as it may stand in the log.
+
+    What a database answers to a statement may hold what was sent, such as an address that is there already: of that,
+    only the code is told.
+    """
+    origin = getattr(error, "orig", None) or error
+    if type(error).__module__.partition(".")[0] not in _DRIVERS or _is_of_connection(error):
+        return " ".join(str(origin).split())
+    codes = (getattr(origin, name, None) for name in ("sqlstate", "sqlite_errorname", "code"))
+    return next((str(code) for code in codes if code), "")
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Whether an error of a driver is about its connection, and no answer to a statement."""
+    if hasattr(error, "statement"):  # SQLAlchemy's
+        return error.statement is None
+    return hasattr(error, "details") and not error.details  # pymongo's
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    """The traceback of an error and of those behind it, the last one first, each with what it may tell."""
+    error: BaseException | None = exc_info[1]
+    shown: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        kind, told = type(error), told_by(error)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(error.__traceback__)]
+        shown.append("".join(lines) + (f"{name}: {told}\n" if told else f"{name}\n"))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nbehind which was:\n\n".join(shown)
 
 
 def _add_facts(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -24,10 +24,11 @@ from app.dependencies import (
     make_tracing,
     make_visits,
 )
-from app.errors import Unavailable, reason_of
+from app.errors import Unavailable
 from app.inputs.fields import InputRules
 from app.instrumentation import NOBODY, together
 from app.jobs import Courier, Job, Jobs
+from app.log import reason_of
 from app.mail.letters import Letters
 from app.models.observed import observed
 from app.models.store import UnusableStoreError

@@ -12,7 +12,8 @@ from flask import current_app
 
 from app.config.secret_text import secret_text
 from app.dependencies import StartError
-from app.errors import Failure, Unavailable, reason_of
+from app.errors import Failure, Unavailable
+from app.log import reason_of
 from app.models.store import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 

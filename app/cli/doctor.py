@@ -12,7 +12,8 @@ from flask.cli import with_appcontext
 
 from app import wiring
 from app.cli.common import is_note, wired
-from app.errors import Unavailable, reason_of
+from app.errors import Unavailable
+from app.log import reason_of
 from app.models.store import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 from app.security.secret_keys import RootKey

@@ -58,7 +58,11 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     raises=(*_PASSWORD_ASKED, LastAdmin),
 )
 def delete_me(call: Call, body: DeleteMe) -> Nothing:
-    """Delete the account and what hangs on it, at once and for good. Audit events keep its identifier alone."""
+    """Delete the account and what hangs on it, at once. Audit events keep its identifier alone.
+
+    If its address was changed within the last seven days, the old address is told, stays held, and can bring the
+    account back by `POST /auth/email/undo` until then: without names, password and contents.
+    """
     call.services.deletion.delete(call.caller, body.password, call.device)
     return Nothing()
 

@@ -121,7 +121,8 @@ def undo_email(call: Call, body: MailedToken) -> Nothing:
     """Take a change of address back, with the token that was mailed to the old one, for seven days.
 
     The old address is back as verified, all sessions end, the password is void and a way to a new one is mailed;
-    pending changes and later undos are cancelled.
+    pending changes and later undos are cancelled. An account that was deleted meanwhile is back, too, with its
+    identifier and without its user name, name and contents.
     """
     call.services.email_change.undo(body.token, call.device)
     return Nothing()

@@ -24,6 +24,7 @@ PAGES = {
     "confirm_registration": "verify-email",
     "reset_password": "reset-password",
     "email_changed": "undo-email",
+    "deletion_undo": "undo-email",
 }
 """The page that the link of a letter opens; the other kinds have no link."""
 TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})

@@ -69,8 +69,9 @@ class Notice:
 class Account:
     """A user, his credentials, and what is under way.
 
-    `due_at` is when something is to be done for him in the background: mail to be sent, or, once his status is
-    deleted, what is left of him to be purged; None when there is nothing. `revision` counts the replacements.
+    `due_at` is when something is to be done for them in the background: mail to be sent, or, once their status is
+    deleted, what is left of them to be purged, or the next offer to undo to expire; None when there is nothing.
+    `revision` counts the replacements.
     """
 
     user: User

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from app.models.account import Account
 
 Status = Literal["active", "disabled", "invited", "deleted"]
-"""A deleted user has neither names nor credentials any more, and is gone as soon as what hung on him is."""
+"""A deleted user has neither names nor credentials any more, and is gone as soon as what hung on them is, once nobody
+can bring the account back."""
 
 
 @dataclass(frozen=True, slots=True)

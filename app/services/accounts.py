@@ -14,7 +14,7 @@ from app.models.identifiers import comparable_email, email_key, new_id
 from app.models.mail_request import MailRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from app.clock import Clock
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.models.held_email import HeldEmails
     from app.models.mail_request import MailRequestKind, MailRequests, PendingRegistration
     from app.models.session import Principal, Sessions
-    from app.models.user import Users
+    from app.models.user import Status, Users
     from app.services.audit import Audit
     from app.services.devices import Device
 
@@ -30,6 +30,11 @@ RESET_LIVES = timedelta(minutes=30)
 VERIFICATION_LIVES = timedelta(hours=24)
 UNDO_LIVES = timedelta(days=7)
 _LIVES: dict[CodePurpose, timedelta] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+CLAIMED_FOR = timedelta(minutes=2)
+"""How long a worker may take for what is due of one account; then another takes over."""
+WAYS_BACK = frozenset({"email_changed", "deletion_undo"})
+"""Mails to a former address that carry its offer to undo the change."""
+_ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 _MOST_NOTICES = 20
 """Mails of an account that wait to be sent; more of them drive out the oldest."""
@@ -56,16 +61,17 @@ class Accounts:
         *,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
+        among: Collection[Status] = _ACTIVE,
     ) -> Account:
         """Put what `step` makes of an active account in its place; gives what is kept now.
 
         `step` may be called again, on what another made of the account meanwhile; it raises to refuse. `by` is whoever
-        asks for the change, if a session does. Raises `missing` if there is no such user, or they are not active, and
-        SessionEnded if the session of `by` has ended by the time of the write.
+        asks for the change, if a session does. Raises `missing` if there is no such user, or their status is not
+        `among` these, and SessionEnded if the session of `by` has ended by the time of the write.
         """
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
-            if account is None or account.user.status != "active":
+            if account is None or account.user.status not in among:
                 raise missing
             # Whoever ends sessions moves the revision on: one that holds here still does when `save` succeeds.
             if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
@@ -98,8 +104,9 @@ class Accounts:
         notice = Notice(new_id(), kind, to, now, facts, code_id)
         waiting = (*account.notices, notice)
         if len(waiting) > _MOST_NOTICES:
-            # Never the way back to a former address: else who took the account could drive it out before it is sent.
-            surplus = next((each for each in waiting if each.kind != "email_changed"), waiting[0])
+            # Never the way back to a former address: else whoever took the account could drive it out unsent. There are
+            # no more of those than of offers to undo.
+            surplus = next((each for each in waiting[:-1] if each.kind not in WAYS_BACK), None)
             waiting = tuple(each for each in waiting if each is not surplus)
         # While a worker is sending, `due_at` is when its claim ends: it looks for what was added by itself.
         return replace(account, notices=waiting, due_at=account.due_at or now)

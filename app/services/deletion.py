@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from app.errors import Failure, LastAdmin, SessionEnded
 from app.models.account import Account
-from app.services.accounts import in_new_epoch
+from app.services.accounts import CLAIMED_FOR, in_new_epoch
 from app.services.credentials import refuse_if_changed
 from app.services.permissions import ADMINISTRATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from app.models.account import UndoOffer
     from app.models.session import Principal
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from app.services.credentials import CredentialService
     from app.services.devices import Device
 
+_LEAVING = "admin:leaving"
+"""What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
+this name."""
 _AT_ONCE = 500
 """Products a statement deletes, so that none takes longer than a store has to answer."""
 
@@ -60,32 +64,42 @@ class DeletionService:
     ) -> None:
         """Delete an active account that `check` lets pass, which may add a last mail to it.
 
-        Raises `missing` if there is none, LastAdmin, what `check` raises, and SessionEnded if the session of `by`,
-        which asks for it, ended meanwhile.
+        Owners of former addresses who may take the change of it back can bring the account back until their offers
+        expire: they are told, and their addresses stay held. Raises `missing` if there is no such account, LastAdmin,
+        what `check` raises, and SessionEnded if the session of `by`, which asks for it, ended meanwhile.
         """
-        offers: list[UndoOffer] = []
+        ended: list[UndoOffer] = []
+        claimed_until = self.accounts.clock() + CLAIMED_FOR
 
         def deleted(account: Account) -> Account:
-            offers[:] = account.undo_offers
-            checked = check(account)
-            return replace(
-                in_new_epoch(Account(_nobody(account.user), None, account.auth_epoch)),
+            checked, now = check(account), self.accounts.clock()
+            offers = tuple(offer for offer in account.undo_offers if offer.proven and offer.expires_at > now)
+            ended[:] = [offer for offer in account.undo_offers if offer not in offers]
+            gone = replace(
+                in_new_epoch(Account(_nobody(account.user, may_return=bool(offers)), None, account.auth_epoch)),
+                undo_offers=offers,
                 # Not what was to be told to an account that is no more, but the last words.
                 notices=tuple(notice for notice in checked.notices if notice not in account.notices),
-                due_at=self.accounts.clock(),
+                # Mail waits for the purge behind this write: whoever brings the account back loses nothing to it.
+                due_at=claimed_until,
                 revision=account.revision,
             )
+            for offer in offers:
+                gone = self.accounts.with_notice(
+                    gone, "deletion_undo", offer.email, code_id=offer.id, ip=device.ip, device=device.name
+                )
+            return gone
 
-        roles = self._step_down(user_id, check, by, missing)
+        self._step_down(user_id, check, by, missing)
         try:
             account = self.accounts.change(user_id, deleted, by=by, missing=missing)
         except Failure:
-            self._give_back(user_id, roles)
+            self._give_back(user_id)
             raise
-        self.accounts.mail_waits.set()
         self.accounts.audit.record(user_id, action, device)
-        self.accounts.release(account, offers)
+        self.accounts.release(account, ended)
         self.purge(user_id)
+        self._end_claim(user_id, claimed_until)
 
     def purge(self, user_id: str) -> None:
         """Delete what hangs on a deleted user, and take all but his identifier from his audit events; idempotent."""
@@ -94,44 +108,62 @@ class DeletionService:
             pass
         self.store.events.anonymise(user_id)
 
+    def _end_claim(self, user_id: str, claimed_until: datetime) -> None:
+        """Let the mail go out, once the purge is done."""
+
+        def due(account: Account) -> Account:
+            return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account
+
+        with suppress(SessionEnded):  # gone already
+            self.accounts.change(user_id, due, among=("deleted", "active"))
+        self.accounts.mail_waits.set()
+
     def _step_down(
         self, user_id: str, check: Callable[[Account], Account], by: Principal | None, missing: type[Failure]
-    ) -> tuple[str, ...] | None:
+    ) -> None:
         """Take the administrator's role from a user who is to be deleted; raises LastAdmin if nobody else has it.
 
-        Gives the roles that he had before; None if there was nothing to take.
-
         First taken, then looked, then perhaps given back: of two administrators who go at the same time both may be
-        refused, but never both let go.
+        refused, but never both let go. Meanwhile `_LEAVING` stands in its place, so that what is given back is what was
+        taken: whoever sets the roles of the user in between has the last word.
         """
 
         def stepped_down(account: Account) -> Account:
             check(account)
-            remaining = tuple(role for role in account.user.roles if role != ADMINISTRATOR)
-            return replace(account, user=replace(account.user, roles=remaining))
+            return _with_role_replaced(account, ADMINISTRATOR, _LEAVING)
 
         before = self.store.users.account(user_id)
         if before is None or ADMINISTRATOR not in before.user.roles:
-            return None
+            return
         self.accounts.change(user_id, stepped_down, by=by, missing=missing)
         if not self.store.users.any_with_role(ADMINISTRATOR):
-            self._give_back(user_id, before.user.roles)
+            self._give_back(user_id)
             raise LastAdmin
-        return before.user.roles
 
-    def _give_back(self, user_id: str, roles: tuple[str, ...] | None) -> None:
-        """Give a user who stays after all the roles that he had; nothing if he is gone."""
-        if roles is not None:
-            with suppress(Failure):
-                self.accounts.change(user_id, lambda account: _with_roles(account, roles))
+    def _give_back(self, user_id: str) -> None:
+        """Give a user who stays after all the administrator's role back, if it was taken for leaving."""
+        with suppress(Failure):
+            self.accounts.change(user_id, lambda account: _with_role_replaced(account, _LEAVING, ADMINISTRATOR))
 
 
-def _with_roles(account: Account, roles: tuple[str, ...]) -> Account:
+def _with_role_replaced(account: Account, role: str, by: str) -> Account:
+    roles = tuple(by if each == role else each for each in account.user.roles)
     return replace(account, user=replace(account.user, roles=roles))
 
 
-def _nobody(user: User) -> User:
-    """What is left of a user: that there was one."""
+def _nobody(user: User, *, may_return: bool) -> User:
+    """What is left of a user: that there was one, and, for one who may return, which roles they had.
+
+    The administrator's role does not return: there is another administrator, who can give it anew.
+    """
+    roles = tuple(role for role in user.roles if role not in {ADMINISTRATOR, _LEAVING}) if may_return else ()
     return replace(
-        user, email=None, email_verified=False, username=None, name=None, roles=(), status="deleted", last_login_at=None
+        user,
+        email=None,
+        email_verified=False,
+        username=None,
+        name=None,
+        roles=roles,
+        status="deleted",
+        last_login_at=None,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.errors import EmailTaken, FieldError, InvalidCode, TooManyRequests, ValidationFailed
 from app.models.account import Account, PendingEmail, UndoOffer
 from app.models.identifiers import comparable_email, email_key, new_id
-from app.services.accounts import UNDO_LIVES, VERIFICATION_LIVES, in_new_epoch
+from app.services.accounts import CLAIMED_FOR, UNDO_LIVES, VERIFICATION_LIVES, WAYS_BACK, in_new_epoch
 from app.services.credentials import refuse_if_changed
 
 if TYPE_CHECKING:
@@ -109,36 +109,50 @@ class EmailChangeService:
         self.accounts.audit.record(found.owner_id, "email.change_disowned", device)
 
     def undo(self, token: str, device: Device) -> None:
-        """Give an account back to the owner of a former address.
+        """Give an account back to the owner of a former address, whatever became of it since; a deleted one comes back.
 
         All sessions end, the password is void, a way to a new one is mailed, and pending changes and later offers are
-        cancelled. Raises InvalidCode.
+        cancelled. One that was disabled stays so, and gets no mail. Raises InvalidCode, or EmailTaken if another has
+        proven the address meanwhile.
         """
         found = self.codes.of_token(token, "undo")
         cancelled: list[UndoOffer] = []
 
         def undone(account: Account) -> Account:
-            now = self.accounts.clock()
+            user, now = account.user, self.accounts.clock()
             offer = next((offer for offer in account.undo_offers if offer.id == found.code_id), None)
             if offer is None or offer.expires_at <= now:
                 raise InvalidCode
-            self.accounts.take_email(offer.email, by=account.user.id)
+            self.accounts.take_email(offer.email, by=user.id)
             cancelled[:] = [other for other in account.undo_offers if other.id >= offer.id]
+            if user.status == "deleted":
+                account, user = self._brought_back(account), replace(user, status="active")
             account = replace(
                 in_new_epoch(account),
-                user=replace(account.user, email=offer.email, email_verified=True),
+                user=replace(user, email=offer.email, email_verified=True),
                 password_hash=None,
                 codes=(),
                 pending_email=None,
                 undo_offers=tuple(other for other in account.undo_offers if other.id < offer.id),
-                notices=tuple(notice for notice in account.notices if notice.to != account.user.email),
+                notices=tuple(notice for notice in account.notices if notice.to != user.email),
             )
+            if user.status != "active":
+                return account
             account, code = self.accounts.with_code(account, "reset")
             return self.accounts.with_notice(account, "reset_password", offer.email, code_id=code.id)
 
-        account = self.accounts.change(found.owner_id, undone, missing=InvalidCode)
+        account = self.accounts.change(
+            found.owner_id, undone, missing=InvalidCode, among=("active", "disabled", "deleted")
+        )
         self.accounts.audit.record(account.user.id, "email.undone", device)
         self.accounts.release(account, cancelled)
+
+    def _brought_back(self, account: Account) -> Account:
+        """A deleted account without what told of its deletion; earlier owners go on to be told of the change."""
+        told = (replace(notice, kind="email_changed") for notice in account.notices if notice.kind in WAYS_BACK)
+        # It may be due only when an offer expires; a claim of what is due now is left alone.
+        claimed = account.due_at is not None and account.due_at <= self.accounts.clock() + CLAIMED_FOR
+        return replace(account, notices=tuple(told), due_at=account.due_at if claimed else None)
 
     def _is_taken(self, email: str, user_id: str) -> bool:
         key = comparable_email(email)

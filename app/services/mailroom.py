@@ -19,6 +19,7 @@ from app.mail.mail import MailFailedError, MailRefusedError
 from app.models.account import Notice
 from app.models.identifiers import comparable_email, new_id
 from app.security import codes
+from app.services.accounts import CLAIMED_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from app.services.deletion import DeletionService
     from app.services.mailed_codes import MailedCodes
 
-CLAIMED_FOR = timedelta(minutes=2)
-"""How long a worker may take for one account's mails; then another takes over."""
 SENDS_FOR = timedelta(minutes=1)
 """How long it begins to send them: one mail takes half a minute at the most."""
 FIRST_RETRY = timedelta(seconds=15)
@@ -235,10 +234,15 @@ class Mailroom:
                 for notice in account.notices
                 if retries.get(notice.id, claimed_until) is not None
             )
-            if not remaining and account.user.status == "deleted":
-                users.remove(user_id)
-                return
             times = [retries.get(notice.id) or self._now() for notice in remaining]
+            if account.user.status == "deleted":
+                if not remaining and not account.undo_offers:
+                    users.remove(user_id)
+                    return
+                # The last offer goes by a write of its own: where there is none, nobody can bring the account back.
+                offers = tuple(offer for offer in account.undo_offers if offer.expires_at > self._now())
+                account = replace(account, undo_offers=offers)
+                times += [offer.expires_at for offer in offers] or [self._now()]
             # The claim may have run out and be another's by now: that one sees to the rest.
             due_at = min(times, default=None) if account.due_at == claimed_until else account.due_at
             if users.save(replace(account, notices=remaining, due_at=due_at)):
@@ -258,6 +262,7 @@ _PURPOSES: dict[str, Purpose] = {
     "confirm_registration": "register",
     "reset_password": "reset",
     "email_changed": "undo",
+    "deletion_undo": "undo",
 }
 """What the code in a mail of each kind is for; the other kinds carry none."""
 

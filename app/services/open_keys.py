@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.errors import Unavailable, reason_of
+from app.errors import Unavailable
+from app.log import reason_of
 from app.security.keyring import Keyring, KeyringSealedError, unseal
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationFailed,
     cause_of,
-    reason_of,
 )
+from app.log import reason_of
 from app.views.errors import Problem, ProblemDetails
 from app.web import exchange
 from app.web.pages import ADVICE, page

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.models.user import Credentials
 from app.services.devices import Device
 from app.services.login import LoginName
 from app.services.registration import NewAccount
 from tests.api.service import PASSWORD
 
 if TYPE_CHECKING:
+    from app.models.session import Principal
     from app.services import Services
     from app.services.sessions import OpenedSession
     from app.wiring import Wired
 
 DEVICE = Device("192.0.2.1", "curl/8.5.0")
+
+
+def session_of(wired: Wired, user_id: str) -> Principal:
+    """Open a session for a user; what a request with its access token acts for."""
+    account = wired.store.users.account(user_id)
+    assert account is not None
+    credentials = Credentials(account.user, account.password_hash, account.auth_epoch)
+    return wired.services.sessions.authenticate(wired.services.sessions.open(credentials, DEVICE).access_token)
 
 
 class Instance:

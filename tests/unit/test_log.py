@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from psycopg.errors import UniqueViolation
+from pymongo.errors import DuplicateKeyError, ServerSelectionTimeoutError
+from pymysql.err import IntegrityError as Twice
+from pymysql.err import OperationalError as NoAnswer
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import config, log
 from tests.api.service import PASSWORD, SETTINGS
@@ -97,6 +102,44 @@ def test_a_traceback_is_logged_without_the_values_of_variables(form: str, config
     assert text.count("Traceback (most recent call last)") == 2
     assert "ValueError: invalid literal" in text
     assert password not in text
+
+
+_PLANTED = "ann@example.com"
+_ANSWERS = {
+    "psycopg": (IntegrityError("INSERT", {}, UniqueViolation(f"twice\nDETAIL: Key ({_PLANTED})")), "23505"),
+    "pymysql": (IntegrityError("INSERT", {}, Twice(1062, f"Duplicate '{_PLANTED}'", sqlstate="23000")), "23000"),
+    "pymongo": (DuplicateKeyError(f"dup key: {_PLANTED}", 11000, {"keyValue": _PLANTED}), "11000"),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("driver", _ANSWERS)
+def test_what_a_database_answers_to_a_statement_is_told_by_its_code_alone(
+    driver: str, form: str, configure: Callable[..., Path]
+) -> None:
+    file, (answer, code) = configure(LOG_FORMAT=form), _ANSWERS[driver]
+    for name in ("structlog", "library"):
+        try:
+            raise answer from getattr(answer, "orig", None)
+        except type(answer):
+            (structlog.get_logger("a") if name == "structlog" else logging.getLogger("a.library")).exception("fault")
+
+    assert log.told_by(answer) == code
+    text = file.read_text(encoding="utf-8")
+    assert _PLANTED not in text
+    assert text.count(f"{type(answer).__name__}: {code}") >= 2
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        OperationalError(None, {}, NoAnswer(2003, "Can't connect to 'db.example'")),
+        ServerSelectionTimeoutError("Can't connect to 'db.example'"),
+        ConnectionRefusedError(111, "Can't connect to 'db.example'"),
+    ],
+)
+def test_why_a_database_cannot_be_reached_is_told_in_words(lost: Exception) -> None:
+    assert "Can't connect to 'db.example'" in log.told_by(lost)
 
 
 def test_lines_for_people_hold_the_same(configure: Callable[..., Path]) -> None:

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
 from app.dependencies import StartError
-from app.errors import Unavailable, reason_of
+from app.errors import Unavailable
+from app.log import reason_of
 from app.models.redis.visits import RedisVisits
 from app.models.sql.store import SqlStore
 from tests.api.service import SETTINGS
@@ -274,5 +275,5 @@ def test_the_reason_is_one_line() -> None:
     told = Unavailable("The store does not answer.")
     told.__cause__ = error
 
-    assert reason_of(error) == reason_of(told) == "refused"
+    assert reason_of(error) == reason_of(told) == "refused Is the server running?"
     assert reason_of(Unavailable("Nobody is there.")) == "Nobody is there."

@@ -12,13 +12,14 @@ does not have is absent, never null. A document from before there was a revision
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from app.errors import EmailTaken, UsernameTaken
+from app.errors import EmailTaken, Unavailable, UsernameTaken
 from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.models.identifiers import email_key, username_key
 from app.models.mongo.connection import Connection, Document, answering, without_none
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 T = TypeVar("T")
+_ATTEMPTS: Final = 20
+"""How often a name is wanted that others have in turn for moments, before it is refused."""
 
 USER_FIELDS: Final = (
     "email", "email_verified", "username", "name", "roles", "status", "created_at", "last_login_at",
@@ -50,12 +53,7 @@ class MongoUsers:
         user = account.user
         first = {"_id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
         document = without_none(first | _fields_of(account) | {"revision": account.revision})
-        try:
-            self._write(account, lambda: self._connection.users.insert_one(document))
-        except DuplicateKeyError:
-            if self._has({"_id": user.id}):
-                raise AlreadyThereError from None
-            raise
+        self._write(account, lambda: self._connection.users.insert_one(document), adds=True)
 
     @answering()
     def account(self, user_id: str) -> Account | None:
@@ -129,19 +127,21 @@ class MongoUsers:
             return None
         return Credentials(user_of(found["_id"], found), found.get("password_hash"), found["auth_epoch"])
 
-    def _write(self, account: Account, write: Callable[[], T]) -> T:
-        """Do one write of names; raises EmailTaken or UsernameTaken, and DuplicateKeyError for the identifier."""
+    def _write(self, account: Account, write: Callable[[], T], *, adds: bool = False) -> T:
+        """Do one write of names; raises EmailTaken, UsernameTaken, or, if it `adds` a user, AlreadyThereError."""
         user = account.user
         another = {"_id": {"$ne": user.id}}
-        try:
-            return write()
-        except DuplicateKeyError:
+        for _ in range(_ATTEMPTS):
+            with suppress(DuplicateKeyError):
+                return write()
             if user.email and self._has({"email_key": email_key(user.email)} | another):
-                raise EmailTaken from None
+                raise EmailTaken
             if user.username and self._has({"username_key": username_key(user.username)} | another):
-                raise UsernameTaken from None
-        # Who had the name may have given it up before the read.
-        return write()
+                raise UsernameTaken
+            if adds and self._has({"_id": user.id}):
+                raise AlreadyThereError
+            # Whoever had the name gave it up before the read.
+        raise Unavailable(retry_after=1)
 
     def _has(self, key: Document) -> bool:
         return self._connection.users.find_one(key, {"_id": 1}) is not None

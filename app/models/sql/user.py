@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.errors import EmailTaken, UsernameTaken
+from app.errors import EmailTaken, Unavailable, UsernameTaken
 from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.models.identifiers import email_key, username_key
 from app.models.sql.documents import all_of, one_of, written
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from app.models.sql.database import Database
 
+_ATTEMPTS: Final = 20
+"""How often a name is wanted that others have in turn for moments, before it is refused."""
 _COLUMNS: Final = USERS.c
 USER_COLUMNS: Final = (
     _COLUMNS.id,
@@ -110,12 +112,7 @@ class SqlUsers:
     def add(self, account: Account) -> None:
         user = account.user
         first = {"id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
-        try:
-            self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id)
-        except IntegrityError:
-            if self.account(user.id) is not None:
-                raise AlreadyThereError from None
-            raise
+        self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id)
 
     def account(self, user_id: str) -> Account | None:
         rows = self._database.rows(_ACCOUNT, {"user_id": user_id})
@@ -168,17 +165,35 @@ class SqlUsers:
         return Credentials(user_of(fields), password_hash, auth_epoch)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str) -> int:
-        """Do one conditional write of names; how many rows it met. Raises EmailTaken or UsernameTaken."""
-        try:
-            return self._database.change(statement, row)
-        except IntegrityError:
+        """Do one conditional write of names; how many rows it met.
+
+        Raises EmailTaken, UsernameTaken, or, of a new user, AlreadyThereError.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._database.change(statement, row)
+            except IntegrityError:
+                pass
+            except Unavailable as failure:
+                if not _is_rolled_back(failure):
+                    raise
+                continue
             # Which rule was broken, each product tells in other words: a read says it in the same way on all.
             if self._database.rows(_EMAIL_OF_ANOTHER, {"key": row["email_key"], "user_id": user_id}):
-                raise EmailTaken from None
+                raise EmailTaken
             if self._database.rows(_USERNAME_OF_ANOTHER, {"key": row["username_key"], "user_id": user_id}):
-                raise UsernameTaken from None
-        # Who had the name may have given it up before the read.
-        return self._database.change(statement, row)
+                raise UsernameTaken
+            if statement is _ADD and self.account(user_id) is not None:
+                raise AlreadyThereError
+            # Whoever had the name gave it up before the read.
+        raise Unavailable(retry_after=1)
+
+
+def _is_rolled_back(failure: Unavailable) -> bool:
+    """Whether the database itself took a statement back, and asks for it again: a deadlock, which many bring about who
+    want one name (SQLSTATE class 40)."""
+    sqlstate = getattr(getattr(failure.__cause__, "orig", None), "sqlstate", None)
+    return str(sqlstate).startswith("40")
 
 
 def _row_of(account: Account) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.models.account import UndoOffer
 from app.models.identifiers import new_id
 from app.services.mailed_codes import Redeemable
 from tests.api.service import PASSWORD
-from tests.unit.instance import DEVICE
+from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
     from app.models.account import Account
@@ -29,7 +29,7 @@ def change(instance: Instance) -> Redeemable:
     """Ann's change away from her proven address, which waits to be confirmed."""
     user_id = instance.register(email=ADDRESS)
     prove(instance, user_id)
-    instance.services.email_change.request(user_id, "new@example.com", PASSWORD, DEVICE)
+    instance.services.email_change.request(session_of(instance.wired, user_id), "new@example.com", PASSWORD, DEVICE)
     pending = kept(instance, user_id).pending_email
     assert pending is not None
     return Redeemable("change", user_id, pending.id)

@@ -10,7 +10,8 @@ import pytest
 
 from app.instrumentation import Observer
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.services.mailroom import CLAIMED_FOR, FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
+from app.services.accounts import CLAIMED_FOR
+from app.services.mailroom import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,175 @@
+"""What every store promises when two rules meet in one account, or in one address, at the same time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from app import config, wiring
+from app.errors import EmailTaken, Failure
+from app.models.account import Account
+from app.models.store import Store
+from app.security import codes
+from app.services import Services
+from app.services.devices import Device
+from app.services.mailed_codes import Redeemable
+from app.services.registration import NewAccount
+from app.wiring import Wired
+from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.contract.races import InThreads
+from tests.unit.instance import session_of
+
+HERE = Device("192.0.2.1", "curl/8.5.0")
+_NUMBERS = count(1)
+
+
+@pytest.fixture
+def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
+    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
+    wired = wiring.build(settings, clock=FakeClock(), store=store)
+    wired.services.keys.ensure()
+    yield wired
+    wired.hash_pool.close()
+
+
+@pytest.fixture
+def services(wired: Wired) -> Services:
+    return wired.services
+
+
+class Ann:
+    """Ann, who proved an address, and moved on to another; she has the token that undoes this."""
+
+    def __init__(self, wired: Wired) -> None:
+        number = next(_NUMBERS)
+        self.wired, self.services = wired, wired.services
+        self.first, self.second = f"ann{number}@example.com", f"ann{number}@example.org"
+        self.id = self.services.registration.register(NewAccount(PASSWORD, self.first)).user.id
+        new = self.account
+        assert wired.store.users.save(replace(new, user=replace(new.user, email_verified=True)))
+        self.confirm(self.ask(self.second))
+        (offer,) = self.account.undo_offers
+        self.token = codes.make_token(wiring.make_secrets(wired.settings).current, "undo", self.id, offer.id)
+
+    @property
+    def account(self) -> Account:
+        account = self.wired.store.users.account(self.id)
+        assert account is not None
+        return account
+
+    def ask(self, email: str) -> Redeemable:
+        self.services.email_change.request(session_of(self.wired, self.id), email, PASSWORD, HERE)
+        pending = self.account.pending_email
+        assert pending is not None
+        return Redeemable("change", self.id, pending.id)
+
+    def confirm(self, change: Redeemable) -> None:
+        self.services.email_change.confirm(change, HERE)
+
+    def undo(self) -> None:
+        self.services.email_change.undo(self.token, HERE)
+
+    def delete(self) -> None:
+        self.services.deletion.delete(session_of(self.wired, self.id), PASSWORD, HERE)
+
+
+def register(services: Services, email: str) -> bool | type[Failure]:
+    """What it gives to register an address."""
+    try:
+        services.registration.register(NewAccount(PASSWORD, email))
+    except Failure as failure:
+        return type(failure)
+    return True
+
+
+def failure_of(*acts: Callable[[], None]) -> type[Failure] | None:
+    """The failure of acts that follow each other; None if there is none."""
+    try:
+        for act in acts:
+            act()
+    except Failure as failure:
+        return type(failure)
+    return None
+
+
+def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    for _ in range(4):
+        ann = Ann(wired)
+        acts = [ann.undo, ann.delete] * 8
+        failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
+        assert failures[::2].count(None) == 1
+        assert (ann.account.user.status, ann.account.user.email) == ("active", ann.first)
+        assert ann.account.password_hash is None
+        wired.services.mailroom.send_due()
+        assert ann.account.user.status == "active"
+
+
+def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_account(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    for _ in range(4):
+        ann = Ann(wired)
+        third = ann.ask(f"third-{ann.id}@example.net")
+
+        def act(number: int, ann: Ann = ann, third: Redeemable = third) -> object:
+            if number:
+                return register(wired.services, ann.first if number % 2 else ann.second)
+            return failure_of(lambda: ann.confirm(third), ann.delete)
+
+        gone, *claims = in_threads(act)
+        assert gone is None
+        assert claims == [EmailTaken] * 15
+        assert {offer.email for offer in ann.account.undo_offers} == {ann.first, ann.second}
+
+
+def test_of_those_who_register_a_former_address_and_its_owner_who_takes_it_back_the_owner_gets_it(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    ann = Ann(wired)
+    ann.delete()
+    undone, *claims = in_threads(lambda number: register(wired.services, ann.first) if number else failure_of(ann.undo))
+    assert undone is None
+    # One that claimed it for a moment, before the proof took it away, goes on without an address.
+    assert set(claims) <= {EmailTaken, True}
+    assert ann.account.user.email == ann.first
+
+
+def test_an_address_that_was_never_proven_is_anybodys_as_soon_as_it_is_given_up(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    services = wired.services
+    user_id = services.registration.register(NewAccount(PASSWORD, "claimed@example.com")).user.id
+    services.email_change.request(session_of(wired, user_id), "own@example.com", PASSWORD, HERE)
+    account = wired.store.users.account(user_id)
+    assert account is not None
+    assert account.pending_email is not None
+    services.email_change.confirm(Redeemable("change", user_id, account.pending_email.id), HERE)
+    results = in_threads(lambda _: register(services, "claimed@example.com"))
+    assert (results.count(True), results.count(EmailTaken)) == (1, 15)
+
+
+def test_registrations_of_an_address_against_deletions_of_it_all_have_a_plain_outcome(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    services = wired.services
+
+    def live_and_let_die(_: int) -> list[object]:
+        outcomes: list[object] = []
+        for _ in range(8):
+            try:
+                user_id = services.registration.register(NewAccount(PASSWORD, "wanted@example.com")).user.id
+            except Failure as failure:
+                outcomes.append(type(failure))
+            else:
+                services.deletion.delete(session_of(wired, user_id), PASSWORD, HERE)
+                outcomes.append(True)
+        return outcomes
+
+    outcomes = [outcome for results in in_threads(live_and_let_die) for outcome in results]
+    assert set(outcomes) <= {True, EmailTaken}
+    assert True in outcomes
