@@ -178,6 +178,12 @@ class Accounts:
                 self.held.release(key, left_behind)
         raise Unavailable
 
+    def is_taken(self, address: str, by: str) -> bool:
+        """Whether another user than `by` has proven an address, or gave it up and may still take it back."""
+        key = comparable_email(address)
+        other, held = self.users.account_by_email(key), self.is_held(key, by)
+        return held or (other is not None and other.user.id != by and other.user.email_verified)
+
     def is_held(self, key: str, by: str) -> bool:
         """Whether an address is held for another user than `by`, who had proven it and may take it back.
 

@@ -65,8 +65,8 @@ class VerificationService:
     def verify(self, found: Redeemable, device: Device) -> User:
         """Take the address as proven; the user whose it is now.
 
-        Raises InvalidCode; EmailTaken if somebody else has proven the address meanwhile; and, of a registration that
-        waited, UsernameTaken if its user name went to another meanwhile.
+        Raises InvalidCode, or EmailTaken if somebody else has proven the address meanwhile. The user of a registration
+        that waited has no user name if that went to another meanwhile.
         """
         if found.purpose == "change":
             return self.email_change.confirm(found, device)

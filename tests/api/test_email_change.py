@@ -237,3 +237,22 @@ def test_where_accounts_are_hidden_a_change_tells_nothing(start: Start) -> None:
     replies = [ask(service, ann, email) for email in (bob.email, new_names()[0])]
     assert {(reply.status_code, reply.data) for reply in replies} == {(202, replies[0].data)}
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["email"] == ann.email
+
+
+def test_where_accounts_are_hidden_the_owner_of_a_taken_address_is_told_and_gets_no_link(start: Start) -> None:
+    service = start(HIDE_ACCOUNTS="on")
+    ann, mallory = service.hidden_account(), service.hidden_account()
+    ask(service, mallory, ann.email)
+    told = newest_to(service, ann.email)
+    assert "in use" in told.subject
+    assert "#token=" not in told.text
+    service.post("/auth/email/resend", {"email": ann.email})
+    assert "#token=" not in newest_to(service, ann.email).text
+
+
+def test_a_change_to_an_address_that_was_proven_before_its_mail_left_is_told_without_a_link(service: Service) -> None:
+    ann, bob = verified(service), service.register()
+    proof = newest_to(service, bob.email).token
+    assert ask(service, ann, bob.email).status_code == 202
+    assert service.post("/auth/email/verify", {"token": proof}).status_code == 200
+    assert "#token=" not in newest_to(service, bob.email).text
