@@ -136,8 +136,7 @@ class EmailChangeService:
             )
             if user.status != "active":
                 return account
-            account, code = self.accounts.with_code(account, "reset")
-            return self.accounts.with_notice(account, "reset_password", offer.email, code_id=code.id)
+            return self.accounts.with_reset_mail(account, offer.email)
 
         account = self.accounts.change(
             found.owner_id, undone, missing=InvalidCode, among=("active", "disabled", "deleted")

@@ -128,9 +128,10 @@ class Mailroom:
             return account
         if anew:
             account = replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
+        if purpose == "reset":
+            return self.accounts.with_reset_mail(account, email)
         account, code = self.accounts.with_code(account, purpose)
-        kind = "reset_password" if purpose == "reset" else "verify_email"
-        return self.accounts.with_notice(account, kind, email, code_id=code.id)
+        return self.accounts.with_notice(account, "verify_email", email, code_id=code.id)
 
     def _with_pending(self, account: Account, *, anew: bool) -> Account:
         """The account with the mail to its pending address, the same with a new code."""

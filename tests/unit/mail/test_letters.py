@@ -28,6 +28,7 @@ FACTS = {
     "device": "Firefox on Linux",
     "username": "ada.lovelace",
     "new_email": "countess@example.org",
+    "former_email": "a•••@example.net",
 }
 LETTERS = Letters("Ünder & <Co>", "#0a5bd3", HOME)
 
