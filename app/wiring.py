@@ -203,7 +203,7 @@ def _services(
         verification=VerificationService(accounts, codes, email_change, registration, deletion),
         credentials=credentials,
         email_change=email_change,
-        profile=ProfileService(accounts, store.sessions, store.sample_products),
+        profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,
         audit=audit,
         mailroom=Mailroom(store, accounts, codes, deletion, secrets, letters, mailer, observer),

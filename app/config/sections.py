@@ -175,8 +175,8 @@ class Accounts(Section):
     hide_accounts: values.Switch = setting(
         "HIDE_ACCOUNTS",
         False,  # noqa: FBT003 - the default of the field
-        "Nobody can find out which addresses have an account: a registration is answered by mail alone, and only"
-        " administrators list users. Needs mail.",
+        "Nobody can find out which addresses have an account: a registration is answered by mail alone, only"
+        " administrators list users, and user names cannot be changed. Needs mail.",
         example="on",
     )
     require_verified_email: values.Switch = setting(

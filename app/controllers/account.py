@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.errors import (
     EmailTaken,
+    Forbidden,
     LastAdmin,
     Overloaded,
     ReauthenticationRequired,
@@ -36,12 +37,13 @@ def me(call: Call) -> UserData:
     access=authenticated,
     body=UpdateMe,
     returns=UserData,
-    raises=(UsernameTaken, ReauthenticationRequired),
+    raises=(UsernameTaken, Forbidden, ReauthenticationRequired),
 )
 def update_me(call: Call, body: UpdateMe) -> UserData:
     """Change the user name or the name.
 
-    A new user name needs a login within the last `REAUTH_SECONDS`.
+    A new user name needs a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is refused, whether another
+    user has it or not.
     """
     if body.username:
         call.services.sessions.require_fresh_login(call.caller)

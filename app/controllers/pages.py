@@ -22,7 +22,6 @@ from app.errors import (
     TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
-    UsernameTaken,
     ValidationFailed,
 )
 from app.inputs.forms import UndoForm, VerifyForm
@@ -71,7 +70,7 @@ def verify_email(_call: Call) -> File:
     limit="redeem",
     returns=File,
     media_type="text/html",
-    raises=(*_OF_FORMS, EmailTaken, UsernameTaken),
+    raises=(*_OF_FORMS, EmailTaken),
 )
 def answer_verification(call: Call) -> File:
     """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop what was claimed."""

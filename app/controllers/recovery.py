@@ -8,7 +8,6 @@ from app.errors import (
     LastAdmin,
     Overloaded,
     Unavailable,
-    UsernameTaken,
 )
 from app.inputs.recovery import Address, MailedToken, ResetPassword, VerifyEmail
 from app.views.base import Nothing
@@ -61,12 +60,13 @@ def reset(call: Call, body: ResetPassword) -> Nothing:
     body=VerifyEmail,
     returns=UserData,
     message="E-mail address verified",
-    raises=(InvalidCode, EmailTaken, UsernameTaken, Unavailable),
+    raises=(InvalidCode, EmailTaken, Unavailable),
 )
 def verify_email(call: Call, body: VerifyEmail) -> UserData:
     """Verify an address by what was mailed to it: the `token` of the link, or `email` and `code`.
 
-    That of a registration, of a change of address, or, with `HIDE_ACCOUNTS`, of a registration that waits for this.
+    That of a registration, of a change of address, or, with `HIDE_ACCOUNTS`, of a registration that waits for this. Its
+    user has no user name, if another has got that meanwhile.
     """
     verification = call.services.verification
     found = verification.find(token=body.token, email=body.email, code=body.code)

@@ -33,6 +33,7 @@ that a user wrote."""
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),
+    ("former_email", "Earlier e-mail address"),
     ("device", "Device"),
     ("ip", "IP address"),
 )
@@ -67,7 +68,8 @@ class Letters:
     ) -> Mail:
         """The letter about what happened `at` a time.
 
-        `facts` may hold `ip`, `device`, `username` and `new_email`; `token` makes the link, which only the kinds in
+        `facts` may hold what LABELS names, and `undo_until`, until when an earlier address can take the account back;
+        `token` makes the link, which only the kinds in
         PAGES have; `code` is the code that can be typed in instead. Raises ValueError if a link lacks its token.
         """
         page = PAGES.get(kind)
@@ -80,6 +82,7 @@ class Letters:
             "page": f"{self._look['home']}/{page}",
             "link": f"{self._look['home']}/{page}#token={token}" if token else None,
             "code": _spaced(code) if code else None,
+            "undo_until": known.get("undo_until"),
             "expires": in_words(expires_at) if expires_at else None,
         }
         texts, pages = self._environments

@@ -44,6 +44,12 @@ def comparable_email(text: str) -> str:
     return email_key(text) or text.strip().lower()
 
 
+def masked_email(address: str) -> str:
+    """An address as it may be shown to somebody else, who knows it again if it is their own: `a•••@example.com`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
 def username_key(username: str) -> str | None:
     """What user names are compared by: lower case; None if no user name can look like this."""
     trimmed = username.strip()

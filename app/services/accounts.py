@@ -9,8 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from app.errors import EmailTaken, Failure, InvalidCode, SessionEnded, Unavailable
+from app.mail.letters import in_words
 from app.models.account import Account, LiveCode, Notice
-from app.models.identifiers import comparable_email, email_key, new_id
+from app.models.identifiers import comparable_email, email_key, masked_email, new_id
 from app.models.mail_request import MailRequest
 
 if TYPE_CHECKING:
@@ -122,6 +123,25 @@ class Accounts:
         told = {"device": device.name, **facts} if account.user.email_verified else {}
         return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
 
+    def with_reset_mail(self, account: Account, to: str) -> Account:
+        """The account with a mail to its address that leads to a new password.
+
+        If a former address can take the account back, the mail says so: whoever was brought to confirm a change that
+        they did not ask for would take the account for theirs.
+        """
+        account, code = self.with_code(account, "reset")
+        facts = {}
+        if former := self.former_addresses(account):
+            until = max(offer.expires_at for offer in account.undo_offers)
+            facts = {"former_email": ", ".join(former), "undo_until": in_words(until)}
+        return self.with_notice(account, "reset_password", to, code_id=code.id, **facts)
+
+    def former_addresses(self, account: Account) -> tuple[str, ...]:
+        """The former addresses that can take the account back, the latest first, masked."""
+        now = self.clock()
+        live = (masked_email(offer.email) for offer in reversed(account.undo_offers) if offer.expires_at > now)
+        return tuple(dict.fromkeys(live))
+
     def with_code(self, account: Account, purpose: CodePurpose) -> tuple[Account, LiveCode]:
         """The account with a live code of this purpose, the one that it has or a new one; and that code."""
         now = self.clock()
@@ -184,6 +204,12 @@ class Accounts:
             if left_behind is not None and left_behind != by:
                 self.held.release(key, left_behind)
         raise Unavailable
+
+    def is_taken(self, address: str, by: str) -> bool:
+        """Whether another user than `by` has proven an address, or gave it up and may still take it back."""
+        key = comparable_email(address)
+        other, held = self.users.account_by_email(key), self.is_held(key, by)
+        return held or (other is not None and other.user.id != by and other.user.email_verified)
 
     def is_held(self, key: str, by: str) -> bool:
         """Whether an address is held for another user than `by`, who had proven it and may take it back.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import EmailTaken, FieldError, InvalidCode, TooManyRequests, ValidationFailed
 from app.models.account import Account, PendingEmail, UndoOffer
-from app.models.identifiers import comparable_email, email_key, new_id
+from app.models.identifiers import email_key, new_id
 from app.services.accounts import CLAIMED_FOR, UNDO_LIVES, VERIFICATION_LIVES, WAYS_BACK, in_new_epoch
 from app.services.credentials import refuse_if_changed
 
@@ -37,15 +37,15 @@ class EmailChangeService:
         """Mail the new address, which takes effect when it is proven.
 
         Raises WrongPassword; TooManyRequests, also for one change too many within 7 days; EmailTaken if another has
-        proven the address or it is held for him, but nothing of that where accounts are hidden; ValidationFailed for
-        the user's own address; SessionEnded if the session of `principal` ended meanwhile.
+        proven the address or it is held for them; ValidationFailed for the user's own address; SessionEnded if the
+        session of `principal` ended meanwhile. Where accounts are hidden, nobody looks whether the address is taken
+        before the mail is sent: the work is the same, and the mail tells its owner.
         """
         user_id = principal.user.id
         verified = self.credentials.confirm(user_id, password)
         if email_key(email) == email_key(verified.user.email or ""):
             raise ValidationFailed(fields=(FieldError("email", "unchanged", "This is your address already."),))
-        taken = self._is_taken(email, user_id)
-        if taken and not self.hide_accounts:
+        if not self.hide_accounts and self.accounts.is_taken(email, user_id):
             raise EmailTaken
 
         def pending(account: Account) -> Account:
@@ -57,7 +57,7 @@ class EmailChangeService:
             if known is None or email_key(known.email) != email_key(email) or known.expires_at <= now:
                 known = PendingEmail(new_id(), email, now + VERIFICATION_LIVES)
             account = replace(account, pending_email=known)
-            return account if taken else self.accounts.with_notice(account, "change_email", email, code_id=known.id)
+            return self.accounts.with_notice(account, "change_email", email, code_id=known.id)
 
         self.accounts.change(user_id, pending, by=principal)
         self.accounts.audit.record(user_id, "email.change_requested", device)
@@ -138,8 +138,7 @@ class EmailChangeService:
             )
             if user.status != "active":
                 return account
-            account, code = self.accounts.with_code(account, "reset")
-            return self.accounts.with_notice(account, "reset_password", offer.email, code_id=code.id)
+            return self.accounts.with_reset_mail(account, offer.email)
 
         account = self.accounts.change(
             found.owner_id, undone, missing=InvalidCode, among=("active", "disabled", "deleted")
@@ -153,10 +152,3 @@ class EmailChangeService:
         # It may be due only when an offer expires; a claim of what is due now is left alone.
         claimed = account.due_at is not None and account.due_at <= self.accounts.clock() + CLAIMED_FOR
         return replace(account, notices=tuple(told), due_at=account.due_at if claimed else None)
-
-    def _is_taken(self, email: str, user_id: str) -> bool:
-        key = comparable_email(email)
-        if self.accounts.is_held(key, user_id):
-            return True
-        other = self.accounts.users.account_by_email(key)
-        return other is not None and other.user.id != user_id and other.user.email_verified

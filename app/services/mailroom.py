@@ -110,11 +110,11 @@ class Mailroom:
     def _queue_verification(self, request: MailRequest) -> None:
         """Queue again what waits for this address to be proven."""
         account, dead = self._account_of(request.email), self.codes.are_dead(request.email, "verify")
-        if account is not None:
+        if account is not None and not account.user.email_verified:
             self._change(account.user.id, lambda account: self._with_code(account, "verify", anew=dead))
         key, now = comparable_email(request.email), self._now()
         for changing in self.store.users.accounts_changing_to(key, 1):
-            if changing.user.status == "active" and not (account and account.user.email_verified):
+            if changing.user.status == "active":
                 self._change(changing.user.id, lambda account: self._with_pending(account, anew=dead))
         for waiting in self.store.mail_requests.registrations(key, now, 1):
             self.store.mail_requests.reschedule(waiting, now, waiting.attempts)
@@ -128,9 +128,10 @@ class Mailroom:
             return account
         if anew:
             account = replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
+        if purpose == "reset":
+            return self.accounts.with_reset_mail(account, email)
         account, code = self.accounts.with_code(account, purpose)
-        kind = "reset_password" if purpose == "reset" else "verify_email"
-        return self.accounts.with_notice(account, kind, email, code_id=code.id)
+        return self.accounts.with_notice(account, "verify_email", email, code_id=code.id)
 
     def _with_pending(self, account: Account, *, anew: bool) -> Account:
         """The account with the mail to its pending address, the same with a new code."""
@@ -143,16 +144,17 @@ class Mailroom:
         return self.accounts.with_notice(account, "change_email", pending.email, code_id=pending.id)
 
     def _answer_registration(self, request: MailRequest) -> None:
-        """Mail the code of a registration that waits, or tell the owner of a proven address that he has an account."""
+        """Mail the code of a registration that waits, or tell the owner of a proven address that they have an account.
+
+        The same work either way, now and when the mail is asked for again. A registration of a proven address waits in
+        vain: its code is never mailed, and could not take the address.
+        """
         account = self._account_of(request.email)
         if account is not None and account.user.email_verified:
-            self._change(
-                account.user.id,
-                lambda account: self.accounts.with_notice(account, "account_exists", account.user.email),
-            )
-            self.store.mail_requests.remove(request.id)
-            return
-        notice = Notice(new_id(), "confirm_registration", request.email, request.created_at, {}, request.id)
+            to, kind, code_id = account.user.email or "", "account_exists", None
+        else:
+            to, kind, code_id = request.email, "confirm_registration", request.id
+        notice = Notice(new_id(), kind, to, request.created_at, {}, code_id)
         retry = self._send(request.id, notice, request.expires_at, request.attempts)
         self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 0)
 
@@ -177,6 +179,9 @@ class Mailroom:
             if self.mailer is None or (notice.code_id is not None and (expires_at is None or expires_at <= now)):
                 retries[notice.id] = None  # its code was used meanwhile, or replaced
                 continue
+            if notice.kind == "change_email" and self.accounts.is_taken(notice.to, user_id):
+                # In its place, so that nothing that the one who asked can see or time depends on it.
+                notice = replace(notice, kind="email_in_use", code_id=None)  # noqa: PLW2901 - the same mail
             retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1)
         if account.user.status == "deleted":
             self.deletion.purge(user_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from app.errors import SessionEnded, UsernameTaken
+from app.errors import Forbidden, SessionEnded, UsernameTaken
 from app.models.identifiers import username_key
 from app.services.registration import RESERVED
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.services.accounts import Accounts
     from app.services.devices import Device
 
+_NAMES_STAY = "User names cannot be changed here: the answer would tell who has one."
 _AT_ONCE = 200
 """Events or products that the export reads at a time."""
 
@@ -43,21 +44,28 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class ProfileService:
-    """Changes names and gives out what is known of a user."""
+    """Changes names and gives out what is known of a user. `hide_accounts` keeps back which user names are taken."""
 
     accounts: Accounts
     sessions: Sessions
     products: SampleProducts
+    hide_accounts: bool = False
 
     def change(self, principal: Principal, changes: Changes, device: Device) -> User:
-        """The user with the new names. Raises UsernameTaken, and SessionEnded if this session ended meanwhile."""
-        if changes.username is not None and username_key(changes.username) in RESERVED:
+        """The user with the new names.
+
+        Raises UsernameTaken; or, where accounts are hidden, Forbidden for any new user name: the answer would tell who
+        has it. The spelling of the own one may change. Raises SessionEnded if this session ended meanwhile.
+        """
+        if changes.username is not None and username_key(changes.username) in RESERVED and not self.hide_accounts:
             raise UsernameTaken
         told: list[str] = []
 
         def changed(account: Account) -> Account:
             user = account.user
             if changes.username is not None:
+                if self.hide_accounts and username_key(changes.username) != username_key(user.username or ""):
+                    raise Forbidden(_NAMES_STAY)
                 user = replace(user, username=changes.username)
             if changes.renames:
                 user = replace(user, name=changes.name)

@@ -69,9 +69,10 @@ class RegistrationService:
         self.accounts.ask_for_mail("register", new.email or "", pending)
 
     def complete(self, request_id: str, device: Device) -> User:
-        """Make the user of a registration whose mail was answered; his address is proven.
+        """Make the user of a registration whose mail was answered; their address is proven.
 
-        Raises InvalidCode; UsernameTaken if the user name went to another meanwhile, which leaves the code as it was.
+        If another has the user name, the user is made without one: a registration that is answered does not fail by it.
+        Raises InvalidCode, or EmailTaken.
         """
         request = self.accounts.requests.get(request_id)
         if request is None or request.registration is None or request.expires_at <= self.accounts.clock():
@@ -88,6 +89,9 @@ class RegistrationService:
                 raise InvalidCode from None
             except EmailTaken:
                 continue  # claimed between the two: by whom, `take_email` looks
+            except UsernameTaken:
+                user = replace(user, username=None)
+                continue
             self.accounts.requests.remove(request.id)
             self.accounts.audit.record(user.id, "user.registered", device)
             return user

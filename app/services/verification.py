@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.errors import InvalidCode
+from app.models.identifiers import masked_email
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is about to be verified: the address, and who says that it is his, since when."""
+    """What is about to be verified: the address, and whose account says that it is theirs, since when.
+
+    Of an account that `moves` to the address, the `present` and `former` addresses can take it back; they are masked.
+    """
 
     email: str
     username: str | None
     claimed_at: datetime
+    moves: bool = False
+    present: str | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,14 @@ class VerificationService:
             raise InvalidCode
         user, pending = account.user, account.pending_email
         if found.purpose == "change" and pending and pending.id == found.code_id and pending.expires_at > now:
-            return Claim(pending.email, user.username, user.created_at)
+            return Claim(
+                pending.email,
+                user.username,
+                user.created_at,
+                moves=True,
+                present=masked_email(user.email) if user.email else None,
+                former=self.accounts.former_addresses(account),
+            )
         if found.purpose == "verify" and user.email:
             self.accounts.without_code(account, "verify", found.code_id)
             return Claim(user.email, user.username, user.created_at)
@@ -65,8 +79,8 @@ class VerificationService:
     def verify(self, found: Redeemable, device: Device) -> User:
         """Take the address as proven; the user whose it is now.
 
-        Raises InvalidCode; EmailTaken if somebody else has proven the address meanwhile; and, of a registration that
-        waited, UsernameTaken if its user name went to another meanwhile.
+        Raises InvalidCode, or EmailTaken if somebody else has proven the address meanwhile. The user of a registration
+        that waited has no user name if that went to another meanwhile.
         """
         if found.purpose == "change":
             return self.email_change.confirm(found, device)

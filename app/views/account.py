@@ -95,8 +95,6 @@ class ExportDocument(View):
             waiting_mails=[
                 WaitingMailView(kind=notice.kind, to=notice.to, queued_at=notice.queued_at)
                 for notice in account.notices
-                # That no such mail waits would tell, where accounts are hidden, that the new address has an account.
-                if notice.kind != "change_email"
             ],
             sessions=[SessionView.of(session, current) for session in export.sessions],
             events=[EventView.of(event) for event in export.events],

@@ -14,7 +14,7 @@ def register(service: Service, email: str) -> Reply:
 
 
 def taken_and_deleted(service: Service) -> tuple[Account, str, str]:
-    """Ann, whose account Mallory moved to his address and deleted; that address, and Ann's first mail's token."""
+    """Ann, whose account Mallory moved to another address and deleted; that address, and Ann's first mail's token."""
     ann, his, token = moved(service)
     assert delete(service, ann).status_code == 200
     return ann, his, token
@@ -78,7 +78,7 @@ def test_an_address_that_was_never_proven_brings_no_deleted_account_back(service
 
 
 def test_the_earliest_owner_outlives_a_later_one_who_brings_the_account_back(service: Service) -> None:
-    """Mallory moves Ann's account twice, deletes it, and brings it back by his first address."""
+    """Mallory moves Ann's account twice, deletes it, and brings it back by the first of these addresses."""
     ann, his, token = moved(service)
     third, _ = new_names()
     ask(service, ann, third)

@@ -92,7 +92,7 @@ def test_the_old_address_is_held_for_seven_days(service: Service) -> None:
 
 
 def test_an_address_that_was_never_proven_is_not_held(service: Service) -> None:
-    """Mallory registers Ann's address without reading its mail, and moves on to his own."""
+    """Mallory registers Ann's address without reading its mail, and moves on to their own."""
     mallory, (his, _) = service.register(), new_names()
     ask(service, mallory, his)
     assert verify(service, his).status_code == 200
@@ -129,6 +129,29 @@ def test_the_undo_outlives_changes_of_password_and_address(service: Service) -> 
         assert outcome(service.login(name, NEW)) == (401, "invalid_credentials")
     for released in (second, third):
         assert service.post("/auth/register", {"email": released, "password": PASSWORD}).status_code == 201
+
+
+def test_who_sets_a_new_password_is_told_of_an_earlier_address_while_it_can_take_the_account_back(
+    service: Service,
+) -> None:
+    """Mallory had Ann confirm a change of Mallory's account to her address."""
+    mallory, hers, _ = moved(service)
+    service.post("/auth/password/forgot", {"email": hers})
+    warned = newest_to(service, hers).text
+    assert f"{mallory.email[0]}•••@example.com" in warned
+    assert "put nothing of yours into it" in warned.replace("\n", " ")
+    service.clock.advance(WEEK)
+    service.post("/auth/password/forgot", {"email": hers})
+    assert "•••" not in newest_to(service, hers).text
+
+
+def test_a_reset_by_the_new_address_does_not_end_the_undo(service: Service) -> None:
+    """Mallory moved Ann's account to their own address, and resets the password there."""
+    _, his, token = moved(service)
+    service.post("/auth/password/forgot", {"email": his})
+    assert reset(service, token=newest_to(service, his).token).status_code == 200
+    assert undo(service, token).status_code == 200
+    assert outcome(service.login(his, NEW)) == (401, "invalid_credentials")
 
 
 def test_an_earlier_undo_outlives_a_later_one(service: Service) -> None:
@@ -237,3 +260,22 @@ def test_where_accounts_are_hidden_a_change_tells_nothing(start: Start) -> None:
     replies = [ask(service, ann, email) for email in (bob.email, new_names()[0])]
     assert {(reply.status_code, reply.data) for reply in replies} == {(202, replies[0].data)}
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["email"] == ann.email
+
+
+def test_where_accounts_are_hidden_the_owner_of_a_taken_address_is_told_and_gets_no_link(start: Start) -> None:
+    service = start(HIDE_ACCOUNTS="on")
+    ann, mallory = service.hidden_account(), service.hidden_account()
+    ask(service, mallory, ann.email)
+    told = newest_to(service, ann.email)
+    assert "in use" in told.subject
+    assert "#token=" not in told.text
+    service.post("/auth/email/resend", {"email": ann.email})
+    assert "#token=" not in newest_to(service, ann.email).text
+
+
+def test_a_change_to_an_address_that_was_proven_before_its_mail_left_is_told_without_a_link(service: Service) -> None:
+    ann, bob = verified(service), service.register()
+    proof = newest_to(service, bob.email).token
+    assert ask(service, ann, bob.email).status_code == 202
+    assert service.post("/auth/email/verify", {"token": proof}).status_code == 200
+    assert "#token=" not in newest_to(service, bob.email).text

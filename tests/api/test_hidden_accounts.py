@@ -112,13 +112,25 @@ def test_the_owner_disowns_a_registration(service: Service) -> None:
     assert outcome(service.post("/auth/email/verify", {"token": token})) == (422, "invalid_code")
 
 
-def test_a_user_name_that_went_to_another_is_told_to_who_proved_the_address(service: Service) -> None:
+def test_a_registration_whose_user_name_went_to_another_makes_an_account_without_it(service: Service) -> None:
     (first, username), (second, _) = new_names(), new_names()
     for email in (first, second):
         register(service, email, username=username)
     assert service.post("/auth/email/verify", {"token": newest_to(service, first).token}).status_code == 200
     late = service.post("/auth/email/verify", {"token": newest_to(service, second).token})
-    assert outcome(late) == (409, "username_taken")
+    user = late.json["data"]["user"]
+    assert (late.status_code, user["email"], user["username"]) == (200, second, None)
+    assert service.login(second).status_code == 200
+
+
+def test_nobody_learns_by_a_new_user_name_whether_another_has_it(service: Service) -> None:
+    ann, bob = service.hidden_account(), service.hidden_account()
+    names = (bob.username, new_names()[1], "root")
+    replies = [service.send("PATCH", "/auth/me", json={"username": name}, token=ann.token) for name in names]
+    assert {outcome(reply) for reply in replies} == {(403, "forbidden")}
+    assert len({reply.json["message"] for reply in replies}) == 1
+    changes = {"username": ann.username.upper(), "name": "Ann"}
+    assert service.send("PATCH", "/auth/me", json=changes, token=ann.token).status_code == 200
 
 
 def test_a_registration_has_to_give_an_address(service: Service) -> None:

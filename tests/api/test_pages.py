@@ -89,6 +89,28 @@ def test_ann_opens_the_link_sees_whose_address_it_is_and_confirms_it(service: Se
     assert is_verified(service, ann)
 
 
+def test_who_is_asked_to_confirm_a_change_sees_whose_account_it_is_and_who_can_take_it_back(service: Service) -> None:
+    """Mallory has their own account moved to Ann's address, for her to confirm."""
+    mallory, _ = changed(service)
+    second = service.get("/auth/me", token=mallory.token).json["data"]["user"]["email"]
+    hers, _ = new_names()
+    service.post("/auth/email", {"email": hers, "password": PASSWORD}, token=mallory.token)
+    mail = newest_to(service, hers)
+    assert "can take it back for 7 days" in mail.text.replace("\n", " ")
+    assert second not in mail.text
+    asked = submit(service, "/verify-email", token=mail.token)
+    for told in (
+        hers,
+        mallory.username,
+        *(f"{each[0]}•••@{each.partition('@')[2]}" for each in (second, mallory.email)),
+    ):
+        assert told in asked.text
+    assert not [kept for kept in (second, mallory.email) if kept in asked.text]
+    assert "take the account back" in asked.text
+    assert submit(service, "/verify-email", **hidden(asked), answer="no").status_code == 200
+    assert service.get("/auth/me", token=mallory.token).json["data"]["user"]["email"] == second
+
+
 def test_without_a_script_the_address_and_the_code_do_the_same(service: Service) -> None:
     ann = service.register()
     mail = newest_to(service, ann.email)

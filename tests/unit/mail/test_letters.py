@@ -28,6 +28,7 @@ FACTS = {
     "device": "Firefox on Linux",
     "username": "ada.lovelace",
     "new_email": "countess@example.org",
+    "former_email": "a•••@example.net",
 }
 LETTERS = Letters("Ünder & <Co>", "#0a5bd3", HOME)
 
@@ -71,7 +72,7 @@ class _Page(HTMLParser):
 def test_there_is_a_letter_for_every_event() -> None:
     assert set(KINDS) == PAGES.keys() | {
         *("password_changed", "username_changed", "profile_changed"),
-        *("session_reused", "account_deleted", "account_exists"),
+        *("session_reused", "account_deleted", "account_exists", "email_in_use"),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models.identifiers import LONGEST_EMAIL, email_key, new_id, parse_email, username_key
+from app.models.identifiers import LONGEST_EMAIL, email_key, masked_email, new_id, parse_email, username_key
 
 LETTERS = st.characters(codec="ascii", categories=["Ll", "Lu", "Nd"])
 ADDRESSES = st.builds(
@@ -86,3 +86,10 @@ def test_user_names_are_compared_in_lower_case(name: str, key: str) -> None:
 @pytest.mark.parametrize("name", ["änn", "\uff41nn", "\u212ann", "an\0n", "an\nn", "ann\u200b", "\ud800"])
 def test_what_could_only_look_like_a_user_name_has_no_key(name: str) -> None:
     assert username_key(name) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"), [("ann@example.com", "a•••@example.com"), ("a@example.com", "a•••@example.com")]
+)
+def test_a_masked_address_is_known_again_by_its_owner_alone(address: str, masked: str) -> None:
+    assert masked_email(address) == masked
