@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-__all__ = ["ConfigurationError", "Profile", "Settings", "load"]
+__all__ = ["ConfigurationError", "Profile", "Settings", "is_given", "load"]
 
 
 _WORDS = {
@@ -70,6 +70,12 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
     if settings is None or problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def is_given(name: str) -> bool:
+    """Whether the environment or `.env` gives this setting, by its own name or by its `_FILE` twin, right or wrong."""
+    given, _ = gather(os.environ, Path(".env"), names=[name], secrets=[name])
+    return name in given
 
 
 class _GivenSource(PydanticBaseSettingsSource):
