@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 from flask import Flask
 from flask.cli import FlaskGroup
@@ -41,7 +39,7 @@ def load_settings() -> config.Settings:
         return config.load()
     if config.is_given("FLASK_ENV") or config.is_given("SECRET_KEY"):
         return config.load()
-    settings = config.load({**os.environ, "FLASK_ENV": "development"})
+    settings = config.load(profile="development")
     click.echo(
         "Note: this is the folder of make run, so its settings are taken: FLASK_ENV=development,"
         f" PUBLIC_URL={settings.server.public_url}.",

@@ -48,10 +48,13 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env"), *, profile: Profile | None = None
+) -> Settings:
     """The settings: from the environment, else from the file `dotenv`, else their defaults.
 
-    `environ` is by default that of the process. The file need not exist; None reads none.
+    `environ` is by default that of the process. The file need not exist; None reads none. `profile` takes the place of
+    FLASK_ENV.
     Raises ConfigurationError with every wrong setting at once.
     """
     fields = {name: field for section in definitions().values() for name, field in section.items()}
@@ -61,6 +64,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
         names=fields,
         secrets=[name for name, field in fields.items() if is_secret(field)],
     )
+    if profile is not None:
+        given["FLASK_ENV"] = profile
     settings = None
     try:
         settings = Settings(_build_sources=((_GivenSource(given),), {}))
