@@ -10,7 +10,6 @@ from sqlalchemy import Connection, text
 
 from app import clock
 from app.errors import Unavailable
-from app.models.sql.schema import REVISION
 from app.models.sql.store import SqlStore
 
 
