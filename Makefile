@@ -18,13 +18,19 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-inside test-served lint format bench tools coverage lock upgrade
+.PHONY: help tried run test test-inside test-served lint format bench tools coverage lock upgrade
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run ## serve on http://localhost:5000, on an embedded database (HOST=, PORT= change that)
+run: tried .venv/.run ## serve on http://localhost:5000, on an embedded database (HOST=, PORT= change that)
 	FLASK_ENV=development $(BIN)/gunicorn --config gunicorn.conf.py app.wsgi:app
+
+# Before anything is installed: what fails on a newer Python fails there.
+tried:
+	@$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; \
+	  sys.version_info[:2] > (3, 13) and print("Python", v, "is newer than those that Latchkey was tried with (3.11 to 3.13).", \
+	  "If it fails: rm -r .venv && make PYTHON=python3.13 run", file=sys.stderr)'
 
 test: .venv/.dev ## run all tests (PYTEST_ARGS=tests/unit runs only these)
 ifdef PYTEST_ARGS
@@ -75,10 +81,15 @@ tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json
 	npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Latchkey needs Python 3.11 or later: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Latchkey needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python has no venv here. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
+# One without pip is half made, by a Python without ensurepip or by a make that was stopped.
 .venv/.run: .venv/bin/python requirements.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	  { echo "The .venv has no pip, so it is made anew." >&2; rm -rf .venv; $(MAKE) --no-print-directory $(BIN)/python; }
 	$(INSTALL) -r requirements.txt
 	touch $@
 

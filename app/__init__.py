@@ -31,10 +31,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
 
     try:
         if settings is None:
-            settings = config.load()
+            settings = cli.load_settings()
             log.configure(settings)
         wired = wiring.build(settings, clock=clock, store=store)
     except (config.ConfigurationError, dependencies.StartError) as error:
+        if cli.looks_for_a_command():
+            return cli.without_settings(str(error))
         sys.exit(str(error))
 
     endpoints, pages_ = endpoint.served(ENDPOINTS, settings), endpoint.served(PAGES, settings)

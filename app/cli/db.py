@@ -6,28 +6,29 @@ import click
 from flask.cli import AppGroup
 
 from app import wiring
-from app.cli.common import failures_as_messages, is_note, wired
-from app.dependencies import StartError
+from app.cli.common import as_json, failures_as_messages, is_note, say, wired
 
 db = AppGroup("db", help="Bring the store up to date, or show what it lacks.")
 
 
 @db.command("upgrade")
-def upgrade() -> None:
+@as_json
+def upgrade(*, as_json: bool) -> None:
     """Run the migrations, or make the indexes, that are missing; make the first signing key."""
     with failures_as_messages():
-        try:
-            wiring.prepare(wired().settings, patience=0)
-        except StartError as error:
-            raise click.ClickException(str(error)) from None
-    click.echo("up to date")
+        wiring.prepare(wired().settings, patience=0)
+    say({"store": wired().store.product, "problems": []}, "up to date", as_json=as_json)
 
 
 @db.command("check")
-def check() -> None:
+@as_json
+def check(*, as_json: bool) -> None:
     """Show what is missing or different; ends with 1 if anything is."""
     with failures_as_messages():
         problems = wired().store.problems()
-    for problem in problems:
-        click.echo(problem)
+    if as_json:
+        say({"store": wired().store.product, "problems": problems}, "", as_json=True)
+    else:
+        for problem in problems:
+            click.echo(problem)
     raise SystemExit(int(not all(map(is_note, problems))))

@@ -5,52 +5,75 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
 
 from app import wiring
-from app.cli.common import is_note, wired
+from app.cli.common import as_json, is_note, say, wired
+from app.cli.probes import PATIENCE, collector, within
+from app.dependencies import make_breaches
 from app.errors import Unavailable
 from app.log import reason_of
+from app.mail.mail import MailFailedError, MailRefusedError
+from app.mail.smtp import SmtpMailer
 from app.models.store import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 from app.security.secret_keys import RootKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from email.headerregistry import Address
+
+    from app.config import Settings
+    from app.config.values import Network
+
+_NARROWEST_FOR_EVERYBODY = 8
+"""Bits of a prefix: 0.0.0.0/0, and what it is sometimes written as, 0.0.0.0/1 with 128.0.0.0/1."""
 
 
 @click.command("doctor")
 @with_appcontext
-def doctor() -> None:
+@as_json
+def doctor(*, as_json: bool) -> None:
     """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
-    Ends with 1 if something has to be mended; warnings and notes alone end with 0.
+    The mail server is asked whether it takes user, password and sender; no mail is sent. Ends with 1 if something has
+    to be mended; warnings and notes alone end with 0.
     """
     application = wired()
-    checks: tuple[tuple[str, Callable[[wiring.Wired], Iterator[tuple[str, str]]]], ...] = (
+    checks: list[tuple[str, Callable[[wiring.Wired], Iterator[tuple[str, str]]]]] = [
         ("addresses", _addresses),
         ("secret", _secret),
         ("mail", _mail),
         ("store", _store),
         ("signing keys", _keys),
-    )
+    ]
     if application.redis is not None:
-        checks = (*checks, ("redis", _redis))
-    broken = False
+        checks.append(("redis", _redis))
+    if application.settings.passwords.breach_check is not None:
+        checks.append(("breached passwords", _breaches))
+    if application.settings.monitoring.otlp_endpoint is not None:
+        checks.append(("tracing", _tracing))
+    broken: set[str] = set()
     for name, check in checks:
-        if broken:  # a store that is not right has no keys to be looked at
-            break
-        findings = list(check(application))
-        broken |= any(severity == "error" for severity, _ in findings)
-        for severity, text in findings or [("ok", "")]:
-            click.echo(f"{severity:8}{name}{': ' if text else ''}{text}")
-    raise SystemExit(int(broken))
+        if name == "signing keys" and "store" in broken:  # a store that is not right has no keys to be looked at
+            continue
+        for severity, text in list(check(application)) or [("ok", "")]:
+            if severity == "error":
+                broken.add(name)
+            line = f"{severity:8}{name}{': ' if text else ''}{text}"
+            say({"severity": severity, "check": name, "text": text}, line, as_json=as_json)
+    raise SystemExit(int(bool(broken)))
 
 
 def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+    if _is_fresh(application.settings):
+        yield "error", "it has not been made yet: the first start makes it, or run flask db upgrade"
+        return
     try:
         application.store.ping()
         for problem in application.store.problems():
@@ -59,6 +82,13 @@ def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         yield "error", f"{application.store.product} does not answer: {reason_of(error)}"
     except UnusableStoreError as error:
         yield "error", f"{application.store.product}: {error}"
+
+
+def _is_fresh(settings: Settings) -> bool:
+    """Whether the store is a file that is not there."""
+    url = settings.store.database_url
+    path = urlsplit(url.get_secret_value() if url else "")
+    return path.scheme == "sqlite" and not Path(path.path[1:]).exists()
 
 
 def _redis(application: wiring.Wired) -> Iterator[tuple[str, str]]:
@@ -79,12 +109,14 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         remedy = "; set the former SECRET_KEY in SECRET_KEY_FALLBACKS" if sealed else ""
         yield "error", reason_of(error) + remedy
         return
-    tokens = application.settings.tokens
+    tokens, leaked = application.settings.tokens, keys.leaked()
     for position, secret in enumerate(tokens.secret_key_fallbacks, 1):
         name = RootKey(secret.get_secret_value()).name
         fallback = f"number {position} of SECRET_KEY_FALLBACKS ({name})"
         if name == wiring.make_secrets(application.settings).current.name:
             yield "note", f"{fallback} is SECRET_KEY itself: drop it"
+        elif name in leaked:
+            yield "warning", f"{fallback} leaked, and nothing is believed because of it: drop it"
         elif sealed_by[name]:
             yield "warning", f"{fallback} is still needed, it seals {sealed_by[name]}: a start seals them anew"
         else:
@@ -93,7 +125,11 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
 
 
 def _addresses(application: wiring.Wired) -> Iterator[tuple[str, str]]:
-    server = application.settings.server
+    server, monitoring = application.settings.server, application.settings.monitoring
+    if any(map(_is_everybody, server.trusted_proxies)):
+        yield "warning", "TRUSTED_PROXIES names everybody: any client chooses the address that it is counted under"
+    if any(map(_is_everybody, monitoring.metrics_allow)):
+        yield "warning", "METRICS_ALLOW names everybody: anybody who reaches the service reads its metrics"
     if application.settings.profile != "production":
         return
     if not server.public_url_is_set:
@@ -109,8 +145,36 @@ def _secret(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         yield "warning", f"SECRET_KEY is the one in {wiring.SECRET_FILE}: keep a copy of it with the database"
 
 
+def _is_everybody(network: Network) -> bool:
+    return network.prefixlen < _NARROWEST_FOR_EVERYBODY
+
+
+def _breaches(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+    breaches = make_breaches(application.settings)
+    if breaches is not None and (wrong := breaches.check()):
+        yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
+
+
+def _tracing(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+    endpoint = application.settings.monitoring.otlp_endpoint
+    if endpoint is not None and (wrong := within(lambda: collector(endpoint))):
+        yield "warning", f"OTEL_EXPORTER_OTLP_ENDPOINT: {wrong}; traces are lost"
+
+
+def _smtp(url: str, sender: Address) -> str | None:
+    """What is wrong with the mail server."""
+    try:
+        SmtpMailer(url, sender, timeout=PATIENCE, deadline=PATIENCE).check()
+    except (MailFailedError, MailRefusedError) as error:
+        return str(error)
+    return None
+
+
 def _mail(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     settings = application.settings
+    smtp = settings.mail.smtp_url
+    if smtp is not None and (wrong := within(lambda: _smtp(smtp.get_secret_value(), settings.mail.sender))):
+        yield "error", f"SMTP_URL: {wrong}"
     if settings.profile != "production" or settings.mail.smtp_url is not None:
         return
     yield "note", "SMTP_URL is not set: no mail is sent, so nobody can verify an address or reset a password"

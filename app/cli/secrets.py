@@ -45,6 +45,7 @@ def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> 
 @click.option("--postgres-password", envvar="POSTGRES_PASSWORD", hidden=True)
 @click.option("--mysql-password", envvar="MARIADB_PASSWORD", hidden=True)
 @click.option("--grafana-password", envvar="GRAFANA_ADMIN_PASSWORD", hidden=True, callback=_for_people)
+@as_json
 def make(
     *,
     folder: Path,
@@ -63,6 +64,7 @@ def make(
     postgres_password: str | None,
     mysql_password: str | None,
     grafana_password: str | None,
+    as_json: bool,
 ) -> None:
     """Make the secrets of the service and of MongoDB as files in FOLDER, each for its owner only.
 
@@ -92,7 +94,7 @@ def make(
             kept.address("mysql_url", f"mysql://latchkey:{quote(secret, safe='')}@mysql:3306/latchkey")
         if grafana_owner is not None:
             kept.password("grafana", grafana_owner, "GRAFANA_ADMIN_PASSWORD", grafana_password)
-        kept.hand_over()
+        kept.hand_over(as_json=as_json)
     except SecretFileError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -173,12 +175,12 @@ class _Kept:
         keep(path, address, replace=True)
         self.files[path] = self.app_owner
 
-    def hand_over(self) -> None:
+    def hand_over(self, *, as_json: bool) -> None:
         """Give each file to its owner, and say so."""
         for path, owner in self.files.items():
             if owner is not None:
                 os.chown(path, owner, owner)
-            click.echo(f"{path}: kept")
+            say({"file": str(path), "owner": owner}, f"{path}: kept", as_json=as_json)
 
     def _keep_secret_key(self, path: Path, given: str, fallbacks: str) -> None:
         try:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
-import click
 from flask.cli import AppGroup
 
-from app.cli.common import failures_as_messages, wired
+from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
 
 token = AppGroup("token", help="Explain tokens.")
 _TIMES = ("iat", "nbf", "exp")
 
 
 @token.command("explain")
-@click.argument("text", metavar="TOKEN")
-def explain(text: str) -> None:
-    """Show what TOKEN is, what it says, and whether, or why not, it is accepted at this moment."""
+@as_json
+def explain(*, as_json: bool) -> None:
+    """Show what a token is, what it says, and whether, or why not, it is accepted at this moment.
+
+    It is asked for, or read from the standard input; an argument would be shown to every user of this machine. Ends
+    with 1 for whatever is not accepted.
+    """
+    text = secret_input("Token")
     with failures_as_messages():
-        explanation = wired().services.explain.explain(text.strip())
-    click.echo(f"{explanation.kind}: {explanation.detail}")
+        explanation = wired().services.explain.explain(text)
+    lines = [f"{explanation.kind}: {explanation.detail}"]
     for title, content in (("header", explanation.header), ("claims", explanation.claims)):
         for name, value in (content or {}).items():
-            click.echo(f"  {title}.{name}: {json.dumps(value)}{_in_words(name, value)}")
+            lines.append(f"  {title}.{json.dumps(name)[1:-1]}: {json.dumps(value)}{_in_words(name, value)}")
+    say(asdict(explanation), "\n".join(lines), as_json=as_json)
+    raise SystemExit(int(not explanation.accepted))
 
 
 def _in_words(name: str, value: object) -> str:

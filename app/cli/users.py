@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 import click
 from flask.cli import AppGroup
 from pydantic import ValidationError
 
-from app.cli.common import failures_as_messages, wired
+from app.cli.common import as_json, failures_as_messages, say, wired
 from app.inputs.auth import Register
 from app.inputs.fields import InputRules
 from app.services.permissions import ROLES
 from app.services.registration import NewAccount
+
+if TYPE_CHECKING:
+    from app.models.user import User
 
 users = AppGroup("users", help="Make and list users.")
 
@@ -20,10 +26,20 @@ users = AppGroup("users", help="Make and list users.")
 @click.option("--username", help="User name.")
 @click.option("--name", help="Full name.")
 @click.option("--role", "roles", multiple=True, type=click.Choice(sorted(ROLES)), help="A role; can be repeated.")
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for if not given.")
-def create(email: str | None, username: str | None, name: str | None, roles: tuple[str, ...], password: str) -> None:
-    """Make a user, as a registration would; with --role admin an administrator."""
+@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@as_json
+def create(
+    *,
+    email: str | None,
+    username: str | None,
+    name: str | None,
+    roles: tuple[str, ...],
+    password_stdin: bool,
+    as_json: bool,
+) -> None:
+    """Make a user, as a registration would; with --role admin an administrator. The password is asked for."""
     application = wired()
+    password = _password_from_stdin() if password_stdin else _password_asked_for()
     given = {"email": email, "username": username, "name": name, "password": password}
     try:
         "".join(value for value in given.values() if value).encode()
@@ -39,15 +55,50 @@ def create(email: str | None, username: str | None, name: str | None, roles: tup
     with failures_as_messages():
         application.store.prepare()  # the first administrator may come before the first start
         user = application.services.registration.register(account, roles=roles or None).user
-    click.echo(f"{user.id}  {user.email or user.username}  {', '.join(user.roles)}")
+    say(_facts(user), f"{user.id}  {user.email or user.username}  {', '.join(user.roles)}", as_json=as_json)
 
 
 @users.command("list")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
 @click.option("--after", help="Go on behind this identifier.")
-def show(limit: int, after: str | None) -> None:
+@as_json
+def show(*, limit: int, after: str | None, as_json: bool) -> None:
     """List users in the order of their registration: identifier, status, e-mail, user name, roles."""
     with failures_as_messages():
         page = wired().store.users.page(after=after, limit=limit, active_only=False)
     for user in page:
-        click.echo("\t".join((user.id, user.status, user.email or "-", user.username or "-", ",".join(user.roles))))
+        columns = (user.id, user.status, user.email or "-", user.username or "-", ",".join(user.roles))
+        say(_facts(user), "\t".join(columns), as_json=as_json)
+
+
+def _password_from_stdin() -> str:
+    """The password on the standard input, exactly as it stands there but for a byte order mark and the line's end."""
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    password = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
+    if "\n" in password:
+        raise click.ClickException("The standard input holds more than one line.")
+    return password
+
+
+def _password_asked_for() -> str:
+    """The password that is typed, twice, by somebody who is there to type it."""
+    try:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("There is nobody to ask for the password: give --password-stdin.") from None
+
+
+def _facts(user: User) -> dict[str, Any]:
+    """What `--json` shows of a user."""
+    return {
+        "id": user.id,
+        "status": user.status,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "username": user.username,
+        "name": user.name,
+        "roles": list(user.roles),
+        "created_at": f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}",
+    }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-__all__ = ["ConfigurationError", "Profile", "Settings", "load"]
+__all__ = ["ConfigurationError", "Profile", "Settings", "is_given", "load"]
 
 
 _WORDS = {
@@ -48,10 +48,13 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env"), *, profile: Profile | None = None
+) -> Settings:
     """The settings: from the environment, else from the file `dotenv`, else their defaults.
 
-    `environ` is by default that of the process. The file need not exist; None reads none.
+    `environ` is by default that of the process. The file need not exist; None reads none. `profile` takes the place of
+    FLASK_ENV.
     Raises ConfigurationError with every wrong setting at once.
     """
     fields = {name: field for section in definitions().values() for name, field in section.items()}
@@ -61,6 +64,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
         names=fields,
         secrets=[name for name, field in fields.items() if is_secret(field)],
     )
+    if profile is not None:
+        given["FLASK_ENV"] = profile
     settings = None
     try:
         settings = Settings(_build_sources=((_GivenSource(given),), {}))
@@ -70,6 +75,12 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
     if settings is None or problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def is_given(name: str) -> bool:
+    """Whether the environment or `.env` gives this setting, by its own name or by its `_FILE` twin, right or wrong."""
+    given, _ = gather(os.environ, Path(".env"), names=[name], secrets=[name])
+    return name in given
 
 
 class _GivenSource(PydanticBaseSettingsSource):

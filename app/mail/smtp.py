@@ -19,7 +19,6 @@ from app.mail.message import compose, recipient
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.headerregistry import Address
-    from email.message import EmailMessage
 
     from app.config.mail_values import SmtpServer
     from app.mail.mail import Mail
@@ -28,6 +27,7 @@ TIMEOUT = 10.0
 """Seconds that the server may take for one answer."""
 DEADLINE = 30.0
 """Seconds that one mail may take in all, however slowly the server speaks."""
+_TAKEN = range(200, 300)
 _PERMANENT = range(500, 600)
 _NOT_SIGNED_IN = 530
 """RFC 4954 section 6: it is the settings that are wrong, not the recipient."""
@@ -52,9 +52,32 @@ class SmtpMailer:
         """Hand the mail to the server. Raises MailRefusedError or MailFailedError; neither tells user or password."""
         to = recipient(mail)
         message = compose(mail, self._sender)
+
+        def deliver(connection: _Connection) -> None:
+            connection.send_message(message, self._sender.addr_spec, [to])
+
+        self._speak(deliver, to)
+
+    def check(self) -> None:
+        """Connect, log in where there is a user, and ask whether MAIL_FROM may send; no mail is sent.
+
+        Raises MailFailedError or MailRefusedError as `send` does, within the deadline.
+        """
+
+        def ask(connection: _Connection) -> None:
+            connection.ehlo_or_helo_if_needed()
+            code, words = connection.mail(self._sender.addr_spec)
+            if code not in _TAKEN:
+                raise smtplib.SMTPSenderRefused(code, words, self._sender.addr_spec)
+            connection.rset()
+
+        self._speak(ask, "")
+
+    def _speak(self, say: Callable[[_Connection], None], to: str) -> None:
+        """Run `say` in a session with the server; what goes wrong there is raised without the server's secrets."""
         cause: MailRefusedError | MailFailedError | None = None
         try:
-            self._deliver(message, to)
+            self._in_session(say)
         except smtplib.SMTPRecipientsRefused as error:
             cause = self._refused(*error.recipients[to], to)
         except smtplib.SMTPDataError as error:
@@ -68,7 +91,7 @@ class SmtpMailer:
         if cause is not None:  # raised out here, so that it does not carry the server's words along
             raise cause
 
-    def _deliver(self, message: EmailMessage, to: str) -> None:
+    def _in_session(self, say: Callable[[_Connection], None]) -> None:
         with _cut_off_after(self._deadline) as watch:
             connection = _Connection(self._server, self._sender.domain, self._timeout, self._tls, watch)
             try:
@@ -76,8 +99,8 @@ class SmtpMailer:
                     connection.starttls(context=self._tls())
                 if self._server.user and self._server.password:
                     connection.login(self._server.user, self._server.password)
-                connection.send_message(message, self._sender.addr_spec, [to])
-                with suppress(OSError, smtplib.SMTPException):  # the mail is the server's by now
+                say(connection)
+                with suppress(OSError, smtplib.SMTPException):  # a mail is the server's by now
                     connection.quit()
             finally:
                 connection.close()

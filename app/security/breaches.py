@@ -70,6 +70,16 @@ class BreachedPasswords:
             _log.warning("a new password was not looked up among the breached ones", cause=_cause(error))
             return False
 
+    def check(self) -> str | None:
+        """Ask about no password in particular: None if the answer is usable, else what went wrong, for the operator."""
+        deadline = time.monotonic() + self._timeout
+        try:
+            answer = self._executor.submit(self._ask, "0" * _PREFIX, deadline).result(self._timeout)
+            _is_listed("", answer)
+        except Exception as error:  # noqa: BLE001 - as in `contains`
+            return _cause(error)
+        return None
+
     def _ask(self, prefix: str, deadline: float) -> bytes:
         """The answer of the service to these 5 digits."""
         with socket.create_connection((self._host, self._port), timeout=_left(deadline)) as plain:

@@ -173,6 +173,11 @@ class Keys(OpenKeys):
         stored = self._keyrings.load()
         return () if stored is None else tuple(sorted(stored.keys, key=lambda key: (key.signs_from, key.kid)))
 
+    def leaked(self) -> tuple[str, ...]:
+        """The names of the secrets that leaked."""
+        stored = self._keyrings.load()
+        return () if stored is None else stored.leaked
+
     def that_signs(self) -> StoredKey:
         """The key of the store that signs now; raises NotFound where there is none."""
         stored = self.stored()

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -267,9 +268,8 @@ class TestBroughtUp:
         assert running.execute("mongo", "stat", "-c", "%a %u", "/run/secrets/password") == "600 999\n"
 
     def test_an_administrator_is_made_in_the_container(self, running: Stack, base_url: str) -> None:
-        running.execute(
-            "app", "flask", "users", "create", "--role", "admin", "--username", "boss", "--password", PASSWORD
-        )
+        create = "flask users create --role admin --username boss --password-stdin"
+        running.execute("app", "sh", "-c", f"printf %s {shlex.quote(PASSWORD)} | {create}")
         login = httpx.post(f"{base_url}/auth/login", json={"username": "boss", "password": PASSWORD})
         assert login.json()["data"]["user"]["roles"] == ["admin"]
 

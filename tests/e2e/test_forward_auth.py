@@ -51,8 +51,9 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         subprocess.run(
             [
                 sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
-                "--role", "admin", "--username", "boss", "--password", PASSWORD,
+                "--role", "admin", "--username", "boss", "--password-stdin",
             ],
+            input=PASSWORD.encode(),
             cwd=latchkey.folder, env=settings | {"PYTHONPATH": str(ROOT)}, check=True,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip

@@ -43,7 +43,8 @@ def make_caller(role: str, settings: dict[str, str], folder: Path) -> None:
     subprocess.run(
         [
             sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
-            "--email", "caller@example.com", "--role", role, "--password", "a password that is not an example",
+            "--email", "caller@example.com", "--role", role, "--password-stdin",
         ],
+        input=b"a password that is not an example",
         cwd=folder, env={"PATH": "", "PYTHONPATH": str(ROOT), **settings}, check=True, capture_output=True,
     )  # fmt: skip

@@ -76,8 +76,10 @@ class MongoStore:
         hello = admin.command("isMaster", codec_options=CODEC)
         asked_at = clock.now()
         version = str(admin.command("buildInfo")["version"])
+        database = self._connection.database
+        made = database.list_collection_names()
         return [
-            *index_problems(self._connection.database),
+            *(index_problems(database) if made else ["it has not been made yet: the first start makes it"]),
             *version_problems(version),
             *clock_problems(hello["localTime"], asked_at),
             *topology_notes(hello),

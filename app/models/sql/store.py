@@ -74,6 +74,8 @@ class SqlStore:
 
     def problems(self) -> list[str]:
         revision = self._revision()
+        if revision is None:
+            return ["it has not been made yet: the first start makes it, or run flask db upgrade"]
         if revision != REVISION:
             return [f"the schema is at revision {revision}, not {REVISION}: run flask db upgrade"]
         from app.models.sql.migrate import differences  # noqa: PLC0415 - as in `prepare`

@@ -32,7 +32,7 @@ def flask(fresh: Path) -> Iterator[Callable[..., Result]]:
     """Runs `flask` with these arguments, as it is found on the path, with Flask's own commands beside ours."""
     apps: list[Flask] = []
 
-    def run(*arguments: str, input: str | None = None, **settings: str) -> Result:  # noqa: A002 - as click has it
+    def run(*arguments: str, input: str | bytes | None = None, **settings: str) -> Result:  # noqa: A002 - as click has it
         made = config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{fresh}"} | settings, dotenv=None)
         app = create_app(made)
         apps.append(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ def test_an_upgrade_makes_what_is_missing_once(flask: Callable[..., Result], fre
         assert connection.execute("SELECT version FROM keyrings").fetchall() == [(1,)]
     check = flask("db", "check")
     assert (check.exit_code, check.stdout) == (0, "")
+    for command in ("upgrade", "check"):
+        assert json.loads(flask("db", command, "--json").stdout) == {"store": "SQLite", "problems": []}
 
 
 def test_a_check_names_what_is_missing(flask: Callable[..., Result], fresh: Path) -> None:

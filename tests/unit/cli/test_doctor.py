@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,10 @@ from app.models.sql.store import SqlStore
 from app.security.secret_keys import RootKey
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
+from tests.servers.smtp import SmtpServer, smtp_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click.testing import Result
@@ -27,14 +29,27 @@ PRODUCTION = {
     "BCRYPT_COST": "12",
     "PUBLIC_URL": "https://auth.example.com",
     "TRUSTED_PROXIES": "192.0.2.7",
-    "SMTP_URL": "smtp://mail.example.com",
+    "SMTP_URL": "",
 }
+
+
+@pytest.fixture
+def relay() -> Iterator[SmtpServer]:
+    """A mail server."""
+    with smtp_server() as server:
+        yield server
+
+
+def address(relay: SmtpServer) -> dict[str, str]:
+    return {"SMTP_URL": f"smtp://127.0.0.1:{relay.port}?tls=off"}
 
 
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("settings", [{}, PRODUCTION], ids=["testing", "production"])
-def test_an_installation_that_is_well_is_told_to_be(settings: dict[str, str], flask: Callable[..., Result]) -> None:
-    result = flask("doctor", **settings)
+def test_an_installation_that_is_well_is_told_to_be(
+    settings: dict[str, str], flask: Callable[..., Result], relay: SmtpServer
+) -> None:
+    result = flask("doctor", **settings | address(relay))
 
     assert result.exit_code == 0
     assert [line.split(maxsplit=1) for line in result.stdout.splitlines()] == [
@@ -46,13 +61,22 @@ def test_an_installation_that_is_well_is_told_to_be(settings: dict[str, str], fl
     ]
 
 
-def test_a_store_that_is_not_there_is_told_alone(flask: Callable[..., Result]) -> None:
+def test_a_store_that_is_not_there_is_said_not_to_be_made_yet_and_its_keys_are_not_looked_at(
+    flask: Callable[..., Result],
+) -> None:
     result = flask("doctor")
 
     assert result.exit_code == 1
     assert result.stdout.splitlines()[3:] == [
-        "error   store: SQLite does not answer: (sqlite3.OperationalError) unable to open database file"
+        "error   store: it has not been made yet: the first start makes it, or run flask db upgrade"
     ]
+
+
+def test_a_store_that_does_not_answer_is_told(flask: Callable[..., Result]) -> None:
+    result = flask("doctor", DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1].startswith("error   store: PostgreSQL does not answer: ")
 
 
 def test_a_schema_that_is_missing_is_told_with_its_remedy(flask: Callable[..., Result], fresh: Path) -> None:
@@ -61,7 +85,7 @@ def test_a_schema_that_is_missing_is_told_with_its_remedy(flask: Callable[..., R
     result = flask("doctor")
 
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1].startswith("error   store: the schema is at revision None")
+    assert result.stdout.splitlines()[-1].startswith("error   store: it has not been made yet: ")
     assert result.stdout.endswith("run flask db upgrade\n")
 
 
@@ -93,10 +117,10 @@ def test_a_fallback_is_told_to_be_needed_until_the_keys_are_sealed_anew_and_then
 ) -> None:
     former = SETTINGS["SECRET_KEY"]
     settings = {"SECRET_KEY": OTHER, "SECRET_KEY_FALLBACKS": f"{former},{OTHER},{NEVER}"}
-    address = {"DATABASE_URL": f"sqlite:///{fresh}"}
-    wiring.prepare(config.load(SETTINGS | address, dotenv=None))
+    store = {"DATABASE_URL": f"sqlite:///{fresh}"}
+    wiring.prepare(config.load(SETTINGS | store, dotenv=None))
     before = flask("doctor", **settings)
-    wiring.prepare(config.load(SETTINGS | address | settings, dotenv=None))
+    wiring.prepare(config.load(SETTINGS | store | settings, dotenv=None))
     after = flask("doctor", **settings)
 
     name = RootKey(former).name
@@ -176,6 +200,65 @@ def test_production_without_a_mail_server_is_told_what_that_means(
         "note    mail: SMTP_URL is not set: no mail is sent, so nobody can verify an address or reset a password",
         *(f"warning mail: {warning}" for warning in warnings),
     ]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_the_mail_server_is_logged_in_to_and_gets_no_mail(flask: Callable[..., Result], relay: SmtpServer) -> None:
+    well = flask("doctor", **address(relay))
+    relay.answers["sender"] = "550 we do not know no-reply@localhost"
+    refused = flask("doctor", **address(relay))
+    away = flask("doctor", SMTP_URL=f"smtp://mailer:planted@127.0.0.1:{free_port()}")
+
+    assert (well.exit_code, refused.exit_code, away.exit_code) == (0, 1, 1)
+    assert "ok      mail\n" in well.stdout
+    assert "error   mail: SMTP_URL: the mail server answered 550 we do not know" in refused.stdout
+    assert "error   mail: SMTP_URL: 127.0.0.1:" in away.stdout
+    assert "planted" not in away.output
+    assert relay.received == []
+    # What is wrong with one thing keeps nothing else from being looked at.
+    assert away.stdout.splitlines()[-1].split() == ["ok", "signing", "keys"]
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("networks", ["0.0.0.0/0", "::/0", "192.0.2.7,0.0.0.0/1"])
+@pytest.mark.parametrize("name", ["TRUSTED_PROXIES", "METRICS_ALLOW"])
+def test_a_network_that_is_everybody_is_a_warning(name: str, networks: str, flask: Callable[..., Result]) -> None:
+    result = flask("doctor", **{name: networks})
+
+    assert result.exit_code == 0
+    assert f"warning addresses: {name} names everybody" in result.stdout
+    assert "names everybody" not in flask("doctor", **{name: "10.0.0.0/8,192.0.2.7,2001:db8::/32"}).stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_other_services_that_are_dead_are_warnings(flask: Callable[..., Result]) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    result = flask("doctor", PASSWORD_BREACH_CHECK=dead, OTEL_EXPORTER_OTLP_ENDPOINT=dead)
+
+    assert result.exit_code == 0
+    assert "warning breached passwords: PASSWORD_BREACH_CHECK: ConnectionRefusedError" in result.stdout
+    assert "warning tracing: OTEL_EXPORTER_OTLP_ENDPOINT: " in result.stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_programs_get_a_finding_a_line_in_json(flask: Callable[..., Result]) -> None:
+    result = flask("doctor", "--json", TRUSTED_PROXIES="0.0.0.0/0")
+
+    findings = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["severity"], one["check"]) for one in findings] == [
+        ("warning", "addresses"), ("ok", "secret"), ("ok", "mail"), ("ok", "store"), ("ok", "signing keys"),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_fallback_that_leaked_is_a_warning(flask: Callable[..., Result]) -> None:
+    former = SETTINGS["SECRET_KEY"]
+    assert flask("secrets", "leaked", input=former, SECRET_KEY=OTHER).exit_code == 0
+
+    result = flask("doctor", SECRET_KEY=OTHER, SECRET_KEY_FALLBACKS=former)
+
+    assert result.exit_code == 0
+    assert f"({RootKey(former).name}) leaked, and nothing is believed because of it: drop it" in result.stdout
 
 
 @pytest.mark.usefixtures("prepared")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.service import PASSWORD
+from app.security.passwords import PasswordHasher
+from tests.api.service import PASSWORD, SETTINGS
+from tests.servers.service import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +23,31 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-CREATE = ("users", "create", "--password", PASSWORD)
+CONTROL_C = "\x03"
+CREATE = ("users", "create", "--password-stdin")
+
+
+def create(flask: Callable[..., Result], *arguments: str, password: str = PASSWORD, **settings: str) -> Result:
+    """Run `flask users create` with the password on the standard input."""
+    return flask(*CREATE, *arguments, input=f"{password}\n", **settings)
+
+
+def at_a_terminal(database: Path, command: tuple[str, ...], answers: list[str]) -> tuple[str, int]:
+    """What a terminal shows in which the command runs and somebody answers its questions; and how it ends."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, **SETTINGS, "DATABASE_URL": f"sqlite:///{database}", "PYTHONPATH": str(ROOT)}
+    program = ["setsid", "--ctty", "--wait", sys.executable, "-m", "flask", "--app", "app", *command]
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT) as process:
+        os.close(theirs)
+        shown = ""
+        with suppress(OSError):  # the terminal has gone, and the program with it
+            for answer in (*answers, None):
+                asked = len(shown)
+                while answer is None or ": " not in shown[asked:]:
+                    shown += os.read(ours, 1024).decode()
+                os.write(ours, f"{answer}\n".encode())
+        os.close(ours)
+    return shown, process.returncode
 
 
 def listed(flask: Callable[..., Result], *arguments: str) -> list[list[str]]:
@@ -27,7 +58,7 @@ def listed(flask: Callable[..., Result], *arguments: str) -> list[list[str]]:
 
 @pytest.mark.usefixtures("prepared")
 def test_a_user_is_made_and_shown(flask: Callable[..., Result]) -> None:
-    made = flask(*CREATE, "--email", " Ann@Example.com ", "--username", "Ann", "--name", "Ann Example")
+    made = create(flask, "--email", " Ann@Example.com ", "--username", "Ann", "--name", "Ann Example")
 
     assert made.exit_code == 0, made.output
     ((identifier, *rest),) = listed(flask)
@@ -38,35 +69,77 @@ def test_a_user_is_made_and_shown(flask: Callable[..., Result]) -> None:
 
 @pytest.mark.usefixtures("prepared")
 def test_a_user_gets_the_roles_that_are_named_or_those_of_the_setting(flask: Callable[..., Result]) -> None:
-    assert flask(*CREATE, "--username", "boss", "--role", "admin").stdout.endswith("boss  admin\n")
-    assert flask(*CREATE, "--username", "both", "--role", "admin", "--role", "member").stdout.endswith(
-        "admin, member\n"
-    )
-    assert flask(*CREATE, "--username", "ann", DEFAULT_ROLES="admin").stdout.endswith("ann  admin\n")
-    refused = flask(*CREATE, "--username", "bob", "--role", "wizard")
+    assert create(flask, "--username", "boss", "--role", "admin").stdout.endswith("boss  admin\n")
+    assert create(flask, "--username", "both", "--role", "admin", "--role", "member").stdout.endswith("admin, member\n")
+    assert create(flask, "--username", "ann", DEFAULT_ROLES="admin").stdout.endswith("ann  admin\n")
+    refused = create(flask, "--username", "bob", "--role", "wizard")
     assert refused.exit_code == 2
     assert "'admin', 'member'" in refused.output
 
 
 def test_the_first_user_may_come_before_the_first_start(flask: Callable[..., Result]) -> None:
-    assert flask(*CREATE, "--username", "boss", "--role", "admin").exit_code == 0
+    assert create(flask, "--username", "boss", "--role", "admin").exit_code == 0
     assert [row[3:] for row in listed(flask)] == [["boss", "admin"]]
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_password_is_asked_for_twice_and_not_shown(flask: Callable[..., Result]) -> None:
-    made = flask("users", "create", "--username", "ann", input=f"{PASSWORD}\n{PASSWORD}\n")
-    assert made.exit_code == 0, made.output
-    assert PASSWORD not in made.output
+def test_the_password_is_asked_for_twice_at_a_terminal_and_not_shown(fresh: Path) -> None:
+    command = ("users", "create", "--username", "ann", "--json")
+    shown, status = at_a_terminal(fresh, command, answers=[PASSWORD, PASSWORD])
+    assert status == 0, shown
+    assert PASSWORD not in shown
+    assert '"username": "ann"' in shown
 
-    refused = flask("users", "create", "--username", "bob", input=f"{PASSWORD}\nanother one\n")
-    assert refused.exit_code == 1
-    assert len(listed(flask)) == 1
+    shown, status = at_a_terminal(fresh, command, answers=[PASSWORD, "another one", CONTROL_C])
+    assert "do not match" in shown
+    assert status != 0
+
+
+@pytest.mark.usefixtures("prepared")
+def test_where_nobody_can_be_asked_the_option_is_named(flask: Callable[..., Result]) -> None:
+    refused = flask("users", "create", "--username", "ann", input="")
+    assert refused.exit_code == 2
+    assert "--password-stdin" in refused.stderr
+    assert flask("users", "create", "--username", "ann", "--password", "planted").exit_code == 2
+    assert listed(flask) == []
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize(
+    ("typed", "password"),
+    [
+        (f"{PASSWORD}", PASSWORD),
+        (f"{PASSWORD}\r\n", PASSWORD),
+        (f"\ufeff{PASSWORD}\n", PASSWORD),
+        (f"  {PASSWORD} \n", f"  {PASSWORD} "),
+    ],
+)
+def test_the_password_of_the_standard_input_is_taken_as_it_is_but_for_the_end_of_its_line(
+    typed: str, password: str, flask: Callable[..., Result], fresh: Path
+) -> None:
+    assert flask(*CREATE, "--username", "ann", input=typed).exit_code == 0
+    with closing(sqlite3.connect(fresh)) as connection:
+        ((kept,),) = connection.execute("SELECT password_hash FROM users").fetchall()
+    assert PasswordHasher("bcrypt", 4).verify(password, kept)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_second_line_is_no_password(flask: Callable[..., Result]) -> None:
+    refused = flask(*CREATE, "--username", "ann", input=f"{PASSWORD}\nplanted\n")
+    assert (refused.exit_code, listed(flask)) == (1, [])
+    assert "planted" not in refused.output
+
+
+@pytest.mark.usefixtures("prepared")
+def test_programs_get_json(flask: Callable[..., Result]) -> None:
+    made = json.loads(create(flask, "--username", "ann", "--role", "admin", "--json").stdout)
+    assert (made["username"], made["email"], made["roles"], made["status"]) == ("ann", None, ["admin"], "active")
+    assert [json.loads(line) for line in flask("users", "list", "--json").stdout.splitlines()] == [made]
 
 
 @pytest.mark.usefixtures("prepared")
 def test_everything_that_is_wrong_is_told_and_nothing_is_made(flask: Callable[..., Result]) -> None:
-    refused = flask("users", "create", "--email", "no address", "--username", "a", "--password", "planted")
+    refused = create(flask, "--email", "no address", "--username", "a", password="planted")
 
     assert refused.exit_code == 1
     assert refused.stderr.splitlines() == [
@@ -81,22 +154,22 @@ def test_everything_that_is_wrong_is_told_and_nothing_is_made(flask: Callable[..
 
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "password", "message"),
     [
-        ((), "An e-mail address or a user name is required."),
-        (("--username", "", "--email", ""), "An e-mail address or a user name is required."),
-        (("--username", "ann-bell-2026", "--password", "ann-bell-2026"), "must not be your own"),
-        (("--username", "ann", "--password", "password123"), "among the most used ones"),
-        (("--username", "ann", "--name", "a\x1b[31m"), "no control characters"),
-        (("--username", "admin"), "This user name is taken."),
-        (("--username", "ann", "--name", "\udcff\udcfe"), "not UTF-8"),
-        (("--username", "ann", "--password", "planted \udcff horse battery"), "not UTF-8"),
+        ((), PASSWORD, "An e-mail address or a user name is required."),
+        (("--username", "", "--email", ""), PASSWORD, "An e-mail address or a user name is required."),
+        (("--username", "ann-bell-2026"), "ann-bell-2026", "must not be your own"),
+        (("--username", "ann"), "password123", "among the most used ones"),
+        (("--username", "ann", "--name", "a\x1b[31m"), PASSWORD, "no control characters"),
+        (("--username", "admin"), PASSWORD, "This user name is taken."),
+        (("--username", "ann", "--name", "\udcff\udcfe"), PASSWORD, "not UTF-8"),
+        (("--username", "ann"), b"planted \xff horse battery", "not UTF-8"),
     ],
 )
 def test_what_a_registration_would_refuse_is_refused(
-    arguments: tuple[str, ...], message: str, flask: Callable[..., Result]
+    arguments: tuple[str, ...], password: str | bytes, message: str, flask: Callable[..., Result]
 ) -> None:
-    refused = flask(*CREATE, *arguments)
+    refused = flask(*CREATE, *arguments, input=password)
 
     assert refused.exit_code == 1
     assert isinstance(refused.exception, SystemExit)
@@ -106,24 +179,24 @@ def test_what_a_registration_would_refuse_is_refused(
 
 @pytest.mark.usefixtures("prepared")
 def test_the_length_of_a_password_is_that_of_the_setting_and_either_name_will_do(flask: Callable[..., Result]) -> None:
-    create = ("users", "create", "--username", "ann", "--password", "a-b-c-d-")
+    settings = {"PASSWORD_MIN_LENGTH": "8", "REGISTRATION_REQUIRES": "email"}
 
-    assert flask(*create).exit_code == 1
-    assert flask(*create, PASSWORD_MIN_LENGTH="8", REGISTRATION_REQUIRES="email").exit_code == 0
+    assert create(flask, "--username", "ann", password="a-b-c-d-").exit_code == 1
+    assert create(flask, "--username", "ann", password="a-b-c-d-", **settings).exit_code == 0
 
 
 @pytest.mark.usefixtures("prepared")
 def test_a_taken_name_is_told(flask: Callable[..., Result]) -> None:
-    flask(*CREATE, "--username", "ann", "--email", "ann@example.com")
+    create(flask, "--username", "ann", "--email", "ann@example.com")
 
-    assert flask(*CREATE, "--username", "ANN").stderr == "Error: This user name is taken.\n"
-    assert "already exists" in flask(*CREATE, "--email", "ANN@example.com").stderr
+    assert create(flask, "--username", "ANN").stderr == "Error: This user name is taken.\n"
+    assert "already exists" in create(flask, "--email", "ANN@example.com").stderr
 
 
 @pytest.mark.usefixtures("prepared")
 def test_a_list_goes_on_where_it_ended(flask: Callable[..., Result]) -> None:
     for name in ("ann", "bob", "eve"):
-        flask(*CREATE, "--username", name)
+        create(flask, "--username", name)
 
     first = listed(flask, "--limit", "2")
     rest = listed(flask, "--limit", "2", "--after", first[-1][0])
@@ -159,7 +232,7 @@ def test_a_store_of_a_later_version_is_told_in_one_line(flask: Callable[..., Res
     with closing(sqlite3.connect(fresh)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    refused = flask(*CREATE, "--username", "ann")
+    refused = create(flask, "--username", "ann")
 
     assert refused.exit_code == 1
     assert refused.stderr.startswith("Error: SQLite: the database's schema is at revision 9999")

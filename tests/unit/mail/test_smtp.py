@@ -192,6 +192,15 @@ def test_a_server_that_speaks_ever_so_slowly_is_cut_off(url: str) -> None:
         assert left.wait(30)
 
 
+def test_a_check_logs_in_and_sends_nothing(certificate: Certificate) -> None:
+    with smtp_server(tls="starttls", certificate=certificate, login=LOGIN) as server:
+        SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER).check()
+        assert (server.logins, server.received) == ([LOGIN], [])
+        server.answers["sender"] = "550 no"
+        with pytest.raises(MailFailedError, match="550 no"):
+            SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER).check()
+
+
 def test_a_wrong_password_is_told_without_it(certificate: Certificate) -> None:
     with smtp_server(tls="starttls", certificate=certificate, login=("mailer", "another")) as server:
         mailer = SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER)

@@ -13,7 +13,7 @@ from app.instrumentation import Observer
 from app.models.observed import observed
 from app.services.registration import NewAccount
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
-from tests.unit.instance import DEVICE, Instance
+from tests.unit.instance import DEVICE, Instance, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,7 @@ def hiding(store: SqlStore, clock: FakeClock, work: Work) -> Iterator[Instance]:
     """An instance where accounts are hidden, with one account whose address is proven."""
     settings = config.load(SETTINGS | {"HIDE_ACCOUNTS": "on"}, dotenv=None)
     wired = wiring.build(settings, clock=clock, store=observed(store, work))
+    wired.services.keys.ensure()
     instance = Instance(wired)
     user_id = instance.register("known", email=KNOWN)
     account = store.users.account(user_id)
@@ -64,7 +65,7 @@ def hiding(store: SqlStore, clock: FakeClock, work: Work) -> Iterator[Instance]:
 
 def ask_for_a_change(instance: Instance, email: str) -> None:
     user_id = instance.register(email.partition("@")[0] + "-wanted")
-    instance.services.email_change.request(user_id, email, PASSWORD, DEVICE)
+    instance.services.email_change.request(session_of(instance.wired, user_id), email, PASSWORD, DEVICE)
 
 
 def register(instance: Instance, email: str) -> None:

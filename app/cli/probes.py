@@ -1,0 +1,44 @@
+"""Looks at other servers that the settings name, each within a deadline: they may hang, or answer very slowly."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 5.0
+"""Seconds that one look takes at the most."""
+
+
+def within(look: Callable[[], str | None], seconds: float = PATIENCE) -> str | None:
+    """What `look` finds wrong, or that it took too long; it is left behind then, and ends with the process."""
+    found: SimpleQueue[str | None] = SimpleQueue()
+    Thread(target=lambda: found.put(look()), daemon=True).start()
+    try:
+        return found.get(timeout=seconds)
+    except Empty:
+        return f"no answer within {seconds:.0f} s"
+
+
+def collector(endpoint: str) -> str | None:
+    """What is wrong with the collector of traces at this address; it gets an export that holds none (OTLP/HTTP)."""
+    url = urlsplit(endpoint)
+    connection = (
+        http.client.HTTPSConnection(url.netloc, timeout=PATIENCE, context=ssl.create_default_context())
+        if url.scheme == "https"
+        else http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
+    )
+    try:
+        connection.request("POST", f"{url.path}/v1/traces", b"", {"Content-Type": "application/x-protobuf"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return None if status == http.client.OK else f"/v1/traces answers {status}"

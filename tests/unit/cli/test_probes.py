@@ -1,0 +1,26 @@
+"""Other servers are looked at within a deadline."""
+
+from __future__ import annotations
+
+from threading import Event
+
+from app.cli.probes import collector, within
+from tests.servers import otlp
+from tests.servers.process import free_port
+
+
+def test_what_hangs_is_left_behind() -> None:
+    hangs = Event()
+    assert within(lambda: str(hangs.wait()), seconds=0.01) == "no answer within 0 s"
+    hangs.set()
+
+
+def test_what_is_found_is_passed_on() -> None:
+    assert within(lambda: "refused") == "refused"
+    assert within(lambda: None) is None
+
+
+def test_a_collector_that_takes_an_empty_export_is_well_and_others_are_said_to_be_wrong() -> None:
+    with otlp.collector() as server:
+        assert collector(server.url) is None
+    assert "refused" in (collector(f"http://127.0.0.1:{free_port()}") or "")
