@@ -39,7 +39,7 @@ def index(_call: Call) -> File:
     return _page("index.html", shows_mail=site().settings.profile == "development")
 
 
-@endpoint("GET /openapi.json", access=public, returns=File, cache=_HOUR)
+@endpoint("GET /openapi.json", access=public, operation="getOpenApi", returns=File, cache=_HOUR)
 def openapi(_call: Call) -> File:
     """The OpenAPI 3.1 document of this service."""
     specification = cast("Specification", current_app.extensions["openapi"])
