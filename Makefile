@@ -50,10 +50,14 @@ format: .venv/.dev ## mend what can be mended by itself
 bench: .venv/.dev ## measure, as ratios to a bare Flask (docs/performance.md)
 	$(BIN)/python -m bench
 
-tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, kustomize
+tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, makers of clients, kustomize
 	tests/servers/mongo-java-server/build.sh
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
+	tests/tools/clients.sh python
+	tests/tools/clients.sh typescript
+	tests/tools/clients.sh go
+	tests/tools/clients.sh java
 	tests/tools/kustomize.sh
 
 tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json
