@@ -71,10 +71,14 @@ upgrade: lock ## the same, with the newest versions
 .venv/bin/uv: # not .venv/.dev itself: what a merge has left of requirements-dev.txt may be what has to be mended
 	$(MAKE) --no-print-directory .venv/.dev
 
-tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, kustomize
+tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, makers of clients, kustomize
 	tests/servers/mongo-java-server/build.sh
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
+	tests/tools/clients.sh python
+	tests/tools/clients.sh typescript
+	tests/tools/clients.sh go
+	tests/tools/clients.sh java
 	tests/tools/kustomize.sh
 
 tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json

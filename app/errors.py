@@ -27,8 +27,11 @@ class InvalidRequest(Failure):
     code = "invalid_request"
     status = 400
     message = "The request contradicts itself."
-    meaning = "Two parts of the request say different things, for example two different access tokens in two headers."
-    remedy = "Send the access token once, in `Authorization: Bearer <token>`."
+    meaning = (
+        "Two parts of the request say different things, for example two different access tokens in two headers; or HTTP"
+        " does not allow it."
+    )
+    remedy = "Send the access token once, in `Authorization: Bearer <token>`, and let an HTTP library make the request."
 
 
 class InvalidHost(Failure):
@@ -207,7 +210,7 @@ class PayloadTooLarge(Failure):
 class UnsupportedMediaType(Failure):
     code = "unsupported_media_type"
     status = 415
-    message = "The body has to be application/json: send it with `Content-Type: application/json`."
+    message = "The body has to be JSON, sent with Content-Type: application/json."
     meaning = (
         "The request has a body whose `Content-Type` is not `application/json` in UTF-8, or which is compressed"
         " (`Content-Encoding`)."

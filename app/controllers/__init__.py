@@ -54,15 +54,15 @@ ENDPOINTS = (
     health.ready,
     health.ping,
     metrics.metrics,
-    docs.index,
     docs.openapi,
-    docs.swagger,
-    docs.error,
-    docs.asset,
 )
 """Everything that clients call, in the order of the documentation."""
 
 PAGES = (
+    docs.index,
+    docs.swagger,
+    docs.error,
+    docs.asset,
     pages.verify_email,
     pages.answer_verification,
     pages.reset_password,
@@ -72,4 +72,4 @@ PAGES = (
     pages.brand,
     dev_mail.mails,
 )
-"""What people open in a browser: served as well, and no part of the OpenAPI document."""
+"""What people open in a browser, and what these pages need: served as well, and no part of the OpenAPI document."""

@@ -26,7 +26,7 @@ from app.web.guard import authenticated
 _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
 
-@endpoint("GET /auth/me", access=authenticated, returns=UserData)
+@endpoint("GET /auth/me", access=authenticated, operation="getMe", returns=UserData)
 def me(call: Call) -> UserData:
     """The user of the access token."""
     return UserData.of(call.user)
@@ -69,7 +69,13 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     return Nothing()
 
 
-@endpoint("GET /auth/me/export", access=authenticated, returns=ExportDocument, raises=(ReauthenticationRequired,))
+@endpoint(
+    "GET /auth/me/export",
+    access=authenticated,
+    operation="exportMe",
+    returns=ExportDocument,
+    raises=(ReauthenticationRequired,),
+)
 def export(call: Call) -> ExportDocument:
     """Everything the service holds about the user, as one JSON document.
 
@@ -113,7 +119,14 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
     return Nothing()
 
 
-@endpoint("GET /auth/events", access=authenticated, query=Page, returns=EventList, raises=(Unavailable,))
+@endpoint(
+    "GET /auth/events",
+    access=authenticated,
+    operation="listEvents",
+    query=Page,
+    returns=EventList,
+    raises=(Unavailable,),
+)
 def events(call: Call, page: Page) -> EventList:
     """The user's own audit events, the newest first."""
     return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))

@@ -49,7 +49,7 @@ def index(_call: Call) -> File:
     )
 
 
-@endpoint("GET /openapi.json", access=public, returns=File, cache=_HOUR, any_origin=True)
+@endpoint("GET /openapi.json", access=public, operation="getOpenApi", returns=File, cache=_HOUR, any_origin=True)
 def openapi(_call: Call) -> File:
     """The OpenAPI 3.1 document of this service."""
     specification = cast("Specification", current_app.extensions["openapi"])

@@ -9,25 +9,27 @@ from app.web.endpoint import Call, endpoint
 from app.web.guard import public
 
 
-@endpoint("GET /health", access=public, any_host=True, returns=Health)
+@endpoint("GET /health", access=public, operation="getHealth", any_host=True, returns=Health)
 def health(_call: Call) -> Health:
     """The service answers; it asks nothing else."""
     return _health("OK")
 
 
-@endpoint("GET /auth/health", access=public, any_host=True, returns=Health)
+@endpoint("GET /auth/health", access=public, operation="getAuthHealth", any_host=True, returns=Health)
 def auth_health(_call: Call) -> Health:
     """The same as `GET /health`."""
     return _health("OK")
 
 
-@endpoint("GET /health/live", access=public, any_host=True, returns=Health)
+@endpoint("GET /health/live", access=public, operation="getLiveness", any_host=True, returns=Health)
 def live(_call: Call) -> Health:
     """The process answers: never touches a dependency. An orchestrator restarts an instance that does not."""
     return _health("live")
 
 
-@endpoint("GET /health/ready", access=public, any_host=True, returns=Health, raises=(Unavailable,))
+@endpoint(
+    "GET /health/ready", access=public, operation="getReadiness", any_host=True, returns=Health, raises=(Unavailable,)
+)
 def ready(call: Call) -> Health:
     """The store answers, so this instance can take requests; 503 names the dependency that does not, within 2 s."""
     call.services.health.check_ready()

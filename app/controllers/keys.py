@@ -12,6 +12,7 @@ from app.web.guard import public
 @endpoint(
     "GET /.well-known/jwks.json",
     access=public,
+    operation="getJwks",
     returns=KeySet,
     cache=JWKS_MAX_AGE,
     any_origin=True,

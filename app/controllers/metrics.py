@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from app.metrics.exposition import Metrics
 
 
-@endpoint("GET /metrics", access=public, any_host=True, returns=File, media_type="*/*", raises=(NotFound,))
+@endpoint(
+    "GET /metrics",
+    access=public,
+    operation="getMetrics",
+    any_host=True,
+    returns=File,
+    media_type="*/*",
+    raises=(NotFound,),
+)
 def metrics(_call: Call) -> File:
     """Metrics for Prometheus: as text, or as OpenMetrics for who accepts that.
 

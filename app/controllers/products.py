@@ -12,13 +12,28 @@ from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated, public
 
 
-@endpoint("GET /api/products", access=public, query=Page, returns=ProductList, sample=True, raises=(Unavailable,))
+@endpoint(
+    "GET /api/products",
+    access=public,
+    operation="listProducts",
+    query=Page,
+    returns=ProductList,
+    sample=True,
+    raises=(Unavailable,),
+)
 def products(call: Call, page: Page) -> ProductList:
     """The products of all users, the oldest first."""
     return ProductList.of(call.services.sample_products.page(after=page.cursor, limit=page.limit))
 
 
-@endpoint("GET /api/products/my", access=authenticated, query=Page, returns=ProductList, sample=True)
+@endpoint(
+    "GET /api/products/my",
+    access=authenticated,
+    operation="listMyProducts",
+    query=Page,
+    returns=ProductList,
+    sample=True,
+)
 def my(call: Call, page: Page) -> ProductList:
     """The user's own products, the oldest first."""
     return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
@@ -27,6 +42,7 @@ def my(call: Call, page: Page) -> ProductList:
 @endpoint(
     "POST /api/products",
     access=authenticated,
+    operation="createProduct",
     body=CreateProduct,
     returns=ProductData,
     status=201,
@@ -42,6 +58,7 @@ def create(call: Call, body: CreateProduct) -> ProductData:
 @endpoint(
     "DELETE /api/products/<product_id>",
     access=authenticated,
+    operation="deleteProduct",
     returns=Nothing,
     message="Product deleted",
     sample=True,

@@ -19,6 +19,7 @@ from app.web.guard import public
 @endpoint(
     "POST /auth/password/forgot",
     access=public,
+    operation="forgotPassword",
     limit="mail",
     body=Address,
     returns=Nothing,
@@ -38,6 +39,7 @@ def forgot(call: Call, body: Address) -> Nothing:
 @endpoint(
     "POST /auth/password/reset",
     access=public,
+    operation="resetPassword",
     limit="redeem",
     body=ResetPassword,
     returns=Nothing,
@@ -76,6 +78,7 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
 @endpoint(
     "POST /auth/email/resend",
     access=public,
+    operation="resendVerification",
     limit="mail",
     body=Address,
     returns=Nothing,
@@ -92,6 +95,7 @@ def resend(call: Call, body: Address) -> Nothing:
 @endpoint(
     "POST /auth/email/disown",
     access=public,
+    operation="disownEmail",
     limit="redeem",
     body=MailedToken,
     returns=Nothing,
@@ -111,6 +115,7 @@ def disown(call: Call, body: MailedToken) -> Nothing:
 @endpoint(
     "POST /auth/email/undo",
     access=public,
+    operation="undoEmailChange",
     limit="redeem",
     body=MailedToken,
     returns=Nothing,

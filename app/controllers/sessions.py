@@ -44,7 +44,7 @@ def logout(call: Call, body: Logout) -> Nothing:
     return Nothing()
 
 
-@endpoint("GET /auth/sessions", access=authenticated, returns=SessionList)
+@endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
 def sessions(call: Call) -> SessionList:
     """The sessions of the user that go on, in the order of their opening."""
     return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)

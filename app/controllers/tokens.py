@@ -13,6 +13,7 @@ from app.web.guard import asked_by_proxy, public
 @endpoint(
     "POST /auth/explain",
     access=public,
+    operation="explainToken",
     limit="explain",
     body=Explain,
     returns=ExplanationView,
@@ -26,7 +27,14 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     return ExplanationView.of(call.services.explain.explain(body.token))
 
 
-@endpoint("GET /auth/verify", access=asked_by_proxy, returns=File, media_type="text/plain", raises=(Forbidden,))
+@endpoint(
+    "GET /auth/verify",
+    access=asked_by_proxy,
+    operation="verifyToken",
+    returns=File,
+    media_type="text/plain",
+    raises=(Forbidden,),
+)
 def verify(call: Call) -> File:
     """Whether to let a request through: for nginx `auth_request`.
 

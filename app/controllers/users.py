@@ -9,7 +9,9 @@ from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated
 
 
-@endpoint("GET /auth/users", access=authenticated, query=Page, returns=UserList, raises=(Forbidden,))
+@endpoint(
+    "GET /auth/users", access=authenticated, operation="listUsers", query=Page, returns=UserList, raises=(Forbidden,)
+)
 def users(call: Call, page: Page) -> UserList:
     """The users, in the order of their registration.
 

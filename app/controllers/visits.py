@@ -7,7 +7,7 @@ from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated
 
 
-@endpoint("GET /api/count", access=authenticated, returns=VisitCount, sample=True)
+@endpoint("GET /api/count", access=authenticated, operation="countVisit", returns=VisitCount, sample=True)
 def count(call: Call) -> VisitCount:
     """Count a visit, exactly, however many come at once; how many there have been."""
     return VisitCount(visits=call.services.visits.count())

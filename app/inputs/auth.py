@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.inputs.base import Body, one_is_given, wrong
+from app.inputs.base import Body, wrong
 from app.inputs.fields import (
     Email,
     LoginNameText,
@@ -19,8 +19,6 @@ from app.inputs.fields import (
 
 class Register(Body):
     """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES asks."""
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": one_is_given("email", "username")})
 
     # Fields are validated in this order, and each sees those before it: so all wrong ones are reported at once.
     email: Email | None = Field(default=None, validate_default=True)
@@ -53,13 +51,10 @@ class Register(Body):
 
 
 class Login(Body):
-    """A name and a password. `login` takes an e-mail address as well as a user name: exactly one of the three."""
+    """A name and a password: exactly one of `email`, `username` and `login`, which takes either, and `password`."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": one_is_given("email", "username", "login"),
-            "examples": [{"login": "ann@example.com", "password": "correct horse battery staple"}],
-        }
+        json_schema_extra={"examples": [{"login": "ann@example.com", "password": "correct horse battery staple"}]}
     )
 
     email: LoginNameText | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
@@ -26,8 +26,3 @@ class Query(BaseModel):
 def wrong(code: LiteralString, message: LiteralString, **facts: object) -> PydanticCustomError:
     """A field breaks a rule: the `code` and the `message` (with `{facts}`) that the reply will give for it."""
     return PydanticCustomError(code, message, facts)
-
-
-def one_is_given(*names: str) -> list[JsonValue]:
-    """For `anyOf` or `oneOf` in a JSON schema: a schema for each of these fields, which says that it is there."""
-    return [{"required": [name], "properties": {name: {"type": "string"}}} for name in names]

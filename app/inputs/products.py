@@ -46,13 +46,13 @@ Price = Annotated[
     PlainValidator(_price),
     WithJsonSchema(
         {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": HIGHEST_PRICE},
-                {"type": "string", "pattern": f"^{_PRICE.pattern}$"},
-            ],
+            "type": "number",
+            "format": "double",
+            "minimum": 0,
+            "maximum": HIGHEST_PRICE,
             "description": (
-                "0 to 1,000,000,000, with at most two digits behind the point; taken exactly. A string holds such a"
-                " number, without a sign or an exponent."
+                "At most two digits behind the point; taken exactly. A string that holds such a number"
+                ' ("19.99", without a sign or an exponent) is taken as well.'
             ),
             "examples": [19.99],
         }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.inputs.base import Body, one_is_given, wrong
+from app.inputs.base import Body, wrong
 from app.inputs.fields import Email, LoginNameText, NewPassword, refuse_own_words
 
 _LONGEST_TOKEN = 200
@@ -31,7 +31,6 @@ class Mailed(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": one_is_given("token", "code"),
             "examples": [{"email": "ann@example.com", "code": "7K3M-Q9TD"}],
         }
     )
@@ -62,15 +61,14 @@ class Mailed(Body):
 
 
 class VerifyEmail(Mailed):
-    """What was mailed to the address: the token of the link, or the address and the code."""
+    """What was mailed to the address: either the `token` of the link, or `email` and `code`."""
 
 
 class ResetPassword(Mailed):
-    """What was mailed to the address, and a new password."""
+    """What was mailed to the address (either `token`, or `email` and `code`), and a new password."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": one_is_given("token", "code"),
             "examples": [
                 {"email": "ann@example.com", "code": "7K3M-Q9TD", "new_password": "correct horse battery staple"}
             ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 
 class View(BaseModel):
@@ -25,11 +26,16 @@ class Nothing(View):
 DataT = TypeVar("DataT", bound=View)
 
 
+def is_none(value: object) -> bool:
+    """For `exclude_if`: a field that is left out when there is nothing to say, and never null."""
+    return value is None
+
+
 class Success(View, Generic[DataT]):
     """What every other reply that is not an error looks like."""
 
     status: Literal["success"] = "success"
-    message: str | None = None
+    message: str | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none, examples=["Logged out"])
     data: DataT
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
-from app.views.base import Document
+from app.errors import CATALOGUE
+from app.views.base import Document, is_none
 
 if TYPE_CHECKING:
     from app.errors import Failure
@@ -23,19 +25,26 @@ class FieldErrorView(Document):
     message: str = Field(examples=[_FIELD_ERROR["message"]])
 
 
+def _known_codes(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(CATALOGUE)
+
+
 class Problem(Document):
     """What went wrong."""
 
     status: Literal["error"] = "error"
-    code: str = Field(examples=["validation_failed"])
+    code: str = Field(examples=["validation_failed"], json_schema_extra=_known_codes)
     message: str = Field(examples=["Some fields are wrong."])
     help: str = Field(
         description="A page that says what the code means and what to do.",
         examples=["http://localhost:5000/errors/validation_failed"],
     )
     request_id: str = Field(examples=["9fd6eeefdda32312630d860928468d20"])
-    errors: list[FieldErrorView] | None = Field(
-        default=None, description="The wrong fields, 100 of them at the most.", examples=[[_FIELD_ERROR]]
+    errors: list[FieldErrorView] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The wrong fields, 100 of them at the most; only where fields are wrong.",
+        examples=[[_FIELD_ERROR]],
     )
 
     @classmethod
@@ -59,7 +68,7 @@ class ProblemDetails(Document):
     detail: str
     code: str
     request_id: str
-    errors: list[FieldErrorView] | None = None
+    errors: list[FieldErrorView] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def of(cls, failure: Failure, *, help_url: str, request_id: str) -> ProblemDetails:

@@ -24,7 +24,7 @@ def _number(price: Decimal) -> int | float:
 PriceNumber = Annotated[
     Decimal,
     PlainSerializer(_number),
-    WithJsonSchema({"type": "number", "minimum": 0, "examples": [19.99]}, mode="serialization"),
+    WithJsonSchema({"type": "number", "format": "double", "minimum": 0, "examples": [19.99]}, mode="serialization"),
 ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, SerializeAsAny
 
 from app.models.cursors import cursor_behind
 from app.services.permissions import permissions_of
 from app.views.base import View
+from app.views.schemas import PlainSchemas
 
 if TYPE_CHECKING:
     from app.models.user import User
@@ -45,8 +46,15 @@ class UserView(View):
         )
 
 
-class MemberView(View):
-    """A user, to other members."""
+def _beside_what_administrators_see(schema: dict[str, Any]) -> None:
+    whole = UserView.model_json_schema(mode="serialization", schema_generator=PlainSchemas)["properties"]
+    schema["properties"] |= {name: field for name, field in whole.items() if name not in schema["properties"]}
+
+
+class ListedUser(View):
+    """A user of the list: `id` and `username` to members, all the rest to administrators alone."""
+
+    model_config = ConfigDict(json_schema_extra=_beside_what_administrators_see)
 
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
     username: str | None = Field(examples=["ann"])
@@ -66,16 +74,16 @@ class UserData(View):
 class UserList(View):
     """A page of users: whole for administrators, identifier and user name for members."""
 
-    users: list[UserView] | list[MemberView]
+    users: list[SerializeAsAny[ListedUser]]
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
     def of(cls, page: UserPage) -> UserList:
         """The data of a reply with a page of users."""
-        users: list[UserView] | list[MemberView]
+        users: Any
         if page.whole:
             users = [UserView.of(user) for user in page.users]
         else:
-            users = [MemberView(id=user.id, username=user.username) for user in page.users]
-        # Not validated again: the union would try all of them as whole users first.
+            users = [ListedUser(id=user.id, username=user.username) for user in page.users]
+        # Not validated: a whole user is none of these, and is shown whole.
         return cls.model_construct(users=users, next=cursor_behind(page.next))

@@ -10,4 +10,4 @@ from app.views.base import View
 class VisitCount(View):
     """How many visits there have been."""
 
-    visits: int = Field(examples=[42], description="With this one.")
+    visits: int = Field(examples=[42], description="With this one.", json_schema_extra={"format": "int64"})

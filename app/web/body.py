@@ -57,7 +57,7 @@ def read_body(request: Request, model: type[_Input], rules: InputRules) -> _Inpu
     return validate(parse_json(raw), model, rules)
 
 
-_OF_CURL = 'The body has to be application/json: with curl, add -H "Content-Type: application/json".'
+_OF_CURL = f'{UnsupportedMediaType.message} With curl, add -H "Content-Type: application/json".'
 
 
 @cache

@@ -15,6 +15,7 @@ from flask import Flask, Response, request
 from app.errors import (
     Failure,
     InvalidHost,
+    InvalidRequest,
     MalformedJson,
     PayloadTooLarge,
     Unavailable,
@@ -109,11 +110,13 @@ class Endpoint:
     media_type: str
     development_only: bool
     sample: bool
+    operation: str
+    """What the OpenAPI document calls it, and so clients that are made from that: a verb, as in `listSessions`."""
     declared: tuple[type[Failure], ...]
 
     @property
     def name(self) -> str:
-        """Unique among the endpoints; the operationId in the OpenAPI document."""
+        """Unique among the endpoints."""
         return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
 
     @property
@@ -129,7 +132,7 @@ class Endpoint:
     @property
     def raises(self) -> tuple[type[Failure], ...]:
         """Every failure that the endpoint may answer with, by status."""
-        implied: tuple[type[Failure], ...] = self.access.raises
+        implied: tuple[type[Failure], ...] = (InvalidRequest, *self.access.raises)
         if not self.any_host:
             implied += (InvalidHost,)
         if self.body:
@@ -158,6 +161,7 @@ def endpoint(
     media_type: str = "application/json",
     development_only: bool = False,
     sample: bool = False,
+    operation: str | None = None,
     raises: tuple[type[Failure], ...] = (),
 ) -> Callable[[Callable[..., View | File]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
@@ -167,7 +171,8 @@ def endpoint(
     `status` and under the `message`; `or_else` are other ways to succeed, told apart by their types. `limit` names one
     of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS,
     `any_origin` lets scripts of any web page read it. `development_only` leaves it out in production, `sample` where
-    SAMPLES is off. `raises` names the failures of its own.
+    SAMPLES is off. `operation` names it in the OpenAPI document; without it, the function does, as `changePassword`.
+    `raises` names the failures of its own.
     """
     method, _, path = rule.partition(" ")
 
@@ -187,10 +192,16 @@ def endpoint(
             media_type=media_type,
             development_only=development_only,
             sample=sample,
+            operation=operation or _camel_case(function.__name__),
             declared=raises,
         )
 
     return declare
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
 
 
 def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint, ...]:

@@ -1,7 +1,12 @@
-"""The OpenAPI 3.1 document, made from the declarations of the endpoints, so that it cannot drift from them."""
+"""The OpenAPI 3.1 document, made from the declarations of the endpoints, so that it cannot drift from them.
+
+Programs that make clients read it, too, so it says what all of them understand: plain objects, no unions, one shape of
+errors. Rules that this cannot express stand in the descriptions.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,18 +14,31 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from app.views.base import Document, Success, View
-from app.views.errors import Problem, ProblemDetails
+from app.views.errors import Problem
+from app.views.schemas import PlainSchemas, any_of
+from app.web.body import may_be_left_out
 from app.web.endpoint import File
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
 
     from app.errors import Failure
-    from app.web.endpoint import Endpoint
+    from app.web.endpoint import Endpoint, Outcome
 
+_DESCRIPTION = """\
+Register, log in, and check who somebody is.
+
+- Requests and replies are JSON in UTF-8. A success is `{"status": "success", "data": ...}`, often with a `message`.
+- A failure is a `Problem`: act on its `code`, show its `message`, and follow `help` to what it means. With
+  `Accept: application/problem+json` the same facts come as RFC 9457.
+- The access token goes into `Authorization: Bearer <token>`, or into `x-access-token`. It lives for minutes:
+  `POST /auth/refresh` exchanges the refresh token for a new pair.
+- Lists come in pages: `next` of one page is `cursor` of the next, and null at the end.
+- Times are RFC 3339 in UTC. Identifiers are opaque.
+"""
 _REFERENCE = "#/components/schemas/{model}"
 _TAGS = {
     "auth": "Register, log in, and who one is.",
@@ -61,13 +79,12 @@ class Specification:
 
     @cached_property
     def _json(self) -> bytes:
-        from openapi_pydantic import OpenAPI  # noqa: PLC0415 - only who serves the document needs its memory
-
-        document = OpenAPI.model_validate(self._document())
-        return document.model_dump_json(by_alias=True, exclude_none=True).encode()
+        return json.dumps(self._document(), ensure_ascii=False, separators=(",", ":")).encode()
 
     def _document(self) -> dict[str, Any]:
-        references, definitions = models_json_schema(_models(self._endpoints), ref_template=_REFERENCE)
+        references, definitions = models_json_schema(
+            _models(self._endpoints), ref_template=_REFERENCE, schema_generator=PlainSchemas
+        )
         paths: dict[str, dict[str, Any]] = {}
         used = {_tag(declared) for declared in self._endpoints}
         for declared in self._endpoints:
@@ -79,6 +96,7 @@ class Specification:
                 "title": "Latchkey",
                 "version": self._version,
                 "summary": "The authentication service you can read, run and own.",
+                "description": _DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": self._public_url}],
@@ -95,31 +113,39 @@ class Specification:
 
 
 def _models(endpoints: Sequence[Endpoint]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
-    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
-        (Problem, "serialization"): None,
-        (ProblemDetails, "serialization"): None,
-    }
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
     for declared in endpoints:
         if declared.body:
             models[declared.body, "validation"] = None
-        for outcome in declared.outcomes:
-            if (reply := _reply_model(outcome.returns)) is not None:
+        for outcomes in _by_status(declared.outcomes).values():
+            if (reply := _reply_model(outcomes)) is not None:
                 models[reply, "serialization"] = None
     return list(models)
 
 
-def _reply_model(returns: type[View | File]) -> type[BaseModel] | None:
-    if issubclass(returns, File):
+def _by_status(outcomes: Iterable[Outcome]) -> dict[int, tuple[Outcome, ...]]:
+    grouped: dict[int, tuple[Outcome, ...]] = {}
+    for outcome in outcomes:
+        grouped[outcome.status] = (*grouped.get(outcome.status, ()), outcome)
+    return grouped
+
+
+def _reply_model(outcomes: tuple[Outcome, ...]) -> type[BaseModel] | None:
+    """What a reply holds that may be any of these, which have one status; None for a file."""
+    returned = tuple(outcome.returns for outcome in outcomes)
+    if any(issubclass(returns, File) for returns in returned):
         return None
-    if issubclass(returns, Document):
-        return returns
-    return Success[returns]  # type: ignore[valid-type] # a type made while running
+    views = tuple(returns for returns in returned if issubclass(returns, View))
+    if issubclass(views[0], Document):
+        return views[0]
+    data: Any = any_of(views)
+    return Success[data]
 
 
 def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
     summary, _, description = (declared.function.__doc__ or "").partition("\n")
     operation: dict[str, Any] = {
-        "operationId": declared.name,
+        "operationId": declared.operation,
         "tags": [_tag(declared)],
         "summary": summary.strip(),
         "description": _described(declared, description),
@@ -129,11 +155,10 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
         operation["parameters"] = parameters
     if declared.body:
         operation["requestBody"] = {
-            "required": not {"required", "oneOf"}.isdisjoint(declared.body.model_json_schema()),
+            "required": not may_be_left_out(declared.body),
             "content": {"application/json": {"schema": references[declared.body, "validation"]}},
         }
-    if declared.access.authenticated:
-        operation["security"] = [{"bearer": []}, {"x-access-token": []}]
+    operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
     return operation
 
 
@@ -160,45 +185,45 @@ def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
         for name in re.findall(r"<(\w+)>", declared.path)
     ]
     if declared.query:
-        schema = declared.query.model_json_schema()
+        schema = declared.query.model_json_schema(schema_generator=PlainSchemas)
         parameters += [
-            {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": properties}
+            {"name": name, "in": "query", "required": name in schema.get("required", []), **_parameter(properties)}
             for name, properties in schema["properties"].items()
         ]
     return parameters
 
 
+def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """The field of a query as a parameter, which is never null: one that stands for nothing is not there."""
+    kinds = [kind for kind in schema["type"] if kind != "null"] if isinstance(schema["type"], list) else []
+    plain = {**schema, "type": kinds[0] if kinds else schema["type"]}
+    description = plain.pop("description", None)
+    return {"schema": plain} | ({"description": description} if description else {})
+
+
 def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for outcome in declared.outcomes:
-        model = _reply_model(outcome.returns)
+    for status, outcomes in _by_status(declared.outcomes).items():
+        model = _reply_model(outcomes)
         if model is not None:
             schema = references[model, "serialization"]
         else:
             schema = {"type": "object" if declared.media_type == "application/json" else "string"}
-        known = responses.get(str(outcome.status))
-        if known is not None:
-            content = known["content"][declared.media_type]
-            content["schema"] = {"anyOf": [content["schema"], schema]}
-            continue
-        responses[str(outcome.status)] = {
-            "description": outcome.message or "Success.",
+        responses[str(status)] = {
+            "description": outcomes[0].message or "Success.",
             "headers": _HEADERS,
             "content": {declared.media_type: {"schema": schema}},
         }
     if declared.cache:
         responses["304"] = {"description": "What `If-None-Match` names is still current.", "headers": _HEADERS}
-    by_status: dict[int, list[type[Failure]]] = {}
+    failures_by_status: dict[int, list[type[Failure]]] = {}
     for failure in declared.raises:
-        by_status.setdefault(failure.status, []).append(failure)
-    for status, failures in by_status.items():
+        failures_by_status.setdefault(failure.status, []).append(failure)
+    for status, failures in failures_by_status.items():
         extra = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}.get(status, {})
         responses[str(status)] = {
             "description": "\n\n".join(f"`{failure.code}`: {failure.message}" for failure in failures),
             "headers": _HEADERS | extra,
-            "content": {
-                "application/json": {"schema": references[Problem, "serialization"]},
-                "application/problem+json": {"schema": references[ProblemDetails, "serialization"]},
-            },
+            "content": {"application/json": {"schema": references[Problem, "serialization"]}},
         }
     return responses

@@ -141,7 +141,7 @@ def _as_json(failure: Failure, public_url: str) -> Response:
         view = ProblemDetails.of(failure, help_url=help_url, request_id=request_id)
     else:
         view = Problem.of(failure, help_url=help_url, request_id=request_id)
-    body = view.model_dump_json(exclude_none=True)
+    body = view.model_dump_json()
     return Response(body, failure.status, _headers(failure), mimetype=accepted)
 
 

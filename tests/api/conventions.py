@@ -12,12 +12,15 @@ from werkzeug.test import TestResponse
 
 from app.controllers import PAGES
 from app.errors import CATALOGUE
+from app.views.errors import ProblemDetails
 
 OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
 
 FROM_ANYWHERE = {400, 500}
 """Statuses of faults, and of a Host header that cannot be read: no endpoint has a say in them."""
-OF_PAGES = {declared.path for declared in PAGES}
+PROBLEM_DETAILS = jsonschema_rs.Draft202012Validator(ProblemDetails.model_json_schema(mode="serialization"))
+"""What the document tells of in words only, so that an error has one type in the clients that are made from it."""
+OF_PAGES = {re.sub(r"<(\w+)>", r"{\1}", declared.path) for declared in PAGES}
 """Paths that are no part of the document; those of them that are HTML fail as pages."""
 
 
@@ -83,6 +86,9 @@ class Conventions:
         if method == "HEAD" or response.status_code in {204, 304}:
             return
         content = operation["responses"][status]["content"]
+        if response.mimetype == "application/problem+json":
+            PROBLEM_DETAILS.validate(json.loads(response.data))
+            return
         declared = "*/*" if "*/*" in content else str(response.mimetype)
         assert declared in content, f"{method} {rule} does not declare {response.mimetype}"
         if "json" in str(response.mimetype):

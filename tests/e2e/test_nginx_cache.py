@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from app.controllers import ENDPOINTS
+from app.controllers import ENDPOINTS, PAGES
 from tests.e2e.front import UNLIMITED, front, logged
 from tests.e2e.raw import one, request
 from tests.e2e.settings import PASSWORD
@@ -141,8 +141,8 @@ def read_by_clients() -> list[str]:
     """A path of each endpoint that is read through nginx."""
     return [
         declared.path.replace("<code>", "forbidden").replace("<name>", "pages.css")
-        for declared in ENDPOINTS
-        if declared.method == "GET" and declared.path != "/metrics"
+        for declared in (*ENDPOINTS, *PAGES)
+        if declared.method == "GET" and declared.path != "/metrics" and not declared.development_only
     ]
 
 

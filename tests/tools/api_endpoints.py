@@ -75,7 +75,7 @@ def _endpoint(title: str, operation: Schema, schemas: Schema) -> list[str]:
     lines += [f"Access: {_access(operation)}.", ""]
     for place, name in (("path", "Path"), ("query", "Query")):
         given = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == place]
-        fields = {parameter["name"]: parameter["schema"] for parameter in given}
+        fields = {parameter["name"]: {**parameter["schema"], **_told(parameter)} for parameter in given}
         required = [parameter["name"] for parameter in given if parameter["required"]]
         lines += _fields(name, fields, required)
     if "requestBody" in operation:
@@ -94,8 +94,12 @@ def _endpoint(title: str, operation: Schema, schemas: Schema) -> list[str]:
     return lines[:-1]
 
 
+def _told(parameter: Schema) -> Schema:
+    return {"description": parameter["description"]} if "description" in parameter else {}
+
+
 def _access(operation: Schema) -> str:
-    return "access token" if "security" in operation else "public"
+    return "access token" if operation["security"] else "public"
 
 
 def _fields(title: str, fields: Schema, required: list[str]) -> list[str]:
@@ -119,7 +123,7 @@ def _reply(status: str, response: Schema, schemas: Schema) -> list[str]:
     example = {
         name: said if name == "message" and said else value
         for name, value in _example(content["schema"], schemas).items()
-        if not (name == "message" and value is None and not said)
+        if said or name in _resolved(content["schema"], schemas).get("required", ())
     }
     return [*lines, "```json", json.dumps(example, indent=2), "```", ""]
 
@@ -132,9 +136,10 @@ def _example(schema: Schema, schemas: Schema) -> Any:
     for fixed in ("const", "default"):
         if fixed in schema:
             return schema[fixed]
-    if "anyOf" in schema:
-        nullable = {"type": "null"} in schema["anyOf"]
-        return None if nullable else _example(schema["anyOf"][0], schemas)
+    if {"type": "null"} in schema.get("anyOf", ()) or "null" in schema["type"]:
+        return None
+    if "enum" in schema:
+        return schema["enum"][0]
     if schema["type"] == "object":
         return {name: _example(inner, schemas) for name, inner in schema["properties"].items()}
     if schema["type"] == "array":
@@ -169,29 +174,26 @@ def _resolved(schema: Schema, schemas: Schema) -> Schema:
     return resolved
 
 
-def _variants(schema: Schema) -> list[Schema]:
-    """What a value may be, beside null."""
-    variants: list[Schema] = schema.get("anyOf", [schema])
-    return [variant for variant in variants if variant != {"type": "null"}]
-
-
 def _type(schema: Schema) -> str:
-    return " or ".join(variant["type"] for variant in _variants(schema))
+    """What a value of a request is, beside null."""
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return " or ".join(kind for kind in kinds if kind != "null")
 
 
 def _rules(schema: Schema) -> str:
     rules = []
-    for variant in ([schema] if "anyOf" in schema else []) + _variants(schema):
-        least, most = variant.get("minLength"), variant.get("maxLength")
-        if least is not None and most is not None and "description" not in variant:  # which tells the lengths
-            rules.append(f"{least} to {most} characters.")
-        least, most = variant.get("minimum"), variant.get("maximum")
-        if least is not None and most is not None:
-            rules.append(f"{least:g} to {most:g}.")
-        if variant.get("default") is not None:
-            rules.append(f"Default: {variant['default']}.")
-        if "description" in variant:
-            rules.append(variant["description"])
+    least, most = schema.get("minLength"), schema.get("maxLength")
+    if least is not None and most is not None and "description" not in schema:  # which tells the lengths
+        rules.append(f"{least} to {most} characters.")
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is not None and most is not None:
+        rules.append(f"{least:,} to {most:,}.")
+    if "enum" in schema:
+        rules.append(f"One of {', '.join(map(str, schema['enum']))}.")
+    if schema.get("default") is not None:
+        rules.append(f"Default: {schema['default']}.")
+    if "description" in schema:
+        rules.append(schema["description"])
     return _escaped(" ".join(rules))
 
 

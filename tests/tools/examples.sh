@@ -10,7 +10,7 @@ target=$root/.tools/examples/$example
 
 main() {
   local state
-  state=$(find "$sources" "${BASH_SOURCE[0]}" -maxdepth 1 -type f ! -name README.md | sort | xargs cat | sha256sum)
+  state=$(find "$sources" "$root/tests/tools/examples.sh" -maxdepth 1 -type f ! -name README.md | sort | xargs cat | sha256sum)
   if [ "$(cat "$target/built-from" 2>/dev/null || true)" = "$state" ]; then
     return
   fi

@@ -274,7 +274,7 @@ def test_an_empty_body_of_json_is_an_empty_object_where_the_body_may_be_left_out
 
 
 def test_a_form_is_told_what_curl_has_to_add() -> None:
-    with pytest.raises(UnsupportedMediaType, match='with curl, add -H "Content-Type: application/json"'):
+    with pytest.raises(UnsupportedMediaType, match='With curl, add -H "Content-Type: application/json"'):
         read(b'{"text":"b"}', "application/x-www-form-urlencoded")
 
 

@@ -207,9 +207,10 @@ def test_an_endpoint_raises_what_it_declares_and_what_follows_from_its_parts() -
     def codes(declared: Any) -> list[str]:
         return [failure.code for failure in declared.raises]
 
-    assert codes(ping) == ["invalid_host"]
+    assert codes(ping) == ["invalid_host", "invalid_request"]
     assert codes(make) == [
         "invalid_host",
+        "invalid_request",
         "malformed_json",
         "payload_too_large",
         "unsupported_media_type",
@@ -227,7 +228,7 @@ def test_an_endpoint_raises_what_it_declares_and_what_follows_from_its_parts() -
     assert "forbidden" in codes(guarded)
     assert codes(
         endpoint("GET /x", access=public, any_host=True, returns=Ping, raises=(EmailTaken,))(ping.function)
-    ) == ["email_taken"]
+    ) == ["invalid_request", "email_taken"]
 
 
 def test_an_endpoint_without_an_access_rule_cannot_be_declared() -> None:
