@@ -68,6 +68,8 @@ class Mailroom:
         done = 0
         while requests := self.store.mail_requests.due(self._now(), _AT_ONCE):
             done += sum(self._take_up(request) for request in requests)
+        # What was queued until now is found below: another round would be work behind known addresses only.
+        self.accounts.mail_waits.clear()
         while due := self.store.users.due(self._now(), _AT_ONCE):
             done += sum(self._serve(user_id) for user_id in due)
         return done
