@@ -19,7 +19,7 @@ from app.mail.mail import MailFailedError, MailRefusedError
 from app.models.account import Notice
 from app.models.identifiers import comparable_email, new_id
 from app.security import codes
-from app.services.accounts import CLAIMED_FOR
+from app.services.accounts import CLAIMED_FOR, WAYS_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,8 @@ class Mailroom:
         done = 0
         while requests := self.store.mail_requests.due(self._now(), _AT_ONCE):
             done += sum(self._take_up(request) for request in requests)
+        # What was queued until now is found below: another round would be work behind known addresses only.
+        self.accounts.mail_waits.clear()
         while due := self.store.users.due(self._now(), _AT_ONCE):
             done += sum(self._serve(user_id) for user_id in due)
         return done
@@ -215,7 +217,9 @@ class Mailroom:
             self.observer.mail_tried("refused")
             _log.warning("mail refused", kind=notice.kind, mail_id=notice.id, cause=str(error))
         except MailFailedError as error:
-            if now - notice.queued_at >= GIVEN_UP_AFTER or (expires_at is not None and expires_at <= now):
+            # The way back to a former address is tried for as long as it is open.
+            patience_ends = notice.queued_at + GIVEN_UP_AFTER if notice.kind not in WAYS_BACK else expires_at
+            if (patience_ends and patience_ends <= now) or (expires_at and expires_at <= now):
                 self.observer.mail_tried("given_up")
                 _log.warning("mail given up", kind=notice.kind, mail_id=notice.id, cause=str(error))
                 return None

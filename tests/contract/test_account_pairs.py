@@ -72,6 +72,14 @@ class Ann:
     def undo(self) -> None:
         self.services.email_change.undo(self.token, HERE)
 
+    def reset(self) -> Callable[[], None]:
+        """Asks for a way to a new password at the present address; what sets it."""
+        accounts, secret = self.services.credentials.accounts, wiring.make_secrets(self.wired.settings).current
+        changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
+        (code,) = changed.codes
+        token = codes.make_token(secret, "reset", self.id, code.id)
+        return lambda: self.services.credentials.reset("another good long password", HERE, token=token)
+
     def delete(self) -> None:
         self.services.deletion.delete(session_of(self.wired, self.id), PASSWORD, HERE)
 
@@ -107,6 +115,36 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
         assert ann.account.password_hash is None
         wired.services.mailroom.send_due()
         assert ann.account.user.status == "active"
+
+
+def test_an_undo_beside_resets_and_further_changes_gives_the_account_to_the_first_owner(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    """Whoever took the account sets its password and moves it on, at the moment when the former owner takes it back."""
+    for _ in range(4):
+        ann = Ann(wired)
+        third = ann.ask(f"third-{ann.id}@example.net")
+        acts = [ann.undo, ann.reset(), partial(ann.confirm, third), ann.delete] * 4
+        failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
+        assert failures[::4].count(None) == 1
+        assert (ann.account.user.status, ann.account.user.email) == ("active", ann.first)
+        assert (ann.account.password_hash, ann.account.undo_offers) == (None, ())
+        assert (ann.account.pending_email, len(ann.account.codes)) == (None, 1)
+
+
+def test_of_an_earlier_and_a_later_undo_at_once_the_earlier_owner_gets_the_account(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    for _ in range(4):
+        ann = Ann(wired)
+        ann.confirm(ann.ask(f"third-{ann.id}@example.net"))
+        secret = wiring.make_secrets(wired.settings).current
+        later = codes.make_token(secret, "undo", ann.id, ann.account.undo_offers[-1].id)
+        acts = [ann.undo, partial(wired.services.email_change.undo, later, HERE)] * 8
+        failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
+        assert failures[::2].count(None) == 1
+        assert ann.account.user.email == ann.first
+        assert register(wired.services, ann.second) is True
 
 
 def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_account(

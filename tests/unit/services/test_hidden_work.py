@@ -72,6 +72,16 @@ def register(instance: Instance, email: str) -> None:
     instance.services.registration.register_hidden(NewAccount(PASSWORD, email))
 
 
+def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance, work: Work) -> None:
+    mailroom = replace(hiding.services.mailroom, mailer=work)
+    mailroom.accounts.mail_waits.clear()
+    for email in (KNOWN, FREE):
+        hiding.services.credentials.forget(email)
+        assert not mailroom.accounts.mail_waits.is_set()
+        mailroom.send_due()
+        assert not mailroom.accounts.mail_waits.is_set()
+
+
 @pytest.mark.parametrize("act", [ask_for_a_change, register])
 def test_the_work_of_a_request_and_of_the_courier_behind_it_is_the_same(
     act: Callable[[Instance, str], None], hiding: Instance, work: Work

@@ -10,7 +10,9 @@ import pytest
 
 from app.instrumentation import Observer
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.services.accounts import CLAIMED_FOR
+from app.models.account import UndoOffer
+from app.models.identifiers import new_id
+from app.services.accounts import CLAIMED_FOR, UNDO_LIVES
 from app.services.mailroom import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
 
 if TYPE_CHECKING:
@@ -89,6 +91,26 @@ def test_a_mail_is_given_up_after_a_day(
     account = instance.wired.store.users.account(user_id)
     assert account is not None
     assert (account.notices, account.due_at) == ((), None)
+
+
+def test_the_way_back_to_a_former_address_is_tried_for_as_long_as_it_is_open(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    user_id, accounts = instance.register(), mailroom.accounts
+    offer = UndoOffer(new_id(), EMAIL, clock.now + UNDO_LIVES)
+
+    def moved(account: Account) -> Account:
+        account = replace(account, undo_offers=(offer,))
+        return accounts.with_notice(account, "email_changed", EMAIL, code_id=offer.id)
+
+    accounts.change(user_id, moved)
+    office.failure = MailFailedError("no answer")
+    for _ in range(6):
+        mailroom.send_due()
+        clock.now += GIVEN_UP_AFTER
+    office.failure = None
+    mailroom.send_due()
+    assert [mail.to for mail in office.taken] == [EMAIL]
 
 
 def test_a_mail_that_was_refused_is_not_tried_again(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
