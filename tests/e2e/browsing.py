@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
@@ -15,6 +16,10 @@ CHROMIUM = [
 ]  # fmt: skip
 PATIENCE = 20_000.0
 """Milliseconds."""
+PHONE = {"width": 390, "height": 844}
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
+"""axe-core, which knows the rules of WCAG that a program can check, contrast among them."""
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @contextmanager
@@ -61,3 +66,13 @@ def opened(browser: Browser, url: str, *, refusals: Collection[int] = (), **how:
         page.goto(url)
         yield page
         assert faults == [], faults
+
+
+def fits_and_is_accessible(page: Page, name: str) -> None:
+    """The page as it stands is not wider than a phone, and breaks no rule of WCAG; `name` is told if it does."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], f"{name} is {width} pixels wide"
+    page.evaluate(AXE)
+    broken = page.evaluate("options => axe.run(document, options).then(found => found.violations)", WCAG)
+    told = [(rule["id"], [node["failureSummary"] for node in rule["nodes"]]) for rule in broken]
+    assert told == [], name

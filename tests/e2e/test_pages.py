@@ -6,7 +6,6 @@ With `SCREENSHOTS=<folder>` in the environment each kind of page is photographed
 import os
 import re
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import opened
+from tests.e2e.browsing import PHONE, fits_and_is_accessible, opened
 from tests.e2e.clients import bearer, log_in, me, register
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.process import wait_until
@@ -24,10 +23,6 @@ pytestmark = pytest.mark.timeout(180)
 
 NEW = "another good long password"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PHONE = {"width": 390, "height": 844}
-AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
-"""axe-core, which knows the rules of WCAG that a program can check, contrast among them."""
-WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture(scope="module")
@@ -306,9 +301,4 @@ class Shots:
     def take(self, page: Page, name: str) -> None:
         if self._folder:
             page.screenshot(path=Path(self._folder, f"{self._series}-{name}.png"), full_page=True)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= PHONE["width"], f"{name} is {width} pixels wide"
-        page.evaluate(AXE)
-        broken = page.evaluate("options => axe.run(document, options).then(found => found.violations)", WCAG)
-        told = [(rule["id"], [node["failureSummary"] for node in rule["nodes"]]) for rule in broken]
-        assert told == [], name
+        fits_and_is_accessible(page, name)

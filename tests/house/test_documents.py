@@ -27,10 +27,10 @@ TEXTS = {
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 }
 EXPECTED = {
-    "CHANGELOG.md", "README.md", "SECURITY.md", "docs/api_endpoints.md", "docs/architecture.md", "docs/build-on-it.md",
-    "docs/capacity.md", "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md",
-    "docs/forward-auth.md", "docs/monitoring.md", "docs/operations.md", "docs/overview.md", "docs/performance.md",
-    "docs/sequence_flows.md",
+    "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/api_endpoints.md", "docs/architecture.md",
+    "docs/build-on-it.md", "docs/capacity.md", "docs/clusters.md", "docs/configuration.md", "docs/data_model.md",
+    "docs/deployment.md", "docs/forward-auth.md", "docs/monitoring.md", "docs/operations.md", "docs/overview.md",
+    "docs/performance.md", "docs/sequence_flows.md",
 }  # fmt: skip
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -115,6 +115,13 @@ def test_every_picture_is_shown_and_told_in_words() -> None:
     shown = dict(re.findall(r"!\[([^]]*)\]\((docs/pictures/[^)]+)\)", TEXTS["README.md"]))
     assert set(shown.values()) == {str(path.relative_to(ROOT)) for path in (ROOT / "docs/pictures").iterdir()}
     assert all(shown)
+
+
+def test_the_readme_says_how_much_code_there_is_to_read() -> None:
+    said = re.search(r"([\d,]+) lines of Python", TEXTS["README.md"])
+    assert said
+    lines = sum(file.read_text(encoding="utf-8").count("\n") for file in ROOT.glob("app/**/*.py"))
+    assert abs(int(said[1].replace(",", "")) - lines) < lines / 10, lines
 
 
 def test_every_folder_in_the_readme_exists() -> None:

@@ -23,9 +23,10 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with (
         TemporaryDirectory() as folder,
-        service(in_testing(**on_sqlite(Path(folder)))) as server,
+        service(in_testing(**on_sqlite(Path(folder)), PUBLIC_URL="http://localhost:5000")) as server,
         chromium() as browser,
     ):
+        take(browser, f"{server.base_url}/", "first-page", DESK | {"height": 800}, showing=".steps")
         take(browser, f"{server.base_url}/swagger/", "swagger", DESK, showing=".opblock")
         take(browser, f"{server.base_url}/errors/reused_refresh_token", "help", DESK, showing="dd")
         take(browser, f"{server.base_url}/reset-password", "reset-password", PHONE, showing="form")
