@@ -70,6 +70,10 @@ def failures_as_messages() -> Iterator[None]:
         ) from None
     except StartError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:  # the folder or the file of an embedded database
+        raise click.ClickException(
+            f"{wired().store.product} cannot be made ready ({error.strerror or error})"
+        ) from None
     except Failure as failure:
         details = "".join(f"\n  {error.field}: {error.message}" for error in failure.fields)
         raise click.ClickException(f"{failure.message}{details}") from None

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import click
 from flask.cli import AppGroup
 
 from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
@@ -15,13 +16,16 @@ _TIMES = ("iat", "nbf", "exp")
 
 
 @token.command("explain")
+@click.argument("source", metavar="[-]", required=False)
 @as_json
-def explain(*, as_json: bool) -> None:
+def explain(*, source: str | None, as_json: bool) -> None:
     """Show what a token is, what it says, and whether, or why not, it is accepted at this moment.
 
     It is asked for, or read from the standard input; an argument would be shown to every user of this machine. Ends
     with 1 for whatever is not accepted.
     """
+    if source not in {None, "-"}:
+        raise click.UsageError("The token is read from the standard input, or asked for; it is no argument.")
     text = secret_input("Token")
     with failures_as_messages():
         explanation = wired().services.explain.explain(text)

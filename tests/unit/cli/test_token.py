@@ -30,6 +30,7 @@ def token(fresh: Path) -> str:
 
 
 def test_a_token_that_is_accepted_ends_with_0(token: str, flask: Callable[..., Result]) -> None:
+    assert flask("token", "explain", "-", input=token).exit_code == 0
     result = flask("token", "explain", input=f"{token}\n")
     assert result.exit_code == 0
     assert result.stdout.startswith("access_token: It is accepted.\n")
@@ -57,7 +58,9 @@ def test_a_token_that_is_refused_ends_with_1_and_the_reason(
 def test_a_token_is_no_argument_which_everybody_on_the_machine_would_see(
     token: str, flask: Callable[..., Result]
 ) -> None:
-    assert flask("token", "explain", token).exit_code == 2
+    argument = flask("token", "explain", token)
+    assert argument.exit_code == 2
+    assert token not in argument.output
     empty = flask("token", "explain", input="")
     assert (empty.exit_code, empty.stderr) == (1, "Error: The standard input is empty.\n")
 

@@ -214,6 +214,13 @@ def test_a_store_that_does_not_answer_is_told_in_one_line(flask: Callable[..., R
     assert not fresh.exists()
 
 
+def test_a_database_that_cannot_be_made_is_told_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+    fresh.parent.write_text("a file where a folder would be")
+    refused = create(flask, "--username", "ann")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1].startswith("Error: SQLite cannot be made ready (")
+
+
 @pytest.mark.parametrize("command", [("users", "list"), ("keys", "list"), ("keys", "rotate"), ("keys", "retire", "x")])
 def test_a_database_without_tables_is_told_in_one_line(
     command: tuple[str, ...], flask: Callable[..., Result], fresh: Path
