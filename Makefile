@@ -75,6 +75,7 @@ tools: tests/tools/node_modules/.package-lock.json ## build what some tests need
 	tests/servers/mongo-java-server/build.sh
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
+	tests/tools/examples.sh java
 	tests/tools/clients.sh python
 	tests/tools/clients.sh typescript
 	tests/tools/clients.sh go

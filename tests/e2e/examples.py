@@ -12,7 +12,7 @@ from tests.servers.process import Server, free_port, own_folder, program
 from tests.servers.service import ROOT
 
 EXAMPLES = ROOT / "examples"
-NAMES = ("flask", "fastapi", "express", "go")
+NAMES = ("flask", "fastapi", "express", "go", "java")
 READY = ROOT / ".tools" / "examples"
 """Where tests/tools/examples.sh puts those that it makes ready."""
 
@@ -59,6 +59,13 @@ def _go() -> list[str]:
     return [str(_made_ready("go") / "hello")]
 
 
+def _java() -> list[str]:
+    java = program("java")
+    require(None if java and program("mvn") else "Java or Maven is missing: apt-get install default-jdk-headless maven")
+    made = _made_ready("java")
+    return [str(java), "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", f"{made}/classes:{made}/lib/*", "Hello"]
+
+
 def _made_ready(name: str) -> Path:
     made = subprocess.run(
         [ROOT / "tests" / "tools" / "examples.sh", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -73,4 +80,5 @@ _COMMANDS: dict[str, Callable[[], list[str]]] = {
     "fastapi": lambda: _python("fastapi"),
     "express": _express,
     "go": _go,
+    "java": _java,
 }

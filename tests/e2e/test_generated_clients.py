@@ -65,7 +65,7 @@ def test_an_application_on_a_generated_client_logs_in(
 def test_every_operation_is_a_method_of_the_client(document: bytes, tmp_path: Path) -> None:
     tools = made_ready("python")
     (tmp_path / DOCUMENT).write_bytes(document)
-    build_python(tools, tmp_path)
+    make_python(tools, tmp_path)
     methods = {path.stem for path in (tmp_path / "latchkey_client" / "api").glob("*/*.py")} - {"__init__"}
     assert len(methods) == len(ENDPOINTS)
 
@@ -101,16 +101,20 @@ def run(command: list[str | Path], folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def build_python(tools: Path, folder: Path) -> list[str | Path]:
-    python = tools / "bin" / "python"
+def make_python(tools: Path, folder: Path) -> None:
     (folder / "config.yml").write_text("post_hooks: []\n")  # they would format it
     run(
         [
-            python, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--config", "config.yml",
-            "--meta", "none", "--output-path", "latchkey_client",
+            tools / "bin" / "python", "-m", "openapi_python_client", "generate", "--path", DOCUMENT,
+            "--config", "config.yml", "--meta", "none", "--output-path", "latchkey_client",
         ],
         folder,
     )  # fmt: skip
+
+
+def build_python(tools: Path, folder: Path) -> list[str | Path]:
+    python = tools / "bin" / "python"
+    make_python(tools, folder)
     shutil.copy(SOURCES / "python" / "client.py", folder)
     (folder / "latchkey_client" / "py.typed").touch()
     run(

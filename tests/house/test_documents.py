@@ -28,7 +28,8 @@ TEXTS = {
 }
 EXPECTED = {
     "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/api_endpoints.md", "docs/architecture.md",
-    "docs/build-on-it.md", "docs/capacity.md", "docs/clusters.md", "docs/configuration.md", "docs/data_model.md",
+    "docs/build-on-it.md", "docs/capacity.md", "docs/clients.md", "docs/clusters.md", "docs/configuration.md",
+    "docs/data_model.md",
     "docs/deployment.md", "docs/forward-auth.md", "docs/monitoring.md", "docs/operations.md", "docs/overview.md",
     "docs/performance.md", "docs/sequence_flows.md",
 }  # fmt: skip

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# examples.sh express|go: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
+# examples.sh express|go|java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
 # Does nothing when that was done from the same sources already.
 set -euo pipefail
 
@@ -35,6 +35,11 @@ make_go() {
   local go
   go=$(cd "$work" && "$root/tests/tools/recent_go.sh")
   (cd "$sources" && "$go" build -o "$work/hello" .)
+}
+
+make_java() {
+  mvn -q -B -f "$sources/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
+  javac -cp "$work/lib/*" -d "$work/classes" "$sources/Hello.java"
 }
 
 main
