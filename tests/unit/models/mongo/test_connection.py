@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -100,12 +101,12 @@ def test_no_answer_makes_a_verb_unavailable(error: errors.PyMongoError) -> None:
 @pytest.mark.parametrize("kind", [errors.OperationFailure, errors.WriteError, errors.WriteConcernError])
 def test_a_server_that_cannot_do_its_work_at_the_moment_is_away(kind: type[errors.OperationFailure], code: int) -> None:
     with pytest.raises(Unavailable), answering():
-        raise kind("not now", code)  # type: ignore[no-untyped-call]
+        raise kind("not now", code)
 
 
 def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
     with closing(MongoStore("mongodb+srv://cluster.example.invalid/latchkey", "latchkey")) as store:
-        for ask in (store.ping, store.prepare, lambda: store.sessions.principal(new_id(), new_id(), NOW)):
+        for ask in (store.ping, store.prepare, partial(store.sessions.principal, new_id(), new_id(), NOW)):
             with pytest.raises(Unavailable):
                 ask()
 
