@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 from sqlalchemy import URL, event, literal_column, text
 
@@ -125,6 +126,13 @@ def _arguments(url: URL) -> dict[str, Any]:
         # For one address. All together have as long as one.
         "connect_timeout": seconds / max(1, len(hosts)),
     }
+
+
+def conninfo_of(url: URL) -> str:
+    """What PostgreSQL's own programs connect with for the same URL, without the password."""
+    ours = {"prepare_threshold", "connect_timeout", "password"}
+    words = {name: value for name, value in _arguments(url).items() if name not in ours}
+    return make_conninfo(**{"user": url.username, "dbname": url.database} | words)
 
 
 def _hosts(url: URL, options: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -6,10 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from psycopg import conninfo as info
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
 from app.config import values
 from app.models.account import Account
+from app.models.sql.postgresql import conninfo_of
 from app.models.sql.store import SqlStore
 from app.models.store import UnusableStoreError
 from tests.contract.entities import HASH, a_user
@@ -134,6 +136,14 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(postgres_server: Sql
     places = form.format(away="127.0.0.1:1", host=f"127.0.0.1:{url.port}", port=url.port)
     given = f"postgresql://{url.username}:{url.password}@{places}/{url.database}?target_session_attrs=read-write"
     assert_our_settings_hold(values.database_url(given))
+
+
+def test_postgresqls_own_programs_get_the_same_address_without_the_password() -> None:
+    given = "postgresql://ada:planted@h1:1,h2/d?sslmode=require&prepare_threshold=none&password=planted"
+    told = info.conninfo_to_dict(conninfo_of(make_url(values.database_url(given))))
+    found = {name: told.get(name) for name in ("host", "port", "user", "dbname", "sslmode", "target_session_attrs")}
+    assert list(found.values()) == ["h1,h2", "1,", "ada", "d", "require", "read-write"]
+    assert "planted" not in str(told)
 
 
 def test_a_disk_that_is_full_and_a_file_that_cannot_be_written_to_are_seen(
