@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
+import mongomock
 import pytest
 from pymongo import MongoClient, ReadPreference, WriteConcern, errors
 from pymongo.uri_parser import parse_uri
@@ -109,6 +110,18 @@ def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
         for ask in (store.ping, store.prepare, partial(store.sessions.principal, new_id(), new_id(), NOW)):
             with pytest.raises(Unavailable):
                 ask()
+
+
+def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
+    client: Any = mongomock.MongoClient(tz_aware=True)
+    database, closed = client.get_database("latchkey"), []
+    database.command = lambda _: {"ismaster": False}
+    client.get_database = lambda *_, **__: database
+    client.close = lambda: closed.append(True)
+    with pytest.raises(Unavailable) as refused:
+        MongoStore("", "latchkey", client=client).ping()
+    assert isinstance(refused.value.__cause__, errors.NotPrimaryError)
+    assert closed == [True]
 
 
 def test_no_verb_has_longer_than_the_request() -> None:
