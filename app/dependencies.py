@@ -35,6 +35,11 @@ def make_store(settings: Settings) -> Store:
             return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
         except (PyMongoError, ValueError) as error:
             raise StartError(f"MONGO_URI: {error}") from None
+        except OSError as error:
+            raise StartError(
+                f"MONGO_URI: a file that it names cannot be read ({error.strerror or error}): tlsCAFile and"
+                " tlsCertificateKeyFile have to name files that this user can read"
+            ) from None
     from app.models.sql.store import SqlStore  # noqa: PLC0415 - see above
 
     if settings.store.database_url is None:

@@ -9,18 +9,28 @@ from typing import TYPE_CHECKING, Protocol
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
-from sqlalchemy import URL, NullPool, create_engine, inspect, make_url, text
+from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.models.sql.products import product_of
 from deploy.tools import ToolError, program, run
 
 if TYPE_CHECKING:
     from app.config import Settings
+    from app.models.sql.product import Product
 
 _LOCK_SECONDS = 60
 """How long SQLite waits for a writer."""
 _OPTIONS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key", "unix_socket": "socket"}
 """What the query of a URL calls the options of MySQL's own programs."""
+_VERIFIED = {"loose-ssl": "1", "loose-ssl-verify-server-cert": "1"}
+_TLS = {
+    "DISABLED": {"loose-ssl-mode": "DISABLED", "loose-ssl": "0"},
+    "REQUIRED": {"loose-ssl-mode": "REQUIRED", "loose-ssl": "1", "loose-ssl-verify-server-cert": "0"},
+    "VERIFY_CA": {"loose-ssl-mode": "VERIFY_CA", **_VERIFIED},
+    "VERIFY_IDENTITY": {"loose-ssl-mode": "VERIFY_IDENTITY", **_VERIFIED},
+}
+"""What ssl-mode is to the programs of MySQL, and to those of MariaDB, which pass over the name (`loose`)."""
 
 
 class StoreTools(Protocol):
@@ -112,10 +122,9 @@ class PostgresqlTools:
     @property
     def _address(self) -> str:
         """What leads there, without the password."""
-        url = self._url
-        return URL.create(
-            "postgresql", url.username, None, url.host, url.port, url.database, url.query
-        ).render_as_string()
+        from app.models.sql.postgresql import conninfo_of  # noqa: PLC0415 - its driver is only for who uses it
+
+        return conninfo_of(self._url)
 
     def _run(self, name: str, *arguments: str, work: Path) -> None:
         passwords = work / "pgpass"  # https://www.postgresql.org/docs/current/libpq-pgpass.html
@@ -150,11 +159,11 @@ class MysqlTools:
 
     def load(self, file: Path, work: Path) -> None:
         """A change of the schema is no part of a transaction here: what fails in between leaves it undone in part."""
-        engine = create_engine(self._url, poolclass=NullPool)
-        with engine.begin() as connection:
+        names = _tables(self._url)
+        with _product(self._url).migrating() as connection:
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-            for name in _tables(self._url):
-                connection.execute(text(f"DROP TABLE {engine.dialect.identifier_preparer.quote(name)}"))
+            for name in names:
+                connection.execute(text(f"DROP TABLE {connection.dialect.identifier_preparer.quote(name)}"))
         tool = program("mariadb", "mysql", package="mariadb-client")
         run([tool, self._account(work), "--default-character-set=utf8mb4", self._database], reads=file)
 
@@ -166,7 +175,9 @@ class MysqlTools:
         """The option that names a file with address and password."""
         address = {"host": self._url.host, "port": self._url.port, "user": self._url.username}
         options = {name: str(value) for name, value in address.items() if value is not None}
-        options |= {_OPTIONS[name]: str(value) for name, value in self._url.query.items() if name in _OPTIONS}
+        told = {name.lower().replace("-", "_"): str(value) for name, value in self._url.query.items()}
+        options |= {_OPTIONS[name]: value for name, value in told.items() if name in _OPTIONS}
+        options |= _TLS.get(told.get("ssl_mode", "").upper(), {})
         if "socket" not in options:
             options["protocol"] = "tcp"  # as the service does it, even to localhost
         if self._url.password:
@@ -216,9 +227,17 @@ class MongoTools:
         return f"--config={file}"
 
 
+def _product(url: URL) -> Product:
+    """The database as the service opens it."""
+    try:
+        return product_of(url.render_as_string(hide_password=False))
+    except ValueError as error:
+        raise ToolError(f"DATABASE_URL: {error}") from None
+
+
 def _tables(url: URL) -> list[str]:
     """The tables of a database; a database that is not there has none."""
     try:
-        return inspect(create_engine(url, poolclass=NullPool)).get_table_names()
+        return inspect(_product(url).reader).get_table_names()
     except SQLAlchemyError as error:
         raise ToolError(f"the database does not answer: {getattr(error, 'orig', None) or error}") from None

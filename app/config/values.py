@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -153,6 +153,8 @@ def mongo_uri(text: str) -> str:
                 raise ValueError("asks for another write concern than w=majority, which the service demands")
             case (("journal" | "j"), journal) if journal != "true":
                 raise ValueError("turns the journal off, which the service demands: leave journal out")
+            case "readconcernlevel", level if level not in ("local", "majority"):
+                raise ValueError("asks for another read concern than the service needs: leave readConcernLevel out")
             case "readpreference", preference if preference != "primary":
                 raise ValueError("reads from another member than the primary: leave readPreference out")
     return text
@@ -180,8 +182,21 @@ def database_url(text: str) -> str:
     parts = split_url(f"{driver}://{rest}")
     if not parts.path.strip("/"):
         raise ValueError("has to end with the name of a database; percent-encode special characters of the password")
+    if "," in parts.netloc:
+        return _with_several_hosts(parts)
     check_port(parts)
     return f"{driver}://{rest}"
+
+
+def _with_several_hosts(parts: SplitResult) -> str:
+    """A URL of libpq with several hosts, `host1:5432,host2`, as SQLAlchemy reads it: each in a `host=` of its own."""
+    if not parts.scheme.startswith("postgresql"):
+        raise ValueError("names several hosts, but the driver takes one: name what leads to the primary")
+    user, at, places = parts.netloc.rpartition("@")
+    query = "&".join(
+        [*(f"host={quote(place, safe=':[]')}" for place in places.split(",")), *filter(None, [parts.query])]
+    )
+    return parts._replace(netloc=f"{user}{at}", query=query).geturl()
 
 
 def redis_url(text: str) -> str:

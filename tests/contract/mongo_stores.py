@@ -37,7 +37,7 @@ def mongodb_subject(server: Mongo) -> Iterator[Subject]:
 
 
 def in_memory() -> MongoClient[dict[str, Any]]:
-    """mongomock, which knows no commands, with the one that the store sends as such."""
+    """mongomock, which knows no commands, with the ones that the store sends as such."""
     client: Any = mongomock.MongoClient(tz_aware=True)
     get_database = client.get_database
 
@@ -46,6 +46,8 @@ def in_memory() -> MongoClient[dict[str, Any]]:
         others = database.command
 
         def command(sent: Any, **options: Any) -> Any:
+            if sent == "isMaster":
+                return {"ismaster": True}
             if "aggregate" not in sent:
                 return others(sent, **options)
             return {"cursor": {"firstBatch": list(database[sent["aggregate"]].aggregate(sent["pipeline"]))}}

@@ -12,7 +12,7 @@ from tests.servers.sql import SqlServer
 _FIRST_STATEMENTS = """\
 CREATE DATABASE IF NOT EXISTS latchkey;
 CREATE USER IF NOT EXISTS latchkey@'127.0.0.1' IDENTIFIED BY '{password}';
-GRANT ALL ON *.* TO latchkey@'127.0.0.1';
+GRANT ALL ON *.* TO latchkey@'127.0.0.1' WITH GRANT OPTION;
 """
 
 

@@ -49,6 +49,58 @@ def postgres_server() -> Iterator[SqlServer]:
             yield server
 
 
+class Pair:
+    """A primary, and a standby that confirms each of its commits; `fail_over` makes the one take the other's place."""
+
+    def __init__(self, primary: SqlServer, standby: SqlServer, promote: list[str], user: str | None) -> None:
+        self.primary = primary
+        self.standby = standby
+        self._promote = promote
+        self._user = user
+
+    @property
+    def url(self) -> str:
+        """Both hosts, as libpq takes them."""
+        address = self.primary.address
+        places = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return f"postgresql://{address.username}:{address.password}@{places}/{address.database}"
+
+    def fail_over(self) -> None:
+        """Kill the primary and promote the standby."""
+        self.primary.kill()
+        self.promote()
+
+    def promote(self) -> None:
+        run(self._promote, folder=self.standby.folder, user=self._user)
+
+
+@contextmanager
+def postgres_pair() -> Iterator[Pair]:
+    """Start a primary and a synchronous standby; their data end with them."""
+    programs, user = _programs(), service_account("postgres")
+    if programs is None:
+        raise FileNotFoundError(missing())
+    with postgres_server() as primary, own_folder(user) as folder:
+        address = primary.address.set(port=free_port())
+        source = (
+            f"host=127.0.0.1 port={primary.port} user=latchkey password={address.password} application_name=standby"
+        )
+        run(
+            [
+                f"{programs}/pg_basebackup", "--pgdata=data", "--write-recovery-conf", "--wal-method=stream",
+                "--checkpoint=fast", "--no-sync", f"--dbname={source}",
+            ],
+            folder=folder, user=user,
+        )  # fmt: skip
+        command = [*primary.command]
+        command[command.index(f"port={primary.port}")] = f"port={address.port}"
+        with SqlServer(command, folder=folder, address=address, user=user, stop_signal=signal.SIGINT) as standby:
+            primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+            primary.execute("SELECT pg_reload_conf()")
+            promote = [f"{programs}/pg_ctl", "promote", "--pgdata=data", "--wait"]
+            yield Pair(primary, standby, promote, user)
+
+
 def missing() -> str | None:
     """What to install for the tests on PostgreSQL; None when all is there."""
     return None if _programs() else "PostgreSQL is missing: apt-get install postgresql"

@@ -35,17 +35,18 @@ class SqlServer(Server):
     def create_database(self) -> str:
         """Make a fresh empty database and return its URL."""
         name = f"test_{secrets.token_hex(6)}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.address.set(database=name).render_as_string(hide_password=False)
 
     def answers(self) -> bool:
         try:
-            self._execute("SELECT 1")
+            self.execute("SELECT 1")
         except DBAPIError:
             return False
         return True
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """Do a statement in its first database."""
         # PostgreSQL makes no database inside a transaction.
         engine = create_engine(self.address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

@@ -189,11 +189,33 @@ def test_a_file_that_is_no_database_stops_the_start_and_stays_as_it_is(tmp_path:
 @pytest.mark.parametrize(
     ("query", "line"),
     [
-        ("postgresql://{}?nosuch=1", 'PostgreSQL: it refuses what it is asked (invalid connection option "nosuch")'),
-        ("postgresql://{}?connect_timeout=soon", "PostgreSQL: it refuses what it is asked (bad value for connect_time"),
-        ("mysql://{}?nosuch=1", "MySQL: its driver refuses DATABASE_URL (Connection.__init__() got an unexpected"),
-        ("mysql://{}?charset=nosuch", "MySQL: its driver refuses DATABASE_URL ("),
-        ("mysql://{}?connect_timeout=soon", "DATABASE_URL: invalid literal for int() with base 10: 'soon'"),
+        ("postgresql://{}?nosuch=1", "DATABASE_URL: nosuch is no option that it takes: docs/deployment.md"),
+        (
+            "postgresql://{}?pgbouncer=true",
+            "DATABASE_URL: pgbouncer is no option that it takes: write prepare_threshold",
+        ),
+        ("postgresql://{}?autocommit=true", "DATABASE_URL: autocommit is no option that it takes"),
+        ("postgresql://{}?connect_timeout=soon", "DATABASE_URL: connect_timeout has to be from 1 to 2 seconds"),
+        ("postgresql://{}?connect_timeout=30", "DATABASE_URL: connect_timeout has to be from 1 to 2 seconds"),
+        ("postgresql://{}?prepare_threshold=x", "DATABASE_URL: prepare_threshold has to be none or a number"),
+        ("postgresql://{}?target_session_attrs=any", "DATABASE_URL: target_session_attrs has to be read-write"),
+        ("postgresql://{}?client_encoding=latin1", "DATABASE_URL: client_encoding has to be utf8"),
+        (
+            "postgresql://{}?sslmode=verify",
+            "PostgreSQL: it refuses what it is asked (connection is bad: invalid sslmode",
+        ),
+        (
+            "postgresql://{}?sslmode=verify-ca&sslrootcert=/no/such",
+            "DATABASE_URL: sslrootcert has to name a file that this user can read",
+        ),
+        ("mysql://{}?nosuch=1", "DATABASE_URL: nosuch is no option that it takes: docs/deployment.md"),
+        ("mysql://{}?charset=utf8", "DATABASE_URL: charset has to be utf8mb4"),
+        ("mysql://{}?connect_timeout=soon", "DATABASE_URL: connect_timeout has to be from 1 to 2 seconds"),
+        ("mysql://{}?ssl=true", "DATABASE_URL: ssl is no option that it takes: write ssl-mode=REQUIRED"),
+        ("mysql://{}?tls=true", "DATABASE_URL: tls is no option that it takes: write ssl-mode=REQUIRED"),
+        ("mysql://{}?ssl-mode=maybe", "DATABASE_URL: ssl-mode has to be one of DISABLED"),
+        ("mysql://{}?ssl-ca=/no/such", "DATABASE_URL: ssl_ca, ssl_cert and ssl_key have to name files"),
+        ("mysql://{}?sql_mode=ANSI", "DATABASE_URL: sql_mode is no option that it takes"),
     ],
 )
 def test_a_word_in_the_query_of_a_url_that_the_driver_does_not_take_stops_the_start(query: str, line: str) -> None:
@@ -213,6 +235,25 @@ def test_a_schema_of_a_later_version_stops_the_start(database: Path) -> None:
 
     assert line.startswith("SQLite: ")
     assert "9999" in line
+
+
+def test_a_certificate_that_is_not_there_stops_the_start_by_the_name_of_the_setting() -> None:
+    uri = "mongodb://latchkey:planted-password@127.0.0.1:1/x?tls=true&tlsCAFile=/no/such"
+
+    line = start_error(config.load(SETTINGS | {"MONGO_URI": uri}, dotenv=None))
+
+    assert line.startswith("MONGO_URI: a file that it names cannot be read (No such file")
+    assert "planted" not in line
+
+
+def test_dns_that_is_away_ends_the_start_with_its_reason() -> None:
+    uri = "mongodb+srv://latchkey:planted-password@cluster.example.invalid/x"
+
+    line = start_error(config.load(SETTINGS | {"MONGO_URI": uri}, dotenv=None))
+
+    assert line.startswith("MongoDB does not answer (")
+    assert line.endswith("check MONGO_URI or DATABASE_URL, and that the server runs")
+    assert "planted" not in line
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pymongo
-from pymongo.errors import AutoReconnect, PyMongoError
+from pymongo.errors import AutoReconnect
 
-from app.errors import Unavailable
-from app.models.mongo.connection import (
-    CODEC,
-    OPERATION_SECONDS,
-    Connection,
-    Document,
-    answering,
-    no_answer,
-    without_none,
-)
+from app.models.mongo.connection import CODEC, Connection, Document, answering, without_none
 from app.models.mongo.purge import purge
 from app.models.mongo.user import USER_FIELDS, user_of
 from app.models.session import HeldSession, Principal, Session
@@ -71,16 +62,11 @@ class MongoSessions:
         # Collection.aggregate, whose cursor has no use here; in return the driver does not repeat it when its
         # connection is lost.
         live = {"_id": session_id, "user_id": user_id, **_unexpired(now)}
-        try:
-            with pymongo.timeout(OPERATION_SECONDS):
-                try:
-                    found = self._with_user(live)
-                except AutoReconnect:
-                    found = self._with_user(live)
-        except PyMongoError as error:
-            if no_answer(error):
-                raise Unavailable(retry_after=1) from error
-            raise
+        with answering():
+            try:
+                found = self._with_user(live)
+            except AutoReconnect:
+                found = self._with_user(live)
         if not found:
             return None
         session, user = found[0], found[0]["user"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import ConfigurationError, NotPrimaryError, OperationFailure
 
 from app import clock
-from app.models.mongo.connection import CODEC, Connection, Document, answering
+from app.errors import Unavailable
+from app.models.mongo.connection import CODEC, CREDENTIALS_CODES, Connection, Document, answering
 from app.models.mongo.event import MongoEvents
 from app.models.mongo.held_email import MongoHeldEmails
 from app.models.mongo.indexes import create_indexes, index_problems
@@ -60,19 +61,29 @@ class MongoStore:
             self.ping()
             with answering(_INDEX_SECONDS):
                 create_indexes(self._connection.database)
+        except Unavailable as error:
+            if isinstance(error.__cause__, OperationFailure) and error.__cause__.code in CREDENTIALS_CODES:
+                raise UnusableStoreError(_refusal(error.__cause__)) from error
+            raise
         except OperationFailure as error:
-            text = (error.details or {}).get("errmsg", error)
-            raise UnusableStoreError(f"MongoDB refuses the service: {text}") from error
+            raise UnusableStoreError(_refusal(error)) from error
+        except ConfigurationError as error:  # of what DNS holds for a mongodb+srv URI
+            raise UnusableStoreError(f"its driver refuses MONGO_URI: {error}") from error
 
-    @answering()
     def ping(self) -> None:
-        self._connection.database.command("ping")
+        with answering():
+            # By its old name, which every server understands.
+            hello = self._connection.database.command("isMaster")
+            if hello["ismaster"]:  # a router says so, too
+                return
+        # Where the URI names one member alone, the driver stays with it whatever becomes of it.
+        self._connection.close()
+        raise Unavailable(retry_after=1) from NotPrimaryError("the server is not the primary", hello)
 
     @answering()
     def problems(self) -> list[str]:
         """Lines that begin with "note:" tell of what is only worth knowing."""
         admin = self._connection.client.get_database("admin")
-        # By its old name, which every server understands.
         hello = admin.command("isMaster", codec_options=CODEC)
         asked_at = clock.now()
         version = str(admin.command("buildInfo")["version"])
@@ -87,6 +98,13 @@ class MongoStore:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _refusal(error: OperationFailure) -> str:
+    text = f"MongoDB refuses the service: {(error.details or {}).get('errmsg', error)}"
+    if error.code in CREDENTIALS_CODES:
+        return f"{text}; write the right user and password, and the authSource, into MONGO_URI"
+    return text
 
 
 def version_problems(version: str) -> list[str]:

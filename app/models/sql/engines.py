@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import NullPool, QueuePool, create_engine
 
+from app.models.sql.answers import drop_when_elsewhere
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import URL, Engine
     from sqlalchemy.engine.interfaces import IsolationLevel
 
+    from app.models.sql.answers import Answer
 
-def reading_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
+
+def reading_engine(url: URL, arguments: Mapping[str, object], answer_of: Callable[[BaseException], Answer]) -> Engine:
     """For single statements in AUTOCOMMIT, on connections that `Readers` keeps; `arguments` are the driver's."""
-    return create_engine(
+    engine = create_engine(
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
@@ -23,18 +27,21 @@ def reading_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
         hide_parameters=True,
         connect_args=dict(arguments),
     )
+    drop_when_elsewhere(engine, answer_of)
+    return engine
 
 
 def writing_engine(
     url: URL,
     arguments: Mapping[str, object],
+    answer_of: Callable[[BaseException], Answer],
     *,
     places: int,
     place_seconds: float,
     isolation_level: IsolationLevel | None = None,
 ) -> Engine:
     """For transactions: up to `places` at once, for one of which `place_seconds` are waited."""
-    return create_engine(
+    engine = create_engine(
         url,
         poolclass=QueuePool,
         pool_size=places,
@@ -44,6 +51,8 @@ def writing_engine(
         hide_parameters=True,
         connect_args=dict(arguments),
     )
+    drop_when_elsewhere(engine, answer_of)
+    return engine
 
 
 def migrating_engine(url: URL, arguments: Mapping[str, object]) -> Engine:

@@ -46,7 +46,7 @@ def upgrade(url: str) -> None:
 def current(url: str) -> str | None:
     """The revision that the database is at, None before the first; raises Unavailable."""
     product = product_of(url)
-    with answering():
+    with answering(product):
         product.create()
         with product.reader.connect() as connection:
             return revision_of(connection)
@@ -62,7 +62,7 @@ def upgrade_product(product: Product) -> None:
     """The same as `upgrade`, for who has the product already."""
     config = _config()
     with ExitStack() as stack:
-        with answering():
+        with answering(product):
             product.create()
             connection = stack.enter_context(product.migrating())
         # What fails from here on is the migration, not the database: it is shown as it is.

@@ -10,10 +10,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Engine
 
+    from app.models.sql.answers import Answer
+    from app.models.sql.readers import Rows
+
 PLACE_SECONDS: Final = 0.9
-"""The longest wait for a free connection to a server. With ANSWER_SECONDS it makes less than 3 s."""
+"""The longest wait for a free connection to a server."""
 ANSWER_SECONDS: Final = 2
 """The longest wait for a new connection, and for the answer to one statement."""
+OPERATION_SECONDS: Final = PLACE_SECONDS + ANSWER_SECONDS
+"""The longest that a read or a transaction takes, the wait for its connection included: a request is refused in 3 s."""
 MIGRATION_SECONDS: Final = 60
 """The longest wait for another process that is migrating the schema."""
 
@@ -33,6 +38,8 @@ class Product(Protocol):
     """For transactions that write."""
     server_time: ColumnElement[datetime] | None
     """What asks the server for its time; None if it has no clock of its own."""
+    probe: str
+    """The statement whose rows tell `unwritable` whether the database takes writes."""
 
     def create(self) -> None:
         """Make the database itself where it is ours to make; idempotent, and safe when several do it at once."""
@@ -42,3 +49,12 @@ class Product(Protocol):
 
     def server_problems(self) -> list[str]:
         """What is wrong with the database's own settings, a line each."""
+
+    def answer_of(self, error: BaseException) -> Answer:
+        """What an error of the driver means."""
+
+    def remedy(self, error: BaseException) -> str | None:
+        """What an operator has to do about an error that does not pass by itself; None for any other."""
+
+    def unwritable(self, probed: Rows) -> str | None:
+        """Why the database takes no writes at the moment; None if it does. `probed` is what `probe` gave."""

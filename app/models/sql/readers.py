@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
 from app.models.sql.product import PLACE_SECONDS
+from app.models.sql.waits import seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ class Readers:
         self._engine = engine
         # The last one that was used comes first: it is the warmest, and one more is opened only when all are in use.
         self._idle: LifoQueue[Connection | None] = LifoQueue()
+        self._closings = 0
+        """How often all were closed: one that was in use meanwhile is closed when it comes back."""
         for _ in range(places):
             self._idle.put(None)
 
@@ -38,7 +41,7 @@ class Readers:
 
         When a connection was lost, the idle ones are closed too: they were most likely lost with it.
         """
-        connection = self._take()
+        closings, connection = self._closings, self._take()
         try:
             rows = connection.execute(statement, parameters).all()
         except BaseException as error:
@@ -46,11 +49,15 @@ class Readers:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 self.close()
             raise
-        self._idle.put(connection)
+        if closings == self._closings:
+            self._idle.put(connection)
+        else:
+            self._give_up(connection)
         return rows
 
     def close(self) -> None:
-        """Close the connections that are idle; new ones are opened in their places when they are needed."""
+        """Close all connections, those in use when they come back; new ones are opened when they are needed."""
+        self._closings += 1
         idle = []
         with suppress(Empty):
             while True:
@@ -66,7 +73,7 @@ class Readers:
 
     def _take(self) -> Connection:
         try:
-            connection = self._idle.get(timeout=PLACE_SECONDS)
+            connection = self._idle.get(timeout=seconds_for(PLACE_SECONDS))
         except Empty:
             raise NoPlaceError("all connections for reading are in use") from None
         if connection is not None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
+from app.models.sql.waits import seconds_for
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -54,7 +56,7 @@ class SharedCommits:
                 self._waiting.append(write)
             else:
                 self._led = write.leads = True
-        if not write.leads and not write.turn.wait(self._patience):
+        if not write.leads and not write.turn.wait(seconds_for(self._patience)):
             with self._lock, suppress(ValueError):
                 self._waiting.remove(write)
                 raise NoPlaceError("no turn to write")

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import URL, event
 
+from app.models.sql.answers import Answer
 from app.models.sql.engines import migrating_engine, reading_engine, writing_engine
+from app.models.sql.options import options_of
 from app.models.sql.product import MIGRATION_SECONDS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
+    from app.models.sql.readers import Rows
+
 _PLACE_SECONDS: Final = 1
 """The longest wait for this process's turn to write."""
 _BUSY_SECONDS: Final = 1
 """The longest wait for another process that is writing."""
+_ROOM: Final = 1 << 20
+"""Bytes that have to be free for writes to go on: a transaction of some pages, and the log that it is written to."""
+_ANSWERS: Final = {
+    sqlite3.SQLITE_ERROR: Answer.REFUSED,  # a wrong statement, or a missing table
+    sqlite3.SQLITE_NOTADB: Answer.REFUSED,
+    sqlite3.SQLITE_CORRUPT: Answer.REFUSED,
+    sqlite3.SQLITE_CONSTRAINT: Answer.FAULT,
+    # The file, or what it lies on, is not what it was when the connection was opened.
+    sqlite3.SQLITE_READONLY: Answer.ELSEWHERE,
+    sqlite3.SQLITE_IOERR: Answer.ELSEWHERE,
+    sqlite3.SQLITE_CANTOPEN: Answer.ELSEWHERE,
+}
+"""By the primary result code (sqlite.org/rescode.html); any other, SQLITE_FULL and SQLITE_BUSY say, is LATER."""
 
 
 class Sqlite:
@@ -35,16 +52,19 @@ class Sqlite:
     kept_readers = 96
     shares_commits = True
     server_time: ColumnElement[datetime] | None = None
+    probe = "SELECT 1"
 
     def __init__(self, url: URL) -> None:
-        """The file's path counts from the folder that is current now."""
+        """The file's path counts from the folder that is current now. Raises ValueError for an option."""
+        options = options_of(url, {"timeout", "vfs"}, {})
+        busy = _busy_seconds(options.pop("timeout", None))
         self._path = Path(url.database or "").absolute()
         # A file that is missing is not made by whoever opens it first, but by `create`, with the right mode.
-        address = URL.create("sqlite", database=self._path.as_uri(), query={**url.query, "mode": "rw", "uri": "true"})
-        self.reader = reading_engine(address, {"timeout": _BUSY_SECONDS})
+        address = URL.create("sqlite", database=self._path.as_uri(), query={**options, "mode": "rw", "uri": "true"})
+        self.reader = reading_engine(address, {"timeout": busy}, _answer_of)
         event.listen(self.reader, "connect", _only_read)
         # One connection a process: its threads wait for their turn instead of trying again and again.
-        self.writer = writing_engine(address, {"timeout": _BUSY_SECONDS}, places=1, place_seconds=_PLACE_SECONDS)
+        self.writer = writing_engine(address, {"timeout": busy}, _answer_of, places=1, place_seconds=_PLACE_SECONDS)
         self._migrator = migrating_engine(address, {"timeout": MIGRATION_SECONDS})
         for engine in (self.writer, self._migrator):
             event.listen(engine, "connect", _write_durably)
@@ -81,6 +101,45 @@ class Sqlite:
                 if found != meant:
                     problems.append(f"{name} of {self._path} is {found}, not {meant}: start the service again")
         return problems
+
+    def answer_of(self, error: BaseException) -> Answer:
+        return _answer_of(error)
+
+    def remedy(self, error: BaseException) -> str | None:
+        del error  # its line says it all
+        return None
+
+    def unwritable(self, probed: Rows) -> str | None:
+        del probed  # it was read: what is asked here is whether the file can grow
+        try:
+            system = os.statvfs(self._path)
+        except OSError as error:
+            return f"the file is not there ({error.strerror})"
+        if system.f_bavail * system.f_frsize < _ROOM:
+            return "the disk is full"
+        if system.f_flag & os.ST_RDONLY or not os.access(self._path, os.W_OK):
+            return "the file cannot be written to"
+        return None
+
+
+def _answer_of(error: BaseException) -> Answer:
+    code = getattr(error, "sqlite_errorcode", None)  # the driver's own errors have none
+    if code is not None:
+        return _ANSWERS.get(code & 0xFF, Answer.LATER)
+    if isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError):
+        return Answer.ELSEWHERE
+    return Answer.REFUSED if isinstance(error, sqlite3.DatabaseError) else Answer.FAULT
+
+
+def _busy_seconds(text: str | None) -> float:
+    """How long another process that is writing is waited for: _BUSY_SECONDS, or less where the URL says so."""
+    try:
+        seconds = _BUSY_SECONDS if text is None else float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _BUSY_SECONDS:
+        raise ValueError(f"timeout has to be from 0 to {_BUSY_SECONDS} second, since a request waits no longer")
+    return seconds
 
 
 def _only_read(connection: sqlite3.Connection, _: object) -> None:

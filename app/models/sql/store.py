@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app import clock as system
-from app.models.sql.database import Database, answering
+from app.models.sql.database import Database, answering, starting
 from app.models.sql.event import SqlEvents
 from app.models.sql.held_email import SqlHeldEmails
 from app.models.sql.keyring import SqlKeyrings
@@ -21,12 +21,10 @@ from app.models.sql.schema import REVISION
 from app.models.sql.session import SqlSessions
 from app.models.sql.user import SqlUsers
 from app.models.sql.visits import SqlVisits
-from app.models.store import UnusableStoreError
 
 if TYPE_CHECKING:
     from app.clock import Clock
 
-_PING: Final = text("SELECT 1")
 _CLOCK_SECONDS: Final = 5
 """How far the clocks of this machine and of the server may be apart."""
 
@@ -53,24 +51,24 @@ class SqlStore:
     def prepare(self) -> None:
         """Bring the schema up to date.
 
-        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for a URL that
-        the driver refuses, or that leads to what is no database.
+        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what does not
+        pass by itself: an option that the driver refuses, a user, a database or a right that is missing.
         """
-        try:
-            with answering():
-                self._database.product.create()
-            revision = self._revision()
-        except (AttributeError, TypeError, ValueError) as error:  # what drivers say of a wrong word in the URL's query
-            raise UnusableStoreError(f"its driver refuses DATABASE_URL ({error}): see what stands behind ?") from error
+        product = self._database.product
+        with starting(product):
+            product.create()
+            with product.reader.connect() as connection:
+                revision = revision_of(connection)
         if revision == REVISION:
             return
         # Alembic takes 0.2 s and 11 MB, and nearly always there is nothing to do.
         from app.models.sql.migrate import upgrade_product  # noqa: PLC0415 - see above
 
-        upgrade_product(self._database.product)
+        with starting(product):
+            upgrade_product(product)
 
     def ping(self) -> None:
-        self._database.rows(_PING)
+        self._database.probe()
 
     def problems(self) -> list[str]:
         revision = self._revision()
@@ -81,7 +79,7 @@ class SqlStore:
         from app.models.sql.migrate import differences  # noqa: PLC0415 - as in `prepare`
 
         product = self._database.product
-        with answering():
+        with answering(product):
             with product.reader.connect() as connection:
                 problems = differences(connection)
             problems += product.server_problems()
@@ -92,7 +90,7 @@ class SqlStore:
 
     def _revision(self) -> str | None:
         product = self._database.product
-        with answering(), product.reader.connect() as connection:
+        with answering(product), product.reader.connect() as connection:
             return revision_of(connection)
 
     def _clock_problems(self) -> list[str]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import Unavailable
 from app.models.sql.product import PLACE_SECONDS
 from app.models.sql.schema import VISITS
+from app.models.sql.waits import seconds_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,7 +48,7 @@ class SqlVisits:
         number: Future[int] = Future()
         with self._lock:
             self._waiting.append(number)
-        if self._writing.acquire(timeout=PLACE_SECONDS):
+        if self._writing.acquire(timeout=seconds_for(PLACE_SECONDS)):
             try:
                 if not number.done():
                     self._count_waiting()

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
             "postgresql:///d?host=/run/postgresql",
             "postgresql+psycopg:///d?host=/run/postgresql",
         ),
-        (values.database_url, "postgresql://h1:1,h2:2/d", "postgresql+psycopg://h1:1,h2:2/d"),
+        (
+            values.database_url,
+            "postgresql://u:p%40@h1:1,[::1]:2,h3/d?sslmode=require",
+            "postgresql+psycopg://u:p%40@/d?host=h1:1&host=[::1]:2&host=h3&sslmode=require",
+        ),
         (
             values.database_url,
             "mysql://u:p%40@h/d?charset=utf8mb4",
@@ -107,6 +111,7 @@ def test_a_good_value_stays_as_it_is(check: Callable[[str], str], text: str) -> 
         (values.database_url, "postgresql://u:p/x@h/d", "percent-encode"),
         (values.database_url, "mysql://u:p@x@h/d", "percent-encode"),
         (values.database_url, "mysql://h:x/d", "port"),
+        (values.database_url, "mysql://h1,h2/d", "several hosts"),
         (values.mongo_uri, "http://h/d", "mongodb://"),
         (values.mongo_uri, "mongodb://u:p@/d", "mongodb://"),
         (values.mongo_uri, "mongodb://u:p@x@h/d", "percent-encode"),
@@ -115,6 +120,7 @@ def test_a_good_value_stays_as_it_is(check: Callable[[str], str], text: str) -> 
         (values.mongo_uri, "mongodb://h/?w=", "w=majority"),
         (values.mongo_uri, "mongodb://h/?retryWrites=true;journal=false", "journal"),
         (values.mongo_uri, "mongodb://h/?j=false", "journal"),
+        (values.mongo_uri, "mongodb://h/?readConcernLevel=available", "readConcernLevel"),
         (values.mongo_uri, "mongodb://h/?readPreference=secondaryPreferred", "primary"),
         (values.redis_url, "http://h", "redis://"),
         (values.redis_url, "redis://", "redis://"),

@@ -5,12 +5,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
+import mongomock
 import pytest
-from pymongo import ReadPreference, WriteConcern, errors
+from pymongo import MongoClient, ReadPreference, WriteConcern, errors
 from pymongo.uri_parser import parse_uri
 
+from app import deadline
 from app.errors import Unavailable
 from app.models.account import Account
 from app.models.identifiers import new_id
@@ -90,6 +93,53 @@ def test_no_answer_makes_a_verb_unavailable(error: errors.PyMongoError) -> None:
         raise error
     assert caught.value.retry_after == 1
     assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [6, 7, 18, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031],
+)
+@pytest.mark.parametrize("kind", [errors.OperationFailure, errors.WriteError, errors.WriteConcernError])
+def test_a_server_that_cannot_do_its_work_at_the_moment_is_away(kind: type[errors.OperationFailure], code: int) -> None:
+    with pytest.raises(Unavailable), answering():
+        raise kind("not now", code)
+
+
+def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
+    with closing(MongoStore("mongodb+srv://cluster.example.invalid/latchkey", "latchkey")) as store:
+        for ask in (store.ping, store.prepare, partial(store.sessions.principal, new_id(), new_id(), NOW)):
+            with pytest.raises(Unavailable):
+                ask()
+
+
+def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
+    client: Any = mongomock.MongoClient(tz_aware=True)
+    database, closed = client.get_database("latchkey"), []
+    database.command = lambda _: {"ismaster": False}
+    client.get_database = lambda *_, **__: database
+    client.close = lambda: closed.append(True)
+    with pytest.raises(Unavailable) as refused:
+        MongoStore("", "latchkey", client=client).ping()
+    assert isinstance(refused.value.__cause__, errors.NotPrimaryError)
+    assert closed == [True]
+
+
+def test_no_verb_has_longer_than_the_request() -> None:
+    with listening() as listener, closing(MongoStore(uri_of(listener), "latchkey")) as store:
+        with deadline.begin(0.1), pytest.raises(Unavailable) as refused:
+            store.ping()
+        assert "0.1s" in str(refused.value.__cause__) or "Timeout: 0." in str(refused.value.__cause__)
+        with deadline.begin(0.0), pytest.raises(Unavailable):
+            store.sessions.principal(new_id(), new_id(), NOW)
+
+
+def test_what_the_uri_asks_for_goes_before_our_defaults() -> None:
+    with closing(MongoClient[dict[str, Any]](LAX)) as plain:
+        assert plain.options.pool_options.max_pool_size == 100
+    connection = Connection("mongodb://127.0.0.1:1/?maxPoolSize=7&appName=mine", "latchkey", None)
+    assert connection.client.options.pool_options.max_pool_size == 7
+    assert Connection(LAX, "latchkey", None).client.options.pool_options.connect_timeout == 1.0
+    assert connection.client.codec_options.tz_aware
 
 
 @pytest.mark.parametrize(
