@@ -13,7 +13,7 @@ LANES ?= $(shell [ "$$(nproc)" -gt 2 ] && echo 2 || echo 1)
 LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-inside test-served lint format bench tools coverage
+.PHONY: help run test test-inside test-served lint format bench tools coverage upgrade
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ format: .venv/.dev ## mend what can be mended by itself
 
 bench: .venv/.dev ## measure, as ratios to a bare Flask (docs/performance.md)
 	$(BIN)/python -m bench
+
+upgrade: .venv/.dev ## show which of the pinned packages have a newer version; it changes nothing
+	$(BIN)/python -m pip list --outdated --disable-pip-version-check
 
 tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, kustomize
 	tests/servers/mongo-java-server/build.sh
