@@ -126,7 +126,7 @@ def test_every_setting_can_be_set_in_env_or_is_one_of_the_stack(services: dict[s
             elif is_secret(field):
                 assert name in environment or f"{name}_FILE" in environment
             else:
-                assert environment[name].startswith(f"${{{name}:-") or name == "TRUSTED_PROXIES"
+                assert environment[name].startswith(f"${{{name}:-") or name in {"TRUSTED_PROXIES", "PUBLISHED_PORT"}
 
 
 @pytest.mark.usefixtures("_compose")
@@ -145,6 +145,7 @@ def test_what_env_holds_is_honoured() -> None:
     content = resolved(given)
     services = content["services"]
     assert "8080" in str(services["nginx"]["ports"])
+    assert services["app"]["environment"]["PUBLISHED_PORT"] == "8080"
     assert services["mongo"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
     assert services["mongo-user"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
     for name in ("SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD"):

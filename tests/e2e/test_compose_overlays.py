@@ -198,6 +198,12 @@ def test_the_service_has_one_store(overlays: tuple[str, ...], lasting: Services)
     assert bool(environment["REDIS_URL"]) is ("redis" in lasting)
 
 
+def test_the_service_knows_the_port_that_it_is_published_under(overlays: tuple[str, ...]) -> None:
+    app = resolved({"HTTP_PORT": "127.0.0.1:8080", "APP_PORT": "5001"}, overlays)["services"]["app"]["environment"]
+    assert app["PUBLISHED_PORT"] == ("5001" if "basic" in overlays else "127.0.0.1:8080")
+    assert not app["PUBLIC_URL"]
+
+
 def test_the_service_believes_nobody_where_nothing_is_in_front_of_it(lasting: Services) -> None:
     assert bool(lasting["app"]["environment"]["TRUSTED_PROXIES"]) is ("nginx" in lasting)
 
