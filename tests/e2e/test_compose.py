@@ -67,7 +67,7 @@ def test_every_image_is_pinned_to_a_version(services: dict[str, Any]) -> None:
     images = [service["image"] for service in services.values() if "image" in service]
     images += [line.split()[0] for file in set(BUILT.values()) for line in instructions(file, "FROM")]
     assert len(images) == 6
-    assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*", image) for image in images), images
+    assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*(@sha256:[0-9a-f]{64})?", image) for image in images), images
 
 
 @pytest.mark.parametrize("name", SERVICES)

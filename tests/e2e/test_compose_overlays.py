@@ -115,7 +115,7 @@ def test_every_image_is_pinned_to_a_version(running_services: Services) -> None:
     for name, service in running_services.items():
         images = re.findall(r"^FROM +(\S+)", dockerfile(service), re.MULTILINE) or [service["image"]]
         for image in images:
-            assert re.fullmatch(r"([a-z0-9]+/)?[a-z_]+:v?\d[\w.-]*", image), name
+            assert re.fullmatch(r"([a-z0-9]+/)?[a-z_]+:v?\d[\w.-]*(@sha256:[0-9a-f]{64})?", image), name
 
 
 def test_only_nginx_is_reached_from_outside(overlays: tuple[str, ...], lasting: Services) -> None:
