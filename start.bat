@@ -22,6 +22,7 @@ if errorlevel 1 (
 
 set "COMPOSE=docker compose"
 set "GRAFANA="
+set "URL="
 if "%~1"=="" goto up
 set "COMPOSE=docker compose -f docker-compose.yaml"
 :overlay
@@ -41,11 +42,16 @@ if exist docker-compose.override.yaml set "COMPOSE=%COMPOSE% -f docker-compose.o
 :up
 %COMPOSE% up --build --detach --remove-orphans --wait --wait-timeout 300
 if errorlevel 1 (
-  echo Not all became well. What they say: %COMPOSE% logs>&2
+  echo Not all became well. Read first: %COMPOSE% logs --tail=50 secrets app; all of it: %COMPOSE% logs>&2
   exit /b 1
 )
 
-for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLIC_URL:" set "URL=%%b"
+for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLIC_URL:" set "URL=%%~b"
+for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLISHED_PORT:" set "PUBLISHED=%%~b"
+rem ADDRESS:PORT has its port behind the last colon.
+for %%p in (%PUBLISHED::= %) do set "PUBLISHED=%%p"
+if not defined URL if "%PUBLISHED%"=="80" set "URL=http://localhost"
+if not defined URL set "URL=http://localhost:%PUBLISHED%"
 for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="GF_SERVER_ROOT_URL:" set "GRAFANA_URL=%%b"
 echo.
 echo Latchkey runs.

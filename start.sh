@@ -13,7 +13,7 @@ main() {
   fi
   find_compose
   add_files "$@"
-  "${COMPOSE[@]}" up --build --detach --remove-orphans
+  "${COMPOSE[@]}" up --build --detach --remove-orphans || came_to_nothing $?
   wait_until_well
   say_where
 }
@@ -62,7 +62,7 @@ wait_until_well() {
   until all_is_well; do
     if [ $SECONDS -ge $end ]; then
       "${COMPOSE[@]}" ps >&2
-      fail "Not all became well within $DEADLINE seconds. What they say: ${COMPOSE[*]} logs"
+      fail "Not all became well within $DEADLINE seconds. $(what_to_read)"
     fi
     sleep 1
   done
@@ -83,6 +83,7 @@ say_where() {
   local config url
   config=$("${COMPOSE[@]}" config)
   url=$(value PUBLIC_URL "$config")
+  [ -n "$url" ] || url=$(guessed_url "$(value PUBLISHED_PORT "$config")")
   echo
   echo "Latchkey runs."
   echo "  API         $url"
@@ -94,6 +95,23 @@ say_where() {
   fi
   echo "The first administrator, whose password it asks for:"
   echo "  ${COMPOSE[*]} exec app flask users create --role admin --email admin@example.com"
+}
+
+# came_to_nothing STATUS: ends as `up` did, and says where its cause is written down.
+came_to_nothing() {
+  echo "The stack did not come up. $(what_to_read)" >&2
+  exit "$1"
+}
+
+# A start that fails ends with a line that says why.
+what_to_read() {
+  echo "Read first: ${COMPOSE[*]} logs --tail=50 secrets app; all of it: ${COMPOSE[*]} logs"
+}
+
+# guessed_url [ADDRESS:]PORT: what the service takes for its PUBLIC_URL where none is set.
+guessed_url() {
+  local port=${1##*:}
+  echo "http://localhost$([ "$port" = 80 ] || echo ":$port")"
 }
 
 # value NAME CONFIG: the value of a variable in what Compose made of its files.

@@ -9,6 +9,8 @@ from app.config import values
 from app.config.profiles import PROFILES, Profile, Rules
 from app.config.sources import Refused
 
+_HTTP = 80
+
 
 def setting(
     name: str,
@@ -47,13 +49,21 @@ class Section(BaseModel):
         example="production",
     )
     port: int = setting("PORT", 5000, "The port to listen on.", example="8080", ge=0, le=65535)
+    published_port: values.PublishedPort = setting(
+        "PUBLISHED_PORT",
+        lambda fields: fields["port"],
+        "The port of this machine under which a container is published, also as ADDRESS:PORT: PUBLIC_URL is guessed"
+        " from it. Compose sets it.",
+        example="8080",
+        default_text="PORT",
+    )
     public_url: values.PublicUrl = setting(
         "PUBLIC_URL",
-        lambda fields: f"http://localhost:{fields['port']}",
+        lambda fields: "http://localhost" + ("" if (port := fields["published_port"]) == _HTTP else f":{port}"),
         "The address under which clients reach the service: the issuer of tokens and the beginning of every"
         " link. No slash at the end.",
         example="https://auth.example.com",
-        default_text="http://localhost:PORT",
+        default_text="http://localhost:PUBLISHED_PORT",
     )
     web_concurrency: int = setting(
         "WEB_CONCURRENCY", 2, "How many worker processes gunicorn starts.", example="4", ge=1

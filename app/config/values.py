@@ -129,6 +129,11 @@ def public_url(text: str) -> str:
     return text
 
 
+def published_port(text: object) -> object:
+    """The port of what Compose publishes a container under: PORT, or ADDRESS:PORT."""
+    return text.rpartition(":")[2] if isinstance(text, str) else text
+
+
 def range_url(text: str) -> str:
     """The URL of a range service, which prefixes of hashes are appended to: https, or http to this machine itself."""
     parts = split_url(public_url(text))
@@ -284,6 +289,7 @@ BindHost = Annotated[str, AfterValidator(bind_host)]
 AllowedHosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...], BeforeValidator(items)]
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(items)]
 Roles = Annotated[tuple[Annotated[str, AfterValidator(role)], ...], BeforeValidator(items)]
+PublishedPort = Annotated[int, BeforeValidator(published_port), Field(ge=0, le=65535)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
 OtlpEndpoint = Annotated[str, AfterValidator(otlp_endpoint)]
 RangeUrl = Annotated[str, AfterValidator(range_url)]

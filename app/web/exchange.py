@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
@@ -43,6 +44,8 @@ _DEFAULTS = [
 _TRACE_CONTEXT = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 _TWO_YEARS = 63_072_000
 _KEY = "latchkey.exchange"
+_PROBES = frozenset({"/health", "/auth/health", "/health/live", "/health/ready", "/metrics"})
+"""Routes that machines ask for several times a minute: a line for each would push the audit events out of the log."""
 _LONGEST_HOST = 260
 """Characters: a name of 253 (RFC 1035 section 2.3.4), a dot and a port."""
 _log = structlog.get_logger("latchkey.request")
@@ -126,7 +129,8 @@ def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Ob
     rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - exchange.started
     route = rule.rule if rule else None
     observer.exchange_ended(method, route, status, exchange.failure, seconds)
-    _log.info(
+    write = _log.debug if route in _PROBES and status < HTTPStatus.BAD_REQUEST else _log.info
+    write(
         "request",
         method=method if len(method) <= 16 else "?",  # noqa: PLR2004 - a method has few letters
         route=route,

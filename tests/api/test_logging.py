@@ -67,7 +67,7 @@ def test_who_asked_is_told_once_he_is_known(service: Service, logged: Logged) ->
         ("GET /nope?secret=1", None, 404),
         ("PUT /auth/me", None, 405),
         ("GET /errors/not_found", "/errors/<code>", 200),
-        ("HEAD /health", "/health", 200),
+        ("HEAD /api/ping", "/api/ping", 200),
         ("OPTIONS /auth/me", "/auth/me", 204),
     ],
 )

@@ -68,7 +68,7 @@ def test_every_image_is_pinned_to_a_version(services: dict[str, Any]) -> None:
     images = [service["image"] for service in services.values() if "image" in service]
     images += [line.split()[0] for file in set(BUILT.values()) for line in instructions(file, "FROM")]
     assert len(images) == 6
-    assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*", image) for image in images), images
+    assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*(@sha256:[0-9a-f]{64})?", image) for image in images), images
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -127,7 +127,7 @@ def test_every_setting_can_be_set_in_env_or_is_one_of_the_stack(services: dict[s
             elif is_secret(field):
                 assert name in environment or f"{name}_FILE" in environment
             else:
-                assert environment[name].startswith(f"${{{name}:-") or name == "TRUSTED_PROXIES"
+                assert environment[name].startswith(f"${{{name}:-") or name in {"TRUSTED_PROXIES", "PUBLISHED_PORT"}
 
 
 @pytest.mark.usefixtures("_compose")
@@ -146,6 +146,7 @@ def test_what_env_holds_is_honoured() -> None:
     content = resolved(given)
     services = content["services"]
     assert "8080" in str(services["nginx"]["ports"])
+    assert services["app"]["environment"]["PUBLISHED_PORT"] == "8080"
     assert services["mongo"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
     assert services["mongo-user"]["environment"]["MONGO_INITDB_ROOT_USERNAME"] == "owner"
     for name in ("SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD"):

@@ -115,7 +115,7 @@ def test_every_image_is_pinned_to_a_version(running_services: Services) -> None:
     for name, service in running_services.items():
         images = re.findall(r"^FROM +(\S+)", dockerfile(service), re.MULTILINE) or [service["image"]]
         for image in images:
-            assert re.fullmatch(r"([a-z0-9]+/)?[a-z_]+:v?\d[\w.-]*", image), name
+            assert re.fullmatch(r"([a-z0-9]+/)?[a-z_]+:v?\d[\w.-]*(@sha256:[0-9a-f]{64})?", image), name
 
 
 def test_only_nginx_is_reached_from_outside(overlays: tuple[str, ...], lasting: Services) -> None:
@@ -196,6 +196,12 @@ def test_the_service_has_one_store(overlays: tuple[str, ...], lasting: Services)
     found = {name for name in ("MONGO_URI_FILE", "DATABASE_URL_FILE", "DATABASE_URL") if environment.get(name)}
     assert found == {STORES.get(overlays[0], "MONGO_URI_FILE")}
     assert bool(environment["REDIS_URL"]) is ("redis" in lasting)
+
+
+def test_the_service_knows_the_port_that_it_is_published_under(overlays: tuple[str, ...]) -> None:
+    app = resolved({"HTTP_PORT": "127.0.0.1:8080", "APP_PORT": "5001"}, overlays)["services"]["app"]["environment"]
+    assert app["PUBLISHED_PORT"] == ("5001" if "basic" in overlays else "127.0.0.1:8080")
+    assert not app["PUBLIC_URL"]
 
 
 def test_the_service_believes_nobody_where_nothing_is_in_front_of_it(lasting: Services) -> None:

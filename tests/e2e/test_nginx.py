@@ -55,6 +55,16 @@ def test_nginx_makes_the_request_id_that_both_logs_and_the_client_get(
     wait_until(lambda: [line["path"] for line in accesses(proxy) if line["request_id"] == made] == ["/api/ping"], 60)
 
 
+def test_probes_that_succeed_are_in_neither_log_and_those_that_fail_are(proxied: Service, proxy: Server) -> None:
+    probes = ("/health", "/auth/health", "/health/live", "/health/ready", "/health/ready/")
+    made = {path: one(proxy.port, request(f"GET {path}")).headers["X-Request-ID"] for path in probes}
+    refused = one(proxy.port, request("POST /health/live", body=b"{}")).headers["X-Request-ID"]
+    wait_until(lambda: refused in {line["request_id"] for line in accesses(proxy)}, 60)
+    assert len(logged(proxied, request_id=refused)) == 1
+    assert not {line["request_id"] for line in accesses(proxy)} & set(made.values())
+    assert not any(logged(proxied, request_id=request_id) for request_id in made.values())
+
+
 def test_a_failure_tells_the_request_id_of_nginx(client: httpx.Client) -> None:
     reply = client.get("/auth/me")
     assert reply.headers.get_list("X-Request-ID") == [reply.json()["request_id"]]

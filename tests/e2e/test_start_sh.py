@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.config import load
 from tests.e2e import compose
 from tests.e2e.compose import OVERLAYS, ROOT
 from tests.servers.process import free_port
@@ -106,6 +107,24 @@ def test_the_stack_is_brought_up_and_its_addresses_are_said(machine: Machine) ->
     assert "Grafana" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("published", "url"),
+    [
+        ("80", "http://localhost"),
+        ("8080", "http://localhost:8080"),
+        ("127.0.0.1:8080", "http://localhost:8080"),
+        ("'[::1]:80'", "http://localhost"),
+    ],
+)
+def test_where_no_address_is_set_it_is_said_as_the_service_guesses_it(
+    machine: Machine, published: str, url: str
+) -> None:
+    guessed = f" PUBLIC_URL: ''\n      PUBLISHED_PORT: {published}"
+    machine.put("config", CONFIG.replace(" PUBLIC_URL: https://auth.example.com", guessed))
+    assert f"  API         {url}\n" in machine.start().stdout
+    assert load({"FLASK_ENV": "testing", "PUBLISHED_PORT": published.strip("'")}, None).server.public_url == url
+
+
 def test_overlays_are_added_in_their_order(machine: Machine) -> None:
     machine.put("config", CONFIG + GRAFANA)
     done = machine.start("postgres", "full")
@@ -174,7 +193,7 @@ def test_what_does_not_become_well_ends_it_with_a_line(machine: Machine, state: 
     machine.put("states", f"{WELL},{state}")
     done = machine.start(seconds=0)
     assert done.returncode == 1
-    assert "Not all became well within 0 seconds. What they say: docker compose logs\n" in done.stderr
+    assert "Not all became well within 0 seconds. Read first: docker compose logs --tail=50 secrets app;" in done.stderr
     assert "Latchkey runs" not in done.stdout
 
 
@@ -182,6 +201,7 @@ def test_a_stack_that_does_not_come_up_ends_it(machine: Machine) -> None:
     machine.put("up", "17")
     done = machine.start()
     assert done.returncode == 17
+    assert "The stack did not come up. Read first: docker compose logs --tail=50 secrets app;" in done.stderr
     assert "Latchkey runs" not in done.stdout
 
 
@@ -208,6 +228,7 @@ def test_both_scripts_ask_the_same_of_docker() -> None:
     windows, unix = content.decode("ascii"), (ROOT / "start.sh").read_text()
     for asked in (
         "up --build --detach --remove-orphans", "config", "port prometheus 9090", "exec grafana cat",
+        "logs --tail=50 secrets app", "PUBLISHED_PORT",
         "exec app flask users create --role admin --email admin@example.com", "docker-compose.override.yaml",
     ):  # fmt: skip
         assert asked in windows, asked

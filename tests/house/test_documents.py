@@ -174,3 +174,11 @@ def _defined(node: ast.stmt) -> set[str]:
         case ast.AnnAssign(target=ast.Name(id=name)):
             return {name}
     return set()
+
+
+@each_document
+def test_an_administrator_is_made_with_a_name_and_without_a_password_on_the_command_line(document: str) -> None:
+    for command in re.findall(r"flask users create[^`\n]*", TEXTS[document].replace("\\\n", " ")):
+        if "--role" in command:
+            assert re.search(r"--(email|username)\b", command), command
+        assert not re.search(r"--password\b(?!-stdin)", command), command

@@ -36,6 +36,7 @@ VARIANTS: dict[str, list[str]] = {
     "production": ["overlays/production"],
     "sql": ["overlays/production", "components/sql"],
     "rotation": ["overlays/production", "components/rotation"],
+    "monitoring": ["overlays/production", "components/monitoring"],
     "sql and rotation": ["overlays/production", "components/sql", "components/rotation"],
 }
 """What can be built: a base or an overlay, with the components that are added to it."""
@@ -111,7 +112,8 @@ def environment(manifests: list[dict[str, Any]]) -> dict[str, str]:
 def test_every_manifest_is_valid(manifests: list[dict[str, Any]], version: str) -> None:
     assert len(manifests) >= 9
     for manifest in manifests:
-        kubernetes_validate.validate(manifest, version, strict=True)
+        if manifest["kind"] != "PodMonitor":  # of the Prometheus Operator: no part of Kubernetes
+            kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_the_schemas_refuse_what_is_wrong(production: list[dict[str, Any]]) -> None:
@@ -158,8 +160,25 @@ def test_every_port_and_target_exists(manifests: list[dict[str, Any]]) -> None:
     assert scaled == {key: deployment[key] for key in ("apiVersion", "kind")} | {"name": deployment["metadata"]["name"]}
     for rule in only(manifests, "NetworkPolicy", "latchkey")["spec"]["ingress"]:
         assert [port["port"] for port in rule["ports"]] == ["http"]
-    annotations = only(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == str(ports["http"])
+
+
+@every_variant
+def test_prometheus_finds_the_pods_in_one_way(manifests: list[dict[str, Any]], variant: str) -> None:
+    template = only(manifests, "Deployment")["spec"]["template"]["metadata"]
+    (port,) = container(manifests)["ports"]
+    if variant != "monitoring":
+        assert template["annotations"] == {
+            "prometheus.io/scrape": "true", "prometheus.io/port": str(port["containerPort"]),
+            "prometheus.io/path": "/metrics",
+        }  # fmt: skip
+        return
+    assert not template.get("annotations")
+    monitor = only(manifests, "PodMonitor")
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= template["labels"].items()
+    assert template["labels"][monitor["spec"]["jobLabel"]] == "latchkey"  # the job that the rules go by
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
 
 
 def test_the_probes_ask_what_is_there_under_any_host(production: list[dict[str, Any]], served: Flask) -> None:
@@ -278,7 +297,11 @@ def test_nothing_goes_in_or_out_that_is_not_named(manifests: list[dict[str, Any]
         peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
         for rule in named["ingress"]
         for peer in rule["from"]
-    ] == ["ingress-nginx", "monitoring"]
+    ] == ["traefik", "monitoring"]
+    assert only(manifests, "Ingress")["spec"]["ingressClassName"] == "traefik"
+    names = named["egress"][0]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in names["to"]  # NodeLocal DNSCache
     assert all(rule["ports"] for rule in (*named["ingress"], *named["egress"]))
 
 

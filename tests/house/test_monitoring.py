@@ -126,16 +126,31 @@ def test_a_time_that_is_alerted_of_is_one_that_the_buckets_tell_apart() -> None:
 
 def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
     (source,) = monitoring.read(PROVISIONING / "datasources/prometheus.yml")["datasources"]
-    (variable,) = DASHBOARD["templating"]["list"]
+    data_source, variable = DASHBOARD["templating"]["list"]
     asking = [variable, *(panel for panel in panels() if panel["type"] != "row")]
     asking += [target for panel in panels() for target in panel.get("targets", [])]
     assert {json.dumps(one["datasource"]) for one in asking} == {
-        json.dumps({"type": source["type"], "uid": source["uid"]})
+        json.dumps({"type": source["type"], "uid": f"${{{data_source['name']}}}"})
     }
+    assert (data_source["query"], data_source["current"]["value"]) == (source["type"], source["uid"])
     (provider,) = monitoring.read(PROVISIONING / "dashboards/latchkey.yml")["providers"]
     compose = monitoring.read(ROOT / "deploy/compose/monitoring.yaml")["services"]
     assert f"./monitoring/grafana/dashboards:{provider['options']['path']}:ro" in compose["grafana"]["volumes"]
     assert source["url"].removeprefix("http://").partition(":")[0] in compose
+
+
+def test_who_imports_the_dashboard_is_asked_for_the_data_source() -> None:
+    (asked,) = DASHBOARD["__inputs"]
+    assert (asked["name"], asked["type"], asked["pluginId"]) == ("DS_PROMETHEUS", "datasource", "prometheus")
+
+
+def test_quantiles_are_called_what_the_field_calls_them() -> None:
+    for panel in panels():
+        for target in panel.get("targets", []):
+            for quantile in re.findall(r"histogram_quantile\(0\.(\d+)|:p(\d\d)_5m", target["expr"]):
+                name = f"p{''.join(quantile).ljust(2, '0')}"
+                assert name in f"{panel['title']} {target['legendFormat']}", panel["title"]
+            assert "of 100" not in json.dumps(panel)
 
 
 def test_prometheus_asks_services_that_the_stack_has() -> None:
@@ -169,7 +184,7 @@ def test_a_panel_says_what_it_shows_and_in_what(panel: dict[str, Any]) -> None:
 
 
 def test_the_dashboard_asks_by_no_variable_that_it_has_not() -> None:
-    (variable,) = DASHBOARD["templating"]["list"]
+    variable = DASHBOARD["templating"]["list"][-1]
     used = {name for expression in queries().values() for name in re.findall(r"\$(\w+)", expression)}
     assert used == {variable["name"], "__rate_interval"}
 

@@ -68,7 +68,7 @@ def test_a_service_says_nothing_that_swarm_passes_over(stack: dict[str, Any], na
 
 @each_service
 def test_every_image_is_pinned_and_ours_are_of_this_version(stack: dict[str, Any], name: str) -> None:
-    repository, _, tag = stack["services"][name]["image"].rpartition(":")
+    repository, _, tag = stack["services"][name]["image"].partition("@sha256:")[0].rpartition(":")
     assert re.fullmatch(r"\d[\w.-]*", tag)
     if "REGISTRY" in repository:
         assert tag == __version__

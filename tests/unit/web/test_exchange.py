@@ -7,11 +7,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import request
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app import config
+from app.errors import Unavailable
 from app.views.health import Ping
 from app.web.endpoint import Call, endpoint
 from app.web.exchange import Exchange, beginner
@@ -285,6 +287,25 @@ def test_https_is_demanded_for_the_future_where_it_is_served(
     url: str, value: str | None, serve: Callable[..., Any]
 ) -> None:
     assert serve(PUBLIC_URL=url).get("/ping").headers.get("Strict-Transport-Security") == value
+
+
+@endpoint("GET /health/ready", access=public, returns=Ping, raises=(Unavailable,))
+def ready(_call: Call) -> Ping:
+    """Answer, or fail."""
+    if request.args:
+        raise Unavailable
+    return Ping()
+
+
+def test_a_probe_is_logged_when_it_fails_and_for_who_debugs_only_when_it_succeeds(instance: Instance) -> None:
+    client = serving(ready, ping, wired=instance.wired).test_client()
+    with capture_logs() as logged:
+        client.get("/health/ready")
+        client.get("/health/ready?fail=1")
+        client.post("/health/ready")
+        client.get("/ping")
+    lines = [(line["log_level"], line["status"]) for line in logged if line["event"] == "request"]
+    assert lines == [("debug", 200), ("info", 503), ("info", 405), ("info", 200)]
 
 
 def test_a_request_is_one_event_in_the_log_that_holds_nothing_that_was_sent(serve: Callable[..., Any]) -> None:
