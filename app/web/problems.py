@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +18,7 @@ from app.errors import (
     MissingToken,
     NotFound,
     PayloadTooLarge,
+    Unavailable,
     UnsupportedMediaType,
 )
 from app.views.errors import Problem, ProblemDetails
@@ -36,6 +38,8 @@ _BY_STATUS: dict[int, type[Failure]] = {
 _ON_PAGES = ("text/html", "application/json", _PROBLEM_JSON)
 """The first is what is given there to who does not say."""
 _RETRY_AFTER = 1
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the system says when it can open nothing more."""
 """Seconds, where the failure does not say."""
 _log = structlog.get_logger("latchkey.failure")
 
@@ -68,6 +72,10 @@ def install(app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset
 
     @app.errorhandler(Exception)
     def of_fault(error: Exception) -> Response:
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            unavailable = Unavailable(retry_after=1)
+            unavailable.__cause__ = error
+            return of_failure(unavailable)
         _log.error(
             "fault", request_id=exchange.current().request_id, exc_info=(type(error), error, error.__traceback__)
         )
