@@ -24,6 +24,7 @@ if settings.monitoring.metrics_allow:
 
 bind = settings.server.bind
 workers = settings.server.web_concurrency
+Worker.longest_body = settings.server.max_body_bytes
 worker_class = Worker
 # More threads than logins that are admitted: a storm of them cannot starve the requests that carry a token.
 threads = settings.passwords.hash_threads + settings.passwords.hash_queue + 32

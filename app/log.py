@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
 import sys
 import traceback
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from pydantic_core import to_json
@@ -36,7 +38,8 @@ def configure(settings: Settings) -> None:
     Raises OSError if LOG_FILE cannot be opened.
     """
     level = logging.getLevelNamesMapping()[settings.logging.level.upper()]
-    stream = _open(settings.logging.file)
+    file = settings.logging.file
+    stream: Any = _LossyStream(sys.stderr) if file is None else _LossyFile(file)
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -142,6 +145,59 @@ def _to_json(event: object, **_: object) -> str:
     return json.dumps(event, default=repr)  # some characters beyond ASCII break lines or command terminals
 
 
-def _open(file: Path | None) -> TextIO:
-    """The stream to log to; a file is opened to append, a line at a time, so that several workers can share it."""
-    return sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
+class _LossyFile(io.TextIOBase):
+    """A file to log to: a line that cannot be written is lost, and nothing else.
+
+    Each line is one write at the end of the file, so that several workers can share it.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        self._cut = b""
+        self._losing = False
+
+    def write(self, text: str, /) -> int:
+        line = self._cut + text.encode("utf-8", "backslashreplace")
+        try:
+            whole = os.write(self._descriptor, line) == len(line)
+        except OSError as error:
+            self._report(error.strerror or "")
+        else:
+            self._cut, self._losing = b"" if whole else b"\n", False
+        return len(text)
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        super().close()
+
+    def _report(self, reason: str) -> None:
+        """Say once on standard error that lines are being lost."""
+        if not self._losing:
+            self._losing = True
+            _LossyStream(sys.stderr).write(f"LOG_FILE cannot be written ({reason}): its lines are lost\n")
+
+
+class _LossyStream(io.TextIOBase):
+    """Standard error, if there is one: a line that cannot be written, to a reader who is gone, is lost as well."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> int:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):  # ValueError: it is closed
+                self._stream.write(text)
+                self._stream.flush()
+        return len(text)
+
+    def isatty(self) -> bool:
+        return self._stream is not None and not self._stream.closed and self._stream.isatty()
+
+
+_MODE = 0o640
+"""Of a new file, less what the umask takes: addresses and identifiers of users stand in it."""

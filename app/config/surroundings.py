@@ -183,7 +183,11 @@ class Logging(Section):
         default_text="json; console in development",
     )
     file: Path | None = setting(
-        "LOG_FILE", None, "The file to log to.", example="latchkey.log", default_text="standard error"
+        "LOG_FILE",
+        None,
+        "The file to log to. A new one gets the mode 0640; what cannot be written to it is lost.",
+        example="latchkey.log",
+        default_text="standard error",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +19,7 @@ from app.errors import (
     MissingToken,
     NotFound,
     PayloadTooLarge,
+    Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
     cause_of,
@@ -43,6 +45,8 @@ _ELSEWHERE = ("application/json", _PROBLEM_JSON, "text/html")
 _SAMPLE_FIELD = FieldError("password", "too_short", "A password has at least 10 characters.")
 _SAMPLE_REQUEST = "9fd6eeefdda32312630d860928468d20"
 _RETRY_AFTER = 1
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the system says when it can open nothing more."""
 """Seconds, where the failure does not say."""
 _log = structlog.get_logger("latchkey.failure")
 
@@ -80,6 +84,10 @@ def install(
 
     @app.errorhandler(Exception)
     def of_fault(error: Exception) -> Response:
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            unavailable = Unavailable(retry_after=1)
+            unavailable.__cause__ = error
+            return of_failure(unavailable)
         _log.error(
             "fault", request_id=exchange.current().request_id, exc_info=(type(error), error, error.__traceback__)
         )

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import selectors
 import socket
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.glogging import Logger
-from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from app.web import reply  # noqa: F401 - how gunicorn replies from now on
+from app.web.incoming import Incoming, Received
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from gunicorn.config import Config
@@ -22,15 +28,55 @@ if TYPE_CHECKING:
 
 _ACCEPT = ctypes.PyDLL(None).accept
 """accept(2), called without letting go of the interpreter's lock."""
+REQUEST_SECONDS = 10.0
+"""How long a whole request, head and body, may take from its first byte to its last."""
+_SEND_SECONDS = 10.0
+"""How long a client may take to receive what it asked for."""
+_LINGER_SECONDS = 2.0
+"""How long a connection is kept open behind its last reply: to close it on what is still coming in would lose that."""
 _REFUSED_BYTES = 1024 * 1024 + 1
 """What is read of a body behind the reply that refuses it: more than nginx lets through (nginx/nginx.conf)."""
+_PAUSE_SECONDS = 1.0
+"""How long no connection is taken when there is no file descriptor left for one."""
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_AT_ONCE = 65536
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+    """A connection; `incoming` is the request that it is sending, `timeout` when it is given up."""
+
+    incoming: Incoming
+    lingers = 0
+    """Bytes that may still come in behind the last reply, to be thrown away; 0 before it."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's worker with threads, mended where it loses requests or waits for clients (gunicorn 27.0)."""
+    """gunicorn's worker with threads, mended where it loses requests or waits for clients (gunicorn 27.0).
+
+    Its main thread receives the requests, up to `longest_body` bytes of a body: a thread takes up one that is there as
+    a whole, so that no client holds a thread by sending slowly.
+    """
+
+    longest_body = 64 * 1024
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.pending_conns: dict[_Connection, None] = {}
+        """The connections that no thread has: idle, sending a request, or about to be closed."""
+        self._sweeps_at = self._accepts_at = 0.0
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        super().run()
+        for conn in self.pending_conns:
+            conn.close()
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
         """Take connections or not; a worker that stops leaves none behind that the kernel has taken already."""
+        if enabled and time.monotonic() < self._accepts_at:
+            return
         super().set_accept_enabled(enabled)
         if enabled or self.alive:  # a worker that is told to stop while it boots enables first, too
             return
@@ -38,43 +84,146 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         # is closed, the kernel refuses new ones and clients go elsewhere.
         for listener in self.sockets:
             while self.nr_conns < self.worker_connections and (taken := _take(listener)):
-                self.nr_conns += 1
-                self.enqueue_req(TConn(self.cfg, taken, taken.getpeername(), listener.getsockname()))
+                self._begin(taken, taken.getpeername(), listener)
             listener.close()
         # Without this, a connection that has not sent anything holds the stop until the graceful time-out.
         deadline = time.monotonic() + STOP_KEEPALIVE_LINGER
         for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
+            if not conn.incoming.bytes:
+                conn.timeout = min(conn.timeout, deadline)
 
-    def handle(self, conn: TConn) -> object:
-        """Answer a request; true if the connection stays open."""
-        kept: object = super().handle(conn)
-        if not kept:
-            # Here and not in the main thread, which would take nothing else for as long as the client does not close
-            # its side (up to 2 s).
-            conn.close(graceful=True)
-        return kept
-
-    def _keepalive_after(self, conn: TConn, keepalive: object) -> bool:
-        """Whether the connection can take another request, once the body that nobody read is out of the way.
-
-        gunicorn reads 64 KiB of it and closes the connection: a proxy that is still sending, or that sends the next
-        request, answers its client 502.
-        """
-        if not keepalive:
-            return False
-        deadline = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection; none for a while if there is no file descriptor left for it."""
         try:
-            return bool(conn.parser.finish_body(deadline=deadline, max_bytes=_REFUSED_BYTES))
+            taken, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTORS and self._accepting:
+                self.log.warning("No connection can be taken: %s", error.strerror)
+                self._accepts_at = time.monotonic() + _PAUSE_SECONDS
+                self.set_accept_enabled(False)
+            return
+        self._begin(taken, client, listener)
+
+    def murder_pending(self) -> None:
+        """Give up the connections that took too long, once a second."""
+        now = time.monotonic()
+        if now < self._sweeps_at:
+            return
+        self._sweeps_at = now + min(1.0, STOP_KEEPALIVE_LINGER)
+        for conn in [conn for conn in self.pending_conns if conn.timeout <= now]:
+            if conn.incoming.bytes and not conn.lingers:
+                with suppress(OSError):
+                    conn.sock.send(_TOO_SLOW)
+            self._drop(conn)
+
+    def handle(self, conn: _Connection) -> object:
+        """Answer a request; true if the connection stays open."""
+        conn.init()
+        if not isinstance(conn.parser.unreader, Received):
+            conn.parser.unreader = Received()
+        conn.parser.unreader.take_up(conn.incoming)
+        conn.data_ready = True
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: _Connection) -> object:  # noqa: ANN401 - gunicorn has no types
+        """Answer a request whose head was read; true if the connection stays open."""
+        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it whatever has come
+        if not conn.incoming.whole or len(self.pending_conns) >= self.max_keepalived:
+            req.force_close()
+        conn.sock.settimeout(_SEND_SECONDS)
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
+        """Whether the connection can take another request, once the body that nobody read is out of the way."""
+        try:
+            return bool(keepalive and conn.parser.finish_body())
         except ParseException:
             return False  # gunicorn would send a second answer to the same request
 
-    def finish_request(self, conn: TConn, fs: Future[object]) -> None:
+    def finish_request(self, conn: _Connection, fs: Future[object]) -> None:
         """Go on with a connection behind `handle`."""
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
+        elif fs.cancelled() or not fs.result():
+            self._linger(conn)
         else:
-            super().finish_request(conn, fs)
+            self._receive(conn, conn.parser.unreader.take_buffered())
+
+    def _begin(self, taken: socket.socket, client: object, listener: socket.socket) -> None:
+        self.nr_conns += 1
+        self._receive(_Connection(self.cfg, taken, client, listener.getsockname()))
+
+    def _receive(self, conn: _Connection, rest: bytes = b"") -> None:
+        """Wait for the next request, of which `rest` is there."""
+        conn.incoming, conn.lingers = Incoming(self.longest_body), 0
+        if rest and conn.incoming.feed(rest):
+            self.enqueue_req(conn)
+            return
+        if rest:
+            seconds = REQUEST_SECONDS
+        else:
+            seconds = self.cfg.keepalive if self.alive else min(self.cfg.keepalive, STOP_KEEPALIVE_LINGER)
+        self._watch(conn, seconds, self._on_readable)
+
+    def _on_readable(self, conn: _Connection, _: object) -> None:
+        try:
+            part = conn.sock.recv(_AT_ONCE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(conn)
+            return
+        incoming = conn.incoming
+        if not part and not incoming.bytes:
+            self._drop(conn)
+            return
+        if not incoming.bytes:
+            conn.timeout = time.monotonic() + REQUEST_SECONDS
+        incoming.ended = not part
+        if not part or incoming.feed(part):
+            self._unwatch(conn)
+            self.enqueue_req(conn)
+        elif incoming.asks_whether_to_go_on:
+            with suppress(OSError):
+                conn.sock.send(_CONTINUE)
+
+    def _linger(self, conn: _Connection) -> None:
+        """Close a connection behind its last reply, without a thread that waits for the client to close its side."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        conn.lingers = _REFUSED_BYTES
+        self._watch(conn, _LINGER_SECONDS, self._on_lingering)
+
+    def _on_lingering(self, conn: _Connection, _: object) -> None:
+        try:
+            conn.lingers -= len(part := conn.sock.recv(_AT_ONCE))
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        if not part or conn.lingers <= 0:
+            self._drop(conn)
+
+    def _watch(self, conn: _Connection, seconds: float, on_readable: Callable[[_Connection, object], None]) -> None:
+        conn.sock.settimeout(0)
+        conn.timeout = time.monotonic() + seconds
+        self.pending_conns[conn] = None
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(on_readable, conn))
+
+    def _unwatch(self, conn: _Connection) -> None:
+        del self.pending_conns[conn]
+        self.poller.unregister(conn.sock)
+
+    def _drop(self, conn: _Connection) -> None:
+        self._unwatch(conn)
+        self._close(conn)
+
+    def _close(self, conn: _Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
 
 def _take(listener: socket.socket) -> socket.socket | None:
@@ -90,49 +239,6 @@ def _take(listener: socket.socket) -> socket.socket | None:
             return taken
         taken.close()
     return None
-
-
-class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's reply, with the headers in the same write as the first of the body.
-
-    A worker that is killed between the two would leave a proxy with half a reply: too late to ask another instance.
-    """
-
-    sock: Any
-    _held = b""
-
-    def sendall(self, written: bytes) -> None:
-        """Keep what gunicorn writes as headers."""
-        self._held = written
-
-    def send_headers(self) -> None:
-        """Make the headers, to be sent with what follows."""
-        connection, self.sock = self.sock, self
-        try:
-            super().send_headers()
-        finally:
-            self.sock = connection
-
-    def can_sendfile(self) -> bool:
-        """Never: the headers would come behind the file."""
-        return False
-
-    def close(self) -> None:
-        """Send what is left."""
-        self.send_headers()
-        self._send(b"")
-        super().close()
-
-    def _emit_body(self, part: bytes) -> None:
-        self._send(b"%X\r\n%b\r\n" % (len(part), part) if self.chunked else part)
-
-    def _send(self, part: bytes) -> None:
-        held, self._held = self._held, b""
-        if held or part:
-            self.sock.sendall(held + part)
-
-
-wsgi.Response = Reply  # what gunicorn makes of each request; its workers cannot be told of another
 
 
 class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types

@@ -1,12 +1,15 @@
 """What breaks while the service runs: workers, stores, too many logins; and several instances on one store."""
 
 import os
+import resource
 import signal
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +20,7 @@ from sqlalchemy import NullPool, create_engine, update
 from app.models.sql.schema import USERS
 from tests.e2e.clients import PATIENCE, bearer, clients, log_in, me, register, registering
 from tests.e2e.conftest import setting_of
-from tests.e2e.settings import PASSWORD, in_testing
+from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.mongo import MongoServer
 from tests.servers.process import wait_until
 from tests.servers.service import Service, service
@@ -178,3 +181,38 @@ def change_user(store: dict[str, str], username: str, changes: Mapping[str, obje
         engine = create_engine(store["DATABASE_URL"], poolclass=NullPool)
         with engine.begin() as connection:
             connection.execute(update(USERS).where(USERS.c.username == username).values(changes))
+
+
+def test_a_log_that_cannot_be_written_cuts_no_reply(tmp_path: Path) -> None:
+    with (
+        service(in_testing(**on_sqlite(tmp_path), LOG_FILE="/dev/full")) as server,
+        httpx.Client(base_url=server.base_url, timeout=PATIENCE) as client,
+    ):
+        made = client.post("/auth/register", json={"username": "ann", "password": PASSWORD})
+        assert made.status_code == 201
+        for path, status in (("/health", 200), ("/health/live", 200), ("/nowhere", 404), ("/auth/me", 401)):
+            assert client.get(path).status_code == status
+
+
+def test_without_file_descriptors_the_service_waits_for_some_and_nothing_dies(tmp_path: Path) -> None:
+    with (
+        service(in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1")) as server,
+        httpx.Client(base_url=server.base_url, timeout=PATIENCE) as there,
+    ):
+        made = there.post("/auth/register", json={"username": "ann", "password": PASSWORD})
+        token = bearer(made.json()["data"]["access_token"])
+        [pid] = server.worker_pids()
+        descriptors = Path(f"/proc/{pid}/fd")
+        most = len(list(descriptors.iterdir())) + 8
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
+        others = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(20)]
+        wait_until(lambda: "No connection can be taken" in server.log(), 30)
+        assert there.get("/auth/me", headers=token).status_code in {200, 503}
+        for other in others:
+            other.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+        with httpx.Client(base_url=server.base_url, timeout=PATIENCE) as later:
+            assert later.get("/auth/me", headers=token).status_code == 200
+        assert server.worker_pids() == [pid]

@@ -1,9 +1,13 @@
 """What hostile and broken bodies get, from gunicorn without nginx in front."""
 
+import json
+import socket
+from contextlib import ExitStack, closing
+
 import pytest
 
-from tests.e2e.raw import one, request
-from tests.e2e.settings import in_production
+from tests.e2e.raw import PATIENCE, one, request
+from tests.e2e.settings import PASSWORD, in_production
 from tests.servers.service import service
 
 pytestmark = pytest.mark.timeout(90)
@@ -16,6 +20,28 @@ def test_a_body_of_ten_megabytes_is_refused_unread(port: int) -> None:
     reply = one(port, request("POST /auth/login", body=b"x" * TEN_MEGABYTES))
 
     assert (reply.status, reply.json()["code"]) == (413, "payload_too_large")
+
+
+def test_requests_that_stay_unfinished_take_no_thread_from_the_others(port: int) -> None:
+    with ExitStack() as stack:
+        for number in range(200):  # more than there are threads
+            client = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)))
+            client.sendall(request("POST /auth/login", body=b"{}")[: -1 - number % 100])
+        assert one(port, request("GET /health")).status == 200
+
+
+def test_a_token_that_ends_while_a_body_is_on_its_way_opens_nothing(port: int) -> None:
+    account = {"username": "late", "password": PASSWORD}
+    token = one(port, request("POST /auth/register", body=json.dumps(account).encode())).json()["data"]["access_token"]
+    bearer = f"Authorization: Bearer {token}"
+    late = request("POST /auth/logout", bearer, body=b'{"scope": "others"}')
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as client:
+        client.sendall(late[:-1])
+        assert one(port, request("POST /auth/logout", bearer, body=b'{"scope": "all"}')).status == 200
+        client.sendall(late[-1:])
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"session_ended" in answer
 
 
 @pytest.mark.parametrize("chunk", [1000, 65536, TEN_MEGABYTES])

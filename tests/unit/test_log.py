@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import resource
+import signal
 import sys
+from contextlib import suppress
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -201,3 +206,65 @@ def test_less_severe_events_than_the_setting_are_left_out_and_the_debug_lines_of
 def test_a_file_that_cannot_be_opened_is_an_error(configure: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file or directory"):
         configure(LOG_FILE=str(tmp_path / "missing" / "latchkey.log"))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o640), (0o022, 0o640), (0o077, 0o600)])
+def test_a_new_file_is_not_for_everybody_whatever_the_umask(
+    umask: int, mode: int, configure: Callable[..., Path]
+) -> None:
+    before = os.umask(umask)
+    try:
+        file = configure()
+    finally:
+        os.umask(before)
+
+    assert S_IMODE(file.stat().st_mode) == mode
+
+
+def test_a_line_that_cannot_be_written_to_the_file_is_lost_and_nothing_else(
+    configure: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(LOG_FILE="/dev/full")
+
+    for _ in range(3):
+        structlog.get_logger("a").info("an event")
+        logging.getLogger("a.library").warning("another")
+
+    assert capsys.readouterr().err == "LOG_FILE cannot be written (No space left on device): its lines are lost\n"
+
+
+def test_behind_a_line_that_was_cut_the_next_one_begins_anew(configure: Callable[..., Path]) -> None:
+    file = configure()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+        structlog.get_logger("a").info("cut")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    structlog.get_logger("a").info("whole")
+
+    cut, whole = file.read_text().splitlines()
+    assert len(cut) == 20
+    assert json.loads(whole)["event"] == "whole"
+
+
+@pytest.mark.parametrize("gone", ["closed", "broken pipe", "none"])
+def test_without_a_reader_of_standard_error_lines_are_lost_and_nothing_else(
+    gone: str, configure: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "w", buffering=1)
+    if gone == "closed":
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", None if gone == "none" else stream)
+    configure(LOG_FILE="")
+
+    for _ in range(3):
+        structlog.get_logger("a").info("an event")
+        logging.getLogger("a.library").warning("another")
+
+    with suppress(OSError):  # of what waits in its buffer
+        stream.close()

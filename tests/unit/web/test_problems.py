@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -179,6 +181,17 @@ def test_a_fault_is_told_to_the_log_and_not_to_the_client(fault: Exception) -> N
     event: Any = next(event for event in logged if event["event"] == "fault")
     assert event["exc_info"][1] is fault
     assert event["request_id"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_without_file_descriptors_the_service_is_unavailable_and_not_at_fault(number: int) -> None:
+    with capture_logs() as logged:
+        response = reply(raising(OSError(number, os.strerror(number))))
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert [event["detail"] for event in logged if event["event"] == "unavailable"] == [
+        f"[Errno {number}] {os.strerror(number)}"
+    ]
 
 
 def test_the_cause_of_a_failure_of_ours_is_logged_and_not_told() -> None:

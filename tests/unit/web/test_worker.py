@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
 from contextlib import closing
 from threading import Event, Thread
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +16,7 @@ from gunicorn.config import Config
 from gunicorn.workers import gthread
 
 from app.web import worker as worker_module
-from app.web.worker import GunicornLog, Reply, Worker
+from app.web.worker import GunicornLog, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def booting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A worker that is ready to run."""
     for module in (gthread, worker_module):
         monkeypatch.setattr(module, "STOP_KEEPALIVE_LINGER", BRIEF)
-    monkeypatch.setattr(gthread, "DEFAULT_WORKER_DATA_TIMEOUT", BRIEF)
+    monkeypatch.setattr(worker_module, "_LINGER_SECONDS", BRIEF)
     served = Served()
     yield served
     served.let_go.set()
@@ -117,8 +117,8 @@ def test_a_request_that_says_close_gets_its_answer_and_then_the_end(served: Serv
 @pytest.mark.parametrize(
     "body",
     [
-        b"Content-Length: 200000\r\n\r\n" + b"x" * 200_000,
-        b"Transfer-Encoding: chunked\r\n\r\n" + (b"4e20\r\n" + b"x" * 20_000 + b"\r\n") * 10 + b"0\r\n\r\n",
+        b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000,
+        b"Transfer-Encoding: chunked\r\n\r\n" + (b"4e20\r\n" + b"x" * 20_000 + b"\r\n") * 3 + b"0\r\n\r\n",
     ],
     ids=["announced", "chunked"],
 )
@@ -128,6 +128,143 @@ def test_a_body_that_nobody_read_is_out_of_the_way_of_the_next_request(body: byt
         assert b"Connection: keep-alive" in reply(connection)
         connection.sendall(GET)
         assert b"200 OK" in reply(connection)
+
+
+@pytest.mark.parametrize(
+    ("head", "part", "parts"),
+    [
+        (b"Content-Length: 200000\r\n\r\n", b"x" * 20_000, 10),
+        (b"Content-Length: 200000\r\nExpect: 100-continue\r\n\r\n", b"x" * 20_000, 10),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"4e20\r\n" + b"x" * 20_000 + b"\r\n", 10),
+        (b"Transfer-Encoding: chunked\r\n\r\nffffff\r\n", b"x" * 20_000, 10),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1;" + b"e" * 8000 + b"\r\nx\r\n", 100),
+    ],
+    ids=["announced", "expecting", "chunked", "one chunk", "little chunks"],
+)
+def test_a_body_over_the_limit_is_answered_before_its_end_and_its_rest_is_taken_all_the_same(
+    head: bytes, part: bytes, parts: int, served: Served
+) -> None:
+    with closing(served.connect()) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + head)
+        for _ in range(parts):
+            connection.sendall(part)
+        assert b"Connection: close" in reply(connection)
+        connection.sendall(part)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+
+
+SLOW = {
+    "nothing": b"",
+    "an empty line": b"\r\n",
+    "a head": GET[:-1],
+    "a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxx",
+    "chunks": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxxx\r\n0\r\n",
+    "a second request": GET + GET[:-1],
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_clients_that_send_slowly_hold_no_thread(sent: bytes, served: Served) -> None:
+    slow = [served.connect() for _ in range(12)]
+    for connection in slow:
+        connection.sendall(sent)
+    try:
+        for _ in range(2):
+            with closing(served.connect()) as connection:
+                connection.sendall(GET)
+                assert b"200 OK" in reply(connection)
+        end = gthread.time.monotonic() + LONG
+        while len(served.worker.pending_conns) < len(slow):
+            assert gthread.time.monotonic() < end
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_request_in_pieces_is_put_together(served: Served) -> None:
+    with closing(served.connect()) as connection:
+        for sent in (SLOW["a body"], SLOW["chunks"], GET, GET * 3):
+            for number in range(len(sent)):
+                connection.sendall(sent[number : number + 1])
+            connection.sendall({SLOW["a body"]: b"x", SLOW["chunks"]: b"\r\n"}.get(sent, b""))
+            for _ in range(sent.count(b"HTTP/1.1")):
+                assert b"Connection: keep-alive" in exactly(connection)
+
+
+def exactly(connection: socket.socket) -> bytes:
+    """One reply, and nothing of the next."""
+    content = b""
+    while not content.endswith(b"\r\n\r\nok"):
+        part = connection.recv(1)
+        assert part, content
+        content += part
+    return content
+
+
+@pytest.mark.parametrize("sent", [SLOW["a head"], SLOW["a body"], SLOW["chunks"]], ids=["head", "body", "chunks"])
+def test_a_request_that_does_not_come_to_its_end_in_time_gets_408_and_the_end(
+    sent: bytes, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "REQUEST_SECONDS", BRIEF)
+    with closing(served.connect()) as connection:
+        connection.sendall(sent)
+
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+        assert connection.recv(1) == b""
+    assert not served.begun.is_set()
+
+
+def test_a_client_that_asks_is_told_to_send_its_body(served: Served) -> None:
+    with closing(served.connect()) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert not served.begun.is_set()
+        connection.sendall(b"xxx")
+        assert reply(connection).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /" + b"x" * 40_000, b"414"),
+        (b"GET / HTTP/1.1\r\n" + b"X-Long: %b\r\n" % (b"x" * 4000) * 10, b"431"),
+        (b"GET / HTTP/1.1\nHost: x\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nxxxx", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
+    ],
+    ids=["line", "headers", "bare LF", "two lengths", "length and chunks"],
+)
+def test_what_gunicorn_refuses_is_refused_at_once(sent: bytes, status: bytes, served: Served) -> None:
+    with closing(served.connect()) as connection:
+        connection.sendall(sent)
+
+        assert connection.recv(4096).startswith(b"HTTP/1.1 " + status)
+
+
+def test_without_file_descriptors_connections_wait_and_nothing_dies(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_PAUSE_SECONDS", BRIEF)
+    paused = Event()
+    monkeypatch.setattr(served.worker.log, "warning", lambda *_: paused.set())
+    with closing(served.connect()) as there, closing(socket.socket()) as late:
+        there.sendall(GET)
+        reply(there)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with closing(socket.socket()) as lowest_free:
+            free = lowest_free.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            late.connect(served.listener.getsockname())
+            late.sendall(GET)
+            assert paused.wait(LONG)
+            there.sendall(GET)
+            assert b"200 OK" in reply(there)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        late.settimeout(LONG)
+        assert b"200 OK" in reply(late)
 
 
 @pytest.mark.parametrize("rest", [b"zz\r\n", b"4\r\nabcdXX", b"1;\x00\r\n"], ids=["size", "end", "extension"])
@@ -248,43 +385,3 @@ def test_what_a_client_sent_that_cannot_be_read_is_not_logged(
         log.warning(f"Invalid request from ip=192.0.2.1: {error}")  # noqa: G004 - as gunicorn does it
 
     assert [record.getMessage() for record in caplog.records] == ["Invalid request from ip=192.0.2.1: ValueError"]
-
-
-def writes_of(headers: list[tuple[str, str]], parts: list[bytes], method: str = "GET") -> list[bytes]:
-    """What a reply of these headers and parts of a body writes, write by write."""
-    writing, reading = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with closing(writing), closing(reading):
-        asked = SimpleNamespace(method=method, version=(1, 1), headers=[], should_close=lambda: False)
-        reply = Reply(asked, writing, Config())
-        reply.start_response("200 OK", headers)
-        for part in parts:
-            reply.write(part)
-        reply.close()
-        writing.shutdown(socket.SHUT_WR)
-        return list(iter(lambda: reading.recv(65536), b""))
-
-
-def test_a_reply_is_written_at_once_so_that_no_proxy_gets_half_of_it() -> None:
-    (written,) = writes_of([("Content-Length", "2")], [b"ok"])
-    assert written.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert written.endswith(b"\r\n\r\nok")
-
-
-def test_a_reply_of_several_parts_has_its_headers_with_the_first() -> None:
-    first, second = writes_of([("Content-Length", "4")], [b"ok", b"ok"])
-    assert first.endswith(b"\r\n\r\nok")
-    assert second == b"ok"
-
-
-@pytest.mark.parametrize(("method", "parts"), [("HEAD", [b"ok"]), ("GET", []), ("GET", [b""])])
-def test_a_reply_without_a_body_is_written(method: str, parts: list[bytes]) -> None:
-    (written,) = writes_of([("Content-Length", "0")], parts, method)
-    assert written.endswith(b"\r\n\r\n")
-
-
-def test_a_reply_without_a_length_is_written_in_chunks() -> None:
-    assert b"".join(writes_of([], [b"ok", b"!"])).endswith(b"\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n")
-
-
-def test_gunicorn_makes_its_replies_so() -> None:
-    assert gthread.wsgi.Response is Reply
