@@ -106,7 +106,10 @@ class WrongPassword(Failure):
     status = 403
     message = "The current password is wrong."
     meaning = "A change of this kind asks for the current password once more, and the one that was sent is not it."
-    remedy = "Send the current password. It counts as a failed login: after several failures you have to wait."
+    remedy = (
+        "Send the current password. Wrong ones are counted: after several you have to wait. A login, or a reset of the"
+        " password by mail, lets you try again."
+    )
 
 
 class EmailNotVerified(Failure):

@@ -42,6 +42,7 @@ class EmailChangeService:
         verified = self.credentials.confirm(user_id, password)
         if email_key(email) == email_key(verified.user.email or ""):
             raise ValidationFailed(fields=(FieldError("email", "unchanged", "This is your address already."),))
+        self.codes.replace_dead(email, "verify")
         taken = self._is_taken(email, user_id)
         if taken and not self.hide_accounts:
             raise EmailTaken
@@ -118,6 +119,7 @@ class EmailChangeService:
             offer = next((offer for offer in account.undo_offers if offer.id == found.code_id), None)
             if offer is None or offer.expires_at <= now:
                 raise InvalidCode
+            self.codes.replace_dead(offer.email, "reset")
             self.accounts.take_email(offer.email, by=account.user.id)
             cancelled[:] = [other for other in account.undo_offers if other.id >= offer.id]
             account = replace(

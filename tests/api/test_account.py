@@ -44,6 +44,18 @@ def test_a_wrong_current_password_changes_nothing_and_counts_as_a_failed_login(s
     assert service.login(ann.email).status_code == 200
 
 
+def test_failed_logins_keep_nobody_who_is_logged_in_from_changing_the_password(service: Service) -> None:
+    """Mallory closes both names at the login: Ann changes her password, which lets her log in again."""
+    ann = service.register()
+    for name in (ann.email, ann.username):
+        for _ in range(10):
+            service.login(name, "a wrong password")
+        assert outcome(service.login(name)) == (429, "too_many_requests")
+    assert change_password(service, ann).status_code == 200
+    for name in (ann.email, ann.username):
+        assert service.login(name, NEW).status_code == 200
+
+
 def test_a_new_password_must_not_be_an_own_name(service: Service) -> None:
     ann = service.register()
     for word in (ann.email, f"!!{ann.username}1234"):
