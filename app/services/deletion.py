@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from app.errors import Failure, LastAdmin, SessionEnded
+from app.errors import Failure, LastAdmin, SessionEnded, Unavailable
 from app.models.account import Account
 from app.services.accounts import in_new_epoch
 from app.services.credentials import refuse_if_changed
 from app.services.permissions import ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from app.models.account import UndoOffer
     from app.models.store import Store
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from app.services.devices import Device
 
 _AT_ONCE = 500
-"""Products a statement deletes, so that none takes longer than a store has to answer."""
+"""Rows a statement deletes or changes, so that none takes longer than a store has to answer."""
+_WITH_THE_REPLY = 8
+"""Such statements that the client waits for: the courier does the rest, however much it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,12 @@ class DeletionService:
             refuse_if_changed(account, since=verified)
             return self.accounts.with_warning(account, "account_deleted", device)
 
-        self.delete_if(user_id, confirmed, device, action="user.deleted")
+        self.delete_if(user_id, confirmed, action="user.deleted")
 
     def delete_if(
         self,
         user_id: str,
         check: Callable[[Account], Account],
-        device: Device,
         *,
         action: str,
         missing: type[Failure] = SessionEnded,
@@ -77,16 +79,28 @@ class DeletionService:
             self._give_back(user_id, roles)
             raise
         self.accounts.mail_waits.set()
-        self.accounts.audit.record(user_id, action, device)
+        self.accounts.audit.record_end(user_id, action)
         self.accounts.release(account, offers)
-        self.purge(user_id)
+        with suppress(Unavailable):  # the account is gone all the same, and the courier tries again
+            for _ in islice(self._purge(user_id), _WITH_THE_REPLY):
+                pass
 
     def purge(self, user_id: str) -> None:
-        """Delete what hangs on a deleted user, and take all but his identifier from his audit events; idempotent."""
-        self.store.sessions.end_all(user_id)
-        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+        """Delete what hangs on a deleted user, and take all but the identifier from their audit events; idempotent."""
+        for _ in self._purge(user_id):
             pass
-        self.store.events.anonymise(user_id)
+
+    def _purge(self, user_id: str) -> Iterator[None]:
+        """The same in pieces, one for each step."""
+        while self.store.sessions.end_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+            yield
+        yield
+        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+            yield
+        yield
+        behind: str | None = None
+        while behind := self.store.events.anonymise_some(user_id, after=behind, limit=_AT_ONCE):
+            yield
 
     def _step_down(
         self, user_id: str, check: Callable[[Account], Account], missing: type[Failure]

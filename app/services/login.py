@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
 from app.models.identifiers import email_key, username_key
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ class LoginService:
             raise AccountDisabled
         if self.wants_verification(user):
             raise EmailNotVerified
-        return self.sessions.open(credentials, device)
+        try:
+            return self.sessions.open(credentials, device)
+        except SessionEnded:  # deleted while the password was hashed
+            raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:
         """Whether this user has to verify his address before he can log in; who has none, has nothing to verify."""

@@ -109,4 +109,4 @@ class VerificationService:
                 raise InvalidCode
             return account
 
-        self.deletion.delete_if(found.owner_id, disowned, device, action="user.disowned", missing=InvalidCode)
+        self.deletion.delete_if(found.owner_id, disowned, action="user.disowned", missing=InvalidCode)

@@ -232,7 +232,7 @@ def test_calls_of_the_store_are_timed_by_operation(measured: Service) -> None:
         == 1
     )
     operations = {dict(labels)["operation"] for labels in labels_of(measured, "store_call_duration_seconds_count")}
-    assert {"users.add", "sessions.open", "events.add"} <= operations
+    assert {"users.add", "sessions.open", "events.record"} <= operations
 
 
 def test_a_store_that_is_down_is_counted_and_fails_no_scrape(clock: FakeClock) -> None:

@@ -94,7 +94,7 @@ def test_an_administrator_whose_deletion_is_refused_in_the_last_moment_stays_one
         return account
 
     with pytest.raises(WrongPassword):
-        service.wired.services.deletion.delete_if(ann.id, check, HERE, action="user.deleted")
+        service.wired.services.deletion.delete_if(ann.id, check, action="user.deleted")
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["roles"] == ["admin"]
 
 
