@@ -236,7 +236,10 @@ class TooManyRequests(Failure):
     status = 429
     message = "Too many attempts. Wait before you try again."
     meaning = "A limit was reached: too many requests, or too many failed logins of one account."
-    remedy = "Wait as many seconds as the `Retry-After` header says."
+    remedy = (
+        "Wait as many seconds as the `Retry-After` header says. If it was the password: a reset by mail opens the"
+        " account at once."
+    )
 
 
 class InternalError(Failure):
