@@ -112,7 +112,10 @@ class WrongPassword(Failure):
     status = 403
     message = "The current password is wrong."
     meaning = "A change of this kind asks for the current password once more, and the one that was sent is not it."
-    remedy = "Send the current password. It counts as a failed login: after several failures you have to wait."
+    remedy = (
+        "Send the current password. Wrong ones are counted: after several you have to wait. A login, or a reset of the"
+        " password by mail, lets you try again."
+    )
 
 
 class EmailNotVerified(Failure):
@@ -248,7 +251,10 @@ class TooManyRequests(Failure):
     status = 429
     message = "Too many attempts. Wait before you try again."
     meaning = "A limit was reached: too many requests, or too many failed logins of one account."
-    remedy = "Wait as many seconds as the `Retry-After` header says."
+    remedy = (
+        "Wait as many seconds as the `Retry-After` header says. If it was the password: a reset by mail opens the"
+        " account at once."
+    )
 
 
 class InternalError(Failure):

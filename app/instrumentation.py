@@ -18,8 +18,8 @@ Grant = Literal["register", "login", "refresh"]
 """What an access token was given for."""
 HashRefusal = Literal["queue_full", "deadline", "closed"]
 """Why a password was not hashed: no room, too long in the queue (or there when the pool was closed), or too late."""
-MailOutcome = Literal["sent", "failed", "refused", "given_up"]
-"""What came of one attempt to send a mail: `failed` is tried again."""
+MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
+"""What came of one attempt to send a mail: `failed` is tried again, `withheld` was one too many for its address."""
 
 
 class Observer:

@@ -42,14 +42,17 @@ from app.security.tokens import LEEWAY, AccessTokens
 from app.services import Services
 from app.services.accounts import Accounts
 from app.services.audit import Audit
+from app.services.counts import Counts
 from app.services.credentials import CredentialService
 from app.services.deletion import DeletionService
 from app.services.directory import DirectoryService
 from app.services.email_change import EmailChangeService
 from app.services.explain import ExplainService
+from app.services.guesses import Guesses
 from app.services.health import HealthService
 from app.services.keys import Keys
 from app.services.login import LoginService
+from app.services.mail_allowance import MailAllowance
 from app.services.mailed_codes import MailedCodes
 from app.services.mailroom import Mailroom
 from app.services.passwords import PasswordService
@@ -59,7 +62,7 @@ from app.services.purge import PurgeService
 from app.services.registration import RegistrationService
 from app.services.sample_products import SampleProductService
 from app.services.sessions import SessionLimits, SessionService
-from app.services.throttle import Throttle, delay_of_codes
+from app.services.throttle import PasswordThrottle
 from app.services.verification import VerificationService
 from app.services.visits import VisitService
 
@@ -186,12 +189,13 @@ def _services(
         limits=_session_limits(settings),
         observer=observer,
     )
-    throttle = Throttle(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
-    guesses = Throttle(store.login_failures, secrets, clock, of="code guesses", delay=delay_of_codes)
+    throttle = PasswordThrottle.over(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
+    guesses = Guesses(Counts(store.login_failures, secrets, "code guesses"), clock)
+    allowance = MailAllowance(Counts(store.login_failures, secrets, "mails"), clock)
     codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
     credentials = CredentialService(accounts, passwords, throttle, codes)
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, roles, hides_accounts=hides)
+    registration = RegistrationService(accounts, passwords, codes, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
     deletion = DeletionService(store, accounts, credentials)
     letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
@@ -200,13 +204,13 @@ def _services(
         registration=registration,
         login=LoginService(store.users, passwords, sessions, throttle, require_verified_email=verified),
         sessions=sessions,
-        verification=VerificationService(accounts, codes, email_change, registration, deletion),
+        verification=VerificationService(accounts, codes, allowance, email_change, registration, deletion),
         credentials=credentials,
         email_change=email_change,
         profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,
         audit=audit,
-        mailroom=Mailroom(store, accounts, codes, deletion, secrets, letters, mailer, observer),
+        mailroom=Mailroom(store, accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
         directory=DirectoryService(store.users, settings.accounts.user_directory),
         explain=ExplainService(tokens, store.sessions, clock),
         keys=keys,

@@ -18,7 +18,7 @@ from app.inputs.account import ChangeEmail, ChangePassword, DeleteMe, UpdateMe
 from app.inputs.pages import Page
 from app.services.profile import Changes
 from app.views.account import EventList, ExportDocument
-from app.views.base import Nothing
+from app.views.base import Nothing, Streamed
 from app.views.users import UserData
 from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated
@@ -76,13 +76,14 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     returns=ExportDocument,
     raises=(ReauthenticationRequired,),
 )
-def export(call: Call) -> ExportDocument:
+def export(call: Call) -> Streamed:
     """Everything the service holds about the user, as one JSON document.
 
     Needs a login within the last `REAUTH_SECONDS`.
     """
     call.services.sessions.require_fresh_login(call.caller)
-    return ExportDocument.of(call.services.profile.export(call.user.id, call.device), call.caller.session_id)
+    exported = call.services.profile.export(call.user.id, call.device)
+    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
 
 
 @endpoint(

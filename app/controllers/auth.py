@@ -8,6 +8,7 @@ from app.errors import (
     EmailTaken,
     InvalidCredentials,
     Overloaded,
+    SessionEnded,
     TooManyRequests,
     Unavailable,
     UsernameTaken,
@@ -36,7 +37,7 @@ _REGISTERED = "User registered successfully"
         Outcome(UserData, 201, _REGISTERED),
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
-    raises=(EmailTaken, UsernameTaken, Overloaded, Unavailable),
+    raises=(EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     """Make an account and log in to it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.errors import Forbidden, Unavailable
 from app.inputs.tokens import Explain
+from app.models.identifiers import ascii_email
 from app.services.permissions import permissions_of
 from app.views.tokens import ExplanationView
 from app.web.endpoint import Call, File, endpoint
@@ -38,8 +39,9 @@ def explain(call: Call, body: Explain) -> ExplanationView:
 def verify(call: Call) -> File:
     """Whether to let a request through: for nginx `auth_request`.
 
-    200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified) and `X-Auth-Roles`, else 401 or
-    403. The query may demand a `role` or a `permission`; what it does not know it refuses.
+    200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international domain in its
+    ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; what it does not
+    know it refuses.
     """
     user, query = call.user, call.query
     if not query.keys() <= {"role", "permission"}:
@@ -55,7 +57,7 @@ def verify(call: Call) -> File:
         {
             "X-Auth-User": user.id,
             "X-Auth-Username": user.username or "",
-            "X-Auth-Email": user.email or "" if user.email_verified else "",
+            "X-Auth-Email": ascii_email(user.email) if user.email and user.email_verified else "",
             "X-Auth-Roles": ",".join(user.roles),
         },
     )

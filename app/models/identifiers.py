@@ -39,6 +39,11 @@ def email_key(address: str) -> str | None:
     return ascii_email.lower() if ascii_email else None
 
 
+def ascii_email(address: str) -> str:
+    """The address with its domain in the ASCII form (RFC 5890), for what takes nothing else, such as HTTP headers."""
+    return parse_email(address).ascii_email or ""
+
+
 def comparable_email(text: str) -> str:
     """The `email_key` of an address; of a text that is none, the same trimmed and in lower case, which nobody has."""
     return email_key(text) or text.strip().lower()

@@ -48,7 +48,10 @@ class MailRequests(Protocol):
         """The request with this identifier, expired or not."""
 
     def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
-        """Up to `limit` requests of the kind register for this address that have not expired, the newest first."""
+        """Up to `limit` requests of the kind register for this address that have not expired, the oldest first.
+
+        So nobody who comes later takes the place of one that was mailed.
+        """
 
     def due(self, now: datetime, limit: int) -> list[MailRequest]:
         """Up to `limit` requests whose `due_at` is not after `now`, the longest due first."""

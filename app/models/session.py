@@ -56,8 +56,11 @@ class Principal:
 class Sessions(Protocol):
     """The verbs of a store for sessions. Each raises `Unavailable` when the store does not answer."""
 
-    def open(self, session: Session) -> None:
-        """Keep a new session and set its user's `last_login_at` to its `created_at`; nothing if he was deleted."""
+    def open(self, session: Session) -> bool:
+        """Keep a new session and set its user's `last_login_at` to its `created_at`.
+
+        False, and nothing is kept, if the user was deleted.
+        """
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         """The user of a session that holds, in one round trip; None if there is no such session.
@@ -88,8 +91,8 @@ class Sessions(Protocol):
         session holding is then either kept already, or looks again (see `services.accounts.Accounts.change`).
         """
 
-    def end_all(self, user_id: str) -> int:
-        """Delete all sessions of a user, whether they hold or not; how many they were."""
+    def end_some_of(self, user_id: str, limit: int) -> int:
+        """Delete up to `limit` sessions of a user, whether they hold or not; how many they were."""
 
     def trim(self, user_id: str, keep: int) -> None:
         """End all sessions of a user but the `keep` that were used last, of those that hold."""

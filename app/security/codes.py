@@ -25,6 +25,7 @@ _TOKEN_LABEL = "latchkey mailed token"  # noqa: S105 - the label of a derived ke
 _CODE_LABEL = "latchkey mailed code"
 _VERSION = 1
 _FIELDS = struct.Struct(">H16s16s")
+_GENERATION = struct.Struct(">I")
 _MAC_BYTES = 32
 """Version, owner, code and MAC make 66 bytes, which base64 encodes in one way only."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -65,19 +66,27 @@ def is_genuine(token: MailedToken, purpose: Purpose, roots: SecretKeys) -> bool:
     return any(hmac.compare_digest(token.mac, _mac(root, _TOKEN_LABEL, purpose, fields)) for root in roots)
 
 
-def make_code(root: RootKey, purpose: Purpose, owner_id: str, code_id: str) -> str:
-    """The code to type: 8 characters of Crockford's base 32 (40 bits), as XXXX-XXXX."""
-    code = _code(root, purpose, _fields(owner_id, code_id))
+def make_code(root: RootKey, purpose: Purpose, owner_id: str, code_id: str, *, generation: int = 0) -> str:
+    """The code to type: 8 characters of Crockford's base 32 (40 bits), as XXXX-XXXX.
+
+    Another `generation` gives another code for the same thing: a code that was guessed at too often is replaced so.
+    """
+    code = _code(root, purpose, _fields(owner_id, code_id), generation)
     return f"{code[:4]}-{code[4:]}"
 
 
-def is_code(text: str, purpose: Purpose, owner_id: str, code_id: str, roots: SecretKeys) -> bool:
-    """Whether this is the code, in either case, with or without the dash; in constant time for each secret."""
+def is_code(
+    text: str, purpose: Purpose, owner_id: str, code_id: str, roots: SecretKeys, *, generation: int = 0
+) -> bool:
+    """Whether this is the code of this generation, in either case, with or without the dash.
+
+    In constant time for each secret.
+    """
     typed = "".join(text.split()).replace("-", "").upper().translate(_AS_READ)
     if len(typed) != _CODE_LENGTH or not typed.isascii():
         return False
     fields = _fields(owner_id, code_id)
-    return any(hmac.compare_digest(typed, _code(root, purpose, fields)) for root in roots)
+    return any(hmac.compare_digest(typed, _code(root, purpose, fields, generation)) for root in roots)
 
 
 def _fields(owner_id: str, code_id: str) -> bytes:
@@ -88,6 +97,8 @@ def _mac(root: RootKey, label: str, purpose: Purpose, fields: bytes) -> bytes:
     return hmac.new(root.derive(label), fields + purpose.encode(), sha256).digest()
 
 
-def _code(root: RootKey, purpose: Purpose, fields: bytes) -> str:
+def _code(root: RootKey, purpose: Purpose, fields: bytes, generation: int) -> str:
+    # The first generation adds nothing: codes from before there were generations are good.
+    fields = _GENERATION.pack(generation) + fields if generation else fields
     number = int.from_bytes(_mac(root, _CODE_LABEL, purpose, fields)[:5], "big")
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))

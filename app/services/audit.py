@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import structlog
 
@@ -13,7 +15,7 @@ from app.models.identifiers import new_id
 from app.models.session import LONGEST_USER_AGENT
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from app.clock import Clock
     from app.models.event import Events
@@ -39,10 +41,53 @@ class Audit:
     kept: timedelta
 
     def record(self, user_id: str, action: str, device: Device | None = None, **details: str) -> None:
-        """Write an event down, after what it tells of was done: a store that fails now leaves it to the log alone."""
+        """Write an event down, after what it tells of was done: a store that fails now leaves it to the log alone.
+
+        Of a user who is deleted nothing is written, neither here nor into the log.
+        """
+        self._record(new_id(), user_id, action, device, details)
+
+    def record_once(
+        self, user_id: str, action: str, device: Device, *, since: datetime, of: str, **details: str
+    ) -> None:
+        """The same for what a client can repeat as often as it likes: one event for what began at `since`, named `of`.
+
+        The identifier of the event is made of both, so that the store refuses a second one.
+        """
+        self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
+
+    def record_end(self, user_id: str, action: str) -> None:
+        """Write down that an account is no more: nothing but that."""
+        event = self._event(new_id(), user_id, action, None, {})
+        try:
+            self.events.add(event)
+        except Unavailable:
+            _log.exception("event lost", action=action, user_id=user_id)
+        else:
+            _log.info("event", action=action, user_id=user_id)
+
+    def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
+        """Up to `limit` events of a user, those older than the event `before`."""
+        events = self.events.page(user_id, before=before, limit=limit + 1)
+        page = events[:limit]
+        return EventPage(page, page[-1].id if len(events) > limit else None)
+
+    def _record(self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]) -> None:
+        event = self._event(event_id, user_id, action, device, details)
+        try:
+            kept = self.events.record(event)
+        except Unavailable:
+            _log.exception("event lost", action=action, user_id=user_id, ip=event.ip, **details)
+        else:
+            if kept:
+                _log.info("event", action=action, user_id=user_id, ip=event.ip, **details)
+
+    def _event(
+        self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]
+    ) -> AuditEvent:
         now = self.clock()
-        event = AuditEvent(
-            id=new_id(),
+        return AuditEvent(
+            id=event_id,
             user_id=user_id,
             action=action,
             at=now,
@@ -51,15 +96,11 @@ class Audit:
             expires_at=now + self.kept,
             details=details,
         )
-        try:
-            self.events.add(event)
-        except Unavailable:
-            _log.exception("event lost", action=action, user_id=user_id, ip=event.ip, **details)
-        else:
-            _log.info("event", action=action, user_id=user_id, ip=event.ip, **details)
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
-        """Up to `limit` events of a user, those older than the event `before`."""
-        events = self.events.page(user_id, before=before, limit=limit + 1)
-        page = events[:limit]
-        return EventPage(page, page[-1].id if len(events) > limit else None)
+
+def _id_of(since: datetime, what: str) -> str:
+    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of what it is of."""
+    digest = int.from_bytes(sha256(what.encode()).digest()[:10], "big")
+    milliseconds = int(since.timestamp() * 1000)
+    number = milliseconds << 80 | 7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    return str(UUID(int=number))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.services.devices import Device
     from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
-    from app.services.throttle import Throttle
+    from app.services.throttle import PasswordThrottle
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +26,24 @@ class CredentialService:
 
     accounts: Accounts
     passwords: PasswordService
-    throttle: Throttle
+    throttle: PasswordThrottle
     codes: MailedCodes
 
     def confirm(self, user_id: str, password: str) -> Account:
         """The account, if this is its password.
 
-        Raises WrongPassword, which counts as a failed login, and TooManyRequests while logins are refused.
+        Raises WrongPassword, which also counts as a failed login, and TooManyRequests after too many of them. Failed
+        logins have no say in this: whoever fails there could keep the owner from changing the password.
         """
         account = self.accounts.users.account(user_id)
         if account is None or account.user.status != "active":
             raise SessionEnded
-        counted_as = counted_names(account.user)[0]
-        self.throttle.check(counted_as)
+        names = counted_names(account.user)
+        self.throttle.check_confirmation(user_id)
         if not self.passwords.verify(password, account):
-            self.throttle.fail(counted_as)
+            self.throttle.fail_confirmation(names, user_id)
             raise WrongPassword
-        self.throttle.succeed(counted_as)
+        self.throttle.succeed_confirmation(names, user_id)
         return account
 
     def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
@@ -113,8 +114,7 @@ class CredentialService:
         account = self.accounts.change(found.owner_id, reset, missing=InvalidCode)
         self.accounts.audit.record(account.user.id, "password.reset", device)
         self.accounts.release(account, dropped)
-        for name in counted_names(account.user):
-            self.throttle.forget(name)
+        self.throttle.forget(counted_names(account.user), account.user.id)
 
 
 def refuse_if_changed(account: Account, *, since: Account) -> None:
@@ -132,10 +132,10 @@ def own_words(user: User) -> tuple[str | None, ...]:
 
 
 def counted_names(user: User) -> list[str]:
-    """The names under which wrong passwords of a user are counted at login; the first also counts other endpoints'."""
+    """The names under which wrong passwords of a user are counted at login."""
     names = []
     if user.email:
         names.append(LoginName("email", user.email).counted_as)
     if user.username:
         names.append(LoginName("username", user.username).counted_as)
-    return names or [f"user:{user.id}"]
+    return names

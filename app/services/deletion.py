@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from app.errors import Failure, LastAdmin, SessionEnded
+from app.errors import Failure, LastAdmin, SessionEnded, Unavailable
 from app.models.account import Account
 from app.services.accounts import CLAIMED_FOR, in_new_epoch
 from app.services.credentials import refuse_if_changed
 from app.services.permissions import ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from app.models.account import UndoOffer
@@ -28,7 +29,9 @@ _LEAVING = "admin:leaving"
 """What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
 this name."""
 _AT_ONCE = 500
-"""Products a statement deletes, so that none takes longer than a store has to answer."""
+"""Rows a statement deletes or changes, so that none takes longer than a store has to answer."""
+_WITH_THE_REPLY = 8
+"""Such statements that the client waits for: the courier does the rest, however much it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,29 @@ class DeletionService:
         except Failure:
             self._give_back(user_id)
             raise
-        self.accounts.audit.record(user_id, action, device)
+        self.accounts.audit.record_end(user_id, action)
         self.accounts.release(account, ended)
-        self.purge(user_id)
-        self._end_claim(user_id, claimed_until)
+        with suppress(Unavailable):  # the account is gone all the same, and the courier does what is left
+            for _ in islice(self._purge(user_id), _WITH_THE_REPLY):
+                pass
+            self._end_claim(user_id, claimed_until)
 
     def purge(self, user_id: str) -> None:
-        """Delete what hangs on a deleted user, and take all but his identifier from his audit events; idempotent."""
-        self.store.sessions.end_all(user_id)
-        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+        """Delete what hangs on a deleted user, and take all but the identifier from their audit events; idempotent."""
+        for _ in self._purge(user_id):
             pass
-        self.store.events.anonymise(user_id)
+
+    def _purge(self, user_id: str) -> Iterator[None]:
+        """The same in pieces, one for each step."""
+        while self.store.sessions.end_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+            yield
+        yield
+        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
+            yield
+        yield
+        behind: str | None = None
+        while behind := self.store.events.anonymise_some(user_id, after=behind, limit=_AT_ONCE):
+            yield
 
     def _end_claim(self, user_id: str, claimed_until: datetime) -> None:
         """Let the mail go out, once the purge is done."""

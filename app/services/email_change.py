@@ -45,6 +45,7 @@ class EmailChangeService:
         verified = self.credentials.confirm(user_id, password)
         if email_key(email) == email_key(verified.user.email or ""):
             raise ValidationFailed(fields=(FieldError("email", "unchanged", "This is your address already."),))
+        self.codes.replace_dead(email, "verify")
         if not self.hide_accounts and self.accounts.is_taken(email, user_id):
             raise EmailTaken
 
@@ -123,6 +124,7 @@ class EmailChangeService:
             offer = next((offer for offer in account.undo_offers if offer.id == found.code_id), None)
             if offer is None or offer.expires_at <= now:
                 raise InvalidCode
+            self.codes.replace_dead(offer.email, "reset")
             self.accounts.take_email(offer.email, by=user.id)
             cancelled[:] = [other for other in account.undo_offers if other.id >= offer.id]
             if user.status == "deleted":

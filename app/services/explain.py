@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
     from app.models.session import Sessions
     from app.security.tokens import AccessTokens
 
+_DEEPEST = 28
+"""Levels that are shown of a token; a reply, of which they are a part, has 32 at the most."""
+_INT64 = range(-(2**63), 2**63)
 _BEGINS_A_JWT = "eyJ"
 """How base64url writes the beginning of every JSON object."""
 _DETAILS = {
-    "malformed": "It is not a JWT in the one form that this service makes: three parts of base64url without padding.",
+    "malformed": (
+        "It is not a JWT in the one form that this service makes: three parts of base64url without padding, the first"
+        " two of them JSON without lone surrogates, numbers too large, or deep nesting."
+    ),
     "wrong_type": "Its header says another type than at+jwt, so it is no access token (RFC 9068 section 4).",
     "unexpected_header": "Its header has other members than typ, alg and kid; this service follows none of them.",
     "unknown_key": "No key of this service has its kid: it is of another service, or the key was retired.",
@@ -75,11 +82,38 @@ class ExplainService:
 
 
 def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Header and claims of a JWT, unverified; None for what cannot be read."""
+    """Header and claims of a JWT, unverified; None for what cannot be read, or not be shown in a reply."""
     if len(token) > LONGEST:
         return None, None
     try:
         read = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
         return None, None
-    return read["header"], read["payload"]
+    header, claims = read["header"], read["payload"]
+    return (header, claims) if _can_be_shown(header) and _can_be_shown(claims) else (None, None)
+
+
+def _can_be_shown(content: object) -> bool:
+    """Whether JSON that anybody wrote is JSON as the replies of this service are: RFC 7493, and not nested deeply."""
+    level = [content]
+    for _ in range(_DEEPEST + 1):
+        if not all(map(_is_plain, level)):
+            return False
+        level = [inner for item in level for inner in _inner(item)]
+        if not level:
+            return True
+    return False
+
+
+def _inner(item: object) -> list[object]:
+    if isinstance(item, dict):
+        return [*item.keys(), *item.values()]
+    return item if isinstance(item, list) else []
+
+
+def _is_plain(item: object) -> bool:
+    if isinstance(item, str):
+        return not any("\ud800" <= character <= "\udfff" for character in item)  # lone surrogates
+    if isinstance(item, float):
+        return math.isfinite(item)
+    return not isinstance(item, int) or item in _INT64

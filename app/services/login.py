@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
 from app.models.identifiers import email_key, username_key
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.services.devices import Device
     from app.services.passwords import PasswordService
     from app.services.sessions import OpenedSession, SessionService
-    from app.services.throttle import Throttle
+    from app.services.throttle import PasswordThrottle
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class LoginService:
     users: Users
     passwords: PasswordService
     sessions: SessionService
-    throttle: Throttle
+    throttle: PasswordThrottle
     require_verified_email: bool = False
 
     def login(self, name: LoginName, password: str, device: Device) -> OpenedSession:
@@ -51,18 +51,23 @@ class LoginService:
         or EmailNotVerified only when the password is right; TooManyRequests while logins of this name are refused.
         """
         counted_as = name.counted_as
-        self.throttle.check(counted_as)
+        self.throttle.check_login(counted_as)
         credentials = self._find(name.kind, name.key)
+        user_id = credentials.user.id if credentials else None
+        self.throttle.check_account(counted_as, user_id)
         if not self.passwords.verify(password, credentials) or credentials is None:
-            self.throttle.fail(counted_as)
+            self.throttle.fail_login(counted_as, user_id)
             raise InvalidCredentials
-        self.throttle.succeed(counted_as)
         user = credentials.user
+        self.throttle.succeed_login(counted_as, user.id)
         if user.status != "active":
             raise AccountDisabled
         if self.wants_verification(user):
             raise EmailNotVerified
-        return self.sessions.open(credentials, device)
+        try:
+            return self.sessions.open(credentials, device)
+        except SessionEnded:  # deleted while the password was hashed
+            raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:
         """Whether this user has to verify his address before he can log in; who has none, has nothing to verify."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from uuid import UUID
 
-from app.errors import InvalidCode, TooManyRequests
-from app.models.identifiers import comparable_email, email_key
+from app.errors import InvalidCode
+from app.models.identifiers import email_key
 from app.security import codes
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from app.models.user import Users
     from app.security.codes import Purpose
     from app.security.secret_keys import SecretKeys
-    from app.services.throttle import Throttle
+    from app.services.guesses import Guesses
 
 _PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {"verify": ("verify", "change", "register"), "reset": ("reset",)}
 _CANDIDATES = 20
@@ -37,13 +38,17 @@ class Redeemable:
     code_id: str
 
 
+_NOBODYS = Redeemable("verify", str(UUID(int=0)), str(UUID(int=0)))
+"""What a code is compared with where there is none: so that it takes as long."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailedCodes:
     """Finds what is redeemed. `guesses` counts the wrong codes for each submitted address, known or not."""
 
     users: Users
     requests: MailRequests
-    guesses: Throttle
+    guesses: Guesses
     secrets: SecretKeys
     clock: Clock
 
@@ -68,33 +73,25 @@ class MailedCodes:
 
         The wrong ones are counted; beyond 100 for an address its codes are dead (NIST SP 800-63B-4 section 3.2.2).
         """
-        counted_as = self.counted_as(email, use)
-        try:
-            self.guesses.check(counted_as)
-            for candidate in self._candidates(email, use):
-                if codes.is_code(code, candidate.purpose, candidate.owner_id, candidate.code_id, self.secrets):
-                    self.guesses.succeed(counted_as)
-                    return candidate
-            self.guesses.fail(counted_as)
-        except TooManyRequests:
-            raise InvalidCode from None
+        generation = self.guesses.admit(email, use)
+        for each in list(self._candidates(email, use)) or [_NOBODYS]:
+            if codes.is_code(code, each.purpose, each.owner_id, each.code_id, self.secrets, generation=generation):
+                self.guesses.take_back(email, use)
+                return each
         raise InvalidCode
 
-    def are_dead(self, email: str, use: CodePurpose) -> bool:
-        """Whether the codes of an address are dead, because too many wrong ones were sent."""
-        try:
-            self.guesses.check(self.counted_as(email, use))
-        except TooManyRequests:
-            return True
-        return False
+    def code_for(self, address: str, purpose: Purpose, owner_id: str, code_id: str) -> str:
+        """The code to mail to an address."""
+        use: CodePurpose = "reset" if purpose == "reset" else "verify"
+        generation = self.guesses.generation(address, use)
+        return codes.make_code(self.secrets.current, purpose, owner_id, code_id, generation=generation)
 
-    def revive(self, email: str, use: CodePurpose) -> None:
-        """Forget the wrong codes of an address, whose codes were replaced."""
-        self.guesses.forget(self.counted_as(email, use))
+    def replace_dead(self, email: str, use: CodePurpose) -> None:
+        """Give the address other codes, if too many guesses made the present ones dead; for any address alike.
 
-    def counted_as(self, email: str, use: CodePurpose) -> str:
-        """The name under which wrong codes for an address are counted."""
-        return f"{use}:{comparable_email(email)}"
+        Whatever asks for mail with a code has to call this first, before it looks whether there is an account.
+        """
+        self.guesses.replace_dead(email, use)
 
     def _candidates(self, email: str, use: CodePurpose) -> Iterator[Redeemable]:
         """The live codes that were mailed to this address for this use; the same reads whether there are any."""

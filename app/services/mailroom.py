@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app.security.secret_keys import SecretKeys
     from app.services.accounts import Accounts
     from app.services.deletion import DeletionService
+    from app.services.mail_allowance import MailAllowance
     from app.services.mailed_codes import MailedCodes
 
 SENDS_FOR = timedelta(minutes=1)
@@ -57,6 +58,7 @@ class Mailroom:
     store: Store
     accounts: Accounts
     codes: MailedCodes
+    allowance: MailAllowance
     deletion: DeletionService
     secrets: SecretKeys
     letters: Letters
@@ -90,62 +92,70 @@ class Mailroom:
             return False
         if request.expires_at <= self._now() or self.mailer is None:
             self.store.mail_requests.remove(request.id)
-        elif request.kind == "reset":
-            self._queue_reset(request)
-            self.store.mail_requests.remove(request.id)
-        elif request.kind == "verify":
-            self._queue_verification(request)
-            self.store.mail_requests.remove(request.id)
+        elif request.attempts:
+            self._answer(replace(request, due_at=claimed_until, attempts=request.attempts + 1))
         else:
-            self._answer_registration(replace(request, due_at=claimed_until, attempts=request.attempts + 1))
+            self._begin(replace(request, due_at=claimed_until, attempts=1))
         return True
+
+    def _begin(self, request: MailRequest) -> None:
+        """Take up a request for the first time: what is counted here, is counted for every address alike."""
+        self.codes.replace_dead(request.email, "reset" if request.kind == "reset" else "verify")
+        if request.kind == "register" and not self.allowance.take_registration(request.email):
+            _log.warning("registration not mailed", mail_id=request.id, cause="too many of its address today")
+            self.store.mail_requests.remove(request.id)
+            return
+        self._answer(request)
+
+    def _answer(self, request: MailRequest) -> None:
+        if request.kind == "register":
+            self._mail_registration(request)
+            return
+        if request.kind == "reset":
+            self._queue_reset(request)
+        else:
+            self._queue_verification(request)
+        self.store.mail_requests.remove(request.id)
 
     def _queue_reset(self, request: MailRequest) -> None:
         """Queue the mail with the reset code, if the address has an account."""
         account = self._account_of(request.email)
         if account is not None:
-            dead = self.codes.are_dead(request.email, "reset")
-            self._change(account.user.id, lambda account: self._with_code(account, "reset", anew=dead))
-            if dead:
-                self.codes.revive(request.email, "reset")
+            self._change(account.user.id, lambda account: self._with_code(account, "reset"))
 
     def _queue_verification(self, request: MailRequest) -> None:
         """Queue again what waits for this address to be proven."""
-        account, dead = self._account_of(request.email), self.codes.are_dead(request.email, "verify")
+        account = self._account_of(request.email)
         if account is not None and not account.user.email_verified:
-            self._change(account.user.id, lambda account: self._with_code(account, "verify", anew=dead))
+            self._change(account.user.id, lambda account: self._with_code(account, "verify"))
         key, now = comparable_email(request.email), self._now()
         for changing in self.store.users.accounts_changing_to(key, 1):
             if changing.user.status == "active":
-                self._change(changing.user.id, lambda account: self._with_pending(account, anew=dead))
-        for waiting in self.store.mail_requests.registrations(key, now, 1):
-            self.store.mail_requests.reschedule(waiting, now, waiting.attempts)
-        if dead:
-            self.codes.revive(request.email, "verify")
+                self._change(changing.user.id, self._with_pending)
+        # Those that wait for their answer were mailed: the others are about to be.
+        waiting = [each for each in self.store.mail_requests.registrations(key, now, _AT_ONCE) if each.due_at is None]
+        claimed_until = now + CLAIMED_FOR
+        if waiting and self.store.mail_requests.reschedule(waiting[-1], claimed_until, 1):
+            self._mail_registration(replace(waiting[-1], due_at=claimed_until, attempts=1))
 
-    def _with_code(self, account: Account, purpose: CodePurpose, *, anew: bool) -> Account:
-        """The account with its live code to be mailed: a new one where too many guesses made the live one dead."""
+    def _with_code(self, account: Account, purpose: CodePurpose) -> Account:
+        """The account with its live code to be mailed."""
         email = account.user.email
         if email is None or (purpose == "verify" and account.user.email_verified):
             return account
-        if anew:
-            account = replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
         if purpose == "reset":
             return self.accounts.with_reset_mail(account, email)
         account, code = self.accounts.with_code(account, purpose)
         return self.accounts.with_notice(account, "verify_email", email, code_id=code.id)
 
-    def _with_pending(self, account: Account, *, anew: bool) -> Account:
-        """The account with the mail to its pending address, the same with a new code."""
+    def _with_pending(self, account: Account) -> Account:
+        """The account with the mail to its pending address."""
         pending = account.pending_email
         if pending is None or pending.expires_at <= self._now():
             return account
-        if anew:
-            pending = replace(pending, id=new_id())
-            account = replace(account, pending_email=pending)
         return self.accounts.with_notice(account, "change_email", pending.email, code_id=pending.id)
 
-    def _answer_registration(self, request: MailRequest) -> None:
+    def _mail_registration(self, request: MailRequest) -> None:
         """Mail the code of a registration that waits, or tell the owner of a proven address that they have an account.
 
         The same work either way, now and when the mail is asked for again. A registration of a proven address waits in
@@ -158,7 +168,8 @@ class Mailroom:
             to, kind, code_id = request.email, "confirm_registration", request.id
         notice = Notice(new_id(), kind, to, request.created_at, {}, code_id)
         retry = self._send(request.id, notice, request.expires_at, request.attempts)
-        self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 0)
+        # Never 0 again: it was taken up, whoever asks for its mail once more.
+        self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 1)
 
     def _account_of(self, email: str) -> Account | None:
         account = self.store.users.account_by_email(comparable_email(email))
@@ -173,6 +184,8 @@ class Mailroom:
         claimed_until = now + CLAIMED_FOR
         if not users.save(replace(account, due_at=claimed_until)):
             return False
+        if account.user.status == "deleted":  # first, so that whoever brings it back by its mail loses nothing to it
+            self.deletion.purge(user_id)
         retries: dict[str, datetime | None] = {}
         for notice in account.notices:
             if self._now() >= now + SENDS_FOR:
@@ -184,21 +197,31 @@ class Mailroom:
             if notice.kind == "change_email" and self.accounts.is_taken(notice.to, user_id):
                 # In its place, so that nothing that the one who asked can see or time depends on it.
                 notice = replace(notice, kind="email_in_use", code_id=None)  # noqa: PLW2901 - the same mail
-            retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1)
-        if account.user.status == "deleted":
-            self.deletion.purge(user_id)
+            retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1, account)
         self._settle(users, user_id, retries, claimed_until)
         return True
 
-    def _send(self, owner_id: str, notice: Notice, expires_at: datetime | None, attempt: int) -> datetime | None:
-        """Send one mail; when to try again, or None if it was sent or given up."""
+    def _send(
+        self,
+        owner_id: str,
+        notice: Notice,
+        expires_at: datetime | None,
+        attempt: int,
+        account: Account | None = None,
+    ) -> datetime | None:
+        """Send one mail; when to try again, or None if it was sent, given up, or one too many for its address."""
         if self.mailer is None:
+            return None
+        if attempt == 1 and not self.allowance.take(notice.to, notice.kind, account):
+            self.observer.mail_tried("withheld")
+            _log.warning("mail withheld", kind=notice.kind, mail_id=notice.id, cause="too many to its address today")
             return None
         token = code = None
         purpose = _PURPOSES.get(notice.kind)
         if purpose is not None and notice.code_id is not None:
             token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
-            code = codes.make_code(self.secrets.current, purpose, owner_id, notice.code_id)
+            if purpose != "undo":
+                code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
         mail = self.letters.write(
             notice.kind,
             id=notice.id,
@@ -206,7 +229,7 @@ class Mailroom:
             at=notice.queued_at,
             facts=notice.facts,
             token=token,
-            code=None if purpose == "undo" else code,
+            code=code,
             expires_at=expires_at,
         )
         now = self._now()

@@ -10,6 +10,8 @@ from app.models.identifiers import username_key
 from app.services.registration import RESERVED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.models.account import Account
     from app.models.event import AuditEvent
     from app.models.sample_product import SampleProduct, SampleProducts
@@ -34,12 +36,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Everything the service holds about a user."""
+    """Everything the service holds about a user; what can be much of it comes page by page, as it is asked for."""
 
     account: Account
     sessions: list[Session]
-    events: list[AuditEvent]
-    products: list[SampleProduct]
+    events: Iterator[list[AuditEvent]]
+    products: Iterator[list[SampleProduct]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ class ProfileService:
         return account.user
 
     def export(self, user_id: str, device: Device) -> Export:
-        """All that is kept of a user; raises SessionEnded if he is gone."""
+        """All that is kept of a user; raises SessionEnded if he is gone.
+
+        What comes page by page raises Unavailable when the store does not answer any more.
+        """
         account = self.accounts.users.account(user_id)
         if account is None:
             raise SessionEnded
@@ -92,16 +97,17 @@ class ProfileService:
         sessions = self.sessions.of_user(user_id, self.accounts.clock())
         return Export(account, sessions, self._events(user_id), self._products(user_id))
 
-    def _events(self, user_id: str) -> list[AuditEvent]:
-        events: list[AuditEvent] = []
+    def _events(self, user_id: str) -> Iterator[list[AuditEvent]]:
+        before: str | None = None
         while True:
-            page = self.accounts.audit.page(user_id, before=events[-1].id if events else None, limit=_AT_ONCE)
-            events += page.events
-            if page.next is None:
-                return events
+            page = self.accounts.audit.page(user_id, before=before, limit=_AT_ONCE)
+            yield page.events
+            before = page.next
+            if before is None:
+                return
 
-    def _products(self, user_id: str) -> list[SampleProduct]:
-        products: list[SampleProduct] = []
-        while page := self.products.page_of(user_id, after=products[-1].id if products else None, limit=_AT_ONCE):
-            products += page
-        return products
+    def _products(self, user_id: str) -> Iterator[list[SampleProduct]]:
+        after: str | None = None
+        while page := self.products.page_of(user_id, after=after, limit=_AT_ONCE):
+            yield page
+            after = page[-1].id

@@ -14,6 +14,7 @@ from app.models.user import AlreadyThereError, Credentials, User
 if TYPE_CHECKING:
     from app.services.accounts import Accounts
     from app.services.devices import Device
+    from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
 
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
@@ -37,6 +38,7 @@ class RegistrationService:
 
     accounts: Accounts
     passwords: PasswordService
+    codes: MailedCodes
     default_roles: tuple[str, ...]
     hides_accounts: bool = False
 
@@ -52,6 +54,7 @@ class RegistrationService:
         password_hash = self._hash(new)
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
+            self.codes.replace_dead(new.email, "verify")
             account, code = self.accounts.with_code(account, "verify")
             account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
         self._add(account)

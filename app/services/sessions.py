@@ -96,7 +96,7 @@ class SessionService:
         """Open a session for a user whose credentials were verified just now.
 
         It holds only while the epoch that was read with them is the user's, so that a password that was changed in
-        between opens nothing.
+        between opens nothing. Raises SessionEnded if the user was deleted in between.
         """
         user, now = credentials.user, self._clock()
         session = Session(
@@ -112,7 +112,8 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
         )
-        self._sessions.open(session)
+        if not self._sessions.open(session):
+            raise SessionEnded
         self._sessions.trim(user.id, self._limits.most)
         self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
         return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
@@ -149,7 +150,7 @@ class SessionService:
                     return self._tokens_of(renewed, held.user, now, "refresh")
                 continue  # another exchange of the same token was faster: look again
             if self._is_in_grace(sent.generation, session, now):
-                self._accounts.audit.record(held.user.id, "session.repeated", device, session_id=session.id)
+                self._report_repetition(session, held.user, device)
                 return self._tokens_of(session, held.user, now, "refresh")
             if self._sessions.end(session.id, held.user.id):
                 self._report_reuse(session, held.user, device)
@@ -215,6 +216,17 @@ class SessionService:
             return in_new_epoch(account, keep=principal.session_id)
 
         self._accounts.change(principal.user.id, alone, by=principal)
+
+    def _report_repetition(self, session: Session, user: User, device: Device) -> None:
+        """Write down that a token was sent again in its grace time: once, however often it was."""
+        self._accounts.audit.record_once(
+            user.id,
+            "session.repeated",
+            device,
+            since=session.rotated_at or session.created_at,
+            of=f"{session.id} {session.generation}",
+            session_id=session.id,
+        )
 
     def _report_reuse(self, session: Session, user: User, device: Device) -> None:
         """Tell the owner of a session that its token was used twice: somebody else may have a copy of it."""

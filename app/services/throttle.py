@@ -1,22 +1,34 @@
-"""The login throttle: after several failures in a row, the next login of the same name has to wait.
+"""The throttle of passwords: after several failures in a row the next attempt has to wait, and some day there is none.
 
-The name is counted as it was submitted, whether an account has it or not, so that the throttle tells nothing.
-Sources: NIST SP 800-63B-4 section 3.2.2 (at most 100 failures in a row), OWASP ASVS 5.0 section 6.3.1.
+An account can be guessed at in three ways, and what each of them allows makes the 100 failures in a row of NIST SP
+800-63B-4 section 3.2.2 together:
+
+- a name at the login: 40. It is counted as it was submitted, whether an account has it or not, so that the throttle
+  tells nothing;
+- the account that the names led to: 80, the two names that it can have at a time. Only who renames it in between meets
+  this. For a name that leads to none the same is counted;
+- the password that is asked for once more of who is logged in: 20, by account. A wrong one delays the logins, too, but
+  not the other way round: nobody who fails at the login may keep the owner from changing the password.
+
+The right password, at any of them, or a reset by mail forgets the failures. Source of the delays: OWASP ASVS 5.0
+section 6.3.1.
 """
 
 from __future__ import annotations
 
-import hmac
 import math
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import sha256
+from functools import partial
 from typing import TYPE_CHECKING
 
-from app.errors import TooManyRequests, Unavailable
+from app.errors import TooManyRequests
 from app.models.login_failures import FailureCount
+from app.services.counts import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from app.clock import Clock
     from app.models.login_failures import LoginFailures
@@ -25,20 +37,20 @@ if TYPE_CHECKING:
 FREE = 9
 """Failures in a row that have no consequence: the tenth brings a delay of a second, each further one doubles it."""
 LONGEST_DELAY = timedelta(minutes=15)
-MOST = 50
-"""Failures in a row after which the name is refused until the count is forgotten: an account has two names, an e-mail
-address and a user name, which makes the 100 of NIST for it."""
-MOST_CODES = 100
-"""Wrong codes in a row for one address, after which its codes are dead."""
-FORGOTTEN_AFTER = timedelta(days=1)
-"""How long after the last failure the count is kept."""
-_ATTEMPTS = 1000
+QUICK = 30
+"""Failures in a row after which the delays are of days: a week of each five, so that the last ones take six weeks."""
+MOST = 40
+"""Failures in a row after which a name is refused until they are forgotten."""
+MOST_OF_ACCOUNT = 2 * MOST
+MOST_CONFIRMATIONS = 20
+FORGOTTEN_AFTER = timedelta(days=365)
+"""How long after the last failure the count is kept. Were it a day, a name could be guessed at for ever."""
 
 
 class Throttle:
-    """Counts the failed logins of each name, exactly, over all instances.
+    """Counts failures of each name, exactly, over all instances.
 
-    A login asks `check` before the password is verified and `fail` or `succeed` after. Both look again, so that of
+    An attempt asks `check` before the password is verified and `fail` or `succeed` after. Both look again, so that of
     many guesses at once only as many get an answer as would have one after the other.
     """
 
@@ -53,77 +65,121 @@ class Throttle:
         delay: Callable[[int], timedelta] | None = None,
     ) -> None:
         """`of` keeps what is counted apart; `delay` gives how long a name is refused after so many failures."""
-        self._failures = failures
-        self._key = secrets.current.derive(f"latchkey {of}")
+        self._counts = Counts(failures, secrets, of)
         self._clock = clock
         self._enabled = enabled
         self._delay = delay or delay_after
 
     def check(self, name: str) -> None:
-        """Raises TooManyRequests, with the seconds to wait, while logins of this name are refused."""
+        """Raises TooManyRequests, with the seconds to wait, while this name is refused."""
         if self._enabled:
-            self._admitted(self._digest(name))
+            self._admit(self._counts.get(name))
 
     def fail(self, name: str) -> None:
-        """Count a failure. Raises TooManyRequests if logins of this name are refused by now: it is not counted."""
-        if not self._enabled:
-            return
-        key = self._digest(name)
-        for _ in range(_ATTEMPTS):
-            seen = self._admitted(key)
+        """Count a failure. Raises TooManyRequests if this name is refused by now: it is not counted."""
+
+        def counted(seen: FailureCount | None) -> FailureCount:
+            self._admit(seen)
             now = self._clock()
-            forgotten = seen is None or seen.expires_at <= now
-            count = 1 if seen is None or forgotten else seen.count + 1
-            to = FailureCount(count, now + self._delay(count), now + FORGOTTEN_AFTER)
-            if self._failures.advance(key, seen, to):
-                return
-        raise Unavailable
+            count = 1 if seen is None or seen.expires_at <= now else seen.count + 1
+            return FailureCount(count, now + self._delay(count), now + FORGOTTEN_AFTER)
+
+        if self._enabled:
+            self._counts.change(name, counted)
 
     def succeed(self, name: str) -> None:
-        """Forget the failures. Raises TooManyRequests if logins of this name are refused by now."""
-        if not self._enabled:
-            return
-        key = self._digest(name)
-        for _ in range(_ATTEMPTS):
-            seen = self._admitted(key)
-            if seen is None or self._failures.clear(key, seen):
-                return
-        raise Unavailable
+        """Forget the failures. Raises TooManyRequests if this name is refused by now."""
+        if self._enabled:
+            self._counts.clear(name, self._admit)
 
     def forget(self, name: str) -> None:
         """Forget the failures, also those of a name that is refused by now: its owner has proven himself otherwise."""
-        key = self._digest(name)
-        for _ in range(_ATTEMPTS):
-            seen = self._failures.get(key)
-            if seen is None or self._failures.clear(key, seen):
-                return
-        raise Unavailable
+        self._counts.clear(name)
 
-    def _admitted(self, key: str) -> FailureCount | None:
-        """The count of a name whose logins are not refused at present."""
-        seen = self._failures.get(key)
+    def _admit(self, seen: FailureCount | None) -> None:
         now = self._clock()
         if seen is not None and now < seen.blocked_until and now < seen.expires_at:
             raise TooManyRequests(retry_after=math.ceil((seen.blocked_until - now).total_seconds()))
-        return seen
-
-    def _digest(self, name: str) -> str:
-        # Hashed, because people type passwords into the wrong field.
-        return hmac.new(self._key, name.encode(), sha256).hexdigest()
 
 
-def delay_of_codes(count: int) -> timedelta:
-    """How long mailed codes of an address are refused after so many wrong ones: not at all, then for good.
+@dataclass(frozen=True, slots=True)
+class PasswordThrottle:
+    """The three counts of wrong passwords: by submitted name, by account, and of confirmations by account."""
 
-    NIST SP 800-63B-4 section 3.2.2; the codes themselves live no longer than a count is kept.
-    """
-    return FORGOTTEN_AFTER if count >= MOST_CODES else timedelta(0)
+    names: Throttle
+    accounts: Throttle
+    confirmations: Throttle
+
+    @classmethod
+    def over(
+        cls, failures: LoginFailures, secrets: SecretKeys, clock: Clock, *, enabled: bool = True
+    ) -> PasswordThrottle:
+        """The throttle on the counts of a store."""
+        throttle = partial(Throttle, failures, secrets, clock, enabled=enabled)
+        return cls(
+            throttle(),
+            throttle(of="failures of an account", delay=_closed_at_its_most),
+            throttle(of="wrong confirmations", delay=partial(delay_after, most=MOST_CONFIRMATIONS)),
+        )
+
+    def check_login(self, name: str) -> None:
+        """Raises TooManyRequests while logins of this name are refused."""
+        self.names.check(name)
+
+    def check_account(self, name: str, user_id: str | None) -> None:
+        """Raises TooManyRequests while the account that the name leads to, None for none, is refused."""
+        self.accounts.check(_subject(name, user_id))
+
+    def fail_login(self, name: str, user_id: str | None) -> None:
+        """Count a failed login: the same writes whether the name leads to an account. Raises TooManyRequests."""
+        self.names.fail(name)
+        self.accounts.fail(_subject(name, user_id))
+
+    def succeed_login(self, name: str, user_id: str) -> None:
+        """Forget what failed before a login. Raises TooManyRequests if the name or the account is refused by now."""
+        self.names.succeed(name)
+        self.accounts.succeed(_subject(name, user_id))
+        self.confirmations.forget(user_id)
+
+    def check_confirmation(self, user_id: str) -> None:
+        """Raises TooManyRequests while confirmations of the password of this account are refused."""
+        self.confirmations.check(user_id)
+
+    def fail_confirmation(self, names: Iterable[str], user_id: str) -> None:
+        """Count a wrong confirmation, which delays logins by these names, too. Raises TooManyRequests."""
+        self.confirmations.fail(user_id)
+        for name in names:
+            with suppress(TooManyRequests):
+                self.names.fail(name)
+
+    def succeed_confirmation(self, names: Iterable[str], user_id: str) -> None:
+        """Forget all failures of an account and of its names. Raises TooManyRequests as `check_confirmation` does."""
+        self.confirmations.succeed(user_id)
+        self.forget(names, user_id)
+
+    def forget(self, names: Iterable[str], user_id: str) -> None:
+        """Forget all failures of an account and of its names: its owner has proven himself."""
+        for name in names:
+            self.names.forget(name)
+        self.accounts.forget(user_id)
+        self.confirmations.forget(user_id)
 
 
-def delay_after(count: int) -> timedelta:
-    """How long logins of a name are refused after so many failures in a row."""
-    if count >= MOST:
+def _subject(name: str, user_id: str | None) -> str:
+    return user_id or f"nobody {name}"
+
+
+def delay_after(count: int, *, most: int = MOST) -> timedelta:
+    """How long the next attempt is refused after so many failures in a row, of which there are at most so many."""
+    if count >= most:
         return FORGOTTEN_AFTER
     if count <= FREE:
         return timedelta(0)
-    return min(timedelta(seconds=2 ** min(count - FREE - 1, 30)), LONGEST_DELAY)
+    if count >= QUICK:
+        return timedelta(days=1 if count < QUICK + 5 else 7)
+    return min(timedelta(seconds=2 ** (count - FREE - 1)), LONGEST_DELAY)
+
+
+def _closed_at_its_most(count: int) -> timedelta:
+    """An account is refused at its last failure and not delayed before: that is the business of the names."""
+    return FORGOTTEN_AFTER if count >= MOST_OF_ACCOUNT else timedelta(0)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.services.deletion import DeletionService
     from app.services.devices import Device
     from app.services.email_change import EmailChangeService
+    from app.services.mail_allowance import MailAllowance
     from app.services.mailed_codes import MailedCodes, Redeemable
     from app.services.registration import RegistrationService
 
@@ -42,6 +43,7 @@ class VerificationService:
 
     accounts: Accounts
     codes: MailedCodes
+    allowance: MailAllowance
     email_change: EmailChangeService
     registration: RegistrationService
     deletion: DeletionService
@@ -106,8 +108,10 @@ class VerificationService:
         InvalidCode.
         """
         if found.purpose == "register":
-            if not self.accounts.requests.remove(found.owner_id):
+            request = self.accounts.requests.get(found.owner_id)
+            if request is None or not self.accounts.requests.remove(found.owner_id):
                 raise InvalidCode
+            self.allowance.give_back_registration(request.email)
             return
         if found.purpose == "change":
             self.email_change.drop(found, device)

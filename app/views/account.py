@@ -6,6 +6,7 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from pydantic_core import to_json
 
 from app.models.cursors import cursor_behind
 from app.services.devices import device_name
@@ -15,6 +16,8 @@ from app.views.sessions import SessionView
 from app.views.users import UserView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from app.models.event import AuditEvent
     from app.services.audit import EventPage
     from app.services.profile import Export
@@ -82,8 +85,22 @@ class ExportDocument(View):
     products: list[ProductView]
 
     @classmethod
-    def of(cls, export: Export, current: str) -> ExportDocument:
-        """The export; `current` is the session of the request."""
+    def parts(cls, export: Export, current: str) -> Iterator[bytes]:
+        """The JSON of the export, part by part; `current` is the session of the request.
+
+        It ends with the last part alone: JSON that breaks off before it is none.
+        """
+        begun = to_json(cls._begun(export, current))
+        yield begun.removesuffix(_OPEN_ENDED)
+        yield b'"events":['
+        yield from _joined(map(EventView.of, page) for page in export.events)
+        yield b'],"products":['
+        yield from _joined(map(ProductView.of, page) for page in export.products)
+        yield b"]}"
+
+    @classmethod
+    def _begun(cls, export: Export, current: str) -> ExportDocument:
+        """The export without what comes page by page."""
         account = export.account
         pending = account.pending_email
         return cls(
@@ -97,6 +114,19 @@ class ExportDocument(View):
                 for notice in account.notices
             ],
             sessions=[SessionView.of(session, current) for session in export.sessions],
-            events=[EventView.of(event) for event in export.events],
-            products=[ProductView.of(product) for product in export.products],
+            events=[],
+            products=[],
         )
+
+
+_OPEN_ENDED = b'"events":[],"products":[]}'
+"""What an export ends with that has neither."""
+
+
+def _joined(pages: Iterable[Iterable[View]]) -> Iterator[bytes]:
+    """The elements of a JSON array, a part for each page."""
+    separator = b""
+    for page in pages:
+        if content := b",".join(map(to_json, page)):
+            yield separator + content
+            separator = b","

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class View(BaseModel):
@@ -17,6 +21,17 @@ class View(BaseModel):
 
 class Document(View):
     """A reply that stands as it is, without the envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A reply that is sent while it is made, so that nobody holds it whole: the JSON of a `view` in `parts`.
+
+    When `parts` raises, the connection is closed without an end: neither HTTP nor JSON is whole then.
+    """
+
+    view: type[View]
+    parts: Iterator[bytes]
 
 
 class Nothing(View):

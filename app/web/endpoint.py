@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -22,7 +23,7 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.views.base import Document, View, envelope
+from app.views.base import Document, Streamed, View, envelope
 from app.web import exchange, guard
 from app.web.body import read_body, read_query, receive
 from app.web.limits import LIMITS, Limit
@@ -96,7 +97,7 @@ class Outcome:
 class Endpoint:
     """An endpoint as it was declared."""
 
-    function: Callable[..., View | File]
+    function: Callable[..., View | File | Streamed]
     method: str
     path: str
     access: Access
@@ -163,7 +164,7 @@ def endpoint(
     sample: bool = False,
     operation: str | None = None,
     raises: tuple[type[Failure], ...] = (),
-) -> Callable[[Callable[..., View | File]], Endpoint]:
+) -> Callable[[Callable[..., View | File | Streamed]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
 
     The function is called with a `Call`, then the validated `body` and `query` where there are any, then what stands
@@ -176,7 +177,7 @@ def endpoint(
     """
     method, _, path = rule.partition(" ")
 
-    def declare(function: Callable[..., View | File]) -> Endpoint:
+    def declare(function: Callable[..., View | File | Streamed]) -> Endpoint:
         return Endpoint(
             function=function,
             method=method,
@@ -289,9 +290,14 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
         for outcome in declared.outcomes
     }
 
-    def reply(result: View | File) -> Response:
-        status, before, behind = envelopes[type(result)]
-        if isinstance(result, File):
+    def reply(result: View | File | Streamed) -> Response:
+        status, before, behind = envelopes[result.view if isinstance(result, Streamed) else type(result)]
+        if isinstance(result, Streamed):
+            # The first part before the status is sent: what fails by then is answered like any other failure.
+            first = next(result.parts)
+            content = chain((before + first,), result.parts, (behind,))
+            response = Response(content, status=status, content_type=media_type)
+        elif isinstance(result, File):
             response = Response(result.content, status=result.status or status, content_type=result.media_type)
             response.headers.update(result.headers)
         else:

@@ -1,7 +1,14 @@
 """Stories of one's own account: its password, its names, what is known of it, and its end."""
 
+import json
+from functools import partial
+from typing import Any
+
 import pytest
 
+from app.errors import Unavailable
+from app.services import deletion
+from app.services.devices import Device
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified
@@ -9,6 +16,10 @@ from tests.api.test_recovery import NEW, outcome, verified
 
 def change_password(service: Service, account: Account, current: str = PASSWORD, new: str = NEW) -> Reply:
     return service.post("/auth/password", {"current_password": current, "new_password": new}, token=account.token)
+
+
+def repeat(service: Service, token: str, _: int) -> Reply:
+    return service.post("/auth/refresh", {"refresh_token": token})
 
 
 def actions(service: Service, token: str) -> list[str]:
@@ -42,6 +53,18 @@ def test_a_wrong_current_password_changes_nothing_and_counts_as_a_failed_login(s
     assert outcome(service.login(ann.email)) == (429, "too_many_requests")
     service.clock.advance(1)
     assert service.login(ann.email).status_code == 200
+
+
+def test_failed_logins_keep_nobody_who_is_logged_in_from_changing_the_password(service: Service) -> None:
+    """Mallory closes both names at the login: Ann changes her password, which lets her log in again."""
+    ann = service.register()
+    for name in (ann.email, ann.username):
+        for _ in range(10):
+            service.login(name, "a wrong password")
+        assert outcome(service.login(name)) == (429, "too_many_requests")
+    assert change_password(service, ann).status_code == 200
+    for name in (ann.email, ann.username):
+        assert service.login(name, NEW).status_code == 200
 
 
 def test_a_new_password_must_not_be_an_own_name(service: Service) -> None:
@@ -223,6 +246,22 @@ def test_a_deletion_needs_the_password(service: Service) -> None:
     assert service.get("/auth/me", token=ann.token).status_code == 200
 
 
+def test_what_hangs_on_a_deleted_account_goes_in_pieces_the_most_of_them_behind_the_reply(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "_AT_ONCE", 2)
+    ann = service.register()
+    for _ in range(40):
+        service.wired.services.audit.record(ann.id, "name.changed", Device("192.0.2.1", "curl"))
+    assert delete(service, ann).status_code == 200
+    events = service.wired.store.events
+    left = [event for event in events.page(ann.id, before=None, limit=100) if event.ip]
+    assert 0 < len(left) < 40
+    send(service)
+    assert not [event for event in events.page(ann.id, before=None, limit=100) if event.ip or event.details]
+    assert service.wired.store.users.account(ann.id) is None
+
+
 def test_what_was_mailed_to_a_deleted_account_is_dead(service: Service) -> None:
     ann = verified(service)
     service.post("/auth/password/forgot", {"email": ann.email})
@@ -266,6 +305,64 @@ def test_a_refresh_within_the_grace_time_is_recorded_with_its_address(service: S
         if event["action"] == "session.repeated"
     ]
     assert repeated["ip"] == "127.0.0.1"
+
+
+def test_a_token_that_is_repeated_again_and_again_is_recorded_once_for_each_exchange(service: Service) -> None:
+    ann = service.register()
+    token = ann.refresh_token
+    for _ in range(2):
+        exchanged = service.post("/auth/refresh", {"refresh_token": token}).json["data"]
+        replies = service.at_once(partial(repeat, service, token))
+        assert {reply.status_code for reply in replies} == {200}
+        token = exchanged["refresh_token"]
+        service.clock.advance(1)
+    assert actions(service, exchanged["access_token"]).count("session.repeated") == 2
+
+
+def test_the_export_is_read_page_by_page_while_it_is_sent(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, pages = service.register(), 0
+    for number in range(600):
+        service.wired.services.audit.record(ann.id, "name.changed", number=str(number))
+    events = type(service.wired.store.events)
+    page = events.page
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        return page(*arguments, **named)
+
+    monkeypatch.setattr(events, "page", counted)
+    reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
+    whole, seen = b"", []
+    for part in reply.iter_encoded():
+        whole += part
+        seen.append(pages)
+    told = json.loads(whole)["data"]["events"]
+    assert [event["details"].get("number") for event in told][1:601] == [str(number) for number in range(599, -1, -1)]
+    assert sorted(set(seen)) == [0, 1, 2, 3, 4]
+
+
+def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = service.register()
+    for _ in range(300):
+        service.wired.services.audit.record(ann.id, "name.changed")
+    events = type(service.wired.store.events)
+    page = events.page
+
+    def once(self: Any, user_id: str, *, before: str | None, limit: int) -> Any:
+        if before is not None:
+            raise Unavailable
+        return page(self, user_id, before=before, limit=limit)
+
+    monkeypatch.setattr(events, "page", once)
+    reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
+    parts: list[bytes] = []
+    with pytest.raises(Unavailable):
+        parts.extend(reply.iter_encoded())
+    assert len(parts) == 3
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(b"".join(parts))
+    assert "Content-Length" not in reply.headers
 
 
 def test_warnings_to_an_unproven_address_hold_nothing_that_a_user_wrote(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,3 +77,31 @@ def test_a_jwt_of_another_kind_is_no_access_token(service: Service) -> None:
     explanation = explained(service, id_token)
     assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("jwt", None, "wrong_type")
     assert explanation["claims"] == {"sub": "ann"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        r'{"a": "\ud800"}',
+        r'{"\udfff": 1}',
+        '{"a": ' + "[" * 300 + "]" * 300 + "}",
+        '{"a": ' + "[" * 990 + "]" * 990 + "}",
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        '{"a": 9223372036854775808}',
+    ],
+    ids=["surrogate", "surrogate in a name", "deep", "very deep", "NaN", "infinity", "huge", "long"],
+)
+@pytest.mark.parametrize("part", ["header", "claims"])
+def test_json_that_no_reply_holds_is_malformed_wherever_it_stands(service: Service, content: str, part: str) -> None:
+    plain = '{"typ":"at+jwt","alg":"ES256","kid":"x"}'
+    token = ".".join(encoded(text) for text in ((content, plain) if part == "header" else (plain, content))) + ".AA"
+    explanation = explained(service, token)
+    assert explanation["header"] is explanation["claims"] is None
+    assert explanation["reason"] in {"malformed", None}
+    assert service.get("/auth/me", token=token).status_code == 401
+
+
+def encoded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -104,6 +104,40 @@ def test_of_two_registrations_of_one_address_the_one_that_is_answered_counts(ser
     assert outcome(service.post("/auth/email/verify", {"token": his.token})) == (409, "email_taken")
 
 
+def test_twenty_registrations_of_an_address_by_others_leave_its_owner_the_code_and_few_mails(service: Service) -> None:
+    email, _ = new_names()
+    register(service, email)
+    hers = newest_to(service, email)
+    for number in range(20):
+        register(service, email, password=f"{NEW} {number}")
+    assert len(mails_to(service, email)) == 3
+    assert service.post("/auth/email/verify", {"email": email, "code": hers.code}).status_code == 200
+    assert service.login(email).status_code == 200
+
+
+def test_who_disowns_registrations_of_others_can_register(service: Service) -> None:
+    email, _ = new_names()
+    for number in range(10):
+        register(service, email, password=f"{NEW} {number}")
+    for mail in mails_to(service, email):
+        assert service.post("/auth/email/disown", {"token": mail.token}).status_code == 200
+    register(service, email)
+    assert service.post("/auth/email/verify", {"token": newest_to(service, email).token}).status_code == 200
+    assert service.login(email).status_code == 200
+
+
+def test_the_code_of_a_registration_that_was_guessed_at_too_often_is_replaced(service: Service) -> None:
+    email, _ = new_names()
+    register(service, email)
+    dead = newest_to(service, email).code
+    for _ in range(100):
+        service.post("/auth/email/verify", {"email": email, "code": "0000-0000"})
+    service.post("/auth/email/resend", {"email": email})
+    code = newest_to(service, email).code
+    assert outcome(service.post("/auth/email/verify", {"email": email, "code": dead})) == (422, "invalid_code")
+    assert service.post("/auth/email/verify", {"email": email, "code": code}).status_code == 200
+
+
 def test_the_owner_disowns_a_registration(service: Service) -> None:
     email, _ = new_names()
     register(service, email)

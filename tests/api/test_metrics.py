@@ -232,7 +232,7 @@ def test_calls_of_the_store_are_timed_by_operation(measured: Service) -> None:
         == 1
     )
     operations = {dict(labels)["operation"] for labels in labels_of(measured, "store_call_duration_seconds_count")}
-    assert {"users.add", "sessions.open", "events.add"} <= operations
+    assert {"users.add", "sessions.open", "events.record"} <= operations
 
 
 def test_a_store_that_is_down_is_counted_and_fails_no_scrape(clock: FakeClock) -> None:
@@ -271,7 +271,7 @@ def test_what_is_known_to_come_begins_at_zero(start: Start) -> None:
     for name, label, known in [
         ("logins_total", "outcome", {"success", "invalid_credentials"}),
         ("tokens_issued_total", "grant", {"register", "login", "refresh"}),
-        ("mails_total", "outcome", {"sent", "failed", "refused", "given_up"}),
+        ("mails_total", "outcome", {"sent", "failed", "refused", "given_up", "withheld"}),
         ("hashes_refused_total", "reason", {"queue_full", "deadline", "closed"}),
     ]:
         there = {

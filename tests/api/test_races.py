@@ -4,6 +4,8 @@ from collections import Counter
 
 import bcrypt
 
+from app.services.devices import Device
+from tests.api.mailbox import send
 from tests.api.service import PASSWORD, Reply, Service, new_names
 from tests.contract.races import in_threads
 
@@ -54,6 +56,41 @@ def test_sixteen_registrations_of_different_names_all_get_theirs(service: Servic
     )
     assert outcomes(responses) == {(201, None): 16}
     assert len({response.json["data"]["user"]["id"] for response in responses}) == 16
+
+
+def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_that_tells_where_it_came_from(
+    service: Service,
+) -> None:
+    """At each look at the clock in a login the account is deleted, once in all of them."""
+    refused, deletion = 0, service.wired.services.deletion
+    for moment in range(100):
+        account = service.register()
+        looks = 0
+
+        def delete(account_id: str = account.id, moment: int = moment) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == moment + 1:
+                service.clock.at_each_call = lambda: None
+                deletion.delete_if(account_id, lambda kept: kept, Device("192.0.2.1", ""), action="user.deleted")
+                send(service)  # all that hung on it is gone by now
+
+        service.clock.at_each_call = delete
+        try:
+            response = service.login(account.email)
+        finally:
+            service.clock.at_each_call = lambda: None
+        if looks <= moment:
+            break  # there is no later moment
+        refused += outcomes([response]) == {(401, "invalid_credentials"): 1}
+        events = service.wired.store.events.page(account.id, before=None, limit=100)
+        assert {(event.ip, event.user_agent, tuple(event.details)) for event in events} == {(None, None, ())}
+        assert service.wired.store.users.account(account.id) is None
+        if response.status_code == 200:
+            me = service.get("/auth/me", token=response.json["data"]["token"])
+            assert (me.status_code, me.json["code"]) == (401, "session_ended")
+    assert refused >= 2, "no account was deleted between verifying and opening the session"
+    assert looks < 100
 
 
 def test_a_password_changed_in_the_middle_of_a_login_leaves_no_session(service: Service) -> None:

@@ -150,6 +150,35 @@ def test_a_hundred_wrong_codes_kill_the_code_but_not_the_link(service: Service) 
     assert reset(service, token=mail.token).status_code == 200
 
 
+def test_a_code_that_was_guessed_at_too_often_is_dead_when_another_was_asked_for(service: Service) -> None:
+    """Mallory asks for a code whenever the last one is dead: none of them works again, and Ann's newest does."""
+    ann, dead = verified(service), []
+    for _ in range(4):
+        forgot(service, ann.email)
+        dead.append(newest_to(service, ann.email).code)
+        for _ in range(101):
+            assert outcome(reset(service, email=ann.email, code="0000-0000")) == (422, "invalid_code")
+    assert len(set(dead)) == 4
+    forgot(service, ann.email)
+    for code in dead:
+        assert outcome(reset(service, email=ann.email, code=code)) == (422, "invalid_code")
+    assert reset(service, email=ann.email, code=newest_to(service, ann.email).code).status_code == 200
+
+
+def test_an_address_gets_no_more_than_twenty_mails_a_day_and_a_warning_among_them(service: Service) -> None:
+    ann = verified(service)
+    replies = [forgot(service, ann.email) for _ in range(30)]
+    assert {reply.status_code for reply in replies} == {202}
+    mails = mails_to(service, ann.email)
+    assert len(mails) == 14
+    assert reset(service, token=mails[0].token).status_code == 200
+    assert "password" in newest_to(service, ann.email).subject.lower()
+    assert len(mails_to(service, ann.email)) == 15
+    service.clock.advance(24 * 60 * 60)
+    forgot(service, ann.email)
+    assert reset(service, token=newest_to(service, ann.email).token).status_code == 200
+
+
 def test_a_reset_forgets_failed_logins(service: Service) -> None:
     ann = verified(service)
     for _ in range(12):

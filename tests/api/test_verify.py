@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.api.mailbox import newest_to
+from tests.api.service import PASSWORD
+
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
@@ -26,6 +29,17 @@ def test_a_good_token_lets_through_and_says_who_it_is(service: Service) -> None:
         "X-Auth-Email": "",
         "X-Auth-Roles": "member",
     }
+
+
+def test_a_verified_international_address_is_told_in_its_ascii_form(service: Service) -> None:
+    account = service.register()
+    email = f"{account.username}@bücher.example.com"
+    assert service.post("/auth/email", {"email": email, "password": PASSWORD}, token=account.token).status_code == 202
+    token = newest_to(service, f"{account.username}@xn--bcher-kva.example.com").token
+    assert service.post("/auth/email/verify", {"token": token}).status_code == 200
+    response = service.get("/auth/verify", token=account.token)
+    assert response.status_code == 200
+    assert response.headers["X-Auth-Email"] == f"{account.username}@xn--bcher-kva.example.com"
 
 
 @pytest.mark.parametrize(

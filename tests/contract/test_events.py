@@ -11,6 +11,7 @@ from app.models.event import AuditEvent
 from app.models.identifiers import new_id
 from app.models.session import LONGEST_USER_AGENT
 from app.models.store import Store
+from app.models.user import Status
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
 from tests.contract.races import InProcesses, InThreads
 
@@ -100,18 +101,86 @@ def test_what_is_purged_between_two_pages_hides_no_other_event(store: Store) -> 
 def test_anonymised_events_keep_the_identifier_of_their_user_alone(store: Store) -> None:
     events = [added(store), added(store, details={}), added(store, ip=None)]
     theirs = added(store, EVE)
-    assert store.events.anonymise(ADA) == 3
+    assert store.events.anonymise_some(ADA, after=None, limit=10) is None
     assert all_of(store) == [replace(event, ip=None, user_agent=None, details={}) for event in reversed(events)]
     assert all_of(store, EVE) == [theirs]
 
 
 def test_anonymising_again_changes_nothing(store: Store) -> None:
     added(store)
-    store.events.anonymise(ADA)
+    store.events.anonymise_some(ADA, after=None, limit=10)
     anonymised = all_of(store)
-    assert store.events.anonymise(ADA) == 1
+    assert store.events.anonymise_some(ADA, after=None, limit=10) is None
     assert all_of(store) == anonymised
-    assert store.events.anonymise(EVE) == 0
+    assert store.events.anonymise_some(EVE, after=None, limit=10) is None
+
+
+def test_events_are_anonymised_in_pieces(store: Store) -> None:
+    events = [added(store) for _ in range(5)]
+    assert store.events.anonymise_some(ADA, after=None, limit=2) == events[1].id
+    assert [event.ip for event in all_of(store)[::-1]] == [None, None, *[events[0].ip] * 3]
+    assert store.events.anonymise_some(ADA, after=events[1].id, limit=2) == events[3].id
+    assert store.events.anonymise_some(ADA, after=events[3].id, limit=2) is None
+    assert {event.ip for event in all_of(store)} == {None}
+
+
+def recorded(store: Store, user_id: str, **fields: str) -> bool:
+    """Whether an event was recorded, which holds where it happened."""
+    plain: dict[str, Any] = {"id": new_id(), "user_id": user_id, "action": "session.opened", "at": NOW}
+    where = {"ip": "2001:db8::1", "user_agent": "curl/8.5.0", "details": {"by": "user"}}
+    return store.events.record(AuditEvent(**plain | where | {"expires_at": NOW + DAY} | fields))
+
+
+@pytest.mark.parametrize("status", ["active", "disabled", "invited"])
+def test_an_event_is_recorded_for_whoever_is_there(store: Store, status: Status) -> None:
+    user = a_user(status=status)
+    store.users.add(Account(user, HASH))
+    assert recorded(store, user.id)
+    [event] = all_of(store, user.id)
+    assert (event.ip, event.user_agent, event.details) == ("2001:db8::1", "curl/8.5.0", {"by": "user"})
+
+
+def test_nothing_is_recorded_about_who_is_deleted_or_gone(store: Store) -> None:
+    deleted = a_user(status="deleted")
+    store.users.add(Account(deleted, None))
+    assert not recorded(store, deleted.id)
+    assert not recorded(store, ADA)
+    assert all_of(store, deleted.id) == all_of(store) == []
+
+
+def test_an_identifier_is_recorded_once(store: Store) -> None:
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    event_id = new_id()
+    assert recorded(store, user.id, id=event_id)
+    assert not recorded(store, user.id, id=event_id, action="password.changed")
+    assert [event.action for event in all_of(store, user.id)] == ["session.opened"]
+
+
+def test_of_sixteen_that_record_one_identifier_one_does(store: Store, in_threads: InThreads) -> None:
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    event_id = new_id()
+    assert in_threads(lambda _: recorded(store, user.id, id=event_id)).count(True) == 1
+
+
+def test_of_a_user_who_is_deleted_while_events_are_recorded_none_tells_where_he_was(
+    store: Store, in_threads: InThreads
+) -> None:
+    for _ in range(5):
+        account = Account(a_user(), HASH)
+        store.users.add(account)
+
+        def act(number: int, account: Account = account) -> None:
+            if number == 8:
+                deleted = replace(account, user=replace(account.user, status="deleted"), password_hash=None)
+                assert store.users.save(deleted)
+                store.events.anonymise_some(account.user.id, after=None, limit=100)
+            else:
+                recorded(store, account.user.id)
+
+        in_threads(act)
+        assert {(event.ip, event.user_agent) for event in all_of(store, account.user.id)} <= {(None, None)}
 
 
 def test_events_outlive_their_user(store: Store) -> None:

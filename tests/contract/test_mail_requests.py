@@ -58,10 +58,10 @@ def test_an_expired_request_comes_back_and_an_unknown_one_does_not(store: Store)
     assert store.mail_requests.get(new_id()) is None
 
 
-def test_the_registrations_of_an_address_come_newest_first(store: Store) -> None:
+def test_the_registrations_of_an_address_come_oldest_first(store: Store) -> None:
     first, second, third = (added(store, kind="register", registration=REGISTRATION) for _ in range(3))
-    assert store.mail_requests.registrations(KEY, NOW, 10) == [third, second, first]
-    assert store.mail_requests.registrations(KEY, NOW, 2) == [third, second]
+    assert store.mail_requests.registrations(KEY, NOW, 10) == [first, second, third]
+    assert store.mail_requests.registrations(KEY, NOW, 2) == [first, second]
 
 
 def test_an_address_is_compared_by_its_key(store: Store) -> None:

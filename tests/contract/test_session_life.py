@@ -164,8 +164,8 @@ def test_all_sessions_of_a_user_are_deleted_whether_they_hold_or_not(
     for fields in ({}, {"idle_expires_at": NOW}, {"expires_at": NOW}, {"auth_epoch": 7}):
         opened(store, user, **fields)
     change_user(user.id, status="disabled")
-    assert store.sessions.end_all(user.id) == 4
-    assert store.sessions.end_all(user.id) == 0
+    assert store.sessions.end_some_of(user.id, 100) == 4
+    assert store.sessions.end_some_of(user.id, 100) == 0
     assert store.sessions.purge(LATER, 10) == 0
     assert store.sessions.of_user(other.id, LATER) == [theirs]
 
@@ -179,12 +179,18 @@ def test_of_a_user_who_is_deleted_while_he_logs_in_no_session_is_left(
     def act(number: int) -> None:
         if number == 8:
             assert store.users.save(replace(account, user=replace(user, status="deleted")))
-            store.sessions.end_all(user.id)
+            store.sessions.end_some_of(user.id, 100)
         else:
             opened(store, user)
 
     in_threads(act)
-    assert store.sessions.end_all(user.id) == 0
+    assert store.sessions.end_some_of(user.id, 100) == 0
+
+
+def test_sessions_of_a_user_end_in_pieces(store: Store, user: User) -> None:
+    for _ in range(5):
+        assert store.sessions.open(a_session(user))
+    assert [store.sessions.end_some_of(user.id, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_the_sessions_used_least_recently_end_first(store: Store, user: User) -> None:

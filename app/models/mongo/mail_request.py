@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 
 from app.models import identifiers
 from app.models.mail_request import MailRequest, PendingRegistration
@@ -37,7 +37,7 @@ class MongoMailRequests:
     @answering()
     def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
         waiting = {"email_key": email_key, "kind": "register", "expires_at": {"$gt": now}}
-        found = self._connection.mail_requests.find(waiting).sort("_id", DESCENDING).limit(limit)
+        found = self._connection.mail_requests.find(waiting).sort("_id", ASCENDING).limit(limit)
         return [_request_of(document) for document in found]
 
     @answering()

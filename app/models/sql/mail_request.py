@@ -31,7 +31,7 @@ _REGISTRATIONS: Final = (
         _COLUMNS.kind == "register",
         _COLUMNS.expires_at > bindparam("now"),
     )
-    .order_by(_COLUMNS.id.desc())
+    .order_by(_COLUMNS.id)
     .limit(bindparam("limit"))
 )
 _DUE: Final = _REQUESTS.where(_COLUMNS.due_at <= bindparam("now")).order_by(_COLUMNS.due_at).limit(bindparam("limit"))

@@ -56,7 +56,7 @@ _ROTATE: Final = (
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
 _END_SEEN: Final = update(USERS).where(_IS_USER).values(revision=USERS.c.revision + 1)
-_END_ALL: Final = delete(SESSIONS).where(_OF_USER)
+_SOME_OF_USER: Final = select(SESSIONS.c.id).where(_OF_USER).limit(bindparam("limit"))
 _SURPLUS: Final = (
     select(SESSIONS.c.id)
     .where(_OF_USER)
@@ -82,18 +82,19 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, session: Session) -> None:
+    def open(self, session: Session) -> bool:
         row = {name: getattr(session, name) for name in _FIELDS}
         logged_in = {"user_id": session.user_id, "at": session.created_at}
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> bool:
             # The user first: two logins that held a share of his row, for the foreign key, and then both
             # wanted to write it would end each other on MySQL.
-            if connection.execute(_LOGGED_IN, logged_in).rowcount:
-                connection.execute(_OPEN, row)
-            # Else the user was deleted meanwhile: a session of nobody holds for nobody, so there is none.
+            if not connection.execute(_LOGGED_IN, logged_in).rowcount:
+                return False  # a session of nobody holds for nobody, so there is none
+            connection.execute(_OPEN, row)
+            return True
 
-        self._database.write(write)
+        return self._database.write(write)
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         rows = self._database.rows(HOLDING_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
@@ -129,8 +130,9 @@ class SqlSessions:
 
         return self._database.write(write)
 
-    def end_all(self, user_id: str) -> int:
-        return self._database.change(_END_ALL, {"user_id": user_id})
+    def end_some_of(self, user_id: str, limit: int) -> int:
+        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
+        return self._database.change(_END_THESE, {"ids": ids}) if ids else 0
 
     def trim(self, user_id: str, keep: int) -> None:
         if self._surplus(user_id, keep):

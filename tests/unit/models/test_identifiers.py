@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models.identifiers import LONGEST_EMAIL, email_key, masked_email, new_id, parse_email, username_key
+from app.models.identifiers import (
+    LONGEST_EMAIL,
+    comparable_email,
+    email_key,
+    masked_email,
+    new_id,
+    parse_email,
+    username_key,
+)
 
 LETTERS = st.characters(codec="ascii", categories=["Ll", "Lu", "Nd"])
 ADDRESSES = st.builds(
@@ -93,3 +101,9 @@ def test_what_could_only_look_like_a_user_name_has_no_key(name: str) -> None:
 )
 def test_a_masked_address_is_known_again_by_its_owner_alone(address: str, masked: str) -> None:
     assert masked_email(address) == masked
+
+
+@given(st.text(max_size=40), st.sampled_from(["", " ", "  ", "\t", "\n", "\u00a0"]))
+def test_no_key_ends_with_white_space_which_mariadb_would_pass_over(text: str, behind: str) -> None:
+    for key in (username_key(text + behind), email_key(f"{text}@example.com{behind}"), comparable_email(text + behind)):
+        assert key is None or key == key.strip()

@@ -11,6 +11,7 @@ import pytest
 
 from app.errors import TooManyRequests, Unavailable
 from app.security.secret_keys import SecretKeys
+from app.services import counts
 from app.services import throttle as throttle_module
 from app.services.throttle import FORGOTTEN_AFTER, Throttle, delay_after
 
@@ -45,14 +46,20 @@ def delay_of(throttle: Throttle, name: str = NAME) -> timedelta:
     return timedelta(0)
 
 
-def test_nine_failures_bring_no_delay_and_each_further_one_doubles_it_up_to_a_quarter_of_an_hour() -> None:
+def test_nine_failures_bring_no_delay_the_next_ones_seconds_and_minutes_and_the_last_ones_days_and_weeks() -> None:
     seconds = [delay_after(count).total_seconds() for count in range(101)]
 
     assert seconds[:10] == [0] * 10
     assert seconds[10:20] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
-    assert seconds[20:50] == [900] * 30
-    assert seconds[50] == DAY
-    assert delay_after(10**6) == timedelta(days=1)
+    assert seconds[20:30] == [900] * 10
+    assert seconds[30:35] == [DAY] * 5
+    assert seconds[35:40] == [7 * DAY] * 5
+    assert seconds[40] == 365 * DAY
+    assert delay_after(10**6) == timedelta(days=365)
+
+
+def test_what_can_fail_in_a_row_at_the_logins_and_where_the_password_is_confirmed_makes_a_hundred() -> None:
+    assert throttle_module.MOST_OF_ACCOUNT + throttle_module.MOST_CONFIRMATIONS == 100
 
 
 def test_the_tenth_failure_in_a_row_delays_the_next_login_by_a_second(throttle: Throttle, clock: FakeClock) -> None:
@@ -80,17 +87,19 @@ def test_the_seconds_to_wait_are_rounded_up(throttle: Throttle, clock: FakeClock
     assert delay_of(throttle) == timedelta(seconds=1)
 
 
-def test_fifty_failures_close_a_name_for_a_day_and_then_the_count_begins_anew(
+def test_forty_failures_close_a_name_until_they_are_forgotten_a_year_later(
     throttle: Throttle, clock: FakeClock
 ) -> None:
-    fail(throttle, clock, 99)
+    began = clock.now
+    fail(throttle, clock, 39)
+    assert timedelta(days=40) < clock.now - began < timedelta(days=41)
     throttle.fail(NAME)
 
-    assert delay_of(throttle) == timedelta(days=1)
-    clock.advance(DAY - 0.001)
+    assert delay_of(throttle) == FORGOTTEN_AFTER
+    clock.now += FORGOTTEN_AFTER - timedelta(milliseconds=1)
     with pytest.raises(TooManyRequests):
         throttle.check(NAME)
-    clock.advance(0.001)
+    clock.now += timedelta(milliseconds=1)
     fail(throttle, clock, 9)
     throttle.check(NAME)
 
@@ -103,7 +112,7 @@ def test_a_success_forgets_the_failures(throttle: Throttle, clock: FakeClock) ->
     assert delay_of(throttle) == timedelta(0)
 
 
-def test_failures_are_forgotten_a_day_after_the_last_one(throttle: Throttle, clock: FakeClock) -> None:
+def test_failures_are_forgotten_a_year_after_the_last_one(throttle: Throttle, clock: FakeClock) -> None:
     fail(throttle, clock, 9)
     clock.now += FORGOTTEN_AFTER - timedelta(milliseconds=1)
     throttle.fail(NAME)
@@ -223,7 +232,7 @@ def test_without_limits_nothing_is_counted_or_refused(store: SqlStore, secrets: 
 def test_a_count_that_always_changes_under_the_hand_is_given_up(
     throttle: Throttle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttle_module, "_ATTEMPTS", 0)
+    monkeypatch.setattr(counts, "_ATTEMPTS", 0)
 
     with pytest.raises(Unavailable):
         throttle.fail(NAME)

@@ -59,7 +59,7 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
     "session renewed": lambda store: store.sessions.rotate(IDS[7], 0, now=NOW, idle_expires_at=LATER, ip=""),
     "use of a session noted": lambda store: store.sessions.touch(IDS[7], LATER),
     "session ended": lambda store: store.sessions.end(IDS[7], IDS[7]),
-    "all sessions of a user ended": lambda store: store.sessions.end_all(IDS[7]),
+    "all sessions of a user ended": lambda store: store.sessions.end_some_of(IDS[7], 100),
     "new epoch": lambda store: store.users.end_sessions(IDS[7], None),
     "account saved": lambda store: store.users.save(account(store)),
     "hash replaced": lambda store: store.users.replace_hash(IDS[7], HASH, HASH),
@@ -70,7 +70,7 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
         f"{7:064}", FailureCount(1, NOW, SOON[7]), FailureCount(2, NOW, LATER)
     ),
     "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
-    "events made anonymous": lambda store: store.events.anonymise(IDS[7]),
+    "events made anonymous": lambda store: store.events.anonymise_some(IDS[7], after=IDS[3], limit=100),
     "account removed": lambda store: store.users.remove(IDS[7]),
 }
 

@@ -1,0 +1,85 @@
+"""How many mails an address gets in a day: 20, whatever asks for them, and fewer of those that anybody can ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from app.models.identifiers import comparable_email
+from app.models.login_failures import FailureCount
+
+if TYPE_CHECKING:
+    from app.clock import Clock
+    from app.models.account import Account
+    from app.services.counts import Counts
+
+WINDOW: Final = timedelta(days=1)
+"""Counted from the first mail."""
+MOST: Final = 20
+"""Mails to one address in that time, of all kinds together."""
+MOST_REGISTRATIONS: Final = 3
+"""Registrations of one address that are mailed in that time."""
+_MOST_ASKED: Final = 14
+"""Those that anybody can ask for, whose address it is or not: they leave room for the others."""
+_MOST_BY_KIND: Final = {
+    # What whoever is logged in can bring about as often as they like.
+    "profile_changed": 16,
+    "username_changed": 16,
+    "session_reused": 16,
+    # What needs the password, or ends the account.
+    "password_changed": 18,
+    "account_deleted": 18,
+    # The way back to a former address. Another one needs the address to be proven anew: so nothing crowds it out.
+    "email_changed": MOST,
+    "deletion_undo": MOST,
+}
+_ONLY_WAY_IN: Final = MOST
+"""The mail to an account without a password, such as one that was just given back to its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAllowance:
+    """Says whether a mail may still go out; each one that may is counted by one conditional write."""
+
+    counts: Counts
+    clock: Clock
+
+    def take(self, to: str, kind: str, account: Account | None = None) -> bool:
+        """Whether a mail of this kind may go to this address, which is counted then. `account` is whose mail it is."""
+        most = _MOST_BY_KIND.get(kind, _MOST_ASKED)
+        if kind == "reset_password" and account is not None and account.password_hash is None:
+            most = _ONLY_WAY_IN
+        return self._take(f"all:{comparable_email(to)}", most)
+
+    def take_registration(self, address: str) -> bool:
+        """Whether one more registration of this address may be mailed, which is counted then."""
+        return self._take(_registrations(address), MOST_REGISTRATIONS)
+
+    def give_back_registration(self, address: str) -> None:
+        """Count a registration no more: the owner of the address said that it was not theirs."""
+
+        def fewer(seen: FailureCount | None) -> FailureCount | None:
+            if seen is None or seen.count == 0:
+                return None
+            return FailureCount(seen.count - 1, seen.blocked_until, seen.expires_at)
+
+        self.counts.change(_registrations(address), fewer)
+
+    def _take(self, name: str, most: int) -> bool:
+        granted = False
+
+        def counted(seen: FailureCount | None) -> FailureCount | None:
+            nonlocal granted
+            now = self.clock()
+            if seen is None or seen.expires_at <= now:
+                seen = FailureCount(0, now, now + WINDOW)
+            granted = seen.count < most
+            return FailureCount(seen.count + 1, seen.blocked_until, seen.expires_at) if granted else None
+
+        self.counts.change(name, counted)
+        return granted
+
+
+def _registrations(address: str) -> str:
+    return f"registrations:{comparable_email(address)}"
