@@ -69,5 +69,5 @@ def test_a_cursor_is_read_as_the_identifier_it_stands_for() -> None:
     assert Page.model_validate({"cursor": CURSOR}).cursor == "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
 
 
-def test_a_query_is_left_alone_beyond_what_is_asked_of_it() -> None:
-    assert Page.model_validate({"limit": "7", "utm_source": "x"}).limit == 7
+def test_a_parameter_that_no_list_knows_is_refused() -> None:
+    assert wrong({"limit": "7", "page": "2"}) == {("page", "extra_forbidden")}
