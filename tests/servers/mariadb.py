@@ -32,7 +32,7 @@ def mariadb_server() -> Iterator[SqlServer]:
         first.write_text(_FIRST_STATEMENTS.format(password=address.password))
         first.chmod(0o644)  # in a folder that nobody else can enter
         run(
-            [install, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db"],
+            [install, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}", "--skip-test-db"],
             folder=folder, user=user,
         )  # fmt: skip
         command = [
