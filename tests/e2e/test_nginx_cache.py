@@ -129,7 +129,8 @@ def test_each_endpoint_makes_its_reply_anew_for_who_names_himself(
                 headers = {header: value.format(tokens[name]) for header, value in way.items()}
                 reply = client.request(method, path, headers=headers)
                 assert reply.headers.get("X-Cache-Status", "BYPASS") == "BYPASS", (path, way)
-                asked[reply.headers["X-Request-ID"]] = ids[name]
+                if not path.startswith(("/health", "/auth/health")):  # probes that succeed are not logged
+                    asked[reply.headers["X-Request-ID"]] = ids[name]
 
     made = {line["request_id"]: line["user_id"] for line in logged(proxied)}
     assert asked.keys() <= made.keys()
