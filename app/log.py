@@ -92,7 +92,7 @@ def telling(facts: Mapping[str, str]) -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
     cause = cause_of(error)
-    return told_by(cause) or type(cause).__name__
+    return _words_of(cause).partition("\n")[0] or type(cause).__name__  # some drivers write several lines
 
 
 def told_by(error: BaseException) -> str:
@@ -101,9 +101,13 @@ def told_by(error: BaseException) -> str:
     What a database answers to a statement may hold what was sent, such as an address that is there already: of that,
     only the code is told.
     """
+    return " ".join(_words_of(error).split())
+
+
+def _words_of(error: BaseException) -> str:
     origin = getattr(error, "orig", None) or error
     if type(error).__module__.partition(".")[0] not in _DRIVERS or _is_of_connection(error):
-        return " ".join(str(origin).split())
+        return str(origin).strip()
     codes = (getattr(origin, name, None) for name in ("sqlstate", "sqlite_errorname", "code"))
     return next((str(code) for code in codes if code), "")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import email_validator
 import uuid_utils
 
@@ -18,6 +20,14 @@ LONGEST_LOCAL_PART = 64
 def new_id() -> str:
     """A new identifier: a UUIDv7 (RFC 9562) as text, so that what was made later sorts later."""
     return str(uuid_utils.uuid7())
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text has the form of `new_id`: that of a UUID, in lower case."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def parse_email(text: str) -> email_validator.ValidatedEmail:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response
-from werkzeug.routing import BaseConverter, Rule, UnicodeConverter
+from werkzeug.routing import UnicodeConverter
 
 from app import deadline
 from app.instrumentation import NOBODY
 from app.web import exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.routing import Map
@@ -32,31 +32,8 @@ class _Name(UnicodeConverter):
         self.regex = r"(?!my\Z)[^/\0]+"
 
 
-class _Identifier(BaseConverter):
-    """An identifier in the one form in which it was given out: that of a UUID, in lower case.
-
-    Databases disagree on what else they would take for it: MariaDB passes over spaces at the end.
-    """
-
-    regex = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\n)"
-
-
-class _Rule(Rule):
-    """A path in which whatever is called `..._id` is an identifier; nothing else is found."""
-
-    def get_converter(
-        self, variable_name: str, converter_name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> BaseConverter:
-        """What the part of a path with this name has to look like."""
-        if variable_name.endswith("_id"):
-            return _Identifier(self.map)
-        return super().get_converter(variable_name, converter_name, args, kwargs)
-
-
 class Application(Flask):
     """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
-
-    url_rule_class = _Rule
 
     def __init__(self, import_name: str, settings: Settings, observer: Observer = NOBODY) -> None:
         super().__init__(import_name, static_folder=None)

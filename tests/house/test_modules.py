@@ -1,4 +1,4 @@
-"""Modules are short, say what they are for, and import one way only."""
+"""Modules say what they are for, and import one way only."""
 
 import ast
 import re
@@ -10,24 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "app").rglob("*.py"))
-MOST_LINES = 300
-LONGER: dict[str, str] = {}
-"""Modules that may be longer, each with its reason."""
 
 
 @pytest.fixture(params=MODULES, ids=lambda module: str(module.relative_to(ROOT)))
 def module(request: pytest.FixtureRequest) -> Path:
     return Path(request.param)
-
-
-def test_a_module_is_short(module: Path) -> None:
-    lines = len(module.read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES or LONGER.get(str(module.relative_to(ROOT)))
-
-
-def test_only_long_modules_are_excepted() -> None:
-    long = {path for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > MOST_LINES}
-    assert {ROOT / name for name in LONGER} == long
 
 
 def test_a_module_says_what_it_is_for(module: Path) -> None:

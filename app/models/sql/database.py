@@ -66,6 +66,10 @@ class Database:
                 self.drop()
             return self._readers.rows(statement, parameters)
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives with a connection for reading, tried once; raises what SQLAlchemy raises."""
+        return self._readers.use(work)
+
     def probe(self) -> None:
         """Ask for a sign of life, and whether the database takes writes; raises Unavailable when it does not.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty, LifoQueue
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
@@ -13,11 +13,13 @@ from app.models.sql.product import PLACE_SECONDS
 from app.models.sql.waits import seconds_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine, Executable, Row
 
     Rows: TypeAlias = Sequence[Row[*tuple[Any, ...]]]
+
+T = TypeVar("T")
 
 
 class Readers:
@@ -37,13 +39,17 @@ class Readers:
             self._idle.put(None)
 
     def rows(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Rows:
-        """All rows that a SELECT gives; raises what SQLAlchemy raises.
+        """All rows that a SELECT gives; raises what SQLAlchemy raises."""
+        return self.use(lambda connection: connection.execute(statement, parameters).all())
+
+    def use(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives with one of the connections; raises what SQLAlchemy raises.
 
         When a connection was lost, the idle ones are closed too: they were most likely lost with it.
         """
         closings, connection = self._closings, self._take()
         try:
-            rows = connection.execute(statement, parameters).all()
+            result = work(connection)
         except BaseException as error:
             self._give_up(connection)
             if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -53,7 +59,7 @@ class Readers:
             self._idle.put(connection)
         else:
             self._give_up(connection)
-        return rows
+        return result
 
     def close(self) -> None:
         """Close all connections, those in use when they come back; new ones are opened when they are needed."""

@@ -57,8 +57,7 @@ class SqlStore:
         product = self._database.product
         with starting(product):
             product.create()
-            with product.reader.connect() as connection:
-                revision = revision_of(connection)
+            revision = self._database.read(revision_of)
         if revision == REVISION:
             return
         # Alembic takes 0.2 s and 11 MB, and nearly always there is nothing to do.
@@ -80,18 +79,15 @@ class SqlStore:
 
         product = self._database.product
         with answering(product):
-            with product.reader.connect() as connection:
-                problems = differences(connection)
-            problems += product.server_problems()
+            problems = self._database.read(differences) + product.server_problems()
         return problems + self._clock_problems()
 
     def close(self) -> None:
         self._database.close()
 
     def _revision(self) -> str | None:
-        product = self._database.product
-        with answering(product), product.reader.connect() as connection:
-            return revision_of(connection)
+        with answering(self._database.product):
+            return self._database.read(revision_of)
 
     def _clock_problems(self) -> list[str]:
         asked = self._database.product.server_time

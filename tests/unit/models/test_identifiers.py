@@ -12,6 +12,7 @@ from app.models.identifiers import (
     LONGEST_EMAIL,
     comparable_email,
     email_key,
+    is_identifier,
     masked_email,
     new_id,
     parse_email,
@@ -107,3 +108,32 @@ def test_a_masked_address_is_known_again_by_its_owner_alone(address: str, masked
 def test_no_key_ends_with_white_space_which_mariadb_would_pass_over(text: str, behind: str) -> None:
     for key in (username_key(text + behind), email_key(f"{text}@example.com{behind}"), comparable_email(text + behind)):
         assert key is None or key == key.strip()
+
+
+ID = "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
+
+
+def test_an_identifier_that_was_given_out_is_one() -> None:
+    assert is_identifier(ID)
+    assert is_identifier(new_id())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{ID} ",
+        f" {ID}",
+        f"{ID}\t",
+        f"{ID}\n",
+        f"{ID}\0",
+        ID.upper(),
+        UUID(ID).hex,
+        f"{{{ID}}}",
+        f"{ID}x",
+        ID[:-1],
+        "x",
+        "",
+    ],
+)
+def test_an_identifier_in_any_other_form_is_none(written: str) -> None:
+    assert not is_identifier(written)
