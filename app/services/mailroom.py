@@ -163,10 +163,10 @@ class Mailroom:
         """
         account = self._account_of(request.email)
         if account is not None and account.user.email_verified:
-            to, kind, code_id = account.user.email or "", "account_exists", None
+            to, kind = account.user.email or "", "account_exists"
         else:
-            to, kind, code_id = request.email, "confirm_registration", request.id
-        notice = Notice(new_id(), kind, to, request.created_at, {}, code_id)
+            to, kind = request.email, "confirm_registration"
+        notice = Notice(new_id(), kind, to, request.created_at, {}, request.id)
         retry = self._send(request.id, notice, request.expires_at, request.attempts)
         # Never 0 again: it was taken up, whoever asks for its mail once more.
         self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 1)
@@ -196,7 +196,7 @@ class Mailroom:
                 continue
             if notice.kind == "change_email" and self.accounts.is_taken(notice.to, user_id):
                 # In its place, so that nothing that the one who asked can see or time depends on it.
-                notice = replace(notice, kind="email_in_use", code_id=None)  # noqa: PLW2901 - the same mail
+                notice = replace(notice, kind="email_in_use")  # noqa: PLW2901 - the same mail
             retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1, account)
         self._settle(users, user_id, retries, claimed_until)
         return True
@@ -217,11 +217,13 @@ class Mailroom:
             _log.warning("mail withheld", kind=notice.kind, mail_id=notice.id, cause="too many to its address today")
             return None
         token = code = None
-        purpose = _PURPOSES.get(notice.kind)
+        purpose = _PURPOSES.get(_INSTEAD_OF.get(notice.kind, notice.kind))
         if purpose is not None and notice.code_id is not None:
             token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
             if purpose != "undo":
                 code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
+        if notice.kind in _INSTEAD_OF:
+            token = code = None
         mail = self.letters.write(
             notice.kind,
             id=notice.id,
@@ -297,6 +299,9 @@ _PURPOSES: dict[str, Purpose] = {
     "deletion_undo": "undo",
 }
 """What the code in a mail of each kind is for; the other kinds carry none."""
+_INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}
+"""Mails that go out in the place of others, to the owner of an address that somebody else asked for. They carry no code,
+but cost the same work, so that nothing tells which of the two it was."""
 
 
 def _expiry_of(notice: Notice, account: Account) -> datetime | None:

@@ -53,6 +53,7 @@ def hiding(store: SqlStore, clock: FakeClock, work: Work) -> Iterator[Instance]:
     settings = config.load(SETTINGS | {"HIDE_ACCOUNTS": "on"}, dotenv=None)
     wired = wiring.build(settings, clock=clock, store=observed(store, work))
     wired.services.keys.ensure()
+    wired.services.keys.signing_key()  # loaded, as in any process that has served a request
     instance = Instance(wired)
     user_id = instance.register("known", email=KNOWN)
     account = store.users.account(user_id)
