@@ -300,8 +300,8 @@ _PURPOSES: dict[str, Purpose] = {
 }
 """What the code in a mail of each kind is for; the other kinds carry none."""
 _INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}
-"""Mails that go out in the place of others, to the owner of an address that somebody else asked for. They carry no code,
-but cost the same work, so that nothing tells which of the two it was."""
+"""Mails that go out in the place of others, to the owner of an address that somebody else asked for. They carry no
+code, but cost the same work, so that nothing tells which of the two it was."""
 
 
 def _expiry_of(notice: Notice, account: Account) -> datetime | None:
