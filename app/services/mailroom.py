@@ -222,6 +222,8 @@ class Mailroom:
             token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
             if purpose != "undo":
                 code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
+        elif notice.kind in _WITHOUT_CODE:
+            self.codes.code_for(notice.to, "verify", owner_id, notice.id)  # the same work; nobody gets it
         mail = self.letters.write(
             notice.kind,
             id=notice.id,
@@ -297,6 +299,8 @@ _PURPOSES: dict[str, Purpose] = {
     "deletion_undo": "undo",
 }
 """What the code in a mail of each kind is for; the other kinds carry none."""
+_WITHOUT_CODE = frozenset({"account_exists", "email_in_use"})
+"""Mails that go to the owner of a proven address in the place of one with a code."""
 
 
 def _expiry_of(notice: Notice, account: Account) -> datetime | None:
