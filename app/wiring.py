@@ -195,7 +195,7 @@ def _services(
     codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
     credentials = CredentialService(accounts, passwords, throttle, codes)
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, codes, roles, hides_accounts=hides)
+    registration = RegistrationService(accounts, passwords, codes, throttle, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
     deletion = DeletionService(store, accounts, credentials)
     letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
