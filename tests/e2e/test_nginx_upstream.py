@@ -94,7 +94,8 @@ def test_the_path_that_is_judged_is_the_path_that_is_forwarded(behind: Upstream,
 
 def test_what_is_behind_a_path_that_is_cut_gets_that_path_alone_and_no_dots(behind: Upstream) -> None:
     """The snippet of docs/deployment.md."""
-    (snippet,) = re.findall(r"^```nginx\n(location /api/auth/ \{.*?)^```$", DEPLOYMENT.read_text(), re.M | re.S)
+    flags = re.MULTILINE | re.DOTALL
+    (snippet,) = re.findall(r"^```nginx\n(location /api/auth/ \{.*?)^```$", DEPLOYMENT.read_text(), flags)
     shared = {"service.conf": "location / { return 404; }\n" + snippet}
     forwarded: dict[str, list[str]] = {}
     with front(behind.port, changed=UNLIMITED, more=shared) as proxy:

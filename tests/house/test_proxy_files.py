@@ -1,7 +1,7 @@
 """In every proxy file and snippet that ships, the path that is judged is the path that is forwarded.
 
-A location may cut what it begins with, in whole parts of the path: nginx has resolved the path before that, so no dot is
-left in it (tests/e2e/test_nginx_upstream.py).
+A location may cut what it begins with, in whole parts of the path: nginx has resolved the path before that, so no dots
+are left in it (tests/e2e/test_nginx_upstream.py).
 """
 
 import re
@@ -64,6 +64,8 @@ def _cuts_whole_parts(path: str, forwarded: str) -> bool:
     ],
 )
 def test_a_location_cuts_whole_parts_of_a_path_and_puts_nothing_in_their_place(
-    path: str, forwarded: str, allowed: bool
+    path: str,
+    forwarded: str,
+    allowed: bool,  # noqa: FBT001 - pytest hands it over by name
 ) -> None:
     assert _cuts_whole_parts(path, forwarded) == allowed
