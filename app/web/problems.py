@@ -45,9 +45,9 @@ _ELSEWHERE = ("application/json", _PROBLEM_JSON, "text/html")
 _SAMPLE_FIELD = FieldError("password", "too_short", "A password has at least 10 characters.")
 _SAMPLE_REQUEST = "9fd6eeefdda32312630d860928468d20"
 _RETRY_AFTER = 1
+"""Seconds, where the failure does not say."""
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 """What the system says when it can open nothing more."""
-"""Seconds, where the failure does not say."""
 _log = structlog.get_logger("latchkey.failure")
 
 

@@ -164,6 +164,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         else:
             seconds = self.cfg.keepalive if self.alive else min(self.cfg.keepalive, STOP_KEEPALIVE_LINGER)
         self._watch(conn, seconds, self._on_readable)
+        self._tell_to_go_on(conn)
 
     def _on_readable(self, conn: _Connection, _: object) -> None:
         try:
@@ -183,7 +184,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if not part or incoming.feed(part):
             self._unwatch(conn)
             self.enqueue_req(conn)
-        elif incoming.asks_whether_to_go_on:
+        else:
+            self._tell_to_go_on(conn)
+
+    def _tell_to_go_on(self, conn: _Connection) -> None:
+        """Send the 100 that a client waits for before it sends its body."""
+        if conn.incoming.asks_whether_to_go_on:
             with suppress(OSError):
                 conn.sock.send(_CONTINUE)
 

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from tests.servers.process import Server
 
 pytestmark = pytest.mark.timeout(120)
 
+DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 NEIGHBOUR = "127.0.0.3"
 SLOW = {"rate=50r/s": "rate=1r/m", "rate=10r/s": "rate=1r/m"}
 REQUESTS = 1 + 200
@@ -92,6 +94,20 @@ def test_what_is_refused_has_the_form_of_the_service(proxy: Server) -> None:
     told = {"Retry-After": "1", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     for name, value in told.items():
         assert reply.headers.get_list(name) == [value]
+
+
+def test_under_a_path_what_is_refused_links_there(behind: Upstream) -> None:
+    """The snippet of docs/deployment.md."""
+    flags = re.MULTILINE | re.DOTALL
+    (snippet,) = re.findall(r'^```nginx\n(map "" \$public_url .*?)^```$', DEPLOYMENT.read_text(), flags)
+    told = {"local.d/public_url.conf": snippet}
+    with front(behind.port, changed=SLOW, more=told) as proxy, client_at(CLIENT, proxy) as client:
+        statuses(client, "POST", "/auth/login", GUESSES)
+        reply = client.post("/auth/login")
+    assert (reply.status_code, reply.json()["help"]) == (
+        429,
+        "https://auth.example.com/api/auth/errors/too_many_requests",
+    )
 
 
 def test_a_limit_is_that_of_one_address(proxy: Server) -> None:

@@ -90,6 +90,25 @@ def test_the_path_that_is_judged_is_the_path_that_is_forwarded(behind: Upstream,
         judged = {line["request_id"]: line["path"] for line in accesses(proxy)}
     assert any(forwarded.values())
     assert {made: paths for made, paths in forwarded.items() if paths not in ([], [judged[made]])} == {}
+
+
+def test_what_is_behind_a_path_that_is_cut_gets_that_path_alone_and_no_dots(behind: Upstream) -> None:
+    """The snippet of docs/deployment.md."""
+    flags = re.MULTILINE | re.DOTALL
+    (snippet,) = re.findall(r"^```nginx\n(location /api/auth/ \{.*?)^```$", DEPLOYMENT.read_text(), flags)
+    shared = {"service.conf": "location / { return 404; }\n" + snippet}
+    forwarded: dict[str, list[str]] = {}
+    with front(behind.port, changed=UNLIMITED, more=shared) as proxy:
+        for path in ODD_PATHS:
+            behind.seen.clear()
+            made = one(proxy.port, request(f"GET {path.replace('admin', 'api/auth')}")).headers["X-Request-ID"]
+            forwarded[made] = [unquote(line.split()[1].partition("?")[0]) for line, _ in behind.seen]
+        wait_until(lambda: len(accesses(proxy)) == len(ODD_PATHS), 60)
+        judged = {line["request_id"]: line["path"] for line in accesses(proxy)}
+    ours = {made: [path.removeprefix("/api/auth")] for made, path in judged.items() if path.startswith("/api/auth/")}
+    assert len(ours) > 10
+    assert {made: paths for made, paths in forwarded.items() if paths} == ours
+    assert not any(".." in path.split("/") for (path,) in ours.values())
     assert not [path for (path,) in filter(None, forwarded.values()) if path.lstrip("/").startswith("metrics")]
 
 

@@ -224,6 +224,14 @@ def test_a_client_that_asks_is_told_to_send_its_body(served: Served) -> None:
         assert reply(connection).startswith(b"HTTP/1.1 200 OK")
 
 
+def test_a_client_that_asks_behind_another_request_is_told_as_well(served: Served) -> None:
+    with closing(served.connect()) as connection:
+        asking = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + asking)
+        assert exactly(connection).startswith(b"HTTP/1.1 200 OK")
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
