@@ -31,7 +31,7 @@ from app.jobs import Courier, Job, Jobs
 from app.log import reason_of
 from app.mail.letters import Letters
 from app.models.observed import observed
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from app.security import blocklist
 from app.security.hash_pool import HashPool
 from app.security.keyring import KeyringSealedError

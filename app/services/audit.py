@@ -9,17 +9,17 @@ from uuid import UUID
 
 import structlog
 
+from app.devices import LONGEST_USER_AGENT
 from app.errors import Unavailable
 from app.models.event import AuditEvent
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from app.clock import Clock
+    from app.devices import Device
     from app.models.event import Events
-    from app.services.devices import Device
 
 _log = structlog.get_logger("latchkey.audit")
 

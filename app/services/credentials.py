@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from app.errors import InvalidCode, SessionEnded, WrongPassword
 from app.services.accounts import in_new_epoch
-from app.services.login import LoginName
+from app.services.login_name import LoginName
 
 if TYPE_CHECKING:
+    from app.devices import Device
     from app.models.account import Account, UndoOffer
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.models.user import User
     from app.services.accounts import Accounts
-    from app.services.devices import Device
     from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
     from app.services.throttle import PasswordThrottle

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from app.devices import Device
     from app.models.account import UndoOffer
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.models.store import Store
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.credentials import CredentialService
-    from app.services.devices import Device
 
 _LEAVING = "admin:leaving"
 """What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have

@@ -12,8 +12,8 @@ from app.models.mail_request import PendingRegistration
 from app.models.user import AlreadyThereError, Credentials, User
 
 if TYPE_CHECKING:
+    from app.devices import Device
     from app.services.accounts import Accounts
-    from app.services.devices import Device
     from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from app.clock import Clock
+    from app.models.principal import Principal
     from app.models.sample_product import SampleProducts
-    from app.models.session import Principal
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from app.devices import LONGEST_USER_AGENT
 from app.errors import (
     ExpiredToken,
     InvalidRefreshToken,
@@ -20,7 +21,7 @@ from app.errors import (
 )
 from app.instrumentation import NOBODY
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT, Principal, Session
+from app.models.session import Session
 from app.security import refresh_tokens
 from app.security.tokens import RefusedTokenError
 from app.services.accounts import in_new_epoch
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.clock import Clock
+    from app.devices import Device
     from app.instrumentation import Grant, Observer
     from app.models.account import Account
+    from app.models.principal import Principal
     from app.models.session import Sessions
     from app.models.user import Credentials, User
     from app.security.secret_keys import SecretKeys
     from app.security.tokens import AccessTokens
     from app.services.accounts import Accounts
-    from app.services.devices import Device
 
 Scope = Literal["this", "others", "all"]
 _SEED_BYTES = 32

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.devices import Device
 from app.errors import Unavailable
 from app.services import deletion
-from app.services.devices import Device
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified

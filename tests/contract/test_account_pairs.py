@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.devices import Device
 from app.errors import EmailTaken, Failure
 from app.models.account import Account
 from app.models.store import Store
 from app.security import codes
 from app.services import Services
-from app.services.devices import Device
 from app.services.mailed_codes import Redeemable
 from app.services.registration import NewAccount
 from app.wiring import Wired
