@@ -22,6 +22,7 @@ from app.models.mongo.indexes import INDEXES
 from app.models.mongo.store import MongoStore
 from app.models.sample_product import SampleProduct
 from app.models.session import Session
+from app.models.sql import store as _  # with all repositories, and so all tables
 from app.models.sql.schema import METADATA
 from app.models.user import User
 from tests.contract.mongo_stores import in_memory
