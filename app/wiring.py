@@ -197,7 +197,9 @@ def _services(
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
     registration = RegistrationService(accounts, passwords, codes, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
-    deletion = DeletionService(store, accounts, credentials)
+    products = SampleProductService(store.sample_products, clock)
+    deletion = DeletionService(accounts, credentials, (sessions.erase, products.erase, audit.erase))
+    expiring = (store.sessions, store.login_failures, store.held_emails, store.mail_requests, store.events)
     letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
     verified = settings.accounts.require_verified_email
     return Services(
@@ -210,13 +212,13 @@ def _services(
         profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,
         audit=audit,
-        mailroom=Mailroom(store, accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
+        mailroom=Mailroom(accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
         directory=DirectoryService(store.users, settings.accounts.user_directory),
         explain=ExplainService(tokens, store.sessions, clock),
         keys=keys,
         health=HealthService(store),
-        purge=PurgeService(store, clock),
-        sample_products=SampleProductService(store.sample_products, clock),
+        purge=PurgeService(expiring, clock),
+        sample_products=products,
         visits=VisitService(visits),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from app import pieces
 from app.devices import LONGEST_USER_AGENT
 from app.errors import (
     ExpiredToken,
@@ -27,6 +28,7 @@ from app.security.tokens import RefusedTokenError
 from app.services.accounts import in_new_epoch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from app.clock import Clock
@@ -180,6 +182,12 @@ class SessionService:
         self._accounts.audit.record(
             principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
         )
+
+    def erase(self, user_id: str) -> Iterator[None]:
+        """Delete all sessions of a user who is deleted, a piece at each step; idempotent."""
+        while self._sessions.end_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
+            yield
+        yield
 
     def require_fresh_login(self, principal: Principal) -> None:
         """Raises ReauthenticationRequired if the login of this session is longer ago than REAUTH_SECONDS."""

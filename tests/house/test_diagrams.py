@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from app.models.mongo.indexes import INDEXES
 from app.models.mongo.store import MongoStore
 from app.models.sample_product import SampleProduct
 from app.models.session import Session
-from app.models.sql import store as _  # with all repositories, and so all tables
 from app.models.sql.schema import METADATA
 from app.models.user import User
 from tests.contract.mongo_stores import in_memory
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+import_module("app.models.sql.store")  # which imports all repositories, and with them all tables
 _, ON_MONGO, ON_SQL = re.split(
     r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )
