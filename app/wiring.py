@@ -195,7 +195,7 @@ def _services(
     codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
     credentials = CredentialService(accounts, passwords, throttle, codes)
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, codes, roles, hides_accounts=hides)
+    registration = RegistrationService(accounts, passwords, codes, throttle, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
     products = SampleProductService(store.sample_products, clock)
     deletion = DeletionService(accounts, credentials, (sessions.erase, products.erase, audit.erase))

@@ -82,7 +82,7 @@ def export(call: Call) -> Streamed:
     Needs a login within the last `REAUTH_SECONDS`.
     """
     call.services.sessions.require_fresh_login(call.caller)
-    exported = call.services.profile.export(call.user.id, call.device)
+    exported = call.services.profile.export(call.caller, call.device)
     return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
 
 

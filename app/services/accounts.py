@@ -116,7 +116,7 @@ class Accounts:
     def with_warning(
         self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
     ) -> Account:
-        """The account with a mail that tells its owner of a change: to the address that he has before it.
+        """The account with a mail that tells its owner of a change: to the address that it had before.
 
         What a user wrote is told to a proven address only: else anybody could have us write to anybody. The name of a
         device is of it, since a User-Agent may hold any words.

@@ -127,7 +127,7 @@ def refuse_if_changed(account: Account, *, since: Account) -> None:
 
 
 def own_words(user: User) -> tuple[str | None, ...]:
-    """What of a user must not be his password."""
+    """What of a user must not be their password."""
     return (user.email, user.username, user.name)
 
 

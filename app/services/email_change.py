@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.services.mailed_codes import MailedCodes, Redeemable
 
 _MOST_OFFERS = 20
-"""Former addresses that may take a change back. A further change is refused: none of their owners loses his offer."""
+"""Former addresses that may take a change back. A further change is refused: none of their owners loses an offer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class LoginService:
             raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:
-        """Whether this user has to verify his address before he can log in; who has none, has nothing to verify."""
+        """Whether this user has to verify their address before they can log in: never one who has none."""
         return self.require_verified_email and user.email is not None and not user.email_verified
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:

@@ -22,15 +22,20 @@ MOST_REGISTRATIONS: Final = 3
 """Registrations of one address that are mailed in that time."""
 _MOST_ASKED: Final = 14
 """Those that anybody can ask for, whose address it is or not: they leave room for the others."""
+_MOST_WITH_SPARE_RESETS: Final = 17
+SPARE_RESET_EVERY: Final = timedelta(hours=6)
+"""Beyond those, one mail that leads to a new password may go out in each such time. Else whoever asks for fourteen
+mails would keep the owner from a reset for a day; now the owner can use even the mail that a stranger asked for."""
 _MOST_BY_KIND: Final = {
     # What whoever is logged in can bring about as often as they like.
     "profile_changed": 16,
     "username_changed": 16,
     "session_reused": 16,
     # What needs the password, or ends the account.
-    "password_changed": 18,
-    "account_deleted": 18,
-    # The way back to a former address. Another one needs the address to be proven anew: so nothing crowds it out.
+    "password_changed": 17,
+    "account_deleted": 17,
+    # The way back to a former address. Another one needs the address to be proven anew: so nothing crowds it out. There
+    # is room for both, and for the reset that is mailed to whoever took the account back.
     "email_changed": MOST,
     "deletion_undo": MOST,
 }
@@ -47,10 +52,17 @@ class MailAllowance:
 
     def take(self, to: str, kind: str, account: Account | None = None) -> bool:
         """Whether a mail of this kind may go to this address, which is counted then. `account` is whose mail it is."""
+        key = comparable_email(to)
         most = _MOST_BY_KIND.get(kind, _MOST_ASKED)
-        if kind == "reset_password" and account is not None and account.password_hash is None:
+        if kind == "email_changed" and account is not None and not _has_proven(account, key):
+            most = _MOST_ASKED  # anybody can register an address and move on from it, as often as they like
+        if kind != "reset_password":
+            return self._take(f"all:{key}", most)
+        if account is not None and account.password_hash is None:
             most = _ONLY_WAY_IN
-        return self._take(f"all:{comparable_email(to)}", most)
+        return self._take(f"all:{key}", most) or (
+            self._take(f"spare reset:{key}", 1, SPARE_RESET_EVERY) and self._take(f"all:{key}", _MOST_WITH_SPARE_RESETS)
+        )
 
     def take_registration(self, address: str) -> bool:
         """Whether one more registration of this address may be mailed, which is counted then."""
@@ -66,19 +78,24 @@ class MailAllowance:
 
         self.counts.change(_registrations(address), fewer)
 
-    def _take(self, name: str, most: int) -> bool:
+    def _take(self, name: str, most: int, window: timedelta = WINDOW) -> bool:
         granted = False
 
         def counted(seen: FailureCount | None) -> FailureCount | None:
             nonlocal granted
             now = self.clock()
             if seen is None or seen.expires_at <= now:
-                seen = FailureCount(0, now, now + WINDOW)
+                seen = FailureCount(0, now, now + window)
             granted = seen.count < most
             return FailureCount(seen.count + 1, seen.blocked_until, seen.expires_at) if granted else None
 
         self.counts.change(name, counted)
         return granted
+
+
+def _has_proven(account: Account, key: str) -> bool:
+    """Whether the account gave up this address after it was proven."""
+    return any(offer.proven and comparable_email(offer.email) == key for offer in account.undo_offers)
 
 
 def _registrations(address: str) -> str:

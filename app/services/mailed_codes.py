@@ -28,7 +28,7 @@ _CANDIDATES = 20
 
 @dataclass(frozen=True, slots=True)
 class Redeemable:
-    """A genuine token or code: of which user (or mail request, to register), and which of his codes.
+    """A genuine token or code: of which user (or mail request, to register), and which of their codes.
 
     Whether it is live is for the write that redeems it to say.
     """

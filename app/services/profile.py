@@ -86,29 +86,39 @@ class ProfileService:
             self.accounts.audit.record(principal.user.id, f"{field}.changed", device)
         return account.user
 
-    def export(self, user_id: str, device: Device) -> Export:
-        """All that is kept of a user; raises SessionEnded if he is gone.
+    def export(self, principal: Principal, device: Device) -> Export:
+        """All that is kept of a user; raises SessionEnded if this session has ended.
 
-        What comes page by page raises Unavailable when the store does not answer any more.
+        So does what comes page by page: whoever reads it slowly gets no more once the owner has logged them out. It
+        raises Unavailable when the store does not answer any more.
         """
+        user_id = principal.user.id
         account = self.accounts.users.account(user_id)
+        self._require(principal)
         if account is None:
             raise SessionEnded
         self.accounts.audit.record(user_id, "data.exported", device)
         sessions = self.sessions.of_user(user_id, self.accounts.clock())
-        return Export(account, sessions, self._events(user_id), self._products(user_id))
+        return Export(account, sessions, self._events(principal), self._products(principal))
 
-    def _events(self, user_id: str) -> Iterator[list[AuditEvent]]:
+    def _events(self, principal: Principal) -> Iterator[list[AuditEvent]]:
         before: str | None = None
         while True:
-            page = self.accounts.audit.page(user_id, before=before, limit=_AT_ONCE)
+            page = self.accounts.audit.page(principal.user.id, before=before, limit=_AT_ONCE)
+            self._require(principal)
             yield page.events
             before = page.next
             if before is None:
                 return
 
-    def _products(self, user_id: str) -> Iterator[list[SampleProduct]]:
+    def _products(self, principal: Principal) -> Iterator[list[SampleProduct]]:
         after: str | None = None
-        while page := self.products.page_of(user_id, after=after, limit=_AT_ONCE):
+        while page := self.products.page_of(principal.user.id, after=after, limit=_AT_ONCE):
+            self._require(principal)
             yield page
             after = page[-1].id
+
+    def _require(self, principal: Principal) -> None:
+        """Raises SessionEnded if this session has ended: asked behind a read, so what was read was still theirs."""
+        if self.sessions.principal(principal.session_id, principal.user.id, self.accounts.clock()) is None:
+            raise SessionEnded

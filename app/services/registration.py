@@ -10,12 +10,14 @@ from app.models.account import Account
 from app.models.identifiers import comparable_email, new_id, username_key
 from app.models.mail_request import PendingRegistration
 from app.models.user import AlreadyThereError, Credentials, User
+from app.services.credentials import counted_names
 
 if TYPE_CHECKING:
     from app.devices import Device
     from app.services.accounts import Accounts
     from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
+    from app.services.throttle import PasswordThrottle
 
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
 """User names that nobody can register: they would be taken for the operator's."""
@@ -39,13 +41,14 @@ class RegistrationService:
     accounts: Accounts
     passwords: PasswordService
     codes: MailedCodes
+    throttle: PasswordThrottle
     default_roles: tuple[str, ...]
     hides_accounts: bool = False
 
     def register(
         self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
     ) -> Credentials:
-        """Keep a new user with these roles, or the default ones, and mail him a code to verify his address.
+        """Keep a new user with these roles, or the default ones, and mail them a code to verify their address.
 
         Raises EmailTaken, UsernameTaken, ValidationFailed; of any number that try for one name at once exactly one
         gets it.
@@ -58,6 +61,7 @@ class RegistrationService:
             account, code = self.accounts.with_code(account, "verify")
             account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
         self._add(account)
+        self._forget_failures(account.user)
         self.accounts.mail_waits.set()
         self.accounts.audit.record(account.user.id, "user.registered", device)
         return Credentials(account.user, password_hash, account.auth_epoch)
@@ -95,6 +99,7 @@ class RegistrationService:
             except UsernameTaken:
                 user = replace(user, username=None)
                 continue
+            self._forget_failures(user)
             self.accounts.requests.remove(request.id)
             self.accounts.audit.record(user.id, "user.registered", device)
             return user
@@ -117,6 +122,11 @@ class RegistrationService:
     def _hash(self, new: NewAccount) -> str:
         self.passwords.check_new(new.password, (new.email, new.username, new.name), "password")
         return self.passwords.hash(new.password)
+
+    def _forget_failures(self, user: User) -> None:
+        """Forget the failed logins of the names, which were nobody's until now: else whoever guessed at a name that was
+        still free would have closed it to whoever registers it, for a year."""
+        self.throttle.forget(counted_names(user), user.id)
 
     def _add(self, account: Account) -> None:
         user = account.user

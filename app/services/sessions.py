@@ -172,13 +172,16 @@ class SessionService:
         self._accounts.audit.record(user.id, "session.ended", device, session_id=session_id)
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
-        """End this session of the caller, the others, or all."""
+        """End this session of the caller, the others, or all.
+
+        Raises SessionEnded if it has ended meanwhile, and others than itself were to be ended.
+        """
         if scope == "this":
             self._sessions.end(principal.session_id, principal.user.id)
         elif scope == "others":
             self._end_others(principal)
         else:
-            self._accounts.users.end_sessions(principal.user.id, None)
+            self._accounts.change(principal.user.id, in_new_epoch, by=principal)
         self._accounts.audit.record(
             principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
         )

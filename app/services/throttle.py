@@ -93,7 +93,7 @@ class Throttle:
             self._counts.clear(name, self._admit)
 
     def forget(self, name: str) -> None:
-        """Forget the failures, also those of a name that is refused by now: its owner has proven himself otherwise."""
+        """Forget the failures, also those of a name that is refused by now: its owner has proven who they are."""
         self._counts.clear(name)
 
     def _admit(self, seen: FailureCount | None) -> None:
@@ -158,7 +158,7 @@ class PasswordThrottle:
         self.forget(names, user_id)
 
     def forget(self, names: Iterable[str], user_id: str) -> None:
-        """Forget all failures of an account and of its names: its owner has proven himself."""
+        """Forget all failures of an account and of its names: its owner has proven who they are."""
         for name in names:
             self.names.forget(name)
         self.accounts.forget(user_id)

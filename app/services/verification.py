@@ -102,7 +102,7 @@ class VerificationService:
         self.accounts.ask_for_mail("verify", email)
 
     def disown(self, found: Redeemable, device: Device) -> None:
-        """The owner of the address says that the claim was not his: what never proved it is gone.
+        """The owner of the address says that the claim was not theirs: what never proved it is gone.
 
         An account that was registered with the address is deleted, a pending change or registration dropped. Raises
         InvalidCode.

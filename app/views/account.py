@@ -74,7 +74,7 @@ class WaitingMailView(View):
 
 
 class ExportDocument(View):
-    """Everything the service holds about a user, but what proves who he is."""
+    """Everything the service holds about a user, but what proves who they are."""
 
     user: UserView
     pending_email: AddressView | None = Field(description="The address that waits to be verified.")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.devices import Device
-from app.errors import Unavailable
+from app.errors import SessionEnded, Unavailable
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified
@@ -362,6 +362,21 @@ def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeyp
     with pytest.raises(json.JSONDecodeError):
         json.loads(b"".join(parts))
     assert "Content-Length" not in reply.headers
+
+
+def test_who_reads_an_export_slowly_gets_no_more_of_it_once_they_are_logged_out(service: Service) -> None:
+    ann = service.register()
+    for _ in range(300):
+        service.wired.services.audit.record(ann.id, "name.changed")
+    reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
+    coming = reply.iter_encoded()
+    parts = [next(coming), next(coming), next(coming)]
+    another = service.login(ann.email).json["data"]["token"]
+    assert service.post("/auth/logout", {"scope": "all"}, token=another).status_code == 200
+
+    with pytest.raises(SessionEnded):
+        parts.extend(coming)
+    assert b"".join(parts).count(b'"action":"name.changed"') < 300
 
 
 def test_warnings_to_an_unproven_address_hold_nothing_that_a_user_wrote(service: Service) -> None:

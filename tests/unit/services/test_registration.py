@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import EmailTaken, UsernameTaken
+from app.errors import EmailTaken, InvalidCredentials, TooManyRequests, UsernameTaken
 from app.services.registration import RESERVED, NewAccount
 from tests.api.service import PASSWORD, FakeClock
 
@@ -87,3 +88,16 @@ def test_of_sixteen_registrations_of_one_name_at_once_exactly_one_gets_it(instan
     outcomes = [registration.exception() for registration in registrations]
     assert outcomes.count(None) == 1
     assert sum(isinstance(outcome, EmailTaken) for outcome in outcomes) == 15
+
+
+@pytest.mark.parametrize("name", ["ann", "ann@example.com"])
+def test_guesses_at_a_name_that_was_free_do_not_close_it_to_whoever_registers_it(name: str, instance: Instance) -> None:
+    for _ in range(10):
+        with suppress(InvalidCredentials):
+            instance.login(name, "a wrong password")
+    with pytest.raises(TooManyRequests):
+        instance.login(name, "a wrong password")
+
+    user_id = instance.register("ann", email="ann@example.com")
+
+    assert instance.login(name).user.id == user_id

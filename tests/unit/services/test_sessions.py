@@ -88,6 +88,8 @@ CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
     "address": lambda instance, ann: instance.services.email_change.request(ann, "a@example.net", PASSWORD, DEVICE),
     "deletion": lambda instance, ann: instance.services.deletion.delete(ann, PASSWORD, DEVICE),
     "others": lambda instance, ann: instance.services.sessions.log_out(ann, "others", DEVICE),
+    "all": lambda instance, ann: instance.services.sessions.log_out(ann, "all", DEVICE),
+    "export": lambda instance, ann: instance.services.profile.export(ann, DEVICE),
     "product": lambda instance, ann: instance.services.sample_products.create(ann, NewProduct("Lamp", Decimal(1))),
 }
 
