@@ -60,6 +60,7 @@ from app.services.permissions import ROLES
 from app.services.profile import ProfileService
 from app.services.purge import PurgeService
 from app.services.registration import RegistrationService
+from app.services.reset import ResetService
 from app.services.sample_products import SampleProductService
 from app.services.sessions import SessionLimits, SessionService
 from app.services.throttle import PasswordThrottle
@@ -193,9 +194,9 @@ def _services(
     guesses = Guesses(Counts(store.login_failures, secrets, "code guesses"), clock)
     allowance = MailAllowance(Counts(store.login_failures, secrets, "mails"), clock)
     codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
-    credentials = CredentialService(accounts, passwords, throttle, codes)
+    credentials = CredentialService(accounts, passwords, throttle)
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, codes, throttle, roles, hides_accounts=hides)
+    registration = RegistrationService(accounts, passwords, guesses, throttle, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
     products = SampleProductService(store.sample_products, clock)
     deletion = DeletionService(accounts, credentials, (sessions.erase, products.erase, audit.erase))
@@ -208,6 +209,7 @@ def _services(
         sessions=sessions,
         verification=VerificationService(accounts, codes, allowance, email_change, registration, deletion),
         credentials=credentials,
+        password_reset=ResetService(accounts, passwords, throttle, codes),
         email_change=email_change,
         profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,

@@ -78,7 +78,7 @@ class Ann:
         changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
         (code,) = changed.codes
         token = codes.make_token(secret, "reset", self.id, code.id)
-        return lambda: self.services.credentials.reset("another good long password", HERE, token=token)
+        return lambda: self.services.password_reset.redeem("another good long password", HERE, token=token)
 
     def delete(self) -> None:
         self.services.deletion.delete(session_of(self.wired, self.id), PASSWORD, HERE)
