@@ -31,7 +31,7 @@ from app.jobs import Courier, Job, Jobs
 from app.log import reason_of
 from app.mail.letters import Letters
 from app.models.observed import observed
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from app.security import blocklist
 from app.security.hash_pool import HashPool
 from app.security.keyring import KeyringSealedError
@@ -60,6 +60,7 @@ from app.services.permissions import ROLES
 from app.services.profile import ProfileService
 from app.services.purge import PurgeService
 from app.services.registration import RegistrationService
+from app.services.reset import ResetService
 from app.services.sample_products import SampleProductService
 from app.services.sessions import SessionLimits, SessionService
 from app.services.throttle import PasswordThrottle
@@ -193,11 +194,13 @@ def _services(
     guesses = Guesses(Counts(store.login_failures, secrets, "code guesses"), clock)
     allowance = MailAllowance(Counts(store.login_failures, secrets, "mails"), clock)
     codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
-    credentials = CredentialService(accounts, passwords, throttle, codes)
+    credentials = CredentialService(accounts, passwords, throttle)
     roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, codes, throttle, roles, hides_accounts=hides)
+    registration = RegistrationService(accounts, passwords, guesses, throttle, roles, hides_accounts=hides)
     email_change = EmailChangeService(accounts, credentials, codes, hides)
-    deletion = DeletionService(store, accounts, credentials)
+    products = SampleProductService(store.sample_products, clock)
+    deletion = DeletionService(accounts, credentials, (sessions.erase, products.erase, audit.erase))
+    expiring = (store.sessions, store.login_failures, store.held_emails, store.mail_requests, store.events)
     letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
     verified = settings.accounts.require_verified_email
     return Services(
@@ -206,17 +209,18 @@ def _services(
         sessions=sessions,
         verification=VerificationService(accounts, codes, allowance, email_change, registration, deletion),
         credentials=credentials,
+        password_reset=ResetService(accounts, passwords, throttle, codes),
         email_change=email_change,
         profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,
         audit=audit,
-        mailroom=Mailroom(store, accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
+        mailroom=Mailroom(accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
         directory=DirectoryService(store.users, settings.accounts.user_directory),
         explain=ExplainService(tokens, store.sessions, clock),
         keys=keys,
         health=HealthService(store),
-        purge=PurgeService(store, clock),
-        sample_products=SampleProductService(store.sample_products, clock),
+        purge=PurgeService(expiring, clock),
+        sample_products=products,
         visits=VisitService(visits),
     )
 

@@ -14,7 +14,7 @@ from app.config.secret_text import secret_text
 from app.dependencies import StartError
 from app.errors import Failure, Unavailable
 from app.log import reason_of
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 
 if TYPE_CHECKING:

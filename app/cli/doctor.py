@@ -20,7 +20,7 @@ from app.errors import Unavailable
 from app.log import reason_of
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from app.security.keyring import KeyringSealedError
 from app.security.secret_keys import RootKey
 

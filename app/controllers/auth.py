@@ -14,7 +14,7 @@ from app.errors import (
     UsernameTaken,
 )
 from app.inputs.auth import Login, Register
-from app.services.login import LoginName
+from app.services.login_name import LoginName
 from app.services.registration import NewAccount
 from app.views.auth import TokenPair
 from app.views.base import Nothing

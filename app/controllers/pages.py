@@ -100,7 +100,7 @@ def set_password(call: Call) -> File:
     """Set the new password."""
 
     def act(form: ResetPassword) -> File:
-        call.services.credentials.reset(
+        call.services.password_reset.redeem(
             form.new_password, call.device, token=form.token, email=form.email, code=form.code
         )
         return page("password_set.html")

@@ -32,7 +32,7 @@ def forgot(call: Call, body: Address) -> Nothing:
 
     The answer is the same whether the address has an account or not. Asking again mails the live ones again.
     """
-    call.services.credentials.forget(body.email)
+    call.services.password_reset.request(body.email)
     return Nothing()
 
 
@@ -51,7 +51,9 @@ def reset(call: Call, body: ResetPassword) -> Nothing:
 
     All sessions end, and the address is verified by this. It opens no session: log in with the new password.
     """
-    call.services.credentials.reset(body.new_password, call.device, token=body.token, email=body.email, code=body.code)
+    call.services.password_reset.redeem(
+        body.new_password, call.device, token=body.token, email=body.email, code=body.code
+    )
     return Nothing()
 
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.models.principal import Principal
     from app.models.user import User
-
-LONGEST_USER_AGENT = 512
-"""Characters of a User-Agent header that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +37,6 @@ class HeldSession:
 
     session: Session
     user: User
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who a request acts for: a user, by way of a session."""
-
-    user: User
-    session_id: str
-    opened_at: datetime
-    """When the user logged in to this session."""
-    last_used_at: datetime
-    """When the session was last used, as far as that was written down."""
 
 
 class Sessions(Protocol):

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from app.models.visits import Visits
 
 
-class UnusableStoreError(Exception):
-    """The database answers, but this version of the service cannot work with it; the text says what to do."""
-
-
 class Store(Protocol):
     """Making one opens nothing: connections begin at the first use, in the process that uses them."""
 

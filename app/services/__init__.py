@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.services.profile import ProfileService
     from app.services.purge import PurgeService
     from app.services.registration import RegistrationService
+    from app.services.reset import ResetService
     from app.services.sample_products import SampleProductService
     from app.services.sessions import SessionService
     from app.services.verification import VerificationService
@@ -34,6 +35,7 @@ class Services:
     sessions: SessionService
     verification: VerificationService
     credentials: CredentialService
+    password_reset: ResetService
     email_change: EmailChangeService
     profile: ProfileService
     deletion: DeletionService

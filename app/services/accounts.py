@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.clock import Clock
+    from app.devices import Device
     from app.models.account import CodePurpose, UndoOffer
     from app.models.held_email import HeldEmails
     from app.models.mail_request import MailRequestKind, MailRequests, PendingRegistration
-    from app.models.session import Principal, Sessions
+    from app.models.principal import Principal
+    from app.models.session import Sessions
     from app.models.user import Status, Users
     from app.services.audit import Audit
-    from app.services.devices import Device
 
 RESET_LIVES = timedelta(minutes=30)
 VERIFICATION_LIVES = timedelta(hours=24)

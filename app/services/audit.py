@@ -9,17 +9,19 @@ from uuid import UUID
 
 import structlog
 
+from app import pieces
+from app.devices import LONGEST_USER_AGENT
 from app.errors import Unavailable
 from app.models.event import AuditEvent
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
     from app.clock import Clock
+    from app.devices import Device
     from app.models.event import Events
-    from app.services.devices import Device
 
 _log = structlog.get_logger("latchkey.audit")
 
@@ -55,6 +57,12 @@ class Audit:
         The identifier of the event is made of both, so that the store refuses a second one.
         """
         self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
+
+    def erase(self, user_id: str) -> Iterator[None]:
+        """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
+        behind: str | None = None
+        while behind := self.events.anonymise_some(user_id, after=behind, limit=pieces.AT_ONCE):
+            yield
 
     def record_end(self, user_id: str, action: str) -> None:
         """Write down that an account is no more: nothing but that."""

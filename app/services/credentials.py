@@ -1,33 +1,31 @@
-"""The password of an account: asked for once more, changed, or set anew by who can read the account's mail."""
+"""The password of an account: confirmed and changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from app.errors import InvalidCode, SessionEnded, WrongPassword
+from app.errors import SessionEnded, WrongPassword
 from app.services.accounts import in_new_epoch
-from app.services.login import LoginName
+from app.services.login_name import LoginName
 
 if TYPE_CHECKING:
-    from app.models.account import Account, UndoOffer
-    from app.models.session import Principal
+    from app.devices import Device
+    from app.models.account import Account
+    from app.models.principal import Principal
     from app.models.user import User
     from app.services.accounts import Accounts
-    from app.services.devices import Device
-    from app.services.mailed_codes import MailedCodes
     from app.services.passwords import PasswordService
     from app.services.throttle import PasswordThrottle
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialService:
-    """Confirms, changes and resets passwords."""
+    """Confirms and changes passwords."""
 
     accounts: Accounts
     passwords: PasswordService
     throttle: PasswordThrottle
-    codes: MailedCodes
 
     def confirm(self, user_id: str, password: str) -> Account:
         """The account, if this is its password.
@@ -68,53 +66,6 @@ class CredentialService:
 
         self.accounts.change(principal.user.id, changed, by=principal)
         self.accounts.audit.record(principal.user.id, "password.changed", device)
-
-    def forget(self, email: str) -> None:
-        """Ask for a way to a new password by mail: the same for any address, known or not."""
-        self.accounts.ask_for_mail("reset", email)
-
-    def reset(
-        self,
-        new: str,
-        device: Device,
-        *,
-        token: str | None = None,
-        email: str | None = None,
-        code: str | None = None,
-    ) -> None:
-        """Set a new password by a mailed token, or an address and the code mailed to it.
-
-        All sessions end, and the address is verified by this. If it never was before, all that was there before the
-        proof is somebody else's: pending changes and offers to undo one go with the old password. Raises InvalidCode,
-        or ValidationFailed, which leaves the code as it was.
-        """
-        found = self.codes.find("reset", token=token, email=email, code=code)
-        known = self.accounts.users.account(found.owner_id)
-        if known is None:
-            raise InvalidCode
-        self.accounts.without_code(known, "reset", found.code_id)
-        self.passwords.check_new(new, own_words(known.user), "new_password")
-        password_hash = self.passwords.hash(new)
-        dropped: list[UndoOffer] = []
-
-        def reset(account: Account) -> Account:
-            account = self.accounts.without_code(account, "reset", found.code_id)
-            user = account.user
-            dropped[:] = () if user.email_verified else account.undo_offers
-            told = self.accounts.with_warning(account, "password_changed", device)
-            return replace(
-                in_new_epoch(told),
-                user=replace(user, email_verified=True),
-                password_hash=password_hash,
-                codes=(),
-                pending_email=None,
-                undo_offers=account.undo_offers if user.email_verified else (),
-            )
-
-        account = self.accounts.change(found.owner_id, reset, missing=InvalidCode)
-        self.accounts.audit.record(account.user.id, "password.reset", device)
-        self.accounts.release(account, dropped)
-        self.throttle.forget(counted_names(account.user), account.user.id)
 
 
 def refuse_if_changed(account: Account, *, since: Account) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from app.errors import Failure, LastAdmin, SessionEnded, Unavailable
 from app.models.account import Account
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from app.devices import Device
     from app.models.account import UndoOffer
-    from app.models.session import Principal
-    from app.models.store import Store
+    from app.models.principal import Principal
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.credentials import CredentialService
-    from app.services.devices import Device
 
 _LEAVING = "admin:leaving"
 """What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
 this name."""
-_AT_ONCE = 500
-"""Rows a statement deletes or changes, so that none takes longer than a store has to answer."""
+Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
+"""Erases what hangs on a user, given the user's identifier, a piece at each step; idempotent."""
 _WITH_THE_REPLY = 8
 """Such statements that the client waits for: the courier does the rest, however much it is."""
 
@@ -38,9 +37,9 @@ _WITH_THE_REPLY = 8
 class DeletionService:
     """Deletes accounts."""
 
-    store: Store
     accounts: Accounts
     credentials: CredentialService
+    erasers: tuple[Eraser, ...]
 
     def delete(self, principal: Principal, password: str, device: Device) -> None:
         """Delete the user's own account.
@@ -113,15 +112,8 @@ class DeletionService:
 
     def _purge(self, user_id: str) -> Iterator[None]:
         """The same in pieces, one for each step."""
-        while self.store.sessions.end_some_of(user_id, _AT_ONCE) == _AT_ONCE:
-            yield
-        yield
-        while self.store.sample_products.remove_some_of(user_id, _AT_ONCE) == _AT_ONCE:
-            yield
-        yield
-        behind: str | None = None
-        while behind := self.store.events.anonymise_some(user_id, after=behind, limit=_AT_ONCE):
-            yield
+        for erase in self.erasers:
+            yield from erase(user_id)
 
     def _end_claim(self, user_id: str, claimed_until: datetime) -> None:
         """Let the mail go out, once the purge is done."""
@@ -147,11 +139,11 @@ class DeletionService:
             check(account)
             return _with_role_replaced(account, ADMINISTRATOR, _LEAVING)
 
-        before = self.store.users.account(user_id)
+        before = self.accounts.users.account(user_id)
         if before is None or ADMINISTRATOR not in before.user.roles:
             return
         self.accounts.change(user_id, stepped_down, by=by, missing=missing)
-        if not self.store.users.any_with_role(ADMINISTRATOR):
+        if not self.accounts.users.any_with_role(ADMINISTRATOR):
             self._give_back(user_id)
             raise LastAdmin
 

@@ -13,11 +13,11 @@ from app.services.accounts import CLAIMED_FOR, UNDO_LIVES, VERIFICATION_LIVES, W
 from app.services.credentials import refuse_if_changed
 
 if TYPE_CHECKING:
-    from app.models.session import Principal
+    from app.devices import Device
+    from app.models.principal import Principal
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.credentials import CredentialService
-    from app.services.devices import Device
     from app.services.mailed_codes import MailedCodes, Redeemable
 
 _MOST_OFFERS = 20

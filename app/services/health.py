@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from app.errors import FieldError, Unavailable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from app.models.store import Store
 
 PATIENCE = 1.5
 """Seconds that the store has for a sign of life; the answer to a probe has to be out within 2."""
 
 
+class Probed(Protocol):
+    """What an instance depends on: its name, and a sign of life."""
+
+    @property
+    def product(self) -> str:
+        """What it is, as people call it."""
+
+    def ping(self) -> None:
+        """Give a sign of life; raises Unavailable."""
+
+
 class HealthService:
     """Probes what this instance depends on. At most one probe is under way: a store that hangs costs one thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Probed) -> None:
         self._store = store
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="readiness")
         self._lock = Lock()

@@ -6,32 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
-from app.models.identifiers import email_key, username_key
 
 if TYPE_CHECKING:
+    from app.devices import Device
     from app.models.user import Credentials, User, Users
-    from app.services.devices import Device
+    from app.services.login_name import LoginName
     from app.services.passwords import PasswordService
     from app.services.sessions import OpenedSession, SessionService
     from app.services.throttle import PasswordThrottle
-
-
-@dataclass(frozen=True, slots=True)
-class LoginName:
-    """What somebody logs in with: an e-mail address or a user name, as it was submitted."""
-
-    kind: Literal["email", "username"]
-    text: str
-
-    @property
-    def key(self) -> str | None:
-        """What it is looked up by; None if no account can have it."""
-        return email_key(self.text) if self.kind == "email" else username_key(self.text)
-
-    @property
-    def counted_as(self) -> str:
-        """The name under which its failures are counted, whether an account has it or not."""
-        return f"{self.kind}:{self.key or self.text.strip().lower()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from app.mail.mail import Mailer
     from app.models.account import Account, CodePurpose
     from app.models.mail_request import MailRequest
-    from app.models.store import Store
     from app.models.user import Users
     from app.security.codes import Purpose
     from app.security.secret_keys import SecretKeys
@@ -55,7 +54,6 @@ _log = structlog.get_logger("latchkey.mail")
 class Mailroom:
     """Takes up what is due. Without a `mailer` mail is dropped, and accounts are purged all the same."""
 
-    store: Store
     accounts: Accounts
     codes: MailedCodes
     allowance: MailAllowance
@@ -68,11 +66,11 @@ class Mailroom:
     def send_due(self) -> int:
         """Take up everything that is due now; how many requests and accounts it was."""
         done = 0
-        while requests := self.store.mail_requests.due(self._now(), _AT_ONCE):
+        while requests := self.accounts.requests.due(self._now(), _AT_ONCE):
             done += sum(self._take_up(request) for request in requests)
         # What was queued until now is found below: another round would be work behind known addresses only.
         self.accounts.mail_waits.clear()
-        while due := self.store.users.due(self._now(), _AT_ONCE):
+        while due := self.accounts.users.due(self._now(), _AT_ONCE):
             done += sum(self._serve(user_id) for user_id in due)
         return done
 
@@ -82,16 +80,16 @@ class Mailroom:
         It counts as far as 1,000 of each. Raises Unavailable.
         """
         until = self._now() + max(LONGEST_RETRY, CLAIMED_FOR)
-        users, requests = self.store.users.due(until, _COUNTED), self.store.mail_requests.due(until, _COUNTED)
+        users, requests = self.accounts.users.due(until, _COUNTED), self.accounts.requests.due(until, _COUNTED)
         return len(users) + len(requests)
 
     def _take_up(self, request: MailRequest) -> bool:
         """Turn a request into mail, if another worker has not; True if this one did."""
         claimed_until = self._now() + CLAIMED_FOR
-        if not self.store.mail_requests.reschedule(request, claimed_until, request.attempts + 1):
+        if not self.accounts.requests.reschedule(request, claimed_until, request.attempts + 1):
             return False
         if request.expires_at <= self._now() or self.mailer is None:
-            self.store.mail_requests.remove(request.id)
+            self.accounts.requests.remove(request.id)
         elif request.attempts:
             self._answer(replace(request, due_at=claimed_until, attempts=request.attempts + 1))
         else:
@@ -103,7 +101,7 @@ class Mailroom:
         self.codes.replace_dead(request.email, "reset" if request.kind == "reset" else "verify")
         if request.kind == "register" and not self.allowance.take_registration(request.email):
             _log.warning("registration not mailed", mail_id=request.id, cause="too many of its address today")
-            self.store.mail_requests.remove(request.id)
+            self.accounts.requests.remove(request.id)
             return
         self._answer(request)
 
@@ -115,7 +113,7 @@ class Mailroom:
             self._queue_reset(request)
         else:
             self._queue_verification(request)
-        self.store.mail_requests.remove(request.id)
+        self.accounts.requests.remove(request.id)
 
     def _queue_reset(self, request: MailRequest) -> None:
         """Queue the mail with the reset code, if the address has an account."""
@@ -129,13 +127,13 @@ class Mailroom:
         if account is not None and not account.user.email_verified:
             self._change(account.user.id, lambda account: self._with_code(account, "verify"))
         key, now = comparable_email(request.email), self._now()
-        for changing in self.store.users.accounts_changing_to(key, 1):
+        for changing in self.accounts.users.accounts_changing_to(key, 1):
             if changing.user.status == "active":
                 self._change(changing.user.id, self._with_pending)
         # Those that wait for their answer were mailed: the others are about to be.
-        waiting = [each for each in self.store.mail_requests.registrations(key, now, _AT_ONCE) if each.due_at is None]
+        waiting = [each for each in self.accounts.requests.registrations(key, now, _AT_ONCE) if each.due_at is None]
         claimed_until = now + CLAIMED_FOR
-        if waiting and self.store.mail_requests.reschedule(waiting[-1], claimed_until, 1):
+        if waiting and self.accounts.requests.reschedule(waiting[-1], claimed_until, 1):
             self._mail_registration(replace(waiting[-1], due_at=claimed_until, attempts=1))
 
     def _with_code(self, account: Account, purpose: CodePurpose) -> Account:
@@ -169,15 +167,15 @@ class Mailroom:
         notice = Notice(new_id(), kind, to, request.created_at, {}, request.id)
         retry = self._send(request.id, notice, request.expires_at, request.attempts)
         # Never 0 again: it was taken up, whoever asks for its mail once more.
-        self.store.mail_requests.reschedule(request, retry, request.attempts if retry else 1)
+        self.accounts.requests.reschedule(request, retry, request.attempts if retry else 1)
 
     def _account_of(self, email: str) -> Account | None:
-        account = self.store.users.account_by_email(comparable_email(email))
+        account = self.accounts.users.account_by_email(comparable_email(email))
         return account if account is not None and account.user.status == "active" else None
 
     def _serve(self, user_id: str) -> bool:
         """Send the notices of an account, if another worker does not; True if this one did."""
-        users, now = self.store.users, self._now()
+        users, now = self.accounts.users, self._now()
         account = users.account(user_id)
         if account is None or account.due_at is None or account.due_at > now:
             return False

@@ -12,13 +12,14 @@ from app.services.registration import RESERVED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.devices import Device
     from app.models.account import Account
     from app.models.event import AuditEvent
+    from app.models.principal import Principal
     from app.models.sample_product import SampleProduct, SampleProducts
-    from app.models.session import Principal, Session, Sessions
+    from app.models.session import Session, Sessions
     from app.models.user import User
     from app.services.accounts import Accounts
-    from app.services.devices import Device
 
 _NAMES_STAY = "User names cannot be changed here: the answer would tell who has one."
 _AT_ONCE = 200

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from app import pieces
 
 if TYPE_CHECKING:
-    from app.clock import Clock
-    from app.models.store import Store
+    from datetime import datetime
 
-_AT_ONCE = 500
-"""Rows a statement deletes, so that none holds the store for long."""
+    from app.clock import Clock
+
 _MOST = 200
 """Statements a run makes for each kind; the next run goes on."""
 
 
+class Expiring(Protocol):
+    """A repository that keeps things for a time only."""
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` things that have expired at `now`; how many they were. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class PurgeService:
-    """Deletes expired sessions, holds, mail requests and audit events, and forgotten counts of failed logins."""
+    """Deletes what has expired in each of the `repositories`."""
 
-    store: Store
+    repositories: tuple[Expiring, ...]
     clock: Clock
 
     def purge(self) -> int:
         """Delete what has expired; how much it was."""
         now, purged = self.clock(), 0
-        for repository in (
-            self.store.sessions,
-            self.store.login_failures,
-            self.store.held_emails,
-            self.store.mail_requests,
-            self.store.events,
-        ):
+        for repository in self.repositories:
             for _ in range(_MOST):
-                count = repository.purge(now, _AT_ONCE)
+                count = repository.purge(now, pieces.AT_ONCE)
                 purged += count
-                if count < _AT_ONCE:
+                if count < pieces.AT_ONCE:
                     break
         return purged

@@ -13,9 +13,9 @@ from app.models.user import AlreadyThereError, Credentials, User
 from app.services.credentials import counted_names
 
 if TYPE_CHECKING:
+    from app.devices import Device
     from app.services.accounts import Accounts
-    from app.services.devices import Device
-    from app.services.mailed_codes import MailedCodes
+    from app.services.guesses import Guesses
     from app.services.passwords import PasswordService
     from app.services.throttle import PasswordThrottle
 
@@ -40,7 +40,7 @@ class RegistrationService:
 
     accounts: Accounts
     passwords: PasswordService
-    codes: MailedCodes
+    guesses: Guesses
     throttle: PasswordThrottle
     default_roles: tuple[str, ...]
     hides_accounts: bool = False
@@ -57,7 +57,7 @@ class RegistrationService:
         password_hash = self._hash(new)
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
-            self.codes.replace_dead(new.email, "verify")
+            self.guesses.replace_dead(new.email, "verify")
             account, code = self.accounts.with_code(account, "verify")
             account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
         self._add(account)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app import pieces
 from app.errors import NotFound, SessionEnded
 from app.models.identifiers import new_id
 from app.models.sample_product import SampleProduct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
     from app.clock import Clock
+    from app.models.principal import Principal
     from app.models.sample_product import SampleProducts
-    from app.models.session import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class SampleProductService:
         if not self.products.add(product, owner.session_id):
             raise SessionEnded
         return product
+
+    def erase(self, owner_id: str) -> Iterator[None]:
+        """Delete all products of a user who is deleted, a piece at each step; idempotent."""
+        while self.products.remove_some_of(owner_id, pieces.AT_ONCE) == pieces.AT_ONCE:
+            yield
+        yield
 
     def delete(self, product_id: str, owner_id: str) -> None:
         """Delete one of the user's own products; raises NotFound if there is none, or it is another's."""

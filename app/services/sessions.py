@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from app import pieces
+from app.devices import LONGEST_USER_AGENT
 from app.errors import (
     ExpiredToken,
     InvalidRefreshToken,
@@ -20,23 +22,25 @@ from app.errors import (
 )
 from app.instrumentation import NOBODY
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT, Principal, Session
+from app.models.session import Session
 from app.security import refresh_tokens
 from app.security.tokens import RefusedTokenError
 from app.services.accounts import in_new_epoch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from app.clock import Clock
+    from app.devices import Device
     from app.instrumentation import Grant, Observer
     from app.models.account import Account
+    from app.models.principal import Principal
     from app.models.session import Sessions
     from app.models.user import Credentials, User
     from app.security.secret_keys import SecretKeys
     from app.security.tokens import AccessTokens
     from app.services.accounts import Accounts
-    from app.services.devices import Device
 
 Scope = Literal["this", "others", "all"]
 _SEED_BYTES = 32
@@ -181,6 +185,12 @@ class SessionService:
         self._accounts.audit.record(
             principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
         )
+
+    def erase(self, user_id: str) -> Iterator[None]:
+        """Delete all sessions of a user who is deleted, a piece at each step; idempotent."""
+        while self._sessions.end_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
+            yield
+        yield
 
     def require_fresh_login(self, principal: Principal) -> None:
         """Raises ReauthenticationRequired if the login of this session is longer ago than REAUTH_SECONDS."""

@@ -11,11 +11,11 @@ from app.models.identifiers import masked_email
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.devices import Device
     from app.models.account import Account
     from app.models.user import User
     from app.services.accounts import Accounts
     from app.services.deletion import DeletionService
-    from app.services.devices import Device
     from app.services.email_change import EmailChangeService
     from app.services.mail_allowance import MailAllowance
     from app.services.mailed_codes import MailedCodes, Redeemable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from pydantic_core import to_json
 
+from app.devices import device_name
 from app.models.cursors import cursor_behind
-from app.services.devices import device_name
 from app.views.base import View
 from app.views.products import ProductView
 from app.views.sessions import SessionView

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from app.services.devices import device_name
+from app.devices import device_name
 from app.views.base import View
 
 if TYPE_CHECKING:

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from app.config import Settings
+    from app.devices import Device
     from app.inputs.fields import InputRules
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.models.user import User
     from app.services import Services
-    from app.services.devices import Device
     from app.web.guard import Access
 
 

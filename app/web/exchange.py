@@ -15,9 +15,9 @@ from flask import Flask, request
 from uuid_utils import uuid4
 
 from app import log
+from app.devices import Device
 from app.errors import InvalidHost
 from app.instrumentation import NOBODY
-from app.services.devices import Device
 from app.web.forwarding import client_finder
 
 if TYPE_CHECKING:

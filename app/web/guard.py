@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flask import Request
 
     from app.config.values import Network
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.services import Services
 
 

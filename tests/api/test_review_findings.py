@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
+from app.devices import Device
 from app.errors import SessionEnded, WrongPassword
 from app.inputs.recovery import MailedToken, ResetPassword, VerifyEmail
 from app.models import account as models
-from app.services.devices import Device
 from app.services.registration import NewAccount
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Service, Start, new_names

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, delete, update
 
-from app.models.sql.schema import METADATA, USERS
+from app.models.sql.schema import METADATA
 from app.models.sql.store import SqlStore
+from app.models.sql.user import USERS
 from app.models.user import Status
 from tests.contract.subject import Subject
 from tests.servers.sql import SqlServer

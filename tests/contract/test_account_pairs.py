@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.devices import Device
 from app.errors import EmailTaken, Failure
 from app.models.account import Account
 from app.models.store import Store
 from app.security import codes
 from app.services import Services
-from app.services.devices import Device
 from app.services.mailed_codes import Redeemable
 from app.services.registration import NewAccount
 from app.wiring import Wired
@@ -78,7 +78,7 @@ class Ann:
         changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
         (code,) = changed.codes
         token = codes.make_token(secret, "reset", self.id, code.id)
-        return lambda: self.services.credentials.reset("another good long password", HERE, token=token)
+        return lambda: self.services.password_reset.redeem("another good long password", HERE, token=token)
 
     def delete(self) -> None:
         self.services.deletion.delete(session_of(self.wired, self.id), PASSWORD, HERE)

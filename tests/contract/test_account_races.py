@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
 from app.models.account import Account
-from app.models.session import Principal
+from app.models.principal import Principal
 from app.models.store import Store
 from app.services.accounts import Accounts, in_new_epoch
 from app.services.audit import Audit

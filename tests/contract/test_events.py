@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from app.devices import LONGEST_USER_AGENT
 from app.models.account import Account
 from app.models.event import AuditEvent
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT
 from app.models.store import Store
 from app.models.user import Status
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user

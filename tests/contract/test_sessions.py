@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from app.devices import LONGEST_USER_AGENT
 from app.models.account import Account
 from app.models.identifiers import new_id
-from app.models.session import LONGEST_USER_AGENT, Principal, Session
+from app.models.principal import Principal
+from app.models.session import Session
 from app.models.store import Store
 from app.models.user import Status, User
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user

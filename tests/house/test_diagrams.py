@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.contract.mongo_stores import in_memory
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+import_module("app.models.sql.store")  # which imports all repositories, and with them all tables
 _, ON_MONGO, ON_SQL = re.split(
     r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.devices import Device
 from app.models.user import Credentials
-from app.services.devices import Device
-from app.services.login import LoginName
+from app.services.login_name import LoginName
 from app.services.registration import NewAccount
 from tests.api.service import PASSWORD
 
 if TYPE_CHECKING:
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.services import Services
     from app.services.sessions import OpenedSession
     from app.wiring import Wired

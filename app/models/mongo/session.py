@@ -10,7 +10,8 @@ from pymongo.errors import AutoReconnect
 from app.models.mongo.connection import CODEC, Connection, Document, answering, without_none
 from app.models.mongo.purge import purge
 from app.models.mongo.user import USER_FIELDS, user_of
-from app.models.session import HeldSession, Principal, Session
+from app.models.principal import Principal
+from app.models.session import HeldSession, Session
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -20,7 +20,7 @@ from app.models.mongo.sample_product import MongoSampleProducts
 from app.models.mongo.session import MongoSessions
 from app.models.mongo.user import MongoUsers
 from app.models.mongo.visits import MongoVisits
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from app.models.sql.product import OPERATION_SECONDS, PLACE_SECONDS
 from app.models.sql.readers import Readers
 from app.models.sql.shared_commits import SharedCommits
 from app.models.sql.waits import seconds_for
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, exists, insert, null, or_, select, update
+from sqlalchemy import Column, Index, String, Table, bindparam, column, exists, insert, null, or_, select, table, update
 from sqlalchemy.exc import IntegrityError
 
+from app.devices import LONGEST_USER_AGENT
 from app.models.event import AuditEvent
+from app.models.sql.columns import INSTANT, LONG_TEXT, exact
 from app.models.sql.documents import mapping_of, written
 from app.models.sql.purge import Purge
-from app.models.sql.schema import EVENTS, USERS
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
 
     from app.models.sql.database import Database
 
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # No foreign key: what happened to a user stays known when he is gone.
+    Column("user_id", exact(36), nullable=False),
+    Column("action", exact(64), nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("ip", String(64)),
+    Column("user_agent", String(LONGEST_USER_AGENT)),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("details", LONG_TEXT),
+    Index("events_by_user", "user_id", "id"),
+    Index("events_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
+_OWNERS: Final = table("users", column("id"), column("status"))
+"""The users, by name alone: events know nothing of accounts but whether there is one."""
 _COLUMNS: Final = EVENTS.c
 _PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at")
 _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
@@ -34,14 +55,14 @@ _RECORD: Final = (
             *(bindparam(f"new_{name}", type_=_COLUMNS[name].type) for name in _PLAIN),
             bindparam("new_details", type_=_COLUMNS.details.type),
         )
-        .select_from(USERS)
+        .select_from(_OWNERS)
         .where(
-            USERS.c.id == bindparam("owner"),
-            USERS.c.status != "deleted",
+            _OWNERS.c.id == bindparam("owner"),
+            _OWNERS.c.status != "deleted",
             # Not left to the primary key: PostgreSQL logs each row it refuses.
             ~exists(select(_COLUMNS.id).where(_COLUMNS.id == bindparam("known"))),
         )
-        .with_for_update(read=True, of=USERS),
+        .with_for_update(read=True, of=_OWNERS),
     )
     # SQLAlchemy counts the rows of an INSERT only when asked to.
     .execution_options(preserve_rowcount=True)

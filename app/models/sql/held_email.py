@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import Column, Index, Table, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.models.sql.columns import INSTANT, exact
 from app.models.sql.purge import Purge
-from app.models.sql.schema import HELD_EMAILS
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from app.models.sql.database import Database
+
+HELD_EMAILS: Final = Table(
+    "held_emails",
+    METADATA,
+    Column("email_key", exact(320), primary_key=True),
+    Column("user_id", exact(36), nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Index("held_emails_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
 
 _COLUMNS: Final = HELD_EMAILS.c
 _THIS: Final = _COLUMNS.email_key == bindparam("key")

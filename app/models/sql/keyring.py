@@ -7,14 +7,25 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Column, Integer, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.models.keyring import StoredKey, StoredKeyring
-from app.models.sql.schema import KEYRINGS
+from app.models.sql.columns import LONG_TEXT, exact
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from app.models.sql.database import Database
+
+KEYRINGS: Final = Table(
+    "keyrings",
+    METADATA,
+    Column("name", exact(32), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", LONG_TEXT, nullable=False),
+    **ON_MYSQL,
+)
+
 
 _NAME: Final = "signing"
 _TIMES: Final = ("created_at", "signs_from")

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import Column, Table, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.models.sql.schema import LEASES
+from app.models.sql.columns import INSTANT, exact
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from app.models.sql.database import Database
+
+LEASES: Final = Table(
+    "leases",
+    METADATA,
+    Column("job", exact(64), primary_key=True),
+    Column("holder", exact(128), nullable=False),
+    Column("until", INSTANT, nullable=False),
+    **ON_MYSQL,
+)
+
 
 _TAKE_OVER: Final = update(LEASES).where(LEASES.c.job == bindparam("for_job"), LEASES.c.until <= bindparam("now"))
 # Not a plain insert: workers ask again and again for what another holds, and PostgreSQL logs each row it refuses.

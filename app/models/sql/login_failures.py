@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Column, Index, Integer, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.models.login_failures import FailureCount
+from app.models.sql.columns import INSTANT, exact
 from app.models.sql.purge import Purge
-from app.models.sql.schema import LOGIN_FAILURES
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from app.models.sql.database import Database
+
+LOGIN_FAILURES: Final = Table(
+    "login_failures",
+    METADATA,
+    Column("digest", exact(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("blocked_until", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Index("login_failures_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
 
 _COLUMNS: Final = LOGIN_FAILURES.c
 _STILL_SEEN: Final = (

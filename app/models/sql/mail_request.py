@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, insert, select, update
 
 from app.models import identifiers
 from app.models.mail_request import MailRequest, PendingRegistration
+from app.models.sql.columns import INSTANT, LONG_TEXT, exact
 from app.models.sql.documents import one_of, written
 from app.models.sql.purge import Purge
-from app.models.sql.schema import MAIL_REQUESTS
+from app.models.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from app.models.sql.database import Database
+
+MAIL_REQUESTS: Final = Table(
+    "mail_requests",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    Column("kind", exact(16), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("email_key", exact(320), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("due_at", INSTANT),
+    Column("attempts", Integer, nullable=False),
+    Column("registration", LONG_TEXT),
+    Index("mail_requests_by_due", "due_at"),
+    Index("mail_requests_by_email", "email_key"),
+    Index("mail_requests_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
 
 _COLUMNS: Final = MAIL_REQUESTS.c
 _PLAIN: Final = ("id", "kind", "email", "created_at", "expires_at", "due_at", "attempts")

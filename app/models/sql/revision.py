@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import column, inspect, select, table
 
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -5,16 +5,38 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Column, ForeignKey, Index, String, Table, bindparam, delete, insert, select
 
 from app.models.sample_product import SampleProduct
-from app.models.sql.schema import SAMPLE_PRODUCTS, USERS
+from app.models.sql.columns import INSTANT, PRICE, exact
+from app.models.sql.schema import METADATA, ON_MYSQL
 from app.models.sql.session import HOLDING_SESSION
+from app.models.sql.user import USERS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from app.models.sql.database import Database
+
+SAMPLE_PRODUCTS: Final = Table(
+    "sample_products",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # As for sessions: the purge of a deleted user deletes his products, and none outlives him in any case.
+    Column(
+        "owner_id",
+        exact(36),
+        ForeignKey("users.id", name="sample_products_of_user", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("name", String(100), nullable=False),
+    Column("price", PRICE, nullable=False),
+    Column("description", String(1000)),
+    Column("created_at", INSTANT, nullable=False),
+    Index("sample_products_by_owner", "owner_id", "id"),
+    **ON_MYSQL,
+)
+
 
 _FIELDS: Final = tuple(field.name for field in fields(SampleProduct))
 _COLUMNS: Final = SAMPLE_PRODUCTS.c

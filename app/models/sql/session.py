@@ -5,12 +5,32 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from app.models.session import HeldSession, Principal, Session
+from app.devices import LONGEST_USER_AGENT
+from app.models.principal import Principal
+from app.models.session import HeldSession, Session
+from app.models.sql.columns import INSTANT, exact
 from app.models.sql.purge import Purge
-from app.models.sql.schema import SESSIONS, USERS
-from app.models.sql.user import USER_COLUMNS, user_of
+from app.models.sql.schema import METADATA, ON_MYSQL
+from app.models.sql.user import USER_COLUMNS, USERS, user_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +38,30 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from app.models.sql.database import Database
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # The purge of a deleted user deletes his sessions first, some at a time; the cascade makes sure that none
+    # outlives him, even when an operator deletes a user by hand.
+    Column("user_id", exact(36), ForeignKey("users.id", name="sessions_of_user", ondelete="CASCADE"), nullable=False),
+    Column("auth_epoch", Integer, nullable=False),
+    Column("seed", LargeBinary(32), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("last_used_at", INSTANT, nullable=False),
+    Column("idle_expires_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("ip", String(64), nullable=False),
+    Column("user_agent", String(LONGEST_USER_AGENT), nullable=False),
+    Column("rotated_at", INSTANT),
+    Index("sessions_by_user", "user_id"),
+    Index("sessions_by_idle_expiry", "idle_expires_at"),
+    Index("sessions_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
 
 _FIELDS: Final = tuple(field.name for field in fields(Session))
 _COLUMNS: Final = tuple(SESSIONS.c[name] for name in _FIELDS)

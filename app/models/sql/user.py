@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import EmailTaken, Unavailable, UsernameTaken
 from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.models.identifiers import email_key, username_key
+from app.models.sql.columns import INSTANT, LONG_TEXT, exact
 from app.models.sql.documents import all_of, one_of, written
-from app.models.sql.schema import USERS
+from app.models.sql.schema import METADATA, ON_MYSQL
 from app.models.user import AlreadyThereError, Credentials, User
 
 if TYPE_CHECKING:
@@ -21,6 +36,42 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Executable
 
     from app.models.sql.database import Database
+
+USERS: Final = Table(
+    "users",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    Column("email", String(320)),
+    Column("email_key", exact(320)),
+    Column("email_verified", Boolean, nullable=False),
+    Column("username", String(64)),
+    Column("username_key", exact(64)),
+    Column("name", String(255)),
+    # Names separated by commas: every request reads them, in the one row of its user, without a second table
+    # to be joined and aggregated differently on each product. Lists by role read the users in their order.
+    Column("roles", Text, nullable=False),
+    Column("status", exact(16), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("last_login_at", INSTANT),
+    Column("password_hash", exact(512)),
+    Column("auth_epoch", Integer, nullable=False),
+    Column("kept_session", exact(36)),
+    # What is under way, as JSON: it is read and replaced together with its user, and nothing is looked for in it.
+    Column("codes", LONG_TEXT),
+    Column("pending_email", LONG_TEXT),
+    Column("pending_email_key", exact(320)),
+    Column("undo_offers", LONG_TEXT),
+    Column("notices", LONG_TEXT),
+    Column("due_at", INSTANT),
+    # The default lets a version from before this column go on adding users until it has been replaced everywhere.
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Index("users_by_email", "email_key", unique=True),
+    Index("users_by_username", "username_key", unique=True),
+    Index("users_by_pending_email", "pending_email_key"),
+    Index("users_by_due", "due_at"),
+    **ON_MYSQL,
+)
+
 
 _ATTEMPTS: Final = 20
 """How often a name is wanted that others have in turn for moments, before it is refused."""

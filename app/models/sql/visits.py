@@ -12,12 +12,13 @@ from copy import copy
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import BigInteger, Column, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Unavailable
+from app.models.sql.columns import exact
 from app.models.sql.product import PLACE_SECONDS
-from app.models.sql.schema import VISITS
+from app.models.sql.schema import METADATA, ON_MYSQL
 from app.models.sql.waits import seconds_for
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from app.models.sql.database import Database
 
     Numbers: TypeAlias = list[Future[int]]
+
+VISITS: Final = Table(
+    "visits",
+    METADATA,
+    Column("name", exact(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    **ON_MYSQL,
+)
+
 
 _NAME: Final = "all"
 _THIS: Final = VISITS.c.name == _NAME

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.services.devices import device_name
+from app.devices import device_name
 
 HTTP_LIBRARIES = {
     "curl/8.5.0": "curl",

@@ -117,7 +117,11 @@ def test_guesses_take_the_same_calls_of_the_store_whether_there_is_an_account(
         steps = []
         for times, asks in ((1, False), (MOST_GUESSES, False), (1, True), (1, False)):
             if asks:
-                ask = instance.services.credentials.forget if use == "reset" else instance.services.verification.resend
+                ask = (
+                    instance.services.password_reset.request
+                    if use == "reset"
+                    else instance.services.verification.resend
+                )
                 ask(email)
                 instance.services.mailroom.send_due()
             calls.clear()

@@ -78,7 +78,7 @@ def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance,
     mailroom = replace(hiding.services.mailroom, mailer=work)
     mailroom.accounts.mail_waits.clear()
     for email in (KNOWN, FREE):
-        hiding.services.credentials.forget(email)
+        hiding.services.password_reset.request(email)
         assert not mailroom.accounts.mail_waits.is_set()
         mailroom.send_due()
         assert not mailroom.accounts.mail_waits.is_set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
-from app.services.login import LoginName
+from app.services.login_name import LoginName
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, Instance
 

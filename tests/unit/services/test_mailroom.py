@@ -196,7 +196,7 @@ def test_without_a_mailer_nothing_is_queued_and_nothing_piles_up(
     account = instance.wired.store.users.account(user_id)
     assert account is not None
     assert (account.codes, account.notices, account.due_at) == ((), (), None)
-    instance.services.credentials.forget(EMAIL)
+    instance.services.password_reset.request(EMAIL)
     assert instance.services.mailroom.send_due() == 1
     assert instance.wired.store.mail_requests.due(instance.services.mailroom.accounts.clock(), 10) == []
     assert office.taken == []
@@ -257,7 +257,7 @@ def test_mail_waits_until_it_was_sent(
 ) -> None:
     assert mailroom.waiting() == 0
     instance.register(email=EMAIL)
-    instance.services.credentials.forget("nobody@example.com")
+    instance.services.password_reset.request("nobody@example.com")
     assert mailroom.waiting() == 2
     office.failure = MailFailedError("no answer")
     for _ in range(10):  # however long the next try is off

@@ -47,7 +47,7 @@ def test_nothing_to_purge_is_nothing(instance: Instance) -> None:
 def test_a_purge_goes_on_in_small_steps_and_leaves_the_rest_to_the_next_one(
     instance: Instance, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge_module, "_AT_ONCE", 2)
+    monkeypatch.setattr("app.pieces.AT_ONCE", 2)
     monkeypatch.setattr(purge_module, "_MOST", 2)
     instance.register("ann")
     for _ in range(5):

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from app.devices import LONGEST_USER_AGENT, Device
 from app.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
-from app.models.session import LONGEST_USER_AGENT
-from app.services.devices import Device
 from app.services.profile import Changes
 from app.services.sample_products import NewProduct
 from tests.api.service import PASSWORD
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from app.services.sessions import OpenedSession
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.devices import Device
 from app.errors import CATALOGUE, EmailTaken, NotFound
 from app.inputs.base import Body
 from app.inputs.pages import Page
-from app.services.devices import Device
 from app.views.base import Document, View
 from app.views.health import Ping
 from app.web.endpoint import Call, File, endpoint

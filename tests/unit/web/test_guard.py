@@ -14,7 +14,7 @@ from app.web.guard import Access, admit, authenticated, permission, public
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.models.session import Principal
+    from app.models.principal import Principal
     from tests.unit.instance import Instance
 
 FLASK = Flask(__name__)

@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from app.models.mongo.indexes import INDEXES, create_indexes, index_problems
 from app.models.mongo.store import MongoStore, clock_problems, topology_notes, version_problems
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from tests.contract.entities import NOW
 from tests.servers.mongo import Mongo
 

@@ -13,10 +13,13 @@ from app.errors import Unavailable
 from app.models.account import Account
 from app.models.mail_request import MailRequest, PendingRegistration
 from app.models.sql.database import Database
+from app.models.sql.held_email import HELD_EMAILS
+from app.models.sql.lease import LEASES
 from app.models.sql.products import product_of
-from app.models.sql.schema import HELD_EMAILS, LEASES, SESSIONS, USERS
+from app.models.sql.session import SESSIONS
 from app.models.sql.store import SqlStore
-from app.models.store import UnusableStoreError
+from app.models.sql.user import USERS
+from app.models.unusable import UnusableStoreError
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.servers.sql import SqlServer
 

@@ -19,8 +19,10 @@ from app.models.session import Session
 from app.models.sql import migrate
 from app.models.sql.products import product_of
 from app.models.sql.revision import SchemaError
-from app.models.sql.schema import REVISION, SESSIONS, USERS
+from app.models.sql.schema import REVISION
+from app.models.sql.session import SESSIONS
 from app.models.sql.store import SqlStore
+from app.models.sql.user import USERS
 from app.models.user import User
 from tests.contract.entities import HASH, NOW, a_session, a_user
 

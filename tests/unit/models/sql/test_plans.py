@@ -9,8 +9,14 @@ from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 
 from app.models.account import Account
 from app.models.login_failures import FailureCount
-from app.models.sql.schema import EVENTS, HELD_EMAILS, LOGIN_FAILURES, MAIL_REQUESTS, METADATA, SESSIONS, USERS
+from app.models.sql.event import EVENTS
+from app.models.sql.held_email import HELD_EMAILS
+from app.models.sql.login_failures import LOGIN_FAILURES
+from app.models.sql.mail_request import MAIL_REQUESTS
+from app.models.sql.schema import METADATA
+from app.models.sql.session import SESSIONS
 from app.models.sql.store import SqlStore
+from app.models.sql.user import USERS
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
 
 ROWS = 3000

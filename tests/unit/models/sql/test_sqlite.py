@@ -14,8 +14,8 @@ from sqlalchemy import Connection, select, update
 
 from app.errors import Unavailable
 from app.models.account import Account
-from app.models.sql.schema import USERS
 from app.models.sql.store import SqlStore
+from app.models.sql.user import USERS
 from tests.contract.entities import HASH, NOW, a_session, a_user
 
 

@@ -13,7 +13,7 @@ from app.config import values
 from app.models.account import Account
 from app.models.sql.postgresql import conninfo_of
 from app.models.sql.store import SqlStore
-from app.models.store import UnusableStoreError
+from app.models.unusable import UnusableStoreError
 from tests.contract.entities import HASH, a_user
 from tests.servers.sql import SqlServer
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.models.session import LONGEST_USER_AGENT
-
+LONGEST_USER_AGENT = 512
+"""Characters of a User-Agent header that are kept."""
 _PRODUCT = re.compile(r"[A-Za-z][\w+-]{0,31}(?=[/ ]|$)", re.ASCII)
 _LIBRARIES = {
     "apache-httpasyncclient": "Apache HttpClient",

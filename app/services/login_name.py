@@ -1,0 +1,26 @@
+"""The name that somebody logs in with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.models.identifiers import email_key, username_key
+
+
+@dataclass(frozen=True, slots=True)
+class LoginName:
+    """What somebody logs in with: an e-mail address or a user name, as it was submitted."""
+
+    kind: Literal["email", "username"]
+    text: str
+
+    @property
+    def key(self) -> str | None:
+        """What it is looked up by; None if no account can have it."""
+        return email_key(self.text) if self.kind == "email" else username_key(self.text)
+
+    @property
+    def counted_as(self) -> str:
+        """The name under which its failures are counted, whether an account has it or not."""
+        return f"{self.kind}:{self.key or self.text.strip().lower()}"
