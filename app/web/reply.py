@@ -1,21 +1,39 @@
-"""How gunicorn writes a reply: at once."""
+"""How gunicorn writes a reply: at once, and without threads that wait for slow clients."""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+import time
+from threading import BoundedSemaphore
+from typing import Any, ClassVar
 
 from gunicorn.http import wsgi
+
+SEND_SECONDS = 10.0
+"""How long a client may take to receive a part of a reply."""
+PATIENCE_SECONDS = 60.0
+"""How long a worker waits for a client in all, over the parts of one reply."""
 
 
 class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's reply, with the headers in the same write as the first of the body.
 
     A worker that is killed between the two would leave a proxy with half a reply: too late to ask another instance.
+
+    What fits into the socket's buffer is sent without waiting. The rest waits for the client, in one of a few places
+    that a worker has for this; where none is free, the connection is closed. So slow clients never hold all threads.
     """
 
+    places: ClassVar[BoundedSemaphore] = BoundedSemaphore(16)
+    """Those of this process; `make_places` fits them to its threads."""
     sock: Any
     _held = b""
+    _patience = PATIENCE_SECONDS
+
+    @classmethod
+    def make_places(cls, threads: int) -> None:
+        """Let a quarter of the `threads` wait for slow clients."""
+        cls.places = BoundedSemaphore(max(1, threads // 4))
 
     def sendall(self, written: bytes) -> None:
         """Keep what gunicorn writes as headers."""
@@ -45,10 +63,36 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
     def _send(self, part: bytes) -> None:
         held, self._held = self._held, b""
         if held or part:
-            try:
-                self.sock.sendall(held + part)
-            except TimeoutError:  # gunicorn takes a client that is gone for no fault, and this one for one
-                raise ConnectionResetError(errno.ECONNRESET, "the client does not receive") from None
+            data = held + part
+            sent = self._send_now(data)
+            if sent < len(data):
+                self._send_slowly(memoryview(data)[sent:])
+
+    def _send_now(self, data: bytes) -> int:
+        """Send what the socket takes without waiting; how many bytes it was."""
+        self.sock.settimeout(0)
+        try:
+            sent: int = self.sock.send(data)
+        except BlockingIOError:
+            return 0
+        return sent
+
+    def _send_slowly(self, rest: memoryview) -> None:
+        """Wait for the client.
+
+        Raises ConnectionResetError if it does not receive in time: gunicorn takes that for no fault.
+        """
+        if not self.places.acquire(blocking=False):
+            raise ConnectionResetError(errno.ECONNRESET, "too many clients do not receive")
+        began = time.monotonic()
+        try:
+            self.sock.settimeout(max(0.001, min(SEND_SECONDS, self._patience)))
+            self.sock.sendall(rest)
+        except TimeoutError:
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not receive") from None
+        finally:
+            self.places.release()
+            self._patience -= time.monotonic() - began
 
 
 wsgi.Response = Reply  # what gunicorn makes of each request; its workers cannot be told of another

@@ -16,8 +16,8 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from app.web import reply  # noqa: F401 - how gunicorn replies from now on
 from app.web.incoming import Incoming, Received
+from app.web.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,6 @@ _ACCEPT = ctypes.PyDLL(None).accept
 """accept(2), called without letting go of the interpreter's lock."""
 REQUEST_SECONDS = 10.0
 """How long a whole request, head and body, may take from its first byte to its last."""
-_SEND_SECONDS = 10.0
-"""How long a client may take to receive what it asked for."""
 _LINGER_SECONDS = 2.0
 """How long a connection is kept open behind its last reply: to close it on what is still coming in would lose that."""
 _REFUSED_BYTES = 1024 * 1024 + 1
@@ -66,6 +64,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.pending_conns: dict[_Connection, None] = {}
         """The connections that no thread has: idle, sending a request, or about to be closed."""
         self._sweeps_at = self._accepts_at = 0.0
+        Reply.make_places(self.cfg.threads)
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -130,7 +129,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         req._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it whatever has come
         if not conn.incoming.whole or len(self.pending_conns) >= self.max_keepalived:
             req.force_close()
-        conn.sock.settimeout(_SEND_SECONDS)
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
