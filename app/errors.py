@@ -269,7 +269,10 @@ class Overloaded(Failure):
     code = "overloaded"
     status = 503
     message = "Too many passwords are being checked at the moment."
-    meaning = "Checking a password is costly on purpose; the queue for it is full, so this request was not taken in."
+    meaning = (
+        "Checking a password is costly on purpose; the queue for it is full, so this request was not taken in."
+        " Exports are bounded in the same way."
+    )
     remedy = "Wait as many seconds as the `Retry-After` header says and try again."
 
 

@@ -74,7 +74,7 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     access=authenticated,
     operation="exportMe",
     returns=ExportDocument,
-    raises=(ReauthenticationRequired,),
+    raises=(ReauthenticationRequired, Overloaded),
 )
 def export(call: Call) -> Streamed:
     """Everything the service holds about the user, as one JSON document.

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -19,6 +20,7 @@ from app.errors import (
     InvalidRequest,
     MalformedJson,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -31,7 +33,7 @@ from app.web.body import read_body, read_query, receive
 from app.web.limits import LIMITS, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pydantic import BaseModel
 
@@ -292,6 +294,22 @@ def _note_use(services: Services, principal: Principal) -> None:
         services.sessions.note_use(principal)
 
 
+def _few_at_once(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The parts of a long reply; raises Overloaded at the first if this process sends as many of them as it may.
+
+    Each takes a thread for as long as the client takes to receive it, and costs more than other requests.
+    """
+    if not _STREAMS.acquire(blocking=False):
+        raise Overloaded("Too many long replies are being sent at the moment.", retry_after=5)
+    try:
+        yield from parts
+    finally:
+        _STREAMS.release()
+
+
+_STREAMS = BoundedSemaphore(4)
+
+
 def _replier(declared: Endpoint) -> Callable[[Any], Response]:
     """What makes the response of what the endpoint gave back."""
     media_type, cache = declared.media_type, declared.cache
@@ -307,8 +325,9 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
         status, before, behind = envelopes[result.view if isinstance(result, Streamed) else type(result)]
         if isinstance(result, Streamed):
             # The first part before the status is sent: what fails by then is answered like any other failure.
-            first = next(result.parts)
-            content = chain((before + first,), result.parts, (behind,))
+            parts = _few_at_once(result.parts)
+            first = next(parts)
+            content = chain((before + first,), parts, (behind,))
             response = Response(content, status=status, content_type=media_type)
         elif isinstance(result, File):
             response = Response(result.content, status=result.status or status, content_type=result.media_type)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from io import BytesIO
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.devices import Device
-from app.errors import CATALOGUE, EmailTaken, NotFound
+from app.errors import CATALOGUE, EmailTaken, NotFound, Overloaded
 from app.inputs.base import Body
 from app.inputs.pages import Page
-from app.views.base import Document, View
+from app.views.base import Document, Streamed, View
 from app.views.health import Ping
 from app.web.endpoint import Call, File, endpoint
 from app.web.guard import authenticated, permission, public
@@ -255,3 +256,22 @@ def test_a_limit_is_one_of_those_that_there_are() -> None:
     with pytest.raises(KeyError):
         endpoint("GET /x", access=public, returns=Ping, limit="unheard of")(ping.function)
     assert issubclass(Ping, Document)
+
+
+@endpoint("GET /long", access=public, returns=Thing, raises=(Overloaded,))
+def long(_call: Call) -> Streamed:
+    """A reply of several parts."""
+    return Streamed(Thing, iter([b'{"text":', b'"much"', b"}"]))
+
+
+def test_few_long_replies_are_sent_at_once(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.endpoint._STREAMS", BoundedSemaphore(1))
+    client = serving(long, wired=instance.wired).test_client()
+    with client.get("/long", buffered=False) as first:
+        second = client.get("/long")
+        assert (second.status_code, second.get_json()["code"]) == (503, "overloaded")
+        assert "Retry-After" in second.headers
+        assert first.get_json()["data"] == {"text": "much"}
+    assert client.get("/long").status_code == 200
+    client.get("/long", buffered=False).close()  # the client goes in the middle
+    assert client.get("/long").status_code == 200
