@@ -68,7 +68,7 @@ def _name(text: str) -> str:
         raise wrong("too_long", "A name has at most {most} characters.", most=_NAME_LENGTH)
     # Cc are control characters; Cf would let text run backwards or be invisible (Unicode TR36), but joins emoji.
     if any(unicodedata.category(character) == "Cc" for character in trimmed):
-        raise wrong("invalid_name", "A name must not contain control characters.")
+        raise wrong("invalid_name", "A name contains no control characters.")
     return trimmed
 
 

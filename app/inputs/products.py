@@ -37,7 +37,7 @@ def _price(value: object) -> Decimal:
 
 def _description(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in _LINES for character in text):
-        raise wrong("invalid_description", "A description must not contain control characters except tabs and line ends.")
+        raise wrong("invalid_description", "A description contains no control characters but tabs and line ends.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""How gunicorn writes a reply: at once."""
+"""How gunicorn writes a reply: in one write."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gunicorn.http import wsgi
 
 
 class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's reply, with the headers in the same write as the first of the body.
+    """gunicorn's reply, with the headers in the same write as the first part of the body.
 
-    A worker that is killed between the two would leave a proxy with half a reply: too late to ask another instance.
+    A worker that is killed between two writes would leave a proxy with half a reply, too late to try another instance.
     """
 
     sock: Any
@@ -22,7 +22,7 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
         self._held = written
 
     def send_headers(self) -> None:
-        """Make the headers, to be sent with what follows."""
+        """Make the headers, to be sent with the next part."""
         connection, self.sock = self.sock, self
         try:
             super().send_headers()
@@ -30,7 +30,7 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
             self.sock = connection
 
     def can_sendfile(self) -> bool:
-        """Never: the headers would come behind the file."""
+        """Never: the headers would come after the file."""
         return False
 
     def close(self) -> None:
@@ -47,8 +47,8 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
         if held or part:
             try:
                 self.sock.sendall(held + part)
-            except TimeoutError:  # gunicorn takes a client that is gone for no fault, and this one for one
+            except TimeoutError:  # gunicorn reports this as an error, but not a client that is gone
                 raise ConnectionResetError(errno.ECONNRESET, "the client does not receive") from None
 
 
-wsgi.Response = Reply  # what gunicorn makes of each request; its workers cannot be told of another
+wsgi.Response = Reply  # gunicorn makes one for each request, and has no setting for another class
