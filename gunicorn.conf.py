@@ -1,4 +1,4 @@
-"""How gunicorn serves Latchkey. What an operator may want to change is a setting: see docs/configuration.md."""
+"""How gunicorn serves Latchkey. Operators change settings, not this file: see docs/configuration.md."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ except OSError as error:
     sys.exit(f"LOG_FILE: cannot be opened ({error.strerror})")
 
 if settings.monitoring.metrics_allow:
-    from app.metrics import sharing  # only who measures needs its memory
+    from app.metrics import sharing  # its memory is needed only for metrics
 
     os.environ[sharing.VARIABLE] = str(sharing.begin())  # before `app.wsgi` makes the first metric
 
@@ -26,7 +26,7 @@ bind = settings.server.bind
 workers = settings.server.web_concurrency
 Worker.longest_body = settings.server.max_body_bytes
 worker_class = Worker
-# More threads than logins that are admitted: a storm of them cannot starve the requests that carry a token.
+# More threads than admitted logins, so that many logins at once cannot starve the requests that carry a token.
 threads = settings.passwords.hash_threads + settings.passwords.hash_queue + 32
 worker_connections = 1000
 
@@ -35,10 +35,10 @@ max_requests = 200_000
 max_requests_jitter = 20_000
 graceful_timeout = 30
 timeout = 60
-keepalive = 75  # longer than nginx keeps its connections, so that it is never the one that finds a closed socket
+keepalive = 75  # longer than nginx keeps its connections, so that nginx never uses a closed one
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
-# Forwarding headers are read by the application alone, and from TRUSTED_PROXIES only.
+# Only the application reads forwarding headers, and only from TRUSTED_PROXIES.
 forwarded_allow_ips = ""
 control_socket_disable = True
 limit_request_fields = 64
@@ -48,7 +48,7 @@ accesslog = None
 
 
 def on_starting(_server: Any) -> None:
-    """Make the store ready before there is any worker."""
+    """Prepare the store before any worker starts."""
     try:
         wiring.prepare(settings)
     except StartError as error:
@@ -56,13 +56,13 @@ def on_starting(_server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Say where to look."""
+    """Log the addresses of the service and its documentation."""
     server.log.info("Latchkey listens on %s", settings.server.bind)
     server.log.info("API documentation: %s/swagger/", settings.server.public_url)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Begin the work in the background."""
+    """Start the background jobs."""
     worker.wsgi.extensions["latchkey"].start()
 
 

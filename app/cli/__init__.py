@@ -1,4 +1,4 @@
-"""What operators type: `flask users|keys|token|db|doctor|secrets`; `flask routes` is Flask's own."""
+"""The commands for operators: `flask users|keys|token|db|doctor|secrets`; `flask routes` is Flask's own."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def install(app: Flask) -> None:
 
 
 def before_settings() -> Flask:
-    """An application with the commands that come before there are settings: `flask --app app.cli:before_settings`."""
+    """An application with the commands that need no settings: `flask --app app.cli:before_settings`."""
     app = Flask(__name__, static_folder=None)
     app.cli.add_command(before_start)
     return app
 
 
 def load_settings() -> config.Settings:
-    """The settings, which for a command beside `make run` are those of `make run`. Raises ConfigurationError.
+    """The settings; for a command in the folder of `make run`, those of `make run`. Raises ConfigurationError.
 
-    That is where neither FLASK_ENV nor SECRET_KEY is given, so that nothing in production could be meant, and the
-    secret that development makes lies in this folder. `flask run` is no such command: only `make run` serves so.
+    A folder counts as that of `make run` if it has the secret that development makes, and neither FLASK_ENV nor
+    SECRET_KEY is given, so that production cannot be meant. `flask run` is excluded: only `make run` serves this way.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.info_name == "run" or not wiring.SECRET_FILE.exists():
@@ -41,7 +41,7 @@ def load_settings() -> config.Settings:
         return config.load()
     settings = config.load(profile="development")
     click.echo(
-        "Note: this is the folder of make run, so its settings are taken: FLASK_ENV=development,"
+        "Note: this is the folder of make run, so its settings apply: FLASK_ENV=development,"
         f" PUBLIC_URL={settings.server.public_url}.",
         err=True,
     )
@@ -49,13 +49,13 @@ def load_settings() -> config.Settings:
 
 
 def looks_for_a_command() -> bool:
-    """Whether Flask loads the application to find a command in it, or to list them; not to run or show it."""
+    """Whether Flask loads the application to find or list its commands, not to run or show it."""
     context = click.get_current_context(silent=True)
     return context is not None and isinstance(context.command, FlaskGroup)
 
 
 def without_settings(wrong: str) -> Flask:
-    """An application whose commands show their help; what needs settings ends with `wrong`, which says what is."""
+    """An application whose commands can show their help; those that need settings end with the message `wrong`."""
     app = Flask(__name__, static_folder=None)
     app.extensions["not started"] = wrong
     install(app)

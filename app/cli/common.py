@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
     from app.wiring import Wired
 
-as_json = click.option("--json", "as_json", is_flag=True, help="For programs: an object in JSON, or one a line.")
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, or one per line.")
 
 
 def wired() -> Wired:
-    """The application that the command runs in; without one, since the settings are wrong, the command ends."""
+    """The application in which the command runs; if the settings are wrong, there is none, and the command ends."""
     if "latchkey" not in current_app.extensions:
         raise click.ClickException(current_app.extensions["not started"])
     return cast("Wired", current_app.extensions["latchkey"])
 
 
 def say(facts: Mapping[str, object], line: str, *, as_json: bool) -> None:
-    """Print what was done or found: the line, or the facts as a JSON object on a line."""
+    """Print a result: the line, or the facts as one line of JSON."""
     click.echo(json.dumps(facts) if as_json else line)
 
 
 def secret_input(prompt: str, *, confirm: bool = False) -> str:
-    """A secret from a terminal, where it is asked for and not shown, or else from the standard input.
+    """A secret, typed at a hidden prompt on a terminal, or else read from the standard input.
 
-    Never from an argument: every user of the machine sees those.
+    Never from an argument, since every user of the machine can see those.
     """
     if sys.stdin.isatty():
         return str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm))
@@ -51,13 +51,13 @@ def secret_input(prompt: str, *, confirm: bool = False) -> str:
 
 
 def is_note(problem: str) -> bool:
-    """Whether a line of `Store.problems` tells of what need not be mended."""
+    """Whether a line of `Store.problems` is a note, which needs no action."""
     return problem.startswith("note:")
 
 
 @contextmanager
 def failures_as_messages() -> Iterator[None]:
-    """A failure of a service or the store ends the command with its message, not with a traceback."""
+    """End the command with a message, not a traceback, when a service or the store fails."""
     try:
         yield
     except Unavailable as error:

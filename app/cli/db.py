@@ -1,4 +1,4 @@
-"""`flask db`: the schema or the indexes of the store, by hand. A start does the same by itself."""
+"""`flask db`: the schema or the indexes of the store, by hand. The service does the same at start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ db = AppGroup("db", help="Bring the store up to date, or show what it lacks.")
 @db.command("upgrade")
 @as_json
 def upgrade(*, as_json: bool) -> None:
-    """Run the migrations, or make the indexes, that are missing; make the first signing key."""
+    """Run the missing migrations, or create the missing indexes; make the first signing key."""
     with failures_as_messages():
         wiring.prepare(wired().settings, patience=0)
     say({"store": wired().store.product, "problems": []}, "up to date", as_json=as_json)
@@ -23,7 +23,7 @@ def upgrade(*, as_json: bool) -> None:
 @db.command("check")
 @as_json
 def check(*, as_json: bool) -> None:
-    """Show what is missing or different; ends with 1 if anything is."""
+    """Show what is missing or different; exits with 1 if anything is."""
     with failures_as_messages():
         problems = wired().store.problems()
     if as_json:

@@ -1,4 +1,4 @@
-"""`flask doctor`: whether this installation is well."""
+"""`flask doctor`: whether this installation is healthy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app.config.values import Network
 
 _NARROWEST_FOR_EVERYBODY = 8
-"""Bits of a prefix: 0.0.0.0/0, and what it is sometimes written as, 0.0.0.0/1 with 128.0.0.0/1."""
+"""Bits of a prefix; shorter ones name everyone: 0.0.0.0/0, or its two halves, 0.0.0.0/1 and 128.0.0.0/1."""
 
 
 @click.command("doctor")
@@ -41,8 +41,8 @@ _NARROWEST_FOR_EVERYBODY = 8
 def doctor(*, as_json: bool) -> None:
     """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
-    The mail server is asked whether it takes user, password and sender; no mail is sent. Ends with 1 if something has
-    to be mended; warnings and notes alone end with 0.
+    The mail server is asked whether it accepts user, password and sender; no mail is sent. Exits with 1 if there is an
+    error; with warnings and notes only, exits with 0.
     """
     application = wired()
     checks: list[tuple[str, Callable[[wiring.Wired], Iterator[tuple[str, str]]]]] = [
@@ -60,7 +60,7 @@ def doctor(*, as_json: bool) -> None:
         checks.append(("tracing", _tracing))
     broken: set[str] = set()
     for name, check in checks:
-        if name == "signing keys" and "store" in broken:  # a store that is not right has no keys to be looked at
+        if name == "signing keys" and "store" in broken:  # without a working store there are no keys to check
             continue
         for severity, text in list(check(application)) or [("ok", "")]:
             if severity == "error":
@@ -85,7 +85,7 @@ def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
 
 
 def _is_fresh(settings: Settings) -> bool:
-    """Whether the store is a file that is not there."""
+    """Whether the store is a file that does not exist."""
     url = settings.store.database_url
     path = urlsplit(url.get_secret_value() if url else "")
     return path.scheme == "sqlite" and not Path(path.path[1:]).exists()
@@ -116,33 +116,33 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         if name == wiring.make_secrets(application.settings).current.name:
             yield "note", f"{fallback} is SECRET_KEY itself: drop it"
         elif name in leaked:
-            yield "warning", f"{fallback} leaked, and nothing is believed because of it: drop it"
+            yield "warning", f"{fallback} leaked, and nothing made with it is trusted: drop it"
         elif sealed_by[name]:
-            yield "warning", f"{fallback} is still needed, it seals {sealed_by[name]}: a start seals them anew"
+            yield "warning", f"{fallback} is still needed: it seals {sealed_by[name]} of the keys; a start reseals them"
         else:
             days = math.ceil(tokens.refresh_idle_seconds / timedelta(days=1).total_seconds())
-            yield "note", f"{fallback} seals none: drop it when it has not been SECRET_KEY for {days} days"
+            yield "note", f"{fallback} seals no key: drop it {days} days after it was last SECRET_KEY"
 
 
 def _addresses(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     server, monitoring = application.settings.server, application.settings.monitoring
     if any(map(_is_everybody, server.trusted_proxies)):
-        yield "warning", "TRUSTED_PROXIES names everybody: any client chooses the address that it is counted under"
+        yield "warning", "TRUSTED_PROXIES names everyone: any client can choose the address under which it is counted"
     if any(map(_is_everybody, monitoring.metrics_allow)):
-        yield "warning", "METRICS_ALLOW names everybody: anybody who reaches the service reads its metrics"
+        yield "warning", "METRICS_ALLOW names everyone: anyone who reaches the service can read its metrics"
     if application.settings.profile != "production":
         return
     if not server.public_url_is_set:
         yield "warning", f"PUBLIC_URL is not set: links and tokens name {server.public_url}"
     elif server.public_url.startswith("http:"):
-        yield "warning", "PUBLIC_URL is not https: passwords and tokens cross the network in clear"
+        yield "warning", "PUBLIC_URL is not https: passwords and tokens cross the network unencrypted"
     if not server.trusted_proxies:
         yield "warning", "TRUSTED_PROXIES is empty: behind a proxy every client has the proxy's address"
 
 
 def _secret(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     if application.settings.tokens.secret_key is None:
-        yield "warning", f"SECRET_KEY is the one in {wiring.SECRET_FILE}: keep a copy of it with the database"
+        yield "warning", f"SECRET_KEY is read from {wiring.SECRET_FILE}: keep a copy of it with the database"
 
 
 def _is_everybody(network: Network) -> bool:
@@ -162,7 +162,7 @@ def _tracing(application: wiring.Wired) -> Iterator[tuple[str, str]]:
 
 
 def _smtp(url: str, sender: Address) -> str | None:
-    """What is wrong with the mail server."""
+    """What is wrong with the mail server; None if nothing is."""
     try:
         SmtpMailer(url, sender, timeout=PATIENCE, deadline=PATIENCE).check()
     except (MailFailedError, MailRefusedError) as error:
@@ -181,4 +181,4 @@ def _mail(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     if settings.accounts.hide_accounts:
         yield "warning", "HIDE_ACCOUNTS is on without SMTP_URL: nobody can register"
     if settings.accounts.require_verified_email:
-        yield "warning", "REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: nobody new can log in"
+        yield "warning", "REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: new users cannot log in"

@@ -24,7 +24,7 @@ _A_KID = {"ignore_unknown_options": True}
 @keys.command("list")
 @as_json
 def show(*, as_json: bool) -> None:
-    """Show the keys: kid, algorithm, from when on each signs, and the name of the secret that seals it."""
+    """Show the keys: kid, algorithm, when each starts to sign, and the name of the secret that seals it."""
     with failures_as_messages():
         stored = wired().services.keys.stored()
         secrets = make_secrets(wired().settings)
@@ -37,7 +37,7 @@ def show(*, as_json: bool) -> None:
 @keys.command("rotate")
 @as_json
 def rotate(*, as_json: bool) -> None:
-    """Add a key. It is published at once and signs after an hour; old keys go when their last token expired."""
+    """Add a key. It is published at once and signs after an hour; old keys go when their last token has expired."""
     with failures_as_messages():
         key = wired().services.keys.rotate()
     say(_facts(key), _line(key), as_json=as_json)
@@ -47,13 +47,13 @@ def rotate(*, as_json: bool) -> None:
 @click.argument("kid")
 @as_json
 def retire(kid: str, *, as_json: bool) -> None:
-    """Drop a key that another one has replaced: all its tokens are refused from then on."""
+    """Drop a key that another one has replaced: from then on, all its tokens are refused."""
     try:
         with failures_as_messages():
             wired().services.keys.retire(kid)
     except LastKeyError:
         raise click.ClickException(
-            "It is the only key that signs: rotate first, and wait until the new one signs; or, if somebody else has"
+            "It is the only key that signs: rotate first, and wait until the new one signs; or, if someone else has"
             f" it: flask keys revoke {kid}"
         ) from None
     say({"retired": [kid]}, f"{kid} is retired; every instance follows within seconds", as_json=as_json)
@@ -62,14 +62,14 @@ def retire(kid: str, *, as_json: bool) -> None:
 @keys.command("revoke", context_settings=_A_KID)
 @click.argument("kid", required=False)
 @click.option("--all", "every", is_flag=True, help="Every key.")
-@click.option("--unopened", is_flag=True, help="The keys that no secret at hand opens, since theirs is lost.")
+@click.option("--unopened", is_flag=True, help="The keys whose secret is lost, so that no known secret opens them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def revoke(kid: str | None, *, every: bool, unopened: bool, yes: bool, as_json: bool) -> None:
-    """Drop a key that somebody else may have, at once; if it signs, another one signs from now on.
+    """Drop a key at once that someone else may have; if it was signing, another one signs from now on.
 
-    Every instance refuses its tokens within seconds, users refresh theirs, and applications that keep the key set
-    refuse new tokens until they fetch it again. SECRET_KEY itself leaked? See flask secrets leaked.
+    Every instance refuses its tokens within seconds, and users refresh theirs. Applications that cache the key set
+    refuse new tokens until they fetch it again. If SECRET_KEY itself leaked, see flask secrets leaked.
     """
     if [kid is not None, every, unopened].count(True) != 1:
         raise click.UsageError("Name one KID, or --all, or --unopened.")
@@ -79,7 +79,7 @@ def revoke(kid: str | None, *, every: bool, unopened: bool, yes: bool, as_json: 
         if unopened:
             if not yes:
                 click.confirm(
-                    "Are SECRET_KEY and SECRET_KEY_FALLBACKS those of the service? What they do not open is lost",
+                    "Are SECRET_KEY and SECRET_KEY_FALLBACKS those of the service? Keys that they do not open are lost",
                     abort=True,
                     err=True,
                 )
@@ -112,7 +112,7 @@ def _line(key: StoredKey) -> str:
 
 
 def _place_of(name: str, secrets: SecretKeys) -> str:
-    """The setting in which the secret of this name stands."""
+    """The setting that holds the secret of this name."""
     if name == secrets.current_name:
         return "SECRET_KEY"
     return "SECRET_KEY_FALLBACKS" if secrets.named(name) else "not at hand"

@@ -1,4 +1,4 @@
-"""Looks at other servers that the settings name, each within a deadline: they may hang, or answer very slowly."""
+"""Checks of other servers that the settings name, each with a deadline: a server may hang, or answer very slowly."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE = 5.0
-"""Seconds that one look takes at the most."""
+"""Seconds that one check may take."""
 
 
 def within(look: Callable[[], str | None], seconds: float = PATIENCE) -> str | None:
-    """What `look` finds wrong, or that it took too long; it is left behind then, and ends with the process."""
+    """What `look` finds wrong, or that it took too long; its thread is then abandoned, and ends with the process."""
     found: SimpleQueue[str | None] = SimpleQueue()
     Thread(target=lambda: found.put(look()), daemon=True).start()
     try:
@@ -27,7 +27,7 @@ def within(look: Callable[[], str | None], seconds: float = PATIENCE) -> str | N
 
 
 def collector(endpoint: str) -> str | None:
-    """What is wrong with the collector of traces at this address; it gets an export that holds none (OTLP/HTTP)."""
+    """What is wrong with the trace collector at this address, to which an empty export is sent (OTLP/HTTP)."""
     url = urlsplit(endpoint)
     connection = (
         http.client.HTTPSConnection(url.netloc, timeout=PATIENCE, context=ssl.create_default_context())

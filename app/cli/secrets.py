@@ -1,4 +1,4 @@
-"""`flask secrets`: what a stack of containers has to know before its services start, and what ends when it leaks."""
+"""`flask secrets`: makes the secrets of a stack of containers before it starts, and ends trust in a leaked one."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from app.security.secret_keys import LeakedSecretError, RootKey
 from app.services.keys import UnknownSecretError
 
 _SHORTEST_FOR_GRAFANA = 10
-"""Characters of a password that people log in with. Grafana's own default, admin, has less."""
+"""Characters of a password with which people log in. Grafana's own default, admin, is shorter."""
 
 
 def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> str | None:
     if password and len(password) < _SHORTEST_FOR_GRAFANA:
         raise click.ClickException(
-            f"GRAFANA_ADMIN_PASSWORD: has less than {_SHORTEST_FOR_GRAFANA} characters; unset it, and one is made"
+            f"GRAFANA_ADMIN_PASSWORD: has fewer than {_SHORTEST_FOR_GRAFANA} characters; unset it, and one is made"
         )
     return password
 
 
 @click.command("make")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--app-owner", type=int, help="The user (its number) that the service runs as.  [default: this one]")
-@click.option("--mongo-owner", type=int, help="The user (its number) that MongoDB runs as.  [default: this one]")
+@click.option("--app-owner", type=int, help="The numeric id of the user that the service runs as.  [default: yours]")
+@click.option("--mongo-owner", type=int, help="The numeric id of the user that MongoDB runs as.  [default: yours]")
 @click.option("--mongo-host", default="mongo:27017", show_default=True, help="Where the service finds MongoDB.")
 @click.option("--postgres-owner", envvar="POSTGRES_OWNER", type=int, help="The user that PostgreSQL runs as, if any.")
 @click.option("--mysql-owner", envvar="MYSQL_OWNER", type=int, help="The user that MySQL or MariaDB runs as, if any.")
 @click.option("--grafana-owner", envvar="GRAFANA_OWNER", type=int, help="The user that Grafana runs as, if any.")
-@click.option("--replace", is_flag=True, help="Let what is given take the place of what is kept.")
+@click.option("--replace", is_flag=True, help="Replace the stored secrets with the given ones.")
 @click.option("--secret-key", envvar="SECRET_KEY", hidden=True)
 @click.option("--fallbacks", envvar="SECRET_KEY_FALLBACKS", default="", hidden=True)
 @click.option("--mongo-root-password", envvar="MONGO_INITDB_ROOT_PASSWORD", hidden=True)
@@ -66,17 +66,17 @@ def make(
     grafana_password: str | None,
     as_json: bool,
 ) -> None:
-    """Make the secrets of the service and of MongoDB as files in FOLDER, each for its owner only.
+    """Make the secrets of the service and of MongoDB as files in FOLDER, each readable by its owner only.
 
-    They are app/secret_key, app/mongo_uri, mongo/password (of MongoDB's root) and mongo/app_password (of latchkey_app,
-    the user that the service is there). What the environment gives is kept: SECRET_KEY, MONGO_INITDB_ROOT_PASSWORD,
-    MONGO_APP_PASSWORD, MONGO_INITDB_DATABASE. What it does not give is made once. What is kept and given differently
-    ends this with 1 and a line that says what to do, for data depend on it; a SECRET_KEY that is in
-    SECRET_KEY_FALLBACKS may change.
+    The files are app/secret_key, app/mongo_uri, mongo/password (of MongoDB's root) and mongo/app_password (of
+    latchkey_app, the service's user in MongoDB). Values from the environment are stored: SECRET_KEY,
+    MONGO_INITDB_ROOT_PASSWORD, MONGO_APP_PASSWORD, MONGO_INITDB_DATABASE. Other values are made once. If the
+    environment gives another value than the stored one, the command exits with 1 and says what to do, since data depend
+    on it; SECRET_KEY may change if its former value is in SECRET_KEY_FALLBACKS.
 
-    For those that are said to run, too: postgres/password and app/postgres_url (given as POSTGRES_PASSWORD),
-    mysql/password, mysql/root_password and app/mysql_url (MARIADB_PASSWORD), grafana/password (GRAFANA_ADMIN_PASSWORD).
-    User and database are latchkey, at postgres:5432 and mysql:3306.
+    If their owners are given, also: postgres/password and app/postgres_url (from POSTGRES_PASSWORD), mysql/password,
+    mysql/root_password and app/mysql_url (from MARIADB_PASSWORD), grafana/password (from GRAFANA_ADMIN_PASSWORD). User
+    and database are latchkey, at postgres:5432 and mysql:3306.
     """
     kept = _Kept(folder, app_owner, replace)
     try:
@@ -103,14 +103,14 @@ def make(
 
 @click.command("leaked")
 @with_appcontext
-@click.option("--unknown", is_flag=True, help="Though neither the store nor the settings know this secret.")
+@click.option("--unknown", is_flag=True, help="Even if neither the store nor the settings know this secret.")
 @as_json
 def leaked(*, unknown: bool, as_json: bool) -> None:
-    """End all trust in a SECRET_KEY that leaked; it is asked for, or read from the standard input.
+    """End all trust in a SECRET_KEY that leaked. The command prompts for it, or reads it from the standard input.
 
     Run it with the new SECRET_KEY, before the instances have it. Every signing key is dropped, and a new one signs at
-    once. From then on every instance refuses what was or can be made with the leaked secret: access and refresh tokens,
-    codes and links. An instance that still has it as SECRET_KEY serves nobody until it is started with the new one.
+    once. From then on, every instance refuses everything made with the leaked secret: access and refresh tokens, codes
+    and links. An instance that still has it as SECRET_KEY serves nobody until it is started with the new one.
     """
     services = wired().services
     secret = RootKey(secret_input("The secret that leaked"))
@@ -121,7 +121,7 @@ def leaked(*, unknown: bool, as_json: bool) -> None:
         raise click.ClickException(f"SECRET_KEY: {error}; set a new one, then run this with it") from None
     except UnknownSecretError:
         raise click.ClickException(
-            "This secret seals no signing key, and is none of the settings: is it the right one? If so: --unknown"
+            "This secret seals no signing key and is not in the settings. If it is the right one, use --unknown"
         ) from None
     say(
         {"leaked": secret.name, "signs": key.kid},
@@ -133,16 +133,16 @@ def leaked(*, unknown: bool, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Kept:
-    """The folder of the secrets, with a folder in it for each one that reads some."""
+    """The folder of the secrets, with a folder in it for each reader."""
 
     folder: Path
     app_owner: int | None
     replace: bool
     files: dict[Path, int | None] = field(default_factory=dict)
-    """What was kept, and who has to own it."""
+    """The stored files, and the owner of each."""
 
     def secret_key(self, given: str | None, fallbacks: str) -> None:
-        """Keep the SECRET_KEY that is given, else one that is made once."""
+        """Store the given SECRET_KEY, or one that is made once."""
         path = self.folder / "app" / "secret_key"
         if given:
             self._keep_secret_key(path, given, fallbacks)
@@ -153,7 +153,7 @@ class _Kept:
     def password(
         self, reader: str, owner: int | None, variable: str = "", given: str | None = None, *, name: str = "password"
     ) -> str:
-        """Keep the password that is given by this variable, else one that is made once; the one that is kept."""
+        """Store the password from this variable, or one that is made once. Returns the stored password."""
         path = self.folder / reader / name
         if given and given.strip():
             try:
@@ -166,17 +166,17 @@ class _Kept:
         elif not path.exists():
             read_or_create(path)
         self.files[path] = owner
-        # One that was given may be shorter than those that are made here.
+        # A given password may be shorter than one that is made here.
         return read_given(path)
 
     def address(self, name: str, address: str) -> None:
-        """Keep an address with a password in it for the service."""
+        """Store, for the service, an address that contains a password."""
         path = self.folder / "app" / name
         keep(path, address, replace=True)
         self.files[path] = self.app_owner
 
     def hand_over(self, *, as_json: bool) -> None:
-        """Give each file to its owner, and say so."""
+        """Make each file its owner's, and report it."""
         for path, owner in self.files.items():
             if owner is not None:
                 os.chown(path, owner, owner)
@@ -199,4 +199,4 @@ class _Kept:
 
 before_start = click.Group("secrets", {"make": make}, help="Make the secrets of a stack of containers.")
 """The commands that need no settings."""
-secrets = click.Group("secrets", {"make": make, "leaked": leaked}, help="Make the secrets, and end trust in one.")
+secrets = click.Group("secrets", {"make": make, "leaked": leaked}, help="Make secrets, or end trust in a leaked one.")

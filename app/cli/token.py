@@ -19,13 +19,13 @@ _TIMES = ("iat", "nbf", "exp")
 @click.argument("source", metavar="[-]", required=False)
 @as_json
 def explain(*, source: str | None, as_json: bool) -> None:
-    """Show what a token is, what it says, and whether, or why not, it is accepted at this moment.
+    """Show what a token is, what it says, and whether it is accepted now, or why not.
 
-    It is asked for, or read from the standard input; an argument would be shown to every user of this machine. Ends
-    with 1 for whatever is not accepted.
+    The command prompts for the token, or reads it from the standard input; an argument would be visible to every user
+    of this machine. Exits with 1 if the token is not accepted.
     """
     if source not in {None, "-"}:
-        raise click.UsageError("The token is read from the standard input, or asked for; it is no argument.")
+        raise click.UsageError("The token is read from the standard input or a prompt; it cannot be an argument.")
     text = secret_input("Token")
     with failures_as_messages():
         explanation = wired().services.explain.explain(text)
@@ -38,7 +38,7 @@ def explain(*, source: str | None, as_json: bool) -> None:
 
 
 def _in_words(name: str, value: object) -> str:
-    """A time as the people here read it."""
+    """A time in the local time zone."""
     if name not in _TIMES or not isinstance(value, int | float):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""`flask users`: making and listing users."""
+"""`flask users`: create and list users."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.services.registration import NewAccount
 if TYPE_CHECKING:
     from app.models.user import User
 
-users = AppGroup("users", help="Make and list users.")
+users = AppGroup("users", help="Create and list users.")
 
 
 @users.command("create")
@@ -37,14 +37,14 @@ def create(
     password_stdin: bool,
     as_json: bool,
 ) -> None:
-    """Make a user, as a registration would; with --role admin an administrator. The password is asked for."""
+    """Create a user, as a registration would; with --role admin, an administrator. Prompts for the password."""
     application = wired()
     password = _password_from_stdin() if password_stdin else _password_asked_for()
     given = {"email": email, "username": username, "name": name, "password": password}
     try:
         "".join(value for value in given.values() if value).encode()
     except UnicodeEncodeError:  # without a cause, which would show the password
-        raise click.ClickException("What was typed is not UTF-8 text; set the terminal's locale to one.") from None
+        raise click.ClickException("The input is not UTF-8 text; use a terminal with a UTF-8 locale.") from None
     rules = InputRules(password_min_length=application.input_rules.password_min_length)
     try:
         valid = Register.model_validate({key: value for key, value in given.items() if value}, context=rules)
@@ -60,7 +60,7 @@ def create(
 
 @users.command("list")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
-@click.option("--after", help="Go on behind this identifier.")
+@click.option("--after", help="Continue after this identifier.")
 @as_json
 def show(*, limit: int, after: str | None, as_json: bool) -> None:
     """List users in the order of their registration: identifier, status, e-mail, user name, roles."""
@@ -72,7 +72,7 @@ def show(*, limit: int, after: str | None, as_json: bool) -> None:
 
 
 def _password_from_stdin() -> str:
-    """The password on the standard input, exactly as it stands there but for a byte order mark and the line's end."""
+    """The password on the standard input, exactly as it is but for a byte order mark and the end of the line."""
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     password = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if "\n" in password:
@@ -81,13 +81,13 @@ def _password_from_stdin() -> str:
 
 
 def _password_asked_for() -> str:
-    """The password that is typed, twice, by somebody who is there to type it."""
+    """The password, typed twice at a prompt."""
     try:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        raise click.UsageError("There is nobody to ask for the password: give --password-stdin.") from None
+        raise click.UsageError("There is no terminal to prompt for the password: use --password-stdin.") from None
 
 
 def _facts(user: User) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The settings: the only place that reads the environment.
 
 `load()` gives `Settings`, typed and in sections (`settings.server.port`, `settings.store.mongo_uri`), or
-raises `ConfigurationError`, which names every wrong setting in a line of its own. `sections.py` and
-`surroundings.py` list them.
+raises `ConfigurationError`, which names every wrong setting on a line of its own. `sections.py` and
+`surroundings.py` define them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS = {
     "less_than_equal": "has to be at most {le}",
     "literal_error": "has to be {expected}",
 }
-"""What pydantic's types of errors mean for an operator."""
+"""The words for pydantic's error types that operators see."""
 
 
 class ConfigurationError(Exception):
@@ -53,9 +53,8 @@ def load(
 ) -> Settings:
     """The settings: from the environment, else from the file `dotenv`, else their defaults.
 
-    `environ` is by default that of the process. The file need not exist; None reads none. `profile` takes the place of
-    FLASK_ENV.
-    Raises ConfigurationError with every wrong setting at once.
+    `environ` defaults to the environment of the process. The file need not exist; None reads no file. `profile`
+    replaces FLASK_ENV. Raises ConfigurationError with every wrong setting at once.
     """
     fields = {name: field for section in definitions().values() for name, field in section.items()}
     given, problems = gather(
@@ -84,7 +83,7 @@ def is_given(name: str) -> bool:
 
 
 class _GivenSource(PydanticBaseSettingsSource):
-    """Hands each section all that was given; a section takes the settings that are its own."""
+    """Passes all given settings to each section, which takes its own."""
 
     def __init__(self, given: Given) -> None:
         super().__init__(Settings)
@@ -102,7 +101,7 @@ class _GivenSource(PydanticBaseSettingsSource):
 
 
 def _lines(error: ValidationError) -> list[str]:
-    """A line for each setting that pydantic found wrong; several sections may report the same one."""
+    """One line for each setting that pydantic found wrong; several sections may report the same setting."""
     lines: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_input=False):
         if detail["type"] == "default_factory_not_called":  # it depends on another setting, which is wrong

@@ -1,6 +1,6 @@
-"""The two files that tell operators what can be set, made from the definitions.
+"""The two files that list the settings for operators, made from the definitions.
 
-`python -m app.config.documentation` renews both in the current directory; `tests/house` holds them to it.
+`python -m app.config.documentation` renews both in the current directory; `tests/house` checks that they are current.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ BEGIN = "<!-- settings: made by python -m app.config.documentation -->"
 END = "<!-- end of settings -->"
 
 _HEADER = """\
-Copy this file to .env and remove the # before what you want to set; nothing has to be. The environment goes
-before .env, and an empty value means unset. Put a value that holds #, $ or spaces into single quotes.
-A secret can lie in a file instead: NAME_FILE=/path/to/the/file."""
+Copy this file to .env and remove the # before each setting that you want to set; development requires none.
+The environment overrides .env, and an empty value means unset. Put a value with #, $ or spaces in single quotes.
+A secret can be read from a file instead: NAME_FILE=/path/to/the/file."""
 _WIDTH = 108
 
 
@@ -42,7 +42,7 @@ def env_example() -> str:
 
 
 def tables() -> str:
-    """The tables of `docs/configuration.md`, one a section."""
+    """The tables of `docs/configuration.md`, one for each section."""
     lines: list[str] = []
     for attribute, fields in definitions().items():
         lines += ["", f"### {_title(attribute)}", "", "| setting | default | meaning |", "|---|---|---|"]
@@ -58,7 +58,7 @@ def tables() -> str:
 
 
 def guide(text: str) -> str:
-    """The text of `docs/configuration.md` with its tables renewed; what stands around them stays."""
+    """The text of `docs/configuration.md` with its tables renewed; the text around them stays."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
@@ -69,7 +69,7 @@ def _description(field: FieldInfo) -> list[str]:
 
 
 def _values(field: FieldInfo) -> str:
-    """The values a setting takes, where its type limits them; else nothing."""
+    """The values that a setting may have, if its type limits them; else an empty string."""
     if choices := [choice for choice in get_args(field.annotation) if isinstance(choice, str)]:
         return f"Values: {', '.join(choices)}."
     if field.annotation is bool:

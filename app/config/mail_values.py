@@ -1,7 +1,6 @@
 """The types of the settings about mail: the server, the sender, and how mails look.
 
-As in `values.py`: a ValueError says what is wrong in words that follow the name of the setting, and never repeats
-the text.
+As in `values.py`, the message of a ValueError follows the name of the setting and never repeats the text.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from pydantic import AfterValidator, SecretStr
 from app.config.values import check_port, inside, is_loopback, split_url
 
 Security: TypeAlias = Literal["starttls", "tls", "off"]
-"""When a connection turns to TLS: after the greeting (RFC 3207), from the start (RFC 8314), or never."""
+"""When a connection starts TLS: after the greeting (RFC 3207), at once (RFC 8314), or never."""
 
 LONGEST_PRODUCT_NAME = 60
-"""Characters: a subject line with it stays readable on a phone."""
+"""Characters, so that a subject line with the name stays readable on a phone."""
 _PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "off": 25}
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]+", re.IGNORECASE)
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9A-Za-z:.]+\])")
@@ -30,7 +29,7 @@ _SPECIAL = "has to percent-encode special characters of user and password (@ as 
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """What SMTP_URL says. `ca` is the file with the authority of its certificate; None means those of the system."""
+    """What SMTP_URL says. `ca` is the file with the certificate authority; None means the system's authorities."""
 
     host: str
     port: int
@@ -55,7 +54,7 @@ def smtp_server(text: str) -> SmtpServer:
     security: Security = "tls" if parts.scheme == "smtps" else "off" if tls else "starttls"
     user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
     if bool(user) != bool(password):
-        raise ValueError("has to hold user and password, or none of both")
+        raise ValueError("has to hold both user and password, or neither")
     if not f"{user}{password}".isascii() or not f"{user}{password}".isprintable():
         raise ValueError("has to hold a user and a password of ASCII characters")  # smtplib can send no others
     if user and security == "off" and not is_loopback(parts.hostname):
@@ -75,12 +74,12 @@ def smtp_url(text: str) -> str:
 def mail_address(text: str) -> str:
     """An e-mail address alone, as the sender of a mail."""
     if not _ADDRESS.fullmatch(text):
-        raise ValueError("has to be an e-mail address alone (PRODUCT_NAME is the name beside it)")
+        raise ValueError("has to be only an e-mail address (PRODUCT_NAME is the name of the sender)")
     return text
 
 
 def domain_of(url: str) -> str:
-    """The host of a URL as an e-mail address has it: an IP address becomes a literal (RFC 5321 section 4.1.3)."""
+    """The host of a URL in the form of e-mail addresses: an IP address becomes a literal (RFC 5321 section 4.1.3)."""
     host = (urlsplit(url).hostname or "localhost").removesuffix(".")
     try:
         address = ip_address(host)
@@ -98,7 +97,7 @@ def product_name(text: str) -> str:
 
 
 def hex_color(text: str) -> str:
-    """A colour as CSS has it, #rgb or #rrggbb; it becomes #rrggbb in small letters."""
+    """A colour in the form of CSS, #rgb or #rrggbb; it becomes #rrggbb in lower case."""
     digits = text.removeprefix("#").lower()
     if not re.fullmatch(r"[0-9a-f]{3}|[0-9a-f]{6}", digits):
         raise ValueError("has to be a colour of three or six hexadecimal digits")

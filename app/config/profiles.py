@@ -16,12 +16,12 @@ class Rules:
     """What a profile decides."""
 
     allowed_hosts: tuple[str, ...] | None
-    """The default of ALLOWED_HOSTS; None is what leads to PUBLIC_URL."""
+    """The default of ALLOWED_HOSTS; None means the host of PUBLIC_URL."""
     database_url: str | None
-    """The default of DATABASE_URL where MONGO_URI is not set; None stops the start."""
+    """The default of DATABASE_URL if MONGO_URI is not set; with None, the service does not start."""
     log_format: LogFormat
     secret_key_required: bool
-    """Whether a missing SECRET_KEY stops the start; else the application makes one."""
+    """Whether the service refuses to start without a SECRET_KEY; else it makes one."""
     rate_limits_required: bool
     bcrypt_cost_at_least: int
 

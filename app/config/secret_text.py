@@ -1,4 +1,4 @@
-"""The text of a secret in a file: as editors, shells and other systems write it, and never more than what was meant."""
+"""The text of a secret in a file, as editors, shells and other systems write it, without what they add."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _LIST_GOES_ON = re.compile(r",\s*\n\s*")
 def secret_text(content: bytes) -> str:
     """The secret in the content of a file: without a byte order mark, blank lines, and white space around it.
 
-    Raises ValueError, in words that follow the name of the file and never show the secret, for what is no UTF-8, is
-    empty, or holds a second line or a character that nobody sees. A list may go on in the next line behind a comma.
+    Raises ValueError if the content is not UTF-8, is empty, or holds a second line or an invisible character. The
+    message follows the name of the file and never shows the secret. A list may continue on the next line after a comma.
     """
     text = _decoded(content)
     if text is None:  # raised out here, so that the error does not carry the content along
@@ -22,7 +22,7 @@ def secret_text(content: bytes) -> str:
     if len(text.splitlines()) > 1:
         raise ValueError("holds more than one line")
     if not text.isprintable():
-        raise ValueError("holds a character that nobody sees")
+        raise ValueError("holds an invisible character")
     return text
 
 

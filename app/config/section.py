@@ -24,7 +24,7 @@ def setting(
 ) -> Any:  # noqa: ANN401 - like Field, it stands for a default of any type
     """A field of a section, read from the variable `name`.
 
-    `default` may be a function of the fields above it; `default_text` is then how the documentation puts it.
+    `default` may be a function of the fields above it; `default_text` then describes it in the documentation.
     `example` is a value that works, as it is written in `.env`. `limits` are Field's (ge, le ...).
     """
     return Field(
@@ -45,14 +45,14 @@ class Section(BaseModel):
     profile: Profile = setting(
         "FLASK_ENV",
         "production",
-        "The profile, which decides some defaults and how strict the start is. `make run` sets development.",
+        "The profile. It decides some defaults and how strict the checks at start are. `make run` sets development.",
         example="production",
     )
     port: int = setting("PORT", 5000, "The port to listen on.", example="8080", ge=0, le=65535)
     published_port: values.PublishedPort = setting(
         "PUBLISHED_PORT",
         lambda fields: fields["port"],
-        "The port of this machine under which a container is published, also as ADDRESS:PORT: PUBLIC_URL is guessed"
+        "The port of this machine on which a container is published, also as ADDRESS:PORT. PUBLIC_URL is guessed"
         " from it. Compose sets it.",
         example="8080",
         default_text="PORT",
@@ -60,7 +60,7 @@ class Section(BaseModel):
     public_url: values.PublicUrl = setting(
         "PUBLIC_URL",
         lambda fields: "http://localhost" + ("" if (port := fields["published_port"]) == _HTTP else f":{port}"),
-        "The address under which clients reach the service: the issuer of tokens and the beginning of every"
+        "The address at which clients reach the service. It is the issuer of tokens and the beginning of every"
         " link. No slash at the end.",
         example="https://auth.example.com",
         default_text="http://localhost:PUBLISHED_PORT",
@@ -83,12 +83,12 @@ def rules_of(info: ValidationInfo) -> Rules | None:
 
 
 def name_of(field: FieldInfo) -> str:
-    """The name of the setting: that of its variable."""
+    """The name of the setting, which is the name of its variable."""
     return str(field.validation_alias)
 
 
 def example_of(field: FieldInfo) -> str | None:
-    """A value that works, as it is written in `.env`; None for a key, which nobody may copy."""
+    """A value that works, as it is written in `.env`; None for a key, which must not be copied."""
     return field.examples[0] if field.examples else None
 
 

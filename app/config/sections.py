@@ -1,8 +1,8 @@
-"""The sections about accounts: tokens, passwords, and who may do what; those about what is around the service stand
-in `surroundings.py`. Together they are every setting: its name, type, default, meaning and example, once.
+"""The sections about accounts: tokens, passwords, and who may do what. `surroundings.py` has those about the
+environment of the service. Together they define every setting once: its name, type, default, meaning and example.
 
-To add one, write a field here or there and run `python -m app.config.documentation`, which renews `.env.example` and
-`docs/configuration.md`; a test holds both to the definitions.
+To add one, write a field in either file and run `python -m app.config.documentation`, which renews `.env.example` and
+`docs/configuration.md`; a test checks both against the definitions.
 """
 
 import os
@@ -31,7 +31,7 @@ class Tokens(Section):
     secret_key_fallbacks: values.SecretKeys = setting(
         "SECRET_KEY_FALLBACKS",
         (),
-        "Former values of SECRET_KEY, separated by commas: what they protect is still read, never written.",
+        "Former values of SECRET_KEY, separated by commas. They are only used to read what they protect already.",
         default_text="none",
         secret=True,
     )
@@ -57,21 +57,21 @@ class Tokens(Section):
     refresh_absolute_seconds: values.Seconds = setting(
         "REFRESH_ABSOLUTE_SECONDS",
         90 * DAY,
-        "How long a session lives at all; not less than REFRESH_IDLE_SECONDS.",
+        "How long a session lives at most, even when it is refreshed; not less than REFRESH_IDLE_SECONDS.",
         example="2592000",
         validate_default=True,
     )
     refresh_grace_seconds: values.SecondsOrZero = setting(
         "REFRESH_GRACE_SECONDS",
         30,
-        "How long a refresh token that was exchanged gives the same new one again.",
+        "How long an exchanged refresh token still gives the same new one again.",
         example="10",
     )
 
     sessions_per_user: int = setting(
         "SESSIONS_PER_USER",
         50,
-        "How many sessions a user has at the most; a login beyond ends the one that was used least recently.",
+        "How many sessions a user may have. One more login ends the least recently used session.",
         example="10",
         ge=1,
         le=1000,
@@ -102,7 +102,7 @@ class Passwords(Section):
     min_length: int = setting(
         "PASSWORD_MIN_LENGTH",
         10,
-        "Characters that a new password has at the least.",
+        "The least number of characters in a new password.",
         example="15",
         ge=8,
         le=128,
@@ -110,21 +110,21 @@ class Passwords(Section):
     breach_check: values.RangeUrl | None = setting(
         "PASSWORD_BREACH_CHECK",
         None,
-        "The range service that new passwords are looked up at, in the form of the Pwned Passwords API: https, or http"
-        " to this machine. It gets 5 digits of a hash; when it gives no answer within a second, the password passes.",
+        "A range service with the API of Pwned Passwords, where new passwords are looked up: https, or http to this"
+        " machine. It receives 5 digits of a hash. If it does not answer within a second, the password is accepted.",
         example="https://passwords.example.com/range",
-        default_text="none; breached passwords are not looked up",
+        default_text="none; passwords are not looked up",
     )
     scheme: Literal["bcrypt", "argon2id"] = setting(
         "PASSWORD_HASH",
         "bcrypt",
-        "The scheme of new hashes; the others still verify and are upgraded at login.",
+        "The scheme of new hashes. Hashes of the other scheme still verify, and are upgraded at login.",
         example="argon2id",
     )
     bcrypt_cost: int = setting(
         "BCRYPT_COST",
         12,
-        "The cost of bcrypt; one more takes twice the time. At least 12 in production.",
+        "The cost of bcrypt. Each step doubles the time. At least 12 in production.",
         example="13",
         ge=4,
         le=17,
@@ -132,7 +132,7 @@ class Passwords(Section):
     hash_threads: int = setting(
         "HASH_THREADS",
         lambda fields: max(1, _cores() // fields["web_concurrency"]),
-        "How many threads of a worker hash passwords.",
+        "How many threads in each worker hash passwords.",
         example="2",
         default_text="cores / WEB_CONCURRENCY, at least 1",
         ge=1,
@@ -140,14 +140,14 @@ class Passwords(Section):
     hash_queue: int = setting(
         "HASH_QUEUE",
         48,
-        "How many passwords may wait for a thread of a worker; the next one is answered 503.",
+        "How many passwords may wait for a thread in each worker. Further requests get 503.",
         example="24",
         ge=1,
     )
     hash_deadline_seconds: int = setting(
         "HASH_DEADLINE_SECONDS",
         15,
-        "How long a password may wait before it is answered 503.",
+        "How long a password may wait for a thread before its request gets 503.",
         example="10",
         ge=1,
     )
@@ -167,7 +167,7 @@ class Accounts(Section):
     """Who may register, and who sees whom."""
 
     registration_requires: Literal["either", "email", "username", "both"] = setting(
-        "REGISTRATION_REQUIRES", "either", "The names that a registration has to give.", example="email"
+        "REGISTRATION_REQUIRES", "either", "The names that a registration has to include.", example="email"
     )
     default_roles: values.Roles = setting(
         "DEFAULT_ROLES", ("member",), "The roles of new users, separated by commas.", example="member,student"
@@ -175,14 +175,14 @@ class Accounts(Section):
     hide_accounts: values.Switch = setting(
         "HIDE_ACCOUNTS",
         False,  # noqa: FBT003 - the default of the field
-        "Nobody can find out which addresses have an account: a registration is answered by mail alone, only"
-        " administrators list users, and user names cannot be changed. Needs mail.",
+        "Hide which addresses have an account. The outcome of a registration is sent only by mail, only"
+        " administrators can list users, and user names cannot be changed. Needs mail.",
         example="on",
     )
     require_verified_email: values.Switch = setting(
         "REQUIRE_VERIFIED_EMAIL",
         False,  # noqa: FBT003 - the default of the field
-        "A login needs a verified e-mail address, so a registration has to give one. Needs mail.",
+        "Require a verified e-mail address for a login, and so an address at registration. Needs mail.",
         example="on",
     )
     user_directory: Literal["members", "admins"] = setting(
@@ -190,13 +190,13 @@ class Accounts(Section):
         lambda fields: "admins" if fields["hide_accounts"] else "members",
         "Who may list the users.",
         example="admins",
-        default_text="members; admins with HIDE_ACCOUNTS, which allows nothing else",
+        default_text="members; with HIDE_ACCOUNTS always admins",
         validate_default=True,
     )
     reauth_seconds: values.Seconds = setting(
         "REAUTH_SECONDS",
         600,
-        "How long after a login a user may see or change much without his password: the export, a new user name.",
+        "How long after a login users can use the export or change their user name without another login.",
         example="300",
     )
     audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
@@ -210,7 +210,7 @@ class Accounts(Section):
 
     @property
     def names_required(self) -> Literal["either", "email", "username", "both"]:
-        """What a registration has to give: an address, too, where it has to be verified."""
+        """The names that a registration has to include; always an address if it has to be verified."""
         if not (self.hide_accounts or self.require_verified_email):
             return self.registration_requires
         return "email" if self.registration_requires in {"either", "email"} else "both"

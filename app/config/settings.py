@@ -40,7 +40,7 @@ def sections() -> dict[str, type[Section]]:
 
 
 def definitions() -> dict[str, dict[str, FieldInfo]]:
-    """The settings of each section by name; what several sections read stands in the first one only."""
+    """The settings of each section by name; a setting that several sections read is listed in the first one only."""
     seen: set[str] = set()
     found: dict[str, dict[str, FieldInfo]] = {}
     for attribute, section in sections().items():

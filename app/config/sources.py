@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 _COMPOSE_NAMES = re.compile(
     r"COMPOSE_\w+|MONGO_INITDB_\w+|GRAFANA_\w+|(HTTP|APP|PROMETHEUS)_PORT|(MONGO_APP|POSTGRES|MARIADB)_PASSWORD"
 )
-"""Names that docker compose reads from the same `.env`; the application passes over them."""
+"""Names that docker compose reads from the same `.env`; the application ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Stands for the value of a secret that cannot be had, so that it counts as set, but wrongly."""
+    """Stands for a secret that cannot be read, so that it counts as set, but wrong."""
 
     reason: str
 
 
 Given: TypeAlias = dict[str, str | SecretStr | Refused]
-"""What was given, by the name of the setting. Secrets are wrapped at once: no log, error or traceback on the
-way shows them."""
+"""The given values, by the name of the setting. Secrets are wrapped at once, so that no log, error or traceback
+shows them."""
 
 
 def gather(
     environ: Mapping[str, str], dotenv: Path | None, *, names: Collection[str], secrets: Collection[str]
 ) -> tuple[Given, list[str]]:
-    """What was given for the settings `names`, of which `secrets` are secret, and what is wrong with `.env`.
+    """The values given for the settings `names`, of which `secrets` are secret, and the faults of `.env`.
 
-    An empty value means unset: compose passes empty ones for what nobody set.
+    An empty value means unset: compose passes empty values for variables that are not set.
     """
     twins = {file_name(secret) for secret in secrets}
     from_file, problems = _read_dotenv(dotenv, {*names, *twins}) if dotenv else ({}, [])
@@ -54,7 +54,7 @@ def gather(
 
 
 def file_name(secret: str) -> str:
-    """The setting that names the file in which the secret lies."""
+    """The setting that names the file with the secret."""
     return f"{secret}_FILE"
 
 
@@ -102,6 +102,6 @@ def _unknown(name: str, known: Collection[str]) -> str:
     nearest = difflib.get_close_matches(name.upper(), known, n=1)
     if nearest:
         return f"{name} is not a setting; did you mean {nearest[0]}?"
-    # What does not look like a name may be the second line of a secret.
+    # Text that does not look like a name may be the second line of a secret.
     shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]{0,39}", name) else "this"
     return f"{shown} is not a setting; docs/configuration.md lists them all"

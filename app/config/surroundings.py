@@ -1,6 +1,6 @@
-"""The sections about what is around the service: its addresses, the store, the mail server and the log.
+"""The sections about the environment of the service: its addresses, the store, the mail server and the log.
 
-`sections.py` holds the others and says how to add a setting.
+`sections.py` has the others and explains how to add a setting.
 """
 
 from email.headerregistry import Address
@@ -20,21 +20,21 @@ class Server(Section):
     host: values.BindHost = setting(
         "HOST",
         "127.0.0.1",
-        "The address to listen on; 0.0.0.0 is every one (the container image sets it).",
+        "The address to listen on; 0.0.0.0 means all of them (the container image sets it).",
         example="0.0.0.0",  # noqa: S104 - an example, not the default
     )
     allowed_hosts: values.AllowedHosts = setting(
         "ALLOWED_HOSTS",
         lambda fields: PROFILES[fields["profile"]].allowed_hosts or _names_of(fields["public_url"]),
-        "The host names that requests may carry, separated by commas, without port: `.example.com` is that"
-        " name and its subdomains, `*` any.",
+        "The host names that requests may have, separated by commas, without port: `.example.com` is that"
+        " name and its subdomains, `*` any name.",
         example="auth.example.com,.internal.example.com",
         default_text="the host of PUBLIC_URL, for localhost also 127.0.0.1 and [::1]; * in development and testing",
     )
     trusted_proxies: values.Networks = setting(
         "TRUSTED_PROXIES",
         (),
-        "The proxies whose forwarding headers are believed: addresses and networks, separated by commas.",
+        "The proxies whose forwarding headers are trusted: addresses and networks, separated by commas.",
         example="172.16.0.0/12,192.0.2.7",
         default_text="none",
     )
@@ -44,7 +44,7 @@ class Server(Section):
     rate_limits: values.Switch = setting(
         "RATE_LIMITS",
         True,  # noqa: FBT003 - the default of the field
-        "Rate limits and the login throttle. Off is for load tests; production refuses it.",
+        "Rate limits and the login throttle. Turn them off for load tests only; production refuses that.",
         example="on",
     )
     samples: values.Switch = setting(
@@ -56,7 +56,7 @@ class Server(Section):
 
     @property
     def public_url_is_set(self) -> bool:
-        """Whether PUBLIC_URL was given, not guessed from PORT."""
+        """Whether PUBLIC_URL was set, rather than guessed from PORT."""
         return "public_url" in self.model_fields_set
 
     @property
@@ -79,8 +79,8 @@ class Store(Section):
     mongo_uri: values.MongoUri | None = setting(
         "MONGO_URI",
         None,
-        "MongoDB. Without a database in the URI it is `latchkey`. The majority acknowledges each write in its"
-        " journal and reads go to the primary: a URI that asks for something else stops the start.",
+        "MongoDB. If the URI names no database, it is `latchkey`. A majority of the members acknowledges each write in"
+        " its journal, and reads go to the primary. If the URI demands something else, the service does not start.",
         example="mongodb://localhost:27017/latchkey",
         default_text="none",
         secret=True,
@@ -88,8 +88,8 @@ class Store(Section):
     database_url: values.DatabaseUrl | None = setting(
         "DATABASE_URL",
         None,
-        "SQLite, PostgreSQL, MySQL or MariaDB, instead of MONGO_URI. The drivers are psycopg and pymysql,"
-        " whichever the URL names.",
+        "SQLite, PostgreSQL, MySQL or MariaDB, instead of MONGO_URI. The drivers are always psycopg and pymysql,"
+        " whatever the URL names.",
         example="postgresql://latchkey@localhost:5432/latchkey",
         default_text=f"none; {EMBEDDED_DATABASE} in development and testing when MONGO_URI is not set",
         secret=True,
@@ -98,7 +98,7 @@ class Store(Section):
     redis_url: values.RedisUrl | None = setting(
         "REDIS_URL",
         None,
-        "Redis, for what several instances count together.",
+        "Redis, for counters that several instances share.",
         example="redis://localhost:6379/0",
         default_text="none",
         secret=True,
@@ -112,7 +112,7 @@ class Store(Section):
     @field_validator("database_url", mode="before")
     @classmethod
     def _one_store(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        # A MONGO_URI that was refused is absent from the data: it was given, too.
+        # A MONGO_URI that was refused is not in the data, but it was given.
         mongo_is_given = info.data.get("mongo_uri", True) is not None
         if url and mongo_is_given:
             raise ValueError("MONGO_URI and DATABASE_URL are both set; keep one of the two")
@@ -129,14 +129,14 @@ class Store(Section):
 
 
 class Mail(Section):
-    """How mail leaves, and how it looks."""
+    """How mail is sent, and how it looks."""
 
     smtp_url: mail_values.SmtpUrl | None = setting(
         "SMTP_URL",
         None,
-        "The mail server: smtp:// turns to TLS by STARTTLS and does not go on without it, smtps:// speaks TLS from the"
-        " start; `?tls=off` is for a relay in the same network, `?ca=FILE` for a private authority. Percent-encode"
-        " special characters of user and password. Without it no mail leaves.",
+        "The mail server: smtp:// requires STARTTLS, smtps:// uses TLS from the start; `?tls=off` is for a relay in the"
+        " same network, `?ca=FILE` for a private certificate authority. Percent-encode special characters of user and"
+        " password. Without this setting, no mail is sent.",
         example="smtp://user:password@smtp.example.com:587",
         default_text="none",
         secret=True,
@@ -144,29 +144,29 @@ class Mail(Section):
     mail_from: mail_values.MailAddress = setting(
         "MAIL_FROM",
         lambda fields: f"no-reply@{mail_values.domain_of(fields['public_url'])}",
-        "The address that mails come from.",
+        "The sender address of mails.",
         example="accounts@example.com",
-        default_text="no-reply@ and the host of PUBLIC_URL",
+        default_text="no-reply@ followed by the host of PUBLIC_URL",
     )
     product_name: mail_values.ProductName = setting(
         "PRODUCT_NAME",
         "Latchkey",
-        "What users know the service as: in mails and on pages. 1 to 60 characters.",
+        "The name of the service in mails and on pages. 1 to 60 characters.",
         example="'Example Accounts'",
     )
     product_color: mail_values.HexColor = setting(
-        "PRODUCT_COLOR", "#0a5bd3", "The colour of the buttons in mails.", example="'#7a1f5c'"
+        "PRODUCT_COLOR", "#0a5bd3", "The colour of buttons in mails and on pages.", example="'#7a1f5c'"
     )
     folder: Path = setting(
         "MAIL_DIR",
         Path("instance/mail"),
-        "The Maildir in which development and testing keep what was mailed, the newest 200. Production keeps none.",
+        "The Maildir in which development and testing keep the newest 200 mails. Production keeps none.",
         example="mails",
     )
 
     @property
     def sender(self) -> Address:
-        """What mails come from: the name of the product and the address."""
+        """The sender of mails: the name of the product and the address."""
         user, _, domain = self.mail_from.rpartition("@")
         return Address(self.product_name, user, domain)
 
@@ -174,18 +174,18 @@ class Mail(Section):
 class Logging(Section):
     """What is logged, how and where."""
 
-    level: values.LogLevel = setting("LOG_LEVEL", "info", "The least severe events that are logged.", example="debug")
+    level: values.LogLevel = setting("LOG_LEVEL", "info", "The lowest severity that is logged.", example="debug")
     format: LogFormat = setting(
         "LOG_FORMAT",
         lambda fields: PROFILES[fields["profile"]].log_format,
-        "One JSON object a line, or lines for people.",
+        "One JSON object per line, or lines for people.",
         example="console",
         default_text="json; console in development",
     )
     file: Path | None = setting(
         "LOG_FILE",
         None,
-        "The file to log to. A new one gets the mode 0640; what cannot be written to it is lost.",
+        "The file to log to. A new file gets the mode 0640. Lines that cannot be written are lost.",
         example="latchkey.log",
         default_text="standard error",
     )
@@ -197,22 +197,22 @@ class Monitoring(Section):
     metrics_allow: values.Networks = setting(
         "METRICS_ALLOW",
         (),
-        "Who may read `/metrics`: addresses and networks, separated by commas. A request that comes through a proxy"
-        " may not, whoever it is.",
+        "Who may read `/metrics`: addresses and networks, separated by commas. Requests through a proxy are always"
+        " refused.",
         example="127.0.0.1,10.231.78.0/28",
-        default_text="nobody, and nothing is measured",
+        default_text="nobody; nothing is measured",
     )
     otlp_endpoint: values.OtlpEndpoint | None = setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
-        "The collector that takes OpenTelemetry's traces, by OTLP over HTTP; spans go to `/v1/traces` below it.",
+        "The collector for OpenTelemetry traces, by OTLP over HTTP; spans go to `/v1/traces` below it.",
         example="http://localhost:4318",
-        default_text="none, and nothing is traced",
+        default_text="none; nothing is traced",
     )
 
 
 def _names_of(public_url: str) -> tuple[str, ...]:
-    """The host names of PUBLIC_URL: where it is this machine alone, all that lead to it (RFC 6761 section 6.3)."""
+    """The host of PUBLIC_URL; if that is this machine, all names of this machine (RFC 6761 section 6.3)."""
     host = urlsplit(public_url).hostname or ""
     loopback = ("localhost", "127.0.0.1", "::1")
     return loopback if host in loopback else (host,)

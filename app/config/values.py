@@ -1,7 +1,7 @@
 """The types of the settings: how the text of a variable becomes a value, and what is refused.
 
-Every check takes a text and returns the value. Its ValueError says what is wrong in words that follow the
-name of the setting, and never repeats the text: that may be a secret.
+Every check takes a text and returns the value. The message of its ValueError follows the name of the setting, and
+never repeats the text, which may be a secret.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 """The command that prints a good SECRET_KEY."""
 SECRET_LENGTH = 32
-"""Characters a secret has at the least."""
+"""The least number of characters in a secret."""
 DISTINCT_CHARACTERS = 8
-"""Different characters a secret has at the least: 32 random hexadecimal digits miss it once in 25 million."""
+"""The least number of different characters in a secret: 32 random hexadecimal digits miss it once in 25 million."""
 TEN_YEARS = 3650 * 24 * 60 * 60
-"""Seconds the longest life may be: what is added to the present stays within the calendar."""
+"""The longest life, in seconds, so that a time in the future stays within the calendar."""
 DEFAULT_MONGO_DATABASE = "latchkey"
 
 _WELL_KNOWN_SECRETS = (
@@ -87,7 +87,7 @@ def bind_host(text: str) -> str:
 
 
 def allowed_host(text: str) -> str:
-    """A host name that a request may carry, `.example.com` or `*`: lower-case, without port and brackets."""
+    """A host name that a request may have, `.example.com` or `*`: in lower case, without port and brackets."""
     host = text.lower().removesuffix(".")
     bare = host.removeprefix("[").removesuffix("]")
     if host == "*" or _HOST.fullmatch(host):
@@ -100,7 +100,7 @@ def allowed_host(text: str) -> str:
 def role(text: str) -> str:
     """The name of a role."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", text):
-        raise ValueError("has to begin with a small letter and hold only small letters, digits, _ and -")
+        raise ValueError("has to begin with a lower-case letter and hold only lower-case letters, digits, _ and -")
     return text
 
 
@@ -130,15 +130,15 @@ def public_url(text: str) -> str:
 
 
 def published_port(text: object) -> object:
-    """The port of what Compose publishes a container under: PORT, or ADDRESS:PORT."""
+    """The port on which Compose publishes a container, from PORT or ADDRESS:PORT."""
     return text.rpartition(":")[2] if isinstance(text, str) else text
 
 
 def range_url(text: str) -> str:
-    """The URL of a range service, which prefixes of hashes are appended to: https, or http to this machine itself."""
+    """The URL of a range service, to which prefixes of hashes are appended: https, or http to this machine itself."""
     parts = split_url(public_url(text))
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError("has to start with https:// (http:// only leads to this machine: localhost, 127.0.0.1, [::1])")
+        raise ValueError("has to start with https:// (http:// is for this machine only: localhost, 127.0.0.1, [::1])")
     return text
 
 
@@ -148,7 +148,7 @@ def otlp_endpoint(text: str) -> str:
 
 
 def mongo_uri(text: str) -> str:
-    """A MongoDB URI that does not contradict what the service demands of writes and reads."""
+    """A MongoDB URI that does not contradict what the service demands for writes and reads."""
     parts = split_url(text)
     if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc.rpartition("@")[2]:
         raise ValueError("has to start with mongodb:// or mongodb+srv:// and a host")
@@ -168,13 +168,13 @@ def mongo_uri(text: str) -> str:
 def mongo_database(text: str) -> str:
     """The database that a MongoDB URI names, or `latchkey`.
 
-    It is not written into the URI, where it would also move the default of authSource.
+    It is not written into the URI, where it would also change the default of authSource.
     """
     return unquote(urlsplit(text).path.strip("/")) or DEFAULT_MONGO_DATABASE
 
 
 def database_url(text: str) -> str:
-    """An SQL URL for SQLAlchemy, whatever driver it names turned into the one that is installed."""
+    """An SQL URL for SQLAlchemy, with the installed driver instead of any that the text names."""
     scheme, _, rest = text.partition("://")
     driver = _DRIVERS.get(scheme.partition("+")[0].lower())
     if driver is None or not rest:
@@ -196,7 +196,7 @@ def database_url(text: str) -> str:
 def _with_several_hosts(parts: SplitResult) -> str:
     """A URL of libpq with several hosts, `host1:5432,host2`, as SQLAlchemy reads it: each in a `host=` of its own."""
     if not parts.scheme.startswith("postgresql"):
-        raise ValueError("names several hosts, but the driver takes one: name what leads to the primary")
+        raise ValueError("names several hosts, but the driver takes one: name an address that leads to the primary")
     user, at, places = parts.netloc.rpartition("@")
     query = "&".join(
         [*(f"host={quote(place, safe=':[]')}" for place in places.split(",")), *filter(None, [parts.query])]
@@ -214,7 +214,7 @@ def redis_url(text: str) -> str:
 
 
 def secret_key(text: str) -> str:
-    """A secret that nobody guesses: long enough, not repeated, and not one that stands in a manual."""
+    """A secret that nobody can guess: long enough, without repetition, and not from any manual."""
     plain = re.sub("[^a-z0-9]", "", text.lower())
     if len(text) < SECRET_LENGTH:
         wrong = f"is shorter than {SECRET_LENGTH} characters"
@@ -230,7 +230,7 @@ def secret_key(text: str) -> str:
 
 
 def _is_repeated(text: str) -> bool:
-    """Whether the text is one piece written twice or more, the last time perhaps in part."""
+    """Whether the text is one piece, repeated; the last repetition may be incomplete."""
     return any(text.startswith(text[length:]) for length in range(1, len(text) // 2 + 1))
 
 
@@ -264,7 +264,7 @@ def split_url(text: str) -> SplitResult:
 
 
 def check_port(parts: SplitResult) -> None:
-    """Refuse a URL with a port that cannot be."""
+    """Refuse a URL with an impossible port."""
     if "," in parts.netloc:  # several hosts: the driver reads them
         return
     try:

@@ -1,4 +1,4 @@
-"""The endpoints, one function each."""
+"""The endpoints, one function for each."""
 
 from __future__ import annotations
 
@@ -72,4 +72,4 @@ PAGES = (
     pages.brand,
     dev_mail.mails,
 )
-"""What people open in a browser, and what these pages need: served as well, and no part of the OpenAPI document."""
+"""What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""

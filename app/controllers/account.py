@@ -42,8 +42,8 @@ def me(call: Call) -> UserData:
 def update_me(call: Call, body: UpdateMe) -> UserData:
     """Change the user name or the name.
 
-    A new user name needs a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is refused, whether another
-    user has it or not.
+    A new user name requires a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is always refused,
+    whether another user has it or not.
     """
     if body.username:
         call.services.sessions.require_fresh_login(call.caller)
@@ -60,10 +60,10 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     raises=(*_PASSWORD_ASKED, LastAdmin),
 )
 def delete_me(call: Call, body: DeleteMe) -> Nothing:
-    """Delete the account and what hangs on it, at once. Audit events keep its identifier alone.
+    """Delete the account and everything that belongs to it, at once. Audit events keep only its identifier.
 
-    If its address was changed within the last seven days, the old address is told, stays held, and can bring the
-    account back by `POST /auth/email/undo` until then: without names, password and contents.
+    If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
+    days are over, `POST /auth/email/undo` can bring the account back, without names, password and contents.
     """
     call.services.deletion.delete(call.caller, body.password, call.device)
     return Nothing()
@@ -79,7 +79,7 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
 def export(call: Call) -> Streamed:
     """Everything the service holds about the user, as one JSON document.
 
-    Needs a login within the last `REAUTH_SECONDS`.
+    Requires a login within the last `REAUTH_SECONDS`.
     """
     call.services.sessions.require_fresh_login(call.caller)
     exported = call.services.profile.export(call.caller, call.device)
@@ -95,7 +95,7 @@ def export(call: Call) -> Streamed:
     raises=(*_PASSWORD_ASKED, ValidationFailed),
 )
 def change_password(call: Call, body: ChangePassword) -> Nothing:
-    """Change the password. The other sessions end, this one goes on."""
+    """Change the password. The other sessions end; this one continues."""
     call.services.credentials.change(call.caller, body.current_password, body.new_password, call.device)
     return Nothing()
 
@@ -111,10 +111,10 @@ def change_password(call: Call, body: ChangePassword) -> Nothing:
     raises=(*_PASSWORD_ASKED, EmailTaken, ValidationFailed),
 )
 def change_email(call: Call, body: ChangeEmail) -> Nothing:
-    """Ask for another e-mail address.
+    """Request a change of the e-mail address.
 
-    It takes effect when the new address is verified by what is mailed to it. The old one is told then, and can undo
-    the change for seven days.
+    The change takes effect when the new address is verified with the token or code mailed to it. The old address then
+    gets a mail, and can undo the change for seven days.
     """
     call.services.email_change.request(call.caller, body.email, body.password, call.device)
     return Nothing()
@@ -129,5 +129,5 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
     raises=(Unavailable,),
 )
 def events(call: Call, page: Page) -> EventList:
-    """The user's own audit events, the newest first."""
+    """The user's own audit events, newest first."""
     return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))

@@ -1,4 +1,4 @@
-"""Registering and logging in."""
+"""Registration and login."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _REGISTERED = "User registered successfully"
     raises=(EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
-    """Make an account and log in to it.
+    """Create an account and log in to it.
 
-    An e-mail address, a user name or both name the account; both are unique whatever the case. A code to verify the
-    address is mailed. With `REQUIRE_VERIFIED_EMAIL` the reply holds the user without tokens; with `HIDE_ACCOUNTS` it is
-    the same 202 for any address, and there is an account only when the mail is answered.
+    An e-mail address, a user name or both name the account; both are unique, regardless of case. A code to verify the
+    address is mailed. With `REQUIRE_VERIFIED_EMAIL` the reply holds the user without tokens. With `HIDE_ACCOUNTS` it is
+    the same 202 for any address, and the account is created only when the address is confirmed from the mail.
     """
     registration, new = call.services.registration, NewAccount(body.password, body.email, body.username, body.name)
     if registration.hides_accounts:
@@ -68,7 +68,7 @@ def login(call: Call, body: Login) -> TokenPair:
     """Exchange a name and a password for a session.
 
     Exactly one of `email`, `username` and `login` (which takes either) names the account. An unknown account and a
-    wrong password get the same answer. From the tenth failure in a row on, the next login of that name has to wait.
+    wrong password get the same answer. After ten failures in a row, the next login with that name has to wait.
     """
     return TokenPair.of(call.services.login.login(_name(body), body.password, call.device))
 

@@ -1,4 +1,4 @@
-"""What was mailed, for who develops on this machine. In production there is no such route."""
+"""The sent mails, for developers on this machine. In production there is no such route."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LINK = re.compile(r"(https?://[^\s<>\"]+)")
     raises=(NotFound,),
 )
 def mails(_call: Call) -> MailList | File:
-    """The mails, the newest first: as a page, or as JSON for who accepts `application/json`.
+    """The mails, newest first: as a page, or as JSON for clients that accept `application/json`.
 
-    They open accounts, so for anybody who is not on this machine there is nothing here.
+    They give access to accounts, so clients that are not on this machine get 404.
     """
     if not is_on_this_machine(request):
         raise NotFound

@@ -25,7 +25,7 @@ _POLICY_OF_SWAGGER = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI asks for what is tried out, and shows small pictures from data: addresses; nothing is inline."""
+"""Swagger UI sends the requests that users try out, and shows small pictures from data: URLs; nothing is inline."""
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -38,7 +38,7 @@ _OF_SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 @endpoint("GET /", access=public, returns=File, cache=_HOUR, media_type="text/html")
 def index(_call: Call) -> File:
-    """What this is, three steps to an access token, and the way to the documentation."""
+    """The start page: what this is, three steps to an access token, and links to the documentation."""
     settings = site().settings
     return page(
         "index.html",
@@ -58,14 +58,14 @@ def openapi(_call: Call) -> File:
 
 @endpoint("GET /swagger/", access=public, returns=File, cache=_HOUR, media_type="text/html")
 def swagger(_call: Call) -> File:
-    """The documentation to try out: Swagger UI, served from here."""
+    """Interactive documentation: Swagger UI, served by this service."""
     headers = {"Content-Security-Policy": _POLICY_OF_SWAGGER}
     return page("swagger.html", headers=headers, keeps_token=site().settings.profile == "development")
 
 
 @endpoint("GET /errors/<code>", access=public, returns=File, cache=_HOUR, media_type="text/html", raises=(NotFound,))
 def error(_call: Call, code: str) -> File:
-    """What an error code means, why it comes, and what to do."""
+    """What an error code means, why it occurs, and what to do."""
     failure = CATALOGUE.get(code)
     if failure is None:
         raise NotFound
@@ -78,7 +78,7 @@ def asset(_call: Call, name: str) -> File:
     """The style sheets and scripts of the pages."""
     folder = resources.files("flask_swagger_ui") / "dist" if name in _OF_SWAGGER_UI else _STATIC
     media_type = _MEDIA_TYPES.get(Path(name).suffix)
-    # What is asked for is looked up among the files that are there: no name leads out of the folder.
+    # The name is compared with the files in the folder, so no name leads out of it.
     file = next((file for file in folder.iterdir() if file.name == name), None)
     if media_type is None or file is None:
         raise NotFound

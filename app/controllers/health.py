@@ -11,7 +11,7 @@ from app.web.guard import public
 
 @endpoint("GET /health", access=public, operation="getHealth", any_host=True, returns=Health)
 def health(_call: Call) -> Health:
-    """The service answers; it asks nothing else."""
+    """The service answers. No dependency is checked."""
     return _health("OK")
 
 
@@ -23,7 +23,7 @@ def auth_health(_call: Call) -> Health:
 
 @endpoint("GET /health/live", access=public, operation="getLiveness", any_host=True, returns=Health)
 def live(_call: Call) -> Health:
-    """The process answers: never touches a dependency. An orchestrator restarts an instance that does not."""
+    """The process answers. No dependency is touched. An orchestrator restarts an instance that does not answer."""
     return _health("live")
 
 
@@ -31,7 +31,7 @@ def live(_call: Call) -> Health:
     "GET /health/ready", access=public, operation="getReadiness", any_host=True, returns=Health, raises=(Unavailable,)
 )
 def ready(call: Call) -> Health:
-    """The store answers, so this instance can take requests; 503 names the dependency that does not, within 2 s."""
+    """The store answers, so this instance can take requests. Otherwise 503 names the failing dependency within 2 s."""
     call.services.health.check_ready()
     return _health("ready")
 

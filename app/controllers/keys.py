@@ -20,5 +20,5 @@ from app.web.guard import public
     raises=(Unavailable,),
 )
 def jwks(call: Call) -> KeySet:
-    """The public keys (RFC 7517) with which others verify access tokens; empty with HS256, which has none."""
+    """The public keys (RFC 7517) with which other services verify access tokens. Empty with HS256, which has none."""
     return KeySet.model_validate(call.services.keys.jwks())

@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     raises=(NotFound,),
 )
 def metrics(_call: Call) -> File:
-    """Metrics for Prometheus: as text, or as OpenMetrics for who accepts that.
+    """Metrics for Prometheus: as text, or as OpenMetrics for clients that accept it.
 
-    Only for who connects from a network in `METRICS_ALLOW`, and through no proxy; for everybody else there is nothing
-    here.
+    Only clients that connect from a network in `METRICS_ALLOW`, and not through a proxy, get them; all others get 404.
     """
     measured = cast("Metrics | None", current_app.extensions["metrics"])
     if measured is None or not comes_straight_from(site().settings.monitoring.metrics_allow, request):

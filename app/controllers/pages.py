@@ -1,6 +1,6 @@
-"""The pages that mailed links open. To open one changes nothing: mail scanners follow links, too; its form does.
+"""The pages that mailed links open. Opening one changes nothing, since mail scanners follow links; its form does.
 
-The token stands in the fragment of the link, which no browser sends; `static/mailed-link.js` puts it into the form.
+The token is in the fragment of the link, which no browser sends; `static/mailed-link.js` puts it into the form.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ _OF_FORMS = (
 _TO_TRY_AGAIN = (InvalidCode, ValidationFailed, TooManyRequests, Overloaded, Unavailable)
 """Failures that are shown beside the form."""
 _IN_WORDS = {
-    ("email", "required"): "Type in the e-mail address that the mail came to.",
-    ("code", "required"): "Type in the code that stands in the mail.",
-    ("new_password", "required"): "Type in a new password.",
+    ("email", "required"): "Enter the e-mail address that the mail was sent to.",
+    ("code", "required"): "Enter the code from the mail.",
+    ("new_password", "required"): "Enter a new password.",
 }
-"""What is said of a field here, where the words of the API are not for people."""
+"""The messages of fields on pages, where those of the API are not meant for people."""
 
 _Form = TypeVar("_Form", bound=BaseModel)
 
@@ -73,7 +73,7 @@ def verify_email(_call: Call) -> File:
     raises=(*_OF_FORMS, EmailTaken),
 )
 def answer_verification(call: Call) -> File:
-    """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop what was claimed."""
+    """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop the claim."""
     verification = call.services.verification
 
     def act(form: VerifyForm) -> File:
@@ -110,7 +110,7 @@ def set_password(call: Call) -> File:
 
 @endpoint("GET /undo-email", access=public, returns=File, media_type="text/html")
 def undo_email(_call: Call) -> File:
-    """The page to take a change of address back."""
+    """The page to undo a change of address."""
     return page("undo_email.html")
 
 
@@ -123,7 +123,7 @@ def undo_email(_call: Call) -> File:
     raises=(*_OF_FORMS, EmailTaken),
 )
 def take_back(call: Call) -> File:
-    """Take the change back."""
+    """Undo the change."""
 
     def act(form: UndoForm) -> File:
         call.services.email_change.undo(form.token or form.link or "", call.device)
@@ -134,7 +134,7 @@ def take_back(call: Call) -> File:
 
 @endpoint("GET /assets/brand.css", access=public, returns=File, cache=_HOUR, media_type="text/css")
 def brand(_call: Call) -> File:
-    """The colour of the product, and the one that is read best on it."""
+    """The colour of the product, and the text colour that is most readable on it."""
     color = site().settings.mail.product_color
     return File(
         f":root {{ --brand: {color}; --on-brand: {readable_on(color)}; }}\n".encode(), "text/css; charset=utf-8"
@@ -142,7 +142,7 @@ def brand(_call: Call) -> File:
 
 
 def _answered(model: type[_Form], act: Callable[[_Form], File], template: str, **facts: object) -> File:
-    """What `act` makes of the form that was sent; if it fails, the page with the form again and what is wrong."""
+    """The page that `act` returns for the submitted form; if it fails, the form again with its errors."""
     settings = site().settings
     sent = read_form(request, settings.server.public_url, local_too=settings.profile != "production")
     try:
@@ -152,7 +152,7 @@ def _answered(model: type[_Form], act: Callable[[_Form], File], template: str, *
 
 
 def _still_good(sent: dict[str, str], failure: Failure) -> dict[str, str]:
-    """What the form is filled with again: no password, and nothing that was mailed if that is not valid."""
+    """The values that the form shows again: never the password, and no mailed token or code that was not valid."""
     spent = {"token", "link", "code"} if isinstance(failure, InvalidCode) or _is_about_token(failure) else set()
     return {name: value for name, value in sent.items() if name not in {"new_password", *spent}}
 

@@ -1,4 +1,4 @@
-"""A sample: products, which everybody sees and whose owners make and delete them."""
+"""A sample: products, which everyone sees and which their owners create and delete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.web.guard import authenticated, public
     raises=(Unavailable,),
 )
 def products(call: Call, page: Page) -> ProductList:
-    """The products of all users, the oldest first."""
+    """The products of all users, oldest first."""
     return ProductList.of(call.services.sample_products.page(after=page.cursor, limit=page.limit))
 
 
@@ -35,7 +35,7 @@ def products(call: Call, page: Page) -> ProductList:
     sample=True,
 )
 def my(call: Call, page: Page) -> ProductList:
-    """The user's own products, the oldest first."""
+    """The user's own products, oldest first."""
     return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
 
 
@@ -50,7 +50,7 @@ def my(call: Call, page: Page) -> ProductList:
     sample=True,
 )
 def create(call: Call, body: CreateProduct) -> ProductData:
-    """Make a product, which is the user's own. It is deleted with the account."""
+    """Create a product that belongs to the user. It is deleted with the account."""
     new = NewProduct(body.name, body.price, body.description)
     return ProductData.of(call.services.sample_products.create(call.caller, new))
 
@@ -65,6 +65,6 @@ def create(call: Call, body: CreateProduct) -> ProductData:
     raises=(NotFound,),
 )
 def delete(call: Call, product_id: str) -> Nothing:
-    """Delete one of the user's own products. That of another user answers like one that does not exist."""
+    """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
     call.services.sample_products.delete(product_id, call.user.id)
     return Nothing()

@@ -1,4 +1,4 @@
-"""What is proven by mail: addresses, and a way back into an account."""
+"""Verification of addresses and recovery of accounts by mail."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from app.web.guard import public
     raises=(Unavailable,),
 )
 def forgot(call: Call, body: Address) -> Nothing:
-    """Mail a link and a code for a new password, which live for 30 minutes.
+    """Mail a link and a code to set a new password. They are valid for 30 minutes.
 
-    The answer is the same whether the address has an account or not. Asking again mails the live ones again.
+    The reply is the same whether the address has an account or not. A repeated request mails the valid ones again.
     """
     call.services.password_reset.request(body.email)
     return Nothing()
@@ -47,9 +47,9 @@ def forgot(call: Call, body: Address) -> Nothing:
     raises=(InvalidCode, Overloaded, Unavailable),
 )
 def reset(call: Call, body: ResetPassword) -> Nothing:
-    """Set a new password by what was mailed: the `token` of the link, or `email` and `code`.
+    """Set a new password with what was mailed: the `token` of the link, or `email` and `code`.
 
-    All sessions end, and the address is verified by this. It opens no session: log in with the new password.
+    This ends all sessions and verifies the address. It opens no session: log in with the new password.
     """
     call.services.password_reset.redeem(
         body.new_password, call.device, token=body.token, email=body.email, code=body.code
@@ -67,10 +67,10 @@ def reset(call: Call, body: ResetPassword) -> Nothing:
     raises=(InvalidCode, EmailTaken, Unavailable),
 )
 def verify_email(call: Call, body: VerifyEmail) -> UserData:
-    """Verify an address by what was mailed to it: the `token` of the link, or `email` and `code`.
+    """Verify an address with what was mailed to it: the `token` of the link, or `email` and `code`.
 
-    That of a registration, of a change of address, or, with `HIDE_ACCOUNTS`, of a registration that waits for this. Its
-    user has no user name, if another has got that meanwhile.
+    The address may be that of an account or of a pending change of address. With `HIDE_ACCOUNTS` it may be that of a
+    pending registration, which this completes. If another user has taken its user name meanwhile, it gets none.
     """
     verification = call.services.verification
     found = verification.find(token=body.token, email=body.email, code=body.code)
@@ -89,7 +89,7 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
     raises=(Unavailable,),
 )
 def resend(call: Call, body: Address) -> Nothing:
-    """Mail again what verifies an address. The answer is the same whether it waits for that or not."""
+    """Send the verification mail again. The reply is the same whether the address needs verification or not."""
     call.services.verification.resend(body.email)
     return Nothing()
 
@@ -105,9 +105,9 @@ def resend(call: Call, body: Address) -> Nothing:
     raises=(InvalidCode, LastAdmin, Unavailable),
 )
 def disown(call: Call, body: MailedToken) -> Nothing:
-    """Say that one did not register this address, with the token that was mailed to verify it.
+    """Report, with the token of the verification mail, that its recipient did not register this address.
 
-    An account that never verified the address is deleted; a pending change to it is dropped.
+    An account that never verified the address is deleted; a pending change to it is cancelled.
     """
     verification = call.services.verification
     verification.disown(verification.find(token=body.token), call.device)
@@ -125,11 +125,11 @@ def disown(call: Call, body: MailedToken) -> Nothing:
     raises=(InvalidCode, EmailTaken, Unavailable),
 )
 def undo_email(call: Call, body: MailedToken) -> Nothing:
-    """Take a change of address back, with the token that was mailed to the old one, for seven days.
+    """Undo a change of address, with the token that was mailed to the old address, for seven days.
 
-    The old address is back as verified, all sessions end, the password is void and a way to a new one is mailed;
-    pending changes and later undos are cancelled. An account that was deleted meanwhile is back, too, with its
-    identifier and without its user name, name and contents.
+    The old address is restored as verified, all sessions end, the password is void, and a mail to set a new one is
+    sent; pending changes and later undo offers are cancelled. An account that was deleted in the meantime is restored,
+    too, with its identifier but without its user name, name and contents.
     """
     call.services.email_change.undo(body.token, call.device)
     return Nothing()

@@ -1,4 +1,4 @@
-"""Renewing, showing and ending sessions."""
+"""Refreshing, listing and ending sessions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from app.web.guard import authenticated, public
 def refresh(call: Call, body: Refresh) -> TokenPair:
     """Exchange a refresh token for a new pair.
 
-    It stands in the body, or else in `Authorization: Bearer`: beside one in the body, that header is ignored, so an
-    HTTP client may add the access token to every request. Each is exchanged once: sent again within
-    `REFRESH_GRACE_SECONDS` it gives the same new refresh token again, later it ends the session.
+    Send it in the body, or else in `Authorization: Bearer`. If the body has one, the header is ignored, so an HTTP
+    client may add the access token to every request. A refresh token can be exchanged only once: sent again within
+    `REFRESH_GRACE_SECONDS`, it gives the same new refresh token; sent again later, it ends the session.
     """
     token = body.refresh_token or call.bearer
     if token is None:
@@ -39,14 +39,14 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
 
 @endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
 def logout(call: Call, body: Logout) -> Nothing:
-    """End this session, or all others, or all: at once, on every instance."""
+    """End this session, all others, or all: at once, on every instance."""
     call.services.sessions.log_out(call.caller, body.scope, call.device)
     return Nothing()
 
 
 @endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
 def sessions(call: Call) -> SessionList:
-    """The sessions of the user that go on, in the order of their opening."""
+    """The user's active sessions, oldest first."""
     return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)
 
 
@@ -58,6 +58,6 @@ def sessions(call: Call) -> SessionList:
     raises=(NotFound,),
 )
 def end_session(call: Call, session_id: str) -> Nothing:
-    """End one of the user's sessions: at once, on every instance."""
+    """End one of the user's sessions at once, on every instance."""
     call.services.sessions.end(session_id, call.user, call.device)
     return Nothing()

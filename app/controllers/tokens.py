@@ -1,4 +1,4 @@
-"""What others ask about access tokens: people in trouble with one, and proxies in front of an application."""
+"""Questions about access tokens: from people who debug one, and from proxies in front of an application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.web.guard import asked_by_proxy, public
 def explain(call: Call, body: Explain) -> ExplanationView:
     """What a token is, and the exact reason why this instance refuses it.
 
-    Whether its session goes on is told only when its signature verifies; of anything but a JWT nothing is told.
+    The state of its session is revealed only when its signature verifies. Nothing is revealed about anything but a JWT.
     """
     return ExplanationView.of(call.services.explain.explain(body.token))
 
@@ -37,11 +37,11 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     raises=(Forbidden,),
 )
 def verify(call: Call) -> File:
-    """Whether to let a request through: for nginx `auth_request`.
+    """Decide whether to let a request through, for nginx `auth_request`.
 
-    200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international domain in its
-    ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; what it does not
-    know it refuses.
+    The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
+    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
+    other parameter gets 403.
     """
     user, query = call.user, call.query
     if not query.keys() <= {"role", "permission"}:

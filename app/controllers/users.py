@@ -15,7 +15,7 @@ from app.web.guard import authenticated
 def users(call: Call, page: Page) -> UserList:
     """The users, in the order of their registration.
 
-    Members see the identifiers and user names of active users, administrators see all users whole. With
+    Members see the identifiers and user names of active users. Administrators see all fields of all users. With
     `USER_DIRECTORY=admins` members get 403.
     """
     return UserList.of(call.services.directory.page(call.user, after=page.cursor, limit=page.limit))

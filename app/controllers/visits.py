@@ -9,5 +9,5 @@ from app.web.guard import authenticated
 
 @endpoint("GET /api/count", access=authenticated, operation="countVisit", returns=VisitCount, sample=True)
 def count(call: Call) -> VisitCount:
-    """Count a visit, exactly, however many come at once; how many there have been."""
+    """Count a visit and return the number of visits so far. The count is exact, however many come at once."""
     return VisitCount(visits=call.services.visits.count())

@@ -1,1 +1,1 @@
-"""What requests may hold: one pydantic model a body or query, in files named like the controllers."""
+"""What requests may hold: one pydantic model for each body or query, in files named like the controllers."""

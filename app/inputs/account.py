@@ -16,9 +16,9 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class UpdateMe(Body):
-    """New names; what is not given stays as it is. A `name` of null takes the name away."""
+    """New names. A field that is left out does not change. A `name` of null removes the name."""
 
-    # The defaults stand for "not given". That of `username` is no user name, so nobody can send it.
+    # The defaults stand for "not given". The default of `username` is not a valid user name, so nobody can send it.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     username: Username = ""

@@ -18,9 +18,9 @@ from app.inputs.fields import (
 
 
 class Register(Body):
-    """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES asks."""
+    """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES demands."""
 
-    # Fields are validated in this order, and each sees those before it: so all wrong ones are reported at once.
+    # Fields are validated in this order, and each sees those before it, so that all wrong fields are reported at once.
     email: Email | None = Field(default=None, validate_default=True)
     username: Username | None = Field(default=None, validate_default=True)
     name: Name | None = None
@@ -39,7 +39,7 @@ class Register(Body):
         required = rules_of(info).registration_requires
         if username is None and required in {"username", "both"}:
             raise wrong("required", "A user name is required.")
-        # An e-mail address that was refused is not in the data: then this is not what is wrong.
+        # An e-mail address that was refused is not in the data, but it was given: nothing is missing then.
         if username is None and required == "either" and info.data.get("email", "") is None:
             raise wrong("required", "An e-mail address or a user name is required.")
         return username
@@ -51,7 +51,7 @@ class Register(Body):
 
 
 class Login(Body):
-    """A name and a password: exactly one of `email`, `username` and `login`, which takes either, and `password`."""
+    """Exactly one of `email`, `username` and `login` (which takes either), and the `password`."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"login": "ann@example.com", "password": "correct horse battery staple"}]}
@@ -65,7 +65,7 @@ class Login(Body):
     @field_validator("login")
     @classmethod
     def _exactly_one(cls, login: str | None, info: ValidationInfo) -> str | None:
-        # A name that was refused is not in the data, but was given.
+        # A name that was refused is not in the data, but it was given.
         given = [info.data.get("email", ""), info.data.get("username", ""), login]
         count = sum(name is not None for name in given)
         if count == 0:

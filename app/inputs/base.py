@@ -1,4 +1,4 @@
-"""What all inputs share."""
+"""The base of all inputs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Body(BaseModel):
-    """A JSON body: no field that is not named, no value of another type."""
+    """A JSON body: unknown fields and values of another type are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Query(BaseModel):
-    """A query string: numbers come as text, and no parameter that is not named."""
+    """A query string: numbers come as text, and unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def wrong(code: LiteralString, message: LiteralString, **facts: object) -> PydanticCustomError:
-    """A field breaks a rule: the `code` and the `message` (with `{facts}`) that the reply will give for it."""
+    """The error of a field that breaks a rule: the `code` and the `message` (with `{facts}`) for the reply."""
     return PydanticCustomError(code, message, facts)

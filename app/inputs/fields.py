@@ -1,4 +1,4 @@
-"""The fields that several inputs share: each rule for a value stands here once."""
+"""The fields that several inputs share. Each rule for a value is defined here once."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ _USERNAME = re.compile(r"[A-Za-z0-9_.-]+")
 _USERNAME_LENGTH = (3, 32)
 _NAME_LENGTH = 100
 LONGEST_PASSWORD = 1000
-"""Characters; a limit only to keep hashing bounded."""
+"""Characters; the limit only keeps hashing bounded."""
 LONGEST_LOGIN_NAME = 254
 
 
 @dataclass(frozen=True, slots=True)
 class InputRules:
-    """The settings that inputs depend on: given to pydantic as the validation context."""
+    """The settings that inputs depend on, passed to pydantic as the validation context."""
 
     password_min_length: int = 10
     registration_requires: Literal["either", "email", "username", "both"] = "either"
 
 
 def rules_of(info: ValidationInfo) -> InputRules:
-    """The rules given as context, else the defaults."""
+    """The rules in the validation context, else the defaults."""
     return info.context if isinstance(info.context, InputRules) else InputRules()
 
 
 def _email(text: str) -> str:
-    if len(text.strip()) > LONGEST_EMAIL:  # before the costly look at a hostile megabyte
+    if len(text.strip()) > LONGEST_EMAIL:  # before the costly parsing of a hostile megabyte
         raise wrong("too_long", "An e-mail address has at most {most} characters.", most=LONGEST_EMAIL)
     if len(text.strip().rpartition("@")[0]) > LONGEST_LOCAL_PART:
         raise wrong("too_long", "The part before the @ has at most {most} characters.", most=LONGEST_LOCAL_PART)
     try:
         return parse_email(text).normalized
     except email_validator.EmailNotValidError:
-        raise wrong("invalid_email", "This is not an e-mail address this service can write to.") from None
+        raise wrong("invalid_email", "This is not an e-mail address that this service can send mail to.") from None
 
 
 def _username(text: str) -> str:
@@ -68,7 +68,7 @@ def _name(text: str) -> str:
         raise wrong("too_long", "A name has at most {most} characters.", most=_NAME_LENGTH)
     # Cc are control characters; Cf would let text run backwards or be invisible (Unicode TR36), but joins emoji.
     if any(unicodedata.category(character) == "Cc" for character in trimmed):
-        raise wrong("invalid_name", "A name holds no control characters.")
+        raise wrong("invalid_name", "A name contains no control characters.")
     return trimmed
 
 
@@ -84,7 +84,7 @@ def _password_length(text: str, info: ValidationInfo) -> str:
 
 
 def refuse_own_words(password: str, words: Iterable[str | None]) -> str:
-    """The password, unless it is made of one of the user's own names (code `too_easy`)."""
+    """Return the password; refuse one that is made of one of the user's own names (code `too_easy`)."""
     if is_context_word(password, [word for word in words if word]):
         raise wrong("too_easy", TOO_EASY)
     return password
@@ -105,7 +105,7 @@ Username = Annotated[
     str,
     AfterValidator(_username),
     Field(
-        description="3 to 32 of ASCII letters, digits, `_`, `.` and `-`. White space around it is trimmed.",
+        description="3 to 32 ASCII letters, digits, `_`, `.` and `-`. White space around it is trimmed.",
         examples=["ann"],
         json_schema_extra={"pattern": rf"^\s*{_USERNAME.pattern[:-1]}{{3,32}}\s*$"},
     ),
@@ -123,9 +123,9 @@ NewPassword = Annotated[
     AfterValidator(_password_length),
     Field(
         description=(
-            "10 (the setting PASSWORD_MIN_LENGTH) to 1,000 characters, taken exactly as they are sent. Refused: the"
-            " most used passwords; your own e-mail address and names and the product's, also slightly changed; and"
-            " breached ones, where the operator has them checked."
+            "10 (the setting PASSWORD_MIN_LENGTH) to 1,000 characters, taken exactly as they are sent. These are"
+            " refused: the most common passwords; the user's e-mail address and names and the product's name, also"
+            " slightly changed; and breached passwords, if the operator has turned on that check."
         ),
         examples=["correct horse battery staple"],
         # No setting goes below 8.
@@ -133,7 +133,7 @@ NewPassword = Annotated[
         repr=False,
     ),
 ]
-"""A password to be: taken exactly as it is, nothing trimmed or normalised (OWASP ASVS 6.2.8)."""
+"""A new password, taken exactly as sent: nothing is trimmed or normalised (OWASP ASVS 6.2.8)."""
 SubmittedPassword = Annotated[
     str,
     Field(
@@ -144,5 +144,5 @@ SubmittedPassword = Annotated[
         repr=False,
     ),
 ]
-"""A password to be checked: no rule but a length that bounds the work."""
+"""A password to check. The only rule is a length, which bounds the work."""
 LoginNameText = Annotated[str, Field(min_length=1, max_length=LONGEST_LOGIN_NAME, examples=["ann@example.com"])]

@@ -1,4 +1,4 @@
-"""The forms of `controllers/pages.py`: all text, what is left empty is not there."""
+"""The forms of `controllers/pages.py`. All values are text, and fields left empty are absent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def _token_of(text: str) -> str:
 
 
 class VerifyForm(VerifyEmail):
-    """What was mailed to the address, and, in the second step, whether it is one's own."""
+    """What was mailed to the address, and, in the second step, the answer whether the address is the user's own."""
 
     answer: Literal["yes", "no"] | None = None
 
 
 class UndoForm(Body):
-    """The token of the link: from the script of the page, or, without one, with the link that was copied."""
+    """The token of the link, filled in by the page's script, or, without scripts, the link that the user copied."""
 
     token: MailedTokenText | None = None
     link: Annotated[str, Field(max_length=_LONGEST_LINK), AfterValidator(_token_of)] | None = Field(

@@ -15,7 +15,7 @@ def _identifier(cursor: str) -> str:
     try:
         return identifier_of(cursor)
     except ValueError:
-        raise wrong("invalid_cursor", "This is not a cursor that this service gave.") from None
+        raise wrong("invalid_cursor", "This is not a cursor from this service.") from None
 
 
 def _digits(number: object) -> object:
@@ -26,11 +26,11 @@ def _digits(number: object) -> object:
 
 
 class Page(Query):
-    """Which part of a list: up to `limit` objects behind `cursor`, which is the `next` of the page before."""
+    """A part of a list: up to `limit` objects after `cursor`, which is the `next` of the previous page."""
 
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
-        default=50, ge=1, le=200, description="How many objects a page has at the most."
+        default=50, ge=1, le=200, description="The maximum number of objects on a page."
     )
     cursor: Annotated[str, AfterValidator(_identifier)] | None = Field(
-        default=None, description="The `next` of the page before; without it the list begins."
+        default=None, description="The `next` of the previous page. Without it, the list starts at the beginning."
     )

@@ -20,24 +20,24 @@ _LINES: Final = frozenset("\t\n\r")
 
 
 def _price(value: object) -> Decimal:
-    """The price that a number is, none of which is a float here (`app/web/body.py`), or that a text holds."""
+    """The price in a number, which is never a float here (`app/web/body.py`), or in a text."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise wrong("invalid_type", "This has to be a number, or a string that holds one.")
+        raise wrong("invalid_type", "This has to be a number, or a string that contains one.")
     if isinstance(value, str) and not _PRICE.fullmatch(value):
-        raise wrong("invalid_price", "A price is written in digits, at most two of them behind a point.")
+        raise wrong("invalid_price", "A price is written in digits, at most two of them after a point.")
     price = Decimal(value)
     if price < 0:
         raise wrong("too_small", "A price is at least 0.")
     if price > HIGHEST_PRICE:
         raise wrong("too_large", "A price is at most {most}.", most=HIGHEST_PRICE)
     if price != price.quantize(_SMALLEST):
-        raise wrong("too_many_places", "A price has at most two digits behind the point.")
+        raise wrong("too_many_places", "A price has at most two digits after the point.")
     return abs(price.quantize(_SMALLEST))  # of -0.0, 0
 
 
 def _description(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in _LINES for character in text):
-        raise wrong("invalid_description", "A description holds no control characters but tabs and ends of lines.")
+        raise wrong("invalid_description", "A description contains no control characters but tabs and line ends.")
     return text
 
 
@@ -51,8 +51,8 @@ Price = Annotated[
             "minimum": 0,
             "maximum": HIGHEST_PRICE,
             "description": (
-                "At most two digits behind the point; taken exactly. A string that holds such a number"
-                ' ("19.99", without a sign or an exponent) is taken as well.'
+                "At most two digits after the point; stored exactly. A string with such a number"
+                ' ("19.99", without a sign or an exponent) is accepted, too.'
             ),
             "examples": [19.99],
         }
@@ -67,6 +67,6 @@ class CreateProduct(Body):
     price: Price
     description: Annotated[str, Field(max_length=_LONGEST_DESCRIPTION), AfterValidator(_description)] | None = Field(
         default=None,
-        description="At most 1,000 characters, none of them a control character but tabs and ends of lines.",
+        description="At most 1,000 characters, without control characters except tabs and line ends.",
         examples=["Bends both ways."],
     )

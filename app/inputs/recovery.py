@@ -42,11 +42,11 @@ class Mailed(Body):
     @field_validator("email")
     @classmethod
     def _email_with_the_code(cls, email: str | None, info: ValidationInfo) -> str | None:
-        token = info.data.get("token", "")  # one that was refused is not in the data, but was given
+        token = info.data.get("token", "")  # a token that was refused is not in the data, but it was given
         if email is None and token is None:
-            raise wrong("required", "A token is required, or an e-mail address and a code.")
+            raise wrong("required", "Either a token is required, or an e-mail address and a code.")
         if email is not None and token is not None:
-            raise wrong("ambiguous", "Either a token may be given, or an e-mail address and a code.")
+            raise wrong("ambiguous", "Send either a token, or an e-mail address and a code.")
         return email
 
     @field_validator("code")
@@ -56,7 +56,7 @@ class Mailed(Body):
         if code is None and token is None:
             raise wrong("required", "A code is required with the e-mail address.")
         if code is not None and token is not None:
-            raise wrong("ambiguous", "Either a token may be given, or an e-mail address and a code.")
+            raise wrong("ambiguous", "Send either a token, or an e-mail address and a code.")
         return code
 
 

@@ -10,7 +10,7 @@ from app.inputs.base import Body
 
 
 class Refresh(Body):
-    """A refresh token; without it the one in `Authorization: Bearer` counts."""
+    """A refresh token; without it, the token in `Authorization: Bearer` is used."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(default=None, repr=False)
 

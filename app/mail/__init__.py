@@ -1,1 +1,1 @@
-"""Mail: what a letter says (`letters`), and the ways it leaves by (`smtp`, `maildir`). No Flask, no store."""
+"""Mail: the text of letters (`letters`), and the ways to send them (`smtp`, `maildir`). No Flask, no store."""

@@ -1,6 +1,6 @@
-"""What we write: a letter for each kind of event, as text and as HTML, from one template each.
+"""The mails of the service: a letter for each kind of event, as text and as HTML, from one template.
 
-`templates/<kind>.txt` holds the words once; `layout.txt` and `layout.html` put them on paper, so both say the same.
+`templates/<kind>.txt` holds the words once; `layout.txt` and `layout.html` arrange them, so both say the same.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PAGES = {
 }
 """The page that the link of a letter opens; the other kinds have no link."""
 TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
-"""Letters to addresses that nobody has proven: else anybody could have us write to anybody, so they hold nothing
-that a user wrote."""
+"""Letters to unproven addresses. They contain nothing that a user wrote, or anyone could make us mail their text to
+strangers."""
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),
@@ -37,7 +37,7 @@ LABELS = (
     ("device", "Device"),
     ("ip", "IP address"),
 )
-"""The facts that a letter may tell, in its order, and what they are called there."""
+"""The facts that a letter may show, in this order, and their labels."""
 _WIDTH = 72
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -51,7 +51,7 @@ class Letters:
     """Writes letters in the name of a product."""
 
     def __init__(self, product_name: str, color: str, public_url: str) -> None:
-        """`color` is #rrggbb, and that of buttons; `public_url` begins every link."""
+        """`color` is the colour of buttons, as #rrggbb; every link begins with `public_url`."""
         self._look = {"product": product_name, "color": color, "on_color": readable_on(color), "home": public_url}
 
     def write(
@@ -66,11 +66,11 @@ class Letters:
         code: str | None = None,
         expires_at: datetime | None = None,
     ) -> Mail:
-        """The letter about what happened `at` a time.
+        """The letter about an event `at` a time.
 
-        `facts` may hold what LABELS names, and `undo_until`, until when an earlier address can take the account back;
-        `token` makes the link, which only the kinds in
-        PAGES have; `code` is the code that can be typed in instead. Raises ValueError if a link lacks its token.
+        `facts` may hold the names in LABELS, and `undo_until`, the time until which an earlier address can take the
+        account back. `token` makes the link, which only the kinds in PAGES have; `code` can be entered instead. Raises
+        ValueError if a kind with a link has no token, or one without a link has one.
         """
         page = PAGES.get(kind)
         if (page is None) != (token is None):
@@ -98,8 +98,8 @@ class Letters:
 
     @cached_property
     def _environments(self) -> tuple[Environment, Environment]:
-        """Jinja2 for text and, escaping all that is put in, for HTML."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - who mails nothing saves it
+        """Jinja2 for text, and for HTML with escaping."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
 
         def environment(*, autoescape: bool) -> Environment:
             made = Environment(
@@ -124,7 +124,7 @@ def in_words(moment: datetime) -> str:
 
 
 def readable_on(color: str) -> str:
-    """Black or white, whichever is read better on this colour (#rrggbb), by WCAG 2.2's relative luminance."""
+    """Black or white, whichever is more readable on this colour (#rrggbb), by WCAG 2.2's relative luminance."""
     shares = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - WCAG's own
@@ -135,7 +135,7 @@ def readable_on(color: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A text that somebody else chose, so that it stays within its line."""
+    """A text that someone else chose, reduced to one line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_LONGEST_FACT]
 
 
@@ -145,10 +145,10 @@ def _spaced(code: str) -> str:
 
 
 def _paragraphs(text: str) -> Sequence[str]:
-    """The paragraphs of a block, each in one line. Of escaped text they are escaped text, too."""
+    """The paragraphs of a block, each on one line. If the text is escaped, they are, too."""
     return [type(text)(" ").join(part.split()) for part in text.strip().split("\n\n") if part.strip()]
 
 
 def _filled(text: str) -> str:
-    """A paragraph in lines that fit into every mail program."""
+    """A paragraph wrapped to lines that fit every mail program."""
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""A mail that is ready to be sent, and what every way of sending it has in common."""
+"""A mail that is ready to be sent, and the interface of every way to send it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one address; `text` and `html` say the same. `id` makes the Message-ID: a repeat has the same."""
+    """One mail to one address; `text` and `html` say the same. `id` makes the Message-ID, which a retry keeps."""
 
     id: str
     to: str
@@ -18,18 +18,18 @@ class Mail:
 
 
 class MailRefusedError(Exception):
-    """The server refused the recipient or the message for good: do not try again. The text tells the cause."""
+    """The server refused the recipient or the message for good: do not try again. The text names the cause."""
 
 
 class MailFailedError(Exception):
-    """The mail did not leave this time: try again later. The text tells the cause, without any credentials."""
+    """The mail could not be sent this time: try again later. The text names the cause, without any credentials."""
 
 
 class Mailer(Protocol):
     """A way of sending mail; several threads may call it at once."""
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail over; when this returns, it is the receiver's to deliver.
+        """Hand the mail over; when this returns, the receiver is responsible for its delivery.
 
         Raises MailRefusedError or MailFailedError.
         """

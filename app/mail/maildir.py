@@ -1,4 +1,4 @@
-"""What development does with mail: it is shown on the console and kept in a Maildir."""
+"""Mail in development: shown on the console and kept in a Maildir."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_KEPT = 200
 _KEY = re.compile(r"(\d+)\.M(\d+)P(\d+)Q(\d+)\.")
 """The name that `mailbox.Maildir` gives a file: seconds, microseconds, process, and a count in the process."""
 _IN_THIS_PROCESS = Lock()
-"""Those names are unique among processes, but not among threads."""
+"""The lock is needed because those names are unique among processes, but not among threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class SentMail:
 
 
 class MaildirMailer:
-    """Prints each mail to standard error, keeps it in `folder`, and passes it on to `then`, if there is one."""
+    """Prints each mail to standard error, keeps it in `folder`, and passes it on to `then`, if given."""
 
     def __init__(self, folder: Path, then: Mailer | None = None) -> None:
         self._folder = folder
         self._then = then
-        self._kept: deque[str] = deque(maxlen=MOST_KEPT)  # what `then` did not take comes here again
+        self._kept: deque[str] = deque(maxlen=MOST_KEPT)  # a mail that `then` did not accept is retried here
 
     def send(self, mail: Mail) -> None:
         """Print, keep and pass on the mail. Raises MailRefusedError or MailFailedError."""
@@ -70,9 +70,9 @@ class MaildirMailer:
 
 
 def newest(folder: Path, limit: int) -> list[SentMail]:
-    """The newest mails in a folder, at the most `limit`; none where there is no folder yet."""
+    """The newest mails in a folder, at most `limit`; none if there is no folder yet."""
     found: list[SentMail] = []
-    with suppress(mailbox.NoSuchMailboxError, FileNotFoundError):  # nothing was mailed yet
+    with suppress(mailbox.NoSuchMailboxError, FileNotFoundError):  # no mail has been sent yet
         kept = mailbox.Maildir(folder, create=False)
         for key in reversed(_oldest_first(kept)):
             if len(found) >= limit:
@@ -89,7 +89,7 @@ def _drop_oldest(kept: mailbox.Maildir) -> None:
 
 
 def _oldest_first(kept: mailbox.Maildir) -> list[str]:
-    """The keys of the mails in the order in which they were kept; other files in the folder are passed over."""
+    """The keys of the mails in the order in which they were kept; other files in the folder are ignored."""
     order: dict[str, tuple[int, ...]] = {}
     for key in kept.keys():  # noqa: SIM118 - iterating a mailbox gives its messages
         if match := _KEY.match(key):

@@ -1,4 +1,4 @@
-"""A mail as the message that travels (RFC 5322) or lies in a Maildir."""
+"""A mail as a message (RFC 5322), to send or to keep in a Maildir."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.mail.mail import Mail
 
 _POLICY = default.clone(cte_type="7bit")
-"""Every server takes it, also one without 8BITMIME."""
+"""Every server accepts it, even one without 8BITMIME."""
 
 
 def recipient(mail: Mail) -> str:
@@ -30,9 +30,9 @@ def recipient(mail: Mail) -> str:
 
 
 def compose(mail: Mail, sender: Address | None = None) -> EmailMessage:
-    """The message, of this moment, with its text and the same as HTML; without `sender`, it has no From.
+    """The message, dated now, as text and HTML; without `sender`, it has no From.
 
-    Raises MailRefusedError if a header would hold more than its line.
+    Raises MailRefusedError if a header would contain a line break.
     """
     message = EmailMessage(policy=_POLICY)
     user, _, domain = recipient(mail).rpartition("@")

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from app.mail.mail import Mail
 
 TIMEOUT = 10.0
-"""Seconds that the server may take for one answer."""
+"""Seconds that the server may take for one reply."""
 DEADLINE = 30.0
-"""Seconds that one mail may take in all, however slowly the server speaks."""
+"""Seconds that one mail may take in total, however slow the server is."""
 _TAKEN = range(200, 300)
 _PERMANENT = range(500, 600)
 _NOT_SIGNED_IN = 530
-"""RFC 4954 section 6: it is the settings that are wrong, not the recipient."""
+"""RFC 4954 section 6: the settings are wrong, not the recipient."""
 _LONGEST_CAUSE = 200
 
 
@@ -38,7 +38,7 @@ class SmtpMailer:
     """Sends each mail over a connection of its own; several threads may send at once."""
 
     def __init__(self, url: str, sender: Address, timeout: float = TIMEOUT, deadline: float = DEADLINE) -> None:
-        """`url` is SMTP_URL; `timeout` and `deadline` are seconds, for one answer and for a whole mail.
+        """`url` is SMTP_URL; `timeout` and `deadline` are seconds, for one reply and for a whole mail.
 
         Raises ValueError if the URL is wrong.
         """
@@ -49,7 +49,7 @@ class SmtpMailer:
         self._context: ssl.SSLContext | None = None
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail to the server. Raises MailRefusedError or MailFailedError; neither tells user or password."""
+        """Hand the mail to the server. Raises MailRefusedError or MailFailedError, without user and password."""
         to = recipient(mail)
         message = compose(mail, self._sender)
 
@@ -59,7 +59,7 @@ class SmtpMailer:
         self._speak(deliver, to)
 
     def check(self) -> None:
-        """Connect, log in where there is a user, and ask whether MAIL_FROM may send; no mail is sent.
+        """Connect, log in if there is a user, and ask whether MAIL_FROM may send; no mail is sent.
 
         Raises MailFailedError or MailRefusedError as `send` does, within the deadline.
         """
@@ -74,7 +74,7 @@ class SmtpMailer:
         self._speak(ask, "")
 
     def _speak(self, say: Callable[[_Connection], None], to: str) -> None:
-        """Run `say` in a session with the server; what goes wrong there is raised without the server's secrets."""
+        """Run `say` in a session with the server; errors are raised without the secrets of the connection."""
         cause: MailRefusedError | MailFailedError | None = None
         try:
             self._in_session(say)
@@ -82,13 +82,13 @@ class SmtpMailer:
             cause = self._refused(*error.recipients[to], to)
         except smtplib.SMTPDataError as error:
             cause = self._refused(error.smtp_code, error.smtp_error, to)
-        except smtplib.SMTPAuthenticationError as error:  # its words may repeat what was sent
+        except smtplib.SMTPAuthenticationError as error:  # its text may repeat the credentials
             cause = MailFailedError(f"the mail server refused user and password ({error.smtp_code})")
         except smtplib.SMTPResponseException as error:
             cause = MailFailedError(self._told(error.smtp_code, error.smtp_error, to))
         except (OSError, smtplib.SMTPException) as error:  # time-outs, certificates, a lost connection
             cause = MailFailedError(f"{self._server.host}:{self._server.port}: {error or type(error).__name__}")
-        if cause is not None:  # raised out here, so that it does not carry the server's words along
+        if cause is not None:  # raised out here, so that it does not carry the server's words in its context
             raise cause
 
     def _in_session(self, say: Callable[[_Connection], None]) -> None:
@@ -100,24 +100,24 @@ class SmtpMailer:
                 if self._server.user and self._server.password:
                     connection.login(self._server.user, self._server.password)
                 say(connection)
-                with suppress(OSError, smtplib.SMTPException):  # a mail is the server's by now
+                with suppress(OSError, smtplib.SMTPException):  # the server has accepted the mail by now
                     connection.quit()
             finally:
                 connection.close()
 
     def _tls(self) -> ssl.SSLContext:
-        """What checks the certificate; made once, since it reads every authority of the system."""
+        """The context that checks the certificate; made once, since it loads every authority of the system."""
         if self._context is None:
             self._context = ssl.create_default_context(cafile=self._server.ca)
         return self._context
 
     def _refused(self, code: int, words: bytes | str, to: str) -> MailRefusedError | MailFailedError:
-        """What an answer to the recipient or the message means."""
+        """The error for a reply to the recipient or the message."""
         told = self._told(code, words, to)
         return MailRefusedError(told) if code in _PERMANENT and code != _NOT_SIGNED_IN else MailFailedError(told)
 
     def _told(self, code: int, words: bytes | str, to: str) -> str:
-        """What the server answered, in one short line for the log, without the secrets and the recipient."""
+        """The server's reply as one short line for the log, without the secrets and the recipient."""
         text = words.decode(errors="replace") if isinstance(words, bytes) else words
         for hidden in filter(None, (self._server.password, self._server.user, to)):
             text = re.sub(re.escape(hidden), "***", text, flags=re.IGNORECASE)
@@ -126,7 +126,7 @@ class SmtpMailer:
 
 
 class _Connection(smtplib.SMTP):
-    """smtplib's connection, with its socket told to `watch` before anything is read from it."""
+    """smtplib's connection, which passes its socket to `watch` before it reads anything."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class _Connection(smtplib.SMTP):
         super().__init__(server.host, server.port, own_name, timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """What SMTP_SSL overrides, too."""
+        """Connect; SMTP_SSL overrides this method, too."""
         plain = socket.create_connection((host, port), timeout)
         self._watch(plain)
         return self._tls.wrap_socket(plain, server_hostname=host) if self._tls else plain
@@ -149,15 +149,15 @@ class _Connection(smtplib.SMTP):
 
 @contextmanager
 def _cut_off_after(seconds: float) -> Iterator[Callable[[socket.socket], None]]:
-    """Gives a function that takes a socket, whose connection is then cut off after these seconds.
+    """Gives a function that takes a socket; its connection is cut off after these seconds.
 
-    A time-out of the socket would not do: it begins again with each byte.
+    A time-out of the socket is not enough: it starts again with each byte.
     """
     end = time.monotonic() + seconds
     copies: list[socket.socket] = []
 
     def watch(sock: socket.socket) -> None:
-        # A copy: TLS puts another socket in the place of this one.
+        # A copy, since TLS replaces this socket.
         copies.append(socket.socket(fileno=os.dup(sock.fileno())))
         if time.monotonic() >= end:
             sock.close()

@@ -1,5 +1,5 @@
 "use strict";
-// The token of a mailed link stands behind the #, so that it reaches no server and no log. Here it moves into the form.
+// The token of a mailed link follows the #, so that it reaches no server and no log. This moves it into the form.
 const form = document.querySelector("form[data-mailed-link]");
 
 function takeToken() {
@@ -13,7 +13,7 @@ function takeToken() {
     part.disabled = true;
   }
   for (const part of document.querySelectorAll("[data-with-link]")) part.hidden = false;
-  // Only to look at what the link is for: the page that comes asks before it does anything.
+  // This only shows what the link is for: the next page asks before anything changes.
   if (form.dataset.mailedLink === "submit") form.submit();
 }
 
@@ -25,7 +25,7 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
     field.type = shown ? "text" : "password";
     button.setAttribute("aria-pressed", String(shown));
   });
-  // Else the browser would keep what was typed as an ordinary word.
+  // Otherwise the browser would remember the password as ordinary text.
   form?.addEventListener("submit", () => { field.type = "password"; });
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// The colours that the system prefers, also when it changes its mind.
+// Follow the system's colour scheme, also when it changes.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", paint);
@@ -10,7 +10,7 @@ window.addEventListener("load", async () => {
   const home = new URL(`${root}/`, window.location.href).href.slice(0, -1);
   const reply = await fetch(`${home}/openapi.json`);
   const spec = await reply.json();
-  // Same origin, whatever name the service is reached by: the document's own address decides where requests go.
+  // Same origin, under whatever name the service was reached: requests go where this page came from.
   spec.servers = [{ url: home }];
   window.ui = SwaggerUIBundle({
     spec,
@@ -24,7 +24,7 @@ window.addEventListener("load", async () => {
   });
 });
 
-// A login that is tried out authorizes what is tried out after it.
+// A login on this page authorizes the requests after it.
 function takeToken(response, spec) {
   const value = response.ok && response.obj?.data?.access_token;
   const schema = spec.components.securitySchemes.bearer;

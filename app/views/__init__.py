@@ -1,1 +1,1 @@
-"""How things become JSON, in files named like the controllers."""
+"""The JSON of replies, in files named like the controllers."""

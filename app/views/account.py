@@ -29,7 +29,7 @@ class EventView(View):
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
     action: str = Field(examples=["password.changed"])
     at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
-    ip: str | None = Field(examples=["203.0.113.7"], description="Null for what the service did by itself.")
+    ip: str | None = Field(examples=["203.0.113.7"], description="Null for events that the service itself caused.")
     device: str | None = Field(examples=["Firefox on Linux"])
     details: dict[str, str] = Field(examples=[{}])
 
@@ -47,7 +47,7 @@ class EventView(View):
 
 
 class EventList(View):
-    """A page of audit events, the newest first."""
+    """A page of audit events, newest first."""
 
     events: list[EventView]
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
@@ -59,14 +59,14 @@ class EventList(View):
 
 
 class AddressView(View):
-    """An e-mail address that is, or may again become, the account's."""
+    """A pending or former e-mail address of the account."""
 
     email: str = Field(examples=["ann@example.com"])
     expires_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
 
 class WaitingMailView(View):
-    """A mail that waits to be sent."""
+    """A mail that is waiting to be sent."""
 
     kind: str = Field(examples=["password_changed"])
     to: str = Field(examples=["ann@example.com"])
@@ -74,11 +74,11 @@ class WaitingMailView(View):
 
 
 class ExportDocument(View):
-    """Everything the service holds about a user, but what proves who they are."""
+    """Everything the service holds about a user, except their credentials."""
 
     user: UserView
-    pending_email: AddressView | None = Field(description="The address that waits to be verified.")
-    former_emails: list[AddressView] = Field(description="The addresses that may take their change back.")
+    pending_email: AddressView | None = Field(description="The address that is waiting to be verified.")
+    former_emails: list[AddressView] = Field(description="The former addresses that can still undo their change.")
     waiting_mails: list[WaitingMailView]
     sessions: list[SessionView]
     events: list[EventView]
@@ -88,7 +88,7 @@ class ExportDocument(View):
     def parts(cls, export: Export, current: str) -> Iterator[bytes]:
         """The JSON of the export, part by part; `current` is the session of the request.
 
-        It ends with the last part alone: JSON that breaks off before it is none.
+        Only the last part closes the document: JSON that breaks off earlier is invalid.
         """
         begun = to_json(cls._begun(export, current))
         yield begun.removesuffix(_OPEN_ENDED)
@@ -100,7 +100,7 @@ class ExportDocument(View):
 
     @classmethod
     def _begun(cls, export: Export, current: str) -> ExportDocument:
-        """The export without what comes page by page."""
+        """The export without the lists that come page by page."""
         account = export.account
         pending = account.pending_email
         return cls(
@@ -120,11 +120,11 @@ class ExportDocument(View):
 
 
 _OPEN_ENDED = b'"events":[],"products":[]}'
-"""What an export ends with that has neither."""
+"""The end of an export with neither events nor products."""
 
 
 def _joined(pages: Iterable[Iterable[View]]) -> Iterator[bytes]:
-    """The elements of a JSON array, a part for each page."""
+    """The elements of a JSON array, one part for each page."""
     separator = b""
     for page in pages:
         if content := b",".join(map(to_json, page)):

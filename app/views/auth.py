@@ -17,11 +17,11 @@ _ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii..."  # noqa: S105 - the beginnin
 
 
 class TokenPair(View):
-    """The tokens of a session, and whose it is."""
+    """The tokens of a session, and its user."""
 
     access_token: str = Field(description="A JWT (RFC 9068).", examples=[_ACCESS_TOKEN])
     token: str = Field(
-        description="The same as `access_token`: the name that the oldest clients read.", examples=[_ACCESS_TOKEN]
+        description="The same as `access_token`, under the name that the oldest clients read.", examples=[_ACCESS_TOKEN]
     )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type of the token, RFC 6750
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class View(BaseModel):
-    """Something as clients see it."""
+    """An object as clients see it."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Document(View):
-    """A reply that stands as it is, without the envelope."""
+    """A reply without the envelope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A reply that is sent while it is made, so that nobody holds it whole: the JSON of a `view` in `parts`.
+    """A reply that is sent while it is made, so that it is never whole in memory: the JSON of a `view` in `parts`.
 
-    When `parts` raises, the connection is closed without an end: neither HTTP nor JSON is whole then.
+    When `parts` raises, the connection is closed early, so that both the HTTP reply and the JSON are incomplete.
     """
 
     view: type[View]
@@ -42,12 +42,12 @@ DataT = TypeVar("DataT", bound=View)
 
 
 def is_none(value: object) -> bool:
-    """For `exclude_if`: a field that is left out when there is nothing to say, and never null."""
+    """For `exclude_if`: leaves a field out instead of sending null."""
     return value is None
 
 
 class Success(View, Generic[DataT]):
-    """What every other reply that is not an error looks like."""
+    """A success."""
 
     status: Literal["success"] = "success"
     message: str | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none, examples=["Logged out"])
@@ -55,6 +55,6 @@ class Success(View, Generic[DataT]):
 
 
 def envelope(message: str | None) -> tuple[bytes, bytes]:
-    """What stands before and behind the data of a success: a whole reply is `Success`, made without a copy."""
+    """The bytes before and after the data of a success, so that a reply in the shape of `Success` needs no copy."""
     said = "" if message is None else f'"message":{json.dumps(message)},'
     return f'{{"status":"success",{said}"data":'.encode(), b"}"

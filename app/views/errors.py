@@ -30,20 +30,20 @@ def _known_codes(schema: dict[str, Any]) -> None:
 
 
 class Problem(Document):
-    """What went wrong."""
+    """A failure."""
 
     status: Literal["error"] = "error"
     code: str = Field(examples=["validation_failed"], json_schema_extra=_known_codes)
     message: str = Field(examples=["Some fields are wrong."])
     help: str = Field(
-        description="A page that says what the code means and what to do.",
+        description="A page that explains the code and what to do.",
         examples=["http://localhost:5000/errors/validation_failed"],
     )
     request_id: str = Field(examples=["9fd6eeefdda32312630d860928468d20"])
     errors: list[FieldErrorView] | SkipJsonSchema[None] = Field(
         default=None,
         exclude_if=is_none,
-        description="The wrong fields, 100 of them at the most; only where fields are wrong.",
+        description="The wrong fields, 100 at the most. Absent unless fields are wrong.",
         examples=[[_FIELD_ERROR]],
     )
 
@@ -60,7 +60,7 @@ class Problem(Document):
 
 
 class ProblemDetails(Document):
-    """The same as RFC 9457 has it, for who accepts `application/problem+json`."""
+    """A failure in the form of RFC 9457, for clients that accept `application/problem+json`."""
 
     type: str
     title: str

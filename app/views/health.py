@@ -14,7 +14,7 @@ class Health(Document):
     """The service answers."""
 
     status: Literal["success"] = "success"
-    message: str = Field(examples=["OK"], description="OK, live or ready: what was asked.")
+    message: str = Field(examples=["OK"], description="OK, live or ready, depending on the endpoint.")
     timestamp: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
 

@@ -17,7 +17,7 @@ _EXAMPLE = {
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
 }
-"""The public key of RFC 7515 appendix A.3.1, as it is published here."""
+"""The public key of RFC 7515 appendix A.3.1, in the form that this service publishes."""
 
 
 class KeySet(Document):

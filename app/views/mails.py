@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MailView(View):
-    """A mail that was kept."""
+    """A mail that was sent."""
 
     to: str
     subject: str
@@ -24,7 +24,7 @@ class MailView(View):
 
 
 class MailList(View):
-    """What was mailed, the newest first."""
+    """The mails that were sent, newest first."""
 
     mails: list[MailView]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _number(price: Decimal) -> int | float:
-    """The number that JSON shows exactly so: a float of at most 15 digits is written with those it was made of."""
+    """The number that JSON shows exactly: a float of at most 15 digits is written with the digits it was made from."""
     return int(price) if price == price.to_integral_value() else float(price)
 
 
@@ -29,10 +29,10 @@ PriceNumber = Annotated[
 
 
 class ProductView(View):
-    """A product, to everybody."""
+    """A product, as everyone sees it."""
 
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
-    owner_id: str = Field(description="The user who made it.", examples=["019a9d5c-4b2c-7c3d-8e21-0f9a8b7c6d5e"])
+    owner_id: str = Field(description="The user who created it.", examples=["019a9d5c-4b2c-7c3d-8e21-0f9a8b7c6d5e"])
     name: str = Field(examples=["Desk lamp"])
     price: PriceNumber
     description: str | None = Field(examples=["Bends both ways."])
@@ -40,7 +40,7 @@ class ProductView(View):
 
     @classmethod
     def of(cls, product: SampleProduct) -> ProductView:
-        """What is shown of a product."""
+        """The view of a product."""
         return cls(
             id=product.id,
             owner_id=product.owner_id,
@@ -63,7 +63,7 @@ class ProductData(View):
 
 
 class ProductList(View):
-    """A page of products, the oldest first."""
+    """A page of products, oldest first."""
 
     products: list[ProductView]
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])

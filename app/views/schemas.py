@@ -1,4 +1,4 @@
-"""JSON schemas that every program which makes clients understands: plain objects, and no unions."""
+"""JSON schemas that every client generator understands: plain objects, and no unions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NEVER_NULL: Any = SkipJsonSchema.__class_getitem__(None)  # type: ignore[type-a
 
 
 class PlainSchemas(GenerateJsonSchema):
-    """Makes them for pydantic.
+    """Generates these schemas for pydantic.
 
-    What may be null has two types and is no union. There are no titles, after which types would be named. What a reply
-    holds is required, unless it is left out at times (`exclude_if`).
+    A nullable value has two types instead of a union. There are no titles, since generators would name types after
+    them. The fields of a reply are required, unless they may be left out (`exclude_if`).
     """
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - as pydantic has it
@@ -37,7 +37,7 @@ class PlainSchemas(GenerateJsonSchema):
         return super().normalize_name(name.replace("[", "").replace("]", ""))
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """What may be null."""
+        """A nullable value."""
         made = super().nullable_schema(schema)
         variants = made.get("anyOf", [])
         if len(variants) == 2 and isinstance(variants[0].get("type"), str):  # noqa: PLR2004 - it and null
@@ -45,12 +45,12 @@ class PlainSchemas(GenerateJsonSchema):
         return made
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """What has a default, which is not shown when it only stands for what is not there."""
+        """A value with a default. A default of None is not shown, since it only means that the value is absent."""
         made = super().default_schema(schema)
         return {name: value for name, value in made.items() if (name, value) != ("default", None)}
 
     def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ANN401, FBT001 - as pydantic has it
-        """Whether a field is always there."""
+        """Whether a field is always present."""
         if self.mode == "serialization":
             return "serialization_exclude_if" not in field
         return super().field_is_required(field, total)
@@ -58,7 +58,7 @@ class PlainSchemas(GenerateJsonSchema):
 
 @cache
 def any_of(views: tuple[type[View], ...]) -> type[View]:
-    """One view that stands for any of these in a schema: what some of them lack may be missing."""
+    """One view that stands for any of these in a schema. Fields that some of them lack are optional."""
     if len(views) == 1:
         return views[0]
     fields: dict[str, Any] = {}

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class SessionView(View):
-    """A session, to its owner."""
+    """A session, as its user sees it."""
 
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
-    current: bool = Field(examples=[True], description="Whether it is the session of this request.")
+    current: bool = Field(examples=[True], description="Whether this is the session of the request.")
     device: str = Field(examples=["Firefox on Linux"])
-    ip: str = Field(description="Where it was last refreshed from.", examples=["203.0.113.7"])
+    ip: str = Field(description="The address that last refreshed it.", examples=["203.0.113.7"])
     created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
-    last_used_at: datetime = Field(examples=["2026-01-31T12:05:00.000000Z"], description="To the minute.")
+    last_used_at: datetime = Field(examples=["2026-01-31T12:05:00.000000Z"], description="Accurate to the minute.")
     expires_at: datetime = Field(
-        examples=["2026-03-02T12:00:00.000000Z"], description="When it ends, if it is not refreshed before."
+        examples=["2026-03-02T12:00:00.000000Z"], description="When it ends unless it is refreshed before."
     )
 
     @classmethod
     def of(cls, session: Session, current: str) -> SessionView:
-        """What is shown of a session; `current` is that of the request."""
+        """The view of a session; `current` is the session of the request."""
         return cls(
             id=session.id,
             current=session.id == current,
@@ -44,12 +44,12 @@ class SessionView(View):
 
 
 class SessionList(View):
-    """The sessions of a user that go on."""
+    """The active sessions of a user."""
 
     sessions: list[SessionView]
     next: str | None = Field(default=None, examples=[None], description="Always null: a user has few sessions.")
 
     @classmethod
     def of(cls, sessions: Sequence[Session], current: str) -> SessionList:
-        """The data of a reply with these sessions, of which `current` is that of the request."""
+        """The data of a reply with these sessions; `current` is the session of the request."""
         return cls(sessions=[SessionView.of(session, current) for session in sessions])

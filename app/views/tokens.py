@@ -16,8 +16,8 @@ class ExplanationView(View):
     """What a token is, and why it is refused."""
 
     kind: Literal["access_token", "jwt", "opaque"] = Field(examples=["access_token"])
-    accepted: bool | None = Field(examples=[False], description="Null for what is no access token.")
-    reason: str | None = Field(description="Null when it is accepted.", examples=["expired"])
+    accepted: bool | None = Field(examples=[False], description="Null unless this is an access token.")
+    reason: str | None = Field(description="Null when the token is accepted.", examples=["expired"])
     detail: str = Field(examples=["It has expired: refresh, or log in again."])
     header: dict[str, Any] | None = Field(
         examples=[{"typ": "at+jwt", "alg": "ES256", "kid": "5Om_FZ8kqHyoLqBE"}], description="As read, verified or not."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UserView(View):
-    """A user, to its owner and to administrators."""
+    """A user, as shown to that user and to administrators."""
 
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
     email: str | None = Field(examples=["ann@example.com"])
@@ -32,7 +32,7 @@ class UserView(View):
 
     @classmethod
     def of(cls, user: User) -> UserView:
-        """What is shown of a user."""
+        """The view of a user."""
         return cls(
             id=user.id,
             email=user.email,
@@ -52,7 +52,7 @@ def _beside_what_administrators_see(schema: dict[str, Any]) -> None:
 
 
 class ListedUser(View):
-    """A user of the list: `id` and `username` to members, all the rest to administrators alone."""
+    """A user in the list: members see `id` and `username`; only administrators see the rest."""
 
     model_config = ConfigDict(json_schema_extra=_beside_what_administrators_see)
 
@@ -72,7 +72,7 @@ class UserData(View):
 
 
 class UserList(View):
-    """A page of users: whole for administrators, identifier and user name for members."""
+    """A page of users: all fields for administrators, identifier and user name for members."""
 
     users: list[SerializeAsAny[ListedUser]]
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
@@ -85,5 +85,5 @@ class UserList(View):
             users = [UserView.of(user) for user in page.users]
         else:
             users = [ListedUser(id=user.id, username=user.username) for user in page.users]
-        # Not validated: a whole user is none of these, and is shown whole.
+        # Not validated: a `UserView` is not a `ListedUser`, and all its fields are shown.
         return cls.model_construct(users=users, next=cursor_behind(page.next))

@@ -8,6 +8,6 @@ from app.views.base import View
 
 
 class VisitCount(View):
-    """How many visits there have been."""
+    """The number of visits so far."""
 
-    visits: int = Field(examples=[42], description="With this one.", json_schema_extra={"format": "int64"})
+    visits: int = Field(examples=[42], description="Including this visit.", json_schema_extra={"format": "int64"})

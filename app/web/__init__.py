@@ -1,1 +1,1 @@
-"""The seam between Flask and the rest."""
+"""The boundary between Flask and the rest of the application."""

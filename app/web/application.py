@@ -1,4 +1,4 @@
-"""Flask, with what this service wants otherwise."""
+"""Flask, adapted to this service."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class _Name(UnicodeConverter):
-    """A part of a path: without NUL, which is in the name of nothing, and which PostgreSQL refuses to look for.
+    """A segment of a path, without NUL, which no name contains and which PostgreSQL refuses in a query.
 
-    Nor is anything named `my`: that stands for one's own things where an identifier could ("/api/products/my").
+    Nor is it `my`, which means the user's own objects where an identifier could stand ("/api/products/my").
     """
 
     def __init__(self, url_map: Map) -> None:
@@ -47,7 +47,7 @@ class Application(Flask):
         self.url_map.merge_slashes = False
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Every request, within its exchange."""
+        """Answer a request, within its exchange."""
         begun = self._begin_exchange(environ, start_response)
         with deadline.begin(deadline.REQUEST_SECONDS), exchange.under_way(environ, self._observer):
             return super().wsgi_app(environ, begun)

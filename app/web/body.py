@@ -1,7 +1,7 @@
-"""The gate that every request body and query comes through.
+"""Every request body and query is parsed here.
 
-One JSON document, read in one way only: what other parsers would read differently is refused (RFC 8259 section 4
-and 9, RFC 7493), so that no proxy or client can see another request than this service does.
+A body is one JSON document with only one reading: what other parsers would read differently is refused (RFC 8259
+section 4 and 9, RFC 7493), so that proxies, clients and this service all see the same request.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from app.inputs.fields import InputRules
 
 DEEPEST = 32
-"""Levels of nesting, the outermost counts."""
+"""Levels of nesting, including the outermost."""
 _FORM = "application/x-www-form-urlencoded"
-"""What curl calls a body of which nothing else is said."""
+"""The type that curl gives a body by default."""
 _TOKENS_IN_QUERIES = frozenset({"access_token", "token", "x-access-token"})
-"""Parameters that are ignored, so that no token counts in a place where logs would keep it (RFC 9700 section 4.3.2)."""
+"""Parameters that are ignored, so that no token is accepted where logs would keep it (RFC 9700 section 4.3.2)."""
 _INT64 = range(-(2**63), 2**63)
 _INT64_DIGITS = 20
-"""Characters that such an integer has at the most: longer ones are not even converted."""
+"""The most characters in such an integer; longer ones are not even converted."""
 MOST_WRONG_FIELDS_TOLD = 100
-"""So that a small body of nothing but wrong fields gives no large reply."""
+"""So that a small body with many wrong fields does not get a large reply."""
 _LONGEST_NAME_TOLD = 64
 
 _Input = TypeVar("_Input", bound=BaseModel)
@@ -43,7 +43,7 @@ def read_body(request: Request, model: type[_Input], rules: InputRules) -> _Inpu
     """The body as `model`.
 
     Raises PayloadTooLarge, UnsupportedMediaType, MalformedJson, or ValidationFailed with every wrong field
-    up to MOST_WRONG_FIELDS_TOLD, those that the model names first.
+    up to MOST_WRONG_FIELDS_TOLD; fields that the model names come first.
     """
     raw = read_raw(request)
     if not raw and not request.mimetype:
@@ -62,7 +62,7 @@ _OF_CURL = f'{UnsupportedMediaType.message} With curl, add -H "Content-Type: app
 
 @cache
 def may_be_left_out(model: type[BaseModel]) -> bool:
-    """Whether a request may do without this body: an object without any field would do as well."""
+    """Whether a request may leave out this body: an empty object would be valid, too."""
     try:
         model.model_validate({})
     except ValidationError:
@@ -89,10 +89,10 @@ def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Inp
 
 
 def receive(request: Request) -> None:
-    """Take in the bytes of the body, whatever is wrong with them: `read_raw` gives them, or raises that, later.
+    """Receive the bytes of the body, even if they are wrong. `read_raw` returns them later, or raises the error.
 
-    So a token can be judged behind the last byte, however long that takes, and still before what was sent is told to
-    be wrong.
+    So the token is checked after the last byte, however long that takes, and still before the body is reported as
+    wrong.
     """
     try:
         request.environ[_RECEIVED] = _receive(request)
@@ -103,8 +103,8 @@ def receive(request: Request) -> None:
 def read_raw(request: Request) -> bytes:
     """The bytes of the body.
 
-    Raises PayloadTooLarge, MalformedJson for less than was announced, or UnsupportedMediaType for bytes in a content
-    coding (RFC 9110 section 8.4): none is undone here, so that no small body can become a large one.
+    Raises PayloadTooLarge, MalformedJson for fewer bytes than announced, or UnsupportedMediaType for a content coding
+    (RFC 9110 section 8.4): none is decoded here, so that no small body can become a large one.
     """
     if _RECEIVED not in request.environ:
         receive(request)
@@ -118,19 +118,19 @@ def _receive(request: Request) -> bytes:
     announced = request.content_length
     try:
         raw = request.get_data(cache=False)
-        # Of a body without an announced length Flask reads as much as is allowed and passes over the rest.
+        # If no length is announced, Flask reads as many bytes as are allowed and ignores the rest.
         if announced is None and len(raw) == request.max_content_length and request.environ["wsgi.input"].read(1):
             raise PayloadTooLarge
     except RequestEntityTooLarge:
         raise PayloadTooLarge from None
     except ParseException:
-        raise MalformedJson("The chunks of the body are not as RFC 9112 asks.") from None
+        raise MalformedJson("The chunks of the body do not follow RFC 9112.") from None
     except (ClientDisconnected, TimeoutError):  # gone, or silent for longer than `worker.Worker` waits
         raise MalformedJson(_TOO_SHORT) from None
     if announced is not None and len(raw) < announced:
         raise MalformedJson(_TOO_SHORT)
     if raw and request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
-        raise UnsupportedMediaType("The body has to come as it is, without a Content-Encoding.")
+        raise UnsupportedMediaType("The body has to be sent without a Content-Encoding.")
     return raw
 
 
@@ -144,7 +144,7 @@ def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
         value = _DECODER.decode(raw.decode("utf-8"))
     except RecursionError:
         raise MalformedJson(_TOO_DEEP) from None
-    except (ValueError, ArithmeticError):  # also of the codec and of the hooks below
+    except (ValueError, ArithmeticError):  # also from the codec and the hooks below
         raise MalformedJson from None
     _check(value)
     return value
@@ -173,7 +173,7 @@ def _int(digits: str) -> int:
 def _decimal(digits: str) -> Decimal:
     if not math.isfinite(float(digits)):
         raise ValueError("outside the range of a double")
-    return Decimal(digits)  # an ArithmeticError for exponents such as that of 1e-99999999999999999999
+    return Decimal(digits)  # raises ArithmeticError for exponents as in 1e-99999999999999999999
 
 
 _DECODER = json.JSONDecoder(
@@ -182,7 +182,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _check(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Raises MalformedJson for lone surrogates in a string or key, and for too deep nesting."""
+    """Raise MalformedJson for a lone surrogate in a string or key, and for nesting that is too deep."""
     level, depth = [value], 0
     while level:
         inner: list[Any] = []
@@ -207,7 +207,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise MalformedJson("The body holds a lone surrogate.") from None
+        raise MalformedJson("The body contains a lone surrogate.") from None
 
 
 def validate(value: Any, model: type[_Input], rules: InputRules) -> _Input:  # noqa: ANN401 - any JSON value
@@ -227,7 +227,7 @@ _MESSAGES = {
     "greater_than_equal": ("too_small", "This is at least {ge}."),
     "less_than_equal": ("too_large", "This is at most {le}."),
 }
-"""What pydantic's types of errors are called here, and what is said of them."""
+"""The code and message for each of pydantic's error types."""
 _TYPES = {"string_type": "a string", "bool_type": "true or false", "list_type": "a list", "int_type": "an integer"}
 
 

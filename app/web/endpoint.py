@@ -1,6 +1,6 @@
-"""Endpoints: one function and one decorator that says everything a reader or the OpenAPI document needs.
+"""Endpoints: a function, with a decorator that declares everything a reader or the OpenAPI document needs.
 
-An endpoint that does not say who may call it does not start: `access` has no default.
+An endpoint has to declare who may call it, or the service does not start: `access` has no default.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an endpoint is handed: the services, where the request comes from, and for whom it acts."""
+    """What an endpoint receives: the services, the device that sent the request, and the principal it acts for."""
 
     services: Services
     device: Device
@@ -56,41 +56,41 @@ class Call:
 
     @property
     def caller(self) -> Principal:
-        """The user and the session of the access token; only where `access` asks for one."""
+        """The user and the session of the access token; only if `access` requires one."""
         if self.principal is None:
             raise TypeError("a public endpoint has no caller")
         return self.principal
 
     @property
     def user(self) -> User:
-        """The user of the access token; only where `access` asks for one."""
+        """The user of the access token; only if `access` requires one."""
         return self.caller.user
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query string as it came, for an endpoint that refuses what it does not know in its own way."""
+        """The raw query string, for an endpoint that refuses unknown parameters in its own way."""
         return request.args.to_dict(flat=False)
 
     @property
     def bearer(self) -> str | None:
-        """What stands in `Authorization: Bearer`, whatever kind of token it is."""
+        """The token in `Authorization: Bearer`, of whatever kind."""
         return guard.bearer(request)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A reply that is not made by a view: a page, a script, a document."""
+    """A reply that does not come from a view: a page, a script, a document."""
 
     content: bytes
     media_type: str
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
-    """That of the endpoint, if it does not say otherwise."""
+    """Defaults to the endpoint's status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One of the ways in which an endpoint succeeds: what it gives back, sent with `status` and under the `message`."""
+    """One of the ways in which an endpoint succeeds: what it returns, sent with this `status` and `message`."""
 
     returns: type[View | File]
     status: int = 200
@@ -116,7 +116,7 @@ class Endpoint:
     development_only: bool
     sample: bool
     operation: str
-    """What the OpenAPI document calls it, and so clients that are made from that: a verb, as in `listSessions`."""
+    """Its name in the OpenAPI document, and so in generated clients: a verb, as in `listSessions`."""
     declared: tuple[type[Failure], ...]
 
     @property
@@ -131,12 +131,12 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """Its name for Flask, which `flask routes` shows: with what a caller needs."""
+        """Its name for Flask, which `flask routes` shows: with the access that a caller needs."""
         return f"{self.name} ({self.access})"
 
     @property
     def raises(self) -> tuple[type[Failure], ...]:
-        """Every failure that the endpoint may answer with, by status."""
+        """Every failure that the endpoint may reply with, by status."""
         implied: tuple[type[Failure], ...] = (InvalidRequest, *self.access.raises)
         if not self.any_host:
             implied += (InvalidHost,)
@@ -171,13 +171,13 @@ def endpoint(
 ) -> Callable[[Callable[..., View | File | Streamed]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
 
-    The function is called with a `Call`, then the validated `body` and `query` where there are any, then what stands
-    in <angle brackets> in the path; its docstring is its documentation. `returns` is what it gives back, sent with
-    `status` and under the `message`; `or_else` are other ways to succeed, told apart by their types. `limit` names one
-    of LIMITS. `cache` is the seconds for which anybody may keep the reply. `any_host` exempts it from ALLOWED_HOSTS,
-    `any_origin` lets scripts of any web page read it. `development_only` leaves it out in production, `sample` where
-    SAMPLES is off. `operation` names it in the OpenAPI document; without it, the function does, as `changePassword`.
-    `raises` names the failures of its own.
+    The function is called with a `Call`, then the validated `body` and `query` if it has them, then the parts of the
+    path in <angle brackets>; its docstring is its documentation. `returns` is what it returns, sent with `status` and
+    `message`; `or_else` lists other outcomes, distinguished by their types. `limit` names one of LIMITS. `cache` is how
+    many seconds anyone may cache the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any
+    web page read it. `development_only` leaves it out in production, `sample` leaves it out if SAMPLES is off.
+    `operation` is its name in the OpenAPI document, by default that of the function, as `changePassword`. `raises`
+    lists its own failures.
     """
     method, _, path = rule.partition(" ")
 
@@ -210,7 +210,7 @@ def _camel_case(name: str) -> str:
 
 
 def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint, ...]:
-    """Those of the endpoints that these settings do not leave out."""
+    """The endpoints without those that these settings leave out."""
     in_production, samples = settings.profile == "production", settings.server.samples
     return tuple(
         declared
@@ -231,13 +231,13 @@ def install(app: Flask, endpoints: tuple[Endpoint, ...], services: Services, rul
 
 
 class UndeclaredFailureError(Exception):
-    """An endpoint failed in a way that it does not declare; only tests see this."""
+    """An endpoint failed with a failure that it does not declare; raised in tests only."""
 
 
 def _view(
     declared: Endpoint, services: Services, rules: InputRules, *, check_failures: bool
 ) -> Callable[..., Response]:
-    """The function that Flask calls: guards, parses, calls the endpoint, and formats what it gives back."""
+    """The function that Flask calls: checks access, parses the input, calls the endpoint, and formats the result."""
     function, body, query = declared.function, declared.body, declared.query
     reply = _replier(declared)
 
@@ -271,7 +271,7 @@ def _view(
 def _admit(declared: Endpoint, services: Services) -> Principal | None:
     """Who calls the endpoint; raises as `guard.admit` does."""
     if declared.body is not None:
-        receive(request)  # first: a slow sender is judged by what holds at the end
+        receive(request)  # first, so that a slow sender's token is checked after the last byte
     principal = guard.admit(declared.access, request, services)
     if principal is not None:
         exchange.current().user_id = principal.user.id
@@ -279,17 +279,16 @@ def _admit(declared: Endpoint, services: Services) -> Principal | None:
 
 
 def _check_identifiers(path: dict[str, str]) -> None:
-    """Whatever is called `..._id` in a path has the one form in which identifiers are given out; raises NotFound.
+    """Raise NotFound unless every `..._id` in the path has the exact form of the identifiers that the service issues.
 
-    Databases disagree on what else they would take for it: MariaDB passes over spaces at the end. A caller who may not
-    come here learns that first.
+    Databases disagree on which other forms match: MariaDB ignores trailing spaces. Access is checked before this.
     """
     if not all(is_identifier(value) for name, value in path.items() if name.endswith("_id")):
         raise NotFound
 
 
 def _note_use(services: Services, principal: Principal) -> None:
-    """Write down, once the reply is out, that a session was used: nobody waits for it, and its failure harms none."""
+    """Record the use of a session after the reply is sent, so that nobody waits for it and its failure does no harm."""
     with suppress(Unavailable):
         services.sessions.note_use(principal)
 
@@ -311,7 +310,7 @@ _STREAMS = BoundedSemaphore(4)
 
 
 def _replier(declared: Endpoint) -> Callable[[Any], Response]:
-    """What makes the response of what the endpoint gave back."""
+    """Returns the function that turns the result of the endpoint into a response."""
     media_type, cache = declared.media_type, declared.cache
     envelopes = {
         outcome.returns: (
@@ -324,7 +323,7 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
     def reply(result: View | File | Streamed) -> Response:
         status, before, behind = envelopes[result.view if isinstance(result, Streamed) else type(result)]
         if isinstance(result, Streamed):
-            # The first part before the status is sent: what fails by then is answered like any other failure.
+            # Made before the status is sent, so that a failure up to here gets an ordinary error reply.
             parts = _few_at_once(result.parts)
             first = next(parts)
             content = chain((before + first,), parts, (behind,))

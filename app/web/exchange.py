@@ -1,4 +1,4 @@
-"""One request and its reply: where it comes from, its id, the headers every reply carries, and its line in the log."""
+"""One request and its reply: the client's address, the request id, the headers of every reply, and the log line."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _DEFAULTS = [
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 ]
-"""For replies that do not say otherwise."""
+"""Headers for replies that do not set their own."""
 _TRACE_CONTEXT = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 _TWO_YEARS = 63_072_000
 _KEY = "latchkey.exchange"
 _PROBES = frozenset({"/health", "/auth/health", "/health/live", "/health/ready", "/metrics"})
-"""Routes that machines ask for several times a minute: a line for each would push the audit events out of the log."""
+"""Routes that machines request several times a minute; a line for each would push audit events out of the log."""
 _LONGEST_HOST = 260
 """Characters: a name of 253 (RFC 1035 section 2.3.4), a dot and a port."""
 _log = structlog.get_logger("latchkey.request")
@@ -53,9 +53,9 @@ _log = structlog.get_logger("latchkey.request")
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of the request under way; `user_id` once it is authenticated, `failure` once it failed.
+    """The facts about the current request: `user_id` once it is authenticated, `failure` once it has failed.
 
-    `proxied` is whether a trusted proxy handed it over.
+    `proxied` is whether it came through a trusted proxy.
     """
 
     request_id: str
@@ -67,7 +67,7 @@ class Exchange:
 
 
 def current() -> Exchange:
-    """The exchange under way."""
+    """The exchange of the current request."""
     exchange: Exchange = request.environ[_KEY]
     return exchange
 
@@ -75,9 +75,9 @@ def current() -> Exchange:
 def beginner(
     settings: Settings, observer: Observer = NOBODY
 ) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
-    """Gives what begins an exchange, and wraps `start_response` to end it, which `observer` is told.
+    """Returns the function that begins an exchange, and wraps `start_response` to end it and to notify `observer`.
 
-    It works on WSGI, outside of Flask's hooks: the same there takes three times as long, on every request.
+    It works on WSGI, outside Flask's hooks, which would take three times as long on every request.
     """
     server = settings.server
     client_of = client_finder(server.trusted_proxies)
@@ -109,10 +109,10 @@ def beginner(
 
 @contextmanager
 def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
-    """What the exchange of `environ` is answered in: every line that is logged meanwhile tells which request it is.
+    """The log context and trace of the request: every line logged within it names the request.
 
-    The trace that a request belongs to is believed of trusted proxies only: else anybody could write into those of
-    others, and have traced what he likes.
+    The trace context is accepted from trusted proxies only; otherwise anyone could add to the traces of others, and
+    choose which requests are traced.
     """
     exchange: Exchange = environ[_KEY]
     named = _TRACE_CONTEXT.items() if exchange.proxied else ()
@@ -125,7 +125,7 @@ def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
 
 
 def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Observer) -> None:
-    """Log the exchange, and tell of it who looks on."""
+    """Log the exchange and notify the observer."""
     rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - exchange.started
     route = rule.rule if rule else None
     observer.exchange_ended(method, route, status, exchange.failure, seconds)
@@ -143,7 +143,7 @@ def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Ob
 
 
 def check_hosts(app: Flask, settings: Settings, exempt: frozenset[str]) -> None:
-    """Refuse requests under a host name that is not in ALLOWED_HOSTS, but for the `exempt` endpoints."""
+    """Refuse requests with a host name that is not in ALLOWED_HOSTS, except at the `exempt` endpoints."""
     host_is_allowed = _host_check(settings.server.allowed_hosts)
 
     @app.before_request
@@ -153,9 +153,9 @@ def check_hosts(app: Flask, settings: Settings, exempt: frozenset[str]) -> None:
 
 
 def _host_check(allowed: tuple[str, ...]) -> Callable[[str], bool]:
-    """Gives whether a Host header (RFC 9110 section 7.2) names one of the allowed hosts, on any port.
+    """Returns a function that says whether a Host header (RFC 9110 section 7.2) names an allowed host, on any port.
 
-    One that is missing or malformed names none, even where any host is allowed (RFC 9112 section 3.2).
+    A missing or malformed header names none, even if any host is allowed (RFC 9112 section 3.2).
     """
     any_host = "*" in allowed
     exact = frozenset(name for name in allowed if not name.startswith("."))

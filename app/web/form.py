@@ -1,4 +1,4 @@
-"""The gate that the forms of our pages come through."""
+"""The forms of our pages are parsed here."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str, str]:
-    """The fields of a form that one of our own pages sent; those that were left empty are not among them.
+    """The fields of a form that one of our own pages sent, without those left empty.
 
-    Such a page has the origin of `public_url`; with `local_too` also that of the request itself, if this is a name of
-    this machine alone. Raises UnsupportedMediaType, Forbidden, PayloadTooLarge, MalformedJson if less came than was
-    announced, InvalidRequest for what is no form in UTF-8, and ValidationFailed for a field that comes twice.
+    Such a page has the origin of `public_url`, or, with `local_too`, the origin of the request itself, if its host is a
+    name of this machine only. Raises UnsupportedMediaType, Forbidden, PayloadTooLarge, MalformedJson for fewer bytes
+    than announced, InvalidRequest if it is not a form in UTF-8, and ValidationFailed for a field that is sent twice.
     """
     if request.mimetype != _MEDIA_TYPE or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
-        raise UnsupportedMediaType(f"This page takes its own form only ({_MEDIA_TYPE}).")
+        raise UnsupportedMediaType(f"This page accepts only its own form ({_MEDIA_TYPE}).")
     if not _is_from_here(request, public_url, local_too=local_too):
         raise Forbidden("This form was not sent by a page of this service.")
     try:
-        text = read_raw(request).decode("ascii")  # browsers encode all else as %XX
+        text = read_raw(request).decode("ascii")  # browsers encode everything else as %XX
         fields = parse_qsl(
             text, keep_blank_values=True, strict_parsing=bool(text), errors="strict", max_num_fields=_MOST_FIELDS
         )
@@ -46,9 +46,9 @@ def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str
 
 
 def _is_from_here(request: Request, public_url: str, *, local_too: bool) -> bool:
-    """Whether a page of ours sent the request: the browser says so, and no other page can make it (OWASP ASVS 3.5.1).
+    """Whether a page of ours sent the request, by headers that the browser sets and pages cannot (OWASP ASVS 3.5.1).
 
-    Without Origin, or where the browser withholds it ("null"), Sec-Fetch-Site says it.
+    Without Origin, or if the browser withholds it ("null"), Sec-Fetch-Site decides.
     """
     sent = request.environ.get("HTTP_ORIGIN", "null")
     if sent == "null":
@@ -62,7 +62,7 @@ def _is_from_here(request: Request, public_url: str, *, local_too: bool) -> bool
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port of a URL (RFC 6454 section 4); None for what is none."""
+    """Scheme, host and port of a URL (RFC 6454 section 4); None if it is not a URL."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer, or whom its trusted proxies name in X-Forwarded-For or Forwarded."""
+"""The client of a request: the peer, or the one that trusted proxies name in X-Forwarded-For or Forwarded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LONGEST_NODE = 256
-"""Characters; so that what is remembered of hostile headers stays small."""
+"""Characters, so that the cache of hostile headers stays small."""
 _NODE = re.compile(
     r"""(?P<quote>"?)
         (?: \[(?P<bracketed>[0-9A-Fa-f:.]+(%[^\]"]*)?)\] (:(?P<a>[0-9]{1,5}|_[A-Za-z0-9._-]+))?
@@ -26,9 +26,9 @@ _NODE = re.compile(
         (?P=quote)""",
     re.VERBOSE,
 )
-"""A node of RFC 7239 section 6, and what stands in X-Forwarded-For: an address, with or without port and brackets."""
+"""A node of RFC 7239 section 6, or of X-Forwarded-For: an address, with or without port and brackets."""
 _PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+|"(?:[^"\\]|\\.)*")\s*""")
-"""A parameter of Forwarded (RFC 7239 section 4), and what some proxies write without the quotes that it asks for."""
+"""A parameter of Forwarded (RFC 7239 section 4), also without the quotes that it requires and some proxies omit."""
 _UNREAD = {
     "HTTP_X_REAL_IP": "X-Real-IP",
     "HTTP_X_CLIENT_IP": "X-Client-IP",
@@ -36,20 +36,20 @@ _UNREAD = {
     "HTTP_CF_CONNECTING_IP": "CF-Connecting-IP",
     "HTTP_X_AZURE_CLIENTIP": "X-Azure-ClientIP",
 }
-"""Headers that name a client, and are never believed: they show no chain, so who wrote them cannot be told."""
+"""Headers that name a client, and are never trusted: they show no chain, so nobody can tell who wrote them."""
 _REMEDY = (
-    "Let the proxy write its client's address into X-Forwarded-For, and remove every other header of this kind that it"
-    " was sent (docs/deployment.md). Until then the client's address may be the proxy's own, or what the client says."
+    "Make the proxy write its client's address into X-Forwarded-For, and remove every other header of this kind from"
+    " requests (docs/deployment.md). Until then, the address may be the proxy's own, or one that the client made up."
 )
 _log = structlog.get_logger("latchkey.request")
 
 
 def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[WSGIEnvironment], tuple[bool, str]]:
-    """Gives, for a request, whether its peer is a trusted proxy, and the client's address in its usual form.
+    """Returns a function: for a request, whether its peer is a trusted proxy, and the client's address, normalised.
 
-    The client is the last address in the chain that is not a trusted proxy: what stands before it, anybody could
-    have written. The chain is X-Forwarded-For, or Forwarded (RFC 7239) where that is not sent. It ends at what is not
-    understood: then the address of a proxy stands for its clients', which is logged once for each reason.
+    The client is the last address in the chain that is not a trusted proxy; anyone could have written those before it.
+    The chain is X-Forwarded-For, or else Forwarded (RFC 7239). It ends at the first part that cannot be parsed; the
+    address of a proxy then stands for its clients, which is logged once for each reason.
     """
     look_up = _address_reader(proxies)
     look_up_node = lru_cache(maxsize=4096)(lambda node: look_up(_address_in(node)))
@@ -81,7 +81,7 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
 
 
 def _address_reader(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[str], tuple[str | None, bool]]:
-    """Gives an address in its usual form, None for what is none; and whether it is a trusted proxy's."""
+    """Returns a function: the normalised address of a text, None if it has none; and whether it is a trusted proxy."""
 
     @lru_cache(maxsize=4096)
     def look_up(text: str) -> tuple[str | None, bool]:
@@ -96,7 +96,7 @@ def _address_reader(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[
 
 
 def _warner() -> Callable[..., None]:
-    """Gives what logs a problem once in the life of the process: anybody behind a proxy may be able to repeat it."""
+    """Returns a function that logs each problem once per process: anyone behind a proxy might repeat it."""
     warned: set[str] = set()
 
     def warn(problem: str, **facts: str) -> None:
@@ -108,10 +108,10 @@ def _warner() -> Callable[..., None]:
 
 
 def _chain(environ: WSGIEnvironment) -> tuple[str, Iterator[tuple[str, str]]]:
-    """The name of the header that is believed, "" if there is none, and its hops and their nodes, the last first.
+    """The name of the header that is used, "" if there is none, and its hops with their nodes, the last first.
 
-    The value is split from behind and without regard to quotes: one that the client opened cannot swallow what the
-    proxy added after it.
+    The value is split from the end and without regard to quotes, so that a quote opened by the client cannot hide what
+    the proxy added after it.
     """
     if (value := environ.get("HTTP_X_FORWARDED_FOR", "")).strip(" \t,"):
         return "X-Forwarded-For", ((hop, hop.strip()) for hop in reversed(value.split(",")) if hop.strip())
@@ -121,7 +121,7 @@ def _chain(environ: WSGIEnvironment) -> tuple[str, Iterator[tuple[str, str]]]:
 
 
 def _differ(environ: WSGIEnvironment) -> bool:
-    """Whether both headers are sent, and one names other clients: the proxy writes one and passes the other on."""
+    """Whether both headers are sent and name different clients: the proxy writes one and passes the other on."""
     if "HTTP_FORWARDED" not in environ or "HTTP_X_FORWARDED_FOR" not in environ:
         return False
     (_, first), (_, second) = _chain(environ), _chain({**environ, "HTTP_X_FORWARDED_FOR": ""})
@@ -129,7 +129,7 @@ def _differ(environ: WSGIEnvironment) -> bool:
 
 
 def _for_in(element: str) -> str:
-    """The node that an element of Forwarded names by `for`; "" if the element is not in order."""
+    """The node that an element of Forwarded names with `for`; "" if the element is malformed."""
     position, nodes = 0, []
     while pair := _PAIR.match(element, position):
         if pair[1].lower() == "for":
@@ -144,20 +144,20 @@ def _for_in(element: str) -> str:
 
 
 def _address_in(node: str) -> str:
-    """The address of a node, without quotes, brackets and port; "" if it is none."""
+    """The address of a node, without quotes, brackets and port; "" if it has none."""
     parts = _NODE.fullmatch(node)
     return (parts["bracketed"] or parts["ipv4"] or parts["bare"]) if parts else ""
 
 
 def _form(hop: str) -> str:
-    """What a hop looks like, which gives away nothing of what it says: letters are x, digits 0."""
+    """The shape of a hop, without its content: letters become x, digits 0."""
     return re.sub("[0-9]", "0", re.sub("[A-Za-z]", "x", hop[:64])).encode("ascii", "replace").decode()
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An address without a zone (fe80::1%eth0), in which anything can stand; as IPv4 if that is mapped into IPv6.
+    """The address without its zone (fe80::1%eth0), which may hold any text; an IPv4-mapped address as IPv4.
 
-    A socket that listens on :: gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
+    A socket that listens on :: shows IPv4 addresses in mapped form (RFC 4291 section 2.5.5.2).
     """
     if isinstance(address, IPv4Address):
         return address

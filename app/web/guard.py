@@ -36,15 +36,15 @@ class Access:
     authenticated: bool
     permission: str | None = None
     contradiction: type[Failure] = InvalidRequest
-    """What a caller is told who sends two different tokens."""
+    """The failure for a caller who sends two different tokens."""
 
     def __str__(self) -> str:
-        """As `flask routes` shows it, beside the name of the endpoint."""
+        """As `flask routes` shows it, after the name of the endpoint."""
         return self.permission or ("authenticated" if self.authenticated else "public")
 
     @property
     def raises(self) -> tuple[type[Failure], ...]:
-        """What a caller may be told who does not have it."""
+        """The failures for a caller without this access."""
         if not self.authenticated:
             return ()
         failures = (MissingToken, InvalidToken, ExpiredToken, SessionEnded, self.contradiction)
@@ -54,18 +54,18 @@ class Access:
 public = Access(authenticated=False)
 authenticated = Access(authenticated=True)
 asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
-"""Like `authenticated`, for nginx's auth_request, which takes every refusal but 401 and 403 for a fault."""
+"""Like `authenticated`, for nginx's auth_request, which treats every refusal except 401 and 403 as an error."""
 
 
 def permission(name: str) -> Access:
-    """Access for who holds this permission."""
+    """Access for callers who hold this permission."""
     if name not in PERMISSIONS:
         raise ValueError(f"there is no permission {name!r}")
     return Access(authenticated=True, permission=name)
 
 
 def admit(access: Access, request: Request, services: Services) -> Principal | None:
-    """Who the caller is; None on a public endpoint.
+    """The caller; None on a public endpoint.
 
     Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
     """
@@ -84,21 +84,21 @@ def admit(access: Access, request: Request, services: Services) -> Principal | N
 
 
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
-"""What came instead is not repeated: without a scheme it may be the token itself."""
+"""The header is not repeated: without a scheme, it may be the token itself."""
 _FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")
 
 
 def is_on_this_machine(request: Request) -> bool:
-    """Whether the client runs on this machine, came by no proxy, and asked for it by a name of this machine alone.
+    """Whether the client runs on this machine, uses no proxy, and addresses the service by a loopback name.
 
-    Such a name, because a page from elsewhere could have its own name lead here, and read what is answered.
+    The name matters because a page from elsewhere could point its own name here and read the reply.
     """
     host = re.sub(r":\d+$", "", request.host).strip("[]")
     return not _came_by_proxy(request) and is_loopback(_peer(request)) and is_loopback(host)
 
 
 def comes_straight_from(networks: Iterable[Network], request: Request) -> bool:
-    """Whether the client is in one of these networks, and came by no proxy, trusted or not."""
+    """Whether the client is in one of these networks and uses no proxy, trusted or not."""
     try:
         peer = ip_address(_peer(request))
     except ValueError:  # a socket of Unix has no address
@@ -111,14 +111,14 @@ def _came_by_proxy(request: Request) -> bool:
 
 
 def _peer(request: Request) -> str:
-    """The address at the other end of the connection, as IPv4 if that is mapped into IPv6.
+    """The address at the other end of the connection; an IPv4-mapped address as IPv4.
 
-    A socket of IPv6 gives the addresses of IPv4 in that form (RFC 4291 section 2.5.5.2).
+    An IPv6 socket shows IPv4 addresses in mapped form (RFC 4291 section 2.5.5.2).
     """
     return str(request.environ.get("REMOTE_ADDR", "")).removeprefix("::ffff:")
 
 
 def bearer(request: Request) -> str | None:
-    """What stands in `Authorization: Bearer`, RFC 6750 section 2.1."""
+    """The token in `Authorization: Bearer`, RFC 6750 section 2.1."""
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return credentials.strip(" ") or None if scheme.lower() == "bearer" else None

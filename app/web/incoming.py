@@ -1,7 +1,7 @@
-"""A request on its way in: how far it is, so that no thread takes it up before it is there.
+"""A request that is being received: how much has arrived, so that no thread starts on it too early.
 
-This only says when that is. What a request means is read by gunicorn's parser alone, of the same bytes: where the two
-differ, the request is handed over too early, and refused for what is missing.
+This only finds out when it is complete. Only gunicorn's parser interprets the request, from the same bytes: if the two
+differ, the request is handed over too early, and refused because a part is missing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gunicorn.http.unreader import Unreader
 LONGEST_HEAD = 32 * 1024
 """Bytes of the request line and the headers together."""
 _MARGIN = 8 * 1024
-"""Bytes that gunicorn reads ahead at the most."""
+"""The most bytes that gunicorn reads ahead."""
 _WIRE = 8
-"""How many times longer than its content a body in chunks may be: one of a byte each has six."""
+"""How many times longer than its content a chunked body may be; with chunks of one byte it is six times longer."""
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
@@ -26,35 +26,35 @@ _SIZE = re.compile(rb"([0-9a-fA-F]{1,16})(?:[ \t]*(;.*))?")
 
 
 class Incoming:
-    """What has come of one request, and of what follows it.
+    """The received bytes of one request, and of what follows it.
 
-    `longest_body` is in bytes: of a longer body no more than the beginning is waited for.
+    `longest_body` is in bytes; of a longer body, only the beginning is awaited.
     """
 
     def __init__(self, longest_body: int) -> None:
         self.bytes = bytearray()
         self.whole = False
-        """Whether all of the request is there; else it is handed over to be refused."""
+        """Whether the request is complete; else it is handed over to be refused."""
         self.ended = False
-        """Whether the client sends no more."""
+        """Whether the client has finished sending."""
         self._longest_body = longest_body
         self._head_ends: int | None = None
         self._body_ends: int | None = None
-        """None for a body in chunks, until its end is found."""
+        """None for a chunked body, until its end is found."""
         self._next = 0
-        """Where a chunk begins that is not there as a whole."""
+        """Where the first incomplete chunk begins."""
         self._content = 0
-        """Bytes of the content of the chunks before it."""
+        """Bytes of content in the chunks before it."""
         self._asks = False
 
     @property
     def asks_whether_to_go_on(self) -> bool:
-        """Whether the client waits for a 100 before it sends its body (RFC 9110 section 10.1.1); true once."""
+        """Whether the client waits for 100 before it sends its body (RFC 9110 section 10.1.1); true only once."""
         asks, self._asks = self._asks, False
         return asks
 
     def feed(self, part: bytes) -> bool:
-        """Take in what came; whether a thread can take the request up."""
+        """Add received bytes. Returns whether a thread can now handle the request."""
         seen = len(self.bytes)
         self.bytes += part
         if self._head_ends is None and not self._find_head(seen):
@@ -69,7 +69,7 @@ class Incoming:
         return self._head_ends or 0
 
     def _find_head(self, seen: int) -> bool:
-        """Look for the end of the head behind what was seen, and for what it says of the body; whether it is there."""
+        """Look for the end of the head after the bytes `seen`, and read the body's length; whether it was found."""
         if (found := self.bytes.find(b"\r\n\r\n", max(0, seen - 3))) < 0:
             return False
         self._head_ends = self._next = found + 4
@@ -84,9 +84,9 @@ class Incoming:
         return True
 
     def _find_last_chunk(self) -> bool:
-        """Go on to the end of the last chunk (RFC 9112 section 7.1); False if more is to be waited for.
+        """Look for the end of the last chunk (RFC 9112 section 7.1); False if more bytes have to come.
 
-        True without an end for what gunicorn refuses, and for more than is allowed.
+        True without an end for a body that gunicorn refuses or that is too long.
         """
         wire = self.bytes
         while True:
@@ -122,7 +122,7 @@ class Incoming:
 
 
 class Received(Unreader):  # type: ignore[misc] # gunicorn has no types
-    """What gunicorn's parser reads: the bytes that are there. It waits for none, since a thread would wait with it."""
+    """The received bytes, for gunicorn's parser. It never waits for more, since its thread would wait, too."""
 
     ended = False
 
@@ -132,7 +132,7 @@ class Received(Unreader):  # type: ignore[misc] # gunicorn has no types
         self.ended = incoming.ended
 
     def chunk(self, size_hint: int | None = None) -> bytes:  # noqa: ARG002 - the signature is gunicorn's
-        """The end of what was sent; raises LimitRequestHeaders where more could have come."""
+        """The end of the received bytes; raises LimitRequestHeaders if the client could have sent more."""
         if self.ended:
             return b""
-        raise LimitRequestHeaders("the request is longer than is waited for")
+        raise LimitRequestHeaders("the request is longer than allowed")

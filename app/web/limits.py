@@ -1,4 +1,4 @@
-"""The rate limits that endpoints declare: how many requests an address may make, and for what."""
+"""The rate limits that endpoints declare: how many requests one client address may send."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the declarations of the endpoints, so that it cannot drift from them.
 
-Programs that make clients read it, too, so it says what all of them understand: plain objects, no unions, one shape of
-errors. Rules that this cannot express stand in the descriptions.
+Client generators read it, too, so it uses only what all of them understand: plain objects, no unions, one error schema.
+Rules that this cannot express are in the descriptions.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
     from app.web.endpoint import Endpoint, Outcome
 
 _DESCRIPTION = """\
-Register, log in, and check who somebody is.
+Registration, login and authentication.
 
 - Requests and replies are JSON in UTF-8. A success is `{"status": "success", "data": ...}`, often with a `message`.
-- A failure is a `Problem`: act on its `code`, show its `message`, and follow `help` to what it means. With
-  `Accept: application/problem+json` the same facts come as RFC 9457.
-- The access token goes into `Authorization: Bearer <token>`, or into `x-access-token`. It lives for minutes:
+- A failure is a `Problem`: act on its `code`, show its `message`, and follow `help` to an explanation. With
+  `Accept: application/problem+json` the same information has the form of RFC 9457.
+- Send the access token in `Authorization: Bearer <token>`, or in `x-access-token`. It lives for minutes:
   `POST /auth/refresh` exchanges the refresh token for a new pair.
 - Lists come in pages: `next` of one page is `cursor` of the next, and null at the end.
 - Times are RFC 3339 in UTC. Identifiers are opaque.
 """
 _REFERENCE = "#/components/schemas/{model}"
 _TAGS = {
-    "auth": "Register, log in, and who one is.",
+    "auth": "Registration and login.",
     "account": "What users do with their own account.",
-    "recovery": "What is proven by mail: addresses, and a way back into an account.",
-    "sessions": "Renew, show and end sessions.",
-    "tokens": "What others ask about access tokens.",
+    "recovery": "Verification of addresses and recovery of accounts by mail.",
+    "sessions": "Refresh, list and end sessions.",
+    "tokens": "Explain and check access tokens.",
     "users": "The list of users.",
-    "products": "A sample of what an application builds on the service: products, each its owner's.",
-    "visits": "A sample, too: a count of visits.",
+    "products": "A sample of what an application builds on the service: products, each with an owner.",
+    "visits": "Another sample: a count of visits.",
     "keys": "The keys that verify access tokens.",
     "health": "Signs of life.",
-    "metrics": "What is measured, for Prometheus.",
-    "docs": "What the service says about itself.",
+    "metrics": "Metrics for Prometheus.",
+    "docs": "The documentation of the service.",
 }
 _HEADERS: dict[str, Any] = {
-    "X-Request-ID": {"description": "Names this exchange in the log.", "schema": {"type": "string"}},
+    "X-Request-ID": {"description": "Identifies this request in the log.", "schema": {"type": "string"}},
 }
 _RETRY_AFTER: dict[str, Any] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
@@ -66,7 +66,7 @@ _CHALLENGE: dict[str, Any] = {
 
 
 class Specification:
-    """The document of these endpoints. It is made at the first use: most workers are never asked for it."""
+    """The document of these endpoints. It is made at first use, since most workers never need it."""
 
     def __init__(self, endpoints: Sequence[Endpoint], public_url: str, version: str) -> None:
         self._endpoints = endpoints
@@ -131,7 +131,7 @@ def _by_status(outcomes: Iterable[Outcome]) -> dict[int, tuple[Outcome, ...]]:
 
 
 def _reply_model(outcomes: tuple[Outcome, ...]) -> type[BaseModel] | None:
-    """What a reply holds that may be any of these, which have one status; None for a file."""
+    """The model of a reply that may be any of these outcomes, which share a status; None for a file."""
     returned = tuple(outcome.returns for outcome in outcomes)
     if any(issubclass(returns, File) for returns in returned):
         return None
@@ -163,7 +163,7 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
 
 
 def _tag(declared: Endpoint) -> str:
-    """That of its controller."""
+    """The tag of its controller."""
     return declared.name.partition(".")[0]
 
 
@@ -173,8 +173,8 @@ def _described(declared: Endpoint, description: str) -> str:
         paragraphs.append(f"Needs the permission `{declared.access.permission}`.")
     if limit := declared.limit:
         paragraphs.append(
-            f"Meant for at most {limit.requests} requests in {limit.seconds} seconds from one client address; this is"
-            " declared, and not enforced yet."
+            f"Intended limit: {limit.requests} requests in {limit.seconds} seconds from one client address. It is"
+            " declared, but not enforced yet."
         )
     return "\n\n".join(filter(None, paragraphs))
 
@@ -194,7 +194,7 @@ def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
 
 
 def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
-    """The field of a query as a parameter, which is never null: one that stands for nothing is not there."""
+    """The field of a query as a parameter. A parameter is never null: it is left out instead."""
     kinds = [kind for kind in schema["type"] if kind != "null"] if isinstance(schema["type"], list) else []
     plain = {**schema, "type": kinds[0] if kinds else schema["type"]}
     description = plain.pop("description", None)
@@ -215,7 +215,7 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
             "content": {declared.media_type: {"schema": schema}},
         }
     if declared.cache:
-        responses["304"] = {"description": "What `If-None-Match` names is still current.", "headers": _HEADERS}
+        responses["304"] = {"description": "The version named by `If-None-Match` is current.", "headers": _HEADERS}
     failures_by_status: dict[int, list[type[Failure]]] = {}
     for failure in declared.raises:
         failures_by_status.setdefault(failure.status, []).append(failure)

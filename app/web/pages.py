@@ -1,4 +1,4 @@
-"""Pages for people: how they are made, and what their words and looks come from."""
+"""Pages for people: how they are rendered, and where their words and looks come from."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
-"""Nothing on a page is inline. The icon of each is an empty data: address, so that no browser asks for one."""
+"""Nothing on a page is inline. Each page's icon is an empty data: URL, so that no browser requests one."""
 ADVICE = {
     "invalid_code": (
-        "Links and codes work once and for a limited time, and some changes of an account end them."
+        "Links and codes work once and for a limited time, and some changes to an account cancel them."
         " Ask for a new mail where you log in."
     ),
     "email_taken": (
-        "Somebody has confirmed this e-mail address for another account. If that was you, log in there; if you do not"
+        "This e-mail address was confirmed for another account. If that was you, log in there; if you do not"
         " know the password, choose “forgot password” where you log in."
     ),
-    "username_taken": "The user name went to somebody else meanwhile. Register again, with another one.",
+    "username_taken": "Someone else has taken the user name in the meantime. Register again with another one.",
     "forbidden": "Open the link in the mail again and go on from there.",
     "invalid_request": "Open the link in the mail again and go on from there.",
     "malformed_json": "Check your connection and try again.",
@@ -39,9 +39,9 @@ ADVICE = {
     "unavailable": "Wait a moment and try again.",
     "internal_error": "Try again later. If it happens again, tell the people who run this service.",
     "not_found": "Check the address for a typing error. If a link led here, it is out of date.",
-    "method_not_allowed": "This address is not made to be opened in a browser.",
+    "method_not_allowed": "This address is not meant to be opened in a browser.",
 }
-"""What a person can do about a failure, by its code. The remedies in `app/errors.py` are for who writes clients."""
+"""What a person can do about a failure, by its code. The remedies in `app/errors.py` are for client developers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class Site:
 
 
 def site() -> Site:
-    """That of the application under way."""
+    """The site of the current application."""
     return cast("Site", current_app.extensions["site"])
 
 
 def paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
-    """The paths of those that browsers show, where failures can be pages, too."""
+    """The paths of the endpoints that browsers show, where failures can be pages, too."""
     return frozenset(declared.path for declared in endpoints if declared.media_type in {"text/html", "*/*"})
 
 
@@ -70,10 +70,10 @@ def page(
     anywhere: bool = False,
     **facts: object,
 ) -> File:
-    """A page of a template. Its links are relative: a proxy may have cut the path before ours.
+    """Render a template as a page. Its links are relative, since a proxy may have removed a prefix of the path.
 
-    That needs the path that the browser knows. A page that can come `anywhere`, under any path, does not know it, since
-    proxies change slashes: its links begin with the path of PUBLIC_URL.
+    Relative links depend on the path that the browser sees. A page that can appear `anywhere`, under any path, does not
+    know that path, since proxies change slashes: its links begin with the path of PUBLIC_URL instead.
     """
     settings = site().settings
     above = urlsplit(settings.server.public_url).path

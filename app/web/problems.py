@@ -41,23 +41,23 @@ _BY_STATUS: dict[int, type[Failure]] = {
 }
 _ON_PAGES = ("text/html", "application/json", _PROBLEM_JSON)
 _ELSEWHERE = ("application/json", _PROBLEM_JSON, "text/html")
-"""The first is what a client gets there that does not say what it accepts."""
+"""A client that does not say what it accepts gets the first type of the list."""
 _SAMPLE_FIELD = FieldError("password", "too_short", "A password has at least 10 characters.")
 _SAMPLE_REQUEST = "9fd6eeefdda32312630d860928468d20"
 _RETRY_AFTER = 1
-"""Seconds, where the failure does not say."""
+"""Seconds, if the failure does not say."""
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-"""What the system says when it can open nothing more."""
+"""The system's errors when it cannot open more files."""
 _log = structlog.get_logger("latchkey.failure")
 
 
 def install(
     app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset(), documents: frozenset[str] = frozenset()
 ) -> None:
-    """Answer every failure with the envelope, or with RFC 9457 where the client prefers that; or with a page.
+    """Answer every failure with the envelope, with RFC 9457 if the client prefers that, or with a page.
 
-    It is a page on the paths of `pages`, unless the client prefers JSON; on those of `documents`, and where there is
-    nothing at all, if the client prefers HTML, as browsers do. On every other path programs rely on JSON.
+    On the paths in `pages`, it is a page unless the client prefers JSON. On the paths in `documents`, and on unknown
+    paths, it is a page if the client prefers HTML, as browsers do. On every other path, programs rely on JSON.
     """
     public_url = settings.server.public_url
 
@@ -95,7 +95,7 @@ def install(
 
 
 def _page_of(failure: Failure, pages: frozenset[str], documents: frozenset[str]) -> File | None:
-    """The page that a failure of this request becomes; None if it becomes JSON."""
+    """The page for a failure of this request; None if the reply is JSON."""
     if request.path.rstrip("/") in pages:
         return as_page(failure, "failure.html") if _accepted(_ON_PAGES) == "text/html" else None
     rule = request.url_rule
@@ -105,7 +105,7 @@ def _page_of(failure: Failure, pages: frozenset[str], documents: frozenset[str])
 
 
 def as_page(failure: Failure, template: str, *, anywhere: bool = False, **facts: object) -> File:
-    """The failure as a page, with its status and headers; `facts` are what the template needs beside it."""
+    """The failure as a page, with its status and headers; `facts` are the other variables of the template."""
     return page(
         template,
         anywhere=anywhere,
@@ -119,14 +119,14 @@ def as_page(failure: Failure, template: str, *, anywhere: bool = False, **facts:
 
 
 def as_form(failure: Failure, template: str, **facts: object) -> File:
-    """The failure beside the form that led to it, so that it can be sent again."""
+    """The failure together with its form, so that the form can be sent again."""
     exchange.current().failure = failure
     _note_cause(failure)
     return as_page(failure, template, anywhere=False, **facts)
 
 
 def _note_cause(failure: Failure) -> None:
-    """Log what is behind a failure of ours; the client is not told."""
+    """Log the cause of a server error, which the client does not see."""
     if failure.__cause__ is not None and failure.status >= InternalError.status:
         _log.warning(
             failure.code,
@@ -154,12 +154,12 @@ def _as_json(failure: Failure, public_url: str) -> Response:
 
 
 def _accepted(offered: tuple[str, ...]) -> str:
-    """What the client likes best of these; the first if it does not say, or likes none."""
+    """The offered type that the client prefers; the first if it has no preference or accepts none."""
     return request.accept_mimetypes.best_match(offered, offered[0])
 
 
 def sample(failure: type[Failure], public_url: str) -> tuple[dict[str, str], str]:
-    """What a reply with this failure looks like: the headers that it has of its own, and its body as indented JSON."""
+    """A sample reply with this failure: its own headers, and its body as indented JSON."""
     fields = (_SAMPLE_FIELD,) if failure is ValidationFailed else ()
     made = failure(fields=fields)
     body = Problem.of(made, help_url=f"{public_url}/errors/{failure.code}", request_id=_SAMPLE_REQUEST)
@@ -176,7 +176,7 @@ def _headers(failure: Failure) -> dict[str, str]:
 
 
 def _challenge(failure: Failure) -> str:
-    """RFC 6750 section 3: the error is told only where a token was sent."""
+    """RFC 6750 section 3: the error is included only if a token was sent."""
     if isinstance(failure, MissingToken) or failure.code == "invalid_credentials":
         return "Bearer"
     return f'Bearer error="invalid_token", error_description="{failure.message}"'

@@ -1,4 +1,4 @@
-"""How gunicorn writes a reply: at once, and without threads that wait for slow clients."""
+"""How gunicorn writes a reply: in one write, and without threads that wait for slow clients."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PATIENCE_SECONDS = 60.0
 
 
 class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's reply, with the headers in the same write as the first of the body.
+    """gunicorn's reply, with the headers in the same write as the first part of the body.
 
-    A worker that is killed between the two would leave a proxy with half a reply: too late to ask another instance.
+    A worker that is killed between two writes would leave a proxy with half a reply, too late to try another instance.
 
     What fits into the socket's buffer is sent without waiting. The rest waits for the client, in one of a few places
-    that a worker has for this; where none is free, the connection is closed. So slow clients never hold all threads.
+    that a worker has for this; when none is free, the connection is closed. So slow clients never hold all threads.
     """
 
     places: ClassVar[BoundedSemaphore] = BoundedSemaphore(16)
@@ -40,7 +40,7 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
         self._held = written
 
     def send_headers(self) -> None:
-        """Make the headers, to be sent with what follows."""
+        """Make the headers, to be sent with the next part."""
         connection, self.sock = self.sock, self
         try:
             super().send_headers()
@@ -48,7 +48,7 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
             self.sock = connection
 
     def can_sendfile(self) -> bool:
-        """Never: the headers would come behind the file."""
+        """Never: the headers would come after the file."""
         return False
 
     def close(self) -> None:
@@ -95,4 +95,4 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
             self._patience -= time.monotonic() - began
 
 
-wsgi.Response = Reply  # what gunicorn makes of each request; its workers cannot be told of another
+wsgi.Response = Reply  # gunicorn makes one for each request, and has no setting for another class

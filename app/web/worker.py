@@ -1,4 +1,4 @@
-"""What gunicorn needs of this application beside the WSGI callable."""
+"""What gunicorn needs from this application besides the WSGI callable."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 _ACCEPT = ctypes.PyDLL(None).accept
-"""accept(2), called without letting go of the interpreter's lock."""
+"""accept(2), called without releasing the interpreter's lock."""
 REQUEST_SECONDS = 10.0
 """How long a whole request, head and body, may take from its first byte to its last."""
 _LINGER_SECONDS = 2.0
-"""How long a connection is kept open behind its last reply: to close it on what is still coming in would lose that."""
+"""How long a connection stays open after its last reply: closing it while data comes in would lose the reply."""
 _REFUSED_BYTES = 1024 * 1024 + 1
-"""What is read of a body behind the reply that refuses it: more than nginx lets through (nginx/nginx.conf)."""
+"""How much of a body is read after the reply that refuses it: more than nginx lets through (nginx/nginx.conf)."""
 _PAUSE_SECONDS = 1.0
-"""How long no connection is taken when there is no file descriptor left for one."""
+"""How long no connection is accepted after the file descriptors have run out."""
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _AT_ONCE = 65536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -43,18 +43,18 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 
 
 class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
-    """A connection; `incoming` is the request that it is sending, `timeout` when it is given up."""
+    """A connection; `incoming` is the request that is being received, `timeout` is when to give up."""
 
     incoming: Incoming
     lingers = 0
-    """Bytes that may still come in behind the last reply, to be thrown away; 0 before it."""
+    """Bytes that may still arrive after the last reply and are discarded; 0 before it."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's worker with threads, mended where it loses requests or waits for clients (gunicorn 27.0).
+    """gunicorn's threaded worker, fixed where it loses requests or waits for clients (gunicorn 27.0).
 
-    Its main thread receives the requests, up to `longest_body` bytes of a body: a thread takes up one that is there as
-    a whole, so that no client holds a thread by sending slowly.
+    Its main thread receives the requests, up to `longest_body` bytes of a body. A thread only handles a request that is
+    complete, so that no client can occupy a thread by sending slowly.
     """
 
     longest_body = 64 * 1024
@@ -62,22 +62,22 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.pending_conns: dict[_Connection, None] = {}
-        """The connections that no thread has: idle, sending a request, or about to be closed."""
+        """The connections without a thread: idle, sending a request, or about to be closed."""
         self._sweeps_at = self._accepts_at = 0.0
         Reply.make_places(self.cfg.threads)
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until the worker has to stop."""
         super().run()
         for conn in self.pending_conns:
             conn.close()
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
-        """Take connections or not; a worker that stops leaves none behind that the kernel has taken already."""
+        """Accept connections or not; a worker that stops also takes those that the kernel has accepted already."""
         if enabled and time.monotonic() < self._accepts_at:
             return
         super().set_accept_enabled(enabled)
-        if enabled or self.alive:  # a worker that is told to stop while it boots enables first, too
+        if enabled or self.alive:  # a worker that has to stop while it boots also enables first
             return
         # A connection in the backlog would be reset with its request when the last worker closes the listener; once it
         # is closed, the kernel refuses new ones and clients go elsewhere.
@@ -85,14 +85,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             while self.nr_conns < self.worker_connections and (taken := _take(listener)):
                 self._begin(taken, taken.getpeername(), listener)
             listener.close()
-        # Without this, a connection that has not sent anything holds the stop until the graceful time-out.
+        # Without this, a connection that has sent nothing delays the stop until the graceful time-out.
         deadline = time.monotonic() + STOP_KEEPALIVE_LINGER
         for conn in self.pending_conns:
             if not conn.incoming.bytes:
                 conn.timeout = min(conn.timeout, deadline)
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection; none for a while if there is no file descriptor left for it."""
+        """Accept a connection; pause if no file descriptor is left."""
         try:
             taken, client = listener.accept()
         except OSError as error:
@@ -104,7 +104,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._begin(taken, client, listener)
 
     def murder_pending(self) -> None:
-        """Give up the connections that took too long, once a second."""
+        """Close the connections that took too long, once a second."""
         now = time.monotonic()
         if now < self._sweeps_at:
             return
@@ -126,20 +126,20 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle_request(self, req: Any, conn: _Connection) -> object:  # noqa: ANN401 - gunicorn has no types
         """Answer a request whose head was read; true if the connection stays open."""
-        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it whatever has come
+        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it even after the body
         if not conn.incoming.whole or len(self.pending_conns) >= self.max_keepalived:
             req.force_close()
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
-        """Whether the connection can take another request, once the body that nobody read is out of the way."""
+        """Whether the connection can take another request, once the unread rest of the body is discarded."""
         try:
             return bool(keepalive and conn.parser.finish_body())
         except ParseException:
             return False  # gunicorn would send a second answer to the same request
 
     def finish_request(self, conn: _Connection, fs: Future[object]) -> None:
-        """Go on with a connection behind `handle`."""
+        """Continue with a connection after `handle`."""
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
         elif fs.cancelled() or not fs.result():
@@ -152,7 +152,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._receive(_Connection(self.cfg, taken, client, listener.getsockname()))
 
     def _receive(self, conn: _Connection, rest: bytes = b"") -> None:
-        """Wait for the next request, of which `rest` is there."""
+        """Wait for the next request, of which `rest` has arrived."""
         conn.incoming, conn.lingers = Incoming(self.longest_body), 0
         if rest and conn.incoming.feed(rest):
             self.enqueue_req(conn)
@@ -192,7 +192,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                 conn.sock.send(_CONTINUE)
 
     def _linger(self, conn: _Connection) -> None:
-        """Close a connection behind its last reply, without a thread that waits for the client to close its side."""
+        """Close a connection after its last reply, without a thread that waits for the client to close its side."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -233,12 +233,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 def _take(listener: socket.socket) -> socket.socket | None:
     """The next connection of the backlog, None when it is empty.
 
-    Python's own accept lets other threads run before it says so, for milliseconds: what comes meanwhile would be reset
-    by the close that follows.
+    Python's own accept lets other threads run before it returns, for milliseconds: connections that arrive meanwhile
+    would be reset by the close that follows.
     """
     while (descriptor := _ACCEPT(listener.fileno(), None, None)) >= 0:
         taken = socket.socket(fileno=descriptor)
-        with suppress(OSError):  # it has left already
+        with suppress(OSError):  # the client has left already
             taken.getpeername()
             return taken
         taken.close()
@@ -249,7 +249,7 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's messages in the same log as everything else, in the same form; its access log stays off."""
 
     def setup(self, cfg: Config) -> None:
-        """Hand what gunicorn says to the root logger, which `app.log` has set up."""
+        """Pass gunicorn's messages to the root logger, which `app.log` has set up."""
         self.cfg = cfg
         self.error_log.handlers = []
         self.error_log.propagate = True
@@ -257,7 +257,7 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
         self.access_log.propagate = False
 
     def access(self, *_: object) -> None:
-        """Nothing: `web/exchange.py` logs the requests. gunicorn would ask its settings about it each time."""
+        """Do nothing, since `web/exchange.py` logs the requests. gunicorn would look up its settings each time."""
 
     def warning(self, msg: str, *args: object, **kwargs: object) -> None:
         """Log a warning, without what a client sent: a line that gunicorn cannot read may hold a token."""

@@ -65,7 +65,7 @@ def test_who_accepts_json_gets_the_mails_as_data(service: Service) -> None:
 
 def test_before_anything_was_mailed_it_is_empty(start: Start) -> None:
     service = start()
-    assert "Nothing was mailed yet." in look(service).text
+    assert "No mail has been sent yet." in look(service).text
     assert look(service, JSON).json["data"] == {"mails": []}
 
 

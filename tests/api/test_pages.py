@@ -96,7 +96,7 @@ def test_who_is_asked_to_confirm_a_change_sees_whose_account_it_is_and_who_can_t
     hers, _ = new_names()
     service.post("/auth/email", {"email": hers, "password": PASSWORD}, token=mallory.token)
     mail = newest_to(service, hers)
-    assert "can take it back for 7 days" in mail.text.replace("\n", " ")
+    assert "for 7 days, its present address can take it back" in mail.text.replace("\n", " ")
     assert second not in mail.text
     asked = submit(service, "/verify-email", token=mail.token)
     for told in (
@@ -188,8 +188,8 @@ def test_what_was_left_empty_is_asked_for_beside_its_field(service: Service) -> 
     reply = submit(service, "/verify-email", token="", email="", code="")
     assert reply.status_code == 422
     assert errors(reply) == {
-        "email": "Type in the e-mail address that the mail came to.",
-        "code": "Type in the code that stands in the mail.",
+        "email": "Enter the e-mail address that the mail was sent to.",
+        "code": "Enter the code from the mail.",
     }
 
 
@@ -210,7 +210,7 @@ def test_ann_sets_a_new_password_by_the_link(service: Service) -> None:
     ann, mail = forgotten(service)
     reply = submit(service, "/reset-password", token=mail.token, new_password=NEW)
     assert (reply.status_code, heading(reply)) == (200, "Your new password is set")
-    assert "All sessions have ended" in reply.text
+    assert "Every device is logged out" in reply.text
     assert service.get("/auth/me", token=ann.token).status_code == 401
     assert service.login(ann.email, NEW).status_code == 200
 
@@ -224,7 +224,7 @@ def test_without_a_script_the_address_and_the_code_set_a_new_password(service: S
 
 @pytest.mark.parametrize(
     ("password", "told"),
-    [("", "Type in a new password."), ("short", "10 characters"), ("password1234", "attackers try"), (None, "address")],
+    [("", "Enter a new password."), ("short", "10 characters"), ("password1234", "attackers try"), (None, "address")],
 )
 def test_a_password_that_is_refused_is_told_beside_its_field_and_spends_nothing(
     service: Service, password: str | None, told: str

@@ -168,9 +168,9 @@ def test_the_owner_of_the_old_address_takes_a_change_back(browser: Browser, serv
     assert user(server, token)["email"] == "thief@example.com"
 
     with opened(browser, link(mailed(server, "cal@example.com", "Your e-mail address was changed"))) as page:
-        has_title(page, "Take the change of your address back")
+        has_title(page, "Undo the change of your address")
         expect(page.get_by_label("Link from the mail")).to_be_hidden()
-        page.get_by_role("button", name="Take the change back").click()
+        page.get_by_role("button", name="Undo the change").click()
         has_title(page, "Your old address is back")
     assert me(server.base_url, token).status_code == 401
     assert link(mailed(server, "cal@example.com", "Set a new password"))
@@ -207,7 +207,7 @@ def test_without_javascript_address_and_code_are_typed(browser: Browser, server:
 def test_without_javascript_an_undo_takes_the_whole_link(browser: Browser, server: Service) -> None:
     with opened(browser, f"{home(server)}/undo-email", refusals=[422], java_script_enabled=False) as page:
         page.get_by_label("Link from the mail").fill(f"{home(server)}/undo-email#token={'A' * 88}")
-        page.get_by_role("button", name="Take the change back").click()
+        page.get_by_role("button", name="Undo the change").click()
         expect(page.get_by_role("alert")).to_contain_text("This code or link is not valid.")
 
 

@@ -124,10 +124,10 @@ def test_a_fallback_is_told_to_be_needed_until_the_keys_are_sealed_anew_and_then
     after = flask("doctor", **settings)
 
     name = RootKey(former).name
-    seals_none = "seals none: drop it when it has not been SECRET_KEY for 30 days"
+    seals_none = "seals no key: drop it 30 days after it was last SECRET_KEY"
     assert (before.exit_code, after.exit_code) == (0, 0)
     assert [line.partition(" signing keys: ")[2] for line in before.stdout.splitlines()[4:]] == [
-        f"number 1 of SECRET_KEY_FALLBACKS ({name}) is still needed, it seals 1: a start seals them anew",
+        f"number 1 of SECRET_KEY_FALLBACKS ({name}) is still needed: it seals 1 of the keys; a start reseals them",
         f"number 2 of SECRET_KEY_FALLBACKS ({RootKey(OTHER).name}) is SECRET_KEY itself: drop it",
         f"number 3 of SECRET_KEY_FALLBACKS ({RootKey(NEVER).name}) {seals_none}",
     ]
@@ -166,7 +166,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
     result = flask("doctor", SECRET_KEY="")
 
     assert result.exit_code == 0
-    assert f"warning secret: SECRET_KEY is the one in {secret}: keep a copy of it" in result.stdout
+    assert f"warning secret: SECRET_KEY is read from {secret}: keep a copy of it" in result.stdout
 
 
 @pytest.mark.usefixtures("prepared")
@@ -186,7 +186,7 @@ def test_what_is_only_worth_knowing_ends_with_0(flask: Callable[..., Result], mo
         ({"HIDE_ACCOUNTS": "on"}, ["HIDE_ACCOUNTS is on without SMTP_URL: nobody can register"]),
         (
             {"REQUIRE_VERIFIED_EMAIL": "on"},
-            ["REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: nobody new can log in"],
+            ["REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: new users cannot log in"],
         ),
     ],
 )
@@ -226,8 +226,8 @@ def test_a_network_that_is_everybody_is_a_warning(name: str, networks: str, flas
     result = flask("doctor", **{name: networks})
 
     assert result.exit_code == 0
-    assert f"warning addresses: {name} names everybody" in result.stdout
-    assert "names everybody" not in flask("doctor", **{name: "10.0.0.0/8,192.0.2.7,2001:db8::/32"}).stdout
+    assert f"warning addresses: {name} names everyone" in result.stdout
+    assert "names everyone" not in flask("doctor", **{name: "10.0.0.0/8,192.0.2.7,2001:db8::/32"}).stdout
 
 
 @pytest.mark.usefixtures("prepared")
@@ -258,7 +258,7 @@ def test_a_fallback_that_leaked_is_a_warning(flask: Callable[..., Result]) -> No
     result = flask("doctor", SECRET_KEY=OTHER, SECRET_KEY_FALLBACKS=former)
 
     assert result.exit_code == 0
-    assert f"({RootKey(former).name}) leaked, and nothing is believed because of it: drop it" in result.stdout
+    assert f"({RootKey(former).name}) leaked, and nothing made with it is trusted: drop it" in result.stdout
 
 
 @pytest.mark.usefixtures("prepared")

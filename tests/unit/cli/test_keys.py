@@ -91,7 +91,7 @@ def test_the_secret_that_leaked_is_taken_from_the_standard_input_and_has_to_be_r
     leaked = SETTINGS["SECRET_KEY"]
     for refused, words in (
         (flask("secrets", "leaked", input=leaked), "it is still SECRET_KEY"),
-        (flask("secrets", "leaked", input="mistyped", SECRET_KEY=OTHER), "is it the right one? If so: --unknown"),
+        (flask("secrets", "leaked", input="mistyped", SECRET_KEY=OTHER), "If it is the right one, use --unknown"),
         (flask("secrets", "leaked", input="", SECRET_KEY=OTHER), "The standard input is empty."),
     ):
         assert (refused.exit_code, refused.stdout) == (1, "")

@@ -213,7 +213,7 @@ def test_another_password_than_the_one_that_is_kept_is_refused_by_its_name(
 def test_grafana_has_no_password_that_is_guessed_first(folder: Path, weak: str) -> None:
     result = make(folder, **ALL, GRAFANA_ADMIN_PASSWORD=weak)
     assert result.exit_code == 1
-    assert result.output.startswith("Error: GRAFANA_ADMIN_PASSWORD: has less than 10 characters")
+    assert result.output.startswith("Error: GRAFANA_ADMIN_PASSWORD: has fewer than 10 characters")
     assert not folder.exists()
 
 

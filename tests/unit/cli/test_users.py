@@ -144,7 +144,7 @@ def test_everything_that_is_wrong_is_told_and_nothing_is_made(flask: Callable[..
     assert refused.exit_code == 1
     assert refused.stderr.splitlines() == [
         "Error: Some values are wrong.",
-        "  email: This is not an e-mail address this service can write to.",
+        "  email: This is not an e-mail address that this service can send mail to.",
         "  username: A user name has at least 3 characters.",
         "  password: A password has at least 10 characters.",
     ]

@@ -146,9 +146,9 @@ def test_a_secret_in_a_file_is_taken_without_what_editors_and_shells_put_around_
     [
         ("\n", "holds more than one line"),
         ("\u2028", "holds more than one line"),
-        ("\ufeff", "holds a character that nobody sees"),
-        ("\u200b", "holds a character that nobody sees"),
-        ("\0", "holds a character that nobody sees"),
+        ("\ufeff", "holds an invisible character"),
+        ("\u200b", "holds an invisible character"),
+        ("\0", "holds an invisible character"),
     ],
 )
 def test_a_secret_with_a_line_or_a_character_that_cannot_be_meant_is_refused(

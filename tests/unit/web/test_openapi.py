@@ -69,7 +69,7 @@ def test_an_operation_is_described_by_its_declaration(made: dict[str, Any]) -> N
     assert operation["description"].split("\n\n") == [
         "It takes two lines.",
         "Needs the permission `users:write`.",
-        "Meant for at most 100 requests in 60 seconds from one client address; this is declared, and not enforced yet.",
+        "Intended limit: 100 requests in 60 seconds from one client address. It is declared, but not enforced yet.",
     ]
     assert operation["security"] == [{"bearer": []}, {"x-access-token": []}]
     assert operation["requestBody"] == {
