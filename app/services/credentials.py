@@ -1,4 +1,4 @@
-"""The password of an account: asked for once more, changed, or set anew by who can read the account's mail."""
+"""The password of an account: confirmed, changed, or reset by mail."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CredentialService:
         """The account, if this is its password.
 
         Raises WrongPassword, which also counts as a failed login, and TooManyRequests after too many of them. Failed
-        logins have no say in this: whoever fails there could keep the owner from changing the password.
+        logins do not count here, or an attacker could keep the owner from changing the password.
         """
         account = self.accounts.users.account(user_id)
         if account is None or account.user.status != "active":
@@ -47,10 +47,10 @@ class CredentialService:
         return account
 
     def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
-        """Put a new password in the place of the current one; all sessions end but the one of `principal`.
+        """Replace the password; all sessions end except that of `principal`.
 
         Raises ValidationFailed, WrongPassword, TooManyRequests, and SessionEnded if that session has ended meanwhile:
-        kept, it would come to life again.
+        keeping it would revive it.
         """
         verified = self.confirm(principal.user.id, current)
         self.passwords.check_new(new, own_words(principal.user), "new_password")
@@ -70,7 +70,7 @@ class CredentialService:
         self.accounts.audit.record(principal.user.id, "password.changed", device)
 
     def forget(self, email: str) -> None:
-        """Ask for a way to a new password by mail: the same for any address, known or not."""
+        """Request a mail for setting a new password: the same for any address, known or not."""
         self.accounts.ask_for_mail("reset", email)
 
     def reset(
@@ -82,11 +82,11 @@ class CredentialService:
         email: str | None = None,
         code: str | None = None,
     ) -> None:
-        """Set a new password by a mailed token, or an address and the code mailed to it.
+        """Set a new password with a mailed token, or with an address and the code mailed to it.
 
-        All sessions end, and the address is verified by this. If it never was before, all that was there before the
-        proof is somebody else's: pending changes and offers to undo one go with the old password. Raises InvalidCode,
-        or ValidationFailed, which leaves the code as it was.
+        This ends all sessions and verifies the address. If the address was not verified before, everything in the
+        account may be someone else's, so undo offers are dropped along with pending changes and the old password.
+        Raises InvalidCode, or ValidationFailed, which leaves the code valid.
         """
         found = self.codes.find("reset", token=token, email=email, code=code)
         known = self.accounts.users.account(found.owner_id)
@@ -118,16 +118,16 @@ class CredentialService:
 
 
 def refuse_if_changed(account: Account, *, since: Account) -> None:
-    """Raises WrongPassword if the password that was confirmed with an account is not that of a later one.
+    """Raises WrongPassword if the password has changed since it was confirmed for `since`.
 
-    The epoch tells, which every change of a password moves on; the hash itself may have been upgraded on the way.
+    It compares the epochs, since every password change raises the epoch; the hash itself may have been upgraded.
     """
     if account.auth_epoch != since.auth_epoch:
         raise WrongPassword
 
 
 def own_words(user: User) -> tuple[str | None, ...]:
-    """What of a user must not be his password."""
+    """The words of a user that must not be their password."""
     return (user.email, user.username, user.name)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.models.store import Store
 
 PATIENCE = 1.5
-"""Seconds that the store has for a sign of life; the answer to a probe has to be out within 2."""
+"""Seconds that the store has to answer; a probe has to be answered within 2."""
 
 
 class HealthService:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoginName:
-    """What somebody logs in with: an e-mail address or a user name, as it was submitted."""
+    """The name used to log in: an e-mail address or a user name, as submitted."""
 
     kind: Literal["email", "username"]
     text: str
 
     @property
     def key(self) -> str | None:
-        """What it is looked up by; None if no account can have it."""
+        """The key for looking it up; None if no account can have it."""
         return email_key(self.text) if self.kind == "email" else username_key(self.text)
 
     @property
@@ -70,7 +70,7 @@ class LoginService:
             raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:
-        """Whether this user has to verify his address before he can log in; who has none, has nothing to verify."""
+        """Whether this user must verify their address before login. Users without an address are never blocked."""
         return self.require_verified_email and user.email is not None and not user.email_verified
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:

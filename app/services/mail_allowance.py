@@ -1,4 +1,4 @@
-"""How many mails an address gets in a day: 20, whatever asks for them, and fewer of those that anybody can ask for."""
+"""How many mails an address gets in a day: 20 of all kinds, and fewer of those that anyone can request."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MOST: Final = 20
 MOST_REGISTRATIONS: Final = 3
 """Registrations of one address that are mailed in that time."""
 _MOST_ASKED: Final = 14
-"""Those that anybody can ask for, whose address it is or not: they leave room for the others."""
+"""The count from which mails that anyone can request are withheld, which leaves room for the other kinds."""
 _MOST_BY_KIND: Final = {
-    # What whoever is logged in can bring about as often as they like.
+    # Caused by actions that a logged-in user can repeat as often as they like.
     "profile_changed": 16,
     "username_changed": 16,
     "session_reused": 16,
-    # What needs the password, or ends the account.
+    # Caused by actions that need the password or end the account.
     "password_changed": 18,
     "account_deleted": 18,
-    # The way back to a former address. Another one needs the address to be proven anew: so nothing crowds it out.
+    # Undo offers to a former address. For another one the address has to be proven again, so nothing crowds them out.
     "email_changed": MOST,
     "deletion_undo": MOST,
 }
@@ -40,24 +40,24 @@ _ONLY_WAY_IN: Final = MOST
 
 @dataclass(frozen=True, slots=True)
 class MailAllowance:
-    """Says whether a mail may still go out; each one that may is counted by one conditional write."""
+    """Decides whether a mail may still go out; each allowed mail is counted by one conditional write."""
 
     counts: Counts
     clock: Clock
 
     def take(self, to: str, kind: str, account: Account | None = None) -> bool:
-        """Whether a mail of this kind may go to this address, which is counted then. `account` is whose mail it is."""
+        """Whether a mail of this kind about `account` may go to this address; if so, it is counted."""
         most = _MOST_BY_KIND.get(kind, _MOST_ASKED)
         if kind == "reset_password" and account is not None and account.password_hash is None:
             most = _ONLY_WAY_IN
         return self._take(f"all:{comparable_email(to)}", most)
 
     def take_registration(self, address: str) -> bool:
-        """Whether one more registration of this address may be mailed, which is counted then."""
+        """Whether one more registration of this address may be mailed; if so, it is counted."""
         return self._take(_registrations(address), MOST_REGISTRATIONS)
 
     def give_back_registration(self, address: str) -> None:
-        """Count a registration no more: the owner of the address said that it was not theirs."""
+        """Uncount a registration that the owner of the address disowned."""
 
         def fewer(seen: FailureCount | None) -> FailureCount | None:
             if seen is None or seen.count == 0:

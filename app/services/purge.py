@@ -1,4 +1,4 @@
-"""Freeing the space of what has expired; expiry itself is checked wherever it matters."""
+"""Frees the space of expired entries; expiry itself is checked wherever it matters."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from app.models.store import Store
 
 _AT_ONCE = 500
-"""Rows a statement deletes, so that none holds the store for long."""
+"""Rows that one statement deletes, so that none holds the store for long."""
 _MOST = 200
-"""Statements a run makes for each kind; the next run goes on."""
+"""Statements that one run makes for each kind; the next run continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeService:
-    """Deletes expired sessions, holds, mail requests and audit events, and forgotten counts of failed logins."""
+    """Deletes expired sessions, holds, mail requests, audit events and counts of failed logins."""
 
     store: Store
     clock: Clock
 
     def purge(self) -> int:
-        """Delete what has expired; how much it was."""
+        """Delete expired entries; returns how many."""
         now, purged = self.clock(), 0
         for repository in (
             self.store.sessions,
