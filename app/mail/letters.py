@@ -28,8 +28,7 @@ PAGES = {
 }
 """The page that the link of a letter opens; the other kinds have no link."""
 TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
-"""Letters to addresses that nobody has proven: else anybody could have us write to anybody, so they hold nothing
-that a user wrote."""
+"""Letters to unproven addresses. They contain no user text, or anyone could make us mail strangers."""
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),

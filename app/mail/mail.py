@@ -18,11 +18,11 @@ class Mail:
 
 
 class MailRefusedError(Exception):
-    """The server refused the recipient or the message for good: do not try again. The text tells the cause."""
+    """The server refused the recipient or the message for good: do not try again. The text states the cause."""
 
 
 class MailFailedError(Exception):
-    """The mail did not leave this time: try again later. The text tells the cause, without any credentials."""
+    """The mail could not be sent this time: try again later. The text states the cause, without any credentials."""
 
 
 class Mailer(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 1.5
 """Seconds that the store has for an answer; Prometheus waits for 10."""
 KEPT_FOR: Final = 10
-"""Seconds for which an answer is given again, whoever asks."""
+"""Seconds for which an answer is reused for every request."""
 
 
 class MailQueue:
