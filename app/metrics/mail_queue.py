@@ -1,4 +1,4 @@
-"""How much mail waits, asked of the store when metrics are read: one that is down costs them this gauge only."""
+"""The number of waiting mails, read from the store with the metrics: if it is down, only this gauge is missing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Sharing:
     """A collector of everything that the processes of one instance count, and the numbers of its workers."""
 
     begun: ClassVar[Sharing | None] = None
-    """That of this process; None in one that shares nothing: a test, or a command."""
+    """The instance of this process; None in a process that shares nothing: a test, or a command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
