@@ -1,6 +1,6 @@
 """The deadline of the request under way: one for all of its work, however many statements and look-ups that takes.
 
-Whoever waits for something else (a store, a queue, another server) gives it no longer than `remaining()`.
+Code that waits for something else (a store, a queue, another server) gives it no longer than `remaining()`.
 """
 
 from __future__ import annotations

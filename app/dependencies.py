@@ -1,6 +1,6 @@
-"""What an instance depends on outside of its process, as the settings name it: the store, mail, other services.
+"""The external dependencies that the settings name: the store, mail, other services.
 
-A driver is imported only when it is the one: that saves its memory. Nothing here opens a connection.
+A driver is imported only when it is used, which saves memory. Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StartError(Exception):
 
 
 def make_store(settings: Settings) -> Store:
-    """The store that the settings name. A driver is imported only when it is the one: that saves its memory."""
+    """The store that the settings name."""
     if settings.store.mongo_uri is not None:
         from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
 
@@ -72,10 +72,10 @@ def make_visits(redis: RedisConnection | None, store: Store) -> Visits:
 
 
 def make_breaches(settings: Settings) -> BreachedPasswords | None:
-    """What knows the breached passwords, if the operator asks for it."""
+    """The check for breached passwords, if the operator turned it on."""
     if settings.passwords.breach_check is None:
         return None
-    from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - only who asks for it needs its memory
+    from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - loaded only if needed, to save memory
 
     return BreachedPasswords(settings.passwords.breach_check)
 
@@ -84,7 +84,7 @@ def make_mailer(settings: Settings) -> Mailer | None:
     """What sends mail: SMTP; in development also a folder and the console; None in production without SMTP_URL."""
     smtp: Mailer | None = None
     if settings.mail.smtp_url is not None:
-        from app.mail.smtp import SmtpMailer  # noqa: PLC0415 - only who sends mail needs its memory
+        from app.mail.smtp import SmtpMailer  # noqa: PLC0415 - loaded only if needed, to save memory
 
         smtp = SmtpMailer(settings.mail.smtp_url.get_secret_value(), settings.mail.sender)
     if settings.profile == "production":
@@ -95,18 +95,18 @@ def make_mailer(settings: Settings) -> Mailer | None:
 
 
 def make_metrics(settings: Settings) -> Metrics | None:
-    """What is measured, if there is anybody who may read it."""
+    """The metrics, if METRICS_ALLOW lets anyone read them."""
     if not settings.monitoring.metrics_allow:
         return None
-    from app.metrics.exposition import Metrics  # noqa: PLC0415 - only who measures needs its memory
+    from app.metrics.exposition import Metrics  # noqa: PLC0415 - loaded only if needed, to save memory
 
     return Metrics(__version__)
 
 
 def make_tracing(settings: Settings, store: Store) -> Tracing | None:
-    """What tells a collector of requests, if the operator has one."""
+    """The tracing, if the operator set a collector."""
     if settings.monitoring.otlp_endpoint is None:
         return None
-    from app.tracing import Tracing  # noqa: PLC0415 - only who traces needs its memory
+    from app.tracing import Tracing  # noqa: PLC0415 - loaded only if needed, to save memory
 
     return Tracing(settings.monitoring.otlp_endpoint, store.product)

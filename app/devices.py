@@ -25,7 +25,7 @@ _LIBRARIES = {
     "python-urllib3": "Python urllib3",
     "undici": "Node.js undici",
 }
-"""HTTP libraries whose own names say less to people, or which ua-parser does not know."""
+"""HTTP libraries whose own names mean little to people, or which ua-parser does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Device:
 
 @lru_cache(maxsize=512)
 def device_name(user_agent: str) -> str:
-    """What a person would call the device: "Firefox on Linux", "curl"; "unknown" for what says nothing of itself."""
+    """What a person would call the device: "Firefox on Linux", "curl"; "unknown" if the header does not say."""
     from ua_parser import parse  # noqa: PLC0415 - its tables take memory that most workers never need
 
     seen = parse(user_agent)
@@ -54,7 +54,7 @@ def device_name(user_agent: str) -> str:
 
 
 def _product(user_agent: str) -> str:
-    """The product that the header begins with, as RFC 9110 section 10.1.5 has it, if that says anything.
+    """The product that the header begins with (RFC 9110 section 10.1.5), if it is informative; else "".
 
     Every browser calls itself Mozilla. Names with a dot are left out: in a mail they could become a link.
     """

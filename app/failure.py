@@ -19,7 +19,7 @@ class FieldError:
 
 
 class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, not a fault of the program
-    """A failure a client is told about.
+    """A failure that is reported to the client.
 
     `message` stands in the reply, `meaning` and `remedy` on the help page `/errors/<code>`.
     `retry_after` is in whole seconds and becomes the `Retry-After` header.

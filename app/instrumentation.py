@@ -1,6 +1,6 @@
-"""Who looks on while the service works: what metrics and tracing see, and nothing that they could change.
+"""Hooks that metrics and tracing subscribe to; they cannot change behaviour.
 
-Without either of the two nobody looks on (`NOBODY`), and what is looked at costs next to nothing.
+Without either of the two, `NOBODY` is used, and the hooks cost next to nothing.
 """
 
 from __future__ import annotations
@@ -17,64 +17,65 @@ if TYPE_CHECKING:
 Grant = Literal["register", "login", "refresh"]
 """What an access token was given for."""
 HashRefusal = Literal["queue_full", "deadline", "closed"]
-"""Why a password was not hashed: no room, too long in the queue (or there when the pool was closed), or too late."""
+"""Why a password was not hashed: the queue was full, the deadline passed (or the pool closed) while it waited in the
+queue, or the pool was closed before."""
 MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
-"""What came of one attempt to send a mail: `failed` is tried again, `withheld` was one too many for its address."""
+"""The outcome of one attempt to send a mail: `failed` is retried, `withheld` exceeded the allowance of its address."""
 
 
 class Observer:
-    """Sees nothing: who looks on overrides what he wants to see. No method may raise, or take long."""
+    """Hooks that do nothing; subclasses override those they need. No method may raise, or take long."""
 
     def answering(
         self,
-        path: str,  # noqa: ARG002 - for who overrides it
+        path: str,  # noqa: ARG002 - for subclasses
         carried: Mapping[str, str],  # noqa: ARG002
     ) -> AbstractContextManager[Mapping[str, str]]:
-        """What a request is answered in; gives what the lines of the log that belong to it tell of it.
+        """The context in which a request is answered; yields the facts to add to each of its log lines.
 
-        `carried` is what a trusted proxy says of the trace that the request belongs to (W3C Trace Context), by header.
+        `carried` holds the headers in which a trusted proxy names the request's trace (W3C Trace Context).
         """
         return nullcontext({})
 
-    def working(self, task: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for who overrides it
-        """What a task in the background runs in: "job purge", "mail send"."""
+    def working(self, task: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
+        """The context in which a background task runs: "job purge", "mail send"."""
         return nullcontext()
 
     def exchange_ended(
         self, method: str, route: str | None, status: int, failure: Failure | None, seconds: float
     ) -> None:
-        """A request was answered: `method` is the client's word, `route` the rule of its endpoint, if it found one."""
+        """A request was answered: `method` is as the client sent it, `route` the rule of its endpoint, if any."""
 
     def token_issued(self, grant: Grant) -> None:
         """An access token was made."""
 
     def mail_tried(self, outcome: MailOutcome) -> None:
-        """A mail was handed to the mail server, or not."""
+        """A mail was handed to the mail server, or was not: `outcome` says which."""
 
-    def store_call(self, operation: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for who overrides it
-        """What each call of a verb of the store runs in: `operation` is its repository and its name, "users.add"."""
+    def store_call(self, operation: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
+        """The context of each call of the store; `operation` names repository and method: "users.add"."""
         return nullcontext()
 
     def hashing(self) -> AbstractContextManager[object]:
-        """What a thread waits in for a hash, from the queue to the end of the work."""
+        """The context in which a thread waits for a hash, from the queue to the end of the work."""
         return nullcontext()
 
     def hash_queued(self) -> None:
-        """A password stands in the queue; it leaves it by `hash_began`, or by `hash_refused` for its deadline."""
+        """A password entered the queue; `hash_began`, or `hash_refused` with `deadline`, reports that it left."""
 
     def hash_began(self, waited: float) -> None:
-        """A thread of the pool took a password up that stood in the queue for `waited` seconds."""
+        """A thread of the pool took up a password that had waited in the queue for `waited` seconds."""
 
     def hash_refused(self, reason: HashRefusal) -> None:
-        """A password was not hashed: one of `deadline` leaves the queue, the others never stood in it."""
+        """A password was not hashed: with `deadline` it leaves the queue, otherwise it never entered it."""
 
 
 NOBODY = Observer()
-"""Who looks on when nobody does."""
+"""The observer when there is no other."""
 
 
 def together(*observers: Observer | None) -> Observer:
-    """One that sees for all of them that there are."""
+    """One observer that stands for all of these; None is skipped."""
     present = [observer for observer in observers if observer is not None]
     match present:
         case []:
@@ -86,7 +87,7 @@ def together(*observers: Observer | None) -> Observer:
 
 
 class Observers(Observer):
-    """Several who look on: each sees everything, in the order in which they are given."""
+    """Several observers: each hook calls all of them, in the order given."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers

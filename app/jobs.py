@@ -1,6 +1,6 @@
-"""Work in the background: a daemon thread a worker that takes leased jobs when they are due, and one that sends mail.
+"""Background work: each worker has a daemon thread that runs leased jobs when they are due, and one that sends mail.
 
-A lease lets one worker among those of all instances do a job; one that dies in it leaves a lease that runs out.
+A lease lets one worker of all instances do a job; if that worker dies, the lease expires.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Courier:
 
 
 class Jobs:
-    """The thread of a worker. `start` belongs behind the fork."""
+    """The thread of a worker that runs jobs. Call `start` after the fork."""
 
     def __init__(self, jobs: Sequence[Job], leases: Leases, clock: Clock, observer: Observer = NOBODY) -> None:
         self._jobs = jobs

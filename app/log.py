@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg", "pymysql", "pymongo", "bson"})
 """Packages whose errors may quote what was sent to a database."""
 _facts: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
-"""What each line tells beside what it says itself."""
+"""Facts that are added to each line."""
 
 
 def configure(settings: Settings) -> None:
@@ -81,7 +81,7 @@ def configure(settings: Settings) -> None:
 
 @contextmanager
 def telling(facts: Mapping[str, str]) -> Iterator[None]:
-    """Every line that is logged meanwhile, in this thread or on behalf of it, tells these facts as well."""
+    """Add these facts to every line logged in this context, by this thread or on its behalf."""
     token = _facts.set(facts)
     try:
         yield
@@ -96,10 +96,10 @@ def reason_of(error: BaseException) -> str:
 
 
 def told_by(error: BaseException) -> str:
-    """What an error says of itself, in one line, as far as it may stand in the log.
+    """The message of an error, in one line, as far as it may be logged.
 
-    What a database answers to a statement may hold what was sent, such as an address that is there already: of that,
-    only the code is told.
+    A database's answer to a statement may quote what was sent, such as an address that already exists: then only the
+    error code is logged.
     """
     return " ".join(_words_of(error).split())
 

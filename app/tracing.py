@@ -1,4 +1,4 @@
-"""Tracing by OpenTelemetry: what a request did and how long each part took, told to a collector.
+"""Tracing by OpenTelemetry: reports to a collector what a request did and how long each part took.
 
 Imported only where a collector is set. A span holds names of ours, numbers and times, and nothing that anybody sent: no
 path, no query, no address, no message of an exception.
@@ -62,7 +62,7 @@ _log = structlog.get_logger("latchkey.tracing")
 
 
 class Tracing(Observer):
-    """Tells a collector of requests, and of the calls of the store and the hashes in them; of jobs and of mails.
+    """Traces requests, with the store calls and hashes in them, and also jobs and mails.
 
     Spans are kept in memory and sent by a thread of their own, so that a collector that is slow or away holds nothing
     up; what there is no room for any more is dropped.
@@ -79,7 +79,7 @@ class Tracing(Observer):
         self._tracer: Tracer = NoOpTracer()
 
     def start(self) -> None:
-        """Begin to trace; belongs behind the fork, for the sake of the thread that sends."""
+        """Start tracing; call it after the fork, since it starts the sending thread."""
         ours = Resource.create({SERVICE_NAME: "latchkey", SERVICE_VERSION: __version__})
         resource = ours.merge(OTELResourceDetector().detect())  # what the operator says of it goes before
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -139,7 +139,7 @@ class Tracing(Observer):
         return self._child("hash", SpanKind.INTERNAL)
 
     def hash_began(self, waited: float) -> None:
-        """Tell how much of it was the queue."""
+        """Record how long the password waited in the queue."""
         get_current_span().set_attribute("latchkey.hash.waited_seconds", waited)
 
     def working(self, task: str) -> AbstractContextManager[object]:

@@ -1,6 +1,6 @@
-"""The composition root: the one place that reads the settings and picks what the services work with.
+"""The composition root: the one place that reads the settings and builds what the services work with.
 
-Nothing here opens a connection or starts a thread: that happens at the first use, in the worker, behind the fork.
+Nothing here opens a connection or starts a thread: that happens at first use, in the worker, after the fork.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _log = structlog.get_logger("latchkey.start")
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """Everything that was put together."""
+    """The parts of the application."""
 
     settings: Settings
     store: Store
@@ -101,7 +101,7 @@ class Wired:
     tracing: Tracing | None
 
     def start(self) -> None:
-        """Begin the work in the background; belongs behind the fork."""
+        """Start the background work; call it after the fork."""
         if self.metrics is not None:
             self.metrics.start()
         if self.tracing is not None:
@@ -125,10 +125,10 @@ class Wired:
 
 
 def build(settings: Settings, *, clock: Clock = system.now, store: Store | None = None, watched: bool = True) -> Wired:
-    """Put the application together; `store` and `clock` take the place of those of the settings.
+    """Build the application; `store` replaces the store of the settings, and `clock` the system's clock.
 
-    Metrics and tracing look on if the settings ask for it, and it is to be `watched`.
-    Raises StartError when the settings name what does not exist, or the secret cannot be had.
+    Metrics and tracing are on if the settings turn them on and `watched` is True.
+    Raises StartError if the settings name something that does not exist, or the secret cannot be read or made.
     """
     unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
     if unknown:
@@ -250,7 +250,7 @@ def _session_limits(settings: Settings) -> SessionLimits:
 
 
 def make_secrets(settings: Settings) -> SecretKeys:
-    """SECRET_KEY and its fallbacks; without one, that of `instance/`, made at the first start."""
+    """SECRET_KEY and its fallbacks; if it is not set, the secret in `instance/`, which the first start makes."""
     given = settings.tokens.secret_key
     try:
         current = read_or_create(SECRET_FILE) if given is None else given.get_secret_value()

@@ -28,8 +28,7 @@ PAGES = {
 }
 """The page that the link of a letter opens; the other kinds have no link."""
 TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
-"""Letters to unproven addresses. They contain nothing that a user wrote, or anyone could make us mail their text to
-strangers."""
+"""Letters to unproven addresses. They contain no user text, or anyone could make us mail strangers."""
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),

@@ -18,11 +18,11 @@ class Mail:
 
 
 class MailRefusedError(Exception):
-    """The server refused the recipient or the message for good: do not try again. The text names the cause."""
+    """The server refused the recipient or the message for good: do not try again. The text states the cause."""
 
 
 class MailFailedError(Exception):
-    """The mail could not be sent this time: try again later. The text names the cause, without any credentials."""
+    """The mail could not be sent this time: try again later. The text states the cause, without any credentials."""
 
 
 class Mailer(Protocol):

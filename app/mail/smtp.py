@@ -49,7 +49,7 @@ class SmtpMailer:
         self._context: ssl.SSLContext | None = None
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail to the server. Raises MailRefusedError or MailFailedError, without user and password."""
+        """Hand the mail to the server. Raises MailRefusedError or MailFailedError; neither holds user or password."""
         to = recipient(mail)
         message = compose(mail, self._sender)
 
@@ -126,7 +126,7 @@ class SmtpMailer:
 
 
 class _Connection(smtplib.SMTP):
-    """smtplib's connection, which passes its socket to `watch` before it reads anything."""
+    """smtplib's connection, which passes its socket to `watch` before it reads anything from it."""
 
     def __init__(
         self,

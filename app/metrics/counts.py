@@ -1,4 +1,4 @@
-"""What is counted and timed while the service works. docs/monitoring.md says what each of these is for."""
+"""The counters and timings of the service. docs/monitoring.md explains the purpose of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.failure import Failure
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""The others are one: a client may send any word."""
+"""Any other method counts as "other", since a client may send any word."""
 _SUCCESS: Final = "success"
 _OF_TOKENS: Final = (MissingToken, InvalidToken, ExpiredToken, SessionEnded)
 _REFUSALS: Final = (*(failure.code for failure in _OF_TOKENS), *sorted({*get_args(Reason)} - {"expired"}))
@@ -34,10 +34,10 @@ disable_created_metrics()
 
 
 class Counts(Observer):
-    """Everything that is seen, as metrics of `registry`; of none where the workers' sums are what is shown.
+    """Prometheus metrics of `registry`; None leaves them unregistered, since the collector sums the workers.
 
-    Every label takes few values, whatever clients send. Those that are known beforehand are there from the start, so
-    that the first one is seen as an increase.
+    Every label takes few values, whatever clients send. Values known beforehand start at zero, so that the first event
+    shows as an increase.
     """
 
     def __init__(self, registry: CollectorRegistry | None) -> None:

@@ -41,12 +41,12 @@ class Metrics:
         self._registry.register(self._mail_queue)
 
     def start(self) -> None:
-        """Be seen as a worker; belongs behind the fork."""
+        """Register this process as a worker; call it after the fork."""
         if self._sharing is not None:
             self._sharing.mine()
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Everything, and its media type: OpenMetrics for who accepts it (`Accept`), else Prometheus's older text."""
+        """All metrics, and their media type: OpenMetrics if `accept` names it, else Prometheus's older text format."""
         if "application/openmetrics-text" in accept:
             return openmetrics.generate_latest(self._registry), openmetrics.CONTENT_TYPE_LATEST
         return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4

@@ -1,4 +1,4 @@
-"""How much mail waits, asked of the store when metrics are read: one that is down costs them this gauge only."""
+"""The number of waiting mails, read from the store with the metrics: if it is down, only this gauge is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 1.5
 """Seconds that the store has for an answer; Prometheus waits for 10."""
 KEPT_FOR: Final = 10
-"""Seconds for which an answer is given again, whoever asks."""
+"""Seconds for which an answer is reused for every request."""
 
 
 class MailQueue:

@@ -1,8 +1,8 @@
-"""What the workers of one instance count together: files in memory, which any of them adds up when it is asked.
+"""The shared counts of the workers of one instance: files in memory, which any worker adds up on request.
 
-Each worker has a number, the lowest that no live one has, and files of that number. The worker that comes after it goes
-on with them: so no count is lost with a worker, however it ends, and there are never more files than workers were alive
-at once.
+Each worker has a number, the lowest that no live worker has, and files with that number. The next worker with the
+number continues them, so no count is lost with a worker, however it ends, and the files are never more than those of
+the most workers that were alive at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Sharing:
     """A collector of everything that the processes of one instance count, and the numbers of its workers."""
 
     begun: ClassVar[Sharing | None] = None
-    """That of this process; None in one that shares nothing: a test, or a command."""
+    """The instance of this process; None in a process that shares nothing: a test, or a command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What each worker takes of the machine, read from /proc when it is asked for."""
+"""The memory and processor time of each worker, read from /proc on request."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is kept: entities, and the verbs that a store offers for them; `mongo/` and `sql/` keep them."""
+"""The stored entities, and the operations that a store offers for them; `mongo/` and `sql/` implement them."""

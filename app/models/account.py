@@ -1,7 +1,7 @@
-"""The account: a user together with everything that has to change at one stroke with it.
+"""The account: a user together with everything that has to change in the same write.
 
-It is kept and replaced as one (`Users.save`), on the condition that nobody else replaced it meanwhile. So each rule
-about an account is a function from one `Account` to the next, written once, in `services`, for every store.
+It is stored and replaced as a whole (`Users.save`), on condition that no other write replaced it meanwhile. So each
+rule about an account is a function from one `Account` to the next, written once, in `services`, for every store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CodePurpose = Literal["verify", "reset"]
 
 @dataclass(frozen=True, slots=True)
 class LiveCode:
-    """Something mailed that can be redeemed once. The token and the code themselves are computed, never kept."""
+    """A mailed token and code that can be redeemed once. Token and code are computed, never stored."""
 
     id: str
     purpose: CodePurpose
@@ -38,9 +38,9 @@ class PendingEmail:
 
 @dataclass(frozen=True, slots=True)
 class UndoOffer:
-    """A former address whose owner may take the change back; `id` sorts later for a later change.
+    """A former address whose owner may undo the change; the `id` of a later change sorts later.
 
-    Only one that was `proven` is held meanwhile; of any other, whoever claims or proves it has it.
+    Only a `proven` address is held meanwhile; any other is free to be claimed.
     """
 
     id: str
@@ -51,9 +51,9 @@ class UndoOffer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A mail that has not been sent yet: what it says (`kind`, `facts`) and to whom, but no token.
+    """A mail that has not been sent yet: its content (`kind`, `facts`) and recipient, but no token.
 
-    `code_id` names the code, pending address or undo offer that it is to carry.
+    `code_id` names the code, pending address or undo offer that the mail carries.
     """
 
     id: str
@@ -67,11 +67,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user, his credentials, and what is under way.
+    """A user, their credentials, and what is under way.
 
-    `due_at` is when something is to be done for them in the background: mail to be sent, or, once their status is
-    deleted, what is left of them to be purged, or the next offer to undo to expire; None when there is nothing.
-    `revision` counts the replacements.
+    `due_at` is when background work is due: mail to send or, once the status is deleted, a purge or the expiry of an
+    undo offer; None when there is none. `revision` counts the replacements.
     """
 
     user: User

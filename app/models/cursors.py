@@ -1,4 +1,4 @@
-"""The opaque cursors of lists: where a page ended, by the identifier of its last object."""
+"""The opaque cursors of lists: each encodes the identifier of the last object of a page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from uuid import UUID
 
 
 def cursor_behind(identifier: str | None) -> str | None:
-    """The cursor that goes on behind the object with this identifier (a UUID); None for None."""
+    """The cursor of the page after the object with this identifier (a UUID); None for None."""
     return None if identifier is None else urlsafe_b64encode(UUID(identifier).bytes).decode().rstrip("=")
 
 
 def identifier_of(cursor: str) -> str:
-    """The identifier that a cursor goes on behind; raises ValueError for what `cursor_behind` never made."""
+    """The identifier that a cursor encodes; raises ValueError for a text that `cursor_behind` never returns."""
     identifier = str(UUID(bytes=urlsafe_b64decode(cursor + "==")))
     if cursor_behind(identifier) != cursor:
         raise ValueError("not the canonical form")

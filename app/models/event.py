@@ -25,27 +25,27 @@ class AuditEvent:
 
 
 class Events(Protocol):
-    """The verbs of a store for audit events. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on audit events. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, event: AuditEvent) -> None:
-        """Keep a new event, whatever became of its user: so it must hold nothing but their identifier."""
+        """Store a new event, even if its user was deleted: so it must hold no personal data but their identifier."""
 
     def record(self, event: AuditEvent) -> bool:
-        """Keep a new event if its user is there and not deleted; whether it is kept.
+        """Store a new event if its user exists and is not deleted; returns whether it was stored.
 
-        False also for an identifier that is in use. Of a user who is deleted at the same time nothing remains: the
-        deletion finds the event, or this finds the user deleted.
+        False also if the identifier is in use. If the user is deleted at the same time, nothing of them remains: either
+        the deletion finds the event, or this finds the user deleted.
         """
 
     def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
-        """Up to `limit` events of a user, the newest first (by identifier), those older than `before`."""
+        """Up to `limit` events of a user that are older than `before`, newest first (by identifier)."""
 
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
-        """Take address, device and details from up to `limit` events of a user, so that their identifier alone is left.
+        """Remove all but the user's identifier (address, device and details) from up to `limit` of their events.
 
-        They are taken in the order of their identifiers, those behind `after`. Gives the one to go on behind, None at
-        the end.
+        It takes the events after `after`, in the order of their identifiers. Returns the identifier to continue after,
+        None at the end.
         """
 
     def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` events that have expired; how many they were."""
+        """Delete up to `limit` expired events; returns how many."""

@@ -1,4 +1,4 @@
-"""Addresses that a user gave up but can still take back: nobody else may have them meanwhile."""
+"""Addresses that a user gave up but can still take back: no other user may have them meanwhile."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
 
 
 class HeldEmails(Protocol):
-    """The verbs of a store for held addresses. Each raises `Unavailable` when the store does not answer.
+    """The operations of a store on held addresses. Each raises `Unavailable` when the store does not answer.
 
-    An address is held before its user gives it up, and whoever claims an address looks here after the claim: so no
-    claim slips through between the two.
+    An address is held before its user gives it up, and a claim of an address is checked here after it was made: so no
+    claim slips through in between.
     """
 
     def hold(self, email_key: str, user_id: str, *, now: datetime, until: datetime) -> bool:
-        """Hold an address for a user; False if another user's hold of it has not expired at `now`.
+        """Hold an address for a user; False if another user's hold on it has not expired at `now`.
 
-        One atomic conditional write. A hold of the same user is prolonged, never shortened.
+        One atomic conditional write. A hold for the same user is prolonged, never shortened.
         """
 
     def holder(self, email_key: str, now: datetime) -> str | None:
         """The identifier of the user for whom an address is held at `now`."""
 
     def release(self, email_key: str, user_id: str) -> None:
-        """End this user's hold of an address, if there is one."""
+        """End this user's hold on an address, if there is one."""
 
     def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` holds that have expired; how many they were."""
+        """Delete up to `limit` expired holds; returns how many."""

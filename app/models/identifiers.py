@@ -1,4 +1,4 @@
-"""The names of things: new identifiers, and the form in which e-mail addresses and user names are compared."""
+"""New identifiers, and the form in which e-mail addresses and user names are compared."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import re
 import email_validator
 import uuid_utils
 
-# Teams run this service inside their own networks, under names that are not for the Internet (RFC 6761, 6762).
+# Teams run this service in private networks, under names that are not used on the Internet (RFC 6761, 6762).
 for _name in ("local", "test"):
     email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(_name)
 
 LONGEST_EMAIL = 254
 """Characters, RFC 5321 section 4.5.3.1.3."""
 LONGEST_LOCAL_PART = 64
-"""Characters before the @, RFC 5321 section 4.5.3.1.1; email_validator looks at them where it is `strict`."""
+"""Characters before the @, RFC 5321 section 4.5.3.1.1; email_validator checks them if it is `strict`."""
 
 
 def new_id() -> str:
-    """A new identifier: a UUIDv7 (RFC 9562) as text, so that what was made later sorts later."""
+    """A new identifier: a UUIDv7 (RFC 9562) as text, so that later ones sort later."""
     return str(uuid_utils.uuid7())
 
 
 def is_identifier(text: str) -> bool:
-    """Whether a text has the form of `new_id`: that of a UUID, in lower case."""
+    """Whether a text has the form of `new_id`: a UUID in lower case."""
     return _IDENTIFIER.fullmatch(text) is not None
 
 
@@ -33,13 +33,13 @@ _IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 def parse_email(text: str) -> email_validator.ValidatedEmail:
     """The parts of an e-mail address; raises email_validator.EmailNotValidError.
 
-    The local part is ASCII, the domain may be international (RFC 5890); no DNS is asked.
+    The local part is ASCII, the domain may be international (RFC 5890); no DNS query is made.
     """
     return email_validator.validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False, strict=True)
 
 
 def email_key(address: str) -> str | None:
-    """What e-mail addresses are compared by: lower case, the domain in its ASCII form; None if it is no address."""
+    """The form in which e-mail addresses are compared: lower case, the domain in ASCII; None if it is no address."""
     if len(address.strip()) > LONGEST_EMAIL:
         return None
     try:
@@ -50,22 +50,22 @@ def email_key(address: str) -> str | None:
 
 
 def ascii_email(address: str) -> str:
-    """The address with its domain in the ASCII form (RFC 5890), for what takes nothing else, such as HTTP headers."""
+    """The address with its domain in ASCII (RFC 5890), for uses that allow nothing else, such as HTTP headers."""
     return parse_email(address).ascii_email or ""
 
 
 def comparable_email(text: str) -> str:
-    """The `email_key` of an address; of a text that is none, the same trimmed and in lower case, which nobody has."""
+    """The `email_key` of an address; any other text trimmed and in lower case, which no account can have."""
     return email_key(text) or text.strip().lower()
 
 
 def masked_email(address: str) -> str:
-    """An address as it may be shown to somebody else, who knows it again if it is their own: `a•••@example.com`."""
+    """An address as it may be shown to others; its owner can still recognise it: `a•••@example.com`."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"
 
 
 def username_key(username: str) -> str | None:
-    """What user names are compared by: lower case; None if no user name can look like this."""
+    """The form in which user names are compared: lower case; None if no user name can look like this."""
     trimmed = username.strip()
     return trimmed.lower() if trimmed.isascii() and trimmed.isprintable() else None

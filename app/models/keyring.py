@@ -1,4 +1,4 @@
-"""The signing keys as they are kept, and what a store can do with them."""
+"""The signing keys as they are stored, and the operations of a store on them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ __all__ = ["Keyrings", "StoredKey", "StoredKeyring"]
 
 @dataclass(frozen=True, slots=True)
 class StoredKeyring:
-    """All signing keys: one document, whose version changes with every write (1 is the first).
+    """All signing keys: one document, whose version rises with every write (1 is the first).
 
-    `leaked` names secrets that are never to be used again; they stand here so that one write ends both.
+    `leaked` names secrets that must never be used again; they are stored here so that one write drops the keys and
+    distrusts the secret.
     """
 
     version: int
@@ -23,13 +24,13 @@ class StoredKeyring:
 
 
 class Keyrings(Protocol):
-    """The verbs of a store for the keyring. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on the keyring. Each raises `Unavailable` when the store does not answer."""
 
     def load(self) -> StoredKeyring | None:
         """The keyring, or None before the first start."""
 
     def save(self, keyring: StoredKeyring) -> bool:
-        """Put the keyring in the place of the one with the version before its own (1: there is none yet).
+        """Replace the keyring whose version is one less than that of `keyring` (1: there is none yet).
 
-        One atomic conditional write: False, and nothing changed, if another was faster.
+        One atomic conditional write: False, and nothing changed, if another write was faster.
         """

@@ -1,4 +1,4 @@
-"""Leases: the right of one worker among all to do a job for a while."""
+"""Leases: each gives one worker of all the exclusive right to do a job for a while."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class Leases(Protocol):
-    """The verbs of a store for leases. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on leases. Each raises `Unavailable` when the store does not answer."""
 
     def take(self, job: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Take the lease of `job` until `until` if nobody holds it at `now`; whether `holder` has it.
+        """Take the lease of `job` until `until` if nobody holds it at `now`; returns whether `holder` has it.
 
-        One atomic conditional write: of any number that try at once exactly one gets it.
+        One atomic conditional write: of concurrent attempts exactly one succeeds.
         """

@@ -1,4 +1,4 @@
-"""Failed logins in a row, counted for each submitted name, and what a store can do with the count."""
+"""Failed logins in a row, counted for each submitted name, and the operations of a store on the counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FailureCount:
 
 
 class LoginFailures(Protocol):
-    """The verbs of a store for failed logins. `key` is a digest (64 hexadecimal digits) of the submitted name.
+    """The operations of a store on failed logins. `key` is a digest (64 hexadecimal digits) of the submitted name.
 
     Each raises `Unavailable` when the store does not answer.
     """
@@ -28,14 +28,14 @@ class LoginFailures(Protocol):
         """The count of this key, expired or not."""
 
     def advance(self, key: str, seen: FailureCount | None, to: FailureCount) -> bool:
-        """Put `to` in the place of a count that is still `seen` (None: there is none); False if it is another by now.
+        """Replace a count that is still `seen` (None: there is none) with `to`; False if it has changed.
 
-        One atomic conditional write, so that of any number that saw the same count exactly one gets through. It is
-        the same as long as number and `expires_at` are: an expired count of 1 may be followed by another of 1.
+        One atomic conditional write: of concurrent callers that saw the same count exactly one succeeds. A count is the
+        same if both its number and `expires_at` are: an expired count of 1 may be followed by another of 1.
         """
 
     def clear(self, key: str, seen: FailureCount) -> bool:
-        """Forget a count that is still `seen`, as in `advance`; False if it is another by now."""
+        """Forget a count that is still `seen`, as in `advance`; False if it has changed."""
 
     def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` counts that have expired; how many they were."""
+        """Delete up to `limit` expired counts; returns how many."""

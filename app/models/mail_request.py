@@ -1,7 +1,7 @@
-"""Requests for mail to an address that may or may not have an account: whoever asks learns nothing of that.
+"""Requests for mail to an address that may or may not have an account, which the requester does not learn.
 
-The request alone is kept while the client waits; a worker looks the account up afterwards. A registration that
-waits for its mail to be answered (HIDE_ACCOUNTS) is such a request, too.
+Only the request is stored while the client waits; a worker looks up the account afterwards. A registration that waits
+for its mail to be answered (HIDE_ACCOUNTS) is such a request, too.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ class MailRequest:
 
 
 class MailRequests(Protocol):
-    """The verbs of a store for mail requests. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on mail requests. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, request: MailRequest) -> None:
-        """Keep a new request."""
+        """Store a new request."""
 
     def get(self, request_id: str) -> MailRequest | None:
         """The request with this identifier, expired or not."""
 
     def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
-        """Up to `limit` requests of the kind register for this address that have not expired, the oldest first.
+        """Up to `limit` unexpired requests of the kind register for this address, oldest first.
 
-        So nobody who comes later takes the place of one that was mailed.
+        So later requests never crowd out one that was mailed.
         """
 
     def due(self, now: datetime, limit: int) -> list[MailRequest]:
-        """Up to `limit` requests whose `due_at` is not after `now`, the longest due first."""
+        """Up to `limit` requests whose `due_at` is not after `now`, those due longest first."""
 
     def reschedule(self, request: MailRequest, due_at: datetime | None, attempts: int) -> bool:
-        """Give a request whose `due_at` is still that of `request` another; False if it is not, or is gone.
+        """Set a new `due_at` if it is still that of `request`; False if it has changed, or the request is gone.
 
-        One atomic conditional write: of any number of workers that saw the request due exactly one takes it.
+        One atomic conditional write: of all workers that saw the request due exactly one takes it.
         """
 
     def remove(self, request_id: str) -> bool:
         """Delete a request; False if it is gone."""
 
     def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` requests that have expired; how many they were."""
+        """Delete up to `limit` expired requests; returns how many."""

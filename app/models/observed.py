@@ -1,4 +1,4 @@
-"""A store that is looked at while it works: each verb of its repositories runs inside `Observer.store_call`."""
+"""Wraps a store so that each call is timed and traced: it runs inside `Observer.store_call`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 REPOSITORIES: Final = tuple(
     name for name in vars(Store) if isinstance(vars(Store)[name], property) and name != "product"
 )
-"""The repositories of a store, as the Protocol has them."""
+"""The names of the repositories in the Protocol `Store`."""
 
 
 def observed(store: Store, observer: Observer) -> Store:
-    """The same store, with `observer` looking on: an operation is called like "users.add"."""
+    """The same store, reporting each call to `observer`; an operation is named like "users.add"."""
     return cast("Store", _ObservedStore(store, observer))
 
 
 class _ObservedStore:
-    """Repositories that are looked at; everything else is that of the store itself."""
+    """Observed repositories; everything else is delegated to the store."""
 
     def __init__(self, store: Store, observer: Observer) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class _ObservedStore:
 
 
 def _verbs(repository_name: str, repository: object, observer: Observer) -> SimpleNamespace:
-    """The verbs of a repository, which is all that it has, each inside a call that is looked at."""
+    """The operations of a repository (it has nothing else), each observed."""
     names = [name for name in dir(repository) if not name.startswith("_") and callable(getattr(repository, name))]
     return SimpleNamespace(
         **{name: _looked_at(f"{repository_name}.{name}", getattr(repository, name), observer) for name in names}
@@ -46,7 +46,7 @@ def _verbs(repository_name: str, repository: object, observer: Observer) -> Simp
 
 def _looked_at(operation: str, verb: Callable[..., Any], observer: Observer) -> Callable[..., Any]:
     @wraps(verb)
-    def call(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - what the verb gives
+    def call(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - what the operation returns
         with observer.store_call(operation):
             return verb(*arguments, **named)
 

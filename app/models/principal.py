@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for: a user, by way of a session."""
+    """Who a request acts for: a user, through a session."""
 
     user: User
     session_id: str
     opened_at: datetime
     """When the user logged in to this session."""
     last_used_at: datetime
-    """When the session was last used, as far as that was written down."""
+    """When the session was last recorded as used."""

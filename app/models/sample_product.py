@@ -1,4 +1,4 @@
-"""Products: the sample of what an application keeps for its users, one owner each."""
+"""Products: a sample of the data that an application keeps for its users; each has one owner."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class SampleProduct:
 
 
 class SampleProducts(Protocol):
-    """The verbs of a store for products. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on products. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, product: SampleProduct, session_id: str) -> bool:
-        """Keep a new product if this session of its owner holds (see `Sessions.principal`); whether it did.
+        """Store a new product if this session of its owner holds (see `Sessions.principal`); returns whether it did.
 
-        When this returns True, the session had not ended by the time the product was kept. Of an owner who is deleted
-        at the same time nothing remains: the deletion finds the product, or this finds the session ended.
+        When this returns True, the session had not ended by the time the product was stored. If the owner is deleted at
+        the same time, nothing of them remains: either the deletion finds the product, or this finds the session ended.
         """
 
     def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
-        """Up to `limit` products of all owners in the order of their identifiers, those behind `after`."""
+        """Up to `limit` products of all owners after `after`, in the order of their identifiers."""
 
     def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
         """The same for the products of one owner."""
 
     def remove(self, product_id: str, owner_id: str) -> bool:
-        """Delete a product of this owner; whether there was one."""
+        """Delete a product of this owner; returns whether there was one."""
 
     def remove_some_of(self, owner_id: str, limit: int) -> int:
-        """Delete up to `limit` products of an owner; how many they were."""
+        """Delete up to `limit` products of an owner; returns how many."""

@@ -1,4 +1,4 @@
-"""Sessions, and what a store can do with them."""
+"""Sessions, and the operations of a store on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login that goes on. `seed` (32 random bytes) and `generation` make its refresh token."""
+    """A login that goes on. Its refresh token is computed from `seed` (32 random bytes) and `generation`."""
 
     id: str
     user_id: str
@@ -28,7 +28,7 @@ class Session:
     ip: str
     user_agent: str
     rotated_at: datetime | None = None
-    """When the present generation took the place of the one before; None in the first."""
+    """When the present generation replaced the previous one; None in the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +40,48 @@ class HeldSession:
 
 
 class Sessions(Protocol):
-    """The verbs of a store for sessions. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on sessions. Each raises `Unavailable` when the store does not answer."""
 
     def open(self, session: Session) -> bool:
-        """Keep a new session and set its user's `last_login_at` to its `created_at`.
+        """Store a new session and set its user's `last_login_at` to its `created_at`.
 
-        False, and nothing is kept, if the user was deleted.
+        False, and nothing is stored, if the user was deleted.
         """
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         """The user of a session that holds, in one round trip; None if there is no such session.
 
-        It holds if it is this user's, has not ended, `idle_expires_at` and `expires_at` are after `now`, the user is
-        active, and its epoch is the user's, or it is the session that the user kept at the last change of epoch.
+        It holds if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
+        after `now`; the user is active; its epoch is the user's, or it was kept at the last change of epoch.
         """
 
     def find(self, session_id: str, now: datetime) -> HeldSession | None:
         """A session that holds (see `principal`), in one round trip."""
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
-        """The sessions of a user for which `find` would give one, in the order of their opening."""
+        """The sessions of a user that hold (see `principal`), in the order of their opening."""
 
     def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
-        """Begin the next generation of a session that is still in `generation`; False if it is not, or has ended.
+        """Begin the next generation of a session that is still in `generation`; False if it has moved on or ended.
 
         One atomic conditional write: `rotated_at` and `last_used_at` become `now`.
         """
 
     def touch(self, session_id: str, now: datetime) -> None:
-        """Note that a session was used; `last_used_at` never goes back."""
+        """Record that a session was used; `last_used_at` never goes back."""
 
     def end(self, session_id: str, user_id: str) -> bool:
         """End a session of this user; False if they have no such session.
 
-        The revision of the user's account is one more before this returns: a change of the account that found the
-        session holding is then either kept already, or looks again (see `services.accounts.Accounts.change`).
+        It raises the revision of the user's account before it returns: a change of the account that found the session
+        holding is then either saved already, or tried again (see `services.accounts.Accounts.change`).
         """
 
     def end_some_of(self, user_id: str, limit: int) -> int:
-        """Delete up to `limit` sessions of a user, whether they hold or not; how many they were."""
+        """Delete up to `limit` sessions of a user, whether they hold or not; returns how many."""
 
     def trim(self, user_id: str, keep: int) -> None:
-        """End all sessions of a user but the `keep` that were used last, of those that hold."""
+        """End all sessions of a user except the `keep` most recently used of those that hold."""
 
     def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; how many they were."""
+        """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; returns how many."""

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Making one opens nothing: connections begin at the first use, in the process that uses them."""
+    """Creating one opens nothing: connections are opened at first use, in the process that uses them."""
 
     @property
     def product(self) -> str:
-        """What people call it: "MongoDB", "SQLite", "PostgreSQL", "MySQL"."""
+        """Its common name: "MongoDB", "SQLite", "PostgreSQL", "MySQL"."""
 
     @property
     def users(self) -> Users: ...
@@ -46,18 +46,18 @@ class Store(Protocol):
     def visits(self) -> Visits: ...
 
     def prepare(self) -> None:
-        """Bring the indexes or the schema up to date; idempotent, and safe when several do it at once.
+        """Bring the indexes or the schema up to date; idempotent, and safe to run concurrently.
 
         Raises `UnusableStoreError`, and `Unavailable` when the store does not answer.
         """
 
     def ping(self) -> None:
-        """Ask the store for a sign of life; raises `Unavailable` when there is none."""
+        """Check that the store answers; raises `Unavailable` if it does not."""
 
     def problems(self) -> list[str]:
-        """What is wrong with indexes, schema or settings of the store, a line each; empty when all is well.
+        """What is wrong with the indexes, schema or settings of the store, a line each; empty when all is well.
 
-        A line that begins with "note:" tells of what is only worth knowing.
+        A line that begins with "note:" is for information only.
         """
 
     def close(self) -> None:

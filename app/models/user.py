@@ -1,4 +1,4 @@
-"""Users, and what a store can do with them."""
+"""Users, and the operations of a store on them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from app.models.account import Account
 
 Status = Literal["active", "disabled", "invited", "deleted"]
-"""A deleted user has neither names nor credentials any more, and is gone as soon as what hung on them is, once nobody
-can bring the account back."""
+"""A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
+purged and nobody can bring the account back."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user as owners and administrators see it; what proves who one is lies in `Credentials`."""
+    """A user as seen by the user and by administrators; the password hash is in `Credentials`."""
 
     id: str
     email: str | None
@@ -32,9 +32,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user together with the password hash and the epoch that were read with it, in one read.
+    """A user with their password hash and epoch, all from one read.
 
-    A session opened on these holds only while `auth_epoch` is still the user's.
+    A session opened with these holds only while `auth_epoch` is still the user's.
     """
 
     user: User
@@ -43,22 +43,22 @@ class Credentials:
 
 
 class AlreadyThereError(Exception):
-    """Something with this identifier is kept already."""
+    """This identifier is already in use."""
 
 
 class Users(Protocol):
-    """The verbs of a store for users. Each raises `Unavailable` when the store does not answer."""
+    """The operations of a store on users. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, account: Account) -> None:
-        """Keep a new account, as it is.
+        """Store a new account as it is.
 
-        Raises EmailTaken or UsernameTaken (the e-mail is looked at first) when another user has the same
-        `email_key` or `username_key`, and AlreadyThereError for an identifier that is in use; of any number that try
-        at once exactly one gets through.
+        Raises EmailTaken or UsernameTaken (the e-mail is checked first) when another user has the same
+        `email_key` or `username_key`, and AlreadyThereError if the identifier is in use. Of concurrent attempts exactly
+        one succeeds.
         """
 
     def account(self, user_id: str) -> Account | None:
-        """The account of this user, whatever his status."""
+        """The account of this user, whatever their status."""
 
     def account_by_email(self, email_key: str) -> Account | None:
         """The account whose address has this `email_key`, whatever the user's status."""
@@ -67,39 +67,39 @@ class Users(Protocol):
         """Up to `limit` accounts whose pending address has this `email_key`, the newest users first."""
 
     def save(self, account: Account) -> bool:
-        """Put an account in the place of the one that was read, if its `revision` is still the stored one.
+        """Replace the stored account if its revision is still `account.revision`.
 
-        One atomic conditional write of all fields but `created_at` and `last_login_at`; the stored revision is then
-        one more. False if the account was replaced meanwhile, or is gone. Raises EmailTaken or UsernameTaken.
+        One atomic conditional write of all fields except `created_at` and `last_login_at`; it raises the stored
+        revision by one. False if the account was replaced meanwhile, or is gone. Raises EmailTaken or UsernameTaken.
         """
 
     def due(self, now: datetime, limit: int) -> list[str]:
-        """Up to `limit` identifiers of users whose `due_at` is not after `now`, the longest due first."""
+        """Up to `limit` identifiers of users whose `due_at` is not after `now`, those due longest first."""
 
     def any_with_role(self, role: str) -> bool:
-        """Whether any active user has this role: rarely asked, and without an index."""
+        """Whether any active user has this role: rarely used, and without an index."""
 
     def remove(self, user_id: str) -> None:
-        """Delete the account itself; what hangs on it has to be gone before."""
+        """Delete the account itself; all that belongs to it has to be deleted first."""
 
     def credentials_by_email(self, email_key: str) -> Credentials | None:
-        """The user with this `email_key`, whatever his status."""
+        """The user with this `email_key`, whatever their status."""
 
     def credentials_by_username(self, username_key: str) -> Credentials | None:
-        """The user with this `username_key`, whatever his status."""
+        """The user with this `username_key`, whatever their status."""
 
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
-        """Put `new` in the place of the hash that was `verified`; False if that is no longer the user's.
+        """Replace the hash `verified` with `new`; False if `verified` is no longer the user's hash.
 
-        It counts as a replacement of the account: the revision is one more.
+        It counts as a replacement of the account and raises the revision by one.
         """
 
     def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        """End all sessions of an active user but `keep`, by a new epoch; False if there is no such user.
+        """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
 
-        One write: a login that was verified before it and opens its session after it gets one that does not hold.
-        The revision is one more.
+        One write, which raises the revision by one. A login that was verified before it but opens its session after it
+        gets a session that does not hold.
         """
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
-        """Up to `limit` users in the order of their identifiers, those behind `after`, without deleted ones."""
+        """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""

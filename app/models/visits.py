@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Visits(Protocol):
-    """The verb of a store for visits."""
+    """The operation of a store on visits."""
 
     def add_one(self) -> int:
-        """Count a visit; how many there have been, with this one: no two calls get the same number.
+        """Count a visit; returns the number of visits, this one included. No two calls return the same number.
 
-        Raises `Unavailable` when no answer comes; then the visit may or may not have been counted.
+        Raises `Unavailable` when the store does not answer; then the visit may or may not have been counted.
         """

@@ -42,9 +42,10 @@ def is_context_word(password: str, words: Iterable[str]) -> bool:
     """Whether the password, in whatever case, is made of one of the words.
 
     The words are what an attacker tries first for this one user: the e-mail address, the user name, the name and the
-    product's name. Of each counts the whole, both sides of an @, all that without its signs, and every part between
-    signs, if it has 4 characters or more. The password is made of one if it is that, or that reversed, doubled or
-    both, with up to 4 digits or signs before it and as many behind it; one that only contains a word is taken.
+    product's name. Each word counts as a whole, by both sides of an @, by these without signs, and by every part
+    between signs, if it has at least 4 characters. The password is made of a word if it is the word, or the word
+    reversed, doubled or both, with up to 4 digits or signs before it and up to 4 after it. A password that only
+    contains a word is accepted.
     """
     folded = password.casefold()
     return any(_is_made_of(folded, form, _MOST_SIGNS) for word in words for form in _forms(word.casefold()))

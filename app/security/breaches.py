@@ -1,10 +1,10 @@
-"""Whether a password is known from a breach (OWASP ASVS 6.2.12), asked of a service that does not learn it.
+"""Checks whether a password is known from a breach (OWASP ASVS 6.2.12) with a service that does not learn it.
 
-The service is a range service, as Pwned Passwords is one and as its data can be served at home: to the first 5
-hexadecimal digits of a SHA-1 it gives the rest of every breached one that begins like that (k-anonymity).
+It is a range service, such as Pwned Passwords or a copy of its data run by the operator: for the first 5 hexadecimal
+digits of a SHA-1 it returns the rest of every breached SHA-1 that begins with them (k-anonymity).
 
-The standard library does it: the service has its modules loaded anyway, and what a client library calls a timeout is
-one for each read, which a server that drips never meets.
+The standard library is enough: its modules are loaded anyway, and the timeout of client libraries covers each read
+only, so a server that sends byte by byte never exceeds it.
 """
 
 from __future__ import annotations

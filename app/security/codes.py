@@ -36,7 +36,7 @@ _AS_READ = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 @dataclass(frozen=True, slots=True)
 class MailedToken:
-    """What a token says; whether it is genuine, `is_genuine` tells, and whether it is live, only its owner."""
+    """The content of a token. `is_genuine` checks that it was made here; its owner's record shows if it is live."""
 
     owner_id: str
     code_id: str
@@ -50,7 +50,7 @@ def make_token(root: RootKey, purpose: Purpose, owner_id: str, code_id: str) -> 
 
 
 def parse_token(token: str) -> MailedToken | None:
-    """What a token says; None for what cannot be one, so that it costs no look into the store."""
+    """The content of a token; None for a text that cannot be one, so that it costs no read of the store."""
     content = decoded(token, _FIELDS.size + _MAC_BYTES)
     if content is None:
         return None

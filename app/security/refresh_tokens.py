@@ -1,4 +1,4 @@
-"""Refresh tokens: nothing of them lies in the store, each is computed from the session's seed.
+"""Refresh tokens: they are not stored, each is computed from the session's seed.
 
 A token is the session, its generation, and a MAC over both and the seed: whoever reads the store without
 SECRET_KEY can make none, and the next generation's token can be computed again for a client that lost the reply.
@@ -28,7 +28,7 @@ _MAC_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """What a refresh token says; whether it is genuine, only the seed of its session tells."""
+    """The content of a refresh token; checking that it is genuine takes the seed of its session."""
 
     session_id: str
     generation: int
@@ -42,7 +42,7 @@ def make(root: RootKey, session_id: str, generation: int, seed: bytes) -> str:
 
 
 def parse(token: str) -> RefreshToken | None:
-    """What a token says; None for what cannot be one, so that it costs no look into the store."""
+    """The content of a token; None for a text that cannot be one, so that it costs no read of the store."""
     content = decoded(token, _FIELDS.size + _MAC_BYTES)
     if content is None:
         return None

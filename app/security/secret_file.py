@@ -1,4 +1,4 @@
-"""A secret that lies in a file: read, or made once however many processes ask for it at the same time."""
+"""A secret in a file: read, or created once even if several processes need it at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class SecretFileError(Exception):
-    """The secret cannot be had; the text is one line that names the file and what to do."""
+    """The secret cannot be read or made; the text is one line that names the file and the remedy."""
 
 
 def read_or_create(path: Path) -> str:

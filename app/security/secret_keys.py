@@ -19,7 +19,7 @@ class LeakedSecretError(Exception):
 
 
 class RootKey:
-    """One secret. `name` tells it from others and gives nothing of it away."""
+    """One secret. `name` identifies it without revealing anything about it."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
@@ -32,10 +32,10 @@ class RootKey:
 
 
 class SecretKeys:
-    """The secret that writes (`current`), and all that read.
+    """The secret that writes (`current`), and all secrets that read.
 
-    One that leaked does neither from the moment on that this process learns of it (`distrust`). `follow` names what
-    looks that up; it is called before each use, so it has to be cheap.
+    A leaked secret does neither once this process learns of it (`distrust`). The function passed to `follow` checks
+    for that; it is called before each use, so it has to be cheap.
     """
 
     def __init__(self, current: str, fallbacks: Sequence[str] = ()) -> None:

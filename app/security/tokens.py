@@ -75,8 +75,8 @@ class Keys(Protocol):
 class AccessTokens:
     """Issues and verifies the access tokens of one issuer for one audience. `lifetime` is in seconds.
 
-    A signature is verified once a process: what was found good is remembered by the SHA-256 of the whole token,
-    and only its times are looked at again.
+    A process verifies each signature once: a good token is remembered by the SHA-256 of the whole token, and only its
+    times are checked again.
     """
 
     def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: Keys, clock: Clock) -> None:
@@ -91,7 +91,7 @@ class AccessTokens:
     def issue(self, *, subject: str, session_id: str, roles: Sequence[str], lifetime: int | None = None) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
-        Without `lifetime` that is as long as any; a session that ends sooner asks for less.
+        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())

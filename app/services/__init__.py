@@ -1,4 +1,4 @@
-"""The rules of the service: no Flask, no driver of a database. `wiring` puts them together."""
+"""The rules of the service: no Flask, no database driver. `wiring` puts them together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything an endpoint can ask for."""
+    """Everything an endpoint can use."""
 
     registration: RegistrationService
     login: LoginService

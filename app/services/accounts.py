@@ -1,4 +1,4 @@
-"""Changing accounts: every change is a function from one account to the next, kept by one conditional write."""
+"""Changing accounts: every change is a function from one account to the next, saved by one conditional write."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ VERIFICATION_LIVES = timedelta(hours=24)
 UNDO_LIVES = timedelta(days=7)
 _LIVES: dict[CodePurpose, timedelta] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
 CLAIMED_FOR = timedelta(minutes=2)
-"""How long a worker may take for what is due of one account; then another takes over."""
+"""How long a worker may take for the due work of one account; then another takes over."""
 WAYS_BACK = frozenset({"email_changed", "deletion_undo"})
 """Mails to a former address that carry its offer to undo the change."""
 _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 _MOST_NOTICES = 20
-"""Mails of an account that wait to be sent; more of them drive out the oldest."""
+"""Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Accounts:
     clock: Clock
     mailing: bool
     mail_waits: Event = field(default_factory=Event)
-    """Set when mail was queued, so that the thread that sends need not wait for its turn."""
+    """Set when mail is queued, so that the sending thread starts at once."""
 
     def change(
         self,
@@ -65,23 +65,23 @@ class Accounts:
         missing: type[Failure] = SessionEnded,
         among: Collection[Status] = _ACTIVE,
     ) -> Account:
-        """Put what `step` makes of an active account in its place; gives what is kept now.
+        """Replace an active account with the result of `step`; returns the account as it is stored now.
 
-        `step` may be called again, on what another made of the account meanwhile; it raises to refuse. `by` is whoever
-        asks for the change, if a session does. Raises `missing` if there is no such user, or their status is not
-        `among` these, and SessionEnded if the session of `by` has ended by the time of the write.
+        `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
+        asks for the change, if a session does. Raises `missing` if there is no such user or their status is not in
+        `among`, and SessionEnded if the session of `by` has ended by the time of the write.
         """
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
             if account is None or account.user.status not in among:
                 raise missing
-            # Whoever ends sessions moves the revision on: one that holds here still does when `save` succeeds.
+            # Ending a session raises the revision, so a session that holds here still holds when `save` succeeds.
             if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
                 raise SessionEnded
             changed = step(account)
             if changed == account:
                 return account
-            # An address that `step` found free may have been claimed since: then it looks again.
+            # An address that `step` found free may have been claimed since: then `step` runs again.
             with suppress(EmailTaken):
                 if self.users.save(changed):
                     if changed.notices:
@@ -90,45 +90,45 @@ class Accounts:
         raise Unavailable
 
     def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
-        """Keep a request for mail to an address, which a worker takes up: one write, whatever the address."""
+        """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""
         now = self.clock()
         lives = RESET_LIVES if kind == "reset" else VERIFICATION_LIVES
         self.requests.add(MailRequest(new_id(), kind, email, now, now + lives, now, registration=registration))
-        # Not `mail_waits`: the work for a known address would slow down just the requests behind this one.
+        # `mail_waits` is not set: the work for a known address would slow down the requests right after this one.
 
     def with_notice(
         self, account: Account, kind: str, to: str | None, *, code_id: str | None = None, **facts: str
     ) -> Account:
-        """The account with a mail to be sent; the same without one if there is no address or no way to send mail."""
+        """The account with one more mail to send; unchanged if there is no address or mail cannot be sent."""
         if to is None or not self.mailing:
             return account
         now = self.clock()
         notice = Notice(new_id(), kind, to, now, facts, code_id)
         waiting = (*account.notices, notice)
         if len(waiting) > _MOST_NOTICES:
-            # Never the way back to a former address: else whoever took the account could drive it out unsent. There are
-            # no more of those than of offers to undo.
+            # Never drop a mail with an undo offer, or an attacker who took the account could keep it from being sent.
+            # There are at most as many of them as undo offers.
             surplus = next((each for each in waiting[:-1] if each.kind not in WAYS_BACK), None)
             waiting = tuple(each for each in waiting if each is not surplus)
-        # While a worker is sending, `due_at` is when its claim ends: it looks for what was added by itself.
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself.
         return replace(account, notices=waiting, due_at=account.due_at or now)
 
     def with_warning(
         self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
     ) -> Account:
-        """The account with a mail that tells its owner of a change: to the address that it had before.
+        """The account with a mail that tells its owner of a change, sent to the address before the change.
 
-        What a user wrote is told to a proven address only: else anybody could have us write to anybody. The name of a
-        device is of it, since a User-Agent may hold any words.
+        User text (device names too, since a User-Agent may hold any words) goes to verified addresses only, or anyone
+        could make us mail strangers.
         """
         told = {"device": device.name, **facts} if account.user.email_verified else {}
         return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
 
     def with_reset_mail(self, account: Account, to: str) -> Account:
-        """The account with a mail to its address that leads to a new password.
+        """The account with a mail to its address for setting a new password.
 
-        If a former address can take the account back, the mail says so: whoever was brought to confirm a change that
-        they did not ask for would take the account for theirs.
+        If a former address can take the account back, the mail says so. Otherwise people who were tricked into
+        confirming a change that they did not ask for would believe that the account is theirs.
         """
         account, code = self.with_code(account, "reset")
         facts = {}
@@ -144,7 +144,7 @@ class Accounts:
         return tuple(dict.fromkeys(live))
 
     def with_code(self, account: Account, purpose: CodePurpose) -> tuple[Account, LiveCode]:
-        """The account with a live code of this purpose, the one that it has or a new one; and that code."""
+        """The account with a live code for this purpose, its present one or a new one; and that code."""
         now = self.clock()
         live = tuple(code for code in account.codes if code.expires_at > now)
         known = next((code for code in live if code.purpose == purpose), None)
@@ -154,14 +154,14 @@ class Accounts:
         return replace(account, codes=(*live, code)), code
 
     def without_code(self, account: Account, purpose: CodePurpose, code_id: str) -> Account:
-        """The account without this code, which it has to have; raises InvalidCode if it has not, or no more."""
+        """The account without this code; raises InvalidCode if it has no such live code."""
         now = self.clock()
         if not any(code.id == code_id and code.purpose == purpose and code.expires_at > now for code in account.codes):
             raise InvalidCode
         return replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
 
     def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
-        """End the holds of addresses whose offers to undo are gone, but not of those still offered."""
+        """End the holds on addresses whose undo offers are gone, except addresses that another offer still names."""
         offered = {comparable_email(offer.email) for offer in account.undo_offers}
         for key in {comparable_email(offer.email) for offer in offers} - offered:
             self.held.release(key, account.user.id)
@@ -183,7 +183,7 @@ class Accounts:
                 if self.users.save(without_email(other)):
                     self.audit.record(other.user.id, "email.lost")
                 continue
-            # In this order: whoever gave the address up before it was found free had it held before that.
+            # In this order: a user who gave the address up before it was found free had it held before that.
             if self.is_held(key, by):
                 raise EmailTaken
             return
@@ -207,17 +207,17 @@ class Accounts:
         raise Unavailable
 
     def is_taken(self, address: str, by: str) -> bool:
-        """Whether another user than `by` has proven an address, or gave it up and may still take it back."""
+        """Whether a user other than `by` has proven an address, or gave it up and may still take it back."""
         key = comparable_email(address)
         other, held = self.users.account_by_email(key), self.is_held(key, by)
         return held or (other is not None and other.user.id != by and other.user.email_verified)
 
     def is_held(self, key: str, by: str) -> bool:
-        """Whether an address is held for another user than `by`, who had proven it and may take it back.
+        """Whether an address is held for a user other than `by`, who had proven it and may take it back.
 
-        The offer to take it back decides: what was never proven is never held, and a hold whose offer is gone, or
-        never came to be, holds nothing. The hold is made before the offer, and the offer in the write that gives the
-        address up; so whoever asks after having claimed the address, or found it free, misses none.
+        The undo offer decides: an unproven address is never held, and a hold without an offer has no effect. The hold
+        is made before the offer, and the offer in the write that gives the address up. So a caller who has claimed the
+        address, or found it free, before calling this misses no hold.
         """
         now = self.clock()
         holder = self.held.holder(key, now)
@@ -229,7 +229,7 @@ class Accounts:
 
 
 def without_email(account: Account) -> Account:
-    """An account whose address turned out to be somebody else's: nothing that was mailed to it counts any more."""
+    """The account without its address, which someone else has proven: everything mailed to that address is void."""
     return replace(
         account,
         user=replace(account.user, email=None, email_verified=False),
@@ -239,5 +239,5 @@ def without_email(account: Account) -> Account:
 
 
 def in_new_epoch(account: Account, *, keep: str | None = None) -> Account:
-    """The account with all sessions ended but `keep`."""
+    """The account with all sessions ended except `keep`."""
     return replace(account, auth_epoch=account.auth_epoch + 1, kept_session=keep)

@@ -1,4 +1,4 @@
-"""Writing down what happened to an account, for its owner and for whoever has to find out later."""
+"""Records what happened to an account, for its owner and for later investigation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = structlog.get_logger("latchkey.audit")
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Some events of a user, the newest first; `next` is the identifier to go on behind, None at the end."""
+    """Some events of a user, the newest first; the next page starts after the identifier `next`, None at the end."""
 
     events: list[AuditEvent]
     next: str | None
@@ -36,25 +36,25 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Records events and shows them. They are kept for `kept`."""
+    """Records and lists events. They expire after `kept`."""
 
     events: Events
     clock: Clock
     kept: timedelta
 
     def record(self, user_id: str, action: str, device: Device | None = None, **details: str) -> None:
-        """Write an event down, after what it tells of was done: a store that fails now leaves it to the log alone.
+        """Record an event, after the action itself: if the store fails now, only the log has the event.
 
-        Of a user who is deleted nothing is written, neither here nor into the log.
+        For a deleted user nothing is written, neither here nor to the log.
         """
         self._record(new_id(), user_id, action, device, details)
 
     def record_once(
         self, user_id: str, action: str, device: Device, *, since: datetime, of: str, **details: str
     ) -> None:
-        """The same for what a client can repeat as often as it likes: one event for what began at `since`, named `of`.
+        """Record an event that a client can repeat as often as it likes only once for `since` and `of`.
 
-        The identifier of the event is made of both, so that the store refuses a second one.
+        The identifier of the event is derived from `since`, `action` and `of`, so that the store refuses a second one.
         """
         self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
 
@@ -65,7 +65,7 @@ class Audit:
             yield
 
     def record_end(self, user_id: str, action: str) -> None:
-        """Write down that an account is no more: nothing but that."""
+        """Record that an account was deleted, and nothing else about it."""
         event = self._event(new_id(), user_id, action, None, {})
         try:
             self.events.add(event)
@@ -75,7 +75,7 @@ class Audit:
             _log.info("event", action=action, user_id=user_id)
 
     def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
-        """Up to `limit` events of a user, those older than the event `before`."""
+        """Up to `limit` events of a user that are older than the event `before`."""
         events = self.events.page(user_id, before=before, limit=limit + 1)
         page = events[:limit]
         return EventPage(page, page[-1].id if len(events) > limit else None)
@@ -107,7 +107,7 @@ class Audit:
 
 
 def _id_of(since: datetime, what: str) -> str:
-    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of what it is of."""
+    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of `what`."""
     digest = int.from_bytes(sha256(what.encode()).digest()[:10], "big")
     milliseconds = int(since.timestamp() * 1000)
     number = milliseconds << 80 | 7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1

@@ -21,7 +21,7 @@ class Counts:
     """Counts by name. The store sees a digest of the name only: people type passwords into the wrong field."""
 
     def __init__(self, kept: LoginFailures, secrets: SecretKeys, of: str) -> None:
-        """`of` says what is counted, and keeps it apart from everything else that is."""
+        """`of` says what is counted and namespaces the counters."""
         self._kept = kept
         self._key = secrets.current.derive(f"latchkey {of}")
 
@@ -30,10 +30,10 @@ class Counts:
         return self._kept.get(self._digest(name))
 
     def change(self, name: str, step: Callable[[FailureCount | None], FailureCount | None]) -> FailureCount | None:
-        """Put what `step` makes of the count in its place; gives what is kept now.
+        """Replace the count with the result of `step`; returns the count as it is stored now.
 
-        `step` gets the count, expired or not, or None; it may be called again on what another made of it meanwhile.
-        It gives None to leave everything as it is, and raises to refuse. Raises Unavailable.
+        `step` gets the count, expired or not, or None; it may be called again if the count changed meanwhile.
+        It returns None to change nothing, and raises to refuse. Raises Unavailable.
         """
         key = self._digest(name)
         for _ in range(_ATTEMPTS):
@@ -46,7 +46,7 @@ class Counts:
         raise Unavailable
 
     def clear(self, name: str, check: Callable[[FailureCount], None] = lambda _: None) -> None:
-        """Forget the count, unless `check`, which gets it, raises. Raises Unavailable."""
+        """Forget the count, unless `check` raises when called with it. Raises Unavailable."""
         key = self._digest(name)
         for _ in range(_ATTEMPTS):
             seen = self._kept.get(key)

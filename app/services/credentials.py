@@ -31,7 +31,7 @@ class CredentialService:
         """The account, if this is its password.
 
         Raises WrongPassword, which also counts as a failed login, and TooManyRequests after too many of them. Failed
-        logins have no say in this: whoever fails there could keep the owner from changing the password.
+        logins do not count here, or an attacker could keep the owner from changing the password.
         """
         account = self.accounts.users.account(user_id)
         if account is None or account.user.status != "active":
@@ -45,10 +45,10 @@ class CredentialService:
         return account
 
     def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
-        """Put a new password in the place of the current one; all sessions end but the one of `principal`.
+        """Replace the password; all sessions end except that of `principal`.
 
         Raises ValidationFailed, WrongPassword, TooManyRequests, and SessionEnded if that session has ended meanwhile:
-        kept, it would come to life again.
+        keeping it would revive it.
         """
         verified = self.confirm(principal.user.id, current)
         self.passwords.check_new(new, own_words(principal.user), "new_password")
@@ -69,16 +69,16 @@ class CredentialService:
 
 
 def refuse_if_changed(account: Account, *, since: Account) -> None:
-    """Raises WrongPassword if the password that was confirmed with an account is not that of a later one.
+    """Raises WrongPassword if the password has changed since it was confirmed for `since`.
 
-    The epoch tells, which every change of a password moves on; the hash itself may have been upgraded on the way.
+    It compares the epochs, since every password change raises the epoch; the hash itself may have been upgraded.
     """
     if account.auth_epoch != since.auth_epoch:
         raise WrongPassword
 
 
 def own_words(user: User) -> tuple[str | None, ...]:
-    """What of a user must not be their password."""
+    """The words of a user that must not be their password."""
     return (user.email, user.username, user.name)
 
 

@@ -1,4 +1,4 @@
-"""The end of an account: first one write, after which it is nobody's any more, then the purge of what hung on it."""
+"""Deleting an account: first one write that takes it from its owner, then the purge of all that belongs to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ this name."""
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what hangs on a user, given the user's identifier, a piece at each step; idempotent."""
 _WITH_THE_REPLY = 8
-"""Such statements that the client waits for: the courier does the rest, however much it is."""
+"""Such statements that the client waits for; the courier does the rest, however much it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ class DeletionService:
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
     ) -> None:
-        """Delete an active account that `check` lets pass, which may add a last mail to it.
+        """Delete an active account that `check` accepts; `check` may add a last mail to it.
 
-        Owners of former addresses who may take the change of it back can bring the account back until their offers
-        expire: they are told, and their addresses stay held. Raises `missing` if there is no such account, LastAdmin,
-        what `check` raises, and SessionEnded if the session of `by`, which asks for it, ended meanwhile.
+        Owners of former addresses with an undo offer can bring the account back until their offers expire: they get a
+        mail, and their addresses stay held. Raises `missing` if there is no such account, LastAdmin, what `check`
+        raises, and SessionEnded if `by`, the session that requests the deletion, ended meanwhile.
         """
         ended: list[UndoOffer] = []
         claimed_until = self.accounts.clock() + CLAIMED_FOR
@@ -80,9 +80,9 @@ class DeletionService:
             gone = replace(
                 in_new_epoch(Account(_nobody(account.user, may_return=bool(offers)), None, account.auth_epoch)),
                 undo_offers=offers,
-                # Not what was to be told to an account that is no more, but the last words.
+                # Only the mail that `check` added; what waited before concerns an account that is gone.
                 notices=tuple(notice for notice in checked.notices if notice not in account.notices),
-                # Mail waits for the purge behind this write: whoever brings the account back loses nothing to it.
+                # Mail waits for the purge after this write, so that the purge takes nothing from a returning user.
                 due_at=claimed_until,
                 revision=account.revision,
             )
@@ -100,13 +100,13 @@ class DeletionService:
             raise
         self.accounts.audit.record_end(user_id, action)
         self.accounts.release(account, ended)
-        with suppress(Unavailable):  # the account is gone all the same, and the courier does what is left
+        with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
             for _ in islice(self._purge(user_id), _WITH_THE_REPLY):
                 pass
             self._end_claim(user_id, claimed_until)
 
     def purge(self, user_id: str) -> None:
-        """Delete what hangs on a deleted user, and take all but the identifier from their audit events; idempotent."""
+        """Delete all that belongs to a deleted user, and keep only the identifier in their audit events; idempotent."""
         for _ in self._purge(user_id):
             pass
 
@@ -130,9 +130,9 @@ class DeletionService:
     ) -> None:
         """Take the administrator's role from a user who is to be deleted; raises LastAdmin if nobody else has it.
 
-        First taken, then looked, then perhaps given back: of two administrators who go at the same time both may be
-        refused, but never both let go. Meanwhile `_LEAVING` stands in its place, so that what is given back is what was
-        taken: whoever sets the roles of the user in between has the last word.
+        The role is taken first; if no other administrator is found then, it is given back. So if two administrators
+        leave at the same time, both may be refused, but never both deleted. Meanwhile `_LEAVING` replaces the role, so
+        that only a role taken here is given back: if the user's roles are set in between, that setting stays.
         """
 
         def stepped_down(account: Account) -> Account:
@@ -148,7 +148,7 @@ class DeletionService:
             raise LastAdmin
 
     def _give_back(self, user_id: str) -> None:
-        """Give a user who stays after all the administrator's role back, if it was taken for leaving."""
+        """Give the administrator's role back to a user who stays after all, if `_step_down` took it."""
         with suppress(Failure):
             self.accounts.change(user_id, lambda account: _with_role_replaced(account, _LEAVING, ADMINISTRATOR))
 
@@ -159,9 +159,9 @@ def _with_role_replaced(account: Account, role: str, by: str) -> Account:
 
 
 def _nobody(user: User, *, may_return: bool) -> User:
-    """What is left of a user: that there was one, and, for one who may return, which roles they had.
+    """What is left of a user: identifier, time of registration and, if they may return, their roles.
 
-    The administrator's role does not return: there is another administrator, who can give it anew.
+    The administrator's role does not return: another administrator can grant it again.
     """
     roles = tuple(role for role in user.roles if role not in {ADMINISTRATOR, _LEAVING}) if may_return else ()
     return replace(

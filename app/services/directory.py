@@ -1,4 +1,4 @@
-"""The list of users, as far as the one who asks may see it."""
+"""The list of users, as far as the viewer may see it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
-    """Some users in the order of their registration; `next` is the identifier to go on behind, None at the end."""
+    """Some users, oldest first; the next page starts after the identifier `next`, None at the end."""
 
     users: list[User]
     next: str | None
     whole: bool
-    """Whether the one who asked may see all of a user, or only identifier and user name."""
+    """Whether the viewer may see all of a user, or only identifier and user name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class DirectoryService:
     visible_to: Literal["members", "admins"]
 
     def page(self, viewer: User, *, after: str | None, limit: int) -> UserPage:
-        """Up to `limit` users behind `after`: active ones for members, all for who may `users:read`.
+        """Up to `limit` users after `after`: active ones for members, all for viewers with `users:read`.
 
-        Raises Forbidden for members when the directory is the administrators'.
+        Raises Forbidden for members when the directory is for administrators only.
         """
         whole = "users:read" in permissions_of(viewer.roles)
         if not whole and self.visible_to == "admins":

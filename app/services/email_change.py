@@ -1,4 +1,4 @@
-"""Changing the e-mail address: asked for with the password, done by proof, taken back by the former owner."""
+"""Changing the e-mail address: requested with the password, done by proof, undone by the former owner."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from app.services.mailed_codes import MailedCodes, Redeemable
 
 _MOST_OFFERS = 20
-"""Former addresses that may take a change back. A further change is refused: none of their owners loses an offer."""
+"""Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailChangeService:
-    """Changes addresses. `hide_accounts` keeps back whether an address is taken."""
+    """Changes addresses. `hide_accounts` hides whether an address is taken."""
 
     accounts: Accounts
     credentials: CredentialService
@@ -36,10 +36,10 @@ class EmailChangeService:
     def request(self, principal: Principal, email: str, password: str, device: Device) -> None:
         """Mail the new address, which takes effect when it is proven.
 
-        Raises WrongPassword; TooManyRequests, also for one change too many within 7 days; EmailTaken if another has
+        Raises WrongPassword; TooManyRequests, also for too many changes within 7 days; EmailTaken if another user has
         proven the address or it is held for them; ValidationFailed for the user's own address; SessionEnded if the
-        session of `principal` ended meanwhile. Where accounts are hidden, nobody looks whether the address is taken
-        before the mail is sent: the work is the same, and the mail tells its owner.
+        session of `principal` ended meanwhile. Where accounts are hidden, whether the address is taken is checked only
+        when the mail is sent: the work here is the same, and the mail tells the owner of the address.
         """
         user_id = principal.user.id
         verified = self.credentials.confirm(user_id, password)
@@ -64,10 +64,10 @@ class EmailChangeService:
         self.accounts.audit.record(user_id, "email.change_requested", device)
 
     def confirm(self, found: Redeemable, device: Device) -> User:
-        """Put the pending address, now proven, in the place of the present one, whose owner can undo it for 7 days.
+        """Replace the present address with the pending one, now proven; its former owner can undo this for 7 days.
 
-        Raises InvalidCode; EmailTaken if another has proven the address meanwhile, or if the present one cannot be held
-        for its owner.
+        Raises InvalidCode; EmailTaken if another user has proven the new address meanwhile, or if the former one cannot
+        be held for its owner.
         """
 
         def changed(account: Account) -> Account:
@@ -81,7 +81,7 @@ class EmailChangeService:
                 offer = UndoOffer(new_id(), former, now + UNDO_LIVES, account.user.email_verified)
                 offers = (*offers, offer)
                 if offer.proven:
-                    # Held before it is given up: so nobody can have it in between. What was never proven is never held.
+                    # Held before it is given up, so that nobody can take it in between. Only proven addresses are held.
                     self.accounts.hold(former, account.user.id, until=offer.expires_at)
                 told = self.accounts.with_warning(
                     account, "email_changed", device, code_id=offer.id, new_email=pending.email
@@ -99,7 +99,7 @@ class EmailChangeService:
         return account.user
 
     def drop(self, found: Redeemable, device: Device) -> None:
-        """Forget a pending address: its owner does not know of the change. Raises InvalidCode."""
+        """Drop a pending address, since its owner did not ask for the change. Raises InvalidCode."""
 
         def dropped(account: Account) -> Account:
             if account.pending_email is None or account.pending_email.id != found.code_id:
@@ -110,11 +110,11 @@ class EmailChangeService:
         self.accounts.audit.record(found.owner_id, "email.change_disowned", device)
 
     def undo(self, token: str, device: Device) -> None:
-        """Give an account back to the owner of a former address, whatever became of it since; a deleted one comes back.
+        """Give an account back to the owner of a former address, whatever happened since; a deleted one is restored.
 
-        All sessions end, the password is void, a way to a new one is mailed, and pending changes and later offers are
-        cancelled. One that was disabled stays so, and gets no mail. Raises InvalidCode, or EmailTaken if another has
-        proven the address meanwhile.
+        All sessions end, the password becomes void, a mail for setting a new one is sent, and pending changes and later
+        offers are cancelled. A disabled account stays disabled and gets no mail. Raises InvalidCode, or EmailTaken if
+        another user has proven the address meanwhile.
         """
         found = self.codes.of_token(token, "undo")
         cancelled: list[UndoOffer] = []
@@ -149,8 +149,8 @@ class EmailChangeService:
         self.accounts.release(account, cancelled)
 
     def _brought_back(self, account: Account) -> Account:
-        """A deleted account without what told of its deletion; earlier owners go on to be told of the change."""
+        """A deleted account without the mails about its deletion; earlier owners still get theirs about the change."""
         told = (replace(notice, kind="email_changed") for notice in account.notices if notice.kind in WAYS_BACK)
-        # It may be due only when an offer expires; a claim of what is due now is left alone.
+        # `due_at` may only be the expiry of an offer, which is cleared; the claim of a worker stays.
         claimed = account.due_at is not None and account.due_at <= self.accounts.clock() + CLAIMED_FOR
         return replace(account, notices=tuple(told), due_at=account.due_at if claimed else None)

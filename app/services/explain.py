@@ -1,4 +1,4 @@
-"""Saying what a token is, and exactly why this instance refuses it."""
+"""Explains what a token is, and exactly why this instance refuses it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from app.security.tokens import AccessTokens
 
 _DEEPEST = 28
-"""Levels that are shown of a token; a reply, of which they are a part, has 32 at the most."""
+"""Nesting levels of a token that are shown; the reply around them has at most 32."""
 _INT64 = range(-(2**63), 2**63)
 _BEGINS_A_JWT = "eyJ"
-"""How base64url writes the beginning of every JSON object."""
+"""The base64url form of `{"`, which begins the header of every JWT."""
 _DETAILS = {
     "malformed": (
         "It is not a JWT in the one form that this service makes: three parts of base64url without padding, the first"
         " two of them JSON without lone surrogates, numbers too large, or deep nesting."
     ),
-    "wrong_type": "Its header says another type than at+jwt, so it is no access token (RFC 9068 section 4).",
-    "unexpected_header": "Its header has other members than typ, alg and kid; this service follows none of them.",
-    "unknown_key": "No key of this service has its kid: it is of another service, or the key was retired.",
-    "wrong_algorithm": "Its alg is not that of the key its kid names.",
-    "bad_signature": "Its signature does not verify: it was altered, or signed by somebody else.",
+    "wrong_type": "Its header names a type other than at+jwt, so it is no access token (RFC 9068 section 4).",
+    "unexpected_header": "Its header has members other than typ, alg and kid; this service accepts no others.",
+    "unknown_key": "No key of this service has its kid: another service issued it, or the key was retired.",
+    "wrong_algorithm": "Its alg differs from that of the key that its kid names.",
+    "bad_signature": "Its signature does not verify: it was altered, or signed with another key.",
     "missing_claim": "A claim that RFC 9068 requires is missing.",
     "wrong_issuer": "Its issuer (iss) is not the PUBLIC_URL of this service.",
     "wrong_audience": "Its audience (aud) is not the JWT_AUDIENCE of this service.",
-    "not_yet_valid": "It is from the future: compare the clocks of the machines.",
+    "not_yet_valid": "Its time of issue is in the future: compare the clocks of the machines.",
     "expired": "It has expired: refresh, or log in again.",
     "session_ended": "It is genuine, but its session was ended, or its user disabled or deleted: log in again.",
 }
@@ -41,7 +41,7 @@ _DETAILS = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What was found. `accepted` is None for what is no access token; `header` and `claims` may be anybody's words."""
+    """The result. `accepted` is None unless it is an access token; `header` and `claims` are unverified input."""
 
     kind: Literal["access_token", "jwt", "opaque"]
     accepted: bool | None
@@ -53,7 +53,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class ExplainService:
-    """Explains tokens. The state of a session is told only to who shows a token whose signature verifies."""
+    """Explains tokens. The state of a session is disclosed only for a token whose signature verifies."""
 
     tokens: AccessTokens
     sessions: Sessions
@@ -65,7 +65,7 @@ class ExplainService:
         if header is None and token.startswith(_BEGINS_A_JWT):
             return Explanation("jwt", None, "malformed", _DETAILS["malformed"], None, None)
         if header is None:
-            return Explanation("opaque", None, None, "It is no JWT, and nothing more is told of it.", None, None)
+            return Explanation("opaque", None, None, "It is not a JWT, and cannot be explained further.", None, None)
         if header.get("typ") != TYPE:
             return Explanation("jwt", None, "wrong_type", _DETAILS["wrong_type"], header, claims)
         reason = self._reason(token)
@@ -82,7 +82,7 @@ class ExplainService:
 
 
 def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Header and claims of a JWT, unverified; None for what cannot be read, or not be shown in a reply."""
+    """Header and claims of a JWT, unverified; None if they cannot be read or cannot be shown in a reply."""
     if len(token) > LONGEST:
         return None, None
     try:
@@ -94,7 +94,7 @@ def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
 
 
 def _can_be_shown(content: object) -> bool:
-    """Whether JSON that anybody wrote is JSON as the replies of this service are: RFC 7493, and not nested deeply."""
+    """Whether untrusted JSON may stand in a reply of this service: valid by RFC 7493, and not nested deeply."""
     level = [content]
     for _ in range(_DEEPEST + 1):
         if not all(map(_is_plain, level)):

@@ -1,9 +1,8 @@
-"""Guesses of mailed codes: at most 100 for a code, and a code that is dead by then is replaced, never revived.
+"""Guesses of mailed codes: after 100 guesses a code is dead; it is replaced, never revived.
 
-They are counted for the address that was submitted, whether it has an account or not, and nothing that depends on an
-account ever touches the count. A code is computed from the number of its generation (`app.security.codes`). So the
-same write that lets guesses begin anew makes every code of the address another one. Source: NIST SP 800-63B-4
-section 3.2.2.
+Guesses are counted for the submitted address, whether it has an account or not, and nothing that depends on an
+account ever touches the count. A code is computed from its generation number (`app.security.codes`), so the write
+that resets the count also changes every code of the address. Source: NIST SP 800-63B-4 section 3.2.2.
 """
 
 from __future__ import annotations
@@ -24,25 +23,25 @@ if TYPE_CHECKING:
 MOST_GUESSES = 100
 """Guesses of one code that are answered."""
 MOST_GENERATIONS = 20
-"""Codes that an address can have one after the other: as many as mails go to it in a day."""
+"""Codes that an address can have in succession: as many as the mails that it can get in a day."""
 KEPT = timedelta(hours=25)
-"""How long a count outlives its last step: longer than any code lives that was mailed by then."""
+"""How long a count is kept after its last step: longer than the life of any code mailed by then."""
 _GENERATION = MOST_GUESSES + 1
 """Steps of a count in one generation: the guesses, and the replacement of the dead code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """Counts the guesses of codes by submitted address and by what the code is for."""
+    """Counts the guesses of codes by submitted address and by purpose."""
 
     counts: Counts
     clock: Clock
 
     def admit(self, email: str, use: CodePurpose) -> int:
-        """Count a guess, before it is looked at; gives the generation of the codes that it may be.
+        """Count a guess before it is checked; returns the generation of the codes to compare it with.
 
-        Raises InvalidCode if the codes of this address are dead: so of any number of guesses at once no more are
-        answered than of as many one after the other.
+        Raises InvalidCode if the codes of this address are dead. Concurrent guesses get no more answers than
+        sequential ones.
         """
 
         def counted(seen: FailureCount | None) -> FailureCount:
@@ -55,7 +54,7 @@ class Guesses:
         return _generation_of(kept.count - 1 if kept else 0)
 
     def take_back(self, email: str, use: CodePurpose) -> None:
-        """Count a guess no more: it was right."""
+        """Uncount a guess that was right."""
 
         def without(seen: FailureCount | None) -> FailureCount | None:
             count = self._live(seen)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 1.5
-"""Seconds that the store has for a sign of life; the answer to a probe has to be out within 2."""
+"""Seconds that the store has to answer; a probe has to be answered within 2."""
 
 
 class Probed(Protocol):

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 JWKS_MAX_AGE = 300
 """Seconds for which others may keep the published keys."""
 FOLLOWED_WITHIN = timedelta(seconds=60)
-"""When every instance has followed a change, even if its clock is late (LEEWAY) and a read of the store failed."""
+"""Every instance follows a change within this time, even if its clock is late (LEEWAY) and one store read failed."""
 PUBLISHED_BEFORE = FOLLOWED_WITHIN + timedelta(seconds=JWKS_MAX_AGE) + timedelta(hours=1)
-"""How long a key is published before it signs: until every instance has it and a copy at a proxy has grown old, and
-then an hour, since some verifiers fetch the key set no more often and do not look up an unknown kid."""
+"""How long a key is published before it signs: until every instance has it and cached copies have expired, and then an
+hour, since some verifiers fetch the key set only once an hour and do not look up an unknown kid."""
 _ATTEMPTS = 10
 
 
@@ -35,27 +35,27 @@ class LastKeyError(Exception):
 
 
 class UnknownSecretError(Exception):
-    """The secret that is said to have leaked is none that this service is known to have used."""
+    """This service is not known to have used the secret that is reported as leaked."""
 
 
 class Keys(OpenKeys):
-    """The signing keys: those that are open in this process, and what changes them for all."""
+    """The signing keys: those open in this process, and the operations that change them for every instance."""
 
     def __init__(
         self, keyrings: Keyrings, secrets: SecretKeys, algorithm: Algorithm, clock: Clock, *, token_life: timedelta
     ) -> None:
-        """`token_life` is how long a token is accepted after it was signed, at the most."""
+        """`token_life` is the longest time for which a token is accepted after it was signed."""
         super().__init__(keyrings, secrets, algorithm, clock)
         self._token_life = token_life
 
     def ensure(self) -> None:
-        """Make sure that the store holds a key of the algorithm to sign with, and that the current secret seals all.
+        """Make sure that the store holds a signing key of the algorithm, and that the current secret seals all keys.
 
-        What a former secret sealed is sealed anew. A key of HS256 that one derived is sealed, too, and verifies until
-        its last token has expired; a new one, derived from the current secret, takes its place in signing. So no key
-        needs the former secret behind this. Of racing starters one changes the keyring, the others take it over.
-        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened, and LeakedSecretError if the
-        current secret is one that leaked.
+        Keys sealed under a former secret are resealed. An HS256 key derived from a former secret is sealed, too, and
+        verifies until its last token has expired; a new one, derived from the current secret, signs instead. After
+        this no key needs a former secret. If several processes start at once, one changes the keyring and the others
+        load its result. Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened, and
+        LeakedSecretError if the current secret has leaked.
         """
         stored = self._keyrings.load()
         if stored is not None and self._secrets.current_name in stored.leaked:
@@ -63,9 +63,9 @@ class Keys(OpenKeys):
         self._change(self._mended)
 
     def tend(self) -> int:
-        """The same from time to time, for a store that holds keys: how many keys were sealed anew or dropped.
+        """Do the same as a job, if the store holds keys; returns how many keys were resealed or dropped.
 
-        A key is dropped when its last token has expired. Raises Unavailable if one cannot be opened.
+        A key is dropped when its last token has expired. Raises Unavailable if a key cannot be opened.
         """
         try:
             before, after = self._change(lambda keys: self._mended(keys) if keys else keys)
@@ -74,10 +74,10 @@ class Keys(OpenKeys):
         return len(set(before) - set(after))
 
     def rotate(self) -> StoredKey:
-        """Add a key, which signs as soon as everybody can know it, and drop those that no token needs any more.
+        """Add a key that signs as soon as all verifiers can have it, and drop keys that no token needs any more.
 
-        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened: under a wrong SECRET_KEY it
-        would be a key that keeps the right one from opening the keyring.
+        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened: a key made under a wrong
+        SECRET_KEY would keep the right one from opening the keyring.
         """
         key = self._new_key(self._algorithm)
 
@@ -89,10 +89,10 @@ class Keys(OpenKeys):
         return key
 
     def revoke(self, kid: str) -> StoredKey:
-        """Drop a key that somebody else may have, and give the key that signs from now on.
+        """Drop a key that may have leaked; returns the key that signs from now on.
 
-        Its tokens are refused at once, by every other instance within RELOAD_AFTER. If it is the one that signs, the
-        next key signs at once, or a new one where none was published yet. Raises NotFound for an unknown key, and
+        Its tokens are refused at once, by every other instance within RELOAD_AFTER. If it is the signing key, the next
+        published key signs at once, or a new one if there is none. Raises NotFound for an unknown key, and
         KeyringSealedError as `rotate` does.
         """
 
@@ -105,7 +105,7 @@ class Keys(OpenKeys):
         return self._that_signs(self._change(without)[1])
 
     def revoke_all(self) -> StoredKey:
-        """Drop every key, and make one that signs at once, as `revoke` does for one."""
+        """Drop every key, as `revoke` drops one, and make a new one that signs at once."""
 
         def renewed(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
             self._open(keys)
@@ -114,9 +114,9 @@ class Keys(OpenKeys):
         return self._that_signs(self._change(renewed)[1])
 
     def revoke_unopened(self) -> tuple[StoredKey, ...]:
-        """Drop the keys that no secret at hand opens, and give them: the way out when their secret is lost.
+        """Drop the keys that no known secret opens, and return them: the remedy when their secret is lost.
 
-        A new key signs at once where none is left that does.
+        If no signing key is left, a new one signs at once.
         """
 
         def opened(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
@@ -128,15 +128,15 @@ class Keys(OpenKeys):
         return tuple(key for key in before if key.kid not in kept)
 
     def secret_leaked(self, leaked: RootKey, *, unknown: bool = False) -> StoredKey:
-        """Trust nothing any more that was made or can be made with this secret; gives the key that signs from now on.
+        """Distrust everything that was or can be made with this secret; returns the key that signs from now on.
 
-        One write drops every signing key (who has the secret opens them in a copy of the store), puts one in their
-        place that signs at once, and names the secret as leaked: within RELOAD_AFTER every instance refuses refresh
-        tokens, codes and links that were made with it, also as a fallback, and an instance that has it as SECRET_KEY
-        serves nobody and does not start again. No stored key has to be opened.
+        One write drops every signing key (the secret opens them in any copy of the store), adds one that signs at once,
+        and lists the secret as leaked. Within RELOAD_AFTER every instance refuses refresh tokens, codes and links made
+        with it, even if it is a fallback, and an instance that has it as SECRET_KEY refuses all requests and does not
+        start again. No stored key has to be opened.
 
         Raises LeakedSecretError, and changes nothing, if it is the current secret, or if the current one leaked
-        before; and UnknownSecretError if neither the store nor the settings know it, unless it may be `unknown`.
+        before; and UnknownSecretError if neither the store nor the settings know it, unless `unknown` is set.
         """
         if self._secrets.current_name == leaked.name:
             raise LeakedSecretError("it is still SECRET_KEY")
@@ -155,7 +155,7 @@ class Keys(OpenKeys):
         raise Unavailable("The keyring changes too often.")
 
     def retire(self, kid: str) -> None:
-        """Drop a key at once: its tokens are refused from now on, by every instance within RELOAD_AFTER.
+        """Drop a key at once: every instance refuses its tokens within RELOAD_AFTER.
 
         Raises NotFound for an unknown key, and LastKeyError for the only one that signs.
         """
@@ -179,7 +179,7 @@ class Keys(OpenKeys):
         return () if stored is None else stored.leaked
 
     def that_signs(self) -> StoredKey:
-        """The key of the store that signs now; raises NotFound where there is none."""
+        """The stored key that signs now; raises NotFound if there is none."""
         stored = self.stored()
         if not stored:
             raise NotFound
@@ -188,7 +188,7 @@ class Keys(OpenKeys):
     def _change(
         self, change: Callable[[tuple[StoredKey, ...]], tuple[StoredKey, ...]]
     ) -> tuple[tuple[StoredKey, ...], tuple[StoredKey, ...]]:
-        """Put what `change` makes of the stored keys in their place: the keys before, and after."""
+        """Replace the stored keys with the result of `change`; returns the keys before and after."""
         for _ in range(_ATTEMPTS):
             stored = self._keyrings.load() or StoredKeyring(0, ())
             self._secrets.distrust(stored.leaked)
@@ -198,16 +198,16 @@ class Keys(OpenKeys):
         raise Unavailable("The keyring changes too often.")
 
     def _mended(self, stored: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
-        """The keys that are needed, all under the current secret, and with one to sign with."""
+        """The keys that are needed, all sealed under the current secret, with one to sign with among them."""
         needed = self._needed(stored)
         self._open(needed)
         keys = tuple(reseal(key, self._secrets) for key in needed)
         algorithms: set[Algorithm] = {self._algorithm}
         if any(_is_carried_over(key) for key in keys):
-            # Also where another algorithm signs: without a successor it would be kept for ever.
+            # Even if another algorithm signs: without a successor the old key would be kept forever.
             algorithms.add("HS256")
         missing = algorithms - {key.alg for key in keys if not _is_carried_over(key)}
-        # Nobody can hold an older copy of the first key set.
+        # Before the first key set there is none that a verifier could have cached.
         signs_from = None if stored else self._clock()
         return keys + tuple(self._new_key(algorithm, signs_from) for algorithm in sorted(missing))
 
@@ -216,7 +216,7 @@ class Keys(OpenKeys):
         return generate(algorithm, self._secrets.current, now=now, signs_from=signs_from or now + lead)
 
     def _signing_at_once(self, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
-        """These keys with one that signs from now on: the next one, which others know already, or else a new one."""
+        """These keys with one that signs from now on: the next one, already published, or else a new one."""
         now = self._clock()
         waiting = [
             key for key in keys if key.alg == self._algorithm and key.signs_from > now and not _is_carried_over(key)
@@ -233,7 +233,7 @@ class Keys(OpenKeys):
         return that_signs(keys, self._clock(), self._algorithm)
 
     def _needed(self, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
-        """The keys without those that another of their algorithm replaced so long ago that no token needs them."""
+        """The keys that a token may still need: without those replaced long ago by another of their algorithm."""
         still = self._clock() - self._token_life - FOLLOWED_WITHIN
         replaced = {
             old.kid for old in keys for new in keys if old.alg == new.alg and old.signs_from < new.signs_from <= still
@@ -261,5 +261,5 @@ def _without(kid: str, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
 
 
 def _is_carried_over(key: StoredKey) -> bool:
-    """Whether this is a key of HS256 that a former secret derived."""
+    """Whether this is an HS256 key that was derived from a former secret."""
     return key.alg == "HS256" and key.sealed != ""

@@ -52,7 +52,7 @@ class LoginService:
             raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:
-        """Whether this user has to verify their address before they can log in: never one who has none."""
+        """Whether this user must verify their address before login. Users without an address are never blocked."""
         return self.require_verified_email and user.email is not None and not user.email_verified
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:

@@ -1,4 +1,4 @@
-"""The name that somebody logs in with."""
+"""The name used to log in."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from app.models.identifiers import email_key, username_key
 
 @dataclass(frozen=True, slots=True)
 class LoginName:
-    """What somebody logs in with: an e-mail address or a user name, as it was submitted."""
+    """The name used to log in: an e-mail address or a user name, as submitted."""
 
     kind: Literal["email", "username"]
     text: str
 
     @property
     def key(self) -> str | None:
-        """What it is looked up by; None if no account can have it."""
+        """The key for looking it up; None if no account can have it."""
         return email_key(self.text) if self.kind == "email" else username_key(self.text)
 
     @property

@@ -1,4 +1,4 @@
-"""How many mails an address gets in a day: 20, whatever asks for them, and fewer of those that anybody can ask for."""
+"""How many mails an address gets in a day: 20 of all kinds, and fewer of those that anyone can request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPARE_RESET_EVERY: Final = timedelta(hours=6)
 """Beyond those, one mail that leads to a new password may go out in each such time. Else whoever asks for fourteen
 mails would keep the owner from a reset for a day; now the owner can use even the mail that a stranger asked for."""
 _MOST_BY_KIND: Final = {
-    # What whoever is logged in can bring about as often as they like.
+    # Caused by actions that a logged-in user can repeat as often as they like.
     "profile_changed": 16,
     "username_changed": 16,
     "session_reused": 16,
@@ -45,7 +45,7 @@ _ONLY_WAY_IN: Final = MOST
 
 @dataclass(frozen=True, slots=True)
 class MailAllowance:
-    """Says whether a mail may still go out; each one that may is counted by one conditional write."""
+    """Decides whether a mail may still go out; each allowed mail is counted by one conditional write."""
 
     counts: Counts
     clock: Clock
@@ -65,11 +65,11 @@ class MailAllowance:
         )
 
     def take_registration(self, address: str) -> bool:
-        """Whether one more registration of this address may be mailed, which is counted then."""
+        """Whether one more registration of this address may be mailed; if so, it is counted."""
         return self._take(_registrations(address), MOST_REGISTRATIONS)
 
     def give_back_registration(self, address: str) -> None:
-        """Count a registration no more: the owner of the address said that it was not theirs."""
+        """Uncount a registration that the owner of the address disowned."""
 
         def fewer(seen: FailureCount | None) -> FailureCount | None:
             if seen is None or seen.count == 0:

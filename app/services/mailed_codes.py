@@ -1,4 +1,4 @@
-"""Telling what a mailed token, or an address and a code, refer to."""
+"""Finds what a mailed token, or an address and a code, refer to."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {"verify": ("verify", "change", "register"), "reset": ("reset",)}
 _CANDIDATES = 20
-"""How many pending changes to one address, and pending registrations of it, a code is compared with."""
+"""How many pending changes to an address, and how many pending registrations of it, a code is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redeemable:
-    """A genuine token or code: of which user (or mail request, to register), and which of their codes.
+    """A genuine token or code: its user (or its mail request, for a registration), and which of their codes it is.
 
-    Whether it is live is for the write that redeems it to say.
+    The write that redeems it decides whether it is still live.
     """
 
     purpose: Purpose
@@ -39,12 +39,12 @@ class Redeemable:
 
 
 _NOBODYS = Redeemable("verify", str(UUID(int=0)), str(UUID(int=0)))
-"""What a code is compared with where there is none: so that it takes as long."""
+"""Compared with a code when the address has none, so that the check takes as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailedCodes:
-    """Finds what is redeemed. `guesses` counts the wrong codes for each submitted address, known or not."""
+    """Looks up tokens and codes. `guesses` counts the wrong codes for each submitted address, known or not."""
 
     users: Users
     requests: MailRequests
@@ -53,13 +53,13 @@ class MailedCodes:
     clock: Clock
 
     def find(self, use: CodePurpose, *, token: str | None, email: str | None, code: str | None) -> Redeemable:
-        """What a token, or else an address and the code mailed to it, refer to. Raises InvalidCode."""
+        """What a token refers to, or without one an address and the code mailed to it. Raises InvalidCode."""
         if token is not None:
             return self.of_token(token, use)
         return self.of_code(email or "", code or "", use)
 
     def of_token(self, token: str, use: CodePurpose | Literal["undo"]) -> Redeemable:
-        """What a token from a link refers to; no look into the store. Raises InvalidCode."""
+        """What a token from a link refers to, without a read of the store. Raises InvalidCode."""
         sent = codes.parse_token(token)
         purposes: tuple[Purpose, ...] = ("undo",) if use == "undo" else _PURPOSES[use]
         if sent is not None:
@@ -69,9 +69,9 @@ class MailedCodes:
         raise InvalidCode
 
     def of_code(self, email: str, code: str, use: CodePurpose) -> Redeemable:
-        """What a code that was typed in refers to, together with the address it was mailed to. Raises InvalidCode.
+        """What a typed code and the address it was mailed to refer to. Raises InvalidCode.
 
-        The wrong ones are counted; beyond 100 for an address its codes are dead (NIST SP 800-63B-4 section 3.2.2).
+        Wrong codes are counted; after 100 for an address its codes are dead (NIST SP 800-63B-4 section 3.2.2).
         """
         generation = self.guesses.admit(email, use)
         for each in list(self._candidates(email, use)) or [_NOBODYS]:
@@ -87,14 +87,14 @@ class MailedCodes:
         return codes.make_code(self.secrets.current, purpose, owner_id, code_id, generation=generation)
 
     def replace_dead(self, email: str, use: CodePurpose) -> None:
-        """Give the address other codes, if too many guesses made the present ones dead; for any address alike.
+        """Replace the codes of an address if too many guesses made them dead; the same for any address.
 
-        Whatever asks for mail with a code has to call this first, before it looks whether there is an account.
+        Code that requests mail with a code must call this first, before it checks whether there is an account.
         """
         self.guesses.replace_dead(email, use)
 
     def _candidates(self, email: str, use: CodePurpose) -> Iterator[Redeemable]:
-        """The live codes that were mailed to this address for this use; the same reads whether there are any."""
+        """The live codes that were mailed to this address for this use; the reads are the same if there are none."""
         key, now = email_key(email), self.clock()
         if key is None:
             return

@@ -1,7 +1,7 @@
-"""Sending what was queued: mail requests are looked up, notices written and sent, deleted accounts purged.
+"""Sends queued mail: resolves mail requests, writes and sends notices, purges deleted accounts.
 
-A worker claims each of them by a conditional write that puts its time off; one that dies leaves it to the next when
-that time has come. So each mail is sent once, and after a crash at least once.
+A worker claims each item by a conditional write that postpones its due time; if the worker dies, another takes the item
+over at that time. So each mail is sent once, and after a crash at least once.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     from app.services.mailed_codes import MailedCodes
 
 SENDS_FOR = timedelta(minutes=1)
-"""How long it begins to send them: one mail takes half a minute at the most."""
+"""How long a claim lets a worker start sending mails: one mail takes at most half a minute."""
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=5)
-"""A mail that is queued while another of the account waits for its retry waits with it: so that is not long."""
+"""The longest retry delay; short, because all mails of an account share one retry time."""
 GIVEN_UP_AFTER = timedelta(days=1)
 _AT_ONCE = 50
 _COUNTED = 1000
-"""Accounts, and requests, that `waiting` counts at the most."""
+"""The most accounts, and the most requests, that `waiting` counts."""
 _log = structlog.get_logger("latchkey.mail")
 
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """Takes up what is due. Without a `mailer` mail is dropped, and accounts are purged all the same."""
+    """Takes up due work. Without a `mailer`, mail is dropped, but deleted accounts are still purged."""
 
     accounts: Accounts
     codes: MailedCodes
@@ -64,27 +64,27 @@ class Mailroom:
     observer: Observer = NOBODY
 
     def send_due(self) -> int:
-        """Take up everything that is due now; how many requests and accounts it was."""
+        """Take up everything that is due now; returns the number of requests and accounts."""
         done = 0
         while requests := self.accounts.requests.due(self._now(), _AT_ONCE):
             done += sum(self._take_up(request) for request in requests)
-        # What was queued until now is found below: another round would be work behind known addresses only.
+        # What was queued until now is found below: another round would be work for known addresses only.
         self.accounts.mail_waits.clear()
         while due := self.accounts.users.due(self._now(), _AT_ONCE):
             done += sum(self._serve(user_id) for user_id in due)
         return done
 
     def waiting(self) -> int:
-        """How many requests and accounts have mail that is not sent yet, those that are tried again later, too.
+        """How many requests and accounts have unsent mail, including mail that waits for a retry.
 
-        It counts as far as 1,000 of each. Raises Unavailable.
+        It counts up to 1,000 of each. Raises Unavailable.
         """
         until = self._now() + max(LONGEST_RETRY, CLAIMED_FOR)
         users, requests = self.accounts.users.due(until, _COUNTED), self.accounts.requests.due(until, _COUNTED)
         return len(users) + len(requests)
 
     def _take_up(self, request: MailRequest) -> bool:
-        """Turn a request into mail, if another worker has not; True if this one did."""
+        """Turn a request into mail, unless another worker claimed it; True if this one did."""
         claimed_until = self._now() + CLAIMED_FOR
         if not self.accounts.requests.reschedule(request, claimed_until, request.attempts + 1):
             return False
@@ -97,7 +97,7 @@ class Mailroom:
         return True
 
     def _begin(self, request: MailRequest) -> None:
-        """Take up a request for the first time: what is counted here, is counted for every address alike."""
+        """Take up a request for the first time; what is counted here is counted alike for every address."""
         self.codes.replace_dead(request.email, "reset" if request.kind == "reset" else "verify")
         if request.kind == "register" and not self.allowance.take_registration(request.email):
             _log.warning("registration not mailed", mail_id=request.id, cause="too many of its address today")
@@ -122,7 +122,7 @@ class Mailroom:
             self._change(account.user.id, lambda account: self._with_code(account, "reset"))
 
     def _queue_verification(self, request: MailRequest) -> None:
-        """Queue again what waits for this address to be proven."""
+        """Queue the mails again for everything that waits for proof of this address."""
         account = self._account_of(request.email)
         if account is not None and not account.user.email_verified:
             self._change(account.user.id, lambda account: self._with_code(account, "verify"))
@@ -137,7 +137,7 @@ class Mailroom:
             self._mail_registration(replace(waiting[-1], due_at=claimed_until, attempts=1))
 
     def _with_code(self, account: Account, purpose: CodePurpose) -> Account:
-        """The account with its live code to be mailed."""
+        """The account with a mail that carries its live code."""
         email = account.user.email
         if email is None or (purpose == "verify" and account.user.email_verified):
             return account
@@ -154,10 +154,10 @@ class Mailroom:
         return self.accounts.with_notice(account, "change_email", pending.email, code_id=pending.id)
 
     def _mail_registration(self, request: MailRequest) -> None:
-        """Mail the code of a registration that waits, or tell the owner of a proven address that they have an account.
+        """Mail the code of a pending registration, or inform the owner of a proven address that they have an account.
 
-        The same work either way, now and when the mail is asked for again. A registration of a proven address waits in
-        vain: its code is never mailed, and could not take the address.
+        The work is the same either way, now and when the mail is requested again. A registration of a proven address
+        never completes: its code is never mailed, and could not take the address.
         """
         account = self._account_of(request.email)
         if account is not None and account.user.email_verified:
@@ -182,7 +182,7 @@ class Mailroom:
         claimed_until = now + CLAIMED_FOR
         if not users.save(replace(account, due_at=claimed_until)):
             return False
-        if account.user.status == "deleted":  # first, so that whoever brings it back by its mail loses nothing to it
+        if account.user.status == "deleted":  # before its mail, so that an owner who restores the account loses nothing
             self.deletion.purge(user_id)
         retries: dict[str, datetime | None] = {}
         for notice in account.notices:
@@ -193,7 +193,7 @@ class Mailroom:
                 retries[notice.id] = None  # its code was used meanwhile, or replaced
                 continue
             if notice.kind == "change_email" and self.accounts.is_taken(notice.to, user_id):
-                # In its place, so that nothing that the one who asked can see or time depends on it.
+                # Sent instead, so that the requester can neither see nor time a difference.
                 notice = replace(notice, kind="email_in_use")  # noqa: PLW2901 - the same mail
             retries[notice.id] = self._send(user_id, notice, expires_at, notice.attempts + 1, account)
         self._settle(users, user_id, retries, claimed_until)
@@ -207,7 +207,7 @@ class Mailroom:
         attempt: int,
         account: Account | None = None,
     ) -> datetime | None:
-        """Send one mail; when to try again, or None if it was sent, given up, or one too many for its address."""
+        """Send one mail; returns when to try again, or None if it was sent, refused, given up or withheld."""
         if self.mailer is None:
             return None
         if attempt == 1 and not self.allowance.take(notice.to, notice.kind, account):
@@ -240,7 +240,7 @@ class Mailroom:
             self.observer.mail_tried("refused")
             _log.warning("mail refused", kind=notice.kind, mail_id=notice.id, cause=str(error))
         except MailFailedError as error:
-            # The way back to a former address is tried for as long as it is open.
+            # A mail with an undo offer is retried for as long as the offer is open.
             patience_ends = notice.queued_at + GIVEN_UP_AFTER if notice.kind not in WAYS_BACK else expires_at
             if (patience_ends and patience_ends <= now) or (expires_at and expires_at <= now):
                 self.observer.mail_tried("given_up")
@@ -256,7 +256,7 @@ class Mailroom:
         return None
 
     def _settle(self, users: Users, user_id: str, retries: dict[str, datetime | None], claimed_until: datetime) -> None:
-        """Take the notices that are done from the account, and end the claim."""
+        """Remove the finished notices from the account, and end the claim."""
         while True:
             account = users.account(user_id)
             if account is None:
@@ -271,11 +271,11 @@ class Mailroom:
                 if not remaining and not account.undo_offers:
                     users.remove(user_id)
                     return
-                # The last offer goes by a write of its own: where there is none, nobody can bring the account back.
+                # The last offer is removed by a separate write: without an offer nobody can restore the account.
                 offers = tuple(offer for offer in account.undo_offers if offer.expires_at > self._now())
                 account = replace(account, undo_offers=offers)
                 times += [offer.expires_at for offer in offers] or [self._now()]
-            # The claim may have run out and be another's by now: that one sees to the rest.
+            # The claim may have expired and belong to another worker by now, which does the rest.
             due_at = min(times, default=None) if account.due_at == claimed_until else account.due_at
             if users.save(replace(account, notices=remaining, due_at=due_at)):
                 return
@@ -296,14 +296,14 @@ _PURPOSES: dict[str, Purpose] = {
     "email_changed": "undo",
     "deletion_undo": "undo",
 }
-"""What the code in a mail of each kind is for; the other kinds carry none."""
+"""The purpose of the code in each kind of mail; the other kinds carry none."""
 _INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}
-"""Mails that go out in the place of others, to the owner of an address that somebody else asked for. They carry no
-code, but cost the same work, so that nothing tells which of the two it was."""
+"""Mails that replace others when the address already belongs to someone else: they go to its owner. They carry no code,
+but cost the same work, so that nothing shows which of the two was sent."""
 
 
 def _expiry_of(notice: Notice, account: Account) -> datetime | None:
-    """When what a notice carries expires; None if the account has it no more, or it carries nothing."""
+    """When the code or offer in a notice expires; None if it carries none, or the account no longer has it."""
     pending = (account.pending_email,) if account.pending_email else ()
     carried = (*account.codes, *pending, *account.undo_offers)
     return next((one.expires_at for one in carried if one.id == notice.code_id), None)

@@ -1,4 +1,4 @@
-"""The signing keys that are open in this process: loaded when needed, followed as the store's change."""
+"""The signing keys that are open in this process: loaded when needed, and reloaded as the stored keys change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.security.secret_keys import SecretKeys
 
 RELOAD_AFTER = timedelta(seconds=10)
-"""How old the keyring in memory may get: so soon does an instance follow a change made by another."""
+"""How old the keyring in memory may get, and so how soon an instance follows a change made by another."""
 UNKNOWN_KID_PAUSE = timedelta(seconds=5)
 """A token with an unknown kid reloads the keyring, but not more often than this."""
 _log = structlog.get_logger("latchkey.keys")
@@ -35,7 +35,7 @@ class OpenKeys:
     """
 
     def __init__(self, keyrings: Keyrings, secrets: SecretKeys, algorithm: Algorithm, clock: Clock) -> None:
-        """Nothing is read before the first use; `algorithm` is that of JWT_ALGORITHM."""
+        """Nothing is read before the first use; `algorithm` is the setting JWT_ALGORITHM."""
         self._keyrings = keyrings
         self._secrets = secrets
         self._algorithm = algorithm
@@ -49,7 +49,7 @@ class OpenKeys:
 
     @property
     def version(self) -> int:
-        """Another for each content that the keyring in memory had."""
+        """A number that changes with the content of the keyring in memory."""
         return self._current().version
 
     def signing_key(self) -> SigningKey:
@@ -57,14 +57,14 @@ class OpenKeys:
         return self._current().signing_key(self._clock(), self._algorithm)
 
     def find(self, kid: str) -> SigningKey | None:
-        """The key of this kid; an unknown one reloads the keyring, at most once in UNKNOWN_KID_PAUSE."""
+        """The key with this kid; an unknown kid reloads the keyring, at most once in UNKNOWN_KID_PAUSE."""
         key = self._current().keys.get(kid)
         if key is None and self._is_older_than(UNKNOWN_KID_PAUSE):
             key = self._load().keys.get(kid)
         return key
 
     def follow(self) -> None:
-        """Know what the store said RELOAD_AFTER ago at the most; raises Unavailable if there is no way to know."""
+        """Reload the keyring if it is older than RELOAD_AFTER; raises Unavailable if no keyring is available."""
         self._current()
 
     def jwks(self) -> dict[str, Any]:
@@ -76,14 +76,14 @@ class OpenKeys:
         return self._load() if known is None or self._is_older_than(RELOAD_AFTER) else known
 
     def _is_older_than(self, age: timedelta) -> bool:
-        # Either way: a clock that was set back must not keep the keyring from being read.
+        # In either direction: a clock that was set back must not keep the keyring from being read.
         return self._asked_at is None or abs(self._clock() - self._asked_at) >= age
 
     def _load(self) -> Keyring:
-        """Read the keyring; while another thread does, or if that fails, the one in memory goes on.
+        """Read the keyring; while another thread reads it, or if reading fails, the one in memory stays in use.
 
-        Before there is one, all wait for the thread that reads, and share what comes of it: while the store is away
-        they must not try one behind the other.
+        While there is none yet, all threads wait for the one that reads and share its result: if the store is down,
+        they must not try one after the other.
         """
         known, reads = self._keyring, self._reads
         if known is None:
@@ -110,21 +110,21 @@ class OpenKeys:
             return known
         finally:
             self._reads += 1
-        # Not by the version alone: a store that was wiped or restored may have come to the same one.
+        # The version alone is not enough: a store that was wiped or restored may have reached the same one.
         if known is None or stored != self._stored:
             try:
                 known = self._keyring = self._taken_over(stored, known)
             except Unavailable:
-                # What the store no longer lists verifies nothing, whether or not the rest can be opened.
+                # A key that the store no longer lists verifies nothing, whether or not the rest can be opened.
                 self._keyring = None
                 raise
             self._stored = stored
         return known
 
     def _taken_over(self, stored: StoredKeyring | None, known: Keyring | None) -> Keyring:
-        """What the store lists, opened; a key that no secret opens any more is taken from memory, if it is there.
+        """The stored keys, opened; a key that no secret opens any more is taken from memory, if it is there.
 
-        Raises Unavailable if there is none, and, where nothing is in memory, if one cannot be opened.
+        Raises Unavailable if no key is left, or, without a keyring in memory, if one cannot be opened.
         """
         if stored is None or not stored.keys:
             raise Unavailable("The store holds no signing keys; restart the service to make them.")

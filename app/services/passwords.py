@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from app.security.hash_pool import HashPool
     from app.security.passwords import PasswordHasher
 
-BREACHED: Final = "This password is known from a breach of another service; attackers try those. Choose another one."
+BREACHED: Final = (
+    "This password is known from a breach of another service; attackers try such passwords. Choose another one."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordService:
-    """What is costly about passwords. Hashing and checking raise Overloaded when the pool has no room.
+    """The costly work on passwords. Hashing and checking raise Overloaded when the pool is full.
 
-    Without `breaches` no new password is looked up among the breached ones.
+    Without `breaches`, new passwords are not looked up among the breached ones.
     """
 
     hasher: PasswordHasher
@@ -34,11 +36,11 @@ class PasswordService:
     breaches: BreachedPasswords | None = None
 
     def check_new(self, password: str, words: Iterable[str | None], field: str) -> None:
-        """Refuse a new password that `inputs` let pass and an attacker would still try early.
+        """Refuse a new password that `inputs` accepts but an attacker would try early.
 
-        `words` are those of the account; None is skipped. `field` is what the request calls
-        the password. Raises ValidationFailed with the reason as its code: `too_easy`, made of one of the words, or
-        `breached`. May take as long as `breaches` waits: nothing is to be locked or open meanwhile.
+        `words` are those of the account; None is skipped. `field` is the name of the password in the request. Raises
+        ValidationFailed with the reason as its code: `too_easy`, made of one of the words, or `breached`. May take as
+        long as `breaches` waits: do not call it with a lock or a transaction open.
         """
         if is_context_word(password, [self.product_name, *filter(None, words)]):
             raise ValidationFailed(fields=(FieldError(field, "too_easy", TOO_EASY),))
@@ -46,13 +48,13 @@ class PasswordService:
             raise ValidationFailed(fields=(FieldError(field, "breached", BREACHED),))
 
     def hash(self, password: str) -> str:
-        """The hash to keep of a new password."""
+        """The hash of a new password, for the store."""
         return self.pool.run(self.hasher.hash, password)
 
     def verify(self, password: str, credentials: Credentials | Account | None) -> bool:
-        """Whether this is the password; without credentials it takes as long, and is False.
+        """Whether this is the password; without credentials the check takes as long, and is False.
 
-        A hash of another scheme or a lower cost than today's is replaced on the way.
+        After a match, a hash of another scheme or a lower cost than the present ones is replaced.
         """
         return self.pool.run(self._verify, password, credentials)
 

@@ -8,7 +8,7 @@ PERMISSIONS = frozenset({"users:read", "users:write", "roles:write", "audit:read
 """Every permission there is."""
 
 ADMINISTRATOR = "admin"
-"""The role that permits everything; there is always somebody who has it, once there was."""
+"""The role that permits everything; once a user has it, there is always a user who has it."""
 
 ROLES: dict[str, frozenset[str]] = {ADMINISTRATOR: PERMISSIONS, "member": frozenset()}
 """The roles, and what each of them permits."""

@@ -1,4 +1,4 @@
-"""What users see and change of themselves without their password."""
+"""What users see and change of their own data without their password."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _NAMES_STAY = "User names cannot be changed here: the answer would tell who has one."
 _AT_ONCE = 200
-"""Events or products that the export reads at a time."""
+"""Events or products that the export reads at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to change; None leaves a user name as it is, and `name` counts only where `renames` says so."""
+    """The requested changes; None leaves the user name as it is, and `name` counts only if `renames` is set."""
 
     username: str | None = None
     name: str | None = None
@@ -37,7 +37,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Everything the service holds about a user; what can be much of it comes page by page, as it is asked for."""
+    """Everything the service holds about a user; long lists are read page by page, as the caller iterates."""
 
     account: Account
     sessions: list[Session]
@@ -47,7 +47,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class ProfileService:
-    """Changes names and gives out what is known of a user. `hide_accounts` keeps back which user names are taken."""
+    """Changes names and exports the data of a user. `hide_accounts` hides which user names are taken."""
 
     accounts: Accounts
     sessions: Sessions
@@ -55,10 +55,11 @@ class ProfileService:
     hide_accounts: bool = False
 
     def change(self, principal: Principal, changes: Changes, device: Device) -> User:
-        """The user with the new names.
+        """Change names; returns the user with the new ones.
 
-        Raises UsernameTaken; or, where accounts are hidden, Forbidden for any new user name: the answer would tell who
-        has it. The spelling of the own one may change. Raises SessionEnded if this session ended meanwhile.
+        Raises UsernameTaken; or, where accounts are hidden, Forbidden for any new user name, since the answer would
+        reveal whether it is taken; only the case of the present one may change. Raises SessionEnded if this session
+        ended meanwhile.
         """
         if changes.username is not None and username_key(changes.username) in RESERVED and not self.hide_accounts:
             raise UsernameTaken

@@ -1,4 +1,4 @@
-"""Freeing the space of what has expired; expiry itself is checked wherever it matters."""
+"""Frees the space of expired entries; expiry itself is checked wherever it matters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.clock import Clock
 
 _MOST = 200
-"""Statements a run makes for each kind; the next run goes on."""
+"""Statements that one run makes for each kind; the next run continues."""
 
 
 class Expiring(Protocol):
@@ -25,13 +25,13 @@ class Expiring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PurgeService:
-    """Deletes what has expired in each of the `repositories`."""
+    """Deletes expired sessions, holds, mail requests, audit events and counts of failed logins."""
 
     repositories: tuple[Expiring, ...]
     clock: Clock
 
     def purge(self) -> int:
-        """Delete what has expired; how much it was."""
+        """Delete expired entries; returns how many."""
         now, purged = self.clock(), 0
         for repository in self.repositories:
             for _ in range(_MOST):

@@ -1,4 +1,4 @@
-"""Making accounts."""
+"""Creates accounts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from app.services.throttle import PasswordThrottle
 
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
-"""User names that nobody can register: they would be taken for the operator's."""
+"""User names that nobody can register, because others would take them for the operator's."""
 _ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What a registration gives: valid by `inputs`, at least one of `email` and `username` there."""
+    """The input of a registration: validated by `inputs`, with at least one of `email` and `username`."""
 
     password: str = field(repr=False)
     email: str | None = None
@@ -36,7 +36,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationService:
-    """Makes accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
+    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
 
     accounts: Accounts
     passwords: PasswordService
@@ -48,10 +48,9 @@ class RegistrationService:
     def register(
         self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
     ) -> Credentials:
-        """Keep a new user with these roles, or the default ones, and mail them a code to verify their address.
+        """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
-        Raises EmailTaken, UsernameTaken, ValidationFailed; of any number that try for one name at once exactly one
-        gets it.
+        Raises EmailTaken, UsernameTaken, ValidationFailed. Of concurrent registrations of a name exactly one succeeds.
         """
         user = self._user(new, roles)
         password_hash = self._hash(new)
@@ -67,18 +66,18 @@ class RegistrationService:
         return Credentials(account.user, password_hash, account.auth_epoch)
 
     def register_hidden(self, new: NewAccount) -> None:
-        """Keep a registration until its mail is answered: the same work and the same answer whatever the names.
+        """Store a registration until its mail is answered: the same work and the same answer for all names.
 
-        Raises ValidationFailed, and UsernameTaken for a name that nobody can have.
+        Raises ValidationFailed, and UsernameTaken for a reserved name.
         """
         self._user(new, None)
         pending = PendingRegistration(new.username, new.name, self._hash(new))
         self.accounts.ask_for_mail("register", new.email or "", pending)
 
     def complete(self, request_id: str, device: Device) -> User:
-        """Make the user of a registration whose mail was answered; their address is proven.
+        """Create the user of a registration whose mail was answered; their address is proven.
 
-        If another has the user name, the user is made without one: a registration that is answered does not fail by it.
+        If the user name was taken meanwhile, the user is created without one instead of being refused.
         Raises InvalidCode, or EmailTaken.
         """
         request = self.accounts.requests.get(request_id)
@@ -92,10 +91,10 @@ class RegistrationService:
             try:
                 self.accounts.users.add(Account(user, pending.password_hash))
             except AlreadyThereError:
-                # The same code at the same moment: the other one made the user.
+                # The same code was redeemed at the same moment: the other request created the user.
                 raise InvalidCode from None
             except EmailTaken:
-                continue  # claimed between the two: by whom, `take_email` looks
+                continue  # claimed in between: `take_email` decides whether that account keeps it
             except UsernameTaken:
                 user = replace(user, username=None)
                 continue
@@ -133,7 +132,7 @@ class RegistrationService:
         self.accounts.users.add(account)
         if user.email is None:
             return
-        # After the claim, since an address is held before it is given up: nothing slips through between the two.
+        # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if self.accounts.is_held(comparable_email(user.email), user.id):
             self.accounts.users.remove(user.id)
             raise EmailTaken

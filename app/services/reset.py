@@ -28,7 +28,7 @@ class ResetService:
     codes: MailedCodes
 
     def request(self, email: str) -> None:
-        """Ask for a way to a new password by mail: the same for any address, known or not."""
+        """Request a mail for setting a new password: the same for any address, known or not."""
         self.accounts.ask_for_mail("reset", email)
 
     def redeem(
@@ -40,11 +40,11 @@ class ResetService:
         email: str | None = None,
         code: str | None = None,
     ) -> None:
-        """Set a new password by a mailed token, or an address and the code mailed to it.
+        """Set a new password with a mailed token, or with an address and the code mailed to it.
 
-        All sessions end, and the address is verified by this. If it never was before, all that was there before the
-        proof is somebody else's: pending changes and offers to undo one go with the old password. Raises InvalidCode,
-        or ValidationFailed, which leaves the code as it was.
+        This ends all sessions and verifies the address. If the address was not verified before, everything in the
+        account may be someone else's, so undo offers are dropped along with pending changes and the old password.
+        Raises InvalidCode, or ValidationFailed, which leaves the code valid.
         """
         found = self.codes.find("reset", token=token, email=email, code=code)
         known = self.accounts.users.account(found.owner_id)

@@ -1,4 +1,4 @@
-"""Products: everybody sees them, and each belongs to the user who made it."""
+"""Products: everyone sees them, and each belongs to the user who created it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewProduct:
-    """What a user says of a product: valid by `inputs`."""
+    """The user's description of a product, validated by `inputs`."""
 
     name: str
     price: Decimal
@@ -30,7 +30,7 @@ class NewProduct:
 
 @dataclass(frozen=True, slots=True)
 class ProductPage:
-    """Some products, the oldest first; `next` is the identifier to go on behind, None at the end."""
+    """Some products, oldest first; the next page starts after the identifier `next`, None at the end."""
 
     products: Sequence[SampleProduct]
     next: str | None
@@ -38,13 +38,13 @@ class ProductPage:
 
 @dataclass(frozen=True, slots=True)
 class SampleProductService:
-    """Lists, makes and deletes products."""
+    """Lists, creates and deletes products."""
 
     products: SampleProducts
     clock: Clock
 
     def page(self, *, after: str | None, limit: int) -> ProductPage:
-        """Up to `limit` products of all users, those behind `after`."""
+        """Up to `limit` products of all users after `after`."""
         # One more than asked for tells whether there is a next page.
         return _page(self.products.page(after=after, limit=limit + 1), limit)
 
@@ -53,7 +53,7 @@ class SampleProductService:
         return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
 
     def create(self, owner: Principal, new: NewProduct) -> SampleProduct:
-        """Keep a new product; raises SessionEnded if the session of its owner ended meanwhile."""
+        """Store a new product; raises SessionEnded if the session of its owner ended meanwhile."""
         product = SampleProduct(new_id(), owner.user.id, new.name, new.price, new.description, self.clock())
         if not self.products.add(product, owner.session_id):
             raise SessionEnded
@@ -66,7 +66,7 @@ class SampleProductService:
         yield
 
     def delete(self, product_id: str, owner_id: str) -> None:
-        """Delete one of the user's own products; raises NotFound if there is none, or it is another's."""
+        """Delete one of the user's own products; raises NotFound if it does not exist or belongs to another user."""
         if not self.products.remove(product_id, owner_id):
             raise NotFound
 

@@ -61,10 +61,10 @@ class OpenedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How long sessions live, in seconds, and how many of them a user has at the most.
+    """How long sessions live, in seconds, and how many (`most`) a user can have.
 
-    `idle` counts from the last refresh, `absolute` from the login; for `grace` after the first exchange of a refresh
-    token the same one gives the same new one again. For `fresh` after a login what asks for a fresh one is allowed.
+    `idle` counts from the last refresh, `absolute` from the login. For `grace` after the first exchange of a refresh
+    token, the same token gives the same new one again. A login counts as recent for `fresh`.
     """
 
     idle: int
@@ -97,10 +97,10 @@ class SessionService:
         self._observer = observer
 
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
-        """Open a session for a user whose credentials were verified just now.
+        """Open a session for a user whose credentials were just verified.
 
-        It holds only while the epoch that was read with them is the user's, so that a password that was changed in
-        between opens nothing. Raises SessionEnded if the user was deleted in between.
+        It holds only while the epoch read with them is the user's, so if the password was changed in between, the
+        session does not hold. Raises SessionEnded if the user was deleted in between.
         """
         user, now = credentials.user, self._clock()
         session = Session(
@@ -125,9 +125,9 @@ class SessionService:
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
 
-        The token just before the current one gives the current one again within the grace time, which counts from
-        its first exchange: two tabs, or a client that lost the reply, go on. Any other exchange of an old token ends
-        the session (RFC 9700 section 4.14.2). Raises InvalidRefreshToken or ReusedRefreshToken.
+        Within the grace time after its first exchange, the previous token gives the current one again, so that two
+        tabs, or a client that lost the reply, stay logged in. Any other exchange of an old token ends the session
+        (RFC 9700 section 4.14.2). Raises InvalidRefreshToken or ReusedRefreshToken.
         """
         sent = refresh_tokens.parse(refresh_token)
         if sent is None:
@@ -152,7 +152,7 @@ class SessionService:
                     ip=device.ip,
                 ):
                     return self._tokens_of(renewed, held.user, now, "refresh")
-                continue  # another exchange of the same token was faster: look again
+                continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
                 self._report_repetition(session, held.user, device)
                 return self._tokens_of(session, held.user, now, "refresh")
@@ -193,22 +193,22 @@ class SessionService:
         yield
 
     def require_fresh_login(self, principal: Principal) -> None:
-        """Raises ReauthenticationRequired if the login of this session is longer ago than REAUTH_SECONDS."""
+        """Raises ReauthenticationRequired if this session was opened more than REAUTH_SECONDS ago."""
         if self._clock() - principal.opened_at > timedelta(seconds=self._limits.fresh):
             raise ReauthenticationRequired
 
     def use_is_due(self, principal: Principal) -> bool:
-        """Whether `note_use` is worth its write: it is once a minute."""
+        """Whether `note_use` is due: the use of a session is recorded at most once a minute."""
         return self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
 
     def note_use(self, principal: Principal) -> None:
-        """Write down that a session was used."""
+        """Record that a session was used."""
         self._sessions.touch(principal.session_id, self._clock())
 
     def authenticate(self, access_token: str) -> Principal:
-        """Who the bearer of this access token is; one round trip to the store.
+        """The principal of this access token; one round trip to the store.
 
-        Raises InvalidToken, ExpiredToken, or, for a genuine token whose session does not hold, SessionEnded.
+        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session does not hold.
         """
         try:
             claims = self._tokens.verify(access_token)
@@ -220,9 +220,9 @@ class SessionService:
         return principal
 
     def _end_others(self, principal: Principal) -> None:
-        """End the other sessions of a user; raises SessionEnded if that of the caller was ended meanwhile.
+        """End the other sessions of a user; raises SessionEnded if the caller's own has ended meanwhile.
 
-        Kept then, it would come to life again: behind a reset of the password, say, which ended it.
+        Keeping it would revive a session that a password reset, for example, had ended.
         """
 
         def alone(account: Account) -> Account:
@@ -231,7 +231,7 @@ class SessionService:
         self._accounts.change(principal.user.id, alone, by=principal)
 
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
-        """Write down that a token was sent again in its grace time: once, however often it was."""
+        """Record that a token was sent again within its grace time: once, however often it was sent."""
         self._accounts.audit.record_once(
             user.id,
             "session.repeated",
@@ -242,9 +242,9 @@ class SessionService:
         )
 
     def _report_reuse(self, session: Session, user: User, device: Device) -> None:
-        """Tell the owner of a session that its token was used twice: somebody else may have a copy of it."""
+        """Inform the owner of a session that its token was used twice: someone else may have a copy of it."""
         self._accounts.audit.record(user.id, "session.reused", device, session_id=session.id)
-        with suppress(SessionEnded):  # the user went meanwhile
+        with suppress(SessionEnded):  # the user was deleted or disabled meanwhile
             self._accounts.change(
                 user.id, lambda account: self._accounts.with_warning(account, "session_reused", device)
             )
@@ -256,7 +256,7 @@ class SessionService:
 
     def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
-        lifetime = min(self._tokens.lifetime, left)  # nobody who verifies it elsewhere takes it for longer than we do
+        lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(

@@ -1,17 +1,17 @@
-"""The throttle of passwords: after several failures in a row the next attempt has to wait, and some day there is none.
+"""The throttle of passwords: after several failures in a row attempts have to wait, and in the end all are refused.
 
-An account can be guessed at in three ways, and what each of them allows makes the 100 failures in a row of NIST SP
-800-63B-4 section 3.2.2 together:
+Passwords of an account can be guessed in three places. Their limits add up to the 100 failures in a row of NIST SP
+800-63B-4 section 3.2.2:
 
-- a name at the login: 40. It is counted as it was submitted, whether an account has it or not, so that the throttle
-  tells nothing;
-- the account that the names led to: 80, the two names that it can have at a time. Only who renames it in between meets
-  this. For a name that leads to none the same is counted;
-- the password that is asked for once more of who is logged in: 20, by account. A wrong one delays the logins, too, but
-  not the other way round: nobody who fails at the login may keep the owner from changing the password.
+- a name at login: 40. The submitted name is counted, whether an account has it or not, so that the throttle reveals
+  nothing;
+- the account that the names lead to: 80, for the two names that it can have at a time. Only an account that is renamed
+  in between reaches this limit. For a name without an account the same is counted;
+- the password that a logged-in user has to confirm: 20, by account. A wrong one delays logins, too, but not the other
+  way round: failed logins must not keep the owner from changing the password.
 
-The right password, at any of them, or a reset by mail forgets the failures. Source of the delays: OWASP ASVS 5.0
-section 6.3.1.
+The right password in any of these places, or a reset by mail, clears the failures. Source of the delays: OWASP ASVS
+5.0 section 6.3.1.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     from app.security.secret_keys import SecretKeys
 
 FREE = 9
-"""Failures in a row that have no consequence: the tenth brings a delay of a second, each further one doubles it."""
+"""Failures in a row without a delay: the tenth brings a delay of one second, and each further one doubles it."""
 LONGEST_DELAY = timedelta(minutes=15)
 QUICK = 30
-"""Failures in a row after which the delays are of days: a week of each five, so that the last ones take six weeks."""
+"""Failures in a row after which each delay is a day, or, from the sixth such delay on, a week: six weeks in all."""
 MOST = 40
-"""Failures in a row after which a name is refused until they are forgotten."""
+"""Failures in a row after which a name is refused until the count is forgotten."""
 MOST_OF_ACCOUNT = 2 * MOST
 MOST_CONFIRMATIONS = 20
 FORGOTTEN_AFTER = timedelta(days=365)
-"""How long after the last failure the count is kept. Were it a day, a name could be guessed at for ever."""
+"""How long after the last failure the count is kept. With one day, guessing could go on forever."""
 
 
 class Throttle:
-    """Counts failures of each name, exactly, over all instances.
+    """Counts the failures of each name exactly, across all instances.
 
-    An attempt asks `check` before the password is verified and `fail` or `succeed` after. Both look again, so that of
-    many guesses at once only as many get an answer as would have one after the other.
+    An attempt calls `check` before the password is verified, and `fail` or `succeed` afterwards. Both check again, so
+    that concurrent guesses get no more answers than sequential ones.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Throttle:
         of: str = "login failures",
         delay: Callable[[int], timedelta] | None = None,
     ) -> None:
-        """`of` keeps what is counted apart; `delay` gives how long a name is refused after so many failures."""
+        """`of` namespaces the counters; `delay(n)` is the lock-out after n failures."""
         self._counts = Counts(failures, secrets, of)
         self._clock = clock
         self._enabled = enabled
@@ -76,7 +76,7 @@ class Throttle:
             self._admit(self._counts.get(name))
 
     def fail(self, name: str) -> None:
-        """Count a failure. Raises TooManyRequests if this name is refused by now: it is not counted."""
+        """Count a failure. Raises TooManyRequests, and counts nothing, if this name is refused by now."""
 
         def counted(seen: FailureCount | None) -> FailureCount:
             self._admit(seen)
@@ -93,7 +93,7 @@ class Throttle:
             self._counts.clear(name, self._admit)
 
     def forget(self, name: str) -> None:
-        """Forget the failures, also those of a name that is refused by now: its owner has proven who they are."""
+        """Forget the failures even if this name is refused by now: its owner has proven their identity otherwise."""
         self._counts.clear(name)
 
     def _admit(self, seen: FailureCount | None) -> None:
@@ -127,16 +127,16 @@ class PasswordThrottle:
         self.names.check(name)
 
     def check_account(self, name: str, user_id: str | None) -> None:
-        """Raises TooManyRequests while the account that the name leads to, None for none, is refused."""
+        """Raises TooManyRequests while the account of the name is refused; `user_id` is None if there is no account."""
         self.accounts.check(_subject(name, user_id))
 
     def fail_login(self, name: str, user_id: str | None) -> None:
-        """Count a failed login: the same writes whether the name leads to an account. Raises TooManyRequests."""
+        """Count a failed login: the same writes with or without an account. Raises TooManyRequests."""
         self.names.fail(name)
         self.accounts.fail(_subject(name, user_id))
 
     def succeed_login(self, name: str, user_id: str) -> None:
-        """Forget what failed before a login. Raises TooManyRequests if the name or the account is refused by now."""
+        """Forget the failures before a login. Raises TooManyRequests if the name or the account is refused by now."""
         self.names.succeed(name)
         self.accounts.succeed(_subject(name, user_id))
         self.confirmations.forget(user_id)
@@ -158,7 +158,7 @@ class PasswordThrottle:
         self.forget(names, user_id)
 
     def forget(self, names: Iterable[str], user_id: str) -> None:
-        """Forget all failures of an account and of its names: its owner has proven who they are."""
+        """Forget all failures of an account and of its names: its owner has proven their identity."""
         for name in names:
             self.names.forget(name)
         self.accounts.forget(user_id)
@@ -170,7 +170,7 @@ def _subject(name: str, user_id: str | None) -> str:
 
 
 def delay_after(count: int, *, most: int = MOST) -> timedelta:
-    """How long the next attempt is refused after so many failures in a row, of which there are at most so many."""
+    """How long the next attempt is refused after `count` failures in a row; after `most` until they are forgotten."""
     if count >= most:
         return FORGOTTEN_AFTER
     if count <= FREE:
@@ -181,5 +181,5 @@ def delay_after(count: int, *, most: int = MOST) -> timedelta:
 
 
 def _closed_at_its_most(count: int) -> timedelta:
-    """An account is refused at its last failure and not delayed before: that is the business of the names."""
+    """Refuses an account after its last allowed failure; delays before that are up to the names."""
     return FORGOTTEN_AFTER if count >= MOST_OF_ACCOUNT else timedelta(0)

@@ -1,4 +1,4 @@
-"""Proving that an e-mail address is one's own."""
+"""Verifies that an e-mail address belongs to its user."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is about to be verified: the address, and whose account says that it is theirs, since when.
+    """A claim to verify: the address, the user name of the account that claims it, and the time of the claim.
 
-    Of an account that `moves` to the address, the `present` and `former` addresses can take it back; they are masked.
+    If the account `moves` to the address, the owners of its `present` and `former` addresses (masked) can take it back.
     """
 
     email: str
@@ -39,7 +39,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class VerificationService:
-    """Verifies addresses: of a registration, of a change of address, of a registration that waits."""
+    """Verifies the addresses of registrations, of changes of address, and of pending registrations (HIDE_ACCOUNTS)."""
 
     accounts: Accounts
     codes: MailedCodes
@@ -49,11 +49,11 @@ class VerificationService:
     deletion: DeletionService
 
     def find(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
-        """What a token, or an address and the code mailed to it, stand for; raises InvalidCode."""
+        """What a token, or an address and the code mailed to it, refer to; raises InvalidCode."""
         return self.codes.find("verify", token=token, email=email, code=code)
 
     def look(self, found: Redeemable) -> Claim:
-        """What would be verified, without doing it; raises InvalidCode."""
+        """The claim that would be verified, without verifying it; raises InvalidCode."""
         now = self.accounts.clock()
         if found.purpose == "register":
             request = self.accounts.requests.get(found.owner_id)
@@ -79,10 +79,10 @@ class VerificationService:
         raise InvalidCode
 
     def verify(self, found: Redeemable, device: Device) -> User:
-        """Take the address as proven; the user whose it is now.
+        """Accept the address as proven; returns the user who has it now.
 
-        Raises InvalidCode, or EmailTaken if somebody else has proven the address meanwhile. The user of a registration
-        that waited has no user name if that went to another meanwhile.
+        Raises InvalidCode, or EmailTaken if another user has proven the address meanwhile. The user of a pending
+        registration gets no user name if another user took it meanwhile.
         """
         if found.purpose == "change":
             return self.email_change.confirm(found, device)
@@ -98,14 +98,14 @@ class VerificationService:
         return account.user
 
     def resend(self, email: str) -> None:
-        """Ask for the mail again: the same for any address, known or not."""
+        """Request the mail again: the same for any address, known or not."""
         self.accounts.ask_for_mail("verify", email)
 
     def disown(self, found: Redeemable, device: Device) -> None:
-        """The owner of the address says that the claim was not theirs: what never proved it is gone.
+        """The owner of the address denies the claim: an account registered with the address is deleted, a pending
+        change or registration dropped.
 
-        An account that was registered with the address is deleted, a pending change or registration dropped. Raises
-        InvalidCode.
+        Raises InvalidCode.
         """
         if found.purpose == "register":
             request = self.accounts.requests.get(found.owner_id)

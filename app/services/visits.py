@@ -1,4 +1,4 @@
-"""Counting visits."""
+"""Counts visits."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VisitService:
-    """Counts visits, wherever the count lies."""
+    """Counts visits, wherever the count is kept."""
 
     visits: Visits
 
     def count(self) -> int:
-        """Count a visit; how many there have been, with this one. Raises Unavailable."""
+        """Count a visit; returns the number of visits, this one included. Raises Unavailable."""
         return self.visits.add_one()
