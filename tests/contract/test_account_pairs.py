@@ -165,7 +165,7 @@ def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_acco
         assert {offer.email for offer in ann.account.undo_offers} == {ann.first, ann.second}
 
 
-def test_of_those_who_register_a_former_address_and_its_owner_who_takes_it_back_the_owner_gets_it(
+def test_the_owner_who_takes_back_a_former_address_wins_over_those_who_register_it(
     wired: Wired, in_threads: InThreads
 ) -> None:
     ann = Ann(wired)

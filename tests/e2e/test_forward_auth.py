@@ -144,7 +144,7 @@ def test_a_refusal_has_the_code_that_latchkey_gives_it(failure: type[Failure]) -
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-access-token"])
-def test_the_application_is_told_who_asks_but_not_the_token(
+def test_the_application_learns_who_the_user_is_but_not_the_token(
     client: httpx.Client, application: Foreign, accounts: Accounts, header: str
 ) -> None:
     token = f"Bearer {accounts.member}" if header == "Authorization" else accounts.member
