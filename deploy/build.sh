@@ -20,7 +20,7 @@ main() {
   build latchkey-nginx nginx "$registry"
 }
 
-# The commit that is built. Changes that are not committed are told, for nobody could find them again.
+# The commit that is built. Uncommitted changes are reported, since nobody could find them again.
 revision() {
   local commit
   commit=$(git rev-parse HEAD)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # cloud-init for a bare Debian or Ubuntu: installs Docker, fetches Latchkey, starts it, and starts it at each boot.
 # Set the values below and hand this file to the server as its user data. It can be run again: then it brings the
-# server to REVISION. It opens nothing but what nginx publishes, port 80; TLS is told in docs/deployment.md.
+# server to REVISION. It opens nothing but what nginx publishes, port 80; docs/deployment.md explains TLS.
 set -euo pipefail
 
 REPOSITORY=${REPOSITORY:-} # where the project is cloned from

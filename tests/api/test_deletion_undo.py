@@ -1,4 +1,4 @@
-"""Stories of an account that was taken and deleted, and of the owner of its former address who brings it back."""
+"""An account is taken over and deleted; the owner of its former address restores it."""
 
 from dataclasses import replace
 

@@ -20,7 +20,7 @@ def undo(service: Service, token: str) -> Reply:
 
 
 def moved(service: Service) -> tuple[Account, str, str]:
-    """Somebody with a proven address, the one that he changed it to, and the token to undo that."""
+    """A user with a verified address, the address it was changed to, and the token that undoes the change."""
     ann, (new, _) = verified(service), new_names()
     assert ask(service, ann, new).status_code == 202
     assert verify(service, new).status_code == 200
@@ -111,7 +111,7 @@ def test_owners_can_return_to_their_old_address_themselves(service: Service) -> 
 
 
 def test_the_undo_outlives_changes_of_password_and_address(service: Service) -> None:
-    """Mallory has Ann's password: he changes the address, then the password, then the address again."""
+    """Mallory has Ann's password and changes the address, then the password, then the address again."""
     ann, second, token = moved(service)
     service.post("/auth/password", {"current_password": PASSWORD, "new_password": NEW}, token=ann.token)
     third, _ = new_names()
@@ -246,7 +246,7 @@ def test_a_user_without_an_address_gets_one(service: Service) -> None:
 
 
 def test_a_change_of_the_password_cancels_a_pending_address(service: Service) -> None:
-    """Mallory, who knows the password, asked for his address; Ann changes her password in time."""
+    """Mallory knows the password and requests a change to another address; Ann changes her password in time."""
     ann, (his, _) = verified(service), new_names()
     ask(service, ann, his)
     waiting = newest_to(service, his).token

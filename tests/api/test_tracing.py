@@ -1,4 +1,4 @@
-"""What the collector is told on each kind of store: of requests that go well, and of those that do not."""
+"""What the collector receives on each kind of store, for successful and failed requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def service(start: Start, told: Collector) -> Iterator[Service]:
 
 
 def spans(service: Service, told: Collector) -> list[Span]:
-    """All that was told, once nothing is left to tell."""
+    """All spans, once every pending one has been sent."""
     assert service.wired.tracing is not None
     service.wired.tracing.close()
     return told.spans

@@ -1,4 +1,4 @@
-"""Stories of proving an address: who registered, who owns the mailbox, and what becomes of the account."""
+"""Verifying an address: who registered, who owns the mailbox, and what becomes of the account."""
 
 import pytest
 

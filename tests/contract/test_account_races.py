@@ -23,7 +23,7 @@ def added(store: Store, **fields: str) -> Account:
 
 
 def kept(store: Store, account: Account) -> Account:
-    """The account as it is in the store now."""
+    """The account as currently stored."""
     found = store.users.account(account.user.id)
     assert found is not None
     return found

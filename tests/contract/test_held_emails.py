@@ -1,4 +1,4 @@
-"""What every store promises about addresses that are held for who gave them up."""
+"""What every store promises about addresses that are held for the users who gave them up."""
 
 from datetime import datetime, timedelta
 

@@ -77,7 +77,7 @@ def test_a_product_comes_back_as_it_was_added(store: Store, fields: dict[str, An
     "price", ["0.00", "0.01", "0.10", "0.29", "1.10", "19.99", "4.35", "999999999.99", "1000000000.00"]
 )
 def test_a_price_is_kept_to_the_last_place(store: Store, price: str) -> None:
-    """Among them are prices whose hundredfold is no whole number in binary."""
+    """Some of these prices, times 100, are not whole numbers in binary floating point."""
     added(store, owner(store), price=Decimal(price))
     [found] = everything(store)
     assert isinstance(found.price, Decimal)
@@ -235,7 +235,7 @@ def test_a_product_that_is_added_while_its_owner_is_deleted_does_not_remain(
 
 
 def add_or_delete(store: Store, number: int, turn: int) -> None:
-    """One process deletes the user of this turn, the others add products of his."""
+    """One process deletes the user of this turn; the others add products for that user."""
     user = a_user(id=f"user {turn}")
     if number == 0:
         add(store, a_product(user))

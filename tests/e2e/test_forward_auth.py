@@ -102,7 +102,7 @@ def client(application: Foreign, accounts: Accounts) -> Iterator[httpx.Client]:
 
 
 def refusal(reply: httpx.Response) -> tuple[int, str]:
-    """The status and the code, of a reply that has the form of Latchkey's and that nobody keeps."""
+    """The status and the code of a reply that has Latchkey's form and is not cached."""
     content = reply.json()
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.headers.get_list("Cache-Control") == ["private, no-store"]
@@ -112,7 +112,7 @@ def refusal(reply: httpx.Response) -> tuple[int, str]:
 
 
 def told(application: Foreign) -> dict[str, str]:
-    """What the application was told about the user by its last request."""
+    """The headers about the user in the last request to the application."""
     return {name: value for name, value in application.last.headers.items() if name.startswith("x-auth-")}
 
 

@@ -1,4 +1,4 @@
-"""start.sh: what it asks of Docker, told by a docker that records its calls; start.bat does the same."""
+"""start.sh: what it asks of Docker, seen by a fake docker that records its calls; start.bat does the same."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A collector is told what each request did; one that is away, or slow, holds nothing up."""
+"""A collector receives what each request did; an absent or slow one delays nothing."""
 
 from __future__ import annotations
 

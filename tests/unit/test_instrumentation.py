@@ -1,4 +1,4 @@
-"""Several may look on at once, and each sees everything."""
+"""Several observers can subscribe at once, and each sees every event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other servers are looked at within a deadline."""
+"""Other servers are probed within a deadline."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def create(flask: Callable[..., Result], *arguments: str, password: str = PASSWO
 
 
 def at_a_terminal(database: Path, command: tuple[str, ...], answers: list[str]) -> tuple[str, int]:
-    """What a terminal shows in which the command runs and somebody answers its questions; and how it ends."""
+    """Runs the command in a terminal and answers its prompts; returns the output and the exit status."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, **SETTINGS, "DATABASE_URL": f"sqlite:///{database}", "PYTHONPATH": str(ROOT)}
     program = ["setsid", "--ctty", "--wait", sys.executable, "-m", "flask", "--app", "app", *command]

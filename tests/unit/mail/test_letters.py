@@ -1,4 +1,4 @@
-"""Letters: every kind carries what it has to in both parts, and nothing that somebody else wrote gets out of hand."""
+"""Letters: every kind carries what it must in both parts, and no text from a user can become markup."""
 
 from __future__ import annotations
 

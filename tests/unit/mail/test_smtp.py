@@ -1,4 +1,4 @@
-"""Mail over SMTP, to real servers: how it travels, what it looks like there, and how failures are told apart."""
+"""Mail over SMTP, to real servers: how it travels, how it arrives, and how failures are distinguished."""
 
 from __future__ import annotations
 

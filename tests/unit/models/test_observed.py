@@ -1,4 +1,4 @@
-"""Each verb of a store is looked at, and does what it did."""
+"""Each verb of an observed store is timed and traced, and still does its work."""
 
 from __future__ import annotations
 

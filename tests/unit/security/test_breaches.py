@@ -132,7 +132,7 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def sending(reply: bytes) -> Reply:
-    """Sends this, as it is, and ends the connection."""
+    """Sends these bytes unchanged and closes the connection."""
     return lambda connection: connection.sendall(reply)
 
 

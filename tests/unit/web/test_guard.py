@@ -1,4 +1,4 @@
-"""An endpoint is open to who may call it: denied by default, by the store and not by the token."""
+"""Access to endpoints is denied by default, and decided by the store, not the token."""
 
 from __future__ import annotations
 

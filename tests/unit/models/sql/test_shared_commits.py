@@ -71,7 +71,7 @@ class TooLate(Event):
 
 def until_they_wait(shared: SharedCommits, count: int) -> None:
     until = monotonic() + PATIENCE
-    while len(shared._waiting) < count:  # noqa: SLF001 - who waits cannot be seen from outside
+    while len(shared._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
         assert monotonic() < until
 
 
