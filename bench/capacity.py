@@ -29,7 +29,7 @@ class Assumptions:
     registrations: float = stated(0.001, "registrations a day, as a share of all users")
     peak: float = stated(5, "the busiest second, relative to the mean of the day")
     sessions: float = stated(1.5, "sessions that a user has, or that have not been purged yet")
-    events: float = stated(17, "audit events kept of a user: his logins of AUDIT_DAYS (365), and two others")
+    events: float = stated(17, "audit events kept per user: the logins of AUDIT_DAYS (365), and two others")
     cores: float = stated(4, "cores of a machine that an instance runs on")
     busy: float = stated(0.6, "share of the cores that the busiest second may use")
     sqlite_writes: float = stated(800, "writes a second that SQLite is trusted with: half of what it did here")

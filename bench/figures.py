@@ -1,4 +1,4 @@
-"""What has to be reached, and how it is told."""
+"""The targets, and how results are printed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ GOALS = (
     Goal("memory", "process tree after load, PSS, SQLite", "MB", 150.0),
     Goal("start", "start to the first 200, existing database", "s", 1.5),
 )
-"""Everything that is measured, in the order in which it is told."""
+"""Everything that is measured, in the order of printing."""
 
 
 def as_lines(samples: dict[str, list[float]]) -> Iterable[str]:

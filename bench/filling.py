@@ -56,7 +56,7 @@ def email_of(number: int) -> str:
 
 
 def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
-    """Each table with its rows: an active user, a session of his and the event of its opening, `users` times each.
+    """Each table with its rows: an active user, one session of theirs and the event of its opening, `users` times each.
 
     The password is that of `bench.servers`, hashed at cost 4. Take the tables in their order, and each to its end.
     """

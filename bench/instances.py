@@ -1,4 +1,4 @@
-"""The servers of one run, each started when it is first asked for."""
+"""The servers of one run, each started on first use."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class StoreTools(Protocol):
         """Write all that is kept, as it is at one moment, to a new file. `work` is a private folder."""
 
     def load(self, file: Path, work: Path) -> None:
-        """Put what `dump` wrote in the place of all that is kept."""
+        """Replace everything stored with what `dump` wrote."""
 
 
 def store_of(settings: Settings) -> StoreTools:
@@ -122,7 +122,7 @@ class PostgresqlTools:
     @property
     def _address(self) -> str:
         """What leads there, without the password."""
-        from app.models.sql.postgresql import conninfo_of  # noqa: PLC0415 - its driver is only for who uses it
+        from app.models.sql.postgresql import conninfo_of  # noqa: PLC0415 - only users of this store need its driver
 
         return conninfo_of(self._url)
 

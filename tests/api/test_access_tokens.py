@@ -139,7 +139,7 @@ def test_an_unknown_kid_is_refused(service: Service, account: Account, kid: Any)
     assert answer(service, altered(service, account.token, header={"kid": kid})) == "invalid_token"
 
 
-def test_a_key_that_the_token_brings_along_is_not_looked_at(service: Service, account: Account) -> None:
+def test_a_key_inside_the_token_is_ignored(service: Service, account: Account) -> None:
     mine = generate_private_key(SECP256R1())
     jwk = jwt.get_algorithm_by_name("ES256").to_jwk(mine.public_key(), as_dict=True)
     header, claims = read(account.token)
@@ -264,7 +264,7 @@ def test_a_token_of_another_instance_is_refused(service: Service, start: Start) 
 
 
 @pytest.mark.parametrize("key", [generate_private_key(SECP256R1()), generate_rsa_key(65537, 2048)], ids=["ec", "rsa"])
-def test_a_token_signed_by_somebody_else_is_refused(service: Service, account: Account, key: Any) -> None:
+def test_a_token_signed_with_a_foreign_key_is_refused(service: Service, account: Account, key: Any) -> None:
     header, claims = read(account.token)
     alg = "RS256" if hasattr(key, "decryptor") or key.key_size > 1000 else "ES256"
     for said in {alg, "ES256"}:
@@ -306,7 +306,7 @@ def test_a_token_of_the_future_is_refused_until_it_begins(service: Service, clai
 
 
 @pytest.mark.parametrize("changes", [{"status": "disabled"}, {"status": "invited"}, {"auth_epoch": 1}], ids=str)
-def test_a_session_of_a_user_who_was_disabled_or_changed_his_password_has_ended(
+def test_disabling_a_user_or_changing_the_password_ends_the_session(
     service: Service, changes: dict[str, str | int]
 ) -> None:
     account = service.register()

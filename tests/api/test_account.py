@@ -37,7 +37,7 @@ def test_a_change_of_the_password_ends_the_other_sessions_and_keeps_this_one(ser
     assert service.login(ann.email, NEW).status_code == 200
 
 
-def test_a_change_of_the_password_is_told_and_recorded(service: Service) -> None:
+def test_a_password_change_is_mailed_to_the_owner_and_recorded(service: Service) -> None:
     ann = verified(service)
     change_password(service, ann)
     assert "password" in newest_to(service, ann.email).subject.lower()
@@ -54,7 +54,7 @@ def test_a_wrong_current_password_changes_nothing_and_counts_as_a_failed_login(s
     assert service.login(ann.email).status_code == 200
 
 
-def test_failed_logins_keep_nobody_who_is_logged_in_from_changing_the_password(service: Service) -> None:
+def test_failed_logins_do_not_stop_a_logged_in_user_from_changing_the_password(service: Service) -> None:
     """Mallory closes both names at the login: Ann changes her password, which lets her log in again."""
     ann = service.register()
     for name in (ann.email, ann.username):
@@ -98,7 +98,7 @@ def test_names_are_changed_one_by_one(service: Service) -> None:
     assert outcome(service.login(ann.username)) == (401, "invalid_credentials")
 
 
-def test_a_new_user_name_is_told_to_the_proven_address(service: Service) -> None:
+def test_a_new_user_name_is_mailed_to_the_verified_address(service: Service) -> None:
     ann, (_, username) = verified(service), new_names()
     service.send("PATCH", "/auth/me", json={"username": username}, token=ann.token)
     assert "user name" in newest_to(service, ann.email).subject.lower()
@@ -111,7 +111,7 @@ def test_a_taken_or_reserved_user_name_is_refused(service: Service) -> None:
         assert outcome(reply) == (409, "username_taken")
 
 
-def test_of_many_who_want_one_user_name_one_gets_it(service: Service) -> None:
+def test_of_many_concurrent_claims_of_a_user_name_one_succeeds(service: Service) -> None:
     _, wanted = new_names()
     accounts = [service.register() for _ in range(8)]
     replies = service.at_once(
@@ -133,7 +133,7 @@ def test_nothing_else_is_changed_that_way(service: Service, field: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body"), [("PATCH", "/auth/me", {"username": "somebody"}), ("GET", "/auth/me/export", None)]
 )
-def test_what_shows_or_changes_much_needs_a_fresh_login(service: Service, method: str, path: str, body: object) -> None:
+def test_sensitive_reads_and_changes_need_a_fresh_login(service: Service, method: str, path: str, body: object) -> None:
     ann = service.register()
     service.clock.advance(601)
     refreshed = service.post("/auth/refresh", {"refresh_token": ann.refresh_token}).json["data"]["access_token"]
@@ -189,7 +189,7 @@ def test_events_are_paged_the_newest_first(service: Service) -> None:
     assert seen == ["sessions.ended_others", "session.opened", "user.registered"]
 
 
-def test_events_tell_when_and_from_where(service: Service) -> None:
+def test_events_show_time_and_origin(service: Service) -> None:
     browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     ann = service.register()
     token = service.login(ann.email, headers={"User-Agent": browser}).json["data"]["access_token"]
@@ -245,7 +245,7 @@ def test_a_deletion_needs_the_password(service: Service) -> None:
     assert service.get("/auth/me", token=ann.token).status_code == 200
 
 
-def test_what_hangs_on_a_deleted_account_goes_in_pieces_the_most_of_them_behind_the_reply(
+def test_data_of_a_deleted_account_is_deleted_in_batches_mostly_after_the_reply(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.pieces.AT_ONCE", 2)
@@ -261,7 +261,7 @@ def test_what_hangs_on_a_deleted_account_goes_in_pieces_the_most_of_them_behind_
     assert service.wired.store.users.account(ann.id) is None
 
 
-def test_what_was_mailed_to_a_deleted_account_is_dead(service: Service) -> None:
+def test_links_mailed_to_a_deleted_account_are_dead(service: Service) -> None:
     ann = verified(service)
     service.post("/auth/password/forgot", {"email": ann.email})
     token = newest_to(service, ann.email).token
@@ -283,7 +283,7 @@ def test_the_last_administrator_stays(service: Service) -> None:
     assert me.json["data"]["user"]["roles"] == ["admin"]
 
 
-def test_a_reused_refresh_token_is_told_to_the_owner(service: Service) -> None:
+def test_the_owner_is_warned_of_a_reused_refresh_token(service: Service) -> None:
     ann = verified(service)
     service.post("/auth/refresh", {"refresh_token": ann.refresh_token})
     service.clock.advance(31)

@@ -247,7 +247,7 @@ def test_no_operator_reaches_a_query(service: Service, declared: Endpoint, field
 
 
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])
-def test_a_password_that_is_null_is_none(service: Service, path: str) -> None:
+def test_a_null_password_counts_as_missing(service: Service, path: str) -> None:
     response = service.post(path, {"email": new_names()[0], "password": None})
     assert code(response) == (422, "validation_failed")
     assert [(error["field"], error["code"]) for error in response.json["errors"]] == [("password", "invalid_type")]

@@ -1,4 +1,4 @@
-"""Stories of an account that was taken and deleted, and of the owner of its former address who brings it back."""
+"""An account is taken over and deleted; the owner of its former address restores it."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def test_the_former_owner_brings_a_deleted_account_back(service: Service) -> Non
     assert (user["username"], user["roles"]) == (None, ["member"])
 
 
-def test_the_deletion_is_told_to_former_owners_even_if_their_first_mail_never_left(service: Service) -> None:
+def test_former_owners_are_mailed_about_the_deletion_even_if_their_first_mail_never_left(service: Service) -> None:
     ann, (his, _) = verified(service), new_names()
     ask(service, ann, his)
     token = newest_to(service, his).token
@@ -77,7 +77,7 @@ def test_an_address_that_was_never_proven_brings_no_deleted_account_back(service
     assert outcome(undo(service, token)) == (422, "invalid_code")
 
 
-def test_the_earliest_owner_outlives_a_later_one_who_brings_the_account_back(service: Service) -> None:
+def test_the_earliest_owner_keeps_the_undo_after_a_later_owner_restores_the_account(service: Service) -> None:
     """Mallory moves Ann's account twice, deletes it, and brings it back by the first of these addresses."""
     ann, his, token = moved(service)
     third, _ = new_names()

@@ -43,7 +43,7 @@ def test_the_text_stands_there_with_links_to_open(service: Service) -> None:
     assert "This\nwas not me" in unescape(page) or "This was not me" in unescape(page)
 
 
-def test_who_accepts_json_gets_the_mails_as_data(service: Service) -> None:
+def test_a_client_that_accepts_json_gets_the_mails_as_data(service: Service) -> None:
     ann = service.register()
     mail = newest_to(service, ann.email)
     reply = look(service, JSON)
@@ -84,7 +84,7 @@ def test_what_was_mailed_cannot_write_into_the_page(service: Service) -> None:
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "[::1]"])
-def test_who_is_on_this_machine_sees_it(service: Service, peer: str, host: str) -> None:
+def test_local_clients_see_it(service: Service, peer: str, host: str) -> None:
     for kind in (HTML, JSON):
         assert look(service, {**kind, "Host": host}, peer).status_code == 200
 
@@ -93,7 +93,7 @@ def test_who_is_on_this_machine_sees_it(service: Service, peer: str, host: str) 
     "peer", ["192.0.2.1", "10.0.0.1", "172.17.0.1", "2001:db8::1", "::ffff:10.0.0.1", "::", "", "x"]
 )
 @pytest.mark.parametrize("kind", [HTML, JSON])
-def test_another_peer_is_told_what_any_other_path_says(service: Service, peer: str, kind: dict[str, str]) -> None:
+def test_another_peer_gets_the_answer_of_an_unknown_path(service: Service, peer: str, kind: dict[str, str]) -> None:
     is_refused(service, kind, peer)
 
 
@@ -112,7 +112,7 @@ def test_another_peer_is_told_what_any_other_path_says(service: Service, peer: s
     ],
     ids=str,
 )
-def test_who_came_by_a_proxy_is_told_what_any_other_path_says(service: Service, header: dict[str, str]) -> None:
+def test_a_client_behind_a_proxy_gets_the_answer_of_an_unknown_path(service: Service, header: dict[str, str]) -> None:
     for kind in (HTML, JSON):
         is_refused(service, kind | header)
 

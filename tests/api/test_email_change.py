@@ -20,7 +20,7 @@ def undo(service: Service, token: str) -> Reply:
 
 
 def moved(service: Service) -> tuple[Account, str, str]:
-    """Somebody with a proven address, the one that he changed it to, and the token to undo that."""
+    """A user with a verified address, the address it was changed to, and the token that undoes the change."""
     ann, (new, _) = verified(service), new_names()
     assert ask(service, ann, new).status_code == 202
     assert verify(service, new).status_code == 200
@@ -46,7 +46,7 @@ def test_the_new_address_can_be_proven_by_its_code(service: Service) -> None:
     assert service.post("/auth/email/verify", {"email": new, "code": code}).status_code == 200
 
 
-def test_the_old_address_is_told_and_can_undo(service: Service) -> None:
+def test_the_old_address_is_notified_and_can_undo(service: Service) -> None:
     ann, new, token = moved(service)
     assert undo(service, token).status_code == 200
     assert outcome(service.get("/auth/me", token=ann.token)) == (401, "session_ended")
@@ -103,7 +103,7 @@ def test_an_address_that_was_never_proven_is_not_held(service: Service) -> None:
     assert outcome(undo(service, told.token)) == (409, "email_taken")
 
 
-def test_the_owner_may_go_back_to_the_old_address_by_himself(service: Service) -> None:
+def test_owners_can_return_to_their_old_address_themselves(service: Service) -> None:
     ann, _, _ = moved(service)
     assert ask(service, ann, ann.email).status_code == 202
     assert verify(service, ann.email).status_code == 200
@@ -111,7 +111,7 @@ def test_the_owner_may_go_back_to_the_old_address_by_himself(service: Service) -
 
 
 def test_the_undo_outlives_changes_of_password_and_address(service: Service) -> None:
-    """Mallory has Ann's password: he changes the address, then the password, then the address again."""
+    """Mallory has Ann's password and changes the address, then the password, then the address again."""
     ann, second, token = moved(service)
     service.post("/auth/password", {"current_password": PASSWORD, "new_password": NEW}, token=ann.token)
     third, _ = new_names()
@@ -131,7 +131,7 @@ def test_the_undo_outlives_changes_of_password_and_address(service: Service) -> 
         assert service.post("/auth/register", {"email": released, "password": PASSWORD}).status_code == 201
 
 
-def test_who_sets_a_new_password_is_told_of_an_earlier_address_while_it_can_take_the_account_back(
+def test_a_reset_names_an_earlier_address_that_can_still_take_the_account_back(
     service: Service,
 ) -> None:
     """Mallory had Ann confirm a change of Mallory's account to her address."""
@@ -169,7 +169,7 @@ def test_an_address_that_another_has_proven_is_taken(service: Service) -> None:
     assert outcome(ask(service, ann, bob.email)) == (409, "email_taken")
 
 
-def test_an_address_that_another_only_claimed_goes_to_who_proves_it(service: Service) -> None:
+def test_an_address_that_another_only_claimed_goes_to_the_user_who_verifies_it(service: Service) -> None:
     ann, mallory = verified(service), service.register()
     newest_to(service, mallory.email)
     assert ask(service, ann, mallory.email).status_code == 202
@@ -179,7 +179,7 @@ def test_an_address_that_another_only_claimed_goes_to_who_proves_it(service: Ser
     assert service.get("/auth/me", token=mallory.token).json["data"]["user"]["email"] is None
 
 
-def test_an_address_that_another_proved_meanwhile_is_not_taken_from_him(service: Service) -> None:
+def test_an_address_verified_by_another_meanwhile_stays_with_them(service: Service) -> None:
     ann, bob = verified(service), verified(service)
     wanted, _ = new_names()
     ask(service, ann, wanted)
@@ -189,7 +189,7 @@ def test_an_address_that_another_proved_meanwhile_is_not_taken_from_him(service:
     assert outcome(service.post("/auth/email/verify", {"token": second.token})) == (409, "email_taken")
 
 
-def test_of_many_who_prove_one_address_at_once_one_gets_it(service: Service) -> None:
+def test_of_many_users_verifying_one_address_at_once_one_gets_it(service: Service) -> None:
     wanted, _ = new_names()
     accounts = [verified(service) for _ in range(4)]
     for account in accounts:
@@ -227,7 +227,7 @@ def test_the_own_address_is_no_change(service: Service) -> None:
     assert [(error["field"], error["code"]) for error in reply.json["errors"]] == [("email", "unchanged")]
 
 
-def test_a_stranger_disowns_a_change_to_his_address(service: Service) -> None:
+def test_strangers_can_disown_a_change_to_their_address(service: Service) -> None:
     ann, (new, _) = verified(service), new_names()
     ask(service, ann, new)
     token = newest_to(service, new).token
@@ -246,7 +246,7 @@ def test_a_user_without_an_address_gets_one(service: Service) -> None:
 
 
 def test_a_change_of_the_password_cancels_a_pending_address(service: Service) -> None:
-    """Mallory, who knows the password, asked for his address; Ann changes her password in time."""
+    """Mallory knows the password and requests a change to another address; Ann changes her password in time."""
     ann, (his, _) = verified(service), new_names()
     ask(service, ann, his)
     waiting = newest_to(service, his).token
@@ -262,7 +262,7 @@ def test_where_accounts_are_hidden_a_change_tells_nothing(start: Start) -> None:
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["email"] == ann.email
 
 
-def test_where_accounts_are_hidden_the_owner_of_a_taken_address_is_told_and_gets_no_link(start: Start) -> None:
+def test_where_accounts_are_hidden_the_owner_of_a_taken_address_is_notified_without_a_link(start: Start) -> None:
     service = start(HIDE_ACCOUNTS="on")
     ann, mallory = service.hidden_account(), service.hidden_account()
     ask(service, mallory, ann.email)
@@ -273,7 +273,7 @@ def test_where_accounts_are_hidden_the_owner_of_a_taken_address_is_told_and_gets
     assert "#token=" not in newest_to(service, ann.email).text
 
 
-def test_a_change_to_an_address_that_was_proven_before_its_mail_left_is_told_without_a_link(service: Service) -> None:
+def test_a_change_to_an_address_verified_before_its_mail_left_is_mailed_without_a_link(service: Service) -> None:
     ann, bob = verified(service), service.register()
     proof = newest_to(service, bob.email).token
     assert ask(service, ann, bob.email).status_code == 202

@@ -71,7 +71,7 @@ def test_wrong_fields_are_listed_with_code_and_message(service: Service) -> None
         (";;q=x,,", "application/json"),
     ],
 )
-def test_who_prefers_problem_details_gets_them(service: Service, accept: str | None, mimetype: str) -> None:
+def test_a_client_that_prefers_problem_details_gets_them(service: Service, accept: str | None, mimetype: str) -> None:
     headers = {"Accept": accept} if accept is not None else {}
     response = service.get("/auth/me", headers=headers)
     assert (response.status_code, response.mimetype) == (401, mimetype)
@@ -143,7 +143,9 @@ def test_there_are_no_redirects(service: Service) -> None:
         ("BREW", "/auth/me", {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}),
     ],
 )
-def test_another_method_is_told_which_there_are(service: Service, method: str, path: str, allow: set[str]) -> None:
+def test_a_wrong_method_gets_the_list_of_allowed_ones(
+    service: Service, method: str, path: str, allow: set[str]
+) -> None:
     response = service.send(method, path)
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) == allow
@@ -217,7 +219,7 @@ def test_what_is_no_id_is_replaced(service: Service, start: Start, sent: str) ->
 
 
 @pytest.mark.parametrize("path", [*ENDPOINTS, "/nope"])
-def test_browsers_are_told_to_be_careful(service: Service, path: str) -> None:
+def test_replies_carry_security_headers(service: Service, path: str) -> None:
     headers = service.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -236,7 +238,7 @@ def test_public_documents_may_be_read_by_any_origin_and_nothing_else_by_another(
     assert allowed == ({"Access-Control-Allow-Origin": "*"} if public else {})
 
 
-def test_who_has_a_public_document_already_may_read_that_it_is_the_same(service: Service) -> None:
+def test_a_client_that_has_a_public_document_may_get_304(service: Service) -> None:
     tag = service.get("/.well-known/jwks.json").headers["ETag"]
     again = service.get("/.well-known/jwks.json", headers={"If-None-Match": tag})
     assert (again.status_code, again.headers["Access-Control-Allow-Origin"]) == (304, "*")
@@ -249,7 +251,7 @@ def test_an_origin_is_never_reflected(service: Service) -> None:
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
 
-def test_behind_tls_browsers_are_told_to_stay_there(service: Service, start: Start) -> None:
+def test_behind_tls_replies_carry_hsts(service: Service, start: Start) -> None:
     secure = start(on=service, PUBLIC_URL="https://auth.example.com")
     assert re.fullmatch(r"max-age=\d{8,}", secure.get("/health").headers["Strict-Transport-Security"])
 

@@ -26,20 +26,20 @@ def test_a_good_token_is_accepted_and_shown(service: Service) -> None:
     assert explanation["claims"]["sub"] == account.id
 
 
-def test_an_expired_token_is_told_so(service: Service) -> None:
+def test_an_expired_token_is_explained_as_expired(service: Service) -> None:
     account = service.register()
     service.clock.advance(900 + 30)
     assert explained(service, account.token)["reason"] == "expired"
 
 
-def test_an_ended_session_is_told_to_who_shows_its_token(service: Service) -> None:
+def test_an_ended_session_is_explained_to_the_bearer_of_its_token(service: Service) -> None:
     account = service.register()
     service.post("/auth/logout", token=account.token)
     explanation = explained(service, account.token)
     assert (explanation["accepted"], explanation["reason"]) == (False, "session_ended")
 
 
-def test_an_altered_token_is_told_of_its_signature_and_not_of_its_session(service: Service) -> None:
+def test_an_altered_token_is_explained_by_its_signature_and_not_by_its_session(service: Service) -> None:
     account = service.register()
     service.post("/auth/logout", token=account.token)
     head, _, signature = account.token.rpartition(".")
@@ -49,7 +49,7 @@ def test_an_altered_token_is_told_of_its_signature_and_not_of_its_session(servic
     assert explanation["claims"]["sub"] == account.id
 
 
-def test_a_token_of_another_service_is_told_that_its_key_is_unknown(service: Service, start: Start) -> None:
+def test_a_token_of_another_service_is_explained_by_its_unknown_key(service: Service, start: Start) -> None:
     assert explained(service, start().register().token)["reason"] == "unknown_key"
 
 
@@ -61,13 +61,13 @@ def test_a_truncated_or_padded_jwt_is_malformed(service: Service) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "🧮", "A" * 8192])
-def test_of_what_is_no_jwt_nothing_is_told(service: Service, token: str) -> None:
+def test_nothing_is_revealed_about_text_that_is_no_jwt(service: Service, token: str) -> None:
     explanation = explained(service, token)
     assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("opaque", None, None)
     assert (explanation["header"], explanation["claims"]) == (None, None)
 
 
-def test_of_a_refresh_token_nothing_is_told(service: Service) -> None:
+def test_nothing_is_revealed_about_a_refresh_token(service: Service) -> None:
     explanation = explained(service, service.register().data["refresh_token"])
     assert (explanation["kind"], explanation["accepted"]) == ("opaque", None)
 

@@ -145,7 +145,7 @@ def test_a_program_gets_json_where_there_is_nothing(service: Service, accept: st
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/auth/me"), ("DELETE", "/api/products/nope")])
-def test_an_endpoint_of_the_api_fails_in_json_whatever_is_asked_for(service: Service, method: str, path: str) -> None:
+def test_an_api_endpoint_fails_in_json_whatever_the_client_accepts(service: Service, method: str, path: str) -> None:
     # Old HTTP libraries ask for HTML without a thought: Java's URLConnection, for one.
     reply = service.send(method, path, headers={"Accept": "text/html, image/gif, *; q=.2, */*; q=.2"})
     assert (reply.status_code, reply.mimetype) == (401, "application/json")

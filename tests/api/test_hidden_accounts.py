@@ -52,7 +52,7 @@ def test_the_answer_to_the_mail_makes_the_user(service: Service) -> None:
     assert outcome(service.post("/auth/email/verify", {"token": mail.token})) == (422, "invalid_code")
 
 
-def test_the_owner_of_a_known_address_is_told_that_he_has_an_account(service: Service) -> None:
+def test_the_owner_of_a_known_address_learns_that_the_account_exists(service: Service) -> None:
     ann = service.hidden_account()
     register(service, ann.email, password=NEW)
     mail = newest_to(service, ann.email)
@@ -115,7 +115,7 @@ def test_twenty_registrations_of_an_address_by_others_leave_its_owner_the_code_a
     assert service.login(email).status_code == 200
 
 
-def test_who_disowns_registrations_of_others_can_register(service: Service) -> None:
+def test_a_user_who_disowns_registrations_of_others_can_register(service: Service) -> None:
     email, _ = new_names()
     for number in range(10):
         register(service, email, password=f"{NEW} {number}")

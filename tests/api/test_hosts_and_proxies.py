@@ -77,7 +77,7 @@ def test_signs_of_life_are_given_under_any_name(named: Service, path: str) -> No
             assert named.send(method, path, environ={"HTTP_HOST": host}).status_code == 200
 
 
-def test_the_name_of_a_forwarding_header_is_not_looked_at(named: Service) -> None:
+def test_the_name_of_a_forwarding_header_is_ignored(named: Service) -> None:
     good = {"HTTP_HOST": "auth.example.com"}
     assert named.get("/auth/me", environ=FORGED | good).json["code"] == "missing_token"
     bad = {

@@ -57,7 +57,7 @@ def test_the_keys_may_be_kept_for_a_while(service: Service) -> None:
     assert response.mimetype == "application/jwk-set+json"
 
 
-def test_who_has_the_keys_already_gets_304(service: Service) -> None:
+def test_a_client_that_has_the_keys_already_gets_304(service: Service) -> None:
     first = service.get(PATH)
     again = service.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304

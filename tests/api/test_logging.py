@@ -55,7 +55,7 @@ def test_whatever_is_logged_within_a_request_tells_its_id_and_the_work_in_the_ba
     assert lines[-1]["event"] == "mail sent"
 
 
-def test_who_asked_is_told_once_he_is_known(service: Service, logged: Logged) -> None:
+def test_the_caller_is_observed_once_known(service: Service, logged: Logged) -> None:
     account = service.register()
     service.get("/auth/me", token=account.token)
     assert logged()[-1]["user_id"] == account.id

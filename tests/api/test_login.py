@@ -141,7 +141,7 @@ def test_a_password_that_no_account_can_have_is_a_wrong_one(service: Service, pa
     assert (response.status_code, response.json["code"]) == (401, "invalid_credentials")
 
 
-def test_only_the_length_of_names_and_passwords_is_looked_at(service: Service) -> None:
+def test_a_login_checks_only_the_length_of_names_and_passwords(service: Service) -> None:
     assert fields_of(service.login("a" * 255)) == {"login": "too_long"}
     assert fields_of(service.login("")) == {"login": "too_short"}
     assert fields_of(service.login("ann", "")) == {"password": "too_short"}
@@ -154,7 +154,7 @@ def test_only_the_length_of_names_and_passwords_is_looked_at(service: Service) -
     }
 
 
-def test_a_disabled_user_is_told_so_only_with_the_right_password(service: Service) -> None:
+def test_only_the_right_password_reveals_that_a_user_is_disabled(service: Service) -> None:
     account = service.register()
     service.database.change_user(account.id, status="disabled")
     right, wrong = service.login(account.email), service.login(account.email, WRONG)
@@ -187,7 +187,7 @@ def test_a_refresh_token_is_opaque_and_long(service: Service) -> None:
     assert len(token) >= 43  # 32 bytes in base64url
 
 
-def test_nothing_that_proves_who_one_is_lies_in_the_store(service: Service) -> None:
+def test_no_usable_credential_lies_in_the_store(service: Service) -> None:
     account = service.register(password="a rather unusual pass phrase")
     contents = service.database.contents()
     assert account.id.encode() in contents

@@ -131,7 +131,7 @@ def test_a_name_that_no_account_can_have_is_counted_too(service: Service, imposs
     assert waiting(service.login(impossible, WRONG)) == 1
 
 
-def test_who_has_to_wait_costs_no_hashing(start: Start) -> None:
+def test_a_locked_out_login_costs_no_hashing(start: Start) -> None:
     service = start(HASH_THREADS="1", HASH_QUEUE="1", HASH_DEADLINE_SECONDS="1")
     name, _ = new_names()
     fail(service, name, 10)

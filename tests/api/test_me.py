@@ -12,13 +12,13 @@ def account(service: Service) -> Account:
     return service.register()
 
 
-def test_the_owner_sees_himself_whole(service: Service, account: Account) -> None:
+def test_users_see_all_of_their_own_record(service: Service, account: Account) -> None:
     response = service.get("/auth/me", token=account.token)
     assert response.status_code == 200
     assert response.json == {"status": "success", "data": {"user": account.data["user"]}}
 
 
-def test_an_administrator_sees_his_permissions(service: Service) -> None:
+def test_administrators_see_their_permissions(service: Service) -> None:
     user = service.get("/auth/me", token=service.administrator().token).json["data"]["user"]
     assert user["roles"] == ["admin"]
     assert user["permissions"] == sorted(user["permissions"])
@@ -77,7 +77,9 @@ def test_another_scheme_is_no_token(service: Service, authorization: str) -> Non
     assert ("send `Authorization: Bearer <access_token>`" in response.json["message"]) == bool(authorization)
 
 
-def test_a_token_without_a_scheme_is_told_what_is_missing_and_not_repeated(service: Service, account: Account) -> None:
+def test_the_error_for_a_token_without_a_scheme_names_the_scheme_and_hides_the_token(
+    service: Service, account: Account
+) -> None:
     response = service.get("/auth/me", headers={"Authorization": account.token})
     assert response.json["message"].startswith("The Authorization header holds no Bearer token")
     assert account.token not in response.text

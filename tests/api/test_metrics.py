@@ -265,7 +265,7 @@ def test_this_process_and_the_version_are_shown(measured: Service) -> None:
     assert value(measured, "build_info", version=__version__) == 1
 
 
-def test_what_is_known_to_come_begins_at_zero(start: Start) -> None:
+def test_known_label_values_start_at_zero(start: Start) -> None:
     service = start(METRICS_ALLOW=ALLOWED)
     found = samples(service)
     for name, label, known in [
@@ -281,7 +281,7 @@ def test_what_is_known_to_come_begins_at_zero(start: Start) -> None:
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.255.0.1", "2001:db8::7", "::ffff:10.0.0.1"])
-def test_who_is_allowed_reads_the_metrics(measured: Service, peer: str) -> None:
+def test_allowed_addresses_can_read_the_metrics(measured: Service, peer: str) -> None:
     reply = read(measured, peer)
     assert reply.status_code == 200
     assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -323,7 +323,7 @@ NOT_ALLOWED: list[Mapping[str, str]] = [
 
 
 @pytest.mark.parametrize("environ", NOT_ALLOWED, ids=str)
-def test_for_everybody_else_there_is_nothing_there(measured: Service, environ: Mapping[str, str]) -> None:
+def test_for_all_other_clients_metrics_do_not_exist(measured: Service, environ: Mapping[str, str]) -> None:
     assert_nothing_there(measured, environ)
 
 
@@ -334,7 +334,7 @@ def test_a_trusted_proxy_does_not_publish_them_either(start: Start) -> None:
     assert_nothing_there(service, {"REMOTE_ADDR": "192.0.2.1", "HTTP_X_FORWARDED_FOR": "10.0.0.1"})
 
 
-def test_nothing_is_there_where_nobody_may_read(service: Service) -> None:
+def test_metrics_do_not_exist_where_no_address_may_read_them(service: Service) -> None:
     assert_nothing_there(service, {})
 
 

@@ -173,7 +173,7 @@ def test_the_query_of_the_list_is_described(operations: dict[str, Any]) -> None:
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"], limit["schema"]["default"]) == (1, 200, 50)
 
 
-def test_the_limits_of_the_endpoints_are_told(operations: dict[str, Any]) -> None:
+def test_the_limits_of_the_endpoints_are_documented(operations: dict[str, Any]) -> None:
     limited = {named(declared): declared.limit for declared in ENDPOINTS if declared.limit}
     assert limited.keys() >= {"POST /auth/register", "POST /auth/login", "POST /auth/refresh", "POST /auth/explain"}
     for name, limit in limited.items():

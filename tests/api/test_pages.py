@@ -89,7 +89,7 @@ def test_ann_opens_the_link_sees_whose_address_it_is_and_confirms_it(service: Se
     assert is_verified(service, ann)
 
 
-def test_who_is_asked_to_confirm_a_change_sees_whose_account_it_is_and_who_can_take_it_back(service: Service) -> None:
+def test_the_page_that_confirms_a_change_shows_whose_account_it_is_and_who_can_undo_it(service: Service) -> None:
     """Mallory has their own account moved to Ann's address, for her to confirm."""
     mallory, _ = changed(service)
     second = service.get("/auth/me", token=mallory.token).json["data"]["user"]["email"]
@@ -152,7 +152,7 @@ def test_a_change_of_address_is_confirmed_on_the_same_page(service: Service) -> 
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["email"] == new
 
 
-def test_a_registration_that_waits_is_confirmed_on_the_same_page(start: Start) -> None:
+def test_a_pending_registration_is_confirmed_on_the_same_page(start: Start) -> None:
     service = start(HIDE_ACCOUNTS="on")
     email, username = new_names()
     service.post("/auth/register", {"email": email, "username": username, "password": PASSWORD})
@@ -184,7 +184,7 @@ def test_a_wrong_code_keeps_the_address_that_was_typed(service: Service) -> None
     assert "0000-0000" not in reply.text
 
 
-def test_what_was_left_empty_is_asked_for_beside_its_field(service: Service) -> None:
+def test_an_empty_field_shows_its_error_beside_it(service: Service) -> None:
     reply = submit(service, "/verify-email", token="", email="", code="")
     assert reply.status_code == 422
     assert errors(reply) == {
@@ -193,7 +193,7 @@ def test_what_was_left_empty_is_asked_for_beside_its_field(service: Service) -> 
     }
 
 
-def test_an_address_that_another_has_proven_meanwhile_is_told_as_a_page(service: Service) -> None:
+def test_an_address_verified_by_another_meanwhile_gets_an_error_page(service: Service) -> None:
     ann, eve = service.register(), service.register()
     new, _ = new_names()
     tokens = []
@@ -226,7 +226,7 @@ def test_without_a_script_the_address_and_the_code_set_a_new_password(service: S
     ("password", "told"),
     [("", "Enter a new password."), ("short", "10 characters"), ("password1234", "attackers try"), (None, "address")],
 )
-def test_a_password_that_is_refused_is_told_beside_its_field_and_spends_nothing(
+def test_a_refused_password_shows_its_error_beside_the_field_and_spends_nothing(
     service: Service, password: str | None, told: str
 ) -> None:
     ann, mail = forgotten(service)
@@ -435,7 +435,7 @@ def test_what_was_typed_cannot_write_into_the_page(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_strict_about_what_it_may_load_and_is_kept_by_nobody(service: Service, path: str) -> None:
+def test_every_page_limits_what_it_may_load_and_is_never_cached(service: Service, path: str) -> None:
     replies = [
         service.get(path),
         submit(service, path, token="x", new_password="x"),
@@ -481,7 +481,7 @@ def test_every_field_has_a_label(service: Service, path: str) -> None:
         assert re.findall(r'<label for="(\w+)">', page.text) == fields
 
 
-def test_who_asks_for_json_is_told_a_failure_in_json(service: Service) -> None:
+def test_a_client_that_accepts_json_gets_failures_in_json(service: Service) -> None:
     reply = submit(service, "/verify-email", {"Accept": "application/json"}, token="x")
     assert (reply.status_code, reply.json["code"]) == (403, "forbidden")
 
@@ -504,7 +504,7 @@ def test_a_busy_service_says_so_and_keeps_what_was_mailed(start: Start) -> None:
     assert service.login(ann.email, NEW).status_code == 200
 
 
-def test_what_the_store_said_is_logged_and_not_told(
+def test_errors_of_the_store_are_logged_but_not_shown(
     service: Service, log_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = service.register()

@@ -1,4 +1,4 @@
-"""Passwords are taken exactly as they are received, and refused only for being short, common or one's own name."""
+"""Passwords are used exactly as received, and refused only if they are short, common or the user's own name."""
 
 from typing import Any
 

@@ -48,7 +48,7 @@ def refused(response: Reply) -> list[tuple[str, str]]:
     return [(error["field"], error["code"]) for error in response.json["errors"]]
 
 
-def test_a_product_is_shown_to_its_owner_and_to_everybody(service: Service, ann: Account) -> None:
+def test_a_product_is_listed_for_its_owner_and_for_all_users(service: Service, ann: Account) -> None:
     response = service.post("/api/products", LAMP, token=ann.token)
     assert (response.status_code, response.json["message"]) == (201, "Product created")
     product = response.json["data"]["product"]
@@ -109,7 +109,7 @@ def test_a_price_beyond_a_double_is_no_json(service: Service, ann: Account) -> N
     assert (response.status_code, response.json["code"]) == (400, "malformed_json")
 
 
-def test_all_wrong_fields_are_told_at_once(service: Service, ann: Account) -> None:
+def test_all_wrong_fields_are_reported_at_once(service: Service, ann: Account) -> None:
     sent = {"name": "", "price": "x", "description": "x" * 1001, "owner_id": ann.id}
     assert sorted(refused(service.post("/api/products", sent, token=ann.token))) == [
         ("description", "too_long"),
@@ -125,12 +125,12 @@ def test_a_product_needs_a_token(service: Service) -> None:
     assert service.send("DELETE", f"/api/products/{UNKNOWN}").json["code"] == "missing_token"
 
 
-def test_everybody_has_only_his_own_products(service: Service, ann: Account, bob: Account) -> None:
+def test_users_list_only_their_own_products(service: Service, ann: Account, bob: Account) -> None:
     lamp, chair = made(service, ann), made(service, bob, name="Chair")
     assert (mine(service, ann), mine(service, bob)) == ([lamp], [chair])
 
 
-def test_ones_own_list_is_no_product(service: Service, ann: Account) -> None:
+def test_the_path_of_the_own_list_is_not_read_as_an_identifier(service: Service, ann: Account) -> None:
     response = service.send("DELETE", "/api/products/my", token=ann.token)
     assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
@@ -143,7 +143,7 @@ def test_an_owner_deletes_a_product_once(service: Service, ann: Account) -> None
     assert service.send("DELETE", f"/api/products/{product['id']}", token=ann.token).status_code == 404
 
 
-def test_what_is_not_ones_own_answers_like_what_is_not_there(service: Service, ann: Account, bob: Account) -> None:
+def test_the_product_of_another_answers_like_a_missing_one(service: Service, ann: Account, bob: Account) -> None:
     lamp = made(service, ann)
     replies = [
         service.send("DELETE", f"/api/products/{identifier}", token=bob.token)
@@ -187,12 +187,12 @@ def test_a_page_neither_skips_nor_repeats_when_rows_come_and_go(service: Service
 
 @pytest.mark.parametrize("path", ["/api/products", "/api/products/my"])
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", f"cursor={UNKNOWN}"])
-def test_a_page_that_there_cannot_be_is_refused(service: Service, ann: Account, path: str, query: str) -> None:
+def test_an_impossible_page_is_refused(service: Service, ann: Account, path: str, query: str) -> None:
     response = service.get(path, token=ann.token, query=query)
     assert [field for field, _ in refused(response)] == [query.partition("=")[0]]
 
 
-def test_products_of_many_who_come_at_once_are_all_kept(service: Service, ann: Account) -> None:
+def test_products_that_many_users_add_at_once_are_all_kept(service: Service, ann: Account) -> None:
     def make(number: int) -> int:
         return service.post("/api/products", LAMP | {"name": f"Lamp {number}"}, token=ann.token).status_code
 

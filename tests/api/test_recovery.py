@@ -56,7 +56,7 @@ def test_a_reset_ends_all_sessions_and_opens_none(service: Service) -> None:
         assert outcome(refreshed) == (401, "invalid_refresh_token")
 
 
-def test_a_reset_is_told_to_the_owner(service: Service) -> None:
+def test_a_reset_is_mailed_to_the_owner(service: Service) -> None:
     ann = verified(service)
     forgot(service, ann.email)
     reset(service, token=newest_to(service, ann.email).token)
@@ -150,7 +150,7 @@ def test_a_hundred_wrong_codes_kill_the_code_but_not_the_link(service: Service) 
     assert reset(service, token=mail.token).status_code == 200
 
 
-def test_a_code_that_was_guessed_at_too_often_is_dead_when_another_was_asked_for(service: Service) -> None:
+def test_a_code_guessed_too_often_stays_dead_after_a_new_one_is_requested(service: Service) -> None:
     """Mallory asks for a code whenever the last one is dead: none of them works again, and Ann's newest does."""
     ann, dead = verified(service), []
     for _ in range(4):

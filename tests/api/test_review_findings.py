@@ -34,7 +34,7 @@ def test_a_session_that_was_ended_is_not_kept_by_its_own_logout_of_the_others(se
     assert outcome(refreshed) == (401, "invalid_refresh_token")
 
 
-def test_nobody_chooses_the_words_of_a_mail_to_an_address_that_he_has_not_proven(service: Service) -> None:
+def test_users_cannot_choose_the_words_of_mail_to_an_unverified_address(service: Service) -> None:
     """Mallory registers the address of a stranger, and sends her words as the name of his device."""
     stranger, (new, _) = service.register(), new_names()
     chosen = {"User-Agent": CHOSEN}
@@ -47,7 +47,7 @@ def test_nobody_chooses_the_words_of_a_mail_to_an_address_that_he_has_not_proven
     assert not [mail for mail in mails if "blocked" in mail.text + mail.html]
 
 
-def test_the_way_back_to_a_former_address_is_not_driven_out_before_it_is_sent(service: Service) -> None:
+def test_an_unsent_undo_offer_is_not_displaced(service: Service) -> None:
     """Mallory changes the address, and then all she can, while the mail server lets the mail wait."""
     ann, (new, _) = verified(service), new_names()
     ask(service, ann, new)
@@ -59,7 +59,7 @@ def test_the_way_back_to_a_former_address_is_not_driven_out_before_it_is_sent(se
     assert len(mails_to(service, new)) == 16  # the proof of the address, and as many warnings as a day allows
 
 
-def test_changes_of_address_are_bounded_and_no_former_owner_loses_his_offer(service: Service) -> None:
+def test_changes_of_address_are_limited_and_no_former_owner_loses_an_undo_offer(service: Service) -> None:
     ann = verified(service)
     for _ in range(20):
         new, _ = new_names()
@@ -83,7 +83,7 @@ def test_an_undo_leaves_an_address_held_that_an_earlier_undo_gives_back(service:
     assert undo(service, first).status_code == 200
 
 
-def test_an_administrator_whose_deletion_is_refused_in_the_last_moment_stays_one(service: Service) -> None:
+def test_an_administrator_whose_deletion_fails_at_the_last_moment_stays_one(service: Service) -> None:
     service.administrator()
     ann = service.administrator()
     looks = count()
@@ -106,7 +106,7 @@ def test_the_last_administrator_is_not_disowned(start: Start) -> None:
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["roles"] == ["admin"]
 
 
-def test_where_accounts_are_hidden_the_export_does_not_tell_whose_a_new_address_is(start: Start) -> None:
+def test_where_accounts_are_hidden_the_export_does_not_reveal_who_owns_a_new_address(start: Start) -> None:
     service = start(HIDE_ACCOUNTS="true")
     ann, mallory = service.hidden_account(), service.hidden_account()
     exports = []
@@ -118,7 +118,7 @@ def test_where_accounts_are_hidden_the_export_does_not_tell_whose_a_new_address_
     assert exports == [["change_email"], ["change_email"]]
 
 
-def test_what_proves_somebody_is_not_shown_where_a_request_is_logged() -> None:
+def test_credentials_do_not_appear_in_request_logs() -> None:
     shown = repr(
         (
             NewAccount(PASSWORD, "ann@example.com"),
@@ -130,7 +130,7 @@ def test_what_proves_somebody_is_not_shown_where_a_request_is_logged() -> None:
     assert not [secret for secret in (PASSWORD, "planted-token", "PLNT-CODE") if secret in shown]
 
 
-def test_an_address_that_was_claimed_and_given_up_goes_to_who_proves_it(service: Service) -> None:
+def test_a_claimed_and_abandoned_address_goes_to_the_user_who_verifies_it(service: Service) -> None:
     """Mallory registers the address of a stranger, and moves on to his own so that it is held for him."""
     mallory, bob, (other, _) = service.register(), verified(service), new_names()
     assert ask(service, mallory, other).status_code == 202

@@ -64,7 +64,7 @@ def with_new_secret(service: Service, settings: dict[str, str], lines: list[str]
         app.extensions["latchkey"].close()
 
 
-def test_nobody_is_logged_out_by_a_change_and_the_former_secret_can_be_dropped(start: Start, algorithm: str) -> None:
+def test_a_change_logs_nobody_out_and_the_former_secret_can_be_dropped(start: Start, algorithm: str) -> None:
     first = start(JWT_ALGORITHM=algorithm)
     ann, bob = first.register(), first.register()
 
@@ -186,7 +186,7 @@ def test_signing_keys_that_leaked_end_as_the_documentation_says(start: Start) ->
     assert jwt.get_unverified_header(renewed)["kid"] in service.get("/.well-known/jwks.json").text
 
 
-def test_an_instance_that_runs_on_with_the_former_secret_serves_who_has_a_token(start: Start) -> None:
+def test_an_instance_still_on_the_former_secret_serves_users_with_a_token(start: Start) -> None:
     running = start()
     ann = running.register()
     changed = start(on=running, **CHANGED)

@@ -30,7 +30,7 @@ def goes_on(service: Service, token: str) -> bool:
     return bool(response.status_code == 200)
 
 
-def test_a_user_sees_where_his_sessions_are(service: Service) -> None:
+def test_users_see_where_their_sessions_are(service: Service) -> None:
     account = service.register()
     firefox = login(service, account, headers={"User-Agent": FIREFOX})
     first, second = sessions(service, firefox)
@@ -120,7 +120,7 @@ def test_another_scope_is_a_wrong_field(service: Service, scope: object) -> None
     assert goes_on(service, account.token)
 
 
-def test_the_use_of_a_session_is_noted_once_a_minute(service: Service) -> None:
+def test_the_use_of_a_session_is_recorded_once_a_minute(service: Service) -> None:
     account = service.register()
     opened_at = sessions(service, account.token)[0]["last_used_at"]
     service.clock.advance(59)

@@ -68,7 +68,7 @@ def check_probes(service: Service, product: str) -> None:
     assert [error["field"] for error in ready.json["errors"]] == ["store"]
 
 
-def test_a_stopped_store_is_said_and_found_again(server: MongoServer, on_mongo: Service) -> None:
+def test_a_stopped_store_is_reported_and_found_again(server: MongoServer, on_mongo: Service) -> None:
     account = on_mongo.register()
     assert on_mongo.get("/health/ready").status_code == 200
     server.stop()
@@ -83,7 +83,7 @@ def test_a_stopped_store_is_said_and_found_again(server: MongoServer, on_mongo: 
     assert on_mongo.login(account.email).status_code == 200
 
 
-def test_a_store_that_hangs_is_said_and_found_again(server: MongoServer, on_mongo: Service) -> None:
+def test_a_hanging_store_is_reported_and_found_again(server: MongoServer, on_mongo: Service) -> None:
     account = on_mongo.register()
     server.freeze()
     try:
@@ -95,7 +95,7 @@ def test_a_store_that_hangs_is_said_and_found_again(server: MongoServer, on_mong
     wait_until(lambda: on_mongo.login(account.email).status_code == 200, BACK_WITHIN)
 
 
-def test_a_failed_login_on_a_store_that_is_away_is_not_taken_for_a_wrong_password(
+def test_a_login_while_the_store_is_down_is_not_counted_as_a_wrong_password(
     server: MongoServer, on_mongo: Service
 ) -> None:
     account = on_mongo.register()

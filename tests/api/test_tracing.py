@@ -1,4 +1,4 @@
-"""What the collector is told on each kind of store: of requests that go well, and of those that do not."""
+"""What the collector receives on each kind of store, for successful and failed requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def service(start: Start, told: Collector) -> Iterator[Service]:
 
 
 def spans(service: Service, told: Collector) -> list[Span]:
-    """All that was told, once nothing is left to tell."""
+    """All spans, once every pending one has been sent."""
     assert service.wired.tracing is not None
     service.wired.tracing.close()
     return told.spans
@@ -56,7 +56,7 @@ def test_what_a_client_did_wrong_is_no_error_of_the_service(service: Service, to
     assert not [span for span in told.spans if span.failed or "error.type" in span.attributes]
 
 
-def test_a_fault_is_told_by_its_kind_and_not_by_its_words(service: Service, told: Collector) -> None:
+def test_a_fault_is_traced_by_its_type_and_not_its_message(service: Service, told: Collector) -> None:
     account = service.register()
     service.database.break_users()
     assert service.get("/auth/me", token=account.token).status_code == 500

@@ -166,7 +166,7 @@ def test_the_directory_can_be_the_administrators_alone(
     assert page(closed, administrator)["users"]
 
 
-def test_who_lost_his_role_sees_less_at_once(service: Service) -> None:
+def test_a_user_who_lost_a_role_sees_less_at_once(service: Service) -> None:
     administrator = service.administrator()
     assert "email" in page(service, administrator)["users"][0]
     service.database.change_roles(administrator.id, "member")

@@ -1,4 +1,4 @@
-"""Stories of proving an address: who registered, who owns the mailbox, and what becomes of the account."""
+"""Verifying an address: who registered, who owns the mailbox, and what becomes of the account."""
 
 import pytest
 
@@ -90,7 +90,7 @@ def test_a_hundred_wrong_codes_kill_the_codes_of_an_address_known_or_not(service
     assert outcome(verify(service, email=ann.email, code=mail.code)) == (422, "invalid_code")
 
 
-def test_who_asks_again_after_too_many_wrong_codes_gets_a_new_one(service: Service) -> None:
+def test_asking_again_after_too_many_wrong_codes_gives_a_new_one(service: Service) -> None:
     ann = service.register()
     dead = newest_to(service, ann.email)
     for _ in range(100):
@@ -140,7 +140,7 @@ def test_a_token_that_was_altered_is_refused(service: Service, change: object) -
         ({"token": 7}, {"token"}),
     ],
 )
-def test_a_token_or_an_address_and_a_code_are_asked_for(service: Service, body: object, fields: set[str]) -> None:
+def test_a_token_or_an_address_with_a_code_is_required(service: Service, body: object, fields: set[str]) -> None:
     reply = service.post("/auth/email/verify", body)
     assert reply.status_code == 422
     assert {error["field"] for error in reply.json["errors"]} == fields
@@ -154,7 +154,7 @@ def test_many_at_once_redeem_a_code_once(service: Service) -> None:
     assert len({outcome(reply) for reply in replies}) == 2
 
 
-def test_the_owner_of_an_address_disowns_an_account_that_she_never_made(service: Service) -> None:
+def test_the_owner_of_an_address_can_disown_an_account_made_by_another(service: Service) -> None:
     mallory = service.register()
     token = newest_to(service, mallory.email).token
     assert service.post("/auth/email/disown", {"token": token}).status_code == 200
@@ -171,7 +171,7 @@ def test_a_verified_account_cannot_be_disowned(service: Service) -> None:
     assert service.login(ann.email).status_code == 200
 
 
-def test_a_verification_mail_holds_nothing_that_the_one_who_registered_wrote(service: Service) -> None:
+def test_a_verification_mail_holds_no_text_from_the_registration(service: Service) -> None:
     email, _ = new_names()
     names = {"username": "visit-evil.example", "name": "Win a prize at evil.example"}
     service.post("/auth/register", {"email": email, "password": PASSWORD} | names)

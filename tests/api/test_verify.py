@@ -19,7 +19,7 @@ def told(response: TestResponse) -> dict[str, str]:
     return {name: value for name, value in response.headers if name.startswith("X-Auth-")}
 
 
-def test_a_good_token_lets_through_and_says_who_it_is(service: Service) -> None:
+def test_a_valid_token_passes_and_identifies_the_user(service: Service) -> None:
     account = service.register()
     response = service.get("/auth/verify", token=account.token)
     assert response.status_code == 200
@@ -31,7 +31,7 @@ def test_a_good_token_lets_through_and_says_who_it_is(service: Service) -> None:
     }
 
 
-def test_a_verified_international_address_is_told_in_its_ascii_form(service: Service) -> None:
+def test_a_verified_international_address_is_given_in_its_ascii_form(service: Service) -> None:
     account = service.register()
     email = f"{account.username}@bücher.example.com"
     assert service.post("/auth/email", {"email": email, "password": PASSWORD}, token=account.token).status_code == 202

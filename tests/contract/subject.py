@@ -10,7 +10,7 @@ from tests.servers.process import Server
 
 
 class ChangeUser(Protocol):
-    """Writes to a user directly, whatever his revision; what is None stays as it is."""
+    """Changes a user directly, whatever the revision; None leaves a field unchanged."""
 
     def __call__(
         self,

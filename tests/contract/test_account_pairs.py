@@ -41,7 +41,7 @@ def services(wired: Wired) -> Services:
 
 
 class Ann:
-    """Ann, who proved an address, and moved on to another; she has the token that undoes this."""
+    """Ann verified an address and then moved to another; she has the token that undoes the move."""
 
     def __init__(self, wired: Wired) -> None:
         number = next(_NUMBERS)
@@ -73,7 +73,7 @@ class Ann:
         self.services.email_change.undo(self.token, HERE)
 
     def reset(self) -> Callable[[], None]:
-        """Asks for a way to a new password at the present address; what sets it."""
+        """Request a password reset at the current address; returns the function that completes it."""
         accounts, secret = self.services.credentials.accounts, wiring.make_secrets(self.wired.settings).current
         changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
         (code,) = changed.codes
@@ -120,7 +120,7 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
 def test_an_undo_beside_resets_and_further_changes_gives_the_account_to_the_first_owner(
     wired: Wired, in_threads: InThreads
 ) -> None:
-    """Whoever took the account sets its password and moves it on, at the moment when the former owner takes it back."""
+    """The attacker sets the password and moves the account on while the former owner takes it back."""
     for _ in range(4):
         ann = Ann(wired)
         third = ann.ask(f"third-{ann.id}@example.net")
@@ -165,7 +165,7 @@ def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_acco
         assert {offer.email for offer in ann.account.undo_offers} == {ann.first, ann.second}
 
 
-def test_of_those_who_register_a_former_address_and_its_owner_who_takes_it_back_the_owner_gets_it(
+def test_the_owner_who_takes_back_a_former_address_wins_over_those_who_register_it(
     wired: Wired, in_threads: InThreads
 ) -> None:
     ann = Ann(wired)

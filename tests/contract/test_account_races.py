@@ -23,7 +23,7 @@ def added(store: Store, **fields: str) -> Account:
 
 
 def kept(store: Store, account: Account) -> Account:
-    """The account as it is in the store now."""
+    """The account as currently stored."""
     found = store.users.account(account.user.id)
     assert found is not None
     return found
@@ -41,7 +41,7 @@ def claim(store: Store, account: Account, **names: Any) -> bool | type[Failure]:
     return save(store, replace(account, user=replace(account.user, **names)))
 
 
-def test_of_sixteen_threads_that_replace_what_they_all_read_one_does(store: Store, in_threads: InThreads) -> None:
+def test_of_sixteen_threads_replacing_what_they_all_read_one_succeeds(store: Store, in_threads: InThreads) -> None:
     account = added(store, username="ada")
     versions = [replace(account, user=replace(account.user, name=f"Ada {number}")) for number in range(THREADS)]
     results = in_threads(lambda number: store.users.save(versions[number]))
@@ -143,7 +143,7 @@ def replace_in_turn(store: Store, number: int, turn: int) -> bool:
     return store.users.save(account)
 
 
-def test_of_four_processes_that_replace_what_they_all_read_one_does(store: Store, in_processes: InProcesses) -> None:
+def test_of_four_processes_replacing_what_they_all_read_one_succeeds(store: Store, in_processes: InProcesses) -> None:
     accounts = [added(store, id=f"user {turn}") for turn in range(8)]
     for account, results in zip(accounts, in_processes(replace_in_turn), strict=True):
         assert results.count(True) == 1

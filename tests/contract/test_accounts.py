@@ -73,14 +73,16 @@ def test_an_account_is_found_whatever_the_status(store: Store, status: Status) -
 
 
 @pytest.mark.parametrize("fields", [{}, {"email": "ada@example.org", "username": "ada"}, {"username": "new"}], ids=str)
-def test_an_identifier_in_use_is_told_when_the_names_are_free_or_its_own(store: Store, fields: dict[str, Any]) -> None:
+def test_an_identifier_in_use_is_reported_when_the_names_are_free_or_its_own(
+    store: Store, fields: dict[str, Any]
+) -> None:
     account = added(store, email="ada@example.org", username="ada")
     with pytest.raises(AlreadyThereError):
         store.users.add(Account(a_user(id=account.user.id, **fields), "another"))
     assert store.users.account(account.user.id) == account
 
 
-def test_the_names_of_another_are_told_before_an_identifier_in_use(store: Store) -> None:
+def test_taken_names_are_reported_before_an_identifier_in_use(store: Store) -> None:
     account = added(store, username="ada")
     added(store, email="eve@example.org", username="eve")
     with pytest.raises(EmailTaken):
@@ -145,7 +147,7 @@ def test_an_account_that_is_gone_is_not_replaced(store: Store) -> None:
     assert store.users.account(account.user.id) is None
 
 
-def test_the_names_of_another_cannot_be_saved_and_the_email_is_told_first(store: Store) -> None:
+def test_taken_names_cannot_be_saved_and_the_email_is_reported_first(store: Store) -> None:
     added(store, email="eve@Bücher.example", username="Eve")
     account = added(store, email="ada@example.org", username="ada")
     taken = "EVE@xn--bcher-kva.example"
@@ -188,7 +190,7 @@ def test_any_number_of_accounts_can_lose_their_names(store: Store) -> None:
         assert store.users.account_by_email(f"{number}@example.org") is None
 
 
-def test_a_password_that_was_voided_is_none(store: Store) -> None:
+def test_a_voided_password_reads_as_none(store: Store) -> None:
     account = added(store, username="ada")
     assert store.users.save(replace(account, password_hash=None))
     found = store.users.credentials_by_username("ada")
@@ -205,7 +207,7 @@ def changing_to(store: Store, email: str, expires_at: timedelta = DAY) -> Accoun
     return account
 
 
-def test_who_changes_to_an_address_is_found_by_its_key_the_newest_users_first(store: Store) -> None:
+def test_users_changing_to_an_address_are_found_by_its_key_newest_first(store: Store) -> None:
     first, second, third = (
         changing_to(store, email, expires_at)
         for email, expires_at in (
@@ -220,7 +222,7 @@ def test_who_changes_to_an_address_is_found_by_its_key_the_newest_users_first(st
     assert store.users.accounts_changing_to("ada@bücher.example", 10) == []
 
 
-def test_who_gave_up_a_change_of_address_is_no_longer_found_by_it(store: Store) -> None:
+def test_users_who_gave_up_a_change_of_address_are_no_longer_found_by_it(store: Store) -> None:
     gives_up, goes_on = changing_to(store, "ada@example.org"), added(store, username="ada")
     assert store.users.save(replace(gives_up, pending_email=None))
     assert store.users.accounts_changing_to("ada@example.org", 10) == []

@@ -64,7 +64,7 @@ def test_the_events_of_a_user_come_newest_first(store: Store) -> None:
     assert store.events.page(ADA, before=None, limit=2) == [third, second]
 
 
-def test_everybody_has_only_his_own_events(store: Store) -> None:
+def test_users_have_only_their_own_events(store: Store) -> None:
     theirs = added(store, EVE)
     ours = added(store, ADA)
     assert all_of(store, ADA) == [ours]
@@ -72,7 +72,7 @@ def test_everybody_has_only_his_own_events(store: Store) -> None:
     assert all_of(store, new_id()) == []
 
 
-def test_a_page_goes_on_behind_the_event_it_is_told(store: Store) -> None:
+def test_a_page_continues_after_the_given_event(store: Store) -> None:
     events = [added(store) for _ in range(4)]
     assert store.events.page(ADA, before=events[3].id, limit=2) == [events[2], events[1]]
     assert store.events.page(ADA, before=events[1].id, limit=2) == [events[0]]
@@ -132,7 +132,7 @@ def recorded(store: Store, user_id: str, **fields: str) -> bool:
 
 
 @pytest.mark.parametrize("status", ["active", "disabled", "invited"])
-def test_an_event_is_recorded_for_whoever_is_there(store: Store, status: Status) -> None:
+def test_an_event_is_recorded_for_an_existing_user_whatever_the_status(store: Store, status: Status) -> None:
     user = a_user(status=status)
     store.users.add(Account(user, HASH))
     assert recorded(store, user.id)
@@ -140,7 +140,7 @@ def test_an_event_is_recorded_for_whoever_is_there(store: Store, status: Status)
     assert (event.ip, event.user_agent, event.details) == ("2001:db8::1", "curl/8.5.0", {"by": "user"})
 
 
-def test_nothing_is_recorded_about_who_is_deleted_or_gone(store: Store) -> None:
+def test_nothing_is_recorded_about_deleted_or_missing_users(store: Store) -> None:
     deleted = a_user(status="deleted")
     store.users.add(Account(deleted, None))
     assert not recorded(store, deleted.id)
@@ -157,14 +157,14 @@ def test_an_identifier_is_recorded_once(store: Store) -> None:
     assert [event.action for event in all_of(store, user.id)] == ["session.opened"]
 
 
-def test_of_sixteen_that_record_one_identifier_one_does(store: Store, in_threads: InThreads) -> None:
+def test_of_sixteen_threads_recording_one_identifier_one_succeeds(store: Store, in_threads: InThreads) -> None:
     user = a_user()
     store.users.add(Account(user, HASH))
     event_id = new_id()
     assert in_threads(lambda _: recorded(store, user.id, id=event_id)).count(True) == 1
 
 
-def test_of_a_user_who_is_deleted_while_events_are_recorded_none_tells_where_he_was(
+def test_events_recorded_during_a_deletion_do_not_reveal_where_the_user_was(
     store: Store, in_threads: InThreads
 ) -> None:
     for _ in range(5):

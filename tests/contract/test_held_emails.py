@@ -1,4 +1,4 @@
-"""What every store promises about addresses that are held for who gave them up."""
+"""What every store promises about addresses that are held for the users who gave them up."""
 
 from datetime import datetime, timedelta
 
@@ -54,7 +54,7 @@ def test_a_hold_of_the_same_user_is_prolonged_and_never_shortened(store: Store) 
     assert store.held_emails.holder(EMAIL, UNTIL + MINUTE) is None
 
 
-def test_a_user_holds_anew_what_he_held_before(store: Store) -> None:
+def test_users_can_hold_an_address_again_after_their_hold_expired(store: Store) -> None:
     assert hold(store, ADA)
     assert hold(store, ADA, now=UNTIL + DAY, until=UNTIL + 2 * DAY)
     assert store.held_emails.holder(EMAIL, UNTIL + DAY) == ADA
@@ -100,7 +100,7 @@ def test_of_sixteen_users_who_take_over_an_expired_hold_one_gets_it(store: Store
     assert store.held_emails.holder(EMAIL, UNTIL) == users[results.index(True)]
 
 
-def test_sixteen_requests_of_one_user_all_hold_his_address_for_the_longest(store: Store, in_threads: InThreads) -> None:
+def test_of_sixteen_holds_by_one_user_the_longest_counts(store: Store, in_threads: InThreads) -> None:
     assert in_threads(lambda number: hold(store, ADA, until=UNTIL + number * MINUTE)) == [True] * 16
     assert store.held_emails.holder(EMAIL, UNTIL + 15 * MINUTE - MILLISECOND) == ADA
     assert store.held_emails.holder(EMAIL, UNTIL + 15 * MINUTE) is None

@@ -9,7 +9,7 @@ from tests.contract.races import InProcesses, InThreads
 A_MILLISECOND = MINUTE / 60_000
 
 
-def test_a_free_job_is_leased_to_who_asks(store: Store) -> None:
+def test_a_free_job_is_leased_to_the_first_caller(store: Store) -> None:
     assert store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE)
 
 

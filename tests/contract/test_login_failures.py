@@ -55,7 +55,7 @@ def test_a_count_that_is_not_there_cannot_be_advanced_from(store: Store) -> None
     assert store.login_failures.get(KEY) is None
 
 
-def test_an_expired_count_is_still_told_and_can_be_put_back_to_one(store: Store) -> None:
+def test_an_expired_count_is_still_returned_and_can_restart_at_one(store: Store) -> None:
     expired = replace(a_count(12), expires_at=NOW - DAY)
     assert store.login_failures.advance(KEY, None, expired)
     assert store.login_failures.get(KEY) == expired
@@ -91,9 +91,7 @@ def test_of_sixteen_threads_that_begin_a_count_one_wins(store: Store, in_threads
     assert count(store) == wins.index(True) + 1
 
 
-def test_of_sixteen_threads_that_put_an_expired_count_of_one_back_to_one_one_wins(
-    store: Store, in_threads: InThreads
-) -> None:
+def test_of_sixteen_threads_that_restart_an_expired_count_one_wins(store: Store, in_threads: InThreads) -> None:
     expired = a_count(1, expires_at=NOW - DAY)
     assert store.login_failures.advance(KEY, None, expired)
     assert in_threads(lambda _: store.login_failures.advance(KEY, expired, a_count(1))).count(True) == 1

@@ -161,7 +161,7 @@ def test_of_sixteen_workers_that_see_a_request_one_takes_it_up(
     assert store.mail_requests.get(request.id) == taken
 
 
-def test_of_sixteen_that_remove_a_request_one_does(store: Store, in_threads: InThreads) -> None:
+def test_of_sixteen_threads_removing_a_request_one_succeeds(store: Store, in_threads: InThreads) -> None:
     request = added(store)
     assert in_threads(lambda _: store.mail_requests.remove(request.id)).count(True) == 1
 

@@ -77,7 +77,7 @@ def test_a_product_comes_back_as_it_was_added(store: Store, fields: dict[str, An
     "price", ["0.00", "0.01", "0.10", "0.29", "1.10", "19.99", "4.35", "999999999.99", "1000000000.00"]
 )
 def test_a_price_is_kept_to_the_last_place(store: Store, price: str) -> None:
-    """Among them are prices whose hundredfold is no whole number in binary."""
+    """Some of these prices, times 100, are not whole numbers in binary floating point."""
     added(store, owner(store), price=Decimal(price))
     [found] = everything(store)
     assert isinstance(found.price, Decimal)
@@ -115,7 +115,7 @@ def test_only_its_owner_removes_a_product_and_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("identifier", ["", "x", "019a9d5c", "' OR 1=1", "é" * 100, "x" * 5000])
-def test_what_is_no_identifier_is_the_product_of_nobody(store: Store, identifier: str) -> None:
+def test_a_malformed_identifier_finds_no_product(store: Store, identifier: str) -> None:
     product = added(store, owner(store))
     assert not store.sample_products.remove(identifier, product.owner_id)
     assert not store.sample_products.remove(product.id, identifier)
@@ -131,7 +131,7 @@ def test_the_products_of_one_owner_are_removed_some_at_a_time(store: Store) -> N
     assert everything(store) == [theirs]
 
 
-def test_nobody_makes_a_product_who_is_not_an_active_user(store: Store, change_user: ChangeUser) -> None:
+def test_only_active_users_can_add_products(store: Store, change_user: ChangeUser) -> None:
     deleted, disabled, removed = (owner(store) for _ in range(3))
     change_user(deleted.id, status="deleted")
     change_user(disabled.id, status="disabled")
@@ -191,7 +191,7 @@ def read_in_pages(store: Store, behind_all: str) -> list[SampleProduct]:
     return seen
 
 
-def test_of_sixteen_that_remove_a_product_one_does(store: Store, in_threads: InThreads) -> None:
+def test_of_sixteen_threads_removing_a_product_one_succeeds(store: Store, in_threads: InThreads) -> None:
     user = owner(store)
     product = added(store, user)
     assert in_threads(lambda _: store.sample_products.remove(product.id, user.id)).count(True) == 1
@@ -235,7 +235,7 @@ def test_a_product_that_is_added_while_its_owner_is_deleted_does_not_remain(
 
 
 def add_or_delete(store: Store, number: int, turn: int) -> None:
-    """One process deletes the user of this turn, the others add products of his."""
+    """One process deletes the user of this turn; the others add products for that user."""
     user = a_user(id=f"user {turn}")
     if number == 0:
         add(store, a_product(user))
@@ -244,7 +244,7 @@ def add_or_delete(store: Store, number: int, turn: int) -> None:
         add_for(store, user)
 
 
-def test_no_product_remains_of_owners_whom_a_process_deletes_while_others_add(
+def test_no_product_remains_when_one_process_deletes_the_owner_while_others_add(
     store: Store, in_processes: InProcesses
 ) -> None:
     for turn in range(ROUNDS):

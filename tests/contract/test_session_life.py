@@ -97,7 +97,7 @@ def test_only_the_sessions_of_the_user_that_hold_are_listed_in_their_order(store
     assert store.sessions.of_user(user.id, LATER) == [first, second]
 
 
-def test_a_user_ends_his_own_session_only(store: Store, user: User) -> None:
+def test_users_can_end_only_their_own_sessions(store: Store, user: User) -> None:
     session = opened(store, user)
     assert not store.sessions.end(session.id, new_id())
     assert store.sessions.find(session.id, LATER) is not None
@@ -170,9 +170,7 @@ def test_all_sessions_of_a_user_are_deleted_whether_they_hold_or_not(
     assert store.sessions.of_user(other.id, LATER) == [theirs]
 
 
-def test_of_a_user_who_is_deleted_while_he_logs_in_no_session_is_left(
-    store: Store, user: User, in_threads: InThreads
-) -> None:
+def test_a_user_deleted_during_a_login_keeps_no_session(store: Store, user: User, in_threads: InThreads) -> None:
     account = store.users.account(user.id)
     assert account is not None
 
@@ -204,7 +202,7 @@ def test_the_sessions_used_least_recently_end_first(store: Store, user: User) ->
     assert store.sessions.find(used.id, LATER) is None
 
 
-def test_what_does_not_hold_any_more_takes_no_place_from_what_does(store: Store, user: User) -> None:
+def test_invalid_sessions_do_not_count_against_the_limit(store: Store, user: User) -> None:
     kept, *ended = (opened(store, user) for _ in range(3))
     for session in ended:
         store.sessions.touch(session.id, LATER)

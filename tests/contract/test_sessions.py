@@ -81,7 +81,7 @@ def test_a_session_leads_to_no_other_user(store: Store, session: Session) -> Non
     assert store.sessions.principal(session.id, new_id(), NOW) is None
 
 
-def test_a_session_of_nobody_does_not_hold(store: Store, user: User, session: Session) -> None:
+def test_a_session_without_a_user_is_not_valid(store: Store, user: User, session: Session) -> None:
     assert store.sessions.principal(session.id, "", NOW) is None
     assert store.sessions.principal(user.id, session.id, NOW) is None
 
@@ -207,7 +207,7 @@ def test_a_login_leaves_nothing_behind_for_a_user_who_is_gone(store: Store, user
     assert store.sessions.of_user(user.id, NOW) == [session]
 
 
-def test_a_user_has_as_many_sessions_as_he_opens(store: Store, user: User, in_threads: InThreads) -> None:
+def test_users_have_as_many_sessions_as_they_open(store: Store, user: User, in_threads: InThreads) -> None:
     sessions = [a_session(user, created_at=NOW + number * A_MILLISECOND) for number in range(16)]
     in_threads(lambda number: store.sessions.open(sessions[number]))
     assert all(holds(store, session) for session in sessions)

@@ -93,7 +93,7 @@ def test_a_store_answers(store: Store) -> None:
     assert store.product
 
 
-def test_every_verb_of_every_repository_is_asked_here(store: Store) -> None:
+def test_every_verb_of_every_repository_is_covered_here(store: Store) -> None:
     assert {
         f"{name}.{verb}"
         for name in REPOSITORIES

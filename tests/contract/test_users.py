@@ -31,7 +31,7 @@ def attempt(store: Store, user: User) -> type[Failure] | None:
     return None
 
 
-def test_a_user_comes_back_as_he_was_added(store: Store) -> None:
+def test_a_user_comes_back_as_added(store: Store) -> None:
     user = a_user(**EVERYTHING)
     store.users.add(Account(user, HASH))
     expected = Credentials(user, HASH, 0)
@@ -62,7 +62,7 @@ def test_an_unknown_key_finds_nobody(store: Store) -> None:
     assert store.users.credentials_by_email("Ada@example.org") is None
 
 
-def test_a_user_is_found_whatever_his_status(store: Store) -> None:
+def test_a_user_is_found_whatever_the_status(store: Store) -> None:
     user = a_user(email="ada@example.org", status="disabled")
     store.users.add(Account(user, HASH))
     assert store.users.credentials_by_email("ada@example.org") == Credentials(user, HASH, 0)
@@ -92,7 +92,7 @@ def test_names_that_differ_in_more_than_case_live_beside_each_other(store: Store
     assert attempt(store, a_user(username=other, email=f"{len(other)}@example.org")) is None
 
 
-def test_the_email_is_told_first_when_both_are_taken(store: Store) -> None:
+def test_the_email_is_reported_first_when_both_are_taken(store: Store) -> None:
     store.users.add(Account(a_user(username="ada"), HASH))
     store.users.add(Account(a_user(email="ada@example.org"), HASH))
     assert attempt(store, a_user(email="ada@example.org", username="ada")) is EmailTaken

@@ -11,7 +11,7 @@ def test_visits_are_counted_from_one(store: Store) -> None:
     assert [store.visits.add_one() for _ in range(3)] == [1, 2, 3]
 
 
-def test_the_first_visits_of_all_are_counted_when_sixteen_come_at_once(store: Store, in_threads: InThreads) -> None:
+def test_sixteen_concurrent_first_visits_are_all_counted(store: Store, in_threads: InThreads) -> None:
     assert sorted(in_threads(lambda _: store.visits.add_one())) == list(range(1, 17))
 
 

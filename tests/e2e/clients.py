@@ -30,7 +30,7 @@ class Request:
 
 
 class Client(Thread):
-    """Sends what `requests` gives, one after the other, until it is told to stop or nobody listens any more.
+    """Sends what `requests` gives, one after the other, until it is stopped or nobody listens any more.
 
     A connection that the server has closed before the next request is replaced; that costs nothing. A request that was
     sent and got no whole reply is lost.

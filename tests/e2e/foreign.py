@@ -1,4 +1,4 @@
-"""A server that is not ours: it keeps what it is sent and answers as it is told."""
+"""A server that is not ours: it records requests and gives the configured reply."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -159,7 +159,7 @@ def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
 
 
 @on_every_sql_store
-def test_a_store_that_holds_something_is_replaced_only_when_told_so(store: dict[str, str], kept: Host) -> None:
+def test_a_store_with_data_is_replaced_only_with_the_option_for_it(store: dict[str, str], kept: Host) -> None:
     archive = kept.back_up()
     with service(kept.settings) as server:
         log_in_anew(server.base_url, "bob")

@@ -145,7 +145,7 @@ def test_a_service_is_limited_watched_and_started_again(lasting: Services) -> No
         assert "healthcheck" in service or "HEALTHCHECK" in dockerfile(service), name
 
 
-def test_who_only_watches_takes_no_more_than_its_share_of_the_processors(lasting: Services) -> None:
+def test_monitoring_takes_no_more_than_its_share_of_the_processors(lasting: Services) -> None:
     for name in MONITORING.keys() & lasting.keys():
         assert float(lasting[name]["cpus"]) <= 1
 
@@ -208,7 +208,7 @@ def test_the_service_believes_nobody_where_nothing_is_in_front_of_it(lasting: Se
     assert bool(lasting["app"]["environment"]["TRUSTED_PROXIES"]) is ("nginx" in lasting)
 
 
-def test_the_numbers_are_shown_to_the_network_of_who_watches(content: dict[str, Any], lasting: Services) -> None:
+def test_the_metrics_are_shown_to_the_monitoring_network(content: dict[str, Any], lasting: Services) -> None:
     app = lasting["app"]
     if "prometheus" not in lasting:
         assert app["environment"]["METRICS_ALLOW"] == ""

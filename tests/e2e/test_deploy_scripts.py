@@ -114,7 +114,7 @@ def test_the_images_are_pushed_where_a_registry_is_named(machine: Machine) -> No
     ]
 
 
-def test_what_is_not_committed_is_told(machine: Machine) -> None:
+def test_uncommitted_changes_are_reported(machine: Machine) -> None:
     commit = machine.git("rev-parse", "HEAD")
     (machine.origin / "new").touch()
     machine.run(machine.origin / "deploy" / "build.sh")
@@ -176,7 +176,7 @@ def test_it_may_be_run_again_and_brings_the_server_to_the_revision(machine: Mach
 
 
 @pytest.mark.parametrize("name", ["REPOSITORY", "REVISION", "PUBLIC_URL"])
-def test_what_has_to_be_set_is_told_before_anything_is_done(machine: Machine, name: str) -> None:
+def test_missing_settings_are_reported_before_anything_is_done(machine: Machine, name: str) -> None:
     done = machine.first_boot(**{name: ""})
     assert (done.returncode, done.stderr) == (1, f"{name} is not set: set it at the top of this file.\n")
     assert machine.calls("apt-get") == []

@@ -80,7 +80,7 @@ def frozen(store: MongoServer | SqlServer) -> Iterator[None]:
 
 @pytest.mark.parametrize("away", [stopped, frozen])
 @pytest.mark.parametrize("own_server", ["mongodb", "postgresql", "mariadb"], indirect=True)
-def test_a_store_that_is_away_is_told_in_time_and_found_again(
+def test_an_unreachable_store_is_reported_in_time_and_found_again(
     own_server: MongoServer | SqlServer, away: Callable[[MongoServer | SqlServer], Any]
 ) -> None:
     with service(in_testing(WEB_CONCURRENCY="1", **setting_of(own_server))) as server:

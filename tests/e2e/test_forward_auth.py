@@ -102,7 +102,7 @@ def client(application: Foreign, accounts: Accounts) -> Iterator[httpx.Client]:
 
 
 def refusal(reply: httpx.Response) -> tuple[int, str]:
-    """The status and the code, of a reply that has the form of Latchkey's and that nobody keeps."""
+    """The status and the code of a reply that has Latchkey's form and is not cached."""
     content = reply.json()
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.headers.get_list("Cache-Control") == ["private, no-store"]
@@ -112,7 +112,7 @@ def refusal(reply: httpx.Response) -> tuple[int, str]:
 
 
 def told(application: Foreign) -> dict[str, str]:
-    """What the application was told about the user by its last request."""
+    """The headers about the user in the last request to the application."""
     return {name: value for name, value in application.last.headers.items() if name.startswith("x-auth-")}
 
 
@@ -144,7 +144,7 @@ def test_a_refusal_has_the_code_that_latchkey_gives_it(failure: type[Failure]) -
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-access-token"])
-def test_the_application_is_told_who_asks_but_not_the_token(
+def test_the_application_learns_who_the_user_is_but_not_the_token(
     client: httpx.Client, application: Foreign, accounts: Accounts, header: str
 ) -> None:
     token = f"Bearer {accounts.member}" if header == "Authorization" else accounts.member

@@ -25,7 +25,7 @@ def test_a_rotation_under_load_refuses_no_valid_token(store: dict[str, str]) -> 
     settings = in_testing(**store)
     with service(settings) as server:
         token = register(server.base_url, "ann")
-        register(server.base_url, "bob")  # whose many logins end his sessions, not hers
+        register(server.base_url, "bob")  # bob's many logins end bob's sessions, not ann's
         login = Request("/auth/login", content={"username": "bob", "password": PASSWORD})
         asking = repeating(Request("/auth/me", bearer(token)))
         with clients(server.port, [asking] * 8 + [repeating(login)] * 2) as load:

@@ -140,7 +140,7 @@ def test_every_rule_is_evaluated(watched: Watched) -> None:
 @pytest.mark.parametrize(
     "asked", [{name: name for name in monitoring.records()}, monitoring.queries()], ids=["recorded", "dashboard"]
 )
-def test_everything_that_is_asked_for_gives_numbers(watched: Watched, asked: dict[str, str]) -> None:
+def test_every_query_gives_numbers(watched: Watched, asked: dict[str, str]) -> None:
     without = dict(asked)
 
     def all_have_given() -> bool:

@@ -206,7 +206,7 @@ def test_a_client_that_does_not_go_on_is_dropped(proxied: Service, limit: str, s
             pass
 
 
-def test_no_version_is_told(client: httpx.Client, proxy: Server) -> None:
+def test_no_version_is_shown(client: httpx.Client, proxy: Server) -> None:
     assert client.get("/health").headers["Server"] == "nginx"
     refused = one(proxy.port, request("POST /auth/login", body=b"x" * 2_000_000))
     assert refused.headers["Server"] == "nginx"

@@ -54,7 +54,7 @@ def test_nothing_that_may_hold_a_secret_is_compressed(client: httpx.Client, toke
         assert "Content-Encoding" not in reply.headers
 
 
-def test_a_static_file_is_fetched_once_for_everybody(proxied: Service, client: httpx.Client) -> None:
+def test_a_static_file_is_fetched_once_for_all_clients(proxied: Service, client: httpx.Client) -> None:
     first = client.get("/assets/pages.css")
     asked = len(logged(proxied, route="/assets/<name>"))
     second = client.get("/assets/pages.css")
@@ -79,7 +79,7 @@ def test_a_client_that_has_the_kept_file_gets_304(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("header", ["Authorization", "x-access-token", "Cookie"])
-def test_a_request_that_names_somebody_is_neither_answered_from_what_is_kept_nor_kept(
+def test_a_request_with_credentials_is_neither_answered_from_the_cache_nor_cached(
     proxied: Service, client: httpx.Client, header: str, method: str
 ) -> None:
     path = "/errors/forbidden"
@@ -90,7 +90,7 @@ def test_a_request_that_names_somebody_is_neither_answered_from_what_is_kept_nor
     assert len(logged(proxied, route="/errors/<code>")) == asked + 2
 
 
-def test_what_came_for_somebody_is_not_kept_for_others(client: httpx.Client) -> None:
+def test_a_reply_to_one_user_is_not_cached_for_others(client: httpx.Client) -> None:
     client.get("/errors/overloaded", headers={"Authorization": "Bearer x"})
     assert client.get("/errors/overloaded").headers["X-Cache-Status"] == "MISS"
 
@@ -111,7 +111,7 @@ def test_authenticated_replies_are_made_anew_for_each(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_each_endpoint_makes_its_reply_anew_for_who_names_himself(
+def test_each_endpoint_makes_a_new_reply_for_a_request_with_credentials(
     proxied: Service, tokens: dict[str, str], method: str
 ) -> None:
     asked: dict[str, str] = {}

@@ -158,7 +158,7 @@ def under_way(proxy: Server) -> Iterator[None]:
         yield
 
 
-def test_twenty_people_of_one_address_who_begin_at_once_meet_no_limit(behind: Upstream) -> None:
+def test_twenty_people_behind_one_address_meet_no_limit(behind: Upstream) -> None:
     page = ["/swagger/", "/assets/pages.css", "/assets/swagger-ui.css", "/assets/swagger-ui-bundle.js",
             "/assets/swagger.js", "/openapi.json", "/auth/me"]  # fmt: skip
     with front(behind.port) as proxy, client_at(CLIENT, proxy) as client:

@@ -140,7 +140,7 @@ def test_a_refusal_by_nginx_says_once_that_https_stays(
 
 
 @pytest.mark.parametrize("path", ["/auth/me", "/openapi.json"])
-def test_it_is_said_when_the_service_is_away_and_when_there_is_too_much(path: str) -> None:
+def test_replies_for_a_down_service_and_too_many_requests_carry_hsts(path: str) -> None:
     with secured(free_port(), {"rate=50r/s": "rate=1r/m", "burst=200": "burst=2"}) as nginx:
         replies = [nginx.client.get(path) for _ in range(6)]
     assert {reply.status_code for reply in replies} == {502, 429}

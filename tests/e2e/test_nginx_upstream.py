@@ -40,7 +40,9 @@ def headers_of(behind: Upstream) -> dict[str, str]:
     return {name.lower(): value for name, value in headers}
 
 
-def test_the_service_is_told_who_asks_and_nothing_that_the_client_claims(behind: Upstream, proxy: Server) -> None:
+def test_the_service_learns_the_client_address_and_nothing_that_the_client_claims(
+    behind: Upstream, proxy: Server
+) -> None:
     claims = [
         "X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 203.0.113.8", "Forwarded: for=203.0.113.9",
         "X-Real-IP: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example",

@@ -131,7 +131,7 @@ def test_the_owner_says_that_it_was_not_her(browser: Browser, server: Service) -
     assert log_in(server.base_url, "mallory").status_code == 401
 
 
-def test_a_password_that_is_too_short_is_told_and_a_good_one_is_set(browser: Browser, server: Service) -> None:
+def test_a_password_that_is_too_short_shows_an_error_and_a_good_one_is_set(browser: Browser, server: Service) -> None:
     old = register(server.base_url, "bob", email="bob@example.com")
     with opened(browser, link(forget(server, "bob@example.com")), refusals=[422]) as page:
         has_title(page, "Set a new password")

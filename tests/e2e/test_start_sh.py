@@ -1,4 +1,4 @@
-"""start.sh: what it asks of Docker, told by a docker that records its calls; start.bat does the same."""
+"""start.sh: what it asks of Docker, seen by a fake docker that records its calls; start.bat does the same."""
 
 import os
 import re
@@ -97,7 +97,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_the_stack_is_brought_up_and_its_addresses_are_said(machine: Machine) -> None:
+def test_the_stack_is_started_and_its_addresses_are_printed(machine: Machine) -> None:
     done = machine.start()
     assert (done.returncode, done.stderr) == (0, "")
     assert "compose up --build --detach --remove-orphans" in machine.calls()
@@ -116,9 +116,7 @@ def test_the_stack_is_brought_up_and_its_addresses_are_said(machine: Machine) ->
         ("'[::1]:80'", "http://localhost"),
     ],
 )
-def test_where_no_address_is_set_it_is_said_as_the_service_guesses_it(
-    machine: Machine, published: str, url: str
-) -> None:
+def test_where_no_address_is_set_the_guessed_one_is_printed(machine: Machine, published: str, url: str) -> None:
     guessed = f" PUBLIC_URL: ''\n      PUBLISHED_PORT: {published}"
     machine.put("config", CONFIG.replace(" PUBLIC_URL: https://auth.example.com", guessed))
     assert f"  API         {url}\n" in machine.start().stdout
@@ -172,7 +170,7 @@ def test_the_older_compose_is_used_where_there_is_no_plugin(machine: Machine) ->
         ("engine", "Docker does not answer: start it (systemctl start docker), and let this user use it"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(machine: Machine, missing: str, line: str) -> None:
+def test_what_is_missing_is_reported_in_one_line(machine: Machine, missing: str, line: str) -> None:
     if missing == "docker":
         (machine.programs / "docker").unlink()
     else:
@@ -215,7 +213,7 @@ def test_no_secret_is_printed(machine: Machine) -> None:
     assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_what_it_can_do_is_told_without_docker(machine: Machine) -> None:
+def test_help_is_printed_without_docker(machine: Machine) -> None:
     (machine.programs / "docker").unlink()
     done = machine.start("--help")
     assert done.returncode == 0

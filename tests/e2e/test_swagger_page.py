@@ -52,7 +52,7 @@ def test_swagger_ui_lists_every_endpoint(browser: Browser, home: str) -> None:
     assert listed == {(endpoint.method, endpoint.path.replace("<", "{").replace(">", "}")) for endpoint in ENDPOINTS}
 
 
-def test_who_authorizes_there_can_try_out_an_endpoint(browser: Browser, home: str) -> None:
+def test_an_authorized_user_can_try_out_an_endpoint(browser: Browser, home: str) -> None:
     token = register(home, "ann")
     with opened(browser, f"{home}/swagger/") as page:
         page.get_by_role("button", name="Authorize").click()

@@ -1,4 +1,4 @@
-"""A collector is told what each request did; one that is away, or slow, holds nothing up."""
+"""A collector receives what each request did; an absent or slow one delays nothing."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_login_is_a_trace_of_its_store_calls_and_its_hash_and_the_log_names_it
     assert event["action"] == "session.opened"
 
 
-def test_nothing_that_was_sent_is_told(server: Service, told: Collector, ask: Ask) -> None:
+def test_nothing_that_a_client_sent_is_traced(server: Service, told: Collector, ask: Ask) -> None:
     planted = "planted-0451"
     names = {"username": planted, "email": f"{planted}@example.com"}
     data = ask("POST", "/auth/register", json={**names, "password": f"{planted} {PASSWORD}"}).json()["data"]
@@ -171,7 +171,7 @@ def test_what_is_no_name_of_a_trace_begins_a_new_one(broken: str, server: Servic
 
 
 @pytest.mark.parametrize("flags", ["00", "01"])
-def test_anybody_else_chooses_neither_trace_nor_sampling(
+def test_other_clients_choose_neither_trace_nor_sampling(
     flags: str, server: Service, told: Collector, ask: Ask
 ) -> None:
     headers = {"traceparent": f"00-{'ab' * 16}-{THEIR_SPAN}-{flags}", "tracestate": "vendor=of-a-stranger"}

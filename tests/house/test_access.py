@@ -169,7 +169,7 @@ def test_each_role_meets_the_rule_on_each_route_and_method(
         assert response.status_code == (401 if role is None else 403)
 
 
-def test_a_permission_is_asked_of_who_is_logged_in(service: Service, tokens: dict[str | None, str | None]) -> None:
+def test_a_permission_is_required_of_logged_in_users(service: Service, tokens: dict[str | None, str | None]) -> None:
     """No endpoint asks for one by now: so one is added to an application of its own."""
     declared = endpoint("GET /secret", access=permission("keys:write"), returns=Ping)(lambda _call: Ping())
     settings, wired = service.wired.settings, service.wired

@@ -112,7 +112,7 @@ def test_every_code_of_a_failure_stands_with_its_status(document: str) -> None:
         assert CATALOGUE[code].status == int(status), code
 
 
-def test_every_picture_is_shown_and_told_in_words() -> None:
+def test_every_picture_is_shown_and_described_in_words() -> None:
     shown = dict(re.findall(r"!\[([^]]*)\]\((docs/pictures/[^)]+)\)", TEXTS["README.md"]))
     assert set(shown.values()) == {str(path.relative_to(ROOT)) for path in (ROOT / "docs/pictures").iterdir()}
     assert all(shown)

@@ -73,7 +73,7 @@ def test_one_that_was_left_half_made_is_made_anew(make: Make, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("version", "said"), [("3, 11", 0), ("3, 13", 0), ("3, 14", 1), ("4, 0", 1)])
-def test_a_python_that_is_newer_than_those_tried_is_told_in_a_line(version: str, said: int, make: Make) -> None:
+def test_a_python_newer_than_the_tested_ones_is_reported_in_one_line(version: str, said: int, make: Make) -> None:
     done = make("tried", VERSION=version)
     assert done.returncode == 0
     assert done.stderr.count("\n") == said

@@ -64,14 +64,14 @@ def test_an_expression_is_read_as_prometheus_reads_it() -> None:
 
 
 @each_expression
-def test_every_metric_that_is_asked_for_is_measured(name: str) -> None:
+def test_every_queried_metric_is_measured(name: str) -> None:
     asked = metrics_in(EXPRESSIONS[name])
     assert asked
     assert asked <= series().keys() | records().keys()
 
 
 @each_expression
-def test_every_label_that_is_asked_for_is_one_of_the_metric(name: str) -> None:
+def test_every_queried_label_belongs_to_its_metric(name: str) -> None:
     known, left = set(OF_EVERY_SERIES), metrics_in(EXPRESSIONS[name])
     while left:
         metric = left.pop()
@@ -82,13 +82,13 @@ def test_every_label_that_is_asked_for_is_one_of_the_metric(name: str) -> None:
     assert labels_in(EXPRESSIONS[name]) <= known
 
 
-def test_what_is_recorded_is_asked_for() -> None:
+def test_every_recorded_series_is_queried() -> None:
     asked = [metrics_in(expression) for name, expression in EXPRESSIONS.items()]
     assert records().keys() <= set().union(*asked)
 
 
 @each_alert
-def test_an_alert_says_what_it_is_what_to_do_and_where_that_is_told(name: str) -> None:
+def test_an_alert_says_what_it_means_what_to_do_and_where_to_read_more(name: str) -> None:
     rule = alerts()[name]
     assert name.startswith("Latchkey")
     assert rule["labels"]["severity"] in {"critical", "warning"}
@@ -139,7 +139,7 @@ def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
     assert source["url"].removeprefix("http://").partition(":")[0] in compose
 
 
-def test_who_imports_the_dashboard_is_asked_for_the_data_source() -> None:
+def test_importing_the_dashboard_prompts_for_the_data_source() -> None:
     (asked,) = DASHBOARD["__inputs"]
     assert (asked["name"], asked["type"], asked["pluginId"]) == ("DS_PROMETHEUS", "datasource", "prometheus")
 

@@ -127,7 +127,7 @@ def test_the_service_believes_the_encrypted_network_that_it_shares_with_nginx_al
     assert stores["internal"] is True
 
 
-def test_every_secret_is_an_external_one_that_somebody_reads(stack: dict[str, Any], rotating: dict[str, Any]) -> None:
+def test_every_secret_is_external_and_used(stack: dict[str, Any], rotating: dict[str, Any]) -> None:
     declared = stack["secrets"] | rotating["secrets"]
     services = [*stack["services"].values(), *rotating["services"].values()]
     read = [secret for service in services for secret in service.get("secrets", [])]

@@ -9,7 +9,7 @@ from tests.servers.process import Server, free_port, own_folder, program
 
 
 class RedisServer(Server):
-    """A Redis server that keeps what it was told on disk."""
+    """A Redis server that keeps its data on disk."""
 
     @property
     def url(self) -> str:

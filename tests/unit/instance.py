@@ -28,7 +28,7 @@ def session_of(wired: Wired, user_id: str) -> Principal:
 
 
 class Instance:
-    """What was put together, and shorthands for what tests do with it."""
+    """The wired application, and shorthands for what tests do with it."""
 
     def __init__(self, wired: Wired) -> None:
         self.wired = wired

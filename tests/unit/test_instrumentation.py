@@ -1,4 +1,4 @@
-"""Several may look on at once, and each sees everything."""
+"""Several observers can subscribe at once, and each sees every event."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_what_is_done_is_done_within_both() -> None:
     ]
 
 
-def test_what_goes_wrong_inside_reaches_both_and_who_called() -> None:
+def test_an_exception_inside_reaches_both_observers_and_the_caller() -> None:
     seen: list[str] = []
     both = together(Witness("a", seen), Witness("b", seen))
     with pytest.raises(KeyError), both.store_call("users.add"):

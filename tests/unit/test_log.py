@@ -73,7 +73,7 @@ def test_an_event_is_one_json_object_in_a_line(configure: Callable[..., Path]) -
     assert b"\x1b" not in file.read_bytes()
 
 
-def test_facts_are_told_by_every_line_meanwhile_unless_it_has_its_own(configure: Callable[..., Path]) -> None:
+def test_facts_appear_on_every_line_meanwhile_unless_it_has_its_own(configure: Callable[..., Path]) -> None:
     file = configure()
 
     with log.telling({"request_id": "7"}):
@@ -119,9 +119,7 @@ _ANSWERS = {
 
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("driver", _ANSWERS)
-def test_what_a_database_answers_to_a_statement_is_told_by_its_code_alone(
-    driver: str, form: str, configure: Callable[..., Path]
-) -> None:
+def test_a_database_error_is_reported_by_its_code_alone(driver: str, form: str, configure: Callable[..., Path]) -> None:
     file, (answer, code) = configure(LOG_FORMAT=form), _ANSWERS[driver]
     for name in ("structlog", "library"):
         try:
@@ -143,7 +141,7 @@ def test_what_a_database_answers_to_a_statement_is_told_by_its_code_alone(
         ConnectionRefusedError(111, "Can't connect to 'db.example'"),
     ],
 )
-def test_why_a_database_cannot_be_reached_is_told_in_words(lost: Exception) -> None:
+def test_the_reason_a_database_cannot_be_reached_is_given_in_words(lost: Exception) -> None:
     assert "Can't connect to 'db.example'" in log.told_by(lost)
 
 
@@ -209,9 +207,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(configure: Callable[..., Path]
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o640), (0o022, 0o640), (0o077, 0o600)])
-def test_a_new_file_is_not_for_everybody_whatever_the_umask(
-    umask: int, mode: int, configure: Callable[..., Path]
-) -> None:
+def test_a_new_file_is_private_whatever_the_umask(umask: int, mode: int, configure: Callable[..., Path]) -> None:
     before = os.umask(umask)
     try:
         file = configure()

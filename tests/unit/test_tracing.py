@@ -58,7 +58,9 @@ def test_a_job_is_a_trace_of_its_store_calls(start: Callable[..., Instance], tol
     assert {call.name.partition(".")[0] for call in told.inside(keys)} == {"keyrings"}
 
 
-def test_a_mail_is_a_trace_and_to_look_for_mail_is_none(start: Callable[..., Instance], told: Collector) -> None:
+def test_sending_a_mail_makes_a_trace_and_polling_for_mail_makes_none(
+    start: Callable[..., Instance], told: Collector
+) -> None:
     instance = start(OTEL_EXPORTER_OTLP_ENDPOINT=told.url)
     wired, office = instance.wired, PostOffice()
     assert wired.tracing is not None
@@ -99,7 +101,7 @@ class PostOffice:
         self.taken.append(mail)
 
 
-def test_a_hash_is_told_with_its_wait_though_another_thread_does_it(tracing: Tracing, told: Collector) -> None:
+def test_a_hash_is_observed_with_its_wait_though_another_thread_computes_it(tracing: Tracing, told: Collector) -> None:
     pool = HashPool(threads=1, queue=1, deadline=60, observer=tracing)
     with tracing.working("a task"):
         assert pool.run(lambda: 7) == 7

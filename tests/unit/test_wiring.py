@@ -1,4 +1,4 @@
-"""The parts are put together without opening anything, and a start that cannot be says what to do in one line."""
+"""Wiring the parts opens nothing, and a start that fails says in one line what to do."""
 
 from __future__ import annotations
 

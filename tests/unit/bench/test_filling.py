@@ -34,7 +34,7 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sto
     store.close()
 
 
-def test_every_user_is_found_by_his_names_and_has_the_password(
+def test_every_user_is_found_by_either_name_and_has_the_password(
     filled: tuple[Store, dict[str, filling.Space]],
 ) -> None:
     store, _ = filled
@@ -64,7 +64,7 @@ def test_every_user_has_a_session_that_holds_and_the_event_of_its_opening(
         assert event.details == {"session_id": session.id}
 
 
-def test_what_the_records_take_is_told_for_each_kind(filled: tuple[Store, dict[str, filling.Space]]) -> None:
+def test_the_space_of_records_is_reported_for_each_kind(filled: tuple[Store, dict[str, filling.Space]]) -> None:
     _, space = filled
     assert set(space) == {"users", "sessions", "events"}
     assert all(one.records / USERS > 200 for one in space.values())

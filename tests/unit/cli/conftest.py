@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    """Where a database will be that nobody has made yet."""
+    """The path of a database that does not exist yet."""
     return tmp_path / "fresh" / "latchkey.db"
 
 

@@ -48,7 +48,7 @@ def test_a_check_names_what_is_missing(flask: Callable[..., Result], fresh: Path
     assert "users_by_email" in after.stdout
 
 
-def test_a_store_that_is_down_is_told_in_one_line(flask: Callable[..., Result]) -> None:
+def test_a_store_that_is_down_is_reported_in_one_line(flask: Callable[..., Result]) -> None:
     url = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
     for command in ("upgrade", "check"):
         refused = flask("db", command, DATABASE_URL=url)
@@ -58,7 +58,7 @@ def test_a_store_that_is_down_is_told_in_one_line(flask: Callable[..., Result]) 
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_secret_that_does_not_open_the_keyring_is_told(flask: Callable[..., Result]) -> None:
+def test_a_secret_that_does_not_open_the_keyring_is_reported(flask: Callable[..., Result]) -> None:
     refused = flask("db", "upgrade", SECRET_KEY="wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI")
 
     assert refused.exit_code == 1

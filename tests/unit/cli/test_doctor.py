@@ -46,7 +46,7 @@ def address(relay: SmtpServer) -> dict[str, str]:
 
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("settings", [{}, PRODUCTION], ids=["testing", "production"])
-def test_an_installation_that_is_well_is_told_to_be(
+def test_a_healthy_installation_is_reported_as_healthy(
     settings: dict[str, str], flask: Callable[..., Result], relay: SmtpServer
 ) -> None:
     result = flask("doctor", **settings | address(relay))
@@ -61,7 +61,7 @@ def test_an_installation_that_is_well_is_told_to_be(
     ]
 
 
-def test_a_store_that_is_not_there_is_said_not_to_be_made_yet_and_its_keys_are_not_looked_at(
+def test_a_missing_store_is_reported_as_not_made_yet_and_its_keys_are_not_checked(
     flask: Callable[..., Result],
 ) -> None:
     result = flask("doctor")
@@ -72,14 +72,14 @@ def test_a_store_that_is_not_there_is_said_not_to_be_made_yet_and_its_keys_are_n
     ]
 
 
-def test_a_store_that_does_not_answer_is_told(flask: Callable[..., Result]) -> None:
+def test_a_store_that_does_not_answer_is_reported(flask: Callable[..., Result]) -> None:
     result = flask("doctor", DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
 
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1].startswith("error   store: PostgreSQL does not answer: ")
 
 
-def test_a_schema_that_is_missing_is_told_with_its_remedy(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_missing_schema_is_reported_with_its_remedy(flask: Callable[..., Result], fresh: Path) -> None:
     fresh.parent.mkdir()
     fresh.touch()
     result = flask("doctor")
@@ -89,7 +89,7 @@ def test_a_schema_that_is_missing_is_told_with_its_remedy(flask: Callable[..., R
     assert result.stdout.endswith("run flask db upgrade\n")
 
 
-def test_a_file_that_is_no_database_is_told_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
     fresh.parent.mkdir()
     fresh.write_text("this is no database\n" * 100)
     result = flask("doctor")
@@ -98,7 +98,9 @@ def test_a_file_that_is_no_database_is_told_in_one_line(flask: Callable[..., Res
     assert result.stdout.splitlines()[-1].startswith("error   store: SQLite: it refuses what it is asked (file is not")
 
 
-def test_signing_keys_that_are_missing_or_cannot_be_opened_are_told(flask: Callable[..., Result], fresh: Path) -> None:
+def test_signing_keys_that_are_missing_or_cannot_be_opened_are_reported(
+    flask: Callable[..., Result], fresh: Path
+) -> None:
     store = SqlStore(f"sqlite:///{fresh}")
     store.prepare()
     store.close()
@@ -112,7 +114,7 @@ def test_signing_keys_that_are_missing_or_cannot_be_opened_are_told(flask: Calla
     assert "SECRET_KEY_FALLBACKS" in sealed.stdout
 
 
-def test_a_fallback_is_told_to_be_needed_until_the_keys_are_sealed_anew_and_then_that_it_can_be_dropped(
+def test_a_fallback_is_reported_as_needed_until_the_keys_are_resealed_and_then_as_droppable(
     flask: Callable[..., Result], fresh: Path
 ) -> None:
     former = SETTINGS["SECRET_KEY"]
@@ -190,7 +192,7 @@ def test_what_is_only_worth_knowing_ends_with_0(flask: Callable[..., Result], mo
         ),
     ],
 )
-def test_production_without_a_mail_server_is_told_what_that_means(
+def test_production_without_a_mail_server_is_warned_of_the_consequences(
     settings: dict[str, str], warnings: list[str], flask: Callable[..., Result]
 ) -> None:
     result = flask("doctor", **PRODUCTION | {"SMTP_URL": ""} | settings)
@@ -222,7 +224,7 @@ def test_the_mail_server_is_logged_in_to_and_gets_no_mail(flask: Callable[..., R
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("networks", ["0.0.0.0/0", "::/0", "192.0.2.7,0.0.0.0/1"])
 @pytest.mark.parametrize("name", ["TRUSTED_PROXIES", "METRICS_ALLOW"])
-def test_a_network_that_is_everybody_is_a_warning(name: str, networks: str, flask: Callable[..., Result]) -> None:
+def test_a_network_of_all_addresses_is_a_warning(name: str, networks: str, flask: Callable[..., Result]) -> None:
     result = flask("doctor", **{name: networks})
 
     assert result.exit_code == 0
@@ -270,7 +272,7 @@ def test_redis_is_asked_where_there_is_one(flask: Callable[..., Result], redis_s
 
 
 @pytest.mark.usefixtures("prepared")
-def test_redis_that_does_not_answer_is_told(flask: Callable[..., Result]) -> None:
+def test_a_redis_that_does_not_answer_is_reported(flask: Callable[..., Result]) -> None:
     result = flask("doctor", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
 
     assert result.exit_code == 1

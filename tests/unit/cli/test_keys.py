@@ -46,7 +46,7 @@ def test_the_list_names_the_secret_that_seals_a_key_and_says_where_it_stands(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_key_is_revoked_and_what_signs_now_is_said(flask: Callable[..., Result]) -> None:
+def test_revoking_a_key_reports_which_key_signs_now(flask: Callable[..., Result]) -> None:
     (before,) = objects(flask("keys", "list", "--json"))
     revoked = flask("keys", "revoke", before["kid"], "--json")
     (after,) = objects(flask("keys", "list", "--json"))

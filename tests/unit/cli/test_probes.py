@@ -1,4 +1,4 @@
-"""Other servers are looked at within a deadline."""
+"""Other servers are probed within a deadline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_what_is_found_is_passed_on() -> None:
     assert within(lambda: None) is None
 
 
-def test_a_collector_that_takes_an_empty_export_is_well_and_others_are_said_to_be_wrong() -> None:
+def test_a_collector_that_accepts_an_empty_export_is_well_and_others_are_reported() -> None:
     with otlp.collector() as server:
         assert collector(server.url) is None
     assert "refused" in (collector(f"http://127.0.0.1:{free_port()}") or "")

@@ -119,7 +119,7 @@ def test_another_secret_than_the_one_that_is_kept_ends_it_and_changes_nothing(fo
     assert kept(folder) == before
 
 
-def test_what_is_given_replaces_what_is_kept_where_that_is_asked_for(folder: Path) -> None:
+def test_the_given_secret_replaces_the_kept_one_on_request(folder: Path) -> None:
     make(folder)
     result = make(
         folder, "--replace", SECRET_KEY=GIVEN, MONGO_INITDB_ROOT_PASSWORD="of the root", MONGO_APP_PASSWORD="given"

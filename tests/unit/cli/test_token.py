@@ -55,7 +55,7 @@ def test_a_token_that_is_refused_ends_with_1_and_the_reason(
     assert flask("token", "explain", input=change(token)).exit_code == 1
 
 
-def test_a_token_is_no_argument_which_everybody_on_the_machine_would_see(
+def test_a_token_is_not_an_argument_which_every_user_of_the_machine_could_see(
     token: str, flask: Callable[..., Result]
 ) -> None:
     argument = flask("token", "explain", token)

@@ -33,7 +33,7 @@ def create(flask: Callable[..., Result], *arguments: str, password: str = PASSWO
 
 
 def at_a_terminal(database: Path, command: tuple[str, ...], answers: list[str]) -> tuple[str, int]:
-    """What a terminal shows in which the command runs and somebody answers its questions; and how it ends."""
+    """Runs the command in a terminal and answers its prompts; returns the output and the exit status."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, **SETTINGS, "DATABASE_URL": f"sqlite:///{database}", "PYTHONPATH": str(ROOT)}
     program = ["setsid", "--ctty", "--wait", sys.executable, "-m", "flask", "--app", "app", *command]
@@ -83,7 +83,7 @@ def test_the_first_user_may_come_before_the_first_start(flask: Callable[..., Res
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_password_is_asked_for_twice_at_a_terminal_and_not_shown(fresh: Path) -> None:
+def test_a_terminal_prompts_twice_for_the_password_and_does_not_show_it(fresh: Path) -> None:
     command = ("users", "create", "--username", "ann", "--json")
     shown, status = at_a_terminal(fresh, command, answers=[PASSWORD, PASSWORD])
     assert status == 0, shown
@@ -138,7 +138,7 @@ def test_programs_get_json(flask: Callable[..., Result]) -> None:
 
 
 @pytest.mark.usefixtures("prepared")
-def test_everything_that_is_wrong_is_told_and_nothing_is_made(flask: Callable[..., Result]) -> None:
+def test_all_errors_are_reported_and_nothing_is_made(flask: Callable[..., Result]) -> None:
     refused = create(flask, "--email", "no address", "--username", "a", password="planted")
 
     assert refused.exit_code == 1
@@ -186,7 +186,7 @@ def test_the_length_of_a_password_is_that_of_the_setting_and_either_name_will_do
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_taken_name_is_told(flask: Callable[..., Result]) -> None:
+def test_a_taken_name_is_reported(flask: Callable[..., Result]) -> None:
     create(flask, "--username", "ann", "--email", "ann@example.com")
 
     assert create(flask, "--username", "ANN").stderr == "Error: This user name is taken.\n"
@@ -207,14 +207,14 @@ def test_a_list_goes_on_where_it_ended(flask: Callable[..., Result]) -> None:
     assert flask("users", "list", "--limit", "0").exit_code == 2
 
 
-def test_a_store_that_does_not_answer_is_told_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_store_that_does_not_answer_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
     refused = flask("users", "list")
     assert refused.exit_code == 1
     assert refused.stderr == "Error: SQLite does not answer: unable to open database file\n"
     assert not fresh.exists()
 
 
-def test_a_database_that_cannot_be_made_is_told_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_database_that_cannot_be_made_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
     fresh.parent.write_text("a file where a folder would be")
     refused = create(flask, "--username", "ann")
     assert refused.exit_code == 1
@@ -222,7 +222,7 @@ def test_a_database_that_cannot_be_made_is_told_in_one_line(flask: Callable[...,
 
 
 @pytest.mark.parametrize("command", [("users", "list"), ("keys", "list"), ("keys", "rotate"), ("keys", "retire", "x")])
-def test_a_database_without_tables_is_told_in_one_line(
+def test_a_database_without_tables_is_reported_in_one_line(
     command: tuple[str, ...], flask: Callable[..., Result], fresh: Path
 ) -> None:
     fresh.parent.mkdir()
@@ -235,7 +235,7 @@ def test_a_database_without_tables_is_told_in_one_line(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_store_of_a_later_version_is_told_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_store_of_a_later_version_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
     with closing(sqlite3.connect(fresh)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 

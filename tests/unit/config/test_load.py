@@ -116,7 +116,7 @@ def test_what_is_set_reaches_its_section_in_its_type() -> None:
     assert settings.tokens.refresh_grace_seconds == 0
 
 
-def test_a_guessed_public_url_follows_the_port_and_is_told_apart() -> None:
+def test_a_guessed_public_url_follows_the_port_and_is_marked_as_guessed() -> None:
     server = load(DEVELOPMENT | {"PORT": "8080"}, None).server
     assert server.public_url == "http://localhost:8080"
     assert not server.public_url_is_set
@@ -222,7 +222,7 @@ def test_both_stores_are_an_error_that_names_both() -> None:
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name_what_is_wrong_and_an_example(name: str, value: str, line: str) -> None:
+def test_a_wrong_value_is_reported_with_its_name_the_reason_and_an_example(name: str, value: str, line: str) -> None:
     assert problems(PRODUCTION | {name: value}) == {name: line}
 
 
@@ -241,7 +241,7 @@ def test_development_may_do_what_production_refuses() -> None:
     assert settings.passwords.bcrypt_cost == 4
 
 
-def test_all_wrong_settings_of_all_sections_are_told_at_once(tmp_path: Path) -> None:
+def test_all_wrong_settings_of_all_sections_are_reported_at_once(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("PROT=1\nWEB_CONCURRENCY=none\n")
     environ = {

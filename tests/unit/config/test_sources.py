@@ -80,7 +80,7 @@ def test_dotenv_takes_quotes_comments_exports_a_byte_order_mark_and_no_expansion
     assert settings.logging.file == Path("x y")
 
 
-def test_an_unknown_name_in_dotenv_is_told_with_the_nearest_and_the_line(dotenv: Path) -> None:
+def test_an_unknown_name_in_dotenv_is_reported_with_the_nearest_one_and_the_line(dotenv: Path) -> None:
     dotenv.write_text("# a comment\nPORT=8004\n\nMONGO_URL=x\nsecret_key_file=x\nZZZZ=x\nPORT_FILE=x\n")
     lines = wrong({}, dotenv).splitlines()
     assert lines[0] == f"{dotenv}, line 4: MONGO_URL is not a setting; did you mean MONGO_URI?"
@@ -189,7 +189,7 @@ def test_a_secret_and_its_file_together_are_an_error_that_names_both(name: str, 
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_file_of_a_secret_that_is_missing_empty_or_binary_is_told_without_its_path(name: str, tmp_path: Path) -> None:
+def test_a_missing_empty_or_binary_secret_file_is_reported_without_its_path(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     twin = {f"{name}_FILE": str(file)}
     start = f"{name}: the file that {name}_FILE names"

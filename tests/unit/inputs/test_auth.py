@@ -53,7 +53,7 @@ def test_a_registration_gives_the_names_that_the_setting_asks_for(
         assert wrong(Register, body, registration_requires=requires) == dict.fromkeys(missing, "required")
 
 
-def test_all_wrong_fields_of_a_registration_are_told_at_once() -> None:
+def test_all_wrong_fields_of_a_registration_are_reported_at_once() -> None:
     body = {"email": "no address", "username": "a", "name": "\n", "password": "short", "role": "admin", "_id": 1}
 
     assert wrong(Register, body) == {
@@ -87,7 +87,7 @@ def test_a_password_that_is_one_of_the_own_names_is_refused(password: str) -> No
 @pytest.mark.parametrize(
     "field", ["roles", "role", "email_verified", "id", "_id", "status", "permissions", "created_at", "auth_epoch"]
 )
-def test_nobody_registers_with_more_than_he_may_choose(field: str) -> None:
+def test_a_registration_cannot_set_protected_fields(field: str) -> None:
     assert wrong(Register, {"username": "ann", "password": PASSWORD, field: "admin"}) == {field: "extra_forbidden"}
 
 
@@ -129,7 +129,7 @@ def test_no_operator_gets_through_where_a_text_is_expected(model: type[BaseModel
 
 @pytest.mark.parametrize("model", [Login, Register])
 @pytest.mark.parametrize("body", [None, [], "x", 1, True, [["email", "x"]]], ids=repr)
-def test_what_is_no_object_is_no_body(model: type[BaseModel], body: object) -> None:
+def test_a_body_must_be_an_object(model: type[BaseModel], body: object) -> None:
     assert set(wrong(model, body)) == {""}
 
 

@@ -68,7 +68,7 @@ def test_the_part_before_the_at_has_at_most_64_characters_whether_it_is_kept_or_
     assert email_key(address) == (address if length <= 64 else None)
 
 
-def test_a_hostile_megabyte_is_no_address_without_being_looked_at() -> None:
+def test_a_hostile_megabyte_is_refused_as_an_address_without_being_parsed() -> None:
     assert checked(EMAIL, "a@" + "b." * 500_000) == (None, "too_long")
     assert checked(EMAIL, " " * 10**6 + "ann@example.com") == ("ann@example.com", None)
 

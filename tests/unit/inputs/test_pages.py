@@ -25,7 +25,7 @@ def test_a_list_begins_with_fifty() -> None:
 
 
 @given(st.integers(1, 200))
-def test_up_to_two_hundred_can_be_asked_for(limit: int) -> None:
+def test_a_limit_of_up_to_two_hundred_is_allowed(limit: int) -> None:
     assert Page.model_validate({"limit": str(limit), "cursor": CURSOR}).limit == limit
 
 

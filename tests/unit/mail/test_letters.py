@@ -1,4 +1,4 @@
-"""Letters: every kind carries what it has to in both parts, and nothing that somebody else wrote gets out of hand."""
+"""Letters: every kind carries what it must in both parts, and no text from a user can become markup."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_notice_tells_the_facts_that_are_known(kind: str) -> None:
     assert "When: 21 November 2026, 14:05 UTC\n\n" in unknown.text
 
 
-def test_nothing_that_somebody_wrote_becomes_markup(kind: str) -> None:
+def test_no_text_from_a_user_becomes_markup(kind: str) -> None:
     mail = write(kind, dict.fromkeys(FACTS, "<script>alert(1)</script> & \"'"))
     for tag in ("<script", "<Co>", "& ", "&amp;amp;", "&lt;/p"):
         assert tag not in mail.html.partition("</head>")[2]
@@ -218,7 +218,7 @@ def test_a_button_can_be_read_on_any_colour(color: str, ink: str) -> None:
     assert f"color:{ink};" in write("reset_password", letters=Letters("Example", color, HOME)).html
 
 
-def test_times_are_told_in_utc_whatever_they_come_in() -> None:
+def test_times_are_shown_in_utc_whatever_their_zone() -> None:
     assert in_words(datetime(2027, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))) == "31 December 2026, 22:30 UTC"
 
 

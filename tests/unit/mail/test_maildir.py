@@ -58,7 +58,7 @@ def test_a_mail_is_shown_on_standard_error(folder: Path, capsys: pytest.CaptureF
     assert shown.out == ""
 
 
-def test_the_newest_come_first_and_only_as_many_as_are_asked_for(folder: Path) -> None:
+def test_the_newest_come_first_up_to_the_limit(folder: Path) -> None:
     for number in range(5):
         MaildirMailer(folder).send(mail(number))
     assert subjects(folder, 3) == ["Mail 4", "Mail 3", "Mail 2"]

@@ -1,4 +1,4 @@
-"""Mail over SMTP, to real servers: how it travels, what it looks like there, and how failures are told apart."""
+"""Mail over SMTP, to real servers: how it travels, how it arrives, and how failures are distinguished."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_a_check_logs_in_and_sends_nothing(certificate: Certificate) -> None:
             SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER).check()
 
 
-def test_a_wrong_password_is_told_without_it(certificate: Certificate) -> None:
+def test_a_wrong_password_is_reported_without_showing_it(certificate: Certificate) -> None:
     with smtp_server(tls="starttls", certificate=certificate, login=("mailer", "another")) as server:
         mailer = SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER)
         with pytest.raises(MailFailedError, match="refused user and password") as caught:

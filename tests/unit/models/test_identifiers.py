@@ -135,5 +135,5 @@ def test_an_identifier_that_was_given_out_is_one() -> None:
         "",
     ],
 )
-def test_an_identifier_in_any_other_form_is_none(written: str) -> None:
+def test_an_identifier_in_any_other_form_is_invalid(written: str) -> None:
     assert not is_identifier(written)

@@ -1,4 +1,4 @@
-"""Each verb of a store is looked at, and does what it did."""
+"""Each verb of an observed store is timed and traced, and still does its work."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_a_call_is_known_by_its_repository_and_its_verb(store: Store, witness: W
     assert witness.seen == ["users.account", "users.page"]
 
 
-def test_a_call_that_fails_is_looked_at_to_its_end(store: Store, witness: Witness) -> None:
+def test_a_failing_call_is_observed_to_its_end(store: Store, witness: Witness) -> None:
     with pytest.raises(Unavailable):  # the database has no tables
         store.users.account("nobody")
     assert witness.seen == ["users.account failed"]
 
 
-def test_every_verb_of_every_repository_is_looked_at(plain: SqlStore, store: Store) -> None:
+def test_every_verb_of_every_repository_is_observed(plain: SqlStore, store: Store) -> None:
     assert {"users", "sessions", "events", "leases", "sample_products", "visits"} <= set(REPOSITORIES)
     for repository in REPOSITORIES:
         original, looked_at = getattr(plain, repository), getattr(store, repository)

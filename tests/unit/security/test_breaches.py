@@ -132,7 +132,7 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def sending(reply: bytes) -> Reply:
-    """Sends this, as it is, and ends the connection."""
+    """Sends these bytes unchanged and closes the connection."""
     return lambda connection: connection.sendall(reply)
 
 
@@ -232,7 +232,7 @@ def test_the_service_is_asked_over_https(
 
 
 @pytest.mark.parametrize(("address", "trusted"), [("127.0.0.1", False), ("127.0.0.2", True)])
-def test_a_certificate_of_nobody_or_of_another_is_refused_before_anything_is_asked(
+def test_an_untrusted_or_foreign_certificate_is_refused_before_the_request(
     serve: Callable[..., RangeService], certified: Callable[..., ssl.SSLContext], address: str, *, trusted: bool
 ) -> None:
     service = serve(listing(f"{SUFFIX}:1"), certified(address, trusted=trusted))
@@ -313,7 +313,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("reply", UNUSABLE.values(), ids=list(UNUSABLE))
-def test_an_answer_that_is_none_lets_the_password_pass_and_is_logged_once(
+def test_an_invalid_answer_lets_the_password_pass_and_is_logged_once(
     serve: Callable[..., RangeService], reply: bytes
 ) -> None:
     assert failed(BreachedPasswords(serve(sending(reply)).url, PATIENCE))

@@ -55,7 +55,7 @@ def test_a_code_is_taken_as_people_type_it() -> None:
     "typed",
     ["", "-", "0000-000", "0000-00000", "ÖÖÖÖ-ÖÖÖÖ", "\u0660\u0660\u0660\u0660-\u0660\u0660\u0660\u0660", "0000\0000"],
 )
-def test_what_is_no_code_is_none(typed: str) -> None:
+def test_malformed_codes_are_refused(typed: str) -> None:
     assert not codes.is_code(typed, "reset", OWNER, CODE, SECRETS)
 
 
@@ -69,12 +69,12 @@ def test_every_altered_character_of_a_token_is_noticed() -> None:
 @pytest.mark.parametrize(
     "alter", [lambda t: t[:-1], lambda t: t + "=", lambda t: t + "A", lambda t: t + "\n", str.upper]
 )
-def test_another_form_of_a_token_is_none(alter: object) -> None:
+def test_a_token_in_another_form_is_invalid(alter: object) -> None:
     assert callable(alter)
     assert not genuine(alter(codes.make_token(SECRETS.current, "reset", OWNER, CODE)), "reset")
 
 
-def test_a_token_of_another_version_is_none() -> None:
+def test_a_token_of_another_version_is_invalid() -> None:
     content = bytearray(base64.urlsafe_b64decode(codes.make_token(SECRETS.current, "reset", OWNER, CODE)))
     content[1] += 1
     assert codes.parse_token(base64.urlsafe_b64encode(content).decode()) is None

@@ -79,7 +79,7 @@ def test_argon2id_takes_any_password_and_tells_the_last_character(password: str)
     assert not argon2_hasher.verify(password[:-1] + "?", stored)
 
 
-def test_64_emoji_are_told_from_63_and_from_another_last_one() -> None:
+def test_64_emoji_differ_from_63_and_from_another_last_one() -> None:
     stored = hasher.hash(EMOJI)
 
     assert hasher.verify(EMOJI, stored)

@@ -171,7 +171,7 @@ def test_a_stricter_mode_is_left_alone(kept: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_secret_of_somebody_else_that_others_may_read_is_refused(kept: Path) -> None:
+def test_a_foreign_secret_that_others_may_read_is_refused(kept: Path) -> None:
     kept.chmod(0o644)
     os.chown(kept, 65534, 65534)
     with pytest.raises(SecretFileError, match=f"{kept}: others may read this secret.*chmod 600"):
@@ -228,7 +228,7 @@ def test_a_secret_that_is_given_is_kept_for_its_owner(path: Path) -> None:
     assert (read_or_create(path), mode(path)) == (SECRET, 0o600)
 
 
-def test_another_secret_is_not_overwritten_unless_that_is_asked_for(kept: Path) -> None:
+def test_another_secret_is_overwritten_only_with_the_option_for_it(kept: Path) -> None:
     with pytest.raises(SecretFileError, match=f"^{kept}: another secret is kept here$"):
         keep(kept, SECRET + "x")
     assert read_or_create(kept) == SECRET

@@ -87,7 +87,7 @@ def a_token(
     without: Iterable[str] = (),
     key: SigningKey = KEY,
 ) -> str:
-    """A token made by who has the key, with other claims or header fields than the service would write."""
+    """A token signed with the real key, but with claims or header fields that the service would not write."""
     now = int(CLOCK.now.timestamp())
     content: dict[str, Any] = {"iss": ISSUER, "sub": "ann", "aud": AUDIENCE, "client_id": "latchkey", "sid": "s1"}
     content |= {"jti": "j1", "iat": now, "exp": now + 900, "roles": ["member"]} | (claims or {})

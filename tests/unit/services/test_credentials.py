@@ -67,7 +67,7 @@ def test_whatever_names_an_account_is_given_meanwhile_it_is_guessed_at_a_hundred
         instance.login("ann-3")
 
 
-def test_a_closed_account_is_open_again_for_who_confirms_the_password(instance: Instance, clock: FakeClock) -> None:
+def test_confirming_the_password_reopens_a_closed_account(instance: Instance, clock: FakeClock) -> None:
     user_id = instance.register("ann")
     guess(lambda: instance.login("ann", WRONG), clock)
     instance.services.credentials.confirm(user_id, PASSWORD)

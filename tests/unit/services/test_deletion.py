@@ -62,7 +62,7 @@ def test_an_administrator_whose_deletion_fails_has_the_roles_of_before(instance:
     assert kept(instance, user_id).user.roles == ("admin", "member")
 
 
-def test_mail_about_a_deletion_waits_for_the_purge_or_for_whoever_takes_it_over(
+def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_over(
     instance: Instance, clock: FakeClock
 ) -> None:
     user_id = instance.register("ann", email="ann@example.com")

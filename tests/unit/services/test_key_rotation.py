@@ -51,7 +51,7 @@ def kids(keys: Keys) -> list[str]:
     return [key.kid for key in keys.stored()]
 
 
-def test_a_key_that_is_added_signs_when_everybody_can_know_it(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
+def test_a_new_key_signs_only_when_every_client_can_know_it(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
     old, new = keys.signing_key().kid, keys.rotate()
 
     assert kids(keys) == [old, new.kid]
@@ -139,9 +139,7 @@ def test_a_key_that_is_revoked_is_gone_and_a_new_one_signs_at_once(keys: Keys, c
     assert keys.signing_key().kid == signs.kid
 
 
-def test_the_next_key_that_is_published_already_signs_in_the_place_of_a_revoked_one(
-    keys: Keys, clock: FakeClock
-) -> None:
+def test_the_next_published_key_replaces_a_revoked_one(keys: Keys, clock: FakeClock) -> None:
     old, following = keys.signing_key().kid, keys.rotate().kid
     keys.rotate()
 

@@ -88,7 +88,7 @@ def test_a_name_is_looked_up_as_what_it_is_given_as(instance: Instance) -> None:
             login.login(name, PASSWORD, DEVICE)
 
 
-def test_a_disabled_account_is_told_to_who_knows_the_password_alone(
+def test_only_a_user_who_knows_the_password_learns_that_the_account_is_disabled(
     instance: Instance, change_user: Callable[..., None]
 ) -> None:
     change_user(instance.register("ann"), status="disabled")
@@ -155,7 +155,7 @@ def test_a_login_forgets_the_failures_before_it(instance: Instance, clock: FakeC
     assert failures(instance, "ann", clock) == 0
 
 
-def test_a_disabled_account_keeps_no_failures_of_who_knows_the_password(
+def test_the_right_password_clears_the_failures_of_a_disabled_account(
     instance: Instance, change_user: Callable[..., None], clock: FakeClock
 ) -> None:
     change_user(instance.register("ann"), status="disabled")

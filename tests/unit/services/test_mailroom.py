@@ -234,7 +234,7 @@ class Witness(Observer):
         self.outcomes.append(outcome)
 
 
-def test_what_came_of_each_mail_is_told(
+def test_the_outcome_of_each_mail_is_observed(
     instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
 ) -> None:
     witness = Witness()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.unit.instance import Instance
 
 
-def test_a_new_user_is_kept_as_he_was_given_with_nothing_proven(instance: Instance, clock: FakeClock) -> None:
+def test_a_new_user_is_kept_as_given_with_nothing_verified(instance: Instance, clock: FakeClock) -> None:
     account = NewAccount(password=PASSWORD, email="Ann@example.com", username="Ann", name="Ann Example")
 
     made = instance.services.registration.register(account)
@@ -48,7 +48,7 @@ def test_the_default_roles_are_those_of_the_setting(start: Callable[..., Instanc
     assert instance.login_of("ann").user.roles == ("member", "admin")
 
 
-def test_who_makes_an_account_by_hand_gives_its_roles(instance: Instance) -> None:
+def test_an_operator_who_creates_an_account_gives_its_roles(instance: Instance) -> None:
     made = instance.services.registration.register(NewAccount(password=PASSWORD, username="ann"), roles=("admin",))
 
     assert made.user.roles == ("admin",)

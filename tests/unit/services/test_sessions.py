@@ -139,7 +139,7 @@ def test_no_token_lies_in_the_store(instance: Instance, opened: OpenedSession, d
         assert token.encode() not in kept
 
 
-def test_an_expired_token_is_told_apart_from_one_that_was_never_ours(
+def test_an_expired_token_is_distinguished_from_a_foreign_one(
     instance: Instance, opened: OpenedSession, clock: FakeClock
 ) -> None:
     authenticate = instance.services.sessions.authenticate

@@ -210,7 +210,7 @@ def test_the_store_learns_nothing_of_the_name(throttle: Throttle, store: SqlStor
     assert b"wrong field" not in database.read_bytes()
 
 
-def test_who_has_the_store_alone_cannot_tell_whose_count_it_is(
+def test_the_store_alone_does_not_reveal_whose_count_it_is(
     throttle: Throttle, store: SqlStore, clock: FakeClock
 ) -> None:
     fail(throttle, clock, 9)

@@ -124,7 +124,7 @@ def test_a_failure_without_wrong_fields_lists_none() -> None:
         assert "errors" not in json.loads(view.model_dump_json(exclude_none=True))
 
 
-def test_a_wrong_field_is_told_by_name_code_and_message() -> None:
+def test_a_wrong_field_is_reported_by_name_code_and_message() -> None:
     failure = ValidationFailed(fields=(FieldError("a", "b", "c"),))
 
     view = Problem.of(failure, help_url="https://x", request_id="r")

@@ -273,7 +273,7 @@ def test_an_empty_body_of_json_is_an_empty_object_where_the_body_may_be_left_out
         read(b"", "text/plain")
 
 
-def test_a_form_is_told_what_curl_has_to_add() -> None:
+def test_the_error_for_a_form_says_what_curl_has_to_add() -> None:
     with pytest.raises(UnsupportedMediaType, match='With curl, add -H "Content-Type: application/json"'):
         read(b'{"text":"b"}', "application/x-www-form-urlencoded")
 
@@ -346,7 +346,7 @@ def test_a_body_that_cannot_be_read_to_its_end_is_malformed(error: Exception, me
         read(b"", **environ)
 
 
-def test_every_wrong_field_is_told_with_a_code_and_what_would_be_right() -> None:
+def test_every_wrong_field_is_reported_with_a_code_and_what_would_be_right() -> None:
     raw = b'{"text":"","flag":"yes","number":9,"texts":{"a":1},"inner":[],"$where":1,"_id":2}'
 
     assert wrong(raw) == [
@@ -380,7 +380,9 @@ def test_every_wrong_field_is_told_with_a_code_and_what_would_be_right() -> None
         (b"1.5", "body", "invalid_type", "This has to be an object."),
     ],
 )
-def test_a_wrong_value_is_told_in_the_words_of_this_service(raw: bytes, field: str, code: str, message: str) -> None:
+def test_a_wrong_value_is_reported_in_the_words_of_this_service(
+    raw: bytes, field: str, code: str, message: str
+) -> None:
     assert wrong(raw) == [(field, code, message)]
 
 
@@ -405,7 +407,7 @@ def test_the_rules_of_the_settings_hold_for_a_body() -> None:
 
 
 @given(st.dictionaries(TEXT.filter(lambda name: name not in Sample.model_fields), TEXT, min_size=1, max_size=5))
-def test_an_unknown_field_is_told_by_the_beginning_of_its_name_and_never_by_its_value(
+def test_an_unknown_field_is_reported_by_the_start_of_its_name_and_never_by_its_value(
     fields: dict[str, str],
 ) -> None:
     planted = {name: f"planted {value}" for name, value in fields.items()}
@@ -416,14 +418,14 @@ def test_an_unknown_field_is_told_by_the_beginning_of_its_name_and_never_by_its_
     assert "planted" not in "".join(message for _, _, message in found)
 
 
-def test_of_a_great_many_wrong_fields_a_hundred_are_told_those_that_are_known_first() -> None:
+def test_of_very_many_wrong_fields_a_hundred_are_reported_known_ones_first() -> None:
     names = [f"x{number}" for number in range(5000)]
     told = wrong(json.dumps(dict.fromkeys(names, 1) | {"number": 9}).encode())
 
     assert [field for field, _, _ in told] == ["number", *names[:99]]
 
 
-def test_of_a_long_name_the_beginning_is_told() -> None:
+def test_of_a_long_name_the_beginning_is_reported() -> None:
     assert wrong(b'{"' + b"x" * 50_000 + b'":1}') == [("x" * 64, "unknown_field", "There is no such field here.")]
 
 
@@ -433,7 +435,7 @@ class Counted(Query):
     number: int = 1
 
 
-def test_a_number_of_a_query_that_is_none_is_told() -> None:
+def test_a_malformed_number_in_a_query_is_reported() -> None:
     with FLASK.test_request_context("/?number=x"), pytest.raises(ValidationFailed) as refused:
         read_query(request, Counted, RULES)
 
@@ -450,7 +452,7 @@ def test_a_query_is_read_as_its_model_and_a_token_in_it_is_left_alone() -> None:
     assert read_page("").limit == 50
 
 
-def test_all_that_is_wrong_in_a_query_is_told_at_once_and_unknown_parameters_are() -> None:
+def test_all_errors_in_a_query_are_reported_at_once_with_unknown_parameters() -> None:
     with pytest.raises(ValidationFailed) as refused:
         read_page("limit=0&cursor=a&cursor=b&page=2&page=3")
 
@@ -488,7 +490,7 @@ def test_a_field_of_a_query_stands_once() -> None:
         ("cursor=%ED%A0%80", "cursor", "invalid_cursor"),
     ],
 )
-def test_a_wrong_value_in_a_query_is_told(query: str, field: str, code: str) -> None:
+def test_a_wrong_value_in_a_query_is_reported(query: str, field: str, code: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         read_page(query)
 

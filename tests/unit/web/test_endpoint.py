@@ -119,7 +119,7 @@ def test_a_document_and_a_file_stand_as_they_are(client: FlaskClient) -> None:
     assert response.headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
 
 
-def test_what_may_be_cached_is_not_sent_again_to_who_has_it(client: FlaskClient) -> None:
+def test_a_cacheable_reply_is_not_sent_again_to_a_client_that_has_it(client: FlaskClient) -> None:
     first = client.get("/page")
     again = client.get("/page", headers={"If-None-Match": first.headers["ETag"]})
     changed = client.get("/page", headers={"If-None-Match": '"other"'})
@@ -130,7 +130,7 @@ def test_what_may_be_cached_is_not_sent_again_to_who_has_it(client: FlaskClient)
     assert (changed.status_code, changed.data) == (200, b"<p>")
 
 
-def test_who_may_not_call_is_told_so_whatever_the_body_is(client: FlaskClient, instance: Instance) -> None:
+def test_a_forbidden_caller_gets_the_same_answer_whatever_the_body(client: FlaskClient, instance: Instance) -> None:
     token = instance.login_of("ann").access_token
     for headers, code in (({}, "missing_token"), ({"Authorization": f"Bearer {token}"}, "forbidden")):
         for data in (b"no json", b"{}", b"x" * 100_000):
@@ -198,7 +198,7 @@ def test_tests_fail_on_a_failure_that_an_endpoint_does_not_declare(client: Flask
     assert "fails does not declare email_taken" in str(logged)
 
 
-def test_in_service_an_undeclared_failure_is_still_told_as_what_it_is(instance: Instance) -> None:
+def test_in_service_an_undeclared_failure_keeps_its_own_status_and_code(instance: Instance) -> None:
     client = serving(*ALL, wired=instance.wired, FLASK_ENV="development").test_client()
 
     assert client.get("/fails/email_taken").status_code == 409

@@ -158,7 +158,7 @@ def test_any_other_request_id_is_replaced(request_id: str) -> None:
     assert made != exchange("10.0.0.1", OUTSIDE, request_id).request_id
 
 
-def test_a_request_id_of_anybody_else_is_replaced() -> None:
+def test_a_request_id_from_an_untrusted_client_is_replaced() -> None:
     assert exchange(OUTSIDE, None, "0123456789").request_id != "0123456789"
 
 
@@ -297,7 +297,7 @@ def ready(_call: Call) -> Ping:
     return Ping()
 
 
-def test_a_probe_is_logged_when_it_fails_and_for_who_debugs_only_when_it_succeeds(instance: Instance) -> None:
+def test_a_failed_probe_is_logged_and_a_successful_one_only_at_debug_level(instance: Instance) -> None:
     client = serving(ready, ping, wired=instance.wired).test_client()
     with capture_logs() as logged:
         client.get("/health/ready")

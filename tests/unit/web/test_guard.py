@@ -1,4 +1,4 @@
-"""An endpoint is open to who may call it: denied by default, by the store and not by the token."""
+"""Access to endpoints is denied by default, and decided by the store, not the token."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_permission_that_does_not_exist_cannot_be_demanded() -> None:
     assert all(permission(name).permission == name for name in PERMISSIONS)
 
 
-def test_what_a_caller_may_be_told_follows_from_what_he_needs() -> None:
+def test_the_codes_of_an_endpoint_follow_from_its_rule() -> None:
     def codes(access: Access) -> set[str]:
         return {failure.code for failure in access.raises}
 

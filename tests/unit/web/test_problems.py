@@ -38,7 +38,7 @@ def raising(error: Exception, cause: Exception | None = None) -> Callable[[], No
 
 
 @pytest.mark.parametrize("failure", CATALOGUE.values(), ids=CATALOGUE.keys())
-def test_a_failure_is_told_in_the_envelope_with_its_status_code_and_help(failure: type[Failure]) -> None:
+def test_a_failure_has_the_envelope_with_its_status_code_and_help(failure: type[Failure]) -> None:
     response = reply(raising(failure()))
 
     assert response.status_code == failure.status
@@ -53,7 +53,7 @@ def test_a_failure_is_told_in_the_envelope_with_its_status_code_and_help(failure
 
 
 @pytest.mark.parametrize("failure", CATALOGUE.values(), ids=CATALOGUE.keys())
-def test_the_same_is_told_by_rfc_9457_to_who_asks_for_it(failure: type[Failure]) -> None:
+def test_a_client_that_accepts_rfc_9457_gets_the_same_failure_in_that_form(failure: type[Failure]) -> None:
     response = reply(raising(failure("In other words.")), Accept=PROBLEM_JSON)
 
     assert response.status_code == failure.status
@@ -128,7 +128,7 @@ def test_a_429_and_a_503_say_when_to_come_again_and_nothing_else_does(failure: t
         (500, "internal_error"),
     ],
 )
-def test_what_flask_itself_refuses_is_told_in_the_same_form(status: int, code: str) -> None:
+def test_errors_raised_by_flask_have_the_same_form(status: int, code: str) -> None:
     response = reply(lambda: abort(status))
 
     assert (response.status_code, response.get_json()["code"]) == (status, code)
@@ -171,7 +171,7 @@ def test_a_path_without_an_endpoint_is_not_found_in_any_method() -> None:
 @pytest.mark.parametrize(
     "fault", [RuntimeError("planted"), KeyError("planted"), RecursionError(), UnicodeError("planted")]
 )
-def test_a_fault_is_told_to_the_log_and_not_to_the_client(fault: Exception) -> None:
+def test_a_fault_is_logged_and_not_shown_to_the_client(fault: Exception) -> None:
     with capture_logs() as logged:
         response = reply(raising(fault))
 
@@ -194,7 +194,7 @@ def test_without_file_descriptors_the_service_is_unavailable_and_not_at_fault(nu
     ]
 
 
-def test_the_cause_of_a_failure_of_ours_is_logged_and_not_told() -> None:
+def test_the_cause_of_an_internal_failure_is_logged_and_not_shown() -> None:
     with capture_logs() as logged:
         response = reply(raising(Unavailable(), OSError("planted " + "x" * 1000)))
 

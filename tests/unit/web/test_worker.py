@@ -215,7 +215,7 @@ def test_a_request_that_does_not_come_to_its_end_in_time_gets_408_and_the_end(
     assert not served.begun.is_set()
 
 
-def test_a_client_that_asks_is_told_to_send_its_body(served: Served) -> None:
+def test_a_client_that_expects_100_continue_gets_it(served: Served) -> None:
     with closing(served.connect()) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
         assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -314,7 +314,7 @@ def test_a_connection_that_the_kernel_has_taken_before_the_stop_is_answered(serv
     assert served.ends()
 
 
-def test_a_worker_that_is_stopped_while_it_boots_answers_who_is_there_and_ends(booting: Served) -> None:
+def test_a_worker_stopped_during_boot_answers_open_connections_and_ends(booting: Served) -> None:
     with closing(booting.connect()) as connection:
         connection.sendall(GET)
         booting.stop()

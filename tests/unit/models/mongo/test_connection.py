@@ -166,7 +166,7 @@ def store(mongo_server: Mongo) -> Iterator[MongoStore]:
         yield store
 
 
-def test_an_operator_in_the_place_of_an_identifier_is_a_fault_of_the_program(store: MongoStore) -> None:
+def test_an_operator_instead_of_an_identifier_is_a_programming_error(store: MongoStore) -> None:
     operator: Any = {"$no_such_operator": 1}
     user = a_user()
     store.users.add(Account(user, HASH))

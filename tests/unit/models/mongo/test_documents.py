@@ -230,7 +230,7 @@ def test_a_purge_leaves_what_was_renewed_after_it_was_found(
 
 
 @pytest.mark.parametrize("command", ["insert", "update"])
-def test_a_name_that_is_given_up_before_its_owner_is_looked_for_goes_to_who_asked(
+def test_a_name_given_up_before_its_owner_is_looked_up_goes_to_the_caller(
     store: MongoStore, database: Documents, mongo_server: Mongo, command: str
 ) -> None:
     owner, other = a_user(username="ada"), a_user(username="eve")

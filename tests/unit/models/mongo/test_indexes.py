@@ -104,7 +104,7 @@ def test_a_version_that_is_maintained_is_no_problem(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["5.0.0", "6.0.27"])
-def test_an_older_version_is_told(version: str) -> None:
+def test_an_older_version_is_reported(version: str) -> None:
     assert version_problems(version) == [f"MongoDB {version} is too old: use 7.0 or later"]
 
 
@@ -114,7 +114,7 @@ def test_a_clock_that_is_a_little_off_is_no_problem(seconds: int) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(6, "ahead of"), (-3600, "behind")])
-def test_a_clock_that_is_wrong_is_told(seconds: int, side: str) -> None:
+def test_a_wrong_clock_is_reported(seconds: int, side: str) -> None:
     assert clock_problems(NOW + timedelta(seconds=seconds), NOW) == [
         f"the clock of MongoDB is {abs(seconds)} s {side} ours: let both follow NTP"
     ]

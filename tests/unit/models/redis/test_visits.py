@@ -77,7 +77,7 @@ def test_making_a_connection_opens_nothing() -> None:
     connection.close()
 
 
-def test_a_server_that_stops_is_said_and_found_again(server: RedisServer, visits: RedisVisits) -> None:
+def test_a_stopped_server_is_reported_and_found_again(server: RedisServer, visits: RedisVisits) -> None:
     assert visits.add_one() == 1
     server.stop()
     refused_in_time(visits)
@@ -92,7 +92,7 @@ def test_a_server_that_was_restarted_meanwhile_is_not_noticed(server: RedisServe
     assert visits.add_one() == 2
 
 
-def test_a_server_that_hangs_is_said_in_time_and_found_again(server: RedisServer, visits: RedisVisits) -> None:
+def test_a_hanging_server_is_reported_in_time_and_found_again(server: RedisServer, visits: RedisVisits) -> None:
     assert visits.add_one() == 1
     server.freeze()
     try:

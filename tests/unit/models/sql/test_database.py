@@ -37,7 +37,7 @@ def test_a_product_that_is_not_supported_is_named() -> None:
         product_of("oracle://localhost/latchkey")
 
 
-def test_what_the_database_refuses_is_told_in_one_line_and_its_cause_is_kept(database: Database) -> None:
+def test_a_database_refusal_is_reported_in_one_line_with_its_cause(database: Database) -> None:
     for ask in (lambda: database.rows(A_FAULT), lambda: database.change(A_FAULT, {})):
         with pytest.raises(UnusableStoreError, match=r"refuses what it is asked \(.*no_such_table") as refused:
             ask()
@@ -95,7 +95,7 @@ def test_postgresql_itself_gives_up_a_statement_that_takes_too_long(postgres_ser
     store.close()
 
 
-def test_the_sessions_of_a_deleted_user_go_with_him(
+def test_the_sessions_of_a_deleted_user_are_deleted_too(
     store: SqlStore, database: Database, beside: Callable[[], Connection]
 ) -> None:
     ada, eve = a_user(username="ada"), a_user(username="eve")

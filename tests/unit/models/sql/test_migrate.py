@@ -69,7 +69,7 @@ def test_an_upgrade_keeps_what_is_there(url: str, store: SqlStore) -> None:
 
 @pytest.fixture
 def first(url: str, beside: Callable[[], Connection]) -> tuple[User, Session]:
-    """A user and his session, in a database of the first revision."""
+    """A user and their session, in a database of the first revision."""
     upgrade_to(url, "0001")
     user = a_user(email="ada@example.org", username="ada", name="Ada", roles=("admin", "member"))
     session = a_session(user)

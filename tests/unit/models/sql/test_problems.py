@@ -1,4 +1,4 @@
-"""What `flask doctor` is told about a SQL database."""
+"""What `flask doctor` reports about a SQL database."""
 
 import sqlite3
 from collections.abc import Callable

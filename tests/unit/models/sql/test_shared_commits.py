@@ -71,7 +71,7 @@ class TooLate(Event):
 
 def until_they_wait(shared: SharedCommits, count: int) -> None:
     until = monotonic() + PATIENCE
-    while len(shared._waiting) < count:  # noqa: SLF001 - who waits cannot be seen from outside
+    while len(shared._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
         assert monotonic() < until
 
 
@@ -93,7 +93,7 @@ def kept(engine: Engine) -> list[int]:
         return list(connection.exec_driver_sql("SELECT number FROM numbers ORDER BY number").scalars())
 
 
-def test_what_one_write_raises_is_told_to_nobody_else_and_undoes_nothing_else(engine: Engine) -> None:
+def test_an_error_in_one_write_reaches_no_other_caller_and_undoes_no_other_write(engine: Engine) -> None:
     def failing(connection: Connection) -> None:
         adding(5)(connection)
         raise LookupError
@@ -221,7 +221,7 @@ def test_a_leader_that_is_stopped_leaves_the_lead_to_others(engine: Engine) -> N
     assert kept(engine) == [3]
 
 
-def test_a_busy_database_is_told_to_all_who_write_and_keeps_nothing_of_it(tmp_path: Path) -> None:
+def test_a_busy_database_fails_all_waiting_writes_and_keeps_none(tmp_path: Path) -> None:
     path = tmp_path / "latchkey.db"
     store = SqlStore(f"sqlite:///{path}")
     store.prepare()

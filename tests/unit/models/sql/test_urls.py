@@ -48,7 +48,7 @@ def run(url: URL, *statements: str) -> None:
         (lambda url: url.update_query_dict({"options": "-csearch_path=nowhere"}), "make it (CREATE SCHEMA)"),
     ],
 )
-def test_what_is_not_ready_on_postgresql_is_said_with_its_remedy(
+def test_what_is_not_ready_on_postgresql_is_reported_with_its_remedy(
     postgres_server: SqlServer, change: Callable[[URL], URL], line: str
 ) -> None:
     assert line in told_at_start(change(make_url(postgres_server.create_database())))
@@ -62,14 +62,14 @@ def test_what_is_not_ready_on_postgresql_is_said_with_its_remedy(
         (lambda url: url.update_query_dict({"ssl-mode": "REQUIRED"}), "take ssl-mode out of DATABASE_URL"),
     ],
 )
-def test_what_is_not_ready_on_mariadb_is_said_with_its_remedy(
+def test_what_is_not_ready_on_mariadb_is_reported_with_its_remedy(
     mariadb_server: SqlServer, change: Callable[[URL], URL], line: str
 ) -> None:
     url = make_url(mariadb_server.create_database())
     assert line in told_at_start(change(url))
 
 
-def test_a_schema_without_the_right_to_create_is_said_with_the_grant_that_is_missing(
+def test_a_schema_without_the_right_to_create_is_reported_with_the_missing_grant(
     postgres_server: SqlServer,
 ) -> None:
     url = make_url(postgres_server.create_database())
