@@ -60,6 +60,12 @@ def obtainable(image: str) -> bool:
     )
 
 
+def mongo_is_a_stand_in() -> bool:
+    """Whether the engine has no MongoDB but what is tagged as a stand-in for it, beside the name of the image."""
+    asked = ["docker", "image", "inspect", "--format", "{{.RepoTags}}", written()["services"]["mongo"]["image"]]
+    return "lab/mongo" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+
+
 class Stack:
     """The stack, brought up under a name of its own."""
 
@@ -98,12 +104,24 @@ def stack(
 
     At the end nothing of it is left, its volumes neither.
     """
+    if mongo_is_a_stand_in():
+        overlays = (*overlays, str(_STAND_IN.with_suffix("")))
+        environment = _FOR_STAND_IN | dict(environment)
     opened = Stack(name, environment, overlays)
     try:
         opened.run("up", "--build", "--detach", *services)
         yield opened
     finally:
         opened.run("down", "--volumes", "--rmi", "local", "--timeout", "10")
+
+
+_STAND_IN = Path(__file__).with_name("stand_in.yaml")
+_FOR_STAND_IN = {
+    "MONGO_INITDB_ROOT_USERNAME": "latchkey_app",
+    "MONGO_INITDB_ROOT_PASSWORD": "a-password-of-the-tests",
+    "MONGO_APP_PASSWORD": "a-password-of-the-tests",
+}
+"""With these the one user that a stand-in knows is the service's."""
 
 
 def _run(arguments: list[str], environment: Mapping[str, str], overlays: Sequence[str] = ()) -> str:

@@ -239,6 +239,8 @@ class TestBroughtUp:
         assert [running.inspect(name)["State"]["ExitCode"] for name in ("secrets", "mongo-user")] == [0, 0]
 
     def test_the_service_is_not_root_in_its_database(self, running: Stack) -> None:
+        if compose.mongo_is_a_stand_in():
+            pytest.skip("the stand-in for MongoDB knows one user")
         ask = (
             "import os, pymongo; uri = open('/run/secrets/mongo_uri').read().strip();"
             "status = pymongo.MongoClient(uri).admin.command('connectionStatus', showPrivileges=False);"
