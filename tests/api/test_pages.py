@@ -511,15 +511,15 @@ def test_errors_of_the_store_are_logged_but_not_shown(
     mail = newest_to(service, ann.email)
 
     def down(_user_id: str) -> None:
-        raise Unavailable from OSError("the disk of db7 is gone")
+        raise Unavailable from OSError("the disk of store-seven is gone")
 
     with monkeypatch.context() as patch:
         patch.setattr(type(service.wired.store.users), "account", lambda _self, user_id: down(user_id))
         reply = submit(service, "/verify-email", token=mail.token)
     assert (reply.status_code, hidden(reply)) == (503, {"token": mail.token})
-    assert "db7" not in reply.text
+    assert "store-seven" not in reply.text
     assert reply.headers["X-Request-ID"] in reply.text
-    assert "the disk of db7 is gone" in log_file.read_text()
+    assert "the disk of store-seven is gone" in log_file.read_text()
 
 
 def test_no_token_code_or_password_reaches_a_header_or_the_log(service: Service, log_file: Path) -> None:
