@@ -72,10 +72,11 @@ class Guesses:
             count = self._live(seen)
             if not count:
                 return None
-            may_go_on = _is_dead(count) and _generation_of(count) + 1 < MOST_GENERATIONS
-            if _is_dead(count) and not may_go_on:
+            if not _is_dead(count):
+                return self._kept(count)
+            if _generation_of(count) + 1 >= MOST_GENERATIONS:
                 return None  # dead until the count is forgotten
-            return self._kept(count + may_go_on)
+            return self._kept(count + 1)
 
         self.counts.change(_name(email, use), replaced)
 
