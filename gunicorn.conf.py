@@ -4,10 +4,11 @@ import os
 import sys
 from typing import Any
 
-from app import log, wiring
+from app import wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
 from app.dependencies import StartError
-from app.web.worker import GunicornLog, Worker
+from app.platform import log
+from app.server.worker import GunicornLog, Worker
 
 try:
     settings = load()

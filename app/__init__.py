@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from app import clock as system
-from app.version import __version__
+from app.platform import clock as system
+from app.platform.version import __version__
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.clock import Clock
     from app.config import Settings
-    from app.models.store import Store
+    from app.platform.clock import Clock
+    from app.store.store import Store
 
 __all__ = ["__version__", "create_app"]
 
@@ -24,8 +24,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     Without `settings` they are read from the environment; a wrong one ends the process with a line that says so.
     `clock` and `store` are for tests.
     """
-    from app import cli, config, dependencies, log, wiring
-    from app.controllers import ENDPOINTS, PAGES
+    from app import cli, config, dependencies, wiring
+    from app.features import ENDPOINTS, PAGES
+    from app.platform import log
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
 

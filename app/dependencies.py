@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.version import __version__
+from app.platform.version import __version__
 
 if TYPE_CHECKING:
     from app.config import Settings
     from app.mail.mail import Mailer
     from app.metrics.exposition import Metrics
-    from app.models.redis.connection import RedisConnection
-    from app.models.store import Store
-    from app.models.visits import Visits
+    from app.platform.tracing import Tracing
+    from app.samples.visits.model import Visits
     from app.security.breaches import BreachedPasswords
-    from app.tracing import Tracing
+    from app.store.redis.connection import RedisConnection
+    from app.store.store import Store
 
 
 class StartError(Exception):
@@ -29,7 +29,7 @@ def make_store(settings: Settings) -> Store:
     if settings.store.mongo_uri is not None:
         from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
 
-        from app.models.mongo.store import MongoStore  # noqa: PLC0415 - see above
+        from app.store.mongo.store import MongoStore  # noqa: PLC0415 - see above
 
         try:
             return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
@@ -40,7 +40,7 @@ def make_store(settings: Settings) -> Store:
                 f"MONGO_URI: a file that it names cannot be read ({error.strerror or error}): tlsCAFile and"
                 " tlsCertificateKeyFile have to name files that this user can read"
             ) from None
-    from app.models.sql.store import SqlStore  # noqa: PLC0415 - see above
+    from app.store.sql.store import SqlStore  # noqa: PLC0415 - see above
 
     if settings.store.database_url is None:
         raise StartError("DATABASE_URL: neither it nor MONGO_URI is set")
@@ -54,7 +54,7 @@ def make_redis(settings: Settings) -> RedisConnection | None:
     """The Redis server that the settings name, if they name one."""
     if settings.store.redis_url is None:
         return None
-    from app.models.redis.connection import RedisConnection  # noqa: PLC0415 - see above
+    from app.store.redis.connection import RedisConnection  # noqa: PLC0415 - see above
 
     try:
         return RedisConnection(settings.store.redis_url.get_secret_value())
@@ -66,7 +66,7 @@ def make_visits(redis: RedisConnection | None, store: Store) -> Visits:
     """What counts visits: Redis where there is one, else the store."""
     if redis is None:
         return store.visits
-    from app.models.redis.visits import RedisVisits  # noqa: PLC0415 - see above
+    from app.samples.visits.redis import RedisVisits  # noqa: PLC0415 - see above
 
     return RedisVisits(redis)
 
@@ -107,6 +107,6 @@ def make_tracing(settings: Settings, store: Store) -> Tracing | None:
     """The tracing, if the operator set a collector."""
     if settings.monitoring.otlp_endpoint is None:
         return None
-    from app.tracing import Tracing  # noqa: PLC0415 - loaded only if needed, to save memory
+    from app.platform.tracing import Tracing  # noqa: PLC0415 - loaded only if needed, to save memory
 
     return Tracing(settings.monitoring.otlp_endpoint, store.product)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app import clock as system
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
+from app.accounts.directory import DirectoryService
+from app.accounts.fields import InputRules
+from app.accounts.passwords import PasswordService
+from app.accounts.profile import ProfileService
+from app.accounts.registration import RegistrationService
+from app.accounts.service import Accounts
+from app.audit.service import Audit
 from app.dependencies import (
     StartError,
     make_breaches,
@@ -24,58 +32,50 @@ from app.dependencies import (
     make_tracing,
     make_visits,
 )
-from app.errors import Unavailable
-from app.inputs.fields import InputRules
-from app.instrumentation import NOBODY, together
-from app.jobs import Courier, Job, Jobs
-from app.log import reason_of
+from app.health.service import HealthService
+from app.jobs.expiry import PurgeService
+from app.jobs.workers import Courier, Job, Jobs
+from app.keys.keyring import KeyringSealedError
+from app.keys.service import Keys
 from app.mail.letters import Letters
-from app.models.observed import observed
-from app.models.unusable import UnusableStoreError
+from app.outbox.allowance import MailAllowance
+from app.outbox.service import Mailroom
+from app.platform import clock as system
+from app.platform.errors import Unavailable
+from app.platform.instrumentation import NOBODY, together
+from app.platform.log import reason_of
+from app.recovery.email_change import EmailChangeService
+from app.recovery.mailed_codes import MailedCodes
+from app.recovery.reset import ResetService
+from app.recovery.verification import VerificationService
+from app.roles.permissions import ROLES
+from app.samples.products.service import SampleProductService
+from app.samples.visits.service import VisitService
 from app.security import blocklist
 from app.security.hash_pool import HashPool
-from app.security.keyring import KeyringSealedError
 from app.security.passwords import PasswordHasher
 from app.security.secret_file import SecretFileError, read_or_create
 from app.security.secret_keys import LeakedSecretError, SecretKeys
-from app.security.tokens import LEEWAY, AccessTokens
 from app.services import Services
-from app.services.accounts import Accounts
-from app.services.audit import Audit
-from app.services.counts import Counts
-from app.services.credentials import CredentialService
-from app.services.deletion import DeletionService
-from app.services.directory import DirectoryService
-from app.services.email_change import EmailChangeService
-from app.services.explain import ExplainService
-from app.services.guesses import Guesses
-from app.services.health import HealthService
-from app.services.keys import Keys
-from app.services.login import LoginService
-from app.services.mail_allowance import MailAllowance
-from app.services.mailed_codes import MailedCodes
-from app.services.mailroom import Mailroom
-from app.services.passwords import PasswordService
-from app.services.permissions import ROLES
-from app.services.profile import ProfileService
-from app.services.purge import PurgeService
-from app.services.registration import RegistrationService
-from app.services.reset import ResetService
-from app.services.sample_products import SampleProductService
-from app.services.sessions import SessionLimits, SessionService
-from app.services.throttle import PasswordThrottle
-from app.services.verification import VerificationService
-from app.services.visits import VisitService
+from app.sessions.access_tokens import LEEWAY, AccessTokens
+from app.sessions.explain import ExplainService
+from app.sessions.login import LoginService
+from app.sessions.service import SessionLimits, SessionService
+from app.store.observed import observed
+from app.store.unusable import UnusableStoreError
+from app.throttle.counts import Counts
+from app.throttle.guesses import Guesses
+from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
-    from app.clock import Clock
     from app.config import Settings
-    from app.instrumentation import Observer
     from app.metrics.exposition import Metrics
-    from app.models.redis.connection import RedisConnection
-    from app.models.store import Store
-    from app.models.visits import Visits
-    from app.tracing import Tracing
+    from app.platform.clock import Clock
+    from app.platform.instrumentation import Observer
+    from app.platform.tracing import Tracing
+    from app.samples.visits.model import Visits
+    from app.store.redis.connection import RedisConnection
+    from app.store.store import Store
 
 SECRET_FILE = Path("instance/secret_key")
 """Where development keeps the SECRET_KEY that it makes itself."""

@@ -19,9 +19,9 @@ import psycopg
 from pymongo import MongoClient
 from sqlalchemy import make_url
 
-from app.models.identifiers import new_id
-from app.models.mongo.store import MongoStore
-from app.models.sql.store import SqlStore
+from app.platform.identifiers import new_id
+from app.store.mongo.store import MongoStore
+from app.store.sql.store import SqlStore
 from bench.servers import PASSWORD
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _milliseconds(at: datetime) -> datetime:
 
 
 def _as_text(row: Row) -> Row:
-    """The row as SQLite keeps it: see `app.models.sql.columns`."""
+    """The row as SQLite keeps it: see `app.store.sql.columns`."""
     return {
         name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
         for name, value in row.items()

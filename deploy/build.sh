@@ -14,7 +14,7 @@ main() {
   esac
   command -v docker >/dev/null || fail "Docker is missing: install it."
 
-  VERSION=$(sed -nE 's/^__version__ = "(.+)"$/\1/p' app/version.py)
+  VERSION=$(sed -nE 's/^__version__ = "(.+)"$/\1/p' app/platform/version.py)
   REVISION=$(revision)
   build latchkey . "$registry"
   build latchkey-nginx nginx "$registry"

@@ -12,12 +12,12 @@ from pymongo.errors import PyMongoError
 from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.models.sql.products import product_of
+from app.store.sql.products import product_of
 from deploy.tools import ToolError, program, run
 
 if TYPE_CHECKING:
     from app.config import Settings
-    from app.models.sql.product import Product
+    from app.store.sql.product import Product
 
 _LOCK_SECONDS = 60
 """How long SQLite waits for a writer."""
@@ -122,7 +122,7 @@ class PostgresqlTools:
     @property
     def _address(self) -> str:
         """What leads there, without the password."""
-        from app.models.sql.postgresql import conninfo_of  # noqa: PLC0415 - only users of this store need its driver
+        from app.store.sql.postgresql import conninfo_of  # noqa: PLC0415 - only users of this store need its driver
 
         return conninfo_of(self._url)
 

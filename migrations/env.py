@@ -1,9 +1,9 @@
-"""What Alembic runs: the migrations, on the connection that app/models/sql/migrate.py holds the lock on."""
+"""What Alembic runs: the migrations, on the connection that app/store/sql/migrate.py holds the lock on."""
 
 from alembic import context
 from alembic.util import CommandError
 
-from app.models.sql.schema import METADATA
+from app.store.sql.schema import METADATA
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -7,12 +7,12 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from app import config, wiring
-from app.cli.db import db
+from app.accounts.cli import users
 from app.cli.doctor import doctor
-from app.cli.keys import keys
-from app.cli.secrets import before_start, secrets
-from app.cli.token import token
-from app.cli.users import users
+from app.keys.cli import keys
+from app.security.cli import before_start, secrets
+from app.sessions.cli import token
+from app.store.cli import db
 
 
 def install(app: Flask) -> None:

@@ -12,10 +12,10 @@ from flask import current_app
 
 from app.config.secret_text import secret_text
 from app.dependencies import StartError
-from app.errors import Failure, Unavailable
-from app.log import reason_of
-from app.models.unusable import UnusableStoreError
-from app.security.keyring import KeyringSealedError
+from app.keys.keyring import KeyringSealedError
+from app.platform.errors import Failure, Unavailable
+from app.platform.log import reason_of
+from app.store.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

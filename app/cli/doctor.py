@@ -16,13 +16,13 @@ from app import wiring
 from app.cli.common import as_json, is_note, say, wired
 from app.cli.probes import PATIENCE, collector, within
 from app.dependencies import make_breaches
-from app.errors import Unavailable
-from app.log import reason_of
+from app.keys.keyring import KeyringSealedError
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
-from app.models.unusable import UnusableStoreError
-from app.security.keyring import KeyringSealedError
+from app.platform.errors import Unavailable
+from app.platform.log import reason_of
 from app.security.secret_keys import RootKey
+from app.store.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

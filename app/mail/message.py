@@ -7,9 +7,9 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import TYPE_CHECKING
 
-from app import clock
 from app.mail.mail import MailRefusedError
-from app.models.identifiers import parse_email
+from app.platform import clock
+from app.platform.identifiers import parse_email
 
 if TYPE_CHECKING:
     from app.mail.mail import Mail

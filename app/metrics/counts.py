@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-from app.errors import ExpiredToken, InvalidToken, MissingToken, ReusedRefreshToken, SessionEnded, Unavailable
-from app.instrumentation import Grant, HashRefusal, MailOutcome, Observer
-from app.security.tokens import Reason, RefusedTokenError
+from app.platform.errors import ExpiredToken, InvalidToken, MissingToken, ReusedRefreshToken, SessionEnded, Unavailable
+from app.platform.instrumentation import Grant, HashRefusal, MailOutcome, Observer
+from app.sessions.access_tokens import Reason, RefusedTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client import CollectorRegistry
 
-    from app.failure import Failure
+    from app.platform.failure import Failure
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Any other method counts as "other", since a client may send any word."""

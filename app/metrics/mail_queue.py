@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from app.errors import Unavailable
+from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,15 +14,15 @@ from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from app import deadline
-from app.errors import Overloaded
-from app.instrumentation import NOBODY
+from app.platform import deadline
+from app.platform.errors import Overloaded
+from app.platform.instrumentation import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from app.instrumentation import HashRefusal, Observer
+    from app.platform.instrumentation import HashRefusal, Observer
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.errors import Unavailable
+from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

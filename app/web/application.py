@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.routing import UnicodeConverter
 
-from app import deadline
-from app.instrumentation import NOBODY
+from app.platform import deadline
+from app.platform.instrumentation import NOBODY
 from app.web import exchange
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from werkzeug.routing import Map
 
     from app.config import Settings
-    from app.instrumentation import Observer
+    from app.platform.instrumentation import Observer
 
 
 class _Name(UnicodeConverter):

@@ -16,12 +16,19 @@ from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from app.errors import Failure, FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.platform.errors import (
+    Failure,
+    FieldError,
+    MalformedJson,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 
 if TYPE_CHECKING:
     from flask import Request
 
-    from app.inputs.fields import InputRules
+    from app.accounts.fields import InputRules
 
 DEEPEST = 32
 """Levels of nesting, including the outermost."""

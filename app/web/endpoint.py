@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
-from app.errors import (
+from app.platform.errors import (
     Failure,
     InvalidHost,
     InvalidRequest,
@@ -26,22 +26,22 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.models.identifiers import is_identifier
-from app.views.base import Document, Streamed, View, envelope
+from app.platform.identifiers import is_identifier
 from app.web import exchange, guard
 from app.web.body import read_body, read_query, receive
 from app.web.limits import LIMITS, Limit
+from app.web.view import Document, Streamed, View, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pydantic import BaseModel
 
+    from app.accounts.fields import InputRules
+    from app.accounts.model import User
+    from app.accounts.principal import Principal
     from app.config import Settings
-    from app.devices import Device
-    from app.inputs.fields import InputRules
-    from app.models.principal import Principal
-    from app.models.user import User
+    from app.platform.devices import Device
     from app.services import Services
     from app.web.guard import Access
 

@@ -14,10 +14,10 @@ import structlog
 from flask import Flask, request
 from uuid_utils import uuid4
 
-from app import log
-from app.devices import Device
-from app.errors import InvalidHost
-from app.instrumentation import NOBODY
+from app.platform import log
+from app.platform.devices import Device
+from app.platform.errors import InvalidHost
+from app.platform.instrumentation import NOBODY
 from app.web.forwarding import client_finder
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from app.config import Settings
-    from app.failure import Failure
-    from app.instrumentation import Observer
+    from app.platform.failure import Failure
+    from app.platform.instrumentation import Observer
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEADERS = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from app.config.values import is_loopback
-from app.errors import FieldError, Forbidden, InvalidRequest, UnsupportedMediaType, ValidationFailed
+from app.platform.errors import FieldError, Forbidden, InvalidRequest, UnsupportedMediaType, ValidationFailed
 from app.web.body import read_raw
 
 if TYPE_CHECKING:

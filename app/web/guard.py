@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from app.config.values import is_loopback
-from app.errors import (
+from app.platform.errors import (
     ExpiredToken,
     Failure,
     Forbidden,
@@ -17,15 +17,15 @@ from app.errors import (
     MissingToken,
     SessionEnded,
 )
-from app.services.permissions import PERMISSIONS, permissions_of
+from app.roles.permissions import PERMISSIONS, permissions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flask import Request
 
+    from app.accounts.principal import Principal
     from app.config.values import Network
-    from app.models.principal import Principal
     from app.services import Services
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.views.base import Document, Success, View
-from app.views.errors import Problem
-from app.views.schemas import PlainSchemas, any_of
 from app.web.body import may_be_left_out
 from app.web.endpoint import File
+from app.web.problem_views import Problem
+from app.web.schemas import PlainSchemas, any_of
+from app.web.view import Document, Success, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
 
-    from app.errors import Failure
+    from app.platform.errors import Failure
     from app.web.endpoint import Endpoint, Outcome
 
 _DESCRIPTION = """\

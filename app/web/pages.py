@@ -13,8 +13,8 @@ from app.web.endpoint import File
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.accounts.fields import InputRules
     from app.config import Settings
-    from app.inputs.fields import InputRules
     from app.web.endpoint import Endpoint
 
 _POLICY = (
@@ -41,7 +41,7 @@ ADVICE = {
     "not_found": "Check the address for a typing error. If a link led here, it is out of date.",
     "method_not_allowed": "This address is not meant to be opened in a browser.",
 }
-"""What a person can do about a failure, by its code. The remedies in `app/errors.py` are for client developers."""
+"""What a person can do about a failure, by its code. The remedies in `app/platform/errors.py` are for client developers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from app.errors import (
+from app.platform.errors import (
     Failure,
     FieldError,
     InternalError,
@@ -24,10 +24,10 @@ from app.errors import (
     ValidationFailed,
     cause_of,
 )
-from app.log import reason_of
-from app.views.errors import Problem, ProblemDetails
+from app.platform.log import reason_of
 from app.web import exchange
 from app.web.pages import ADVICE, page
+from app.web.problem_views import Problem, ProblemDetails
 
 if TYPE_CHECKING:
     from app.config import Settings

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.models.sql.columns import INSTANT, LONG_TEXT, exact
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 
 revision = "0002"
 down_revision = "0001"

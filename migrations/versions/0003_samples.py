@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.models.sql.columns import INSTANT, PRICE, exact
+from app.store.sql.columns import INSTANT, PRICE, exact
 
 revision = "0003"
 down_revision = "0002"

@@ -10,9 +10,9 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from app.controllers import PAGES
-from app.errors import CATALOGUE
-from app.views.errors import ProblemDetails
+from app.features import PAGES
+from app.platform.errors import CATALOGUE
+from app.web.problem_views import ProblemDetails
 
 OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jwt import get_algorithm_by_name
 
-from app.security.keyring import SigningKey
+from app.keys.keyring import SigningKey
 from tests.api.service import Service
 
 GONE: Any = object()

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from app import log
 from app.config import Settings
+from app.platform import log
 
 
 @contextmanager

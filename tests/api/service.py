@@ -15,10 +15,10 @@ from typing import Any, Protocol, TypeVar, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import clock as system
 from app import config, create_app
+from app.accounts.registration import NewAccount
 from app.mail.maildir import SentMail, newest
-from app.services.registration import NewAccount
+from app.platform import clock as system
 from app.wiring import Wired
 from tests.api.conventions import Conventions
 from tests.api.databases import Database

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.devices import Device
-from app.errors import SessionEnded, Unavailable
+from app.platform.devices import Device
+from app.platform.errors import SessionEnded, Unavailable
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified
@@ -248,7 +248,7 @@ def test_a_deletion_needs_the_password(service: Service) -> None:
 def test_data_of_a_deleted_account_is_deleted_in_batches_mostly_after_the_reply(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.pieces.AT_ONCE", 2)
+    monkeypatch.setattr("app.platform.pieces.AT_ONCE", 2)
     ann = service.register()
     for _ in range(40):
         service.wired.services.audit.record(ann.id, "name.changed", Device("192.0.2.1", "curl"))

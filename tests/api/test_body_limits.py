@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.controllers import ENDPOINTS
+from app.features import ENDPOINTS
 from app.web.endpoint import Endpoint
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names
 

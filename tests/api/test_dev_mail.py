@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from app import clock
+from app.platform import clock
 from tests.api.mailbox import newest_to, send
 from tests.api.service import Reply, Service, Start
 

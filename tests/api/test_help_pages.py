@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 from app import __version__
-from app.errors import CATALOGUE
+from app.platform.errors import CATALOGUE
 from tests.api.service import Service, Start
 
 OF_THE_CONTRACT = {

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from app.models.identifiers import email_key
+from app.platform.identifiers import email_key
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names, occupied
 from tests.servers.process import wait_until
 

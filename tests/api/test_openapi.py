@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.controllers import ENDPOINTS, PAGES
-from app.errors import CATALOGUE
+from app.features import ENDPOINTS, PAGES
+from app.platform.errors import CATALOGUE
 from app.web.endpoint import Endpoint
 from tests.api.service import Service, Start
 

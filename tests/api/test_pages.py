@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from app.errors import Unavailable
+from app.platform.errors import Unavailable
 from tests.api.mailbox import Letter, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names, occupied
 

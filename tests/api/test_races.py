@@ -4,7 +4,7 @@ from collections import Counter
 
 import bcrypt
 
-from app.devices import Device
+from app.platform.devices import Device
 from tests.api.mailbox import send
 from tests.api.service import PASSWORD, Reply, Service, new_names
 from tests.contract.races import in_threads

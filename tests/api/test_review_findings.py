@@ -4,11 +4,11 @@ from itertools import count
 
 import pytest
 
-from app.devices import Device
-from app.errors import SessionEnded, WrongPassword
-from app.inputs.recovery import MailedToken, ResetPassword, VerifyEmail
-from app.models import account as models
-from app.services.registration import NewAccount
+from app.accounts import model as models
+from app.accounts.registration import NewAccount
+from app.platform.devices import Device
+from app.platform.errors import SessionEnded, WrongPassword
+from app.recovery.inputs import MailedToken, ResetPassword, VerifyEmail
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Service, Start, new_names
 from tests.api.test_email_change import ask, undo, verify

@@ -11,9 +11,9 @@ import jwt
 import pytest
 
 from app import config, create_app
-from app.security import refresh_tokens
+from app.keys.open_keys import RELOAD_AFTER
 from app.security.secret_keys import LeakedSecretError, RootKey
-from app.services.open_keys import RELOAD_AFTER
+from app.sessions import refresh_tokens
 from tests.api.mailbox import newest_to
 from tests.api.service import PASSWORD, SETTINGS, new_names
 

@@ -7,8 +7,8 @@ from urllib.parse import urldefrag, urljoin
 
 import pytest
 
-from app.controllers import ENDPOINTS, PAGES
-from app.errors import CATALOGUE
+from app.features import ENDPOINTS, PAGES
+from app.platform.errors import CATALOGUE
 from tests.api.databases import Database, SqliteDatabase
 from tests.api.mailbox import mails_to
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names

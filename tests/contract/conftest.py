@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from app.models.store import Store
+from app.store.store import Store
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.races import InProcesses, InThreads

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
-from app.models.identifiers import new_id
-from app.models.keyring import StoredKey, StoredKeyring
-from app.models.login_failures import FailureCount
-from app.models.session import Session
-from app.models.user import User
+from app.accounts.model import Account, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.keys.model import StoredKey, StoredKeyring
+from app.platform.identifiers import new_id
+from app.sessions.model import Session
+from app.throttle.model import FailureCount
 
 NOW = datetime(2026, 3, 29, 1, 59, 59, 999000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

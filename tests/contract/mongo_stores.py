@@ -9,8 +9,8 @@ import mongomock
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from app.models.mongo.store import MongoStore
-from app.models.user import Status
+from app.accounts.model import Status
+from app.store.mongo.store import MongoStore
 from tests.contract.subject import Subject
 from tests.servers.mongo import Mongo
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import Protocol, TypeVar
 
-from app.models.store import Store
+from app.store.store import Store
 
 THREADS = 16
 PROCESSES = 4

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, delete, update
 
-from app.models.sql.schema import METADATA
-from app.models.sql.store import SqlStore
-from app.models.sql.user import USERS
-from app.models.user import Status
+from app.accounts.model import Status
+from app.accounts.sql import USERS
+from app.store.sql.schema import METADATA
+from app.store.sql.store import SqlStore
 from tests.contract.subject import Subject
 from tests.servers.sql import SqlServer
 

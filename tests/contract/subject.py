@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.models.store import Store
-from app.models.user import Status
+from app.accounts.model import Status
+from app.store.store import Store
 from tests.servers.process import Server
 
 

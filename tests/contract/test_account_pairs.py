@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
-from app.devices import Device
-from app.errors import EmailTaken, Failure
-from app.models.account import Account
-from app.models.store import Store
+from app.accounts.model import Account
+from app.accounts.registration import NewAccount
+from app.platform.devices import Device
+from app.platform.errors import EmailTaken, Failure
+from app.recovery.mailed_codes import Redeemable
 from app.security import codes
 from app.services import Services
-from app.services.mailed_codes import Redeemable
-from app.services.registration import NewAccount
+from app.store.store import Store
 from app.wiring import Wired
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
 from tests.contract.races import InThreads

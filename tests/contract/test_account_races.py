@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
-from app.models.account import Account
-from app.models.principal import Principal
-from app.models.store import Store
-from app.services.accounts import Accounts, in_new_epoch
-from app.services.audit import Audit
+from app.accounts.model import Account
+from app.accounts.principal import Principal
+from app.accounts.service import Accounts, in_new_epoch
+from app.audit.service import Audit
+from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.errors import EmailTaken, Failure, UsernameTaken
-from app.models.account import Account, PendingEmail
-from app.models.identifiers import new_id
-from app.models.store import Store
-from app.models.user import AlreadyThereError, Status
+from app.accounts.model import Account, AlreadyThereError, PendingEmail, Status
+from app.platform.errors import EmailTaken, Failure, UsernameTaken
+from app.platform.identifiers import new_id
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, a_whole_account
 
 LEAST = Account(a_user(roles=()), None)

@@ -1,12 +1,12 @@
 """What is granted so many times only, is granted no more often on any store, however many ask at once."""
 
-from app import clock
-from app.errors import Failure
-from app.models.store import Store
+from app.outbox.allowance import MOST_REGISTRATIONS, MailAllowance
+from app.platform import clock
+from app.platform.errors import Failure
 from app.security.secret_keys import SecretKeys
-from app.services.counts import Counts
-from app.services.guesses import MOST_GUESSES, Guesses
-from app.services.mail_allowance import MOST_REGISTRATIONS, MailAllowance
+from app.store.store import Store
+from app.throttle.counts import Counts
+from app.throttle.guesses import MOST_GUESSES, Guesses
 from tests.contract.races import InProcesses, InThreads
 
 SECRETS = SecretKeys("kX9vQ2mZ7tR4wL8pN3yB6hJ1sD5fG0aC-uE_iO")

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.devices import LONGEST_USER_AGENT
-from app.models.account import Account
-from app.models.event import AuditEvent
-from app.models.identifiers import new_id
-from app.models.store import Store
-from app.models.user import Status
+from app.accounts.model import Account, Status
+from app.audit.model import AuditEvent
+from app.platform.devices import LONGEST_USER_AGENT
+from app.platform.identifiers import new_id
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
 from tests.contract.races import InProcesses, InThreads
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from app.models.identifiers import new_id
-from app.models.store import Store
+from app.platform.identifiers import new_id
+from app.store.store import Store
 from tests.contract.entities import DAY, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
 

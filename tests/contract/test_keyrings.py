@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from app.models.keyring import StoredKeyring
-from app.models.store import Store
+from app.keys.model import StoredKeyring
+from app.store.store import Store
 from tests.contract.entities import MINUTE, NOW, a_keyring
 from tests.contract.races import InProcesses, InThreads
 

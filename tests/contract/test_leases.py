@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.models.store import Store
+from app.store.store import Store
 from tests.contract.entities import MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
 

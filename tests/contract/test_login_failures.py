@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from app.models.login_failures import FailureCount
-from app.models.store import Store
+from app.store.store import Store
+from app.throttle.model import FailureCount
 from tests.contract.entities import DAY, MINUTE, NOW, a_count
 from tests.contract.races import InProcesses, InThreads
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.models.identifiers import new_id
-from app.models.mail_request import MailRequest, PendingRegistration
-from app.models.store import Store
+from app.outbox.model import MailRequest, PendingRegistration
+from app.platform.identifiers import new_id
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
 

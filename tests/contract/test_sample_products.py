@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.errors import Unavailable
-from app.models.account import Account
-from app.models.identifiers import new_id
-from app.models.sample_product import SampleProduct
-from app.models.store import Store
-from app.models.user import User
+from app.accounts.model import Account, User
+from app.platform.errors import Unavailable
+from app.platform.identifiers import new_id
+from app.samples.products.model import SampleProduct
+from app.store.store import Store
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.contract.races import ROUNDS, InProcesses, InThreads
 from tests.contract.subject import ChangeUser
@@ -198,7 +197,7 @@ def test_of_sixteen_threads_removing_a_product_one_succeeds(store: Store, in_thr
 
 
 def delete_owner(store: Store, user_id: str) -> None:
-    """What `app/services/deletion.py` does: first the write, then the purge; again when the store is too busy."""
+    """What `app/accounts/deletion.py` does: first the write, then the purge; again when the store is too busy."""
     deleted = False
     while not deleted:
         with suppress(Unavailable):

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.models.account import Account
-from app.models.identifiers import new_id
-from app.models.session import HeldSession, Session
-from app.models.store import Store
-from app.models.user import User
+from app.accounts.model import Account, User
+from app.platform.identifiers import new_id
+from app.sessions.model import HeldSession, Session
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.devices import LONGEST_USER_AGENT
-from app.models.account import Account
-from app.models.identifiers import new_id
-from app.models.principal import Principal
-from app.models.session import Session
-from app.models.store import Store
-from app.models.user import Status, User
+from app.accounts.model import Account, Status, User
+from app.accounts.principal import Principal
+from app.platform.devices import LONGEST_USER_AGENT
+from app.platform.identifiers import new_id
+from app.sessions.model import Session
+from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser

@@ -8,14 +8,14 @@ from functools import partial
 
 import pytest
 
-from app.errors import Unavailable
-from app.models.account import Account
-from app.models.event import AuditEvent
-from app.models.identifiers import new_id
-from app.models.mail_request import MailRequest
-from app.models.sample_product import SampleProduct
-from app.models.session import Session
-from app.models.store import Store
+from app.accounts.model import Account
+from app.audit.model import AuditEvent
+from app.outbox.model import MailRequest
+from app.platform.errors import Unavailable
+from app.platform.identifiers import new_id
+from app.samples.products.model import SampleProduct
+from app.sessions.model import Session
+from app.store.store import Store
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.errors import EmailTaken, Failure, UsernameTaken
-from app.models.account import Account
-from app.models.identifiers import new_id
-from app.models.store import Store
-from app.models.user import Credentials, User
+from app.accounts.model import Account, Credentials, User
+from app.platform.errors import EmailTaken, Failure, UsernameTaken
+from app.platform.identifiers import new_id
+from app.store.store import Store
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.subject import ChangeUser

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import MetaData, NullPool, create_engine, inspect, make_url, text
 
-from app.models.sql.user import USERS
+from app.accounts.sql import USERS
 from tests.e2e.clients import PATIENCE, clients, log_in, me, registering
 from tests.e2e.settings import PASSWORD, in_testing, new_secret
 from tests.servers.fixtures import require

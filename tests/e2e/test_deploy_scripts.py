@@ -23,7 +23,7 @@ FAKES = {
 }
 """What is put in the place of a program, after it has recorded the call."""
 AUTHOR = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
-VERSION = "app/version.py"
+VERSION = "app/platform/version.py"
 TRIXIE = "docker.io docker-cli docker-buildx docker-compose"
 
 

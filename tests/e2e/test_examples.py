@@ -19,10 +19,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.models.keyring import StoredKeyring
-from app.models.sql.store import SqlStore
-from app.security.keyring import SigningKey, unseal
+from app.keys.keyring import SigningKey, unseal
+from app.keys.model import StoredKeyring
 from app.security.secret_keys import SecretKeys
+from app.store.sql.store import SqlStore
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
 from tests.e2e.examples import NAMES, example
 from tests.e2e.front import logged

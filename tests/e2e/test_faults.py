@@ -17,7 +17,7 @@ import pytest
 from pymongo import MongoClient
 from sqlalchemy import NullPool, create_engine, update
 
-from app.models.sql.user import USERS
+from app.accounts.sql import USERS
 from tests.e2e.clients import PATIENCE, bearer, clients, log_in, me, register, registering
 from tests.e2e.conftest import setting_of
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite

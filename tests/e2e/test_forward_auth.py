@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.errors import ExpiredToken, Failure, InvalidToken, MissingToken, SessionEnded
+from app.platform.errors import ExpiredToken, Failure, InvalidToken, MissingToken, SessionEnded
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
 from tests.e2e.conftest import setting_of
 from tests.e2e.foreign import Foreign, foreign

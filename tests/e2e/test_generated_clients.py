@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.controllers import ENDPOINTS
+from app.features import ENDPOINTS
 from tests.e2e.clients import PATIENCE
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.fixtures import require

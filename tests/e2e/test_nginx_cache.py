@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from app.controllers import ENDPOINTS, PAGES
+from app.features import ENDPOINTS, PAGES
 from tests.e2e.front import UNLIMITED, front, logged
 from tests.e2e.raw import one, request
 from tests.e2e.settings import PASSWORD

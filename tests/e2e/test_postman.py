@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.controllers import ENDPOINTS
+from app.features import ENDPOINTS
 from tests.e2e.settings import in_testing
 from tests.servers.fixtures import require
 from tests.servers.process import program

@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from app.controllers import ENDPOINTS
-from app.errors import CATALOGUE
+from app.features import ENDPOINTS
+from app.platform.errors import CATALOGUE
 from tests.e2e.browsing import PHONE, fits_and_is_accessible, opened
 from tests.e2e.clients import register
 from tests.e2e.front import front

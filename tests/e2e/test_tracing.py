@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from app.version import __version__
+from app.platform.version import __version__
 from tests.e2e.clients import PATIENCE, bearer, log_in, me, register
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.otlp import Collector, Span, collector

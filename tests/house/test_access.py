@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.controllers import ENDPOINTS, PAGES
-from app.services.permissions import PERMISSIONS, ROLES
-from app.views.health import Ping
+from app.features import ENDPOINTS, PAGES
+from app.health.views import Ping
+from app.roles.permissions import PERMISSIONS, ROLES
 from app.web import endpoint as endpoint_module
 from app.web import problems
 from app.web.application import Application

@@ -33,7 +33,7 @@ def test_every_file_that_products_touch_is_named() -> None:
     touched = {
         str(path.relative_to(ROOT)) for path in sources if OF_THE_SAMPLE.search(path.read_text(encoding="utf-8"))
     }
-    assert {"app/models/mongo/connection.py", "app/views/account.py", "app/inputs/products.py"} <= touched
+    assert {"app/store/mongo/connection.py", "app/accounts/views.py", "app/samples/products/inputs.py"} <= touched
     assert touched <= set(re.findall(r"`([\w/.]+\.py)(?::\w+)?`", TEXT))
 
 

@@ -14,22 +14,21 @@ from typing import Any
 
 import pytest
 
-from app.models.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
-from app.models.event import AuditEvent
-from app.models.keyring import StoredKey, StoredKeyring
-from app.models.login_failures import FailureCount
-from app.models.mail_request import MailRequest, PendingRegistration
-from app.models.mongo.indexes import INDEXES
-from app.models.mongo.store import MongoStore
-from app.models.sample_product import SampleProduct
-from app.models.session import Session
-from app.models.sql.schema import METADATA
-from app.models.user import User
+from app.accounts.model import Account, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.audit.model import AuditEvent
+from app.keys.model import StoredKey, StoredKeyring
+from app.outbox.model import MailRequest, PendingRegistration
+from app.samples.products.model import SampleProduct
+from app.sessions.model import Session
+from app.store.mongo.indexes import INDEXES
+from app.store.mongo.store import MongoStore
+from app.store.sql.schema import METADATA
+from app.throttle.model import FailureCount
 from tests.contract.mongo_stores import in_memory
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-import_module("app.models.sql.store")  # which imports all repositories, and with them all tables
+import_module("app.store.sql.store")  # which imports all repositories, and with them all tables
 _, ON_MONGO, ON_SQL = re.split(
     r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )

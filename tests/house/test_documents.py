@@ -17,8 +17,8 @@ from app import __version__, cli
 from app.config.section import is_secret
 from app.config.settings import definitions
 from app.config.sources import file_name
-from app.controllers import ENDPOINTS, PAGES
-from app.errors import CATALOGUE
+from app.features import ENDPOINTS, PAGES
+from app.platform.errors import CATALOGUE
 from tests.tools import api_endpoints
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.controllers import ENDPOINTS
-from app.errors import CATALOGUE, Failure, InternalError, MethodNotAllowed
+from app.features import ENDPOINTS
+from app.platform.errors import CATALOGUE, Failure, InternalError, MethodNotAllowed
 
 
 @pytest.mark.parametrize("failure", CATALOGUE.values(), ids=CATALOGUE)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.errors import Unavailable
 from app.metrics.exposition import Metrics
+from app.platform.errors import Unavailable
 
 GUIDE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from app import __version__
-from app.controllers import ENDPOINTS
-from app.errors import CATALOGUE, Failure
+from app.features import ENDPOINTS
+from app.platform.errors import CATALOGUE, Failure
 from app.web.openapi import Specification
 
 Schema: TypeAlias = dict[str, Any]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 
 from app import config, wiring
-from app.models.sql.store import SqlStore
 from app.security.secret_keys import SecretKeys
+from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS, FakeClock
 from tests.unit.instance import Instance
 

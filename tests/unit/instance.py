@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.devices import Device
-from app.models.user import Credentials
-from app.services.login_name import LoginName
-from app.services.registration import NewAccount
+from app.accounts.login_name import LoginName
+from app.accounts.model import Credentials
+from app.accounts.registration import NewAccount
+from app.platform.devices import Device
 from tests.api.service import PASSWORD
 
 if TYPE_CHECKING:
-    from app.models.principal import Principal
+    from app.accounts.principal import Principal
     from app.services import Services
-    from app.services.sessions import OpenedSession
+    from app.sessions.service import OpenedSession
     from app.wiring import Wired
 
 DEVICE = Device("192.0.2.1", "curl/8.5.0")

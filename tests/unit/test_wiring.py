@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
 from app.dependencies import StartError
-from app.errors import Unavailable
-from app.log import reason_of
-from app.models.redis.visits import RedisVisits
-from app.models.sql.store import SqlStore
+from app.platform.errors import Unavailable
+from app.platform.log import reason_of
+from app.samples.visits.redis import RedisVisits
+from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 

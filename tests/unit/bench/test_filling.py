@@ -7,10 +7,10 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from app.models.identifiers import email_key, username_key
-from app.models.mongo.store import MongoStore
-from app.models.sql.store import SqlStore
-from app.models.store import Store
+from app.platform.identifiers import email_key, username_key
+from app.store.mongo.store import MongoStore
+from app.store.sql.store import SqlStore
+from app.store.store import Store
 from bench import filling
 from bench.servers import PASSWORD
 

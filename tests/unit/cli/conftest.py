@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.cli import FlaskGroup
 
-from app import config, create_app, log
+from app import config, create_app
+from app.platform import log
 from tests.api.logs import logging_as
 from tests.api.service import SETTINGS
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app import config, wiring
-from app.models.sql.store import SqlStore
 from app.security.secret_keys import RootKey
+from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server

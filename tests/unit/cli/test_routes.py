@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.controllers import ENDPOINTS, PAGES
+from app.features import ENDPOINTS, PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import Unavailable
 from app.metrics.mail_queue import MailQueue
+from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

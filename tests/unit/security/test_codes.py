@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.models.identifiers import new_id
+from app.platform.identifiers import new_id
 from app.security import codes
 from app.security.codes import Purpose
 from app.security.secret_keys import SecretKeys

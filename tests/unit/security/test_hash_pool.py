@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import Overloaded
+from app.platform.errors import Overloaded
 from app.security.hash_pool import HashPool
 
 if TYPE_CHECKING:

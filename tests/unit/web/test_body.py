@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
 
-from app.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
-from app.inputs.auth import Login, Register
-from app.inputs.base import Body, Query
-from app.inputs.fields import InputRules
-from app.inputs.pages import Page
+from app.accounts.fields import InputRules
+from app.platform.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.sessions.inputs import Login, Register
 from app.web.body import DEEPEST, parse_json, read_body, read_query
+from app.web.input import Body, Query
+from app.web.paging import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.devices import Device
-from app.errors import CATALOGUE, EmailTaken, NotFound, Overloaded
-from app.inputs.base import Body
-from app.inputs.pages import Page
-from app.views.base import Document, Streamed, View
-from app.views.health import Ping
+from app.health.views import Ping
+from app.platform.devices import Device
+from app.platform.errors import CATALOGUE, EmailTaken, NotFound, Overloaded
 from app.web.endpoint import Call, File, endpoint
 from app.web.guard import authenticated, permission, public
+from app.web.input import Body
 from app.web.limits import LIMITS
+from app.web.paging import Page
+from app.web.view import Document, Streamed, View
 from tests.unit.web.serving import serving
 
 if TYPE_CHECKING:

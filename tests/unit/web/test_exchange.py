@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app import config
-from app.errors import Unavailable
-from app.views.health import Ping
+from app.health.views import Ping
+from app.platform.errors import Unavailable
 from app.web.endpoint import Call, endpoint
 from app.web.exchange import Exchange, beginner
 from app.web.guard import public

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask, request
 
-from app.errors import Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
-from app.services.permissions import PERMISSIONS
+from app.platform.errors import Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
+from app.roles.permissions import PERMISSIONS
 from app.web.guard import Access, admit, authenticated, permission, public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.models.principal import Principal
+    from app.accounts.principal import Principal
     from tests.unit.instance import Instance
 
 FLASK = Flask(__name__)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from app.controllers import ENDPOINTS
-from app.errors import NotFound, TooManyRequests
-from app.inputs.auth import Login
-from app.inputs.pages import Page
-from app.views.health import Ping
-from app.views.users import UserData
+from app.accounts.views import UserData
+from app.features import ENDPOINTS
+from app.health.views import Ping
+from app.platform.errors import NotFound, TooManyRequests
+from app.sessions.inputs import Login
 from app.web.endpoint import Call, Endpoint, File, endpoint
 from app.web.guard import permission, public
 from app.web.openapi import Specification
+from app.web.paging import Page
 
 
 def document(*endpoints: Endpoint) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from flask import abort
 from structlog.testing import capture_logs
 from werkzeug.exceptions import default_exceptions
 
-from app.errors import CATALOGUE, Failure, FieldError, Unavailable, ValidationFailed
+from app.platform.errors import CATALOGUE, Failure, FieldError, Unavailable, ValidationFailed
 from tests.unit.web.serving import serving
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Users and their accounts: registration, profile, deletion, credentials."""

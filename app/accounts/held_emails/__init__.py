@@ -1,0 +1,1 @@
+"""Former addresses that nobody else may claim yet."""

@@ -1,0 +1,50 @@
+"""Held addresses in MongoDB: `_id` is the address's key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymongo.errors import DuplicateKeyError
+
+from app.store.mongo.connection import Connection, Document, answering
+from app.store.mongo.purge import purge
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class MongoHeldEmails:
+    """`app.accounts.held_emails.model.HeldEmails` on MongoDB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @answering()
+    def hold(self, email_key: str, user_id: str, *, now: datetime, until: datetime) -> bool:
+        free = {"_id": email_key, "$or": [{"user_id": user_id}, {"expires_at": {"$lte": now}}]}
+        # What another user's hold leaves has passed, so that `until` is later than it, too.
+        change = {"$set": {"user_id": user_id}, "$max": {"expires_at": until}}
+        # MongoDB lets two upserts that find nothing both insert, and refuses the later one, even if both are of this
+        # user: his hold is there for the second try.
+        return self._upsert(free, change) or self._upsert(free, change)
+
+    @answering()
+    def holder(self, email_key: str, now: datetime) -> str | None:
+        found = self._connection.held_emails.find_one({"_id": email_key, "expires_at": {"$gt": now}}, {"user_id": 1})
+        return found["user_id"] if found else None
+
+    @answering()
+    def release(self, email_key: str, user_id: str) -> None:
+        self._connection.held_emails.delete_one({"_id": email_key, "user_id": user_id})
+
+    @answering()
+    def purge(self, now: datetime, limit: int) -> int:
+        return purge(self._connection.held_emails, {"expires_at": {"$lte": now}}, limit)
+
+    def _upsert(self, free: Document, change: Document) -> bool:
+        try:
+            self._connection.held_emails.update_one(free, change, upsert=True)
+        except DuplicateKeyError:
+            # The hold is there and not free, so that the upsert tried to insert another.
+            return False
+        return True

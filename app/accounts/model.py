@@ -1,0 +1,175 @@
+"""Users, and the operations of a store on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+Status = Literal["active", "disabled", "invited", "deleted"]
+"""A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
+purged and nobody can bring the account back."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as seen by the user and by administrators; the password hash is in `Credentials`."""
+
+    id: str
+    email: str | None
+    email_verified: bool
+    username: str | None
+    name: str | None
+    roles: tuple[str, ...]
+    status: Status
+    created_at: datetime
+    last_login_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user with their password hash and epoch, all from one read.
+
+    A session opened with these holds only while `auth_epoch` is still the user's.
+    """
+
+    user: User
+    password_hash: str | None = field(repr=False)
+    auth_epoch: int
+
+
+class AlreadyThereError(Exception):
+    """This identifier is already in use."""
+
+
+class Users(Protocol):
+    """The operations of a store on users. Each raises `Unavailable` when the store does not answer."""
+
+    def add(self, account: Account) -> None:
+        """Store a new account as it is.
+
+        Raises EmailTaken or UsernameTaken (the e-mail is checked first) when another user has the same
+        `email_key` or `username_key`, and AlreadyThereError if the identifier is in use. Of concurrent attempts exactly
+        one succeeds.
+        """
+
+    def account(self, user_id: str) -> Account | None:
+        """The account of this user, whatever their status."""
+
+    def account_by_email(self, email_key: str) -> Account | None:
+        """The account whose address has this `email_key`, whatever the user's status."""
+
+    def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
+        """Up to `limit` accounts whose pending address has this `email_key`, the newest users first."""
+
+    def save(self, account: Account) -> bool:
+        """Replace the stored account if its revision is still `account.revision`.
+
+        One atomic conditional write of all fields except `created_at` and `last_login_at`; it raises the stored
+        revision by one. False if the account was replaced meanwhile, or is gone. Raises EmailTaken or UsernameTaken.
+        """
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """Up to `limit` identifiers of users whose `due_at` is not after `now`, those due longest first."""
+
+    def any_with_role(self, role: str) -> bool:
+        """Whether any active user has this role: rarely used, and without an index."""
+
+    def remove(self, user_id: str) -> None:
+        """Delete the account itself; all that belongs to it has to be deleted first."""
+
+    def credentials_by_email(self, email_key: str) -> Credentials | None:
+        """The user with this `email_key`, whatever their status."""
+
+    def credentials_by_username(self, username_key: str) -> Credentials | None:
+        """The user with this `username_key`, whatever their status."""
+
+    def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
+        """Replace the hash `verified` with `new`; False if `verified` is no longer the user's hash.
+
+        It counts as a replacement of the account and raises the revision by one.
+        """
+
+    def end_sessions(self, user_id: str, keep: str | None) -> bool:
+        """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
+
+        One write, which raises the revision by one. A login that was verified before it but opens its session after it
+        gets a session that does not hold.
+        """
+
+    def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
+        """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""
+
+
+CodePurpose = Literal["verify", "reset"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCode:
+    """A mailed token and code that can be redeemed once. Token and code are computed, never stored."""
+
+    id: str
+    purpose: CodePurpose
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEmail:
+    """An address that the user wants to have, until it is proven; `id` is that of the code mailed to it."""
+
+    id: str
+    email: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOffer:
+    """A former address whose owner may undo the change; the `id` of a later change sorts later.
+
+    Only a `proven` address is held meanwhile; any other is free to be claimed.
+    """
+
+    id: str
+    email: str
+    expires_at: datetime
+    proven: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A mail that has not been sent yet: its content (`kind`, `facts`) and recipient, but no token.
+
+    `code_id` names the code, pending address or undo offer that the mail carries.
+    """
+
+    id: str
+    kind: str
+    to: str
+    queued_at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+    code_id: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, their credentials, and what is under way.
+
+    `due_at` is when background work is due: mail to send or, once the status is deleted, a purge or the expiry of an
+    undo offer; None when there is none. `revision` counts the replacements.
+    """
+
+    user: User
+    password_hash: str | None = field(repr=False)
+    auth_epoch: int = 0
+    kept_session: str | None = None
+    codes: tuple[LiveCode, ...] = ()
+    pending_email: PendingEmail | None = None
+    undo_offers: tuple[UndoOffer, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    due_at: datetime | None = None
+    revision: int = 0

@@ -1,0 +1,69 @@
+"""Hashing and checking passwords in the pool, and the rules for new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.platform.errors import FieldError, ValidationFailed
+from app.security.blocklist import TOO_EASY, is_context_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.accounts.model import Account, Credentials, Users
+    from app.security.breaches import BreachedPasswords
+    from app.security.hash_pool import HashPool
+    from app.security.passwords import PasswordHasher
+
+BREACHED: Final = (
+    "This password is known from a breach of another service; attackers try such passwords. Choose another one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordService:
+    """The costly work on passwords. Hashing and checking raise Overloaded when the pool is full.
+
+    Without `breaches`, new passwords are not looked up among the breached ones.
+    """
+
+    hasher: PasswordHasher
+    pool: HashPool
+    users: Users
+    product_name: str
+    breaches: BreachedPasswords | None = None
+
+    def check_new(self, password: str, words: Iterable[str | None], field: str) -> None:
+        """Refuse a new password that `inputs` accepts but an attacker would try early.
+
+        `words` are those of the account; None is skipped. `field` is the name of the password in the request. Raises
+        ValidationFailed with the reason as its code: `too_easy`, made of one of the words, or `breached`. May take as
+        long as `breaches` waits: do not call it with a lock or a transaction open.
+        """
+        if is_context_word(password, [self.product_name, *filter(None, words)]):
+            raise ValidationFailed(fields=(FieldError(field, "too_easy", TOO_EASY),))
+        if self.breaches is not None and self.breaches.contains(password):
+            raise ValidationFailed(fields=(FieldError(field, "breached", BREACHED),))
+
+    def hash(self, password: str) -> str:
+        """The hash of a new password, for the store."""
+        return self.pool.run(self.hasher.hash, password)
+
+    def verify(self, password: str, credentials: Credentials | Account | None) -> bool:
+        """Whether this is the password; without credentials the check takes as long, and is False.
+
+        After a match, a hash of another scheme or a lower cost than the present ones is replaced.
+        """
+        return self.pool.run(self._verify, password, credentials)
+
+    def _verify(self, password: str, credentials: Credentials | Account | None) -> bool:
+        if credentials is None or not credentials.password_hash:
+            self.hasher.verify_dummy(password)
+            return False
+        verified = credentials.password_hash
+        if not self.hasher.verify(password, verified):
+            return False
+        if self.hasher.needs_upgrade(verified):
+            self.users.replace_hash(credentials.user.id, verified, self.hasher.hash(password))
+        return True

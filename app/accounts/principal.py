@@ -1,0 +1,23 @@
+"""Who a request acts for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.accounts.model import User
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request acts for: a user, through a session."""
+
+    user: User
+    session_id: str
+    opened_at: datetime
+    """When the user logged in to this session."""
+    last_used_at: datetime
+    """When the session was last recorded as used."""

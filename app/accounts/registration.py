@@ -1,0 +1,137 @@
+"""Creates accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from app.accounts.credentials import counted_names
+from app.accounts.model import Account, AlreadyThereError, Credentials, User
+from app.outbox.model import PendingRegistration
+from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
+from app.platform.identifiers import comparable_email, new_id, username_key
+
+if TYPE_CHECKING:
+    from app.accounts.passwords import PasswordService
+    from app.accounts.service import Accounts
+    from app.platform.devices import Device
+    from app.throttle.guesses import Guesses
+    from app.throttle.service import PasswordThrottle
+
+RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
+"""User names that nobody can register, because others would take them for the operator's."""
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The input of a registration: validated by `inputs`, with at least one of `email` and `username`."""
+
+    password: str = field(repr=False)
+    email: str | None = None
+    username: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationService:
+    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
+
+    accounts: Accounts
+    passwords: PasswordService
+    guesses: Guesses
+    throttle: PasswordThrottle
+    default_roles: tuple[str, ...]
+    hides_accounts: bool = False
+
+    def register(
+        self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
+    ) -> Credentials:
+        """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
+
+        Raises EmailTaken, UsernameTaken, ValidationFailed. Of concurrent registrations of a name exactly one succeeds.
+        """
+        user = self._user(new, roles)
+        password_hash = self._hash(new)
+        account = Account(user, password_hash)
+        if new.email is not None and self.accounts.mailing:
+            self.guesses.replace_dead(new.email, "verify")
+            account, code = self.accounts.with_code(account, "verify")
+            account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
+        self._add(account)
+        self._forget_failures(account.user)
+        self.accounts.mail_waits.set()
+        self.accounts.audit.record(account.user.id, "user.registered", device)
+        return Credentials(account.user, password_hash, account.auth_epoch)
+
+    def register_hidden(self, new: NewAccount) -> None:
+        """Store a registration until its mail is answered: the same work and the same answer for all names.
+
+        Raises ValidationFailed, and UsernameTaken for a reserved name.
+        """
+        self._user(new, None)
+        pending = PendingRegistration(new.username, new.name, self._hash(new))
+        self.accounts.ask_for_mail("register", new.email or "", pending)
+
+    def complete(self, request_id: str, device: Device) -> User:
+        """Create the user of a registration whose mail was answered; their address is proven.
+
+        If the user name was taken meanwhile, the user is created without one instead of being refused.
+        Raises InvalidCode, or EmailTaken.
+        """
+        request = self.accounts.requests.get(request_id)
+        if request is None or request.registration is None or request.expires_at <= self.accounts.clock():
+            raise InvalidCode
+        pending = request.registration
+        new = NewAccount("", request.email, pending.username, pending.name)
+        user = replace(self._user(new, None), id=request.id, email_verified=True)
+        for _ in range(_ATTEMPTS):
+            self.accounts.take_email(request.email, by=user.id)
+            try:
+                self.accounts.users.add(Account(user, pending.password_hash))
+            except AlreadyThereError:
+                # The same code was redeemed at the same moment: the other request created the user.
+                raise InvalidCode from None
+            except EmailTaken:
+                continue  # claimed in between: `take_email` decides whether that account keeps it
+            except UsernameTaken:
+                user = replace(user, username=None)
+                continue
+            self._forget_failures(user)
+            self.accounts.requests.remove(request.id)
+            self.accounts.audit.record(user.id, "user.registered", device)
+            return user
+        raise Unavailable
+
+    def _user(self, new: NewAccount, roles: tuple[str, ...] | None) -> User:
+        if new.username is not None and username_key(new.username) in RESERVED:
+            raise UsernameTaken
+        return User(
+            id=new_id(),
+            email=new.email,
+            email_verified=False,
+            username=new.username,
+            name=new.name,
+            roles=self.default_roles if roles is None else roles,
+            status="active",
+            created_at=self.accounts.clock(),
+        )
+
+    def _hash(self, new: NewAccount) -> str:
+        self.passwords.check_new(new.password, (new.email, new.username, new.name), "password")
+        return self.passwords.hash(new.password)
+
+    def _forget_failures(self, user: User) -> None:
+        """Forget the failed logins of the names, which were nobody's until now: else whoever guessed at a name that was
+        still free would have closed it to whoever registers it, for a year."""
+        self.throttle.forget(counted_names(user), user.id)
+
+    def _add(self, account: Account) -> None:
+        user = account.user
+        self.accounts.users.add(account)
+        if user.email is None:
+            return
+        # Checked after the claim, since an address is held before it is given up: so no hold is missed.
+        if self.accounts.is_held(comparable_email(user.email), user.id):
+            self.accounts.users.remove(user.id)
+            raise EmailTaken

@@ -1,0 +1,242 @@
+"""Changing accounts: every change is a function from one account to the next, saved by one conditional write."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
+
+from app.accounts.model import Account, LiveCode, Notice
+from app.mail.letters import in_words
+from app.outbox.model import MailRequest
+from app.platform.errors import EmailTaken, Failure, InvalidCode, SessionEnded, Unavailable
+from app.platform.identifiers import comparable_email, email_key, masked_email, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
+
+    from app.accounts.held_emails.model import HeldEmails
+    from app.accounts.model import CodePurpose, Status, UndoOffer, Users
+    from app.accounts.principal import Principal
+    from app.audit.service import Audit
+    from app.outbox.model import MailRequestKind, MailRequests, PendingRegistration
+    from app.platform.clock import Clock
+    from app.platform.devices import Device
+    from app.sessions.model import Sessions
+
+RESET_LIVES = timedelta(minutes=30)
+VERIFICATION_LIVES = timedelta(hours=24)
+UNDO_LIVES = timedelta(days=7)
+_LIVES: dict[CodePurpose, timedelta] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+CLAIMED_FOR = timedelta(minutes=2)
+"""How long a worker may take for the due work of one account; then another takes over."""
+WAYS_BACK = frozenset({"email_changed", "deletion_undo"})
+"""Mails to a former address that carry its offer to undo the change."""
+_ACTIVE: frozenset[Status] = frozenset({"active"})
+_ATTEMPTS = 100
+_MOST_NOTICES = 20
+"""Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
+
+    users: Users
+    sessions: Sessions
+    held: HeldEmails
+    requests: MailRequests
+    audit: Audit
+    clock: Clock
+    mailing: bool
+    mail_waits: Event = field(default_factory=Event)
+    """Set when mail is queued, so that the sending thread starts at once."""
+
+    def change(
+        self,
+        user_id: str,
+        step: Callable[[Account], Account],
+        *,
+        by: Principal | None = None,
+        missing: type[Failure] = SessionEnded,
+        among: Collection[Status] = _ACTIVE,
+    ) -> Account:
+        """Replace an active account with the result of `step`; returns the account as it is stored now.
+
+        `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
+        asks for the change, if a session does. Raises `missing` if there is no such user or their status is not in
+        `among`, and SessionEnded if the session of `by` has ended by the time of the write.
+        """
+        for _ in range(_ATTEMPTS):
+            account = self.users.account(user_id)
+            if account is None or account.user.status not in among:
+                raise missing
+            # Ending a session raises the revision, so a session that holds here still holds when `save` succeeds.
+            if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
+                raise SessionEnded
+            changed = step(account)
+            if changed == account:
+                return account
+            # An address that `step` found free may have been claimed since: then `step` runs again.
+            with suppress(EmailTaken):
+                if self.users.save(changed):
+                    if changed.notices:
+                        self.mail_waits.set()
+                    return replace(changed, revision=changed.revision + 1)
+        raise Unavailable
+
+    def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
+        """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""
+        now = self.clock()
+        lives = RESET_LIVES if kind == "reset" else VERIFICATION_LIVES
+        self.requests.add(MailRequest(new_id(), kind, email, now, now + lives, now, registration=registration))
+        # `mail_waits` is not set: the work for a known address would slow down the requests right after this one.
+
+    def with_notice(
+        self, account: Account, kind: str, to: str | None, *, code_id: str | None = None, **facts: str
+    ) -> Account:
+        """The account with one more mail to send; unchanged if there is no address or mail cannot be sent."""
+        if to is None or not self.mailing:
+            return account
+        now = self.clock()
+        notice = Notice(new_id(), kind, to, now, facts, code_id)
+        waiting = (*account.notices, notice)
+        if len(waiting) > _MOST_NOTICES:
+            # Never drop a mail with an undo offer, or an attacker who took the account could keep it from being sent.
+            # There are at most as many of them as undo offers.
+            surplus = next((each for each in waiting[:-1] if each.kind not in WAYS_BACK), None)
+            waiting = tuple(each for each in waiting if each is not surplus)
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself.
+        return replace(account, notices=waiting, due_at=account.due_at or now)
+
+    def with_warning(
+        self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
+    ) -> Account:
+        """The account with a mail that tells its owner of a change, sent to the address before the change.
+
+        User text (device names too, since a User-Agent may hold any words) goes to verified addresses only, or anyone
+        could make us mail strangers.
+        """
+        told = {"device": device.name, **facts} if account.user.email_verified else {}
+        return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
+
+    def with_reset_mail(self, account: Account, to: str) -> Account:
+        """The account with a mail to its address for setting a new password.
+
+        If a former address can take the account back, the mail says so. Otherwise people who were tricked into
+        confirming a change that they did not ask for would believe that the account is theirs.
+        """
+        account, code = self.with_code(account, "reset")
+        facts = {}
+        if former := self.former_addresses(account):
+            until = max(offer.expires_at for offer in account.undo_offers)
+            facts = {"former_email": ", ".join(former), "undo_until": in_words(until)}
+        return self.with_notice(account, "reset_password", to, code_id=code.id, **facts)
+
+    def former_addresses(self, account: Account) -> tuple[str, ...]:
+        """The former addresses that can take the account back, the latest first, masked."""
+        now = self.clock()
+        live = (masked_email(offer.email) for offer in reversed(account.undo_offers) if offer.expires_at > now)
+        return tuple(dict.fromkeys(live))
+
+    def with_code(self, account: Account, purpose: CodePurpose) -> tuple[Account, LiveCode]:
+        """The account with a live code for this purpose, its present one or a new one; and that code."""
+        now = self.clock()
+        live = tuple(code for code in account.codes if code.expires_at > now)
+        known = next((code for code in live if code.purpose == purpose), None)
+        if known is not None:
+            return account, known
+        code = LiveCode(new_id(), purpose, now + _LIVES[purpose])
+        return replace(account, codes=(*live, code)), code
+
+    def without_code(self, account: Account, purpose: CodePurpose, code_id: str) -> Account:
+        """The account without this code; raises InvalidCode if it has no such live code."""
+        now = self.clock()
+        if not any(code.id == code_id and code.purpose == purpose and code.expires_at > now for code in account.codes):
+            raise InvalidCode
+        return replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
+
+    def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
+        """End the holds on addresses whose undo offers are gone, except addresses that another offer still names."""
+        offered = {comparable_email(offer.email) for offer in account.undo_offers}
+        for key in {comparable_email(offer.email) for offer in offers} - offered:
+            self.held.release(key, account.user.id)
+
+    def take_email(self, address: str, by: str) -> None:
+        """Make an address free for the user `by`, who has just proven it.
+
+        An account that never proved it loses it ("proof beats claim"). Raises EmailTaken if another user has proven it,
+        or gave it up and may still take it back.
+        """
+        key = email_key(address)
+        if key is None:
+            raise EmailTaken
+        for _ in range(_ATTEMPTS):
+            other = self.users.account_by_email(key)
+            if other is not None and other.user.id != by:
+                if other.user.email_verified:
+                    raise EmailTaken
+                if self.users.save(without_email(other)):
+                    self.audit.record(other.user.id, "email.lost")
+                continue
+            # In this order: a user who gave the address up before it was found free had it held before that.
+            if self.is_held(key, by):
+                raise EmailTaken
+            return
+        raise Unavailable
+
+    def hold(self, address: str, by: str, *, until: datetime) -> None:
+        """Hold an address for the user `by`, who has proven it and is about to give it up.
+
+        Raises EmailTaken if it is held for another user, who may take it back.
+        """
+        key = comparable_email(address)
+        for _ in range(_ATTEMPTS):
+            now = self.clock()
+            if self.held.hold(key, by, now=now, until=until):
+                return
+            if self.is_held(key, by):
+                raise EmailTaken
+            left_behind = self.held.holder(key, now)
+            if left_behind is not None and left_behind != by:
+                self.held.release(key, left_behind)
+        raise Unavailable
+
+    def is_taken(self, address: str, by: str) -> bool:
+        """Whether a user other than `by` has proven an address, or gave it up and may still take it back."""
+        key = comparable_email(address)
+        other, held = self.users.account_by_email(key), self.is_held(key, by)
+        return held or (other is not None and other.user.id != by and other.user.email_verified)
+
+    def is_held(self, key: str, by: str) -> bool:
+        """Whether an address is held for a user other than `by`, who had proven it and may take it back.
+
+        The undo offer decides: an unproven address is never held, and a hold without an offer has no effect. The hold
+        is made before the offer, and the offer in the write that gives the address up. So a caller who has claimed the
+        address, or found it free, before calling this misses no hold.
+        """
+        now = self.clock()
+        holder = self.held.holder(key, now)
+        if holder is None or holder == by:
+            return False
+        account = self.users.account(holder)
+        offers = account.undo_offers if account else ()
+        return any(offer.proven and offer.expires_at > now and email_key(offer.email) == key for offer in offers)
+
+
+def without_email(account: Account) -> Account:
+    """The account without its address, which someone else has proven: everything mailed to that address is void."""
+    return replace(
+        account,
+        user=replace(account.user, email=None, email_verified=False),
+        codes=(),
+        notices=tuple(notice for notice in account.notices if notice.to != account.user.email),
+    )
+
+
+def in_new_epoch(account: Account, *, keep: str | None = None) -> Account:
+    """The account with all sessions ended except `keep`."""
+    return replace(account, auth_epoch=account.auth_epoch + 1, kept_session=keep)

@@ -1,0 +1,287 @@
+"""Users in SQL: a row each, which is the whole account; what is under way in it lies in columns of JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from app.accounts.model import Account, AlreadyThereError, Credentials, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
+from app.platform.identifiers import email_key, username_key
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
+from app.store.sql.documents import all_of, one_of, written
+from app.store.sql.schema import METADATA, ON_MYSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Executable
+
+    from app.store.sql.database import Database
+
+USERS: Final = Table(
+    "users",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    Column("email", String(320)),
+    Column("email_key", exact(320)),
+    Column("email_verified", Boolean, nullable=False),
+    Column("username", String(64)),
+    Column("username_key", exact(64)),
+    Column("name", String(255)),
+    # Names separated by commas: every request reads them, in the one row of its user, without a second table
+    # to be joined and aggregated differently on each product. Lists by role read the users in their order.
+    Column("roles", Text, nullable=False),
+    Column("status", exact(16), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("last_login_at", INSTANT),
+    Column("password_hash", exact(512)),
+    Column("auth_epoch", Integer, nullable=False),
+    Column("kept_session", exact(36)),
+    # What is under way, as JSON: it is read and replaced together with its user, and nothing is looked for in it.
+    Column("codes", LONG_TEXT),
+    Column("pending_email", LONG_TEXT),
+    Column("pending_email_key", exact(320)),
+    Column("undo_offers", LONG_TEXT),
+    Column("notices", LONG_TEXT),
+    Column("due_at", INSTANT),
+    # The default lets a version from before this column go on adding users until it has been replaced everywhere.
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Index("users_by_email", "email_key", unique=True),
+    Index("users_by_username", "username_key", unique=True),
+    Index("users_by_pending_email", "pending_email_key"),
+    Index("users_by_due", "due_at"),
+    **ON_MYSQL,
+)
+
+
+_ATTEMPTS: Final = 20
+"""How often a name is wanted that others have in turn for moments, before it is refused."""
+_COLUMNS: Final = USERS.c
+USER_COLUMNS: Final = (
+    _COLUMNS.id,
+    _COLUMNS.email,
+    _COLUMNS.email_verified,
+    _COLUMNS.username,
+    _COLUMNS.name,
+    _COLUMNS.roles,
+    _COLUMNS.status,
+    _COLUMNS.created_at,
+    _COLUMNS.last_login_at,
+)
+"""What `user_of` makes a user of."""
+
+_THIS: Final = _COLUMNS.id == bindparam("user_id")
+_OTHERS: Final = _COLUMNS.id != bindparam("user_id")
+_BY_EMAIL: Final = _COLUMNS.email_key == bindparam("key")
+_BY_USERNAME: Final = _COLUMNS.username_key == bindparam("key")
+_NEXT_REVISION: Final = _COLUMNS.revision + 1
+
+_ACCOUNTS: Final = select(
+    *USER_COLUMNS,
+    _COLUMNS.password_hash,
+    _COLUMNS.auth_epoch,
+    _COLUMNS.kept_session,
+    _COLUMNS.codes,
+    _COLUMNS.pending_email,
+    _COLUMNS.undo_offers,
+    _COLUMNS.notices,
+    _COLUMNS.due_at,
+    _COLUMNS.revision,
+)
+_ACCOUNT: Final = _ACCOUNTS.where(_THIS)
+_ACCOUNT_BY_EMAIL: Final = _ACCOUNTS.where(_BY_EMAIL)
+_CHANGING_TO: Final = (
+    _ACCOUNTS.where(_COLUMNS.pending_email_key == bindparam("key"))
+    .order_by(_COLUMNS.id.desc())
+    .limit(bindparam("limit"))
+)
+_CREDENTIALS: Final = select(*USER_COLUMNS, _COLUMNS.password_hash, _COLUMNS.auth_epoch)
+_CREDENTIALS_BY_EMAIL: Final = _CREDENTIALS.where(_BY_EMAIL)
+_CREDENTIALS_BY_USERNAME: Final = _CREDENTIALS.where(_BY_USERNAME)
+_EMAIL_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_EMAIL, _OTHERS)
+_USERNAME_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_USERNAME, _OTHERS)
+_DUE: Final = (
+    select(_COLUMNS.id).where(_COLUMNS.due_at <= bindparam("now")).order_by(_COLUMNS.due_at).limit(bindparam("limit"))
+)
+_ROLES: Final = select(_COLUMNS.roles).where(_COLUMNS.status == "active").distinct()
+_ADD: Final = insert(USERS)
+_SAVE: Final = update(USERS).where(_THIS, _COLUMNS.revision == bindparam("seen")).values(revision=_NEXT_REVISION)
+_REMOVE: Final = delete(USERS).where(_THIS)
+_REPLACE_HASH: Final = (
+    update(USERS)
+    .where(_THIS, _COLUMNS.password_hash == bindparam("verified"))
+    .values(password_hash=bindparam("new"), revision=_NEXT_REVISION)
+)
+_END_SESSIONS: Final = (
+    update(USERS)
+    .where(_THIS, _COLUMNS.status == "active")
+    .values(auth_epoch=_COLUMNS.auth_epoch + 1, revision=_NEXT_REVISION)
+)
+
+
+def _page(condition: ColumnElement[bool]) -> Select[Any]:
+    behind = _COLUMNS.id > bindparam("after")
+    return select(*USER_COLUMNS).where(behind, condition).order_by(_COLUMNS.id).limit(bindparam("limit"))
+
+
+_PAGE: Final = _page(_COLUMNS.status != "deleted")
+_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active")
+
+
+def user_of(fields: Iterable[Any]) -> User:
+    """The user whose USER_COLUMNS have these values."""
+    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at = fields
+    names = tuple(roles.split(",")) if roles else ()
+    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at)
+
+
+class SqlUsers:
+    """`app.accounts.model.Users` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, account: Account) -> None:
+        user = account.user
+        first = {"id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
+        self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id)
+
+    def account(self, user_id: str) -> Account | None:
+        rows = self._database.rows(_ACCOUNT, {"user_id": user_id})
+        return _account_of(rows[0]) if rows else None
+
+    def account_by_email(self, email_key: str) -> Account | None:
+        rows = self._database.rows(_ACCOUNT_BY_EMAIL, {"key": email_key})
+        return _account_of(rows[0]) if rows else None
+
+    def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
+        rows = self._database.rows(_CHANGING_TO, {"key": email_key, "limit": limit})
+        return [_account_of(row) for row in rows]
+
+    def save(self, account: Account) -> bool:
+        guard = {"user_id": account.user.id, "seen": account.revision}
+        return self._write(_SAVE, _row_of(account) | guard, account.user.id) == 1
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        return [row[0] for row in self._database.rows(_DUE, {"now": now, "limit": limit})]
+
+    def any_with_role(self, role: str) -> bool:
+        # However many users there are, they have few different sets of roles.
+        return any(role in roles.split(",") for (roles,) in self._database.rows(_ROLES))
+
+    def remove(self, user_id: str) -> None:
+        self._database.change(_REMOVE, {"user_id": user_id})
+
+    def credentials_by_email(self, email_key: str) -> Credentials | None:
+        return self._credentials(_CREDENTIALS_BY_EMAIL, email_key)
+
+    def credentials_by_username(self, username_key: str) -> Credentials | None:
+        return self._credentials(_CREDENTIALS_BY_USERNAME, username_key)
+
+    def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
+        return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
+
+    def end_sessions(self, user_id: str, keep: str | None) -> bool:
+        return self._database.change(_END_SESSIONS, {"user_id": user_id, "kept_session": keep}) == 1
+
+    def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
+        statement = _PAGE_OF_ACTIVE if active_only else _PAGE
+        rows = self._database.rows(statement, {"after": after or "", "limit": limit})
+        return [user_of(row) for row in rows]
+
+    def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
+        rows = self._database.rows(statement, {"key": key})
+        if not rows:
+            return None
+        *fields, password_hash, auth_epoch = rows[0]
+        return Credentials(user_of(fields), password_hash, auth_epoch)
+
+    def _write(self, statement: Executable, row: dict[str, Any], user_id: str) -> int:
+        """Do one conditional write of names; how many rows it met.
+
+        Raises EmailTaken, UsernameTaken, or, of a new user, AlreadyThereError.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._database.change(statement, row)
+            except IntegrityError:
+                pass
+            except Unavailable as failure:
+                if not _is_rolled_back(failure):
+                    raise
+                continue
+            # Which rule was broken, each product tells in other words: a read says it in the same way on all.
+            if self._database.rows(_EMAIL_OF_ANOTHER, {"key": row["email_key"], "user_id": user_id}):
+                raise EmailTaken
+            if self._database.rows(_USERNAME_OF_ANOTHER, {"key": row["username_key"], "user_id": user_id}):
+                raise UsernameTaken
+            if statement is _ADD and self.account(user_id) is not None:
+                raise AlreadyThereError
+            # Whoever had the name gave it up before the read.
+        raise Unavailable(retry_after=1)
+
+
+def _is_rolled_back(failure: Unavailable) -> bool:
+    """Whether the database itself took a statement back, and asks for it again: a deadlock, which many bring about who
+    want one name (SQLSTATE class 40)."""
+    sqlstate = getattr(getattr(failure.__cause__, "orig", None), "sqlstate", None)
+    return str(sqlstate).startswith("40")
+
+
+def _row_of(account: Account) -> dict[str, Any]:
+    """What of an account is written at each replacement."""
+    user, pending = account.user, account.pending_email
+    return {
+        "email": user.email,
+        "email_key": user.email and email_key(user.email),
+        "email_verified": user.email_verified,
+        "username": user.username,
+        "username_key": user.username and username_key(user.username),
+        "name": user.name,
+        "roles": ",".join(user.roles),
+        "status": user.status,
+        "password_hash": account.password_hash,
+        "auth_epoch": account.auth_epoch,
+        "kept_session": account.kept_session,
+        "codes": written(account.codes),
+        "pending_email": written(pending),
+        "pending_email_key": pending and email_key(pending.email),
+        "undo_offers": written(account.undo_offers),
+        "notices": written(account.notices),
+        "due_at": account.due_at,
+    }
+
+
+def _account_of(row: Iterable[Any]) -> Account:
+    """The account whose columns of `_ACCOUNTS` have these values."""
+    *user, password_hash, auth_epoch, kept_session, codes, pending, undo_offers, notices, due_at, revision = row
+    return Account(
+        user_of(user),
+        password_hash,
+        auth_epoch,
+        kept_session,
+        all_of(LiveCode, codes),
+        one_of(PendingEmail, pending),
+        all_of(UndoOffer, undo_offers),
+        all_of(Notice, notices),
+        due_at,
+        revision,
+    )

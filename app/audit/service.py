@@ -1,0 +1,114 @@
+"""Records what happened to an account, for its owner and for later investigation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from app.audit.model import AuditEvent
+from app.platform import pieces
+from app.platform.devices import LONGEST_USER_AGENT
+from app.platform.errors import Unavailable
+from app.platform.identifiers import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+
+    from app.audit.model import Events
+    from app.platform.clock import Clock
+    from app.platform.devices import Device
+
+_log = structlog.get_logger("latchkey.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events of a user, the newest first; the next page starts after the identifier `next`, None at the end."""
+
+    events: list[AuditEvent]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Records and lists events. They expire after `kept`."""
+
+    events: Events
+    clock: Clock
+    kept: timedelta
+
+    def record(self, user_id: str, action: str, device: Device | None = None, **details: str) -> None:
+        """Record an event, after the action itself: if the store fails now, only the log has the event.
+
+        For a deleted user nothing is written, neither here nor to the log.
+        """
+        self._record(new_id(), user_id, action, device, details)
+
+    def record_once(
+        self, user_id: str, action: str, device: Device, *, since: datetime, of: str, **details: str
+    ) -> None:
+        """Record an event that a client can repeat as often as it likes only once for `since` and `of`.
+
+        The identifier of the event is derived from `since`, `action` and `of`, so that the store refuses a second one.
+        """
+        self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
+
+    def erase(self, user_id: str) -> Iterator[None]:
+        """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
+        behind: str | None = None
+        while behind := self.events.anonymise_some(user_id, after=behind, limit=pieces.AT_ONCE):
+            yield
+
+    def record_end(self, user_id: str, action: str) -> None:
+        """Record that an account was deleted, and nothing else about it."""
+        event = self._event(new_id(), user_id, action, None, {})
+        try:
+            self.events.add(event)
+        except Unavailable:
+            _log.exception("event lost", action=action, user_id=user_id)
+        else:
+            _log.info("event", action=action, user_id=user_id)
+
+    def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
+        """Up to `limit` events of a user that are older than the event `before`."""
+        events = self.events.page(user_id, before=before, limit=limit + 1)
+        page = events[:limit]
+        return EventPage(page, page[-1].id if len(events) > limit else None)
+
+    def _record(self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]) -> None:
+        event = self._event(event_id, user_id, action, device, details)
+        try:
+            kept = self.events.record(event)
+        except Unavailable:
+            _log.exception("event lost", action=action, user_id=user_id, ip=event.ip, **details)
+        else:
+            if kept:
+                _log.info("event", action=action, user_id=user_id, ip=event.ip, **details)
+
+    def _event(
+        self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]
+    ) -> AuditEvent:
+        now = self.clock()
+        return AuditEvent(
+            id=event_id,
+            user_id=user_id,
+            action=action,
+            at=now,
+            ip=device.ip if device else None,
+            user_agent=device.user_agent[:LONGEST_USER_AGENT] if device else None,
+            expires_at=now + self.kept,
+            details=details,
+        )
+
+
+def _id_of(since: datetime, what: str) -> str:
+    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of `what`."""
+    digest = int.from_bytes(sha256(what.encode()).digest()[:10], "big")
+    milliseconds = int(since.timestamp() * 1000)
+    number = milliseconds << 80 | 7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    return str(UUID(int=number))

@@ -1,0 +1,130 @@
+"""Audit events in SQL: a row each, the details as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Column, Index, String, Table, bindparam, column, exists, insert, null, or_, select, table, update
+from sqlalchemy.exc import IntegrityError
+
+from app.audit.model import AuditEvent
+from app.platform.devices import LONGEST_USER_AGENT
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
+from app.store.sql.documents import mapping_of, written
+from app.store.sql.purge import Purge
+from app.store.sql.schema import METADATA, ON_MYSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from app.store.sql.database import Database
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # No foreign key: what happened to a user stays known when he is gone.
+    Column("user_id", exact(36), nullable=False),
+    Column("action", exact(64), nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("ip", String(64)),
+    Column("user_agent", String(LONGEST_USER_AGENT)),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("details", LONG_TEXT),
+    Index("events_by_user", "user_id", "id"),
+    Index("events_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
+_OWNERS: Final = table("users", column("id"), column("status"))
+"""The users, by name alone: events know nothing of accounts but whether there is one."""
+_COLUMNS: Final = EVENTS.c
+_PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at")
+_OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
+_BEHIND_ALL: Final = "~"
+"""Sorts behind every identifier, which is made of hexadecimal digits and hyphens."""
+
+_ADD: Final = insert(EVENTS)
+# The user's row is held until the event is kept: who deletes them waits, and then finds it.
+_RECORD: Final = (
+    insert(EVENTS)
+    .from_select(
+        [*_PLAIN, "details"],
+        select(
+            *(bindparam(f"new_{name}", type_=_COLUMNS[name].type) for name in _PLAIN),
+            bindparam("new_details", type_=_COLUMNS.details.type),
+        )
+        .select_from(_OWNERS)
+        .where(
+            _OWNERS.c.id == bindparam("owner"),
+            _OWNERS.c.status != "deleted",
+            # Not left to the primary key: PostgreSQL logs each row it refuses.
+            ~exists(select(_COLUMNS.id).where(_COLUMNS.id == bindparam("known"))),
+        )
+        .with_for_update(read=True, of=_OWNERS),
+    )
+    # SQLAlchemy counts the rows of an INSERT only when asked to.
+    .execution_options(preserve_rowcount=True)
+)
+_PAGE: Final = (
+    select(*(_COLUMNS[name] for name in _PLAIN), _COLUMNS.details)
+    .where(_OF_USER, _COLUMNS.id < bindparam("before"))
+    .order_by(_COLUMNS.id.desc())
+    .limit(bindparam("limit"))
+)
+_SOME_OF_USER: Final = (
+    select(_COLUMNS.id)
+    .where(_OF_USER, _COLUMNS.id > bindparam("after"))
+    .order_by(_COLUMNS.id)
+    .limit(bindparam("limit"))
+)
+_ANONYMISE: Final = (
+    update(EVENTS)
+    .where(
+        _COLUMNS.id.in_(bindparam("ids", expanding=True)),
+        or_(_COLUMNS.ip.is_not(null()), _COLUMNS.user_agent.is_not(null()), _COLUMNS.details.is_not(null())),
+    )
+    .values(ip=null(), user_agent=null(), details=null())
+)
+_PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
+
+
+class SqlEvents:
+    """`app.audit.model.Events` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, event: AuditEvent) -> None:
+        self._database.change(_ADD, _row_of(event))
+
+    def record(self, event: AuditEvent) -> bool:
+        row = {f"new_{name}": value for name, value in _row_of(event).items()}
+        try:
+            return self._database.change(_RECORD, row | {"owner": event.user_id, "known": event.id}) == 1
+        except IntegrityError:
+            return False  # another was faster with this identifier
+
+    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+        rows = self._database.rows(_PAGE, {"owner": user_id, "before": before or _BEHIND_ALL, "limit": limit})
+        return [_event_of(row) for row in rows]
+
+    def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
+        some = {"owner": user_id, "after": after or "", "limit": limit}
+        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, some)]
+        if ids:
+            self._database.change(_ANONYMISE, {"ids": ids})
+        return ids[-1] if len(ids) == limit else None
+
+    def purge(self, now: datetime, limit: int) -> int:
+        return _PURGE.run(self._database, now, limit)
+
+
+def _row_of(event: AuditEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _PLAIN} | {"details": written(event.details)}
+
+
+def _event_of(row: Iterable[Any]) -> AuditEvent:
+    event_id, user_id, action, at, ip, user_agent, expires_at, details = row
+    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, mapping_of(details))

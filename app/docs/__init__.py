@@ -1,0 +1,1 @@
+"""The OpenAPI document, Swagger UI, the index page."""

@@ -1,1 +1,0 @@
-"""What requests may hold: one pydantic model for each body or query, in files named like the controllers."""

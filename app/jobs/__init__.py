@@ -1,0 +1,1 @@
+"""What a worker does in the background, under leases."""

@@ -1,0 +1,42 @@
+"""Frees the space of expired entries; expiry itself is checked wherever it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from app.platform import pieces
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.platform.clock import Clock
+
+_MOST = 200
+"""Statements that one run makes for each kind; the next run continues."""
+
+
+class Expiring(Protocol):
+    """A repository that keeps things for a time only."""
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` things that have expired at `now`; how many they were. Raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeService:
+    """Deletes expired sessions, holds, mail requests, audit events and counts of failed logins."""
+
+    repositories: tuple[Expiring, ...]
+    clock: Clock
+
+    def purge(self) -> int:
+        """Delete expired entries; returns how many."""
+        now, purged = self.clock(), 0
+        for repository in self.repositories:
+            for _ in range(_MOST):
+                count = repository.purge(now, pieces.AT_ONCE)
+                purged += count
+                if count < pieces.AT_ONCE:
+                    break
+        return purged

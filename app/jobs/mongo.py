@@ -1,0 +1,30 @@
+"""Leases in MongoDB: `_id` is the job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymongo.errors import DuplicateKeyError
+
+from app.store.mongo.connection import Connection, answering
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class MongoLeases:
+    """`app.jobs.model.Leases` on MongoDB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @answering()
+    def take(self, job: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        free = {"_id": job, "until": {"$lte": now}}
+        lease = {"$set": {"holder": holder, "until": until}}
+        try:
+            self._connection.leases.update_one(free, lease, upsert=True)
+        except DuplicateKeyError:
+            # The lease is there and not free, so that the upsert tried to insert another.
+            return False
+        return True

@@ -1,0 +1,119 @@
+"""Background work: each worker has a daemon thread that runs leased jobs when they are due, and one that sends mail.
+
+A lease lets one worker of all instances do a job; if that worker dies, the lease expires.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.platform.errors import Unavailable
+from app.platform.identifiers import new_id
+from app.platform.instrumentation import NOBODY
+from app.platform.log import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import timedelta
+
+    from app.jobs.model import Leases
+    from app.platform.clock import Clock
+    from app.platform.instrumentation import Observer
+
+LOOK_EVERY = 60
+"""Seconds between two looks at what is due."""
+SEND_EVERY = 2
+"""Seconds between two looks for mail requests, for what other workers queued, and for what is to be tried again."""
+_log = structlog.get_logger("latchkey.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do once in `every`, by one worker of all; `run` gives how many things it did."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], int]
+
+
+class Courier:
+    """The thread of a worker that sends what was queued: at once after this worker queued it, else within SEND_EVERY.
+
+    It needs no lease: each thing that is sent is claimed by itself.
+    """
+
+    def __init__(self, send_due: Callable[[], int], waits: Event) -> None:
+        self._send_due = send_due
+        self._waits = waits
+        self._stopped = Event()
+
+    def start(self) -> None:
+        """Begin to look for what is to be sent."""
+        Thread(target=self._loop, name="courier", daemon=True).start()
+
+    def stop(self) -> None:
+        """Send no more."""
+        self._stopped.set()
+        self._waits.set()
+
+    def _loop(self) -> None:
+        while True:
+            self._waits.wait(SEND_EVERY)
+            self._waits.clear()
+            if self._stopped.is_set():
+                return
+            with _outlived("courier"):
+                self._send_due()
+
+
+class Jobs:
+    """The thread of a worker that runs jobs. Call `start` after the fork."""
+
+    def __init__(self, jobs: Sequence[Job], leases: Leases, clock: Clock, observer: Observer = NOBODY) -> None:
+        self._jobs = jobs
+        self._leases = leases
+        self._clock = clock
+        self._observer = observer
+        self._holder = ""
+        self._stopped = Event()
+
+    def start(self) -> None:
+        """Begin to look for what is due."""
+        self._holder = new_id()
+        Thread(target=self._loop, name="jobs", daemon=True).start()
+
+    def stop(self) -> None:
+        """Do not begin another job."""
+        self._stopped.set()
+
+    def run_due(self) -> None:
+        """Do every job that is due and that no other worker has taken; one that fails keeps none from being done."""
+        for job in self._jobs:
+            if self._stopped.is_set():
+                return
+            now = self._clock()
+            with _outlived("job", job=job.name):
+                if self._leases.take(job.name, holder=self._holder, now=now, until=now + job.every):
+                    with self._observer.working(f"job {job.name}"):
+                        done = job.run()
+                    _log.info("job", job=job.name, done=done)
+
+    def _loop(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY):
+            self.run_due()
+
+
+@contextmanager
+def _outlived(event: str, **facts: str) -> Iterator[None]:
+    """Log what goes wrong inside, with its cause, and go on: a thread outlives the faults of what it does."""
+    try:
+        yield
+    except Unavailable as error:
+        _log.warning(event, cause=reason_of(error), **facts)
+    except Exception:  # noqa: BLE001 - see above
+        _log.exception(event, **facts)

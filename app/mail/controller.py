@@ -1,0 +1,40 @@
+"""The sent mails, for developers on this machine. In production there is no such route."""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+
+from app.mail.letters import in_words
+from app.mail.maildir import MOST_KEPT, newest
+from app.mail.views import MailList
+from app.platform.errors import NotFound
+from app.web.endpoint import Call, File, Outcome, endpoint
+from app.web.guard import is_on_this_machine, public
+from app.web.pages import page, site
+
+_LINK = re.compile(r"(https?://[^\s<>\"]+)")
+
+
+@endpoint(
+    "GET /dev/mail",
+    access=public,
+    returns=MailList,
+    or_else=(Outcome(File),),
+    development_only=True,
+    raises=(NotFound,),
+)
+def mails(_call: Call) -> MailList | File:
+    """The mails, newest first: as a page, or as JSON for clients that accept `application/json`.
+
+    They give access to accounts, so clients that are not on this machine get 404.
+    """
+    if not is_on_this_machine(request):
+        raise NotFound
+    kept = newest(site().settings.mail.folder, MOST_KEPT)
+    if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+        return MailList.of(kept)
+    # Every other part is a link.
+    shown = [(mail, in_words(mail.sent_at), _LINK.split(mail.text)) for mail in kept]
+    return page("dev_mail.html", mails=shown)

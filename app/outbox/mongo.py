@@ -1,0 +1,100 @@
+"""Requests for mail in MongoDB: a document each, with the fields of `MailRequest` and the `email_key`.
+
+What a request does not have is absent, never null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pymongo import ASCENDING
+
+from app.outbox.model import MailRequest, PendingRegistration
+from app.platform import identifiers
+from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.purge import purge
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class MongoMailRequests:
+    """`app.outbox.model.MailRequests` on MongoDB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @answering()
+    def add(self, request: MailRequest) -> None:
+        self._connection.mail_requests.insert_one(_document_of(request))
+
+    @answering()
+    def get(self, request_id: str) -> MailRequest | None:
+        found = self._connection.mail_requests.find_one({"_id": request_id})
+        return _request_of(found) if found else None
+
+    @answering()
+    def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
+        waiting = {"email_key": email_key, "kind": "register", "expires_at": {"$gt": now}}
+        found = self._connection.mail_requests.find(waiting).sort("_id", ASCENDING).limit(limit)
+        return [_request_of(document) for document in found]
+
+    @answering()
+    def due(self, now: datetime, limit: int) -> list[MailRequest]:
+        due = {"due_at": {"$lte": now}}
+        found = self._connection.mail_requests.find(due).sort("due_at", ASCENDING).limit(limit)
+        return [_request_of(document) for document in found]
+
+    @answering()
+    def reschedule(self, request: MailRequest, due_at: datetime | None, attempts: int) -> bool:
+        # A guard of None is met by a field that is absent.
+        still_seen = {"_id": request.id, "due_at": request.due_at}
+        change: Document = {"$set": without_none({"attempts": attempts, "due_at": due_at})}
+        if due_at is None:
+            change["$unset"] = {"due_at": ""}
+        return self._connection.mail_requests.update_one(still_seen, change).matched_count == 1
+
+    @answering()
+    def remove(self, request_id: str) -> bool:
+        return self._connection.mail_requests.delete_one({"_id": request_id}).deleted_count == 1
+
+    @answering()
+    def purge(self, now: datetime, limit: int) -> int:
+        return purge(self._connection.mail_requests, {"expires_at": {"$lte": now}}, limit)
+
+
+def _document_of(request: MailRequest) -> Document:
+    registration = request.registration and without_none(asdict(request.registration))
+    return without_none(
+        {
+            "_id": request.id,
+            "kind": request.kind,
+            "email": request.email,
+            "email_key": identifiers.comparable_email(request.email),
+            "created_at": request.created_at,
+            "expires_at": request.expires_at,
+            "due_at": request.due_at,
+            "attempts": request.attempts,
+            "registration": registration,
+        }
+    )
+
+
+def _request_of(document: Document) -> MailRequest:
+    return MailRequest(
+        document["_id"],
+        document["kind"],
+        document["email"],
+        document["created_at"],
+        document["expires_at"],
+        document.get("due_at"),
+        document["attempts"],
+        _registration_of(document.get("registration")),
+    )
+
+
+def _registration_of(document: Document | None) -> PendingRegistration | None:
+    if document is None:
+        return None
+    return PendingRegistration(document.get("username"), document.get("name"), document["password_hash"])

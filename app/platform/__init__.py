@@ -1,0 +1,1 @@
+"""What every other package may use: time, failures, log, identifiers. It imports nothing above it."""

@@ -1,0 +1,300 @@
+"""The catalogue of everything that can go wrong: one class for each failure.
+
+Services and repositories raise these; `web/problems.py` turns them into replies and `/errors/<code>` serves
+them as pages. A message is written for the person who reads it and reveals nothing to an attacker.
+"""
+
+from __future__ import annotations
+
+from app.platform.failure import CATALOGUE, Failure, FieldError
+
+__all__ = ["CATALOGUE", "Failure", "FieldError"]
+
+
+class MalformedJson(Failure):
+    code = "malformed_json"
+    status = 400
+    message = "The body is not the JSON this service accepts."
+    meaning = (
+        "The body could not be read as one JSON document in UTF-8. Besides syntax errors, this service refuses"
+        " what parsers disagree about: duplicate keys, NaN and Infinity, numbers outside the range of a double or of a"
+        " signed 64-bit integer, lone surrogates, a byte order mark, and nesting deeper than 32 levels."
+    )
+    remedy = "Send one JSON object made by a JSON library, encoded in UTF-8 without a byte order mark."
+
+
+class InvalidRequest(Failure):
+    code = "invalid_request"
+    status = 400
+    message = "The request contradicts itself."
+    meaning = (
+        "Two parts of the request contradict each other, for example two headers with different access tokens; or the"
+        " request is not valid HTTP."
+    )
+    remedy = "Send the access token once, in `Authorization: Bearer <token>`, and use an HTTP library."
+
+
+class InvalidHost(Failure):
+    code = "invalid_host"
+    status = 400
+    message = "This service does not answer to the host name in the request."
+    meaning = "The `Host` header names a host that is not in the setting ALLOWED_HOSTS."
+    remedy = "Call the service at its public address. Operators: set PUBLIC_URL, or list all names in ALLOWED_HOSTS."
+
+
+class InvalidCredentials(Failure):
+    code = "invalid_credentials"
+    status = 401
+    message = "The account or the password is wrong."
+    meaning = "No account has this name and this password. The service does not reveal which of the two is wrong."
+    remedy = "Check both and try again. After several failures, wait as long as `Retry-After` says."
+
+
+class MissingToken(Failure):
+    code = "missing_token"
+    status = 401
+    message = "This endpoint needs an access token."
+    meaning = (
+        "The request has no access token, neither in `x-access-token` nor after the word `Bearer` in `Authorization`."
+        " A token in the query string is ignored."
+    )
+    remedy = "Log in at POST /auth/login and send `Authorization: Bearer <access_token>`."
+
+
+class InvalidToken(Failure):
+    code = "invalid_token"
+    status = 401
+    message = "The access token is not valid."
+    meaning = (
+        "The token is malformed, is of another kind or from another issuer, or has a signature that does not verify."
+    )
+    remedy = "Log in again and send the `access_token` exactly as you received it."
+
+
+class ExpiredToken(Failure):
+    code = "expired_token"
+    status = 401
+    message = "The access token has expired."
+    meaning = "Access tokens live for a few minutes only. This one was valid, but has expired."
+    remedy = "Log in again, or exchange the refresh token for a new pair."
+
+
+class SessionEnded(Failure):
+    code = "session_ended"
+    status = 401
+    message = "The session of this token has ended."
+    meaning = (
+        "The token is genuine, but its session was ended by a logout or a change of password, or its user was disabled"
+        " or deleted."
+    )
+    remedy = "Log in again."
+
+
+class InvalidRefreshToken(Failure):
+    code = "invalid_refresh_token"
+    status = 401
+    message = "The refresh token is not valid."
+    meaning = (
+        "The refresh token is malformed, comes from another service, or belongs to a session that has ended or expired."
+    )
+    remedy = "Log in again."
+
+
+class ReusedRefreshToken(Failure):
+    code = "reused_refresh_token"
+    status = 401
+    message = "The refresh token was used before, so its session was ended."
+    meaning = (
+        "A refresh token can be exchanged only once. This one had been exchanged before, so someone else may have a"
+        " copy of it. The session was ended for everyone who holds its tokens."
+    )
+    remedy = "Log in again; if you did not send the token twice, change your password."
+
+
+class WrongPassword(Failure):
+    code = "wrong_password"
+    status = 403
+    message = "The current password is wrong."
+    meaning = "This change requires the current password, and the password that was sent is a different one."
+    remedy = (
+        "Send the current password. Wrong passwords are counted; after several you have to wait. Logging in, or"
+        " resetting the password by mail, lets you try again."
+    )
+
+
+class EmailNotVerified(Failure):
+    code = "email_not_verified"
+    status = 403
+    message = "The e-mail address of this account has to be verified first."
+    meaning = "The password was right, but this service requires a verified e-mail address before a login."
+    remedy = (
+        "Open the link in the mail that was sent at registration, or send its code to POST /auth/email/verify."
+        " POST /auth/email/resend sends the mail again."
+    )
+
+
+class ReauthenticationRequired(Failure):
+    code = "reauthentication_required"
+    status = 403
+    message = "This needs a recent login: log in again and repeat the request with the new access token."
+    meaning = (
+        "Sensitive requests, such as the export or a new user name, need a login no older than the setting"
+        " REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count as a"
+        " login."
+    )
+    remedy = "Log in again at POST /auth/login and repeat the request with the access token of the new session."
+
+
+class Forbidden(Failure):
+    code = "forbidden"
+    status = 403
+    message = "You lack the permission for this."
+    meaning = "The access token is valid, but its user does not hold the permission that the message names."
+    remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
+
+
+class AccountDisabled(Failure):
+    code = "account_disabled"
+    status = 403
+    message = "This account is disabled."
+    meaning = "The password was right, but an administrator has disabled the account."
+    remedy = "Ask an administrator to enable it."
+
+
+class NotFound(Failure):
+    code = "not_found"
+    status = 404
+    message = "There is nothing here."
+    meaning = "There is no such path or object, or you may not see it. The reply does not reveal which."
+    remedy = "Check the path and the identifier; /openapi.json lists every endpoint."
+
+
+class MethodNotAllowed(Failure):
+    code = "method_not_allowed"
+    status = 405
+    message = "This path does not support this method."
+    meaning = "The path exists, but does not support the method of the request."
+    remedy = "Use one of the methods in the `Allow` header."
+
+
+class EmailTaken(Failure):
+    code = "email_taken"
+    status = 409
+    message = "An account with this e-mail address already exists."
+    meaning = (
+        "E-mail addresses are unique, regardless of case. A former address is held for seven days for the user who had"
+        " it."
+    )
+    remedy = (
+        "Log in with this address. If you have forgotten the password, or never created this account, use"
+        " POST /auth/password/forgot: it mails a link and a code, and whoever reads the mail of the address gets the"
+        " account."
+    )
+
+
+class UsernameTaken(Failure):
+    code = "username_taken"
+    status = 409
+    message = "This user name is taken."
+    meaning = "User names are unique, regardless of case, and a few are reserved."
+    remedy = "Choose another one."
+
+
+class LastAdmin(Failure):
+    code = "last_admin"
+    status = 409
+    message = "This would leave the service without an administrator."
+    meaning = "The last administrator can be neither deleted nor disabled, and cannot lose the role."
+    remedy = "Make another user an administrator first."
+
+
+class PayloadTooLarge(Failure):
+    code = "payload_too_large"
+    status = 413
+    message = "The body is too large."
+    meaning = "The body is larger than the setting MAX_BODY_BYTES allows (64 KiB by default)."
+    remedy = "Send a smaller body."
+
+
+class UnsupportedMediaType(Failure):
+    code = "unsupported_media_type"
+    status = 415
+    message = "The body has to be JSON, sent with Content-Type: application/json."
+    meaning = (
+        "The request has a body whose `Content-Type` is not `application/json` in UTF-8, or which is compressed"
+        " (`Content-Encoding`)."
+    )
+    remedy = (
+        "Send uncompressed JSON with `Content-Type: application/json`. curl labels every body as a form by default: add"
+        " `-H 'Content-Type: application/json'`."
+    )
+
+
+class ValidationFailed(Failure):
+    code = "validation_failed"
+    status = 422
+    message = "Some fields are wrong."
+    meaning = (
+        "Fields of the body, or parameters of the query, are missing, unknown or break a rule. `errors` lists up to 100"
+        " of them."
+    )
+    remedy = "Correct the fields that `errors` names and send the request again."
+
+
+class InvalidCode(Failure):
+    code = "invalid_code"
+    status = 422
+    message = "This code or link is not valid."
+    meaning = (
+        "The token or code is unknown, was used before, has expired, or was replaced by a later change. The reply does"
+        " not reveal which. After 100 wrong guesses for an address, its codes stop working."
+    )
+    remedy = "Request a new mail: POST /auth/password/forgot, POST /auth/email/resend, or repeat the change itself."
+
+
+class TooManyRequests(Failure):
+    code = "too_many_requests"
+    status = 429
+    message = "Too many attempts. Wait before you try again."
+    meaning = "A limit was reached: too many requests, or too many failed logins for one account."
+    remedy = (
+        "Wait as many seconds as the `Retry-After` header says. If the password was wrong too often, a reset by mail"
+        " unlocks the account at once."
+    )
+
+
+class InternalError(Failure):
+    code = "internal_error"
+    status = 500
+    message = "Something went wrong on our side."
+    meaning = "The service ran into an unexpected error. Its log has the cause under the request id."
+    remedy = "Try again later; tell the operator the `request_id` if it happens again."
+
+
+class Overloaded(Failure):
+    code = "overloaded"
+    status = 503
+    message = "Too many passwords are being checked at the moment."
+    meaning = (
+        "Checking a password is costly on purpose. The queue for it is full, so this request was turned away."
+        " Exports are bounded in the same way."
+    )
+    remedy = "Wait as many seconds as the `Retry-After` header says and try again."
+
+
+class Unavailable(Failure):
+    code = "unavailable"
+    status = 503
+    message = "A part of the service does not answer at the moment."
+    meaning = (
+        "The store, or another service behind this one, did not answer in time. A change that was not acknowledged may"
+        " or may not have happened."
+    )
+    remedy = "Wait as many seconds as the `Retry-After` header says and try again."
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The original cause of an error, behind however many `Failure`s were raised from it."""
+    while isinstance(error, Failure) and error.__cause__ is not None:
+        error = error.__cause__
+    return error

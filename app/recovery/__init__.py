@@ -1,0 +1,1 @@
+"""Mailed codes: verification, password reset, change of address, and their pages."""

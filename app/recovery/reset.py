@@ -1,0 +1,75 @@
+"""A new password for whoever can read the mail of an account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.accounts.credentials import counted_names, own_words
+from app.accounts.service import in_new_epoch
+from app.platform.errors import InvalidCode
+
+if TYPE_CHECKING:
+    from app.accounts.model import Account, UndoOffer
+    from app.accounts.passwords import PasswordService
+    from app.accounts.service import Accounts
+    from app.platform.devices import Device
+    from app.recovery.mailed_codes import MailedCodes
+    from app.throttle.service import PasswordThrottle
+
+
+@dataclass(frozen=True, slots=True)
+class ResetService:
+    """Mails a code for a new password, and redeems it."""
+
+    accounts: Accounts
+    passwords: PasswordService
+    throttle: PasswordThrottle
+    codes: MailedCodes
+
+    def request(self, email: str) -> None:
+        """Request a mail for setting a new password: the same for any address, known or not."""
+        self.accounts.ask_for_mail("reset", email)
+
+    def redeem(
+        self,
+        new: str,
+        device: Device,
+        *,
+        token: str | None = None,
+        email: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Set a new password with a mailed token, or with an address and the code mailed to it.
+
+        This ends all sessions and verifies the address. If the address was not verified before, everything in the
+        account may be someone else's, so undo offers are dropped along with pending changes and the old password.
+        Raises InvalidCode, or ValidationFailed, which leaves the code valid.
+        """
+        found = self.codes.find("reset", token=token, email=email, code=code)
+        known = self.accounts.users.account(found.owner_id)
+        if known is None:
+            raise InvalidCode
+        self.accounts.without_code(known, "reset", found.code_id)
+        self.passwords.check_new(new, own_words(known.user), "new_password")
+        password_hash = self.passwords.hash(new)
+        dropped: list[UndoOffer] = []
+
+        def reset(account: Account) -> Account:
+            account = self.accounts.without_code(account, "reset", found.code_id)
+            user = account.user
+            dropped[:] = () if user.email_verified else account.undo_offers
+            told = self.accounts.with_warning(account, "password_changed", device)
+            return replace(
+                in_new_epoch(told),
+                user=replace(user, email_verified=True),
+                password_hash=password_hash,
+                codes=(),
+                pending_email=None,
+                undo_offers=account.undo_offers if user.email_verified else (),
+            )
+
+        account = self.accounts.change(found.owner_id, reset, missing=InvalidCode)
+        self.accounts.audit.record(account.user.id, "password.reset", device)
+        self.accounts.release(account, dropped)
+        self.throttle.forget(counted_names(account.user), account.user.id)

@@ -1,0 +1,70 @@
+"""A sample: products, which everyone sees and which their owners create and delete."""
+
+from __future__ import annotations
+
+from app.platform.errors import NotFound, Unavailable
+from app.samples.products.inputs import CreateProduct
+from app.samples.products.service import NewProduct
+from app.samples.products.views import ProductData, ProductList
+from app.web.endpoint import Call, endpoint
+from app.web.guard import authenticated, public
+from app.web.paging import Page
+from app.web.view import Nothing
+
+
+@endpoint(
+    "GET /api/products",
+    access=public,
+    operation="listProducts",
+    query=Page,
+    returns=ProductList,
+    sample=True,
+    raises=(Unavailable,),
+)
+def products(call: Call, page: Page) -> ProductList:
+    """The products of all users, oldest first."""
+    return ProductList.of(call.services.sample_products.page(after=page.cursor, limit=page.limit))
+
+
+@endpoint(
+    "GET /api/products/my",
+    access=authenticated,
+    operation="listMyProducts",
+    query=Page,
+    returns=ProductList,
+    sample=True,
+)
+def my(call: Call, page: Page) -> ProductList:
+    """The user's own products, oldest first."""
+    return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
+
+
+@endpoint(
+    "POST /api/products",
+    access=authenticated,
+    operation="createProduct",
+    body=CreateProduct,
+    returns=ProductData,
+    status=201,
+    message="Product created",
+    sample=True,
+)
+def create(call: Call, body: CreateProduct) -> ProductData:
+    """Create a product that belongs to the user. It is deleted with the account."""
+    new = NewProduct(body.name, body.price, body.description)
+    return ProductData.of(call.services.sample_products.create(call.caller, new))
+
+
+@endpoint(
+    "DELETE /api/products/<product_id>",
+    access=authenticated,
+    operation="deleteProduct",
+    returns=Nothing,
+    message="Product deleted",
+    sample=True,
+    raises=(NotFound,),
+)
+def delete(call: Call, product_id: str) -> Nothing:
+    """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
+    call.services.sample_products.delete(product_id, call.user.id)
+    return Nothing()

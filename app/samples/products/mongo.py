@@ -1,0 +1,68 @@
+"""Products in MongoDB: a document each, with the fields of `SampleProduct`; the price is a Decimal128."""
+
+from __future__ import annotations
+
+from bson import Decimal128
+from pymongo import ASCENDING
+
+from app.samples.products.model import SampleProduct
+from app.sessions.mongo import MongoSessions
+from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.purge import purge
+
+
+class MongoSampleProducts:
+    """`app.samples.products.model.SampleProducts` on MongoDB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sessions = MongoSessions(connection)
+
+    @answering()
+    def add(self, product: SampleProduct, session_id: str) -> bool:
+        document = {
+            "_id": product.id,
+            "owner_id": product.owner_id,
+            "name": product.name,
+            "price": Decimal128(product.price),
+            "description": product.description,
+            "created_at": product.created_at,
+        }
+        self._connection.sample_products.insert_one(without_none(document))
+        # The session after it, which an owner who is deleted has no more: their purge either finds the product, or this
+        # finds the session ended.
+        if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
+            return True
+        self._connection.sample_products.delete_one({"_id": product.id})
+        return False
+
+    def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
+        return self._page({}, after, limit)
+
+    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
+        return self._page({"owner_id": owner_id}, after, limit)
+
+    @answering()
+    def remove(self, product_id: str, owner_id: str) -> bool:
+        return self._connection.sample_products.delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
+
+    @answering()
+    def remove_some_of(self, owner_id: str, limit: int) -> int:
+        return purge(self._connection.sample_products, {"owner_id": owner_id}, limit)
+
+    @answering()
+    def _page(self, whose: Document, after: str | None, limit: int) -> list[SampleProduct]:
+        behind: Document = {} if after is None else {"_id": {"$gt": after}}
+        found = self._connection.sample_products.find(whose | behind).sort("_id", ASCENDING).limit(limit)
+        return [_product_of(document) for document in found]
+
+
+def _product_of(document: Document) -> SampleProduct:
+    return SampleProduct(
+        document["_id"],
+        document["owner_id"],
+        document["name"],
+        document["price"].to_decimal(),
+        document.get("description"),
+        document["created_at"],
+    )

@@ -1,0 +1,23 @@
+"""The count of visits in Redis: one key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.store.redis.connection import answering
+
+if TYPE_CHECKING:
+    from app.store.redis.connection import RedisConnection
+
+KEY: Final = "latchkey:visits"
+
+
+class RedisVisits:
+    """`app.samples.visits.model.Visits` on Redis."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+
+    @answering()
+    def add_one(self) -> int:
+        return int(self._connection.client.incr(KEY))

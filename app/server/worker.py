@@ -1,0 +1,266 @@
+"""What gunicorn needs from this application besides the WSGI callable."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import selectors
+import socket
+import sys
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from app.server.incoming import Incoming, Received
+from app.server.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from gunicorn.config import Config
+
+
+_ACCEPT = ctypes.PyDLL(None).accept
+"""accept(2), called without releasing the interpreter's lock."""
+REQUEST_SECONDS = 10.0
+"""How long a whole request, head and body, may take from its first byte to its last."""
+_LINGER_SECONDS = 2.0
+"""How long a connection stays open after its last reply: closing it while data comes in would lose the reply."""
+_REFUSED_BYTES = 1024 * 1024 + 1
+"""How much of a body is read after the reply that refuses it: more than nginx lets through (nginx/nginx.conf)."""
+_PAUSE_SECONDS = 1.0
+"""How long no connection is accepted after the file descriptors have run out."""
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_AT_ONCE = 65536
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+    """A connection; `incoming` is the request that is being received, `timeout` is when to give up."""
+
+    incoming: Incoming
+    lingers = 0
+    """Bytes that may still arrive after the last reply and are discarded; 0 before it."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's threaded worker, fixed where it loses requests or waits for clients (gunicorn 27.0).
+
+    Its main thread receives the requests, up to `longest_body` bytes of a body. A thread only handles a request that is
+    complete, so that no client can occupy a thread by sending slowly.
+    """
+
+    longest_body = 64 * 1024
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.pending_conns: dict[_Connection, None] = {}
+        """The connections without a thread: idle, sending a request, or about to be closed."""
+        self._sweeps_at = self._accepts_at = 0.0
+        Reply.make_places(self.cfg.threads)
+
+    def run(self) -> None:
+        """Serve until the worker has to stop."""
+        super().run()
+        for conn in self.pending_conns:
+            conn.close()
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
+        """Accept connections or not; a worker that stops also takes those that the kernel has accepted already."""
+        if enabled and time.monotonic() < self._accepts_at:
+            return
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:  # a worker that has to stop while it boots also enables first
+            return
+        # A connection in the backlog would be reset with its request when the last worker closes the listener; once it
+        # is closed, the kernel refuses new ones and clients go elsewhere.
+        for listener in self.sockets:
+            while self.nr_conns < self.worker_connections and (taken := _take(listener)):
+                self._begin(taken, taken.getpeername(), listener)
+            listener.close()
+        # Without this, a connection that has sent nothing delays the stop until the graceful time-out.
+        deadline = time.monotonic() + STOP_KEEPALIVE_LINGER
+        for conn in self.pending_conns:
+            if not conn.incoming.bytes:
+                conn.timeout = min(conn.timeout, deadline)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection; pause if no file descriptor is left."""
+        try:
+            taken, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTORS and self._accepting:
+                self.log.warning("No connection can be taken: %s", error.strerror)
+                self._accepts_at = time.monotonic() + _PAUSE_SECONDS
+                self.set_accept_enabled(False)
+            return
+        self._begin(taken, client, listener)
+
+    def murder_pending(self) -> None:
+        """Close the connections that took too long, once a second."""
+        now = time.monotonic()
+        if now < self._sweeps_at:
+            return
+        self._sweeps_at = now + min(1.0, STOP_KEEPALIVE_LINGER)
+        for conn in [conn for conn in self.pending_conns if conn.timeout <= now]:
+            if conn.incoming.bytes and not conn.lingers:
+                with suppress(OSError):
+                    conn.sock.send(_TOO_SLOW)
+            self._drop(conn)
+
+    def handle(self, conn: _Connection) -> object:
+        """Answer a request; true if the connection stays open."""
+        conn.init()
+        if not isinstance(conn.parser.unreader, Received):
+            conn.parser.unreader = Received()
+        conn.parser.unreader.take_up(conn.incoming)
+        conn.data_ready = True
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: _Connection) -> object:  # noqa: ANN401 - gunicorn has no types
+        """Answer a request whose head was read; true if the connection stays open."""
+        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it even after the body
+        if not conn.incoming.whole or len(self.pending_conns) >= self.max_keepalived:
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
+        """Whether the connection can take another request, once the unread rest of the body is discarded."""
+        try:
+            return bool(keepalive and conn.parser.finish_body())
+        except ParseException:
+            return False  # gunicorn would send a second answer to the same request
+
+    def finish_request(self, conn: _Connection, fs: Future[object]) -> None:
+        """Continue with a connection after `handle`."""
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        elif fs.cancelled() or not fs.result():
+            self._linger(conn)
+        else:
+            self._receive(conn, conn.parser.unreader.take_buffered())
+
+    def _begin(self, taken: socket.socket, client: object, listener: socket.socket) -> None:
+        self.nr_conns += 1
+        self._receive(_Connection(self.cfg, taken, client, listener.getsockname()))
+
+    def _receive(self, conn: _Connection, rest: bytes = b"") -> None:
+        """Wait for the next request, of which `rest` has arrived."""
+        conn.incoming, conn.lingers = Incoming(self.longest_body), 0
+        if rest and conn.incoming.feed(rest):
+            self.enqueue_req(conn)
+            return
+        if rest:
+            seconds = REQUEST_SECONDS
+        else:
+            seconds = self.cfg.keepalive if self.alive else min(self.cfg.keepalive, STOP_KEEPALIVE_LINGER)
+        self._watch(conn, seconds, self._on_readable)
+        self._tell_to_go_on(conn)
+
+    def _on_readable(self, conn: _Connection, _: object) -> None:
+        try:
+            part = conn.sock.recv(_AT_ONCE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(conn)
+            return
+        incoming = conn.incoming
+        if not part and not incoming.bytes:
+            self._drop(conn)
+            return
+        if not incoming.bytes:
+            conn.timeout = time.monotonic() + REQUEST_SECONDS
+        incoming.ended = not part
+        if not part or incoming.feed(part):
+            self._unwatch(conn)
+            self.enqueue_req(conn)
+        else:
+            self._tell_to_go_on(conn)
+
+    def _tell_to_go_on(self, conn: _Connection) -> None:
+        """Send the 100 that a client waits for before it sends its body."""
+        if conn.incoming.asks_whether_to_go_on:
+            with suppress(OSError):
+                conn.sock.send(_CONTINUE)
+
+    def _linger(self, conn: _Connection) -> None:
+        """Close a connection after its last reply, without a thread that waits for the client to close its side."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        conn.lingers = _REFUSED_BYTES
+        self._watch(conn, _LINGER_SECONDS, self._on_lingering)
+
+    def _on_lingering(self, conn: _Connection, _: object) -> None:
+        try:
+            conn.lingers -= len(part := conn.sock.recv(_AT_ONCE))
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        if not part or conn.lingers <= 0:
+            self._drop(conn)
+
+    def _watch(self, conn: _Connection, seconds: float, on_readable: Callable[[_Connection, object], None]) -> None:
+        conn.sock.settimeout(0)
+        conn.timeout = time.monotonic() + seconds
+        self.pending_conns[conn] = None
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(on_readable, conn))
+
+    def _unwatch(self, conn: _Connection) -> None:
+        del self.pending_conns[conn]
+        self.poller.unregister(conn.sock)
+
+    def _drop(self, conn: _Connection) -> None:
+        self._unwatch(conn)
+        self._close(conn)
+
+    def _close(self, conn: _Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _take(listener: socket.socket) -> socket.socket | None:
+    """The next connection of the backlog, None when it is empty.
+
+    Python's own accept lets other threads run before it returns, for milliseconds: connections that arrive meanwhile
+    would be reset by the close that follows.
+    """
+    while (descriptor := _ACCEPT(listener.fileno(), None, None)) >= 0:
+        taken = socket.socket(fileno=descriptor)
+        with suppress(OSError):  # the client has left already
+            taken.getpeername()
+            return taken
+        taken.close()
+    return None
+
+
+class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's messages in the same log as everything else, in the same form; its access log stays off."""
+
+    def setup(self, cfg: Config) -> None:
+        """Pass gunicorn's messages to the root logger, which `app.platform.log` has set up."""
+        self.cfg = cfg
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.access_log.handlers = []
+        self.access_log.propagate = False
+
+    def access(self, *_: object) -> None:
+        """Do nothing, since `web/exchange.py` logs the requests. gunicorn would look up its settings each time."""
+
+    def warning(self, msg: str, *args: object, **kwargs: object) -> None:
+        """Log a warning, without what a client sent: a line that gunicorn cannot read may hold a token."""
+        if msg.startswith("Invalid request from ip="):
+            msg = f"{msg.partition(': ')[0]}: {type(sys.exception()).__name__}"
+        super().warning(msg, *args, **kwargs)

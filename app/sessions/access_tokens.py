@@ -1,0 +1,203 @@
+"""Access tokens: RFC 9068 JWTs, made and verified with PyJWT as RFC 8725 asks.
+
+Every token this service makes has the same header (`typ`, `alg`, `kid`), so anything else in a header, such as
+`jku`, `jwk`, `x5u` or `crit`, is refused before a key is looked at.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import jwt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from app.keys.keyring import SigningKey
+    from app.platform.clock import Clock
+
+LONGEST = 4096
+"""Characters; the tokens made here have some 700."""
+LEEWAY = timedelta(seconds=30)
+"""How far the clocks of two instances may differ."""
+REMEMBERED = 20_000
+"""Verified tokens that a process remembers at the most."""
+TYPE = "at+jwt"
+"""The type in the header of an access token, RFC 9068 section 2.1."""
+_REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
+
+Reason = Literal[
+    "malformed", "wrong_type", "unexpected_header", "unknown_key", "wrong_algorithm", "bad_signature",
+    "missing_claim", "wrong_issuer", "wrong_audience", "not_yet_valid", "expired",
+]  # fmt: skip
+
+
+class RefusedTokenError(Exception):
+    """A token that is not accepted; `reason` says why, for `explain` and the log, never for a plain reply."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified access token says, and the part of it that time can still change."""
+
+    subject: str
+    session_id: str
+    issued_at: float
+    not_before: float
+    expires_at: float
+
+
+class Keys(Protocol):
+    """Where the keys come from."""
+
+    @property
+    def version(self) -> int:
+        """Changes when the keys do."""
+
+    def signing_key(self) -> SigningKey:
+        """The key that signs now."""
+
+    def find(self, kid: str) -> SigningKey | None:
+        """The key of this kid."""
+
+
+class AccessTokens:
+    """Issues and verifies the access tokens of one issuer for one audience. `lifetime` is in seconds.
+
+    A process verifies each signature once: a good token is remembered by the SHA-256 of the whole token, and only its
+    times are checked again.
+    """
+
+    def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: Keys, clock: Clock) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self.lifetime = lifetime
+        self._keys = keys
+        self._clock = clock
+        self._verified: dict[bytes, Claims] = {}
+        self._verified_with = 0
+
+    def issue(self, *, subject: str, session_id: str, roles: Sequence[str], lifetime: int | None = None) -> str:
+        """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
+
+        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner.
+        """
+        key = self._keys.signing_key()
+        now = int(self._clock().timestamp())
+        claims = {
+            "iss": self._issuer,
+            "sub": subject,
+            "aud": self._audience,
+            "client_id": "latchkey",
+            "iat": now,
+            "exp": now + (self.lifetime if lifetime is None else lifetime),
+            "jti": secrets.token_urlsafe(16),
+            "sid": session_id,
+            "roles": list(roles),
+        }
+        return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
+
+    def verify(self, token: str) -> Claims:
+        """The claims of a token that this instance accepts; raises RefusedTokenError for any other."""
+        version = self._keys.version
+        if self._verified_with != version:
+            self._verified, self._verified_with = {}, version
+        verified = self._verified
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = verified.get(digest)
+        if claims is None:
+            claims = self._verify_signature(token)
+            if len(verified) >= REMEMBERED:
+                verified.clear()
+            verified[digest] = claims
+        _check_times(claims, self._clock())
+        return claims
+
+    def _verify_signature(self, token: str) -> Claims:
+        if len(token) > LONGEST or not _is_canonical(token):
+            raise RefusedTokenError("malformed")
+        key = self._key_of(_header(token))
+        try:
+            claims = jwt.decode(
+                token,
+                key.verifying,
+                algorithms=[key.alg],
+                issuer=self._issuer,
+                audience=self._audience,
+                # Times are checked at every use, not only at the first, by `_check_times`.
+                options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+            )
+        except jwt.InvalidSignatureError:
+            raise RefusedTokenError("bad_signature") from None
+        except jwt.MissingRequiredClaimError:
+            raise RefusedTokenError("missing_claim") from None
+        except jwt.InvalidIssuerError:
+            raise RefusedTokenError("wrong_issuer") from None
+        except jwt.InvalidAudienceError:
+            raise RefusedTokenError("wrong_audience") from None
+        except jwt.PyJWTError:
+            raise RefusedTokenError("malformed") from None
+        return _claims(claims)
+
+    def _key_of(self, header: dict[str, Any]) -> SigningKey:
+        if header.get("typ") != TYPE:
+            raise RefusedTokenError("wrong_type")
+        if header.keys() != {"typ", "alg", "kid"}:
+            raise RefusedTokenError("unexpected_header")
+        kid = header["kid"]
+        key = self._keys.find(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise RefusedTokenError("unknown_key")
+        if header["alg"] != key.alg:
+            raise RefusedTokenError("wrong_algorithm")
+        return key
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise RefusedTokenError("malformed") from None
+
+
+def _is_canonical(token: str) -> bool:
+    """Whether each of the three parts is the one base64url encoding of its bytes (RFC 7515 appendix C)."""
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - the compact serialisation has three parts, RFC 7515 section 7.1
+        return False
+    try:
+        return all(
+            urlsafe_b64encode(urlsafe_b64decode(part + "=" * (-len(part) % 4))).rstrip(b"=") == part.encode()
+            for part in parts
+        )
+    except (Base64Error, ValueError):
+        return False
+
+
+def _claims(claims: dict[str, Any]) -> Claims:
+    subject, session_id = claims["sub"], claims["sid"]
+    times = (claims["iat"], claims.get("nbf", claims["iat"]), claims["exp"])
+    if not (isinstance(subject, str) and isinstance(session_id, str)):
+        raise RefusedTokenError("malformed")
+    if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
+        raise RefusedTokenError("malformed")
+    return Claims(subject, session_id, *times)
+
+
+def _check_times(claims: Claims, now: datetime) -> None:
+    seconds, leeway = now.timestamp(), LEEWAY.total_seconds()
+    if seconds >= claims.expires_at + leeway:
+        raise RefusedTokenError("expired")
+    if seconds < max(claims.not_before, claims.issued_at) - leeway:
+        raise RefusedTokenError("not_yet_valid")

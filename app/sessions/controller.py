@@ -1,0 +1,187 @@
+"""Registration and login."""
+
+from __future__ import annotations
+
+from app.accounts.login_name import LoginName
+from app.accounts.registration import NewAccount
+from app.accounts.views import UserData
+from app.platform.errors import (
+    AccountDisabled,
+    EmailNotVerified,
+    EmailTaken,
+    Forbidden,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    NotFound,
+    Overloaded,
+    ReusedRefreshToken,
+    SessionEnded,
+    TooManyRequests,
+    Unavailable,
+    UsernameTaken,
+)
+from app.platform.identifiers import ascii_email
+from app.roles.permissions import permissions_of
+from app.sessions.inputs import Explain, Login, Logout, Refresh, Register
+from app.sessions.views import ExplanationView, SessionList, TokenPair
+from app.web.endpoint import Call, File, Outcome, endpoint
+from app.web.guard import asked_by_proxy, authenticated, public
+from app.web.view import Nothing
+
+_REGISTERED = "User registered successfully"
+
+
+@endpoint(
+    "POST /auth/register",
+    access=public,
+    limit="register",
+    body=Register,
+    returns=TokenPair,
+    status=201,
+    message=_REGISTERED,
+    or_else=(
+        Outcome(UserData, 201, _REGISTERED),
+        Outcome(Nothing, 202, "Check your mail to finish the registration"),
+    ),
+    raises=(EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
+)
+def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
+    """Create an account and log in to it.
+
+    An e-mail address, a user name or both name the account; both are unique, regardless of case. A code to verify the
+    address is mailed. With `REQUIRE_VERIFIED_EMAIL` the reply holds the user without tokens. With `HIDE_ACCOUNTS` it is
+    the same 202 for any address, and the account is created only when the address is confirmed from the mail.
+    """
+    registration, new = call.services.registration, NewAccount(body.password, body.email, body.username, body.name)
+    if registration.hides_accounts:
+        registration.register_hidden(new)
+        return Nothing()
+    credentials = registration.register(new, call.device)
+    if call.services.login.wants_verification(credentials.user):
+        return UserData.of(credentials.user)
+    return TokenPair.of(call.services.sessions.open(credentials, call.device, "register"))
+
+
+@endpoint(
+    "POST /auth/login",
+    access=public,
+    limit="login",
+    body=Login,
+    returns=TokenPair,
+    raises=(InvalidCredentials, AccountDisabled, EmailNotVerified, TooManyRequests, Overloaded, Unavailable),
+)
+def login(call: Call, body: Login) -> TokenPair:
+    """Exchange a name and a password for a session.
+
+    Exactly one of `email`, `username` and `login` (which takes either) names the account. An unknown account and a
+    wrong password get the same answer. After ten failures in a row, the next login with that name has to wait.
+    """
+    return TokenPair.of(call.services.login.login(_name(body), body.password, call.device))
+
+
+def _name(body: Login) -> LoginName:
+    if body.email is not None:
+        return LoginName("email", body.email)
+    if body.username is not None:
+        return LoginName("username", body.username)
+    text = body.login or ""
+    return LoginName("email" if "@" in text else "username", text)
+
+
+@endpoint(
+    "POST /auth/refresh",
+    access=public,
+    limit="refresh",
+    body=Refresh,
+    returns=TokenPair,
+    raises=(InvalidRefreshToken, ReusedRefreshToken, Unavailable),
+)
+def refresh(call: Call, body: Refresh) -> TokenPair:
+    """Exchange a refresh token for a new pair.
+
+    Send it in the body, or else in `Authorization: Bearer`. If the body has one, the header is ignored, so an HTTP
+    client may add the access token to every request. A refresh token can be exchanged only once: sent again within
+    `REFRESH_GRACE_SECONDS`, it gives the same new refresh token; sent again later, it ends the session.
+    """
+    token = body.refresh_token or call.bearer
+    if token is None:
+        raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
+    return TokenPair.of(call.services.sessions.refresh(token, call.device))
+
+
+@endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
+def logout(call: Call, body: Logout) -> Nothing:
+    """End this session, all others, or all: at once, on every instance."""
+    call.services.sessions.log_out(call.caller, body.scope, call.device)
+    return Nothing()
+
+
+@endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
+def sessions(call: Call) -> SessionList:
+    """The user's active sessions, oldest first."""
+    return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)
+
+
+@endpoint(
+    "DELETE /auth/sessions/<session_id>",
+    access=authenticated,
+    returns=Nothing,
+    message="Session ended",
+    raises=(NotFound,),
+)
+def end_session(call: Call, session_id: str) -> Nothing:
+    """End one of the user's sessions at once, on every instance."""
+    call.services.sessions.end(session_id, call.user, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /auth/explain",
+    access=public,
+    operation="explainToken",
+    limit="explain",
+    body=Explain,
+    returns=ExplanationView,
+    raises=(Unavailable,),
+)
+def explain(call: Call, body: Explain) -> ExplanationView:
+    """What a token is, and the exact reason why this instance refuses it.
+
+    The state of its session is revealed only when its signature verifies. Nothing is revealed about anything but a JWT.
+    """
+    return ExplanationView.of(call.services.explain.explain(body.token))
+
+
+@endpoint(
+    "GET /auth/verify",
+    access=asked_by_proxy,
+    operation="verifyToken",
+    returns=File,
+    media_type="text/plain",
+    raises=(Forbidden,),
+)
+def verify(call: Call) -> File:
+    """Decide whether to let a request through, for nginx `auth_request`.
+
+    The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
+    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
+    other parameter gets 403.
+    """
+    user, query = call.user, call.query
+    if not query.keys() <= {"role", "permission"}:
+        raise Forbidden("The query may hold role and permission only.")
+    permissions = permissions_of(user.roles)
+    if not all(role in user.roles for role in query.get("role", ())):
+        raise Forbidden("The user lacks the role.")
+    if not all(permission in permissions for permission in query.get("permission", ())):
+        raise Forbidden("The user lacks the permission.")
+    return File(
+        b"",
+        "text/plain; charset=utf-8",
+        {
+            "X-Auth-User": user.id,
+            "X-Auth-Username": user.username or "",
+            "X-Auth-Email": ascii_email(user.email) if user.email and user.email_verified else "",
+            "X-Auth-Roles": ",".join(user.roles),
+        },
+    )

@@ -1,0 +1,87 @@
+"""Sessions, and the operations of a store on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.accounts.model import User
+    from app.accounts.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login that goes on. Its refresh token is computed from `seed` (32 random bytes) and `generation`."""
+
+    id: str
+    user_id: str
+    auth_epoch: int
+    seed: bytes = field(repr=False)
+    generation: int
+    created_at: datetime
+    last_used_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+    ip: str
+    user_agent: str
+    rotated_at: datetime | None = None
+    """When the present generation replaced the previous one; None in the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSession:
+    """A session that holds, together with its user."""
+
+    session: Session
+    user: User
+
+
+class Sessions(Protocol):
+    """The operations of a store on sessions. Each raises `Unavailable` when the store does not answer."""
+
+    def open(self, session: Session) -> bool:
+        """Store a new session and set its user's `last_login_at` to its `created_at`.
+
+        False, and nothing is stored, if the user was deleted.
+        """
+
+    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
+        """The user of a session that holds, in one round trip; None if there is no such session.
+
+        It holds if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
+        after `now`; the user is active; its epoch is the user's, or it was kept at the last change of epoch.
+        """
+
+    def find(self, session_id: str, now: datetime) -> HeldSession | None:
+        """A session that holds (see `principal`), in one round trip."""
+
+    def of_user(self, user_id: str, now: datetime) -> list[Session]:
+        """The sessions of a user that hold (see `principal`), in the order of their opening."""
+
+    def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
+        """Begin the next generation of a session that is still in `generation`; False if it has moved on or ended.
+
+        One atomic conditional write: `rotated_at` and `last_used_at` become `now`.
+        """
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        """Record that a session was used; `last_used_at` never goes back."""
+
+    def end(self, session_id: str, user_id: str) -> bool:
+        """End a session of this user; False if they have no such session.
+
+        It raises the revision of the user's account before it returns: a change of the account that found the session
+        holding is then either saved already, or tried again (see `services.accounts.Accounts.change`).
+        """
+
+    def end_some_of(self, user_id: str, limit: int) -> int:
+        """Delete up to `limit` sessions of a user, whether they hold or not; returns how many."""
+
+    def trim(self, user_id: str, keep: int) -> None:
+        """End all sessions of a user except the `keep` most recently used of those that hold."""
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; returns how many."""

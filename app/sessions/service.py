@@ -1,0 +1,269 @@
+"""The life of a session: opened by a login, shown by access tokens, renewed by refresh tokens, ended."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from app.accounts.service import in_new_epoch
+from app.platform import pieces
+from app.platform.devices import LONGEST_USER_AGENT
+from app.platform.errors import (
+    ExpiredToken,
+    InvalidRefreshToken,
+    InvalidToken,
+    NotFound,
+    ReauthenticationRequired,
+    ReusedRefreshToken,
+    SessionEnded,
+    Unavailable,
+)
+from app.platform.identifiers import new_id
+from app.platform.instrumentation import NOBODY
+from app.sessions import refresh_tokens
+from app.sessions.access_tokens import RefusedTokenError
+from app.sessions.model import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from app.accounts.model import Account, Credentials, User
+    from app.accounts.principal import Principal
+    from app.accounts.service import Accounts
+    from app.platform.clock import Clock
+    from app.platform.devices import Device
+    from app.platform.instrumentation import Grant, Observer
+    from app.security.secret_keys import SecretKeys
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.model import Sessions
+
+Scope = Literal["this", "others", "all"]
+_SEED_BYTES = 32
+_ATTEMPTS = 10
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session just opened: its user and its tokens, which live for `expires_in` and `refresh_expires_in` seconds."""
+
+    user: User
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long sessions live, in seconds, and how many (`most`) a user can have.
+
+    `idle` counts from the last refresh, `absolute` from the login. For `grace` after the first exchange of a refresh
+    token, the same token gives the same new one again. A login counts as recent for `fresh`.
+    """
+
+    idle: int
+    absolute: int
+    grace: int
+    most: int
+    fresh: int
+
+
+class SessionService:
+    """Opens, renews, lists and ends sessions."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        accounts: Accounts,
+        tokens: AccessTokens,
+        secrets: SecretKeys,
+        clock: Clock,
+        limits: SessionLimits,
+        observer: Observer = NOBODY,
+    ) -> None:
+        self._sessions = sessions
+        self._accounts = accounts
+        self._tokens = tokens
+        self._secrets = secrets
+        self._clock = clock
+        self._limits = limits
+        self._observer = observer
+
+    def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
+        """Open a session for a user whose credentials were just verified.
+
+        It holds only while the epoch read with them is the user's, so if the password was changed in between, the
+        session does not hold. Raises SessionEnded if the user was deleted in between.
+        """
+        user, now = credentials.user, self._clock()
+        session = Session(
+            id=new_id(),
+            user_id=user.id,
+            auth_epoch=credentials.auth_epoch,
+            seed=secrets.token_bytes(_SEED_BYTES),
+            generation=0,
+            created_at=now,
+            last_used_at=now,
+            idle_expires_at=now + timedelta(seconds=self._limits.idle),
+            expires_at=now + timedelta(seconds=self._limits.absolute),
+            ip=device.ip,
+            user_agent=device.user_agent[:LONGEST_USER_AGENT],
+        )
+        if not self._sessions.open(session):
+            raise SessionEnded
+        self._sessions.trim(user.id, self._limits.most)
+        self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
+        return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
+
+    def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
+        """Exchange a refresh token for a new pair.
+
+        Within the grace time after its first exchange, the previous token gives the current one again, so that two
+        tabs, or a client that lost the reply, stay logged in. Any other exchange of an old token ends the session
+        (RFC 9700 section 4.14.2). Raises InvalidRefreshToken or ReusedRefreshToken.
+        """
+        sent = refresh_tokens.parse(refresh_token)
+        if sent is None:
+            raise InvalidRefreshToken
+        for _ in range(_ATTEMPTS):
+            now = self._clock()
+            held = self._sessions.find(sent.session_id, now)
+            if held is None or not refresh_tokens.is_genuine(sent, held.session.seed, self._secrets):
+                raise InvalidRefreshToken
+            session = held.session
+            if sent.generation == session.generation:
+                renewed = replace(
+                    session,
+                    generation=session.generation + 1,
+                    idle_expires_at=min(now + timedelta(seconds=self._limits.idle), session.expires_at),
+                )
+                if self._sessions.rotate(
+                    session.id,
+                    session.generation,
+                    now=now,
+                    idle_expires_at=renewed.idle_expires_at,
+                    ip=device.ip,
+                ):
+                    return self._tokens_of(renewed, held.user, now, "refresh")
+                continue  # another exchange of the same token was faster: read the session again
+            if self._is_in_grace(sent.generation, session, now):
+                self._report_repetition(session, held.user, device)
+                return self._tokens_of(session, held.user, now, "refresh")
+            if self._sessions.end(session.id, held.user.id):
+                self._report_reuse(session, held.user, device)
+            raise ReusedRefreshToken
+        raise Unavailable
+
+    def list_of(self, user: User) -> list[Session]:
+        """The sessions of a user that hold, in the order of their opening."""
+        return self._sessions.of_user(user.id, self._clock())
+
+    def end(self, session_id: str, user: User, device: Device) -> None:
+        """End one of the user's sessions; raises NotFound for any other."""
+        if not self._sessions.end(session_id, user.id):
+            raise NotFound
+        self._accounts.audit.record(user.id, "session.ended", device, session_id=session_id)
+
+    def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
+        """End this session of the caller, the others, or all.
+
+        Raises SessionEnded if it has ended meanwhile, and others than itself were to be ended.
+        """
+        if scope == "this":
+            self._sessions.end(principal.session_id, principal.user.id)
+        elif scope == "others":
+            self._end_others(principal)
+        else:
+            self._accounts.change(principal.user.id, in_new_epoch, by=principal)
+        self._accounts.audit.record(
+            principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
+        )
+
+    def erase(self, user_id: str) -> Iterator[None]:
+        """Delete all sessions of a user who is deleted, a piece at each step; idempotent."""
+        while self._sessions.end_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
+            yield
+        yield
+
+    def require_fresh_login(self, principal: Principal) -> None:
+        """Raises ReauthenticationRequired if this session was opened more than REAUTH_SECONDS ago."""
+        if self._clock() - principal.opened_at > timedelta(seconds=self._limits.fresh):
+            raise ReauthenticationRequired
+
+    def use_is_due(self, principal: Principal) -> bool:
+        """Whether `note_use` is due: the use of a session is recorded at most once a minute."""
+        return self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
+
+    def note_use(self, principal: Principal) -> None:
+        """Record that a session was used."""
+        self._sessions.touch(principal.session_id, self._clock())
+
+    def authenticate(self, access_token: str) -> Principal:
+        """The principal of this access token; one round trip to the store.
+
+        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session does not hold.
+        """
+        try:
+            claims = self._tokens.verify(access_token)
+        except RefusedTokenError as refused:
+            raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
+        principal = self._sessions.principal(claims.session_id, claims.subject, self._clock())
+        if principal is None:
+            raise SessionEnded
+        return principal
+
+    def _end_others(self, principal: Principal) -> None:
+        """End the other sessions of a user; raises SessionEnded if the caller's own has ended meanwhile.
+
+        Keeping it would revive a session that a password reset, for example, had ended.
+        """
+
+        def alone(account: Account) -> Account:
+            return in_new_epoch(account, keep=principal.session_id)
+
+        self._accounts.change(principal.user.id, alone, by=principal)
+
+    def _report_repetition(self, session: Session, user: User, device: Device) -> None:
+        """Record that a token was sent again within its grace time: once, however often it was sent."""
+        self._accounts.audit.record_once(
+            user.id,
+            "session.repeated",
+            device,
+            since=session.rotated_at or session.created_at,
+            of=f"{session.id} {session.generation}",
+            session_id=session.id,
+        )
+
+    def _report_reuse(self, session: Session, user: User, device: Device) -> None:
+        """Inform the owner of a session that its token was used twice: someone else may have a copy of it."""
+        self._accounts.audit.record(user.id, "session.reused", device, session_id=session.id)
+        with suppress(SessionEnded):  # the user was deleted or disabled meanwhile
+            self._accounts.change(
+                user.id, lambda account: self._accounts.with_warning(account, "session_reused", device)
+            )
+
+    def _is_in_grace(self, generation: int, session: Session, now: datetime) -> bool:
+        if generation != session.generation - 1 or session.rotated_at is None:
+            return False
+        return now < session.rotated_at + timedelta(seconds=self._limits.grace)
+
+    def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
+        left = int((session.idle_expires_at - now).total_seconds())
+        lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
+        tokens = OpenedSession(
+            user=user,
+            access_token=self._tokens.issue(
+                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime
+            ),
+            expires_in=lifetime,
+            refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
+            refresh_expires_in=left,
+        )
+        self._observer.token_issued(grant)
+        return tokens

@@ -1,0 +1,192 @@
+"""Sessions in SQL: a row each; one that ends is deleted."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from app.accounts.principal import Principal
+from app.accounts.sql import USER_COLUMNS, USERS, user_of
+from app.platform.devices import LONGEST_USER_AGENT
+from app.sessions.model import HeldSession, Session
+from app.store.sql.columns import INSTANT, exact
+from app.store.sql.purge import Purge
+from app.store.sql.schema import METADATA, ON_MYSQL
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from app.store.sql.database import Database
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("id", exact(36), primary_key=True),
+    # The purge of a deleted user deletes his sessions first, some at a time; the cascade makes sure that none
+    # outlives him, even when an operator deletes a user by hand.
+    Column("user_id", exact(36), ForeignKey("users.id", name="sessions_of_user", ondelete="CASCADE"), nullable=False),
+    Column("auth_epoch", Integer, nullable=False),
+    Column("seed", LargeBinary(32), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("last_used_at", INSTANT, nullable=False),
+    Column("idle_expires_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("ip", String(64), nullable=False),
+    Column("user_agent", String(LONGEST_USER_AGENT), nullable=False),
+    Column("rotated_at", INSTANT),
+    Index("sessions_by_user", "user_id"),
+    Index("sessions_by_idle_expiry", "idle_expires_at"),
+    Index("sessions_by_expiry", "expires_at"),
+    **ON_MYSQL,
+)
+
+
+_FIELDS: Final = tuple(field.name for field in fields(Session))
+_COLUMNS: Final = tuple(SESSIONS.c[name] for name in _FIELDS)
+_OPEN: Final = insert(SESSIONS)
+_LOGGED_IN: Final = (
+    update(USERS)
+    .where(USERS.c.id == bindparam("user_id"), USERS.c.status != "deleted")
+    .values(
+        last_login_at=case(
+            (USERS.c.last_login_at > bindparam("at", type_=USERS.c.last_login_at.type), USERS.c.last_login_at),
+            else_=bindparam("at", type_=USERS.c.last_login_at.type),
+        )
+    )
+)
+_HOLDS: Final = and_(
+    SESSIONS.c.expires_at > bindparam("now"),
+    SESSIONS.c.idle_expires_at > bindparam("now"),
+    USERS.c.status == "active",
+    or_(SESSIONS.c.auth_epoch == USERS.c.auth_epoch, SESSIONS.c.id == USERS.c.kept_session),
+)
+_THIS: Final = SESSIONS.c.id == bindparam("session_id")
+_OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
+_IS_USER: Final = USERS.c.id == bindparam("user_id")
+_WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
+HOLDING_SESSION: Final = (
+    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at)
+    .select_from(_WITH_USER)
+    .where(_THIS, _OF_USER, _HOLDS)
+)
+"""What `Sessions.principal` finds."""
+_FIND: Final = select(*_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
+_ALL_OF_USER: Final = select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, _HOLDS).order_by(SESSIONS.c.id)
+_ROTATE: Final = (
+    update(SESSIONS).where(_THIS, SESSIONS.c.generation == bindparam("seen")).values(generation=bindparam("seen") + 1)
+)
+_TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
+_END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
+_END_SEEN: Final = update(USERS).where(_IS_USER).values(revision=USERS.c.revision + 1)
+_SOME_OF_USER: Final = select(SESSIONS.c.id).where(_OF_USER).limit(bindparam("limit"))
+_SURPLUS: Final = (
+    select(SESSIONS.c.id)
+    .where(_OF_USER)
+    .order_by(SESSIONS.c.last_used_at.desc(), SESSIONS.c.id.desc())
+    .limit(1000)
+    .offset(bindparam("keep"))
+)
+_END_THESE: Final = delete(SESSIONS).where(SESSIONS.c.id.in_(bindparam("ids", expanding=True)))
+_END_THOSE_OF_FORMER_EPOCHS: Final = delete(SESSIONS).where(
+    _OF_USER,
+    SESSIONS.c.auth_epoch < select(USERS.c.auth_epoch).where(_IS_USER).scalar_subquery(),
+    SESSIONS.c.id != select(func.coalesce(USERS.c.kept_session, "")).where(_IS_USER).scalar_subquery(),
+)
+_PURGE: Final = Purge(
+    SESSIONS.c.id,
+    or_(SESSIONS.c.idle_expires_at <= bindparam("now"), SESSIONS.c.expires_at <= bindparam("now")),
+)
+
+
+class SqlSessions:
+    """`app.sessions.model.Sessions` on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, session: Session) -> bool:
+        row = {name: getattr(session, name) for name in _FIELDS}
+        logged_in = {"user_id": session.user_id, "at": session.created_at}
+
+        def write(connection: Connection) -> bool:
+            # The user first: two logins that held a share of his row, for the foreign key, and then both
+            # wanted to write it would end each other on MySQL.
+            if not connection.execute(_LOGGED_IN, logged_in).rowcount:
+                return False  # a session of nobody holds for nobody, so there is none
+            connection.execute(_OPEN, row)
+            return True
+
+        return self._database.write(write)
+
+    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
+        rows = self._database.rows(HOLDING_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
+        if not rows:
+            return None
+        *user, opened_at, last_used_at = rows[0]
+        return Principal(user_of(user), session_id, opened_at, last_used_at)
+
+    def find(self, session_id: str, now: datetime) -> HeldSession | None:
+        rows = self._database.rows(_FIND, {"session_id": session_id, "now": now})
+        if not rows:
+            return None
+        return HeldSession(Session(*rows[0][: len(_FIELDS)]), user_of(rows[0][len(_FIELDS) :]))
+
+    def of_user(self, user_id: str, now: datetime) -> list[Session]:
+        return [Session(*row) for row in self._database.rows(_ALL_OF_USER, {"user_id": user_id, "now": now})]
+
+    def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
+        renewed = {"rotated_at": now, "last_used_at": now, "idle_expires_at": idle_expires_at, "ip": ip}
+        return self._database.change(_ROTATE, {"session_id": session_id, "seen": generation, **renewed}) == 1
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        self._database.change(_TOUCH, {"session_id": session_id, "before": now, "last_used_at": now})
+
+    def end(self, session_id: str, user_id: str) -> bool:
+        this = {"session_id": session_id, "user_id": user_id}
+
+        def write(connection: Connection) -> bool:
+            if not connection.execute(_END, this).rowcount:
+                return False
+            connection.execute(_END_SEEN, {"user_id": user_id})
+            return True
+
+        return self._database.write(write)
+
+    def end_some_of(self, user_id: str, limit: int) -> int:
+        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
+        return self._database.change(_END_THESE, {"ids": ids}) if ids else 0
+
+    def trim(self, user_id: str, keep: int) -> None:
+        if self._surplus(user_id, keep):
+            # What does not hold any more takes no place from what does.
+            self._database.change(_END_THOSE_OF_FORMER_EPOCHS, {"user_id": user_id})
+            if surplus := self._surplus(user_id, keep):
+                self._database.change(_END_THESE, {"ids": surplus})
+
+    def purge(self, now: datetime, limit: int) -> int:
+        return _PURGE.run(self._database, now, limit)
+
+    def _surplus(self, user_id: str, keep: int) -> list[str]:
+        return [row[0] for row in self._database.rows(_SURPLUS, {"user_id": user_id, "keep": keep})]

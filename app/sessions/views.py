@@ -1,0 +1,115 @@
+"""Tokens as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from app.accounts.views import UserView
+from app.platform.devices import device_name
+from app.web.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.sessions.explain import Explanation
+    from app.sessions.model import Session
+    from app.sessions.service import OpenedSession
+
+
+_ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii..."  # noqa: S105 - the beginning of an example
+
+
+class TokenPair(View):
+    """The tokens of a session, and its user."""
+
+    access_token: str = Field(description="A JWT (RFC 9068).", examples=[_ACCESS_TOKEN])
+    token: str = Field(
+        description="The same as `access_token`, under the name that the oldest clients read.", examples=[_ACCESS_TOKEN]
+    )
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type of the token, RFC 6750
+    expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
+    refresh_token: str = Field(description="Opaque.", examples=["AAEBmh9TVF-9c4Ikh..."])
+    refresh_expires_in: int = Field(description="Seconds until the refresh token expires.", examples=[2592000])
+    user: UserView
+
+    @classmethod
+    def of(cls, opened: OpenedSession) -> TokenPair:
+        """The data of a reply that opens a session."""
+        return cls(
+            access_token=opened.access_token,
+            token=opened.access_token,
+            expires_in=opened.expires_in,
+            refresh_token=opened.refresh_token,
+            refresh_expires_in=opened.refresh_expires_in,
+            user=UserView.of(opened.user),
+        )
+
+
+class SessionView(View):
+    """A session, as its user sees it."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    current: bool = Field(examples=[True], description="Whether this is the session of the request.")
+    device: str = Field(examples=["Firefox on Linux"])
+    ip: str = Field(description="The address that last refreshed it.", examples=["203.0.113.7"])
+    created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+    last_used_at: datetime = Field(examples=["2026-01-31T12:05:00.000000Z"], description="Accurate to the minute.")
+    expires_at: datetime = Field(
+        examples=["2026-03-02T12:00:00.000000Z"], description="When it ends unless it is refreshed before."
+    )
+
+    @classmethod
+    def of(cls, session: Session, current: str) -> SessionView:
+        """The view of a session; `current` is the session of the request."""
+        return cls(
+            id=session.id,
+            current=session.id == current,
+            device=device_name(session.user_agent),
+            ip=session.ip,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            expires_at=min(session.idle_expires_at, session.expires_at),
+        )
+
+
+class SessionList(View):
+    """The active sessions of a user."""
+
+    sessions: list[SessionView]
+    next: str | None = Field(default=None, examples=[None], description="Always null: a user has few sessions.")
+
+    @classmethod
+    def of(cls, sessions: Sequence[Session], current: str) -> SessionList:
+        """The data of a reply with these sessions; `current` is the session of the request."""
+        return cls(sessions=[SessionView.of(session, current) for session in sessions])
+
+
+class ExplanationView(View):
+    """What a token is, and why it is refused."""
+
+    kind: Literal["access_token", "jwt", "opaque"] = Field(examples=["access_token"])
+    accepted: bool | None = Field(examples=[False], description="Null unless this is an access token.")
+    reason: str | None = Field(description="Null when the token is accepted.", examples=["expired"])
+    detail: str = Field(examples=["It has expired: refresh, or log in again."])
+    header: dict[str, Any] | None = Field(
+        examples=[{"typ": "at+jwt", "alg": "ES256", "kid": "5Om_FZ8kqHyoLqBE"}], description="As read, verified or not."
+    )
+    claims: dict[str, Any] | None = Field(
+        examples=[{"sub": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a", "exp": 1769861700}],
+        description="As read, verified or not.",
+    )
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> ExplanationView:
+        """The data of a reply that explains a token."""
+        return cls(
+            kind=explanation.kind,
+            accepted=explanation.accepted,
+            reason=explanation.reason,
+            detail=explanation.detail,
+            header=explanation.header,
+            claims=explanation.claims,
+        )

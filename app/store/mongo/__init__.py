@@ -1,0 +1,1 @@
+"""MongoDB: the connection, and the indexes."""

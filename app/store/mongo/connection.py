@@ -1,0 +1,162 @@
+"""How MongoDB is talked to: the client, the collections, and what it means when no answer comes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from app.platform import deadline
+from app.platform.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo.collection import Collection
+    from pymongo.database import Database
+
+Document: TypeAlias = dict[str, Any]
+
+OPERATION_SECONDS: Final = 2.0
+"""The longest that a verb waits for its answer, retries included: the driver may overrun by half a second, and
+a request is refused within 3. It bounds all that a client's other time-outs would."""
+
+CREDENTIALS_CODES: Final = frozenset({18, 8000})
+"""AuthenticationFailed, by its name and by that of Atlas, which gives the second one for a full cluster, too."""
+NO_ANSWER_CODES: Final = CREDENTIALS_CODES | frozenset(
+    {
+        # The network between servers, and what a router says of its shards.
+        *(6, 7, 70, 71, 74, 89, 133, 149, 172, 190, 199, 202, 230, 231, 317, 384, 9001, 56846),
+        # No primary, or not this one; a member that recovers, steps down or shuts down.
+        *(91, 94, 134, 135, 164, 189, 216, 281, 303, 310, 333, 354, 355, 372, 10058, 10107, 13435, 13436),
+        *(11600, 11601, 11602),
+        # Time-outs, and what came between: the same request may succeed when it comes again.
+        *(24, 46, 50, 64, 90, 100, 107, 109, 112, 117, 225, 237, 246, 262, 279, 290, 365, 407, 412, 433, 449, 450, 462),
+        *(46841, 91331, 10045600),
+        # The distribution of the data is changing, or is not known to the server that was asked.
+        *(63, 150, 203, 249, 250, 272, 319, 338, 342, 343, 358, 406, 453, 13388),
+        # No room: on the disk, in memory, of files or sessions; writes that were blocked by an administrator.
+        *(146, 261, 264, 371, 402, 14031),
+    }
+)
+"""The codes with which a server, though it answers, says that it cannot do its work at the moment.
+
+From src/mongo/base/error_codes.yml of MongoDB; what is the program's fault, or a matter of rights, is not among them.
+"""
+
+CODEC: Final = CodecOptions[Document](tz_aware=True)
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    "appname": "latchkey",
+    # How long the driver's own watch over the servers waits for one that hangs.
+    "connectTimeoutMS": 1000,
+    # One for each thread that takes requests, and some for the jobs.
+    "maxPoolSize": 100,
+}
+
+
+class Connection:
+    """A client, and the collections of one database; nothing is opened before the first operation.
+
+    `close` puts new ones in the place of all, so ask for them here each time.
+    """
+
+    client: MongoClient[Document]
+    database: Database[Document]
+    users: Collection[Document]
+    sessions: Collection[Document]
+    held_emails: Collection[Document]
+    mail_requests: Collection[Document]
+    events: Collection[Document]
+    login_failures: Collection[Document]
+    keyrings: Collection[Document]
+    leases: Collection[Document]
+    sample_products: Collection[Document]
+    visits: Collection[Document]
+
+    def __init__(self, uri: str, database: str, client: MongoClient[Document] | None) -> None:
+        """`client` is used instead of one for `uri`; it has to give aware datetimes."""
+        self._uri = uri
+        self._name = database
+        self._given = client
+        self._open()
+
+    def close(self) -> None:
+        """Close all connections; the next operation opens new ones."""
+        closed = self.client
+        self._open()
+        closed.close()
+
+    def _open(self) -> None:
+        self.client = _client(self._uri) if self._given is None else self._given
+        self.database = self.client.get_database(
+            self._name,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority", j=True),
+            read_concern=ReadConcern(),
+        )
+        self.users = self.database["users"]
+        self.sessions = self.database["sessions"]
+        self.held_emails = self.database["held_emails"]
+        self.mail_requests = self.database["mail_requests"]
+        self.events = self.database["events"]
+        self.login_failures = self.database["login_failures"]
+        self.keyrings = self.database["keyrings"]
+        self.leases = self.database["leases"]
+        self.sample_products = self.database["sample_products"]
+        self.visits = self.database["visits"]
+
+
+def _client(uri: str) -> MongoClient[Document]:
+    """A client whose defaults the URI may change; nothing is opened yet."""
+    told = {name.lower() for name, _ in parse_qsl(urlsplit(uri).query.replace(";", "&"), keep_blank_values=True)}
+    defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in told}
+    return MongoClient(uri, connect=False, tz_aware=True, **defaults)
+
+
+@contextmanager
+def answering(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
+    """Give the operations inside, together, `seconds` to answer, but no more than the request has left.
+
+    Raises Unavailable when they do not.
+    """
+    left = deadline.remaining()
+    if left is not None and left <= 0:
+        raise Unavailable(retry_after=1) from TimeoutError("the request has no time left for the store")
+    try:
+        with pymongo.timeout(seconds if left is None else min(seconds, left)):
+            yield
+    except PyMongoError as error:
+        if no_answer(error):
+            raise Unavailable(retry_after=1) from error
+        raise
+
+
+def no_answer(error: PyMongoError) -> bool:
+    """Whether an error says that MongoDB cannot answer at the moment; any other is a fault of the program."""
+    return (
+        isinstance(error, ConnectionFailure)
+        or error.timeout
+        or (isinstance(error, OperationFailure) and error.code in NO_ANSWER_CODES)
+        or (isinstance(error, ConfigurationError) and _is_dns_away(error.__cause__))
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label("SystemOverloadedError")
+    )
+
+
+def _is_dns_away(cause: BaseException | None) -> bool:
+    """Whether DNS gave no answer for a mongodb+srv URI, which the driver takes for a fault of the URI."""
+    from dns.exception import DNSException  # noqa: PLC0415 - only such a URI needs it
+
+    return isinstance(cause, DNSException | OSError)
+
+
+def without_none(document: Document) -> Document:
+    """The same without what is None: a unique index is sparse, and two nulls would collide in it."""
+    return {name: value for name, value in document.items() if value is not None}

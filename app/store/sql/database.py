@@ -1,0 +1,172 @@
+"""How a SQL database is talked to: reads, transactions, and what it means when no answer comes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoPlaceError
+
+from app.platform import deadline
+from app.platform.errors import Unavailable
+from app.store.sql.answers import Answer
+from app.store.sql.product import OPERATION_SECONDS, PLACE_SECONDS
+from app.store.sql.readers import Readers
+from app.store.sql.shared_commits import SharedCommits
+from app.store.sql.waits import seconds_for
+from app.store.unusable import UnusableStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy import Connection, Executable
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from app.store.sql.product import Product
+    from app.store.sql.readers import Rows
+
+T = TypeVar("T")
+
+_SECOND_TRY_SECONDS: Final = 0.5
+"""How soon a read has to have failed to be tried again: a request is refused within 3 s."""
+
+
+class UnwritableError(Exception):
+    """The database answers, but takes no writes; the text says why."""
+
+
+class Database:
+    """One database, whatever the product; each process opens its own connections at the first use."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self._readers = Readers(product.reader, product.kept_readers)
+        self._drops = 0
+        """How often all connections were given up: the writer's that are older are replaced before they are used."""
+        event.listen(product.writer, "connect", lambda _, record: record.info.update(drops=self._drops))
+        event.listen(product.writer, "checkout", self._check_age)
+        self._shared = SharedCommits(product.writer, PLACE_SECONDS) if product.shares_commits else None
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """All rows that a SELECT gives, in one round trip; Unavailable or UnusableStoreError when no answer comes.
+
+        A read on a connection that turns out to be lost is done once more on a new one: a restart of the
+        server between two requests is not noticed.
+        """
+        began = monotonic()
+        with answering(self.product), deadline.begin(OPERATION_SECONDS):
+            try:
+                return self._readers.rows(statement, parameters)
+            except SQLAlchemyError as error:
+                if not _is_lost(error) or monotonic() > began + _SECOND_TRY_SECONDS:
+                    raise
+                self.drop()
+            return self._readers.rows(statement, parameters)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives with a connection for reading, tried once; raises what SQLAlchemy raises."""
+        return self._readers.use(work)
+
+    def probe(self) -> None:
+        """Ask for a sign of life, and whether the database takes writes; raises Unavailable when it does not.
+
+        Then all connections are closed: the next ones may lead to a server that does.
+        """
+        why = self.product.unwritable(self.rows(text(self.product.probe)))
+        if why is not None:
+            self.drop()
+            raise Unavailable(retry_after=1) from UnwritableError(why)
+
+    def drop(self) -> None:
+        """Have new connections opened in the place of all, those in use included, once they are given back."""
+        self._drops += 1
+        self._readers.close()
+
+    def _check_age(self, _: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info["drops"] < self._drops:
+            raise InvalidatePoolError("the server was given up")
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in a transaction: all of it is kept at the end, or none when it raises.
+
+        Raises Unavailable when no answer comes; then the transaction may or may not have been kept.
+        """
+        return self._write(work, single=False)
+
+    def change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
+        """Do one conditional write; how many rows it met."""
+        return self._write(lambda connection: connection.execute(statement, parameters).rowcount, single=True)
+
+    def close(self) -> None:
+        """Close all connections; the next use opens new ones."""
+        self.drop()
+        self.product.writer.dispose()
+
+    def _write(self, work: Callable[[Connection], T], *, single: bool) -> T:
+        with answering(self.product), deadline.begin(OPERATION_SECONDS):
+            seconds_for(OPERATION_SECONDS)
+            try:
+                if self._shared is not None:
+                    return self._shared.run(work, single=single)
+                with self.product.writer.begin() as connection:
+                    return work(connection)
+            except SQLAlchemyError as error:
+                if _is_lost(error):  # what is read would be read from the same server
+                    self.drop()
+                raise
+
+
+@contextmanager
+def answering(product: Product) -> Iterator[None]:
+    """Raise Unavailable when the database cannot answer what is asked inside, UnusableStoreError when it never will."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        _refuse(product, error)
+
+
+@contextmanager
+def starting(product: Product) -> Iterator[None]:
+    """The same as `answering` at a start: what does not pass by itself, a user that does not exist say, is never waited
+    for, but told with what has to be done about it."""
+    try:
+        with answering(product):
+            yield
+    except Unavailable as error:
+        cause = getattr(error.__cause__, "orig", None)
+        if cause is not None and product.remedy(cause) is not None:
+            raise UnusableStoreError(refusal(product, cause)) from error
+        raise
+
+
+def _refuse(product: Product, error: SQLAlchemyError) -> NoReturn:
+    if isinstance(error, NoPlaceError) or _is_lost(error):
+        raise Unavailable(retry_after=1) from error
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        raise error
+    match product.answer_of(error.orig):
+        case Answer.ELSEWHERE | Answer.LATER:
+            raise Unavailable(retry_after=1) from error
+        case Answer.REFUSED:
+            # No statement here is wrong by itself: a table is missing, a right, or it is no database at all.
+            raise UnusableStoreError(refusal(product, error.orig)) from error
+    raise error
+
+
+def refusal(product: Product, error: BaseException) -> str:
+    """One line on what the database refuses, and what to do about it."""
+    remedy = product.remedy(error) or "see DATABASE_URL and flask doctor"
+    return f"it refuses what it is asked ({first_line(error)}): {remedy}"
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver says, without its number, in one line."""
+    text = str(error.args[-1]) if len(error.args) > 1 else str(error)
+    return text.strip().partition("\n")[0]
+
+
+def _is_lost(error: SQLAlchemyError) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -1,0 +1,113 @@
+"""Migrations of the schema, which lie in `migrations/` beside `app/`.
+
+They only go forward: a database that has to go back is restored from its backup.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Index, Table
+
+from app.store.sql.database import answering
+from app.store.sql.products import product_of
+from app.store.sql.revision import SchemaError, revision_of
+from app.store.sql.schema import METADATA
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from app.store.sql.product import Product
+
+FOLDER: Final = Path(__file__).parents[3] / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema, and the revision that it leads to."""
+
+    revision: str
+    summary: str
+
+
+def upgrade(url: str) -> None:
+    """Bring the schema up to date; safe when several do it at once. Raises SchemaError or Unavailable."""
+    upgrade_product(product_of(url))
+
+
+def current(url: str) -> str | None:
+    """The revision that the database is at, None before the first; raises Unavailable."""
+    product = product_of(url)
+    with answering(product):
+        product.create()
+        with product.reader.connect() as connection:
+            return revision_of(connection)
+
+
+def history() -> list[Migration]:
+    """All migrations that this version of the service knows, the first one first."""
+    steps = reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))
+    return [Migration(step.revision, step.doc) for step in steps]
+
+
+def upgrade_product(product: Product) -> None:
+    """The same as `upgrade`, for who has the product already."""
+    config = _config()
+    with ExitStack() as stack:
+        with answering(product):
+            product.create()
+            connection = stack.enter_context(product.migrating())
+        # What fails from here on is the migration, not the database: it is shown as it is.
+        _refuse_newer(revision_of(connection))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def differences(connection: Connection) -> list[str]:
+    """What the tables lack of what `schema.py` says, a line each. What there is beyond it is the operator's."""
+    # Of types, the name that a product gives back is rarely the one that it was given.
+    context = MigrationContext.configure(connection, opts={"compare_type": False})
+    changes: list[tuple[Any, ...]] = []
+    for found in compare_metadata(context, METADATA):
+        # A tuple for a whole thing, a list of tuples for what is different within a column.
+        changes += found if isinstance(found, list) else [found]
+    return [_line(change) for change in changes if not change[0].startswith("remove_")]
+
+
+def _refuse_newer(revision: str | None) -> None:
+    known = {migration.revision for migration in history()}
+    if revision is not None and revision not in known:
+        raise SchemaError(
+            f"the database's schema is at revision {revision}, which this version of Latchkey does not know:"
+            " start the version that migrated it, or restore a backup from before"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    # Not from the working directory, which may be any.
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config
+
+
+def _line(change: tuple[Any, ...]) -> str:
+    match change:
+        case ("add_table", Table(name=table)):
+            return f"the table {table} is missing"
+        case ("add_column", _, table, Column(name=column)):
+            return f"the column {column} of the table {table} is missing"
+        case ("add_index", Index(name=index, table=Table(name=table))):
+            return f"the index {index} of the table {table} is missing, or another has its name"
+        case (kind, _, table, column, _, found, meant):
+            return f"the column {column} of the table {table} has the {kind[7:]} {found!r}, not {meant!r}"
+        case (kind, thing):
+            return f"{kind} {thing!r}"
+    raise AssertionError(change)

@@ -1,0 +1,30 @@
+"""Which product a URL leads to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+if TYPE_CHECKING:
+    from app.store.sql.product import Product
+
+
+def product_of(url: str) -> Product:
+    """The product that a URL of SQLAlchemy names. Only its own driver is imported: that saves memory."""
+    address = make_url(url)
+    match address.get_backend_name():
+        case "sqlite":
+            from app.store.sql.sqlite import Sqlite  # noqa: PLC0415 - see above
+
+            return Sqlite(address)
+        case "postgresql":
+            from app.store.sql.postgresql import Postgresql  # noqa: PLC0415 - see above
+
+            return Postgresql(address)
+        case "mysql" | "mariadb":
+            from app.store.sql.mysql import Mysql  # noqa: PLC0415 - see above
+
+            return Mysql(address)
+        case other:
+            raise ValueError(f"there is no store on {other}; use sqlite, postgresql or mysql")

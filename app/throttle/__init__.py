@@ -1,0 +1,1 @@
+"""Counting failed attempts, and making guessers wait."""

@@ -1,1 +1,0 @@
-"""The JSON of replies, in files named like the controllers."""

@@ -1,0 +1,83 @@
+"""Deleting accounts: what an administrator who stays has, and when mail about a deletion goes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.accounts.service import CLAIMED_FOR
+from app.platform.errors import LastAdmin, WrongPassword
+from tests.api.service import PASSWORD
+from tests.unit.instance import DEVICE, session_of
+
+if TYPE_CHECKING:
+    from app.accounts.model import Account
+    from tests.api.service import FakeClock
+    from tests.unit.instance import Instance
+
+
+def kept(instance: Instance, user_id: str) -> Account:
+    account = instance.wired.store.users.account(user_id)
+    assert account is not None
+    return account
+
+
+def set_roles(instance: Instance, user_id: str, *roles: str) -> None:
+    account = kept(instance, user_id)
+    assert instance.wired.store.users.save(replace(account, user=replace(account.user, roles=roles)))
+
+
+def administrator(instance: Instance, username: str) -> str:
+    user_id = instance.register(username)
+    set_roles(instance, user_id, "admin", "member")
+    return user_id
+
+
+@pytest.mark.parametrize("roles", [("member",), ("member", "instructor"), ()])
+def test_roles_that_are_set_while_a_deletion_fails_are_not_undone_by_it(
+    instance: Instance, roles: tuple[str, ...]
+) -> None:
+    administrator(instance, "eve")
+    user_id = administrator(instance, "ann")
+    looks: list[Account] = []
+
+    def check(account: Account) -> Account:
+        looks.append(account)
+        if len(looks) == 1:
+            return account
+        set_roles(instance, user_id, *roles)  # an operator takes the administrator's role away
+        raise WrongPassword
+
+    with pytest.raises(WrongPassword):
+        instance.services.deletion.delete_if(user_id, check, DEVICE, action="user.deleted")
+    assert kept(instance, user_id).user.roles == roles
+
+
+def test_an_administrator_whose_deletion_fails_has_the_roles_of_before(instance: Instance) -> None:
+    user_id = administrator(instance, "ann")
+    with pytest.raises(LastAdmin):
+        instance.services.deletion.delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+    assert kept(instance, user_id).user.roles == ("admin", "member")
+
+
+def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_over(
+    instance: Instance, clock: FakeClock
+) -> None:
+    user_id = instance.register("ann", email="ann@example.com")
+    mailroom, sent = instance.services.mailroom, []
+
+    def crash_behind_the_deletion() -> None:
+        if kept(instance, user_id).user.status == "deleted":
+            clock.at_each_call = lambda: None
+            sent.append(mailroom.send_due())
+            raise KeyboardInterrupt
+
+    clock.at_each_call = crash_behind_the_deletion
+    with pytest.raises(KeyboardInterrupt):
+        instance.services.deletion.delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+    assert sent == [0]
+    clock.now += CLAIMED_FOR
+    assert mailroom.send_due() == 1
+    assert instance.wired.store.users.account(user_id) is None

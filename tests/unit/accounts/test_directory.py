@@ -1,0 +1,67 @@
+"""The list of users shows as much as the one who asks may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.accounts.registration import NewAccount
+from app.platform.errors import Forbidden
+from tests.api.service import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.accounts.directory import UserPage
+    from app.accounts.model import User
+    from tests.unit.instance import Instance
+
+
+def an_admin(instance: Instance) -> User:
+    account = NewAccount(password=PASSWORD, username="boss")
+    return instance.services.registration.register(account, roles=("admin",)).user
+
+
+def all_pages(instance: Instance, viewer: User, limit: int) -> list[UserPage]:
+    pages = [instance.services.directory.page(viewer, after=None, limit=limit)]
+    while pages[-1].next:
+        pages.append(instance.services.directory.page(viewer, after=pages[-1].next, limit=limit))
+    return pages
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(1, [1, 1, 1, 1]), (2, [2, 2]), (3, [3, 1]), (4, [4]), (200, [4])])
+def test_pages_hold_every_user_once_in_the_order_of_registration(
+    limit: int, sizes: list[int], instance: Instance
+) -> None:
+    admin = an_admin(instance)
+    ids = [admin.id, *(instance.register(name) for name in ("ann", "bob", "eve"))]
+
+    pages = all_pages(instance, admin, limit)
+
+    assert [len(page.users) for page in pages] == sizes
+    assert [user.id for page in pages for user in page.users] == ids
+
+
+def test_members_see_active_users_only_and_administrators_all_of_them_whole(
+    instance: Instance, change_user: Callable[..., None]
+) -> None:
+    admin, member = an_admin(instance), instance.login_of("ann").user
+    disabled = instance.register("bob")
+    change_user(disabled, status="disabled")
+
+    seen_by_admin = instance.services.directory.page(admin, after=None, limit=50)
+    seen_by_member = instance.services.directory.page(member, after=None, limit=50)
+
+    assert (seen_by_admin.whole, seen_by_member.whole) == (True, False)
+    assert [user.id for user in seen_by_admin.users] == [admin.id, member.id, disabled]
+    assert [user.id for user in seen_by_member.users] == [admin.id, member.id]
+
+
+def test_a_directory_of_the_administrators_is_closed_to_members(start: Callable[..., Instance]) -> None:
+    instance = start(USER_DIRECTORY="admins")
+    admin, member = an_admin(instance), instance.login_of("ann").user
+
+    assert len(instance.services.directory.page(admin, after=None, limit=50).users) == 2
+    with pytest.raises(Forbidden, match="users:read"):
+        instance.services.directory.page(member, after=None, limit=50)

@@ -1,0 +1,269 @@
+"""Sending what was queued: once, again after a failure or a crash, and not for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.accounts.model import UndoOffer
+from app.accounts.service import CLAIMED_FOR, UNDO_LIVES
+from app.mail.mail import MailFailedError, MailRefusedError
+from app.outbox.service import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
+from app.platform.identifiers import new_id
+from app.platform.instrumentation import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.accounts.model import Account
+    from app.mail.mail import Mail
+    from app.outbox.service import Mailroom
+    from app.platform.instrumentation import MailOutcome
+    from tests.api.service import FakeClock
+    from tests.unit.instance import Instance
+
+EMAIL = "ann@example.com"
+
+
+class PostOffice:
+    """A mail server: keeps what it takes, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[Mail] = []
+        self.failure: BaseException | None = None
+
+    def send(self, mail: Mail) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.taken.append(mail)
+
+
+@pytest.fixture
+def office() -> PostOffice:
+    return PostOffice()
+
+
+@pytest.fixture
+def mailroom(instance: Instance, office: PostOffice) -> Mailroom:
+    return replace(instance.services.mailroom, mailer=office)
+
+
+def test_a_mail_is_sent_once(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
+    instance.register(email=EMAIL)
+    assert [mailroom.send_due(), mailroom.send_due()] == [1, 0]
+    assert [mail.to for mail in office.taken] == [EMAIL]
+
+
+def test_a_mail_that_failed_is_tried_again_later_and_later(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    user_id = instance.register(email=EMAIL)
+    office.failure = MailFailedError("no answer")
+    waits = []
+    for _ in range(8):
+        mailroom.send_due()
+        account = instance.wired.store.users.account(user_id)
+        assert account is not None
+        assert account.due_at is not None
+        waits.append(account.due_at - clock.now)
+        clock.now = account.due_at
+    assert waits == [min(FIRST_RETRY * 2**attempt, LONGEST_RETRY) for attempt in range(8)]
+    office.failure = None
+    mailroom.send_due()
+    assert len(office.taken) == 1
+    assert mailroom.send_due() == 0
+
+
+def test_a_mail_is_given_up_after_a_day(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    user_id = instance.register(email=EMAIL)
+    mailroom.send_due()
+    accounts = mailroom.accounts
+    accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
+    office.failure = MailFailedError("no answer")
+    mailroom.send_due()
+    clock.now += GIVEN_UP_AFTER
+    mailroom.send_due()
+    account = instance.wired.store.users.account(user_id)
+    assert account is not None
+    assert (account.notices, account.due_at) == ((), None)
+
+
+def test_the_way_back_to_a_former_address_is_tried_for_as_long_as_it_is_open(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    user_id, accounts = instance.register(), mailroom.accounts
+    offer = UndoOffer(new_id(), EMAIL, clock.now + UNDO_LIVES)
+
+    def moved(account: Account) -> Account:
+        account = replace(account, undo_offers=(offer,))
+        return accounts.with_notice(account, "email_changed", EMAIL, code_id=offer.id)
+
+    accounts.change(user_id, moved)
+    office.failure = MailFailedError("no answer")
+    for _ in range(6):
+        mailroom.send_due()
+        clock.now += GIVEN_UP_AFTER
+    office.failure = None
+    mailroom.send_due()
+    assert [mail.to for mail in office.taken] == [EMAIL]
+
+
+def test_a_mail_that_was_refused_is_not_tried_again(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
+    user_id = instance.register(email=EMAIL)
+    office.failure = MailRefusedError("no such mailbox")
+    mailroom.send_due()
+    account = instance.wired.store.users.account(user_id)
+    assert account is not None
+    assert (account.notices, account.due_at) == ((), None)
+
+
+def test_after_a_crash_before_the_mail_left_another_worker_sends_it(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    instance.register(email=EMAIL)
+    office.failure = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        mailroom.send_due()
+    office.failure = None
+    assert mailroom.send_due() == 0
+    clock.now += CLAIMED_FOR
+    assert mailroom.send_due() == 1
+    assert len(office.taken) == 1
+
+
+def test_after_a_crash_behind_the_sending_the_mail_goes_out_again_under_the_same_name(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    instance.register(email=EMAIL)
+
+    class Crashing(PostOffice):
+        def send(self, mail: Mail) -> None:
+            office.send(mail)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(mailroom, mailer=Crashing()).send_due()
+    clock.now += CLAIMED_FOR
+    mailroom.send_due()
+    assert len(office.taken) == 2
+    assert len({mail.id for mail in office.taken}) == 1
+
+
+def test_what_is_queued_while_a_mail_is_being_sent_goes_out_after_it_and_the_first_only_once(
+    instance: Instance, mailroom: Mailroom, office: PostOffice
+) -> None:
+    user_id = instance.register(email=EMAIL)
+    accounts = mailroom.accounts
+
+    class Slow(PostOffice):
+        def send(self, mail: Mail) -> None:
+            if not office.taken:
+                accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
+                assert mailroom.send_due() == 0
+            office.send(mail)
+
+    replace(mailroom, mailer=Slow()).send_due()
+    assert len(office.taken) == 2
+    assert len({mail.subject for mail in office.taken}) == 2
+
+
+def test_a_code_that_was_redeemed_meanwhile_is_not_mailed(
+    instance: Instance, mailroom: Mailroom, office: PostOffice
+) -> None:
+    user_id = instance.register(email=EMAIL)
+    accounts = mailroom.accounts
+    accounts.change(user_id, lambda account: replace(account, codes=()))
+    mailroom.send_due()
+    assert office.taken == []
+    assert mailroom.send_due() == 0
+
+
+def test_without_a_mailer_nothing_is_queued_and_nothing_piles_up(
+    start: Callable[..., Instance], office: PostOffice
+) -> None:
+    instance = start(
+        FLASK_ENV="production",
+        DATABASE_URL="sqlite:///unused.db",
+        BCRYPT_COST="12",
+        PUBLIC_URL="https://auth.example.com",
+    )
+    user_id = instance.register(email=EMAIL)
+    account = instance.wired.store.users.account(user_id)
+    assert account is not None
+    assert (account.codes, account.notices, account.due_at) == ((), (), None)
+    instance.services.password_reset.request(EMAIL)
+    assert instance.services.mailroom.send_due() == 1
+    assert instance.wired.store.mail_requests.due(instance.services.mailroom.accounts.clock(), 10) == []
+    assert office.taken == []
+
+
+def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance, mailroom: Mailroom) -> None:
+    user_id = instance.register(email=EMAIL)
+    accounts = mailroom.accounts
+
+    def queue(number: int, account: Account) -> Account:
+        return accounts.with_notice(account, "password_changed", EMAIL, device=f"device {number}")
+
+    for number in range(25):
+        accounts.change(user_id, partial(queue, number))
+    account = instance.wired.store.users.account(user_id)
+    assert account is not None
+    assert len(account.notices) == 20
+    assert account.notices[-1].facts == {"device": "device 24"}
+
+
+def test_the_links_begin_with_the_public_url(start: Callable[..., Instance], office: PostOffice) -> None:
+    instance = start(PUBLIC_URL="https://auth.example.com")
+    instance.register(email=EMAIL)
+    replace(instance.services.mailroom, mailer=office).send_due()
+    assert "https://auth.example.com/verify-email#token=" in office.taken[0].text
+
+
+class Witness(Observer):
+    """Writes down what came of each mail."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[MailOutcome] = []
+
+    def mail_tried(self, outcome: MailOutcome) -> None:
+        self.outcomes.append(outcome)
+
+
+def test_the_outcome_of_each_mail_is_observed(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    witness = Witness()
+    mailroom = replace(mailroom, observer=witness)
+    accounts, user_id = mailroom.accounts, instance.register(email=EMAIL)
+    mailroom.send_due()
+    accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
+    office.failure = MailFailedError("no answer")
+    mailroom.send_due()
+    clock.now += GIVEN_UP_AFTER
+    mailroom.send_due()
+    office.failure = MailRefusedError("no such mailbox")
+    instance.register("eve", email="eve@example.com")
+    mailroom.send_due()
+    assert witness.outcomes == ["sent", "failed", "given_up", "refused"]
+
+
+def test_mail_waits_until_it_was_sent(
+    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+) -> None:
+    assert mailroom.waiting() == 0
+    instance.register(email=EMAIL)
+    instance.services.password_reset.request("nobody@example.com")
+    assert mailroom.waiting() == 2
+    office.failure = MailFailedError("no answer")
+    for _ in range(10):  # however long the next try is off
+        mailroom.send_due()
+        assert mailroom.waiting() == 1
+        clock.now += LONGEST_RETRY
+    office.failure = None
+    mailroom.send_due()
+    assert mailroom.waiting() == 0

@@ -1,0 +1,175 @@
+"""How MongoDB is talked to: what is demanded of it whatever the URI says, and what its silence means."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+import mongomock
+import pytest
+from pymongo import MongoClient, ReadPreference, WriteConcern, errors
+from pymongo.uri_parser import parse_uri
+
+from app.accounts.model import Account
+from app.platform import deadline
+from app.platform.errors import Unavailable
+from app.platform.identifiers import new_id
+from app.store.mongo.connection import Connection, answering, no_answer
+from app.store.mongo.store import MongoStore
+from tests.contract.entities import HASH, NOW, a_session, a_user
+from tests.servers.mongo import Mongo
+
+PATIENCE = 4.5
+"""Seconds that a test waits for the refusal that should come within 3: a slow machine gets half as long again."""
+
+LAX = "mongodb://127.0.0.1:1/?w=1&journal=false&readPreference=secondary&readConcernLevel=available"
+PATIENT = "timeoutMS=60000&socketTimeoutMS=60000&serverSelectionTimeoutMS=60000&connectTimeoutMS=60000"
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A port that takes connections and never says a word."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        yield listener
+
+
+def uri_of(listener: socket.socket) -> str:
+    return f"mongodb://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("name", [name for name in Connection.__annotations__ if name not in {"client", "database"}])
+def test_writes_are_journaled_by_the_majority_and_reads_are_the_primarys_whatever_the_uri_says(name: str) -> None:
+    collection = getattr(Connection(LAX, "latchkey", None), name)
+    assert collection.write_concern == WriteConcern("majority", j=True)
+    assert collection.read_preference == ReadPreference.PRIMARY
+    assert collection.read_concern.level is None
+
+
+def test_making_a_store_opens_no_connection_and_starts_no_thread() -> None:
+    with listening() as listener:
+        listener.settimeout(0)
+        threads = threading.active_count()
+        store = MongoStore(uri_of(listener), "latchkey")
+        store.close()
+        assert threading.active_count() == threads
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_the_uri_cannot_make_a_request_wait_longer() -> None:
+    with listening() as listener, ThreadPoolExecutor() as pool:
+        store = MongoStore(uri_of(listener) + "?" + PATIENT, "latchkey")
+        asked: list[Future[object]] = [
+            pool.submit(store.ping),
+            pool.submit(store.sessions.principal, new_id(), new_id(), NOW),
+            pool.submit(store.prepare),
+        ]
+        _, late = wait(asked, PATIENCE)
+        assert not late
+        assert {type(result.exception()) for result in asked} == {Unavailable}
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.AutoReconnect("gone"),
+        errors.NetworkTimeout("late"),
+        errors.NotPrimaryError("a secondary by now"),
+        errors.ServerSelectionTimeoutError("none there"),
+        errors.WaitQueueTimeoutError("pool is full"),
+        errors.ExecutionTimeout("late", 50),
+        errors.WTimeoutError("the majority is late", 64),
+        errors.OperationFailure("shutting down", 91, {"errorLabels": ["RetryableWriteError"]}),
+        errors.OperationFailure("too much", 462, {"errorLabels": ["SystemOverloadedError"]}),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_answer_makes_a_verb_unavailable(error: errors.PyMongoError) -> None:
+    with pytest.raises(Unavailable) as caught, answering():
+        raise error
+    assert caught.value.retry_after == 1
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [6, 7, 18, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031],
+)
+@pytest.mark.parametrize("kind", [errors.OperationFailure, errors.WriteError, errors.WriteConcernError])
+def test_a_server_that_cannot_do_its_work_at_the_moment_is_away(kind: type[errors.OperationFailure], code: int) -> None:
+    with pytest.raises(Unavailable), answering():
+        raise kind("not now", code)
+
+
+def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
+    with closing(MongoStore("mongodb+srv://cluster.example.invalid/latchkey", "latchkey")) as store:
+        for ask in (store.ping, store.prepare, partial(store.sessions.principal, new_id(), new_id(), NOW)):
+            with pytest.raises(Unavailable):
+                ask()
+
+
+def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
+    client: Any = mongomock.MongoClient(tz_aware=True)
+    database, closed = client.get_database("latchkey"), []
+    database.command = lambda _: {"ismaster": False}
+    client.get_database = lambda *_, **__: database
+    client.close = lambda: closed.append(True)
+    with pytest.raises(Unavailable) as refused:
+        MongoStore("", "latchkey", client=client).ping()
+    assert isinstance(refused.value.__cause__, errors.NotPrimaryError)
+    assert closed == [True]
+
+
+def test_no_verb_has_longer_than_the_request() -> None:
+    with listening() as listener, closing(MongoStore(uri_of(listener), "latchkey")) as store:
+        with deadline.begin(0.1), pytest.raises(Unavailable) as refused:
+            store.ping()
+        assert "0.1s" in str(refused.value.__cause__) or "Timeout: 0." in str(refused.value.__cause__)
+        with deadline.begin(0.0), pytest.raises(Unavailable):
+            store.sessions.principal(new_id(), new_id(), NOW)
+
+
+def test_what_the_uri_asks_for_goes_before_our_defaults() -> None:
+    with closing(MongoClient[dict[str, Any]](LAX)) as plain:
+        assert plain.options.pool_options.max_pool_size == 100
+    connection = Connection("mongodb://127.0.0.1:1/?maxPoolSize=7&appName=mine", "latchkey", None)
+    assert connection.client.options.pool_options.max_pool_size == 7
+    assert Connection(LAX, "latchkey", None).client.options.pool_options.connect_timeout == 1.0
+    assert connection.client.codec_options.tz_aware
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.OperationFailure("unknown operator", 2),
+        errors.OperationFailure("not authorized", 13),
+        errors.DuplicateKeyError("taken", 11000),
+        errors.InvalidOperation("no such thing"),
+    ],
+    ids=lambda error: f"{type(error).__name__} {error}",
+)
+def test_a_fault_of_the_program_stays_one(error: errors.PyMongoError) -> None:
+    assert not no_answer(error)
+    with pytest.raises(type(error)), answering():
+        raise error
+
+
+@pytest.fixture
+def store(mongo_server: Mongo) -> Iterator[MongoStore]:
+    uri = mongo_server.create_database()
+    with closing(MongoStore(uri, parse_uri(uri)["database"])) as store:
+        store.prepare()
+        yield store
+
+
+def test_an_operator_instead_of_an_identifier_is_a_programming_error(store: MongoStore) -> None:
+    operator: Any = {"$no_such_operator": 1}
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    store.sessions.open(a_session(user))
+    with pytest.raises(errors.OperationFailure):
+        store.sessions.principal(operator, new_id(), NOW)

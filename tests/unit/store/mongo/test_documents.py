@@ -1,0 +1,248 @@
+"""What is sent to MongoDB, and what lies in it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from app.accounts.model import Account
+from app.audit.model import AuditEvent
+from app.outbox.model import MailRequest, PendingRegistration
+from app.store.mongo.store import MongoStore
+from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, a_whole_account
+from tests.servers.mongo import Mongo
+
+Documents = Database[dict[str, Any]]
+
+READS = {"find", "aggregate", "ping"}
+
+
+class Recorder(CommandListener):
+    """What a client sent, and what it got."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append(dict(event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self.received.append(dict(event.reply))
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self.received.append(dict(event.failure))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def client(mongo_server: Mongo, recorder: Recorder) -> Iterator[MongoClient[dict[str, Any]]]:
+    uri = mongo_server.create_database()
+    lax: dict[str, Any] = {"w": 1, "journal": False}
+    with MongoClient[dict[str, Any]](uri, tz_aware=True, event_listeners=[recorder], **lax) as client:
+        yield client
+
+
+@pytest.fixture
+def database(client: MongoClient[dict[str, Any]]) -> Documents:
+    return client.get_default_database()
+
+
+@pytest.fixture
+def store(client: MongoClient[dict[str, Any]], database: Documents) -> MongoStore:
+    made = MongoStore("", database.name, client=client)
+    made.prepare()
+    return made
+
+
+def use(store: MongoStore) -> None:
+    """Everything that writes."""
+    plain, whole = a_user(username="grace"), a_user(email="ada@example.org", username="ada", name="Ada")
+    for user in (plain, whole):
+        store.users.add(Account(user, HASH))
+        store.sessions.open(a_session(user))
+        store.users.replace_hash(user.id, HASH, HASH)
+    store.users.add(Account(a_user(email="eve@example.org"), HASH))
+    use_accounts(store)
+    store.held_emails.hold("ada@example.org", whole.id, now=NOW, until=NOW + MINUTE)
+    store.held_emails.hold("eve@example.org", whole.id, now=NOW, until=NOW + MINUTE)
+    store.held_emails.release("eve@example.org", whole.id)
+    registration = PendingRegistration(None, None, HASH)
+    request = MailRequest("request", "register", "a@example.org", NOW, NOW, NOW, registration=registration)
+    store.mail_requests.add(request)
+    store.mail_requests.reschedule(request, None, 1)
+    store.mail_requests.add(MailRequest("removed", "reset", "a@example.org", NOW, NOW, None))
+    store.mail_requests.remove("removed")
+    store.events.add(AuditEvent("bare", whole.id, "login", NOW, None, None, NOW))
+    store.events.add(AuditEvent("whole", whole.id, "login", NOW, "192.0.2.1", "curl", NOW, {"by": "password"}))
+    store.events.anonymise_some(whole.id, after=None, limit=10)
+    store.login_failures.advance("a", None, a_count(1))
+    store.login_failures.advance("a", a_count(1), a_count(2))
+    store.login_failures.advance("b", None, a_count(1))
+    store.login_failures.clear("b", a_count(1))
+    store.keyrings.save(a_keyring(1, "kid"))
+    store.keyrings.save(a_keyring(2, "kid", "next"))
+    store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE)
+    store.leases.take("purge", holder="b", now=NOW + MINUTE, until=NOW + 2 * MINUTE)
+    store.sessions.purge(NOW, 1)
+    store.login_failures.purge(NOW, 1)
+
+
+def use_accounts(store: MongoStore) -> None:
+    """Replace a whole account by an empty one and an empty one by a whole one, and delete a third."""
+    wanes, grows, goes = a_whole_account(), Account(a_user(username="grows"), None), Account(a_user(), None)
+    store.users.add(wanes)
+    assert store.users.save(Account(a_user(id=wanes.user.id), None, revision=wanes.revision))
+    store.users.add(grows)
+    whole = a_whole_account(id=grows.user.id, email="grows@example.org", username="grows")
+    assert store.users.save(replace(whole, revision=0))
+    assert store.users.end_sessions(grows.user.id, None)
+    store.users.add(goes)
+    store.sessions.open(a_session(goes.user))
+    store.sessions.end_some_of(goes.user.id, 10)
+    store.users.remove(goes.user.id)
+
+
+def has_null(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_null, value.values()))
+    if isinstance(value, list):
+        return any(map(has_null, value))
+    return value is None
+
+
+def test_no_null_is_ever_written(store: MongoStore, database: Documents) -> None:
+    use(store)
+    written = [document for name in database.list_collection_names() for document in database[name].find()]
+    assert len(written) == 14
+    assert [document for document in written if has_null(document)] == []
+
+
+def test_a_user_without_email_has_no_field_for_it(store: MongoStore, database: Documents) -> None:
+    use(store)
+    grace = database["users"].find_one({"username": "grace"})
+    assert grace is not None
+    assert set(grace) == {
+        "_id", "email_verified", "username", "username_key", "roles", "status", "password_hash", "auth_epoch",
+        "created_at", "last_login_at", "revision",
+    }  # fmt: skip
+
+
+def test_what_an_account_no_longer_has_leaves_its_document(store: MongoStore, database: Documents) -> None:
+    account = a_whole_account()
+    store.users.add(account)
+    assert store.users.save(Account(a_user(id=account.user.id), None, revision=account.revision))
+    found = database["users"].find_one()
+    assert found is not None
+    assert set(found) == {
+        "_id", "email_verified", "roles", "status", "auth_epoch", "created_at", "last_login_at", "revision",
+    }  # fmt: skip
+
+
+def test_an_account_is_replaced_by_one_command(store: MongoStore, recorder: Recorder) -> None:
+    account = a_whole_account()
+    store.users.add(account)
+    recorder.sent.clear()
+    assert store.users.save(account)
+    assert not store.users.save(account)
+    assert [next(iter(command)) for command in recorder.sent] == ["update", "update"]
+
+
+def test_an_account_from_before_there_were_revisions_is_replaced_once(store: MongoStore, database: Documents) -> None:
+    user = a_user(username="ada")
+    store.users.add(Account(user, HASH))
+    database["users"].update_one({}, {"$unset": {"revision": ""}})
+    assert store.users.account(user.id) == Account(user, HASH)
+    assert store.users.save(Account(user, "new"))
+    assert not store.users.save(Account(user, "newer"))
+    assert store.users.account(user.id) == Account(user, "new", revision=1)
+
+
+def test_every_write_asks_for_the_journals_of_the_majority(store: MongoStore, recorder: Recorder) -> None:
+    recorder.sent.clear()
+    use(store)
+    writes = [command for command in recorder.sent if next(iter(command)) not in READS]
+    assert {next(iter(command)) for command in writes} == {"insert", "update", "delete"}
+    assert [command for command in writes if command.get("writeConcern") != {"w": "majority", "j": True}] == []
+
+
+def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: MongoStore, recorder: Recorder) -> None:
+    user = a_user(username="ada")
+    store.users.add(Account(user, HASH))
+    session = a_session(user)
+    store.sessions.open(session)
+    recorder.sent.clear()
+    recorder.received.clear()
+    assert store.sessions.principal(session.id, user.id, NOW) is not None
+    assert [next(iter(command)) for command in recorder.sent] == ["aggregate"]
+    (reply,) = recorder.received
+    (found,) = reply["cursor"]["firstBatch"]
+    assert set(found) == {"_id", "auth_epoch", "created_at", "last_used_at", "user"}
+    assert set(found["user"]) == {
+        "auth_epoch", "email_verified", "username", "roles", "status", "created_at", "last_login_at",
+    }  # fmt: skip
+
+
+def test_a_page_of_users_brings_no_secret(store: MongoStore, recorder: Recorder) -> None:
+    store.users.add(Account(a_user(username="ada"), HASH))
+    recorder.received.clear()
+    assert len(store.users.page(after=None, limit=1, active_only=True)) == 1
+    assert HASH not in repr(recorder.received)
+
+
+class Meanwhile(CommandListener):
+    """Does something when the first command of a kind has ended and who sent it has not gone on yet."""
+
+    def __init__(self, command: str, act: Callable[[], object]) -> None:
+        self._command = command
+        self._act: Callable[[], object] | None = act
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Nothing happens before."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name == self._command and self._act is not None:
+            act, self._act = self._act, None
+            act()
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing happens after a failure."""
+
+
+def test_a_purge_leaves_what_was_renewed_after_it_was_found(
+    store: MongoStore, database: Documents, mongo_server: Mongo
+) -> None:
+    store.login_failures.advance("a", None, a_count(1, expires_at=NOW))
+    store.login_failures.advance("b", None, a_count(1, expires_at=NOW))
+    renew = Meanwhile("find", lambda: store.login_failures.advance("a", a_count(1, expires_at=NOW), a_count(2)))
+    with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[renew]) as client:
+        assert MongoStore("", database.name, client=client).login_failures.purge(NOW, 10) == 1
+    assert store.login_failures.get("a") == a_count(2)
+    assert store.login_failures.get("b") is None
+
+
+@pytest.mark.parametrize("command", ["insert", "update"])
+def test_a_name_given_up_before_its_owner_is_looked_up_goes_to_the_caller(
+    store: MongoStore, database: Documents, mongo_server: Mongo, command: str
+) -> None:
+    owner, other = a_user(username="ada"), a_user(username="eve")
+    store.users.add(Account(owner, HASH))
+    give_up = Meanwhile(command, lambda: store.users.remove(owner.id))
+    with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[give_up]) as client:
+        users = MongoStore("", database.name, client=client).users
+        if command == "insert":
+            users.add(Account(a_user(username="ada"), "new"))
+        else:
+            store.users.add(Account(other, "new"))
+            assert users.save(Account(replace(other, username="ada"), "new"))
+    found = store.users.credentials_by_username("ada")
+    assert found is not None
+    assert found.password_hash == "new"

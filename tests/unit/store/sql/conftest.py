@@ -1,0 +1,46 @@
+"""A fresh database of each product."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, NullPool, create_engine
+
+from app.store.sql.store import SqlStore
+
+SERVERS = {"postgresql": "postgres_server", "mariadb": "mariadb_server"}
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store/latchkey.db"
+    return create_database(request, request.param)
+
+
+@pytest.fixture(params=SERVERS)
+def server_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database on a server."""
+    return create_database(request, request.param)
+
+
+def create_database(request: pytest.FixtureRequest, product: str) -> str:
+    return str(request.getfixturevalue(SERVERS[product]).create_database())
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    """A store that is ready, and empty."""
+    made = SqlStore(url)
+    made.prepare()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def beside(url: str) -> Iterator[Callable[[], Connection]]:
+    """Opens connections to the same database that go past the store; whoever opens one closes it."""
+    engine = create_engine(url, poolclass=NullPool)
+    yield engine.connect
+    engine.dispose()

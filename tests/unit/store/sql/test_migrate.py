@@ -1,0 +1,207 @@
+"""The schema comes about by migrations: by several processes at once, after a crash, and never backwards."""
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, insert, select, text
+
+from app.accounts.model import Account, User
+from app.accounts.sql import USERS
+from app.platform.errors import EmailTaken
+from app.sessions.model import Session
+from app.sessions.sql import SESSIONS
+from app.store.sql import migrate
+from app.store.sql.products import product_of
+from app.store.sql.revision import SchemaError
+from app.store.sql.schema import REVISION
+from app.store.sql.store import SqlStore
+from tests.contract.entities import HASH, NOW, a_session, a_user
+
+PROCESSES = 4
+
+
+def problems(url: str) -> list[str]:
+    store = SqlStore(url)
+    try:
+        return store.problems()
+    finally:
+        store.close()
+
+
+def test_the_tables_of_the_code_have_the_revision_of_the_last_migration() -> None:
+    assert migrate.history()[-1].revision == REVISION
+
+
+def test_every_migration_says_what_it_makes() -> None:
+    assert all(migration.summary for migration in migrate.history())
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(url: str) -> None:
+    assert migrate.current(url) is None
+    migrate.upgrade(url)
+    assert migrate.current(url) == REVISION
+    assert problems(url) == []
+
+
+def test_migrations_are_found_from_any_working_directory(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    migrate.upgrade(url)
+    assert migrate.current(url) == REVISION
+
+
+def test_an_upgrade_keeps_what_is_there(url: str, store: SqlStore) -> None:
+    user = a_user(username="ada")
+    store.users.add(Account(user, HASH))
+    migrate.upgrade(url)
+    assert store.users.page(after=None, limit=2, active_only=True) == [user]
+
+
+@pytest.fixture
+def first(url: str, beside: Callable[[], Connection]) -> tuple[User, Session]:
+    """A user and their session, in a database of the first revision."""
+    upgrade_to(url, "0001")
+    user = a_user(email="ada@example.org", username="ada", name="Ada", roles=("admin", "member"))
+    session = a_session(user)
+    account = {
+        "email_key": "ada@example.org", "username_key": "ada", "password_hash": HASH, "auth_epoch": 0,
+    }  # fmt: skip
+    with beside() as connection, connection.begin():
+        connection.execute(insert(USERS), {**asdict(user), "roles": "admin,member", **account})
+        connection.execute(insert(SESSIONS), asdict(session))
+    return user, session
+
+
+def upgrade_to(url: str, revision: str) -> None:
+    product = product_of(url)
+    product.create()
+    config = migrate._config()  # noqa: SLF001 - no version of the service stops on the way
+    with product.migrating() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_the_accounts_of_the_first_revision_live_on(
+    url: str, first: tuple[User, Session], beside: Callable[[], Connection]
+) -> None:
+    user, session = first
+    store = SqlStore(url)
+    store.prepare()
+    assert store.problems() == []
+    account = store.users.account(user.id)
+    assert account == Account(user, HASH)
+    assert store.sessions.of_user(user.id, NOW) == [session]
+    assert store.users.save(replace(account, password_hash=None))
+    with pytest.raises(EmailTaken):
+        store.users.add(Account(a_user(email="ada@example.org"), HASH))
+    store.users.remove(user.id)
+    with beside() as connection:
+        assert connection.execute(select(SESSIONS.c.id)).all() == []
+    store.close()
+
+
+@pytest.mark.usefixtures("first")
+def test_a_version_from_before_goes_on_adding_users(url: str, beside: Callable[[], Connection]) -> None:
+    migrate.upgrade(url)
+    grace = a_user()
+    with beside() as connection, connection.begin():
+        row = {**asdict(grace), "roles": "member", "password_hash": HASH, "auth_epoch": 0}
+        connection.execute(insert(USERS), row)
+    store = SqlStore(url)
+    assert store.users.account(grace.id) == Account(grace, HASH)
+    store.close()
+
+
+def test_a_second_migration_that_crashed_in_the_middle_is_completed(
+    url: str, first: tuple[User, Session], beside: Callable[[], Connection]
+) -> None:
+    migrate.upgrade(url)
+    with beside() as connection, connection.begin():
+        on_table = " ON users" if connection.dialect.name == "mysql" else ""
+        connection.execute(text(f"DROP INDEX users_by_due{on_table}"))
+        connection.execute(text("ALTER TABLE users DROP COLUMN revision"))
+        connection.execute(text("DROP TABLE events"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store = SqlStore(url)
+    store.prepare()
+    assert store.problems() == []
+    user, session = first
+    assert store.users.account(user.id) == Account(user, HASH)
+    assert store.sessions.of_user(user.id, NOW) == [session]
+    store.close()
+
+
+class _Process:
+    start: Barrier
+
+
+def _begin(start: Barrier) -> None:
+    _Process.start = start
+
+
+def _prepare(url: str) -> None:
+    _Process.start.wait()
+    store = SqlStore(url)
+    store.prepare()
+    store.close()
+
+
+def test_four_processes_may_migrate_an_empty_database_at_once(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, context, _begin, (context.Barrier(PROCESSES),)) as pool:
+        list(pool.map(_prepare, [url] * PROCESSES))
+    assert problems(url) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_a_migration_that_crashed_in_the_middle_is_completed(url: str, beside: Callable[[], Connection]) -> None:
+    with beside() as connection, connection.begin():
+        on_table = " ON login_failures" if connection.dialect.name == "mysql" else ""
+        connection.execute(text(f"DROP INDEX login_failures_by_expiry{on_table}"))
+        connection.execute(text("DROP TABLE leases"))
+        connection.execute(text("DELETE FROM alembic_version"))
+    migrate.upgrade(url)
+    assert problems(url) == []
+
+
+def test_a_schema_from_a_newer_version_stops_the_start(
+    url: str, store: SqlStore, beside: Callable[[], Connection]
+) -> None:
+    with beside() as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match="revision 9999, which this version of Latchkey does not know"):
+        store.prepare()
+    assert migrate.current(url) == "9999"
+
+
+def test_a_table_of_another_application_is_not_touched(url: str, beside: Callable[[], Connection]) -> None:
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir()
+    with beside() as connection, connection.begin():
+        connection.execute(text("CREATE TABLE users (number INTEGER PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO users VALUES (7)"))
+    with pytest.raises(Exception, match="email_key"):
+        migrate.upgrade(url)
+    with beside() as connection:
+        assert connection.execute(text("SELECT number FROM users")).scalars().all() == [7]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_start_on_a_current_schema_does_without_alembic(url: str) -> None:
+    start = (
+        "import sys; from app.store.sql.store import SqlStore; store = SqlStore(sys.argv[1]); store.prepare();"
+        " store.close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start, url], capture_output=True, text=True, check=True, cwd=migrate.FOLDER.parent
+    )
+    assert done.stdout == "False\n"

@@ -1,0 +1,195 @@
+"""What is asked often is found by an index, on every product, however many users there are."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
+
+from app.accounts.held_emails.sql import HELD_EMAILS
+from app.accounts.model import Account
+from app.accounts.sql import USERS
+from app.audit.sql import EVENTS
+from app.outbox.sql import MAIL_REQUESTS
+from app.sessions.sql import SESSIONS
+from app.store.sql.schema import METADATA
+from app.store.sql.store import SqlStore
+from app.throttle.model import FailureCount
+from app.throttle.sql import LOGIN_FAILURES
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
+
+ROWS = 3000
+SOON = [NOW + timedelta(minutes=number + 1) for number in range(ROWS)]
+IDS = [f"00000000-0000-7000-8000-{number:012}" for number in range(ROWS)]
+
+LATER = NOW + 5 * MINUTE
+READS: dict[str, Callable[[SqlStore], object]] = {
+    "principal": lambda store: store.sessions.principal(IDS[7], IDS[7], NOW),
+    "session": lambda store: store.sessions.find(IDS[7], NOW),
+    "sessions of a user": lambda store: store.sessions.of_user(IDS[7], NOW),
+    "account": lambda store: store.users.account(IDS[7]),
+    "account by e-mail": lambda store: store.users.account_by_email("7@example.org"),
+    "accounts that change to an e-mail": lambda store: store.users.accounts_changing_to("7@example.com", 10),
+    "accounts that are due": lambda store: store.users.due(LATER, 100),
+    "credentials by e-mail": lambda store: store.users.credentials_by_email("7@example.org"),
+    "credentials by user name": lambda store: store.users.credentials_by_username("user7"),
+    "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
+    "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
+    "holder of an e-mail": lambda store: store.held_emails.holder("7@example.org", NOW),
+    "mail request": lambda store: store.mail_requests.get(IDS[7]),
+    "mail requests that are due": lambda store: store.mail_requests.due(LATER, 100),
+    "registrations of an e-mail": lambda store: store.mail_requests.registrations("7@example.org", NOW, 10),
+    "events of a user": lambda store: store.events.page(IDS[7], before=None, limit=50),
+    "events of a user, going on": lambda store: store.events.page(IDS[7], before=IDS[-1], limit=50),
+    "failures": lambda store: store.login_failures.get(f"{7:064}"),
+    "expired sessions": lambda store: store.sessions.purge(LATER, 100),
+    "expired failures": lambda store: store.login_failures.purge(LATER, 100),
+    "expired holds": lambda store: store.held_emails.purge(LATER, 100),
+    "expired mail requests": lambda store: store.mail_requests.purge(LATER, 100),
+    "expired events": lambda store: store.events.purge(LATER, 100),
+}
+
+
+def account(store: SqlStore) -> Account:
+    found = store.users.account(IDS[7])
+    assert found
+    return found
+
+
+# In this order: each finds what it is about.
+WRITES: dict[str, Callable[[SqlStore], object]] = {
+    "session opened": lambda store: store.sessions.open(a_session(account(store).user)),
+    "no session too many": lambda store: store.sessions.trim(IDS[7], 50),
+    "a session too many": lambda store: store.sessions.trim(IDS[7], 0),
+    "session renewed": lambda store: store.sessions.rotate(IDS[7], 0, now=NOW, idle_expires_at=LATER, ip=""),
+    "use of a session noted": lambda store: store.sessions.touch(IDS[7], LATER),
+    "session ended": lambda store: store.sessions.end(IDS[7], IDS[7]),
+    "all sessions of a user ended": lambda store: store.sessions.end_some_of(IDS[7], 100),
+    "new epoch": lambda store: store.users.end_sessions(IDS[7], None),
+    "account saved": lambda store: store.users.save(account(store)),
+    "hash replaced": lambda store: store.users.replace_hash(IDS[7], HASH, HASH),
+    "e-mail held": lambda store: store.held_emails.hold("7@example.org", IDS[7], now=NOW, until=LATER),
+    "e-mail given up": lambda store: store.held_emails.release("7@example.org", IDS[7]),
+    "mail request done": lambda store: store.mail_requests.remove(IDS[7]),
+    "failure counted": lambda store: store.login_failures.advance(
+        f"{7:064}", FailureCount(1, NOW, SOON[7]), FailureCount(2, NOW, LATER)
+    ),
+    "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
+    "events made anonymous": lambda store: store.events.anonymise_some(IDS[7], after=IDS[3], limit=100),
+    "account removed": lambda store: store.users.remove(IDS[7]),
+}
+
+
+@pytest.fixture
+def filled(store: SqlStore, beside: Callable[[], Connection]) -> SqlStore:
+    """A store with thousands of users, each with a session, a failed login, and all that can be under way."""
+    with beside() as connection, connection.begin():
+        connection.execute(
+            insert(USERS),
+            [
+                {
+                    "id": IDS[number], "email": f"{number}@example.org", "email_key": f"{number}@example.org",
+                    "email_verified": True, "username": f"user{number}", "username_key": f"user{number}",
+                    "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
+                    "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(HELD_EMAILS),
+            [
+                {"email_key": f"{number}@example.org", "user_id": IDS[number], "expires_at": SOON[number]}
+                for number in range(ROWS)
+            ],
+        )
+        connection.execute(
+            insert(MAIL_REQUESTS),
+            [
+                {
+                    "id": IDS[number], "kind": "register", "email": f"{number}@example.org",
+                    "email_key": f"{number}@example.org", "created_at": NOW, "expires_at": SOON[number],
+                    "due_at": SOON[number], "attempts": 0,
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(EVENTS),
+            [
+                {
+                    "id": IDS[number], "user_id": IDS[number], "action": "login", "at": NOW,
+                    "expires_at": SOON[number],
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(SESSIONS),
+            [
+                {
+                    "id": IDS[number], "user_id": IDS[number], "auth_epoch": 0, "seed": bytes(32), "generation": 0,
+                    "created_at": NOW, "last_used_at": NOW, "idle_expires_at": SOON[number],
+                    "expires_at": SOON[number] + DAY, "ip": "", "user_agent": "",
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(LOGIN_FAILURES),
+            [
+                {"digest": f"{number:064}", "count": 1, "blocked_until": NOW, "expires_at": SOON[number]}
+                for number in range(ROWS)
+            ],
+        )
+    with beside() as connection, connection.begin():
+        tables = ", ".join(METADATA.tables)
+        connection.execute(text(f"ANALYZE TABLE {tables}" if store.product == "MySQL" else "ANALYZE"))
+    return store
+
+
+def listen(*engines: Engine) -> list[tuple[str, Any]]:
+    """A list that gets each statement from now on, with its values."""
+    asked: list[tuple[str, Any]] = []
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    return asked
+
+
+def plan_of(store: SqlStore, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
+    """How the product would do a statement, which is not done."""
+    explain = "EXPLAIN QUERY PLAN" if store.product == "SQLite" else "EXPLAIN"
+    with beside() as connection:
+        return connection.exec_driver_sql(f"{explain} {statement}", values).mappings().all()
+
+
+def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
+    """Whether a product's plan reads a table, or an index, from end to end."""
+    steps = [str(dict(step)) for step in plan]
+    whole = ("SCAN", "Seq Scan", "'type': 'ALL'", "'type': 'index'")
+    return any(words in step for step in steps for words in whole)
+
+
+def test_what_is_asked_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
+    asked = listen(filled._database.product.reader)  # noqa: SLF001 - where the statements pass
+    found = {}
+    for name, read in READS.items():
+        asked.clear()
+        assert read(filled)
+        [(statement, values)] = asked
+        found[name] = goes_through_a_table(plan_of(filled, beside, statement, values))
+    assert found == dict.fromkeys(READS, False)
+
+
+def test_what_is_written_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
+    product = filled._database.product  # noqa: SLF001 - where the statements pass
+    asked = listen(product.reader, product.writer)
+    found = {}
+    for name, write in WRITES.items():
+        asked.clear()
+        write(filled)
+        looking = [call for call in asked if call[0].startswith(("SELECT", "UPDATE", "DELETE"))]
+        assert looking, name
+        found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in looking)
+    assert found == dict.fromkeys(WRITES, False)

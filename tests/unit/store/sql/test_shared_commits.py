@@ -1,0 +1,275 @@
+"""Writes that share a commit: each is kept or refused by itself."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoPlaceError
+
+from app.accounts.model import Account
+from app.platform.errors import Unavailable
+from app.store.sql.shared_commits import SharedCommits
+from app.store.sql.sqlite import Sqlite
+from app.store.sql.store import SqlStore
+from tests.contract.entities import HASH, a_user
+
+PATIENCE = 60
+Write = Callable[[Connection], object]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """The one that writes to a file with a table of numbers."""
+    product = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
+    product.create()
+    with product.writer.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+    yield product.writer
+    product.writer.dispose()
+
+
+def adding(*numbers: int) -> Write:
+    def add(connection: Connection) -> object:
+        for number in numbers:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (?)", (number,))
+        return numbers
+
+    return add
+
+
+class Leader:
+    """A write that is under way in a thread of `pool` from its making until `go_on` is set."""
+
+    def __init__(self, shared: SharedCommits, pool: ThreadPoolExecutor) -> None:
+        self.go_on, self._begun = Event(), Event()
+        self.outcome = pool.submit(shared.run, self._work)
+        assert self._begun.wait(PATIENCE)
+
+    def _work(self, _: Connection) -> str:
+        self._begun.set()
+        assert self.go_on.wait(PATIENCE)
+        return "led"
+
+
+class TooLate(Event):
+    """A turn that comes at the very moment at which the time to wait for it has ended."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait() and timeout is None
+
+
+def until_they_wait(shared: SharedCommits, count: int) -> None:
+    until = monotonic() + PATIENCE
+    while len(shared._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
+        assert monotonic() < until
+
+
+def together(shared: SharedCommits, *writes: tuple[Write, bool]) -> list[Future[object]]:
+    """What becomes of writes, each with `single`, that share a commit: they come while another is under way."""
+    with ThreadPoolExecutor(len(writes) + 1) as pool:
+        leader = Leader(shared, pool)
+        waiting = []
+        for write, single in writes:
+            waiting.append(pool.submit(shared.run, write, single=single))
+            until_they_wait(shared, len(waiting))
+        leader.go_on.set()
+    assert leader.outcome.result() == "led"
+    return waiting
+
+
+def kept(engine: Engine) -> list[int]:
+    with engine.begin() as connection:
+        return list(connection.exec_driver_sql("SELECT number FROM numbers ORDER BY number").scalars())
+
+
+def test_an_error_in_one_write_reaches_no_other_caller_and_undoes_no_other_write(engine: Engine) -> None:
+    def failing(connection: Connection) -> None:
+        adding(5)(connection)
+        raise LookupError
+
+    one, there, large, failed, two = together(
+        SharedCommits(engine, PATIENCE),
+        (adding(1), True),
+        (adding(3, 1), False),
+        (adding(2**70), True),
+        (failing, False),
+        (adding(2), True),
+    )
+    assert (one.result(), two.result()) == ((1,), (2,))
+    for future, error in ((there, IntegrityError), (large, OverflowError), (failed, LookupError)):
+        with pytest.raises(error):
+            future.result()
+    assert kept(engine) == [1, 2]
+
+
+def test_a_database_that_fails_in_between_keeps_nothing_and_tells_so_to_all(engine: Engine) -> None:
+    def undone(connection: Connection) -> None:
+        # As SQLite does by itself when the disk is full.
+        connection.exec_driver_sql("ROLLBACK")
+        raise OperationalError("", None, Exception("the disk is full"))
+
+    futures = together(SharedCommits(engine, PATIENCE), (adding(1), True), (undone, True), (adding(2), True))
+    for future in futures:
+        with pytest.raises(OperationalError):
+            future.result()
+    assert kept(engine) == []
+
+
+def test_nobody_is_answered_before_the_commit(engine: Engine) -> None:
+    shared, seen = SharedCommits(engine, PATIENCE), []
+    event.listen(engine, "commit", lambda _: seen.append("commit"))
+    futures = together(shared, (lambda _: seen.append("one"), True), (lambda _: seen.append("two"), True))
+    assert [future.result() for future in futures] == [None, None]
+    assert seen == ["commit", "one", "two", "commit"]
+
+
+def count_commits(engine: Engine) -> list[str]:
+    commits: list[str] = []
+    event.listen(engine, "commit", lambda _: commits.append("commit"))
+    return commits
+
+
+def test_writes_that_come_during_a_commit_share_the_next_one(engine: Engine) -> None:
+    commits = count_commits(engine)
+    futures = together(SharedCommits(engine, PATIENCE), *((adding(number), True) for number in range(8)))
+    assert [future.result() for future in futures] == [(number,) for number in range(8)]
+    assert len(commits) == 2
+    assert kept(engine) == list(range(8))
+
+
+def test_a_commit_holds_so_many_writes_and_the_others_come_next(engine: Engine) -> None:
+    commits = count_commits(engine)
+    futures = together(SharedCommits(engine, PATIENCE), *((adding(number), True) for number in range(70)))
+    assert [future.result() for future in futures] == [(number,) for number in range(70)]
+    assert len(commits) == 3
+
+
+def test_what_was_refused_beside_a_write_that_is_not_kept_was_not_taken(engine: Engine) -> None:
+    shared = SharedCommits(engine, PATIENCE)
+    armed = False
+
+    def fail(connection: Connection) -> None:
+        if armed:
+            connection.exec_driver_sql("no commit")
+
+    def arm(connection: Connection) -> None:
+        nonlocal armed
+        adding(1)(connection)
+        armed = True
+
+    event.listen(engine, "commit", fail)
+    futures = together(shared, (arm, True), (adding(1), True))
+    errors = [future.exception() for future in futures]
+    assert [type(error) for error in errors] == [OperationalError] * 2
+    assert errors[0] is not errors[1]
+    armed = False
+    assert kept(engine) == []
+    assert shared.run(adding(1)) == (1,)
+
+
+def test_a_write_whose_turn_does_not_come_is_never_done(engine: Engine) -> None:
+    shared = SharedCommits(engine, patience=0)
+    with ThreadPoolExecutor(1) as pool:
+        leader = Leader(shared, pool)
+        with pytest.raises(NoPlaceError):
+            shared.run(adding(1))
+        leader.go_on.set()
+    assert leader.outcome.result() == "led"
+    assert shared.run(adding(2)) == (2,)
+    assert kept(engine) == [2]
+
+
+def test_a_write_whose_time_ends_when_it_is_already_taken_up_is_done_and_answered(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedCommits(engine, PATIENCE)
+    with ThreadPoolExecutor(3) as pool:
+        leader = Leader(shared, pool)
+        monkeypatch.setattr("app.store.sql.shared_commits.Event", TooLate)
+        leads = pool.submit(shared.run, adding(1))
+        until_they_wait(shared, 1)
+        written = pool.submit(shared.run, adding(2))
+        until_they_wait(shared, 2)
+        leader.go_on.set()
+        assert (leads.result(), written.result()) == ((1,), (2,))
+    assert shared.run(adding(3)) == (3,)
+    assert kept(engine) == [1, 2, 3]
+
+
+def test_a_leader_that_is_stopped_leaves_the_lead_to_others(engine: Engine) -> None:
+    def stop(_: Connection) -> None:
+        raise KeyboardInterrupt
+
+    shared = SharedCommits(engine, PATIENCE)
+    with pytest.raises(KeyboardInterrupt):
+        shared.run(stop)
+    one, stopped, two = together(shared, (adding(1), True), (stop, True), (adding(2), True))
+    errors = [type(future.exception()) for future in (one, stopped, two)]
+    assert errors == [KeyboardInterrupt, NoPlaceError, NoPlaceError]
+    assert shared.run(adding(3)) == (3,)
+    assert kept(engine) == [3]
+
+
+def test_a_busy_database_fails_all_waiting_writes_and_keeps_none(tmp_path: Path) -> None:
+    path = tmp_path / "latchkey.db"
+    store = SqlStore(f"sqlite:///{path}")
+    store.prepare()
+    users = [a_user(username=f"ada{number}") for number in range(8)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(len(users)) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        refused = [pool.submit(store.users.add, Account(user, HASH)) for user in users]
+        assert [type(future.exception()) for future in refused] == [Unavailable] * len(users)
+        other.execute("ROLLBACK")
+    assert [store.users.credentials_by_username(user.username or "") for user in users] == [None] * len(users)
+    store.users.add(Account(users[0], HASH))
+    store.close()
+
+
+WRITERS = """
+import os, sys
+from contextlib import suppress
+from itertools import count
+from threading import Thread
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
+from app.models.sql.shared_commits import SharedCommits
+from app.models.sql.sqlite import Sqlite
+
+shared = SharedCommits(Sqlite(make_url(sys.argv[1])).writer, 60)
+process = 0 if os.fork() else 1
+
+def write(thread):
+    for number in count(process * 8 + thread, 16):
+        with suppress(OperationalError):  # the other process was writing for too long
+            shared.run(lambda connection: connection.exec_driver_sql("INSERT INTO numbers VALUES (?)", (number,)))
+            os.write(1, f"{number}\\n".encode())
+
+for thread in range(8):
+    Thread(target=write, args=(thread,)).start()
+"""
+"""Two processes, which were one when it was made, write numbers and print those that were acknowledged."""
+
+
+def test_what_was_acknowledged_outlives_the_end_of_the_processes(engine: Engine, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITERS, f"sqlite:///{tmp_path}/numbers.db"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as writers:
+        assert writers.stdout is not None
+        acknowledged, missing = set(), set(range(16))
+        while missing:  # until each thread of both has written
+            number = int(writers.stdout.readline())
+            acknowledged.add(number)
+            missing.discard(number % 16)
+        os.killpg(writers.pid, signal.SIGKILL)
+        acknowledged |= {int(line) for line in writers.stdout}
+    assert acknowledged <= set(kept(engine))

@@ -1,0 +1,240 @@
+"""Failed logins of a name are counted exactly, and slow down the next ones."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.platform.errors import TooManyRequests, Unavailable
+from app.security.secret_keys import SecretKeys
+from app.throttle import counts
+from app.throttle import service as throttle_module
+from app.throttle.service import FORGOTTEN_AFTER, Throttle, delay_after
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.store.sql.store import SqlStore
+    from tests.api.service import FakeClock
+
+NAME = "username:ann"
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture
+def throttle(store: SqlStore, secrets: SecretKeys, clock: FakeClock) -> Throttle:
+    return Throttle(store.login_failures, secrets, clock, enabled=True)
+
+
+def fail(throttle: Throttle, clock: FakeClock, times: int, name: str = NAME) -> None:
+    """Fail so often, and wait each time until the next login is let in."""
+    for _ in range(times):
+        throttle.fail(name)
+        clock.now += delay_of(throttle, name)
+
+
+def delay_of(throttle: Throttle, name: str = NAME) -> timedelta:
+    """How long logins of the name are refused at present."""
+    try:
+        throttle.check(name)
+    except TooManyRequests as refused:
+        return timedelta(seconds=refused.retry_after or -1)
+    return timedelta(0)
+
+
+def test_nine_failures_bring_no_delay_the_next_ones_seconds_and_minutes_and_the_last_ones_days_and_weeks() -> None:
+    seconds = [delay_after(count).total_seconds() for count in range(101)]
+
+    assert seconds[:10] == [0] * 10
+    assert seconds[10:20] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert seconds[20:30] == [900] * 10
+    assert seconds[30:35] == [DAY] * 5
+    assert seconds[35:40] == [7 * DAY] * 5
+    assert seconds[40] == 365 * DAY
+    assert delay_after(10**6) == timedelta(days=365)
+
+
+def test_what_can_fail_in_a_row_at_the_logins_and_where_the_password_is_confirmed_makes_a_hundred() -> None:
+    assert throttle_module.MOST_OF_ACCOUNT + throttle_module.MOST_CONFIRMATIONS == 100
+
+
+def test_the_tenth_failure_in_a_row_delays_the_next_login_by_a_second(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 9)
+    throttle.check(NAME)
+    throttle.fail(NAME)
+
+    with pytest.raises(TooManyRequests) as refused:
+        throttle.check(NAME)
+
+    assert refused.value.retry_after == 1
+    clock.advance(0.999)
+    assert delay_of(throttle) == timedelta(seconds=1)
+    clock.advance(0.001)
+    throttle.check(NAME)
+
+
+def test_the_seconds_to_wait_are_rounded_up(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 11)
+    throttle.fail(NAME)  # the twelfth: 4 s
+
+    clock.advance(0.5)
+    assert delay_of(throttle) == timedelta(seconds=4)
+    clock.advance(2.5)
+    assert delay_of(throttle) == timedelta(seconds=1)
+
+
+def test_forty_failures_close_a_name_until_they_are_forgotten_a_year_later(
+    throttle: Throttle, clock: FakeClock
+) -> None:
+    began = clock.now
+    fail(throttle, clock, 39)
+    assert timedelta(days=40) < clock.now - began < timedelta(days=41)
+    throttle.fail(NAME)
+
+    assert delay_of(throttle) == FORGOTTEN_AFTER
+    clock.now += FORGOTTEN_AFTER - timedelta(milliseconds=1)
+    with pytest.raises(TooManyRequests):
+        throttle.check(NAME)
+    clock.now += timedelta(milliseconds=1)
+    fail(throttle, clock, 9)
+    throttle.check(NAME)
+
+
+def test_a_success_forgets_the_failures(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 12)
+    throttle.succeed(NAME)
+    fail(throttle, clock, 9)
+
+    assert delay_of(throttle) == timedelta(0)
+
+
+def test_failures_are_forgotten_a_year_after_the_last_one(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 9)
+    clock.now += FORGOTTEN_AFTER - timedelta(milliseconds=1)
+    throttle.fail(NAME)
+    assert delay_of(throttle) == timedelta(seconds=1)
+
+    clock.now += FORGOTTEN_AFTER
+    fail(throttle, clock, 9)
+    assert delay_of(throttle) == timedelta(0)
+
+
+def test_names_are_counted_apart(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 9)
+    throttle.fail(NAME)
+
+    throttle.check("username:bob")
+    throttle.check("email:ann")
+    assert delay_of(throttle) == timedelta(seconds=1)
+
+
+def test_a_failure_and_a_success_that_come_while_a_name_is_refused_change_nothing(
+    throttle: Throttle, clock: FakeClock
+) -> None:
+    fail(throttle, clock, 9)
+    throttle.fail(NAME)
+
+    with pytest.raises(TooManyRequests):
+        throttle.fail(NAME)
+    with pytest.raises(TooManyRequests):
+        throttle.succeed(NAME)
+
+    assert delay_of(throttle) == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("before", "counted"), [(0, 10), (9, 1), (4, 6)])
+def test_of_sixteen_failures_at_once_only_so_many_count_as_would_have_one_after_the_other(
+    before: int, counted: int, throttle: Throttle, clock: FakeClock
+) -> None:
+    fail(throttle, clock, before)
+    barrier = Barrier(16)
+
+    def guess() -> bool:
+        barrier.wait()
+        try:
+            throttle.fail(NAME)
+        except TooManyRequests:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as threads:
+        guesses = [threads.submit(guess) for _ in range(16)]
+
+    assert sum(each.result() for each in guesses) == counted
+    assert delay_of(throttle) == timedelta(seconds=1)
+
+
+def test_of_sixteen_failures_at_once_behind_an_expired_count_of_one_each_counts(
+    throttle: Throttle, clock: FakeClock
+) -> None:
+    for _ in range(5):  # in each round at most ten get through, and only the tenth brings the delay
+        throttle.forget(NAME)
+        throttle.fail(NAME)
+        clock.now += FORGOTTEN_AFTER
+        barrier = Barrier(16)
+
+        def guess(barrier: Barrier = barrier) -> bool:
+            barrier.wait()
+            try:
+                throttle.fail(NAME)
+            except TooManyRequests:
+                return False
+            return True
+
+        with ThreadPoolExecutor(16) as threads:
+            assert sum(threads.map(lambda _, guess=guess: guess(), range(16))) == 10
+
+
+def test_of_sixteen_successes_at_once_none_is_refused(throttle: Throttle, clock: FakeClock) -> None:
+    fail(throttle, clock, 5)
+    barrier = Barrier(16)
+
+    def succeed() -> None:
+        barrier.wait()
+        throttle.succeed(NAME)
+
+    with ThreadPoolExecutor(16) as threads:
+        successes = [threads.submit(succeed) for _ in range(16)]
+
+    assert [success.exception() for success in successes] == [None] * 16
+
+
+def test_the_store_learns_nothing_of_the_name(throttle: Throttle, store: SqlStore, database: Path) -> None:
+    throttle.fail("username:a password in the wrong field")
+    store.close()
+
+    assert b"wrong field" not in database.read_bytes()
+
+
+def test_the_store_alone_does_not_reveal_whose_count_it_is(
+    throttle: Throttle, store: SqlStore, clock: FakeClock
+) -> None:
+    fail(throttle, clock, 9)
+    throttle.fail(NAME)
+
+    Throttle(store.login_failures, SecretKeys("another secret, not in use"), clock, enabled=True).check(NAME)
+
+
+def test_without_limits_nothing_is_counted_or_refused(store: SqlStore, secrets: SecretKeys, clock: FakeClock) -> None:
+    off = Throttle(store.login_failures, secrets, clock, enabled=False)
+    for _ in range(200):
+        off.check(NAME)
+        off.fail(NAME)
+    off.succeed(NAME)
+
+    Throttle(store.login_failures, secrets, clock, enabled=True).check(NAME)
+
+
+def test_a_count_that_always_changes_under_the_hand_is_given_up(
+    throttle: Throttle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "_ATTEMPTS", 0)
+
+    with pytest.raises(Unavailable):
+        throttle.fail(NAME)
+    with pytest.raises(Unavailable):
+        throttle.succeed(NAME)
