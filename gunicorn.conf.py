@@ -6,8 +6,8 @@ from typing import Any
 
 from app import wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
-from app.dependencies import StartError
 from app.platform import log
+from app.platform.failure import StartError
 from app.server.worker import GunicornLog, Worker
 
 try:

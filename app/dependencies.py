@@ -5,34 +5,52 @@ A driver is imported only when it is used, which saves memory. Nothing here open
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.platform.failure import StartError
 from app.platform.version import __version__
+from app.security.secret_file import SecretFileError, read_or_create
+from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.config import Settings
     from app.mail.mail import Mailer
     from app.metrics.exposition import Metrics
     from app.platform.tracing import Tracing
-    from app.samples.visits.model import Visits
     from app.security.breaches import BreachedPasswords
     from app.store.redis.connection import RedisConnection
     from app.store.store import Store
 
 
-class StartError(Exception):
-    """The service cannot start; the text is one line that says what to do."""
+SECRET_FILE = Path("instance/secret_key")
+"""Where development keeps the SECRET_KEY that it makes itself."""
 
 
-def make_store(settings: Settings) -> Store:
-    """The store that the settings name."""
+def make_secrets(settings: Settings) -> SecretKeys:
+    """SECRET_KEY and its fallbacks; if it is not set, the secret in `instance/`, which the first start makes.
+
+    Raises StartError if that file cannot be read or made.
+    """
+    given = settings.tokens.secret_key
+    try:
+        current = read_or_create(SECRET_FILE) if given is None else given.get_secret_value()
+    except SecretFileError as error:
+        raise StartError(str(error)) from None
+    return SecretKeys(current, [key.get_secret_value() for key in settings.tokens.secret_key_fallbacks])
+
+
+def make_store(settings: Settings, repositories: Iterable[type]) -> Store:
+    """The store that the settings name, with these repositories."""
     if settings.store.mongo_uri is not None:
         from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
 
         from app.store.mongo.store import MongoStore  # noqa: PLC0415 - see above
 
         try:
-            return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
+            return MongoStore(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database, repositories)
         except (PyMongoError, ValueError) as error:
             raise StartError(f"MONGO_URI: {error}") from None
         except OSError as error:
@@ -45,7 +63,7 @@ def make_store(settings: Settings) -> Store:
     if settings.store.database_url is None:
         raise StartError("DATABASE_URL: neither it nor MONGO_URI is set")
     try:
-        return SqlStore(settings.store.database_url.get_secret_value())
+        return SqlStore(settings.store.database_url.get_secret_value(), repositories)
     except ValueError as error:  # a word in the query that has to be a number, say
         raise StartError(f"DATABASE_URL: {error}") from None
 
@@ -60,15 +78,6 @@ def make_redis(settings: Settings) -> RedisConnection | None:
         return RedisConnection(settings.store.redis_url.get_secret_value())
     except ValueError as error:  # a word in the query that has to be a number, say
         raise StartError(f"REDIS_URL: {error}") from None
-
-
-def make_visits(redis: RedisConnection | None, store: Store) -> Visits:
-    """What counts visits: Redis where there is one, else the store."""
-    if redis is None:
-        return store.visits
-    from app.samples.visits.redis import RedisVisits  # noqa: PLC0415 - see above
-
-    return RedisVisits(redis)
 
 
 def make_breaches(settings: Settings) -> BreachedPasswords | None:

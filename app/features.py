@@ -1,73 +1,54 @@
-"""The endpoints, one function for each."""
+"""The features of the service, in the order of the documentation: a new one is a line here."""
 
 from __future__ import annotations
 
-from app.accounts import controller as account
-from app.accounts import controller as users
-from app.docs import controller as docs
-from app.health import controller as health
-from app.keys import controller as keys
-from app.mail import controller as dev_mail
-from app.metrics import controller as metrics
-from app.recovery import controller as recovery
-from app.recovery import pages
-from app.samples.products import controller as products
-from app.samples.visits import controller as visits
-from app.sessions import controller as auth
-from app.sessions import controller as sessions
-from app.sessions import controller as tokens
+from typing import TYPE_CHECKING
 
-ENDPOINTS = (
-    auth.register,
-    auth.login,
-    account.me,
-    account.update_me,
-    account.delete_me,
-    account.export,
-    account.change_password,
-    recovery.forgot,
-    recovery.reset,
-    recovery.verify_email,
-    recovery.resend,
-    recovery.disown,
-    account.change_email,
-    recovery.undo_email,
-    account.events,
-    sessions.refresh,
-    sessions.logout,
-    sessions.sessions,
-    sessions.end_session,
-    tokens.explain,
-    tokens.verify,
-    users.users,
-    products.products,
-    products.my,
-    products.create,
-    products.delete,
-    visits.count,
-    keys.jwks,
-    health.health,
-    health.auth_health,
-    health.live,
-    health.ready,
-    health.ping,
-    metrics.metrics,
-    docs.openapi,
+from app import (
+    accounts,
+    audit,
+    docs,
+    health,
+    jobs,
+    keys,
+    mail,
+    metrics,
+    operations,
+    outbox,
+    recovery,
+    roles,
+    sessions,
+    throttle,
 )
+from app.samples import products, visits
+
+if TYPE_CHECKING:
+    from app.web.endpoint import Endpoint
+
+FEATURES = (
+    sessions.FEATURE,
+    accounts.FEATURE,
+    recovery.FEATURE,
+    products.FEATURE,
+    visits.FEATURE,
+    keys.FEATURE,
+    roles.FEATURE,
+    audit.FEATURE,
+    throttle.FEATURE,
+    outbox.FEATURE,
+    mail.FEATURE,
+    jobs.FEATURE,
+    operations.FEATURE,
+    health.FEATURE,
+    metrics.FEATURE,
+    docs.FEATURE,
+)
+
+TAGS = {tag.name: tag.description for feature in FEATURES for tag in feature.tags if tag.description}
+"""What the documentation says about each tag."""
+ENDPOINTS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.endpoints)
 """Everything that clients call, in the order of the documentation."""
-
-PAGES = (
-    docs.index,
-    docs.swagger,
-    docs.error,
-    docs.asset,
-    pages.verify_email,
-    pages.answer_verification,
-    pages.reset_password,
-    pages.set_password,
-    pages.undo_email,
-    pages.take_back,
-    pages.brand,
-    dev_mail.mails,
-)
+PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.page_endpoints)
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
+REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)
+"""The Protocols of all repositories."""

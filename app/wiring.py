@@ -1,4 +1,4 @@
-"""The composition root: the one place that reads the settings and builds what the services work with.
+"""The composition root: builds what all features work with, then each feature from its declaration.
 
 Nothing here opens a connection or starts a thread: that happens at first use, in the worker, after the fork.
 """
@@ -7,78 +7,52 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from app.accounts.credentials import CredentialService
-from app.accounts.deletion import DeletionService
-from app.accounts.directory import DirectoryService
-from app.accounts.fields import InputRules
-from app.accounts.passwords import PasswordService
-from app.accounts.profile import ProfileService
-from app.accounts.registration import RegistrationService
-from app.accounts.service import Accounts
-from app.audit.service import Audit
+from app.accounts.passwords import BreachCheck
 from app.dependencies import (
-    StartError,
     make_breaches,
     make_mailer,
     make_metrics,
     make_redis,
+    make_secrets,
     make_store,
     make_tracing,
-    make_visits,
 )
+from app.feature import Erasers, ExpiringRepositories
+from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
-from app.jobs.expiry import PurgeService
-from app.jobs.workers import Courier, Job, Jobs
-from app.keys.keyring import KeyringSealedError
+from app.jobs.model import Leases
+from app.jobs.workers import Courier, Jobs
 from app.keys.service import Keys
-from app.mail.letters import Letters
-from app.outbox.allowance import MailAllowance
+from app.mail.mail import Mailer
 from app.outbox.service import Mailroom
 from app.platform import clock as system
+from app.platform.container import Container
 from app.platform.errors import Unavailable
+from app.platform.failure import StartError
 from app.platform.instrumentation import NOBODY, together
 from app.platform.log import reason_of
-from app.recovery.email_change import EmailChangeService
-from app.recovery.mailed_codes import MailedCodes
-from app.recovery.reset import ResetService
-from app.recovery.verification import VerificationService
 from app.roles.permissions import ROLES
-from app.samples.products.service import SampleProductService
-from app.samples.visits.service import VisitService
 from app.security import blocklist
 from app.security.hash_pool import HashPool
-from app.security.passwords import PasswordHasher
-from app.security.secret_file import SecretFileError, read_or_create
-from app.security.secret_keys import LeakedSecretError, SecretKeys
-from app.services import Services
-from app.sessions.access_tokens import LEEWAY, AccessTokens
-from app.sessions.explain import ExplainService
-from app.sessions.login import LoginService
-from app.sessions.service import SessionLimits, SessionService
+from app.security.secret_keys import LeakedSecretError, SealedError, SecretKeys
 from app.store.observed import observed
+from app.store.redis import RedisServer
+from app.store.store import Store
 from app.store.unusable import UnusableStoreError
-from app.throttle.counts import Counts
-from app.throttle.guesses import Guesses
-from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
     from app.config import Settings
     from app.metrics.exposition import Metrics
     from app.platform.clock import Clock
+    from app.platform.container import Factory
     from app.platform.instrumentation import Observer
     from app.platform.tracing import Tracing
-    from app.samples.visits.model import Visits
-    from app.store.redis.connection import RedisConnection
-    from app.store.store import Store
 
-SECRET_FILE = Path("instance/secret_key")
-"""Where development keeps the SECRET_KEY that it makes itself."""
+T = TypeVar("T")
 STORE_PATIENCE = 30
 """Seconds that a start waits for a store that is down."""
 _log = structlog.get_logger("latchkey.start")
@@ -86,19 +60,36 @@ _log = structlog.get_logger("latchkey.start")
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The parts of the application."""
+    """The application: its parts, and what runs in the background."""
 
-    settings: Settings
+    parts: Container
     store: Store
-    redis: RedisConnection | None
-    services: Services
-    input_rules: InputRules
-    hash_pool: HashPool
     jobs: Jobs
     courier: Courier
-    observer: Observer
     metrics: Metrics | None
     tracing: Tracing | None
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator has set."""
+        return self.parts.settings
+
+    @property
+    def observer(self) -> Observer:
+        """Metrics and tracing, as far as they are on."""
+        return self.parts.observer
+
+    def get(self, kind: type[T]) -> T:
+        """The part of this type; raises LookupError if the settings turn it off."""
+        return self.parts.get(kind)
+
+    def find(self, kind: type[T]) -> T | None:
+        """The part of this type, or None if the settings turn it off."""
+        return self.parts.find(kind)
+
+    def prepare(self) -> None:
+        """Make the store ready, as a start does, but do not wait for one that is down. Raises StartError."""
+        prepare(self.settings, patience=0)
 
     def start(self) -> None:
         """Start the background work; call it after the fork."""
@@ -113,15 +104,12 @@ class Wired:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
-        self.hash_pool.close()
-        self.services.health.close()
+        self.get(HashPool).close()
+        self.get(HealthService).close()
         self.store.close()
-        if self.redis is not None:
-            self.redis.close()
-        if self.metrics is not None:
-            self.metrics.close()
-        if self.tracing is not None:
-            self.tracing.close()
+        for part in (self.find(RedisServer), self.metrics, self.tracing):
+            if part is not None:
+                part.close()
 
 
 def build(settings: Settings, *, clock: Clock = system.now, store: Store | None = None, watched: bool = True) -> Wired:
@@ -133,130 +121,66 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
     if unknown:
         raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(ROLES))}")
-    store, redis = store or make_store(settings), make_redis(settings)
+    store = store or make_store(settings, REPOSITORIES)
     metrics, tracing = (make_metrics(settings), make_tracing(settings, store)) if watched else (None, None)
     observer = together(metrics.counts if metrics else None, tracing)
     if observer is not NOBODY:
         store = observed(store, observer)
     blocklist.load()  # before the fork, so that the workers share it
-    pool = HashPool(
-        threads=settings.passwords.hash_threads,
-        queue=settings.passwords.hash_queue,
-        deadline=settings.passwords.hash_deadline_seconds,
-        observer=observer,
-    )
-    services = _services(settings, clock, store, visits=make_visits(redis, store), pool=pool, observer=observer)
+    parts = Container(settings, clock, observer, _shared(store) | _repositories(store) | _features())
+    parts.build_all()
+    mailroom = parts.get(Mailroom)
     if metrics is not None:
-        metrics.watch_mail(services.mailroom.waiting)
-    due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), services.keys.tend)]
+        metrics.watch_mail(mailroom.waiting)
+    jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
     return Wired(
-        settings=settings,
+        parts=parts,
         store=store,
-        redis=redis,
-        services=services,
-        input_rules=InputRules(settings.passwords.min_length, settings.accounts.names_required),
-        hash_pool=pool,
-        jobs=Jobs(due, store.leases, clock, observer),
-        courier=Courier(services.mailroom.send_due, services.mailroom.accounts.mail_waits),
-        observer=observer,
+        jobs=Jobs(jobs, parts.get(Leases), clock, observer),
+        courier=Courier(mailroom.send_due, mailroom.accounts.mail_waits),
         metrics=metrics,
         tracing=tracing,
     )
 
 
-def _services(
-    settings: Settings, clock: Clock, store: Store, *, visits: Visits, pool: HashPool, observer: Observer
-) -> Services:
-    secrets, mailer = make_secrets(settings), make_mailer(settings)
-    keys, tokens = _keys_and_tokens(settings, clock, store, secrets)
-    hasher = PasswordHasher(settings.passwords.scheme, settings.passwords.bcrypt_cost)
-    passwords = PasswordService(hasher, pool, store.users, settings.mail.product_name, make_breaches(settings))
-    audit = Audit(store.events, clock, timedelta(days=settings.accounts.audit_days))
-    accounts = Accounts(
-        store.users,
-        store.sessions,
-        store.held_emails,
-        store.mail_requests,
-        audit,
-        clock,
-        mailing=mailer is not None,
-    )
-    sessions = SessionService(
-        sessions=store.sessions,
-        accounts=accounts,
-        tokens=tokens,
-        secrets=secrets,
-        clock=clock,
-        limits=_session_limits(settings),
-        observer=observer,
-    )
-    throttle = PasswordThrottle.over(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
-    guesses = Guesses(Counts(store.login_failures, secrets, "code guesses"), clock)
-    allowance = MailAllowance(Counts(store.login_failures, secrets, "mails"), clock)
-    codes = MailedCodes(store.users, store.mail_requests, guesses, secrets, clock)
-    credentials = CredentialService(accounts, passwords, throttle)
-    roles, hides = settings.accounts.default_roles, settings.accounts.hide_accounts
-    registration = RegistrationService(accounts, passwords, guesses, throttle, roles, hides_accounts=hides)
-    email_change = EmailChangeService(accounts, credentials, codes, hides)
-    products = SampleProductService(store.sample_products, clock)
-    deletion = DeletionService(accounts, credentials, (sessions.erase, products.erase, audit.erase))
-    expiring = (store.sessions, store.login_failures, store.held_emails, store.mail_requests, store.events)
-    letters = Letters(settings.mail.product_name, settings.mail.product_color, settings.server.public_url)
-    verified = settings.accounts.require_verified_email
-    return Services(
-        registration=registration,
-        login=LoginService(store.users, passwords, sessions, throttle, require_verified_email=verified),
-        sessions=sessions,
-        verification=VerificationService(accounts, codes, allowance, email_change, registration, deletion),
-        credentials=credentials,
-        password_reset=ResetService(accounts, passwords, throttle, codes),
-        email_change=email_change,
-        profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
-        deletion=deletion,
-        audit=audit,
-        mailroom=Mailroom(accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
-        directory=DirectoryService(store.users, settings.accounts.user_directory),
-        explain=ExplainService(tokens, store.sessions, clock),
-        keys=keys,
-        health=HealthService(store),
-        purge=PurgeService(expiring, clock),
-        sample_products=products,
-        visits=VisitService(visits),
+def _shared(store: Store) -> dict[type, Factory]:
+    """What belongs to no feature."""
+    return {
+        Store: lambda _: store,
+        SecretKeys: lambda parts: make_secrets(parts.settings),
+        RedisServer: lambda parts: make_redis(parts.settings),
+        Mailer: lambda parts: make_mailer(parts.settings),
+        BreachCheck: lambda parts: make_breaches(parts.settings),
+        HashPool: _hash_pool,
+    }
+
+
+def _hash_pool(parts: Container) -> HashPool:
+    passwords = parts.settings.passwords
+    return HashPool(
+        threads=passwords.hash_threads,
+        queue=passwords.hash_queue,
+        deadline=passwords.hash_deadline_seconds,
+        observer=parts.observer,
     )
 
 
-def _keys_and_tokens(settings: Settings, clock: Clock, store: Store, secrets: SecretKeys) -> tuple[Keys, AccessTokens]:
-    life = timedelta(seconds=settings.tokens.access_token_seconds) + LEEWAY
-    keys = Keys(store.keyrings, secrets, settings.tokens.jwt_algorithm, clock, token_life=life)
-    secrets.follow(keys.follow)
-    tokens = AccessTokens(
-        issuer=settings.server.public_url,
-        audience=settings.tokens.jwt_audience,
-        lifetime=settings.tokens.access_token_seconds,
-        keys=keys,
-        clock=clock,
-    )
-    return keys, tokens
+def _repositories(store: Store) -> dict[type, Factory]:
+    def factory(kind: type) -> Factory:
+        return lambda _: store.repository(kind)
+
+    return {kind: factory(kind) for kind in REPOSITORIES}
 
 
-def _session_limits(settings: Settings) -> SessionLimits:
-    return SessionLimits(
-        idle=settings.tokens.refresh_idle_seconds,
-        absolute=settings.tokens.refresh_absolute_seconds,
-        grace=settings.tokens.refresh_grace_seconds,
-        most=settings.tokens.sessions_per_user,
-        fresh=settings.accounts.reauth_seconds,
-    )
-
-
-def make_secrets(settings: Settings) -> SecretKeys:
-    """SECRET_KEY and its fallbacks; if it is not set, the secret in `instance/`, which the first start makes."""
-    given = settings.tokens.secret_key
-    try:
-        current = read_or_create(SECRET_FILE) if given is None else given.get_secret_value()
-    except SecretFileError as error:
-        raise StartError(str(error)) from None
-    return SecretKeys(current, [key.get_secret_value() for key in settings.tokens.secret_key_fallbacks])
+def _features() -> dict[type, Factory]:
+    """What the features build, and what is collected from their declarations."""
+    built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
+    return built | {
+        Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
+        ExpiringRepositories: lambda parts: ExpiringRepositories(
+            tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
+        ),
+    }
 
 
 def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
@@ -271,7 +195,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         while True:
             try:
                 wired.store.prepare()
-                wired.services.keys.ensure()
+                wired.get(Keys).ensure()
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
@@ -291,7 +215,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         raise StartError(f"{wired.store.product}: {error}") from None
     except LeakedSecretError as error:
         raise StartError(f"SECRET_KEY: {error} (flask secrets leaked): set the new one in its place") from None
-    except KeyringSealedError as error:
+    except SealedError as error:
         raise StartError(
             f"SECRET_KEY: {error}; set the SECRET_KEY that this store was used with, here or in SECRET_KEY_FALLBACKS,"
             " or, if it is lost or was never the right one, drop what it seals: flask keys revoke --unopened"

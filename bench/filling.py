@@ -20,9 +20,8 @@ from pymongo import MongoClient
 from sqlalchemy import make_url
 
 from app.platform.identifiers import new_id
-from app.store.mongo.store import MongoStore
-from app.store.sql.store import SqlStore
 from bench.servers import PASSWORD
+from tests.stores import Store, mongo_store, sql_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +73,7 @@ def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
 
 def fill_sqlite(url: str, users: int) -> dict[str, Space]:
     """Bring the file of this URL up to the schema and fill it; what each table takes."""
-    _prepare(SqlStore(url))
+    _prepare(sql_store(url))
     with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {pragma}")
@@ -91,7 +90,7 @@ def fill_sqlite(url: str, users: int) -> dict[str, Space]:
 
 def fill_postgresql(url: str, users: int) -> dict[str, Space]:
     """Bring the database of this URL up to the schema and fill it; what each table takes."""
-    _prepare(SqlStore(url))
+    _prepare(sql_store(url))
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
         for table, content in rows(users):
@@ -110,7 +109,7 @@ def fill_mongodb(uri: str, users: int) -> dict[str, Space]:
     What a server makes of them, compressed or not, and its indexes are not counted: 0.
     """
     name = uri.rpartition("/")[2]
-    _prepare(MongoStore(uri, name))
+    _prepare(mongo_store(uri, name))
     space = {}
     with MongoClient[Row](uri, tz_aware=True) as client:
         for table, content in rows(users):
@@ -122,7 +121,7 @@ def fill_mongodb(uri: str, users: int) -> dict[str, Space]:
     return space
 
 
-def _prepare(store: SqlStore | MongoStore) -> None:
+def _prepare(store: Store) -> None:
     store.prepare()
     store.close()
 

@@ -10,10 +10,11 @@ from flask.cli import AppGroup
 from pydantic import ValidationError
 
 from app.accounts.fields import InputRules
-from app.accounts.registration import NewAccount
+from app.accounts.inputs import Register
+from app.accounts.model import Users
+from app.accounts.registration import NewAccount, RegistrationService
 from app.cli.common import as_json, failures_as_messages, say, wired
 from app.roles.permissions import ROLES
-from app.sessions.inputs import Register
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -45,7 +46,7 @@ def create(
         "".join(value for value in given.values() if value).encode()
     except UnicodeEncodeError:  # without a cause, which would show the password
         raise click.ClickException("The input is not UTF-8 text; use a terminal with a UTF-8 locale.") from None
-    rules = InputRules(password_min_length=application.input_rules.password_min_length)
+    rules = InputRules(password_min_length=application.get(InputRules).password_min_length)
     try:
         valid = Register.model_validate({key: value for key, value in given.items() if value}, context=rules)
     except ValidationError as error:
@@ -54,7 +55,7 @@ def create(
     account = NewAccount(email=valid.email, username=valid.username, name=valid.name, password=valid.password)
     with failures_as_messages():
         application.store.prepare()  # the first administrator may come before the first start
-        user = application.services.registration.register(account, roles=roles or None).user
+        user = application.get(RegistrationService).register(account, roles=roles or None).user
     say(_facts(user), f"{user.id}  {user.email or user.username}  {', '.join(user.roles)}", as_json=as_json)
 
 
@@ -65,7 +66,7 @@ def create(
 def show(*, limit: int, after: str | None, as_json: bool) -> None:
     """List users in the order of their registration: identifier, status, e-mail, user name, roles."""
     with failures_as_messages():
-        page = wired().store.users.page(after=after, limit=limit, active_only=False)
+        page = wired().get(Users).page(after=after, limit=limit, active_only=False)
     for user in page:
         columns = (user.id, user.status, user.email or "-", user.username or "-", ",".join(user.roles))
         say(_facts(user), "\t".join(columns), as_json=as_json)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from app.accounts.inputs import ChangeEmail, ChangePassword, DeleteMe, UpdateMe
-from app.accounts.profile import Changes
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
+from app.accounts.directory import DirectoryService
+from app.accounts.inputs import ChangePassword, DeleteMe, UpdateMe
+from app.accounts.profile import Changes, ProfileService
 from app.accounts.views import EventList, ExportDocument, UserData, UserList
+from app.audit.service import Audit
 from app.platform.errors import (
-    EmailTaken,
     Forbidden,
     LastAdmin,
     Overloaded,
@@ -17,6 +20,7 @@ from app.platform.errors import (
     ValidationFailed,
     WrongPassword,
 )
+from app.sessions.service import SessionService
 from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated
 from app.web.paging import Page
@@ -45,9 +49,9 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     whether another user has it or not.
     """
     if body.username:
-        call.services.sessions.require_fresh_login(call.caller)
+        call.get(SessionService).require_fresh_login(call.caller)
     changes = Changes(body.username or None, body.name, renames="name" in body.model_fields_set)
-    return UserData.of(call.services.profile.change(call.caller, changes, call.device))
+    return UserData.of(call.get(ProfileService).change(call.caller, changes, call.device))
 
 
 @endpoint(
@@ -64,7 +68,7 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
     days are over, `POST /auth/email/undo` can bring the account back, without names, password and contents.
     """
-    call.services.deletion.delete(call.caller, body.password, call.device)
+    call.get(DeletionService).delete(call.caller, body.password, call.device)
     return Nothing()
 
 
@@ -80,8 +84,8 @@ def export(call: Call) -> Streamed:
 
     Requires a login within the last `REAUTH_SECONDS`.
     """
-    call.services.sessions.require_fresh_login(call.caller)
-    exported = call.services.profile.export(call.caller, call.device)
+    call.get(SessionService).require_fresh_login(call.caller)
+    exported = call.get(ProfileService).export(call.caller, call.device)
     return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
 
 
@@ -95,27 +99,7 @@ def export(call: Call) -> Streamed:
 )
 def change_password(call: Call, body: ChangePassword) -> Nothing:
     """Change the password. The other sessions end; this one continues."""
-    call.services.credentials.change(call.caller, body.current_password, body.new_password, call.device)
-    return Nothing()
-
-
-@endpoint(
-    "POST /auth/email",
-    access=authenticated,
-    limit="mail",
-    body=ChangeEmail,
-    returns=Nothing,
-    status=202,
-    message="Check the mail of the new address",
-    raises=(*_PASSWORD_ASKED, EmailTaken, ValidationFailed),
-)
-def change_email(call: Call, body: ChangeEmail) -> Nothing:
-    """Request a change of the e-mail address.
-
-    The change takes effect when the new address is verified with the token or code mailed to it. The old address then
-    gets a mail, and can undo the change for seven days.
-    """
-    call.services.email_change.request(call.caller, body.email, body.password, call.device)
+    call.get(CredentialService).change(call.caller, body.current_password, body.new_password, call.device)
     return Nothing()
 
 
@@ -129,7 +113,7 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
 )
 def events(call: Call, page: Page) -> EventList:
     """The user's own audit events, newest first."""
-    return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))
+    return EventList.of(call.get(Audit).page(call.user.id, before=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -141,4 +125,4 @@ def users(call: Call, page: Page) -> UserList:
     Members see the identifiers and user names of active users. Administrators see all fields of all users. With
     `USER_DIRECTORY=admins` members get 403.
     """
-    return UserList.of(call.services.directory.page(call.user, after=page.cursor, limit=page.limit))
+    return UserList.of(call.get(DirectoryService).page(call.user, after=page.cursor, limit=page.limit))

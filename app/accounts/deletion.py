@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from app.accounts.credentials import refuse_if_changed
 from app.accounts.model import Account
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from app.accounts.model import UndoOffer, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.feature import Eraser
     from app.platform.devices import Device
 
 _LEAVING = "admin:leaving"
 """What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
 this name."""
-Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
-"""Erases what hangs on a user, given the user's identifier, a piece at each step; idempotent."""
 _WITH_THE_REPLY = 8
 """Such statements that the client waits for; the courier does the rest, however much it is."""
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
@@ -23,6 +23,7 @@ from app.accounts.model import Account, AlreadyThereError, Credentials, LiveCode
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key
 from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +44,13 @@ _CREDENTIALS: Final = _USER | {"password_hash": 1, "auth_epoch": 1}
 
 class MongoUsers:
     """`app.accounts.model.Users` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (
+        Index("users", "email_key", unique=True),
+        Index("users", "username_key", unique=True),
+        Index("users", "pending_email_key", sparse=True),
+        Index("users", "due_at", sparse=True),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from app.platform.errors import FieldError, ValidationFailed
 from app.security.blocklist import TOO_EASY, is_context_word
@@ -12,13 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.accounts.model import Account, Credentials, Users
-    from app.security.breaches import BreachedPasswords
     from app.security.hash_pool import HashPool
     from app.security.passwords import PasswordHasher
 
 BREACHED: Final = (
     "This password is known from a breach of another service; attackers try such passwords. Choose another one."
 )
+
+
+class BreachCheck(Protocol):
+    """`security.breaches.BreachedPasswords`, which is loaded only where the operator turned it on."""
+
+    def contains(self, password: str) -> bool:
+        """Whether the password is known from a breach; False if the check fails or takes too long."""
+
+    def check(self) -> str | None:
+        """What is wrong with the check, in words; None if it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,7 @@ class PasswordService:
     pool: HashPool
     users: Users
     product_name: str
-    breaches: BreachedPasswords | None = None
+    breaches: BreachCheck | None = None
 
     def check_new(self, password: str, words: Iterable[str | None], field: str) -> None:
         """Refuse a new password that `inputs` accepts but an attacker would try early.

@@ -1,1 +1,26 @@
 """Audit events: who did what, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from app.audit.model import Events
+from app.audit.service import Audit
+from app.feature import Feature
+
+if TYPE_CHECKING:
+    from app.platform.container import Container
+
+
+def _audit(parts: Container) -> Audit:
+    return Audit(parts.get(Events), parts.clock, timedelta(days=parts.settings.accounts.audit_days))
+
+
+FEATURE = Feature(
+    services={Audit: _audit},
+    repositories=(Events,),
+    erase=lambda parts: parts.get(Audit).erase,
+    expires=(Events,),
+    permissions=frozenset({"audit:read"}),
+)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from app.audit.model import AuditEvent
 from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 class MongoEvents:
     """`app.audit.model.Events` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (
+        Index("events", "user_id", newest_first=True),
+        Index("events", "expires_at"),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

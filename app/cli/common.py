@@ -5,31 +5,55 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
 from flask import current_app
 
 from app.config.secret_text import secret_text
-from app.dependencies import StartError
-from app.keys.keyring import KeyringSealedError
 from app.platform.errors import Failure, Unavailable
+from app.platform.failure import StartError
 from app.platform.log import reason_of
+from app.security.secret_keys import SealedError
 from app.store.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from app.wiring import Wired
+    from app.config import Settings
+    from app.store.store import Store
 
+T = TypeVar("T")
+APPLICATION = "latchkey"
+"""The key of the `Application` in Flask's extensions."""
+WRONG_SETTINGS = "wrong settings"
+"""There instead, if the settings are wrong: the message that says which."""
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, or one per line.")
 
 
-def wired() -> Wired:
+class Application(Protocol):
+    """What a command needs of the application in which it runs."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def store(self) -> Store: ...
+
+    def get(self, kind: type[T]) -> T:
+        """The part of this type; raises LookupError if the settings turn it off."""
+
+    def find(self, kind: type[T]) -> T | None:
+        """The part of this type, or None if the settings turn it off."""
+
+    def prepare(self) -> None:
+        """Make the store ready, as a start does. Raises StartError."""
+
+
+def wired() -> Application:
     """The application in which the command runs; if the settings are wrong, there is none, and the command ends."""
-    if "latchkey" not in current_app.extensions:
-        raise click.ClickException(current_app.extensions["not started"])
-    return cast("Wired", current_app.extensions["latchkey"])
+    if APPLICATION not in current_app.extensions:
+        raise click.ClickException(current_app.extensions[WRONG_SETTINGS])
+    return cast("Application", current_app.extensions[APPLICATION])
 
 
 def say(facts: Mapping[str, object], line: str, *, as_json: bool) -> None:
@@ -64,7 +88,7 @@ def failures_as_messages() -> Iterator[None]:
         raise click.ClickException(f"{wired().store.product} does not answer: {reason_of(error)}") from None
     except UnusableStoreError as error:
         raise click.ClickException(f"{wired().store.product}: {error}") from None
-    except KeyringSealedError as error:
+    except SealedError as error:
         raise click.ClickException(
             f"SECRET_KEY: {error}; nothing was changed. Run this with the settings of the service"
         ) from None

@@ -1,1 +1,11 @@
-"""The OpenAPI document, Swagger UI, the index page."""
+"""The documentation of a running instance: the OpenAPI document, Swagger UI, the index page."""
+
+from __future__ import annotations
+
+from app.docs import controller
+from app.feature import Feature, Tag
+
+FEATURE = Feature(
+    tags=(Tag("docs", "The documentation of the service.", (controller.openapi,)),),
+    pages=(Tag("docs", "", (controller.index, controller.swagger, controller.error, controller.asset)),),
+)

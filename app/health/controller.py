@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.health.service import HealthService
 from app.health.views import Health, Ping
 from app.platform import clock
 from app.platform.errors import Unavailable
@@ -32,7 +33,7 @@ def live(_call: Call) -> Health:
 )
 def ready(call: Call) -> Health:
     """The store answers, so this instance can take requests. Otherwise 503 names the failing dependency within 2 s."""
-    call.services.health.check_ready()
+    call.get(HealthService).check_ready()
     return _health("ready")
 
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from app.platform import pieces
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from app.feature import Expiring
     from app.platform.clock import Clock
 
 _MOST = 200
 """Statements that one run makes for each kind; the next run continues."""
-
-
-class Expiring(Protocol):
-    """A repository that keeps things for a time only."""
-
-    def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` things that have expired at `now`; how many they were. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pymongo.errors import DuplicateKeyError
 
@@ -11,9 +11,13 @@ from app.store.mongo.connection import Connection, answering
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.store.mongo.indexes import Index
+
 
 class MongoLeases:
     """`app.jobs.model.Leases` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

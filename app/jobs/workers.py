@@ -6,7 +6,6 @@ A lease lets one worker of all instances do a job; if that worker dies, the leas
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,8 @@ from app.platform.log import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import timedelta
 
+    from app.feature import Job
     from app.jobs.model import Leases
     from app.platform.clock import Clock
     from app.platform.instrumentation import Observer
@@ -30,15 +29,6 @@ LOOK_EVERY = 60
 SEND_EVERY = 2
 """Seconds between two looks for mail requests, for what other workers queued, and for what is to be tried again."""
 _log = structlog.get_logger("latchkey.jobs")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Something to do once in `every`, by one worker of all; `run` gives how many things it did."""
-
-    name: str
-    every: timedelta
-    run: Callable[[], int]
 
 
 class Courier:

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwt import get_algorithm_by_name
 
+from app.security.secret_keys import SealedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
@@ -35,10 +37,6 @@ _GENERATORS: dict[str, Callable[[], Any]] = {
     "EdDSA": Ed25519PrivateKey.generate,
     "RS256": lambda: generate_rsa_key(public_exponent=65537, key_size=3072),
 }
-
-
-class KeyringSealedError(Exception):
-    """A signing key was sealed under a secret that is not at hand, or was tampered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def generate(alg: Algorithm, root: RootKey, *, now: datetime, signs_from: dateti
 
 
 def reseal(key: StoredKey, roots: SecretKeys) -> StoredKey:
-    """The same key under the current secret, the key itself if it is already; raises KeyringSealedError.
+    """The same key under the current secret, the key itself if it is already; raises SealedError.
 
     One of HS256 cannot be derived from another secret: it is sealed, and verifies what it signed.
     """
@@ -125,10 +123,10 @@ def reseal(key: StoredKey, roots: SecretKeys) -> StoredKey:
 
 
 def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
-    """Open a key; raises KeyringSealedError when no secret does."""
+    """Open a key; raises SealedError when no secret does."""
     root = roots.named(key.wrapped_by)
     if root is None:
-        raise KeyringSealedError(
+        raise SealedError(
             f"the signing key {key.kid} is sealed under another SECRET_KEY (its name is {key.wrapped_by})"
         )
     if key.alg == "HS256" and not key.sealed:
@@ -138,7 +136,7 @@ def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
         sealed = urlsafe_b64decode(key.sealed)
         jwk = AESGCM(root.derive(_SEAL)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(key.kid, key.alg))
     except (InvalidTag, ValueError):  # ValueError where it is no base64, or too short for a nonce
-        raise KeyringSealedError(f"the signing key {key.kid} was altered in the store") from None
+        raise SealedError(f"the signing key {key.kid} was altered in the store") from None
     private = get_algorithm_by_name(key.alg).from_jwk(jwk.decode())
     verifying = private if key.alg == "HS256" else private.public_key()
     return SigningKey(key.kid, key.alg, key.signs_from, private, verifying)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo.errors import DuplicateKeyError
 
 from app.keys.model import StoredKey, StoredKeyring
 from app.store.mongo.connection import Connection, answering
 
+if TYPE_CHECKING:
+    from app.store.mongo.indexes import Index
+
 _ID: Final = "signing"
 
 
 class MongoKeyrings:
     """`app.keys.model.Keyrings` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.keys.keyring import Keyring, KeyringSealedError, unseal
+from app.keys.keyring import Keyring, unseal
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
+from app.security.secret_keys import SealedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -134,7 +135,7 @@ class OpenKeys:
             held = known.keys.get(key.kid) if known else None
             try:
                 keys[key.kid] = unseal(key, self._secrets)
-            except KeyringSealedError as error:
+            except SealedError as error:
                 if known is None:
                     raise Unavailable("The signing keys cannot be opened.") from error
                 _log.warning("a signing key cannot be opened", in_memory=held is not None, cause=str(error))

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.keys.keyring import Algorithm, KeyringSealedError, generate, reseal, that_signs, unseal
+from app.keys.keyring import Algorithm, generate, reseal, that_signs, unseal
 from app.keys.model import StoredKey, StoredKeyring
 from app.keys.open_keys import OpenKeys
 from app.platform.errors import NotFound, Unavailable
-from app.security.secret_keys import LeakedSecretError
+from app.security.secret_keys import LeakedSecretError, SealedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,8 @@ JWKS_MAX_AGE = 300
 """Seconds for which others may keep the published keys."""
 FOLLOWED_WITHIN = timedelta(seconds=60)
 """Every instance follows a change within this time, even if its clock is late (LEEWAY) and one store read failed."""
+LEEWAY = timedelta(seconds=30)
+"""How far the clocks of two instances may be apart; a token counts for that much longer."""
 PUBLISHED_BEFORE = FOLLOWED_WITHIN + timedelta(seconds=JWKS_MAX_AGE) + timedelta(hours=1)
 """How long a key is published before it signs: until every instance has it and cached copies have expired, and then an
 hour, since some verifiers fetch the key set only once an hour and do not look up an unknown kid."""
@@ -54,7 +56,7 @@ class Keys(OpenKeys):
         Keys sealed under a former secret are resealed. An HS256 key derived from a former secret is sealed, too, and
         verifies until its last token has expired; a new one, derived from the current secret, signs instead. After
         this no key needs a former secret. If several processes start at once, one changes the keyring and the others
-        load its result. Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened, and
+        load its result. Raises SealedError, and changes nothing, if a stored key cannot be opened, and
         LeakedSecretError if the current secret has leaked.
         """
         stored = self._keyrings.load()
@@ -69,14 +71,14 @@ class Keys(OpenKeys):
         """
         try:
             before, after = self._change(lambda keys: self._mended(keys) if keys else keys)
-        except KeyringSealedError as error:
+        except SealedError as error:
             raise Unavailable(str(error)) from error
         return len(set(before) - set(after))
 
     def rotate(self) -> StoredKey:
         """Add a key that signs as soon as all verifiers can have it, and drop keys that no token needs any more.
 
-        Raises KeyringSealedError, and changes nothing, if a stored key cannot be opened: a key made under a wrong
+        Raises SealedError, and changes nothing, if a stored key cannot be opened: a key made under a wrong
         SECRET_KEY would keep the right one from opening the keyring.
         """
         key = self._new_key(self._algorithm)
@@ -93,7 +95,7 @@ class Keys(OpenKeys):
 
         Its tokens are refused at once, by every other instance within RELOAD_AFTER. If it is the signing key, the next
         published key signs at once, or a new one if there is none. Raises NotFound for an unknown key, and
-        KeyringSealedError as `rotate` does.
+        SealedError as `rotate` does.
         """
 
         def without(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
@@ -241,14 +243,14 @@ class Keys(OpenKeys):
         return tuple(key for key in keys if key.kid not in replaced)
 
     def _open(self, keys: tuple[StoredKey, ...]) -> None:
-        """Raises KeyringSealedError if one of the keys cannot be opened."""
+        """Raises SealedError if one of the keys cannot be opened."""
         for key in keys:
             unseal(key, self._secrets)
 
     def _opens(self, key: StoredKey) -> bool:
         try:
             unseal(key, self._secrets)
-        except KeyringSealedError:
+        except SealedError:
             return False
         return True
 

@@ -1,1 +1,23 @@
-"""Mail: the text of letters (`letters`), and the ways to send them (`smtp`, `maildir`). No Flask, no store."""
+"""What mails say, and how they are sent: by SMTP, or into a Maildir in development."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.feature import Feature, Tag
+from app.mail import controller
+from app.mail.letters import Letters
+
+if TYPE_CHECKING:
+    from app.platform.container import Container
+
+
+def _letters(parts: Container) -> Letters:
+    mail = parts.settings.mail
+    return Letters(mail.product_name, mail.product_color, parts.settings.server.public_url)
+
+
+FEATURE = Feature(
+    pages=(Tag("dev_mail", "Mails that were sent in development.", (controller.mails,)),),
+    services={Letters: _letters},
+)

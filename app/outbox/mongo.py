@@ -6,13 +6,14 @@ What a request does not have is absent, never null.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pymongo import ASCENDING
 
 from app.outbox.model import MailRequest, PendingRegistration
 from app.platform import identifiers
 from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 class MongoMailRequests:
     """`app.outbox.model.MailRequests` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (
+        Index("mail_requests", "due_at"),
+        Index("mail_requests", "email_key"),
+        Index("mail_requests", "expires_at"),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -48,3 +48,7 @@ class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, no
         self.fields = fields
         self.retry_after = retry_after
         super().__init__(self.message)
+
+
+class StartError(Exception):
+    """The service cannot start; the text is one line that says what to do."""

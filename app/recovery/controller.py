@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from app.accounts.views import UserData
-from app.platform.errors import EmailTaken, InvalidCode, LastAdmin, Overloaded, Unavailable
-from app.recovery.inputs import Address, MailedToken, ResetPassword, VerifyEmail
+from app.platform.errors import (
+    EmailTaken,
+    InvalidCode,
+    LastAdmin,
+    Overloaded,
+    TooManyRequests,
+    Unavailable,
+    ValidationFailed,
+    WrongPassword,
+)
+from app.recovery.email_change import EmailChangeService
+from app.recovery.inputs import Address, ChangeEmail, MailedToken, ResetPassword, VerifyEmail
+from app.recovery.reset import ResetService
+from app.recovery.verification import VerificationService
 from app.web.endpoint import Call, endpoint
-from app.web.guard import public
+from app.web.guard import authenticated, public
 from app.web.view import Nothing
 
 
@@ -26,7 +38,7 @@ def forgot(call: Call, body: Address) -> Nothing:
 
     The reply is the same whether the address has an account or not. A repeated request mails the valid ones again.
     """
-    call.services.password_reset.request(body.email)
+    call.get(ResetService).request(body.email)
     return Nothing()
 
 
@@ -45,9 +57,7 @@ def reset(call: Call, body: ResetPassword) -> Nothing:
 
     This ends all sessions and verifies the address. It opens no session: log in with the new password.
     """
-    call.services.password_reset.redeem(
-        body.new_password, call.device, token=body.token, email=body.email, code=body.code
-    )
+    call.get(ResetService).redeem(body.new_password, call.device, token=body.token, email=body.email, code=body.code)
     return Nothing()
 
 
@@ -66,7 +76,7 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
     The address may be that of an account or of a pending change of address. With `HIDE_ACCOUNTS` it may be that of a
     pending registration, which this completes. If another user has taken its user name meanwhile, it gets none.
     """
-    verification = call.services.verification
+    verification = call.get(VerificationService)
     found = verification.find(token=body.token, email=body.email, code=body.code)
     return UserData.of(verification.verify(found, call.device))
 
@@ -84,7 +94,7 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
 )
 def resend(call: Call, body: Address) -> Nothing:
     """Send the verification mail again. The reply is the same whether the address needs verification or not."""
-    call.services.verification.resend(body.email)
+    call.get(VerificationService).resend(body.email)
     return Nothing()
 
 
@@ -103,7 +113,7 @@ def disown(call: Call, body: MailedToken) -> Nothing:
 
     An account that never verified the address is deleted; a pending change to it is cancelled.
     """
-    verification = call.services.verification
+    verification = call.get(VerificationService)
     verification.disown(verification.find(token=body.token), call.device)
     return Nothing()
 
@@ -125,5 +135,25 @@ def undo_email(call: Call, body: MailedToken) -> Nothing:
     sent; pending changes and later undo offers are cancelled. An account that was deleted in the meantime is restored,
     too, with its identifier but without its user name, name and contents.
     """
-    call.services.email_change.undo(body.token, call.device)
+    call.get(EmailChangeService).undo(body.token, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /auth/email",
+    access=authenticated,
+    limit="mail",
+    body=ChangeEmail,
+    returns=Nothing,
+    status=202,
+    message="Check the mail of the new address",
+    raises=(WrongPassword, TooManyRequests, Overloaded, EmailTaken, ValidationFailed),
+)
+def change_email(call: Call, body: ChangeEmail) -> Nothing:
+    """Request a change of the e-mail address.
+
+    The change takes effect when the new address is verified with the token or code mailed to it. The old address then
+    gets a mail, and can undo the change for seven days.
+    """
+    call.get(EmailChangeService).request(call.caller, body.email, body.password, call.device)
     return Nothing()

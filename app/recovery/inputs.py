@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.accounts.fields import Email, LoginNameText, NewPassword, refuse_own_words
+from app.accounts.fields import Email, LoginNameText, NewPassword, SubmittedPassword, refuse_own_words
 from app.web.input import Body, wrong
 
 _LONGEST_TOKEN = 200
@@ -93,3 +93,10 @@ class MailedToken(Body):
     """The token of a mailed link."""
 
     token: MailedTokenText = Field(repr=False)
+
+
+class ChangeEmail(Body):
+    """The new address and the current password."""
+
+    email: Email
+    password: SubmittedPassword

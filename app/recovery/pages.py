@@ -25,8 +25,11 @@ from app.platform.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.recovery.email_change import EmailChangeService
 from app.recovery.forms import UndoForm, VerifyForm
 from app.recovery.inputs import ResetPassword
+from app.recovery.reset import ResetService
+from app.recovery.verification import VerificationService
 from app.web.body import validate
 from app.web.endpoint import Call, File, endpoint
 from app.web.form import read_form
@@ -74,7 +77,7 @@ def verify_email(_call: Call) -> File:
 )
 def answer_verification(call: Call) -> File:
     """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop the claim."""
-    verification = call.services.verification
+    verification = call.get(VerificationService)
 
     def act(form: VerifyForm) -> File:
         found = verification.find(token=form.token, email=form.email, code=form.code)
@@ -100,7 +103,7 @@ def set_password(call: Call) -> File:
     """Set the new password."""
 
     def act(form: ResetPassword) -> File:
-        call.services.password_reset.redeem(
+        call.get(ResetService).redeem(
             form.new_password, call.device, token=form.token, email=form.email, code=form.code
         )
         return page("password_set.html")
@@ -126,7 +129,7 @@ def take_back(call: Call) -> File:
     """Undo the change."""
 
     def act(form: UndoForm) -> File:
-        call.services.email_change.undo(form.token or form.link or "", call.device)
+        call.get(EmailChangeService).undo(form.token or form.link or "", call.device)
         return page("undone.html")
 
     return _answered(UndoForm, act, "undo_email.html")

@@ -18,6 +18,10 @@ class LeakedSecretError(Exception):
     """SECRET_KEY is one that leaked: nothing may be made with it, or be believed because of it."""
 
 
+class SealedError(Exception):
+    """Something in the store was sealed under a secret that is not at hand, or was tampered with."""
+
+
 class RootKey:
     """One secret. `name` identifies it without revealing anything about it."""
 

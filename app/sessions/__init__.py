@@ -1,1 +1,88 @@
-"""Login, refresh, logout, access tokens."""
+"""Sessions: login, refresh, logout, and the access tokens they give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.accounts.model import Users
+from app.accounts.passwords import PasswordService
+from app.accounts.service import Accounts
+from app.feature import Feature, Tag
+from app.keys.service import Keys
+from app.security.secret_keys import SecretKeys
+from app.sessions import cli, controller
+from app.sessions.access_tokens import AccessTokens
+from app.sessions.explain import ExplainService
+from app.sessions.login import LoginService
+from app.sessions.model import Sessions
+from app.sessions.service import SessionLimits, SessionService
+from app.throttle.service import PasswordThrottle
+
+if TYPE_CHECKING:
+    from app.platform.container import Container
+
+
+def _tokens(parts: Container) -> AccessTokens:
+    return AccessTokens(
+        issuer=parts.settings.server.public_url,
+        audience=parts.settings.tokens.jwt_audience,
+        lifetime=parts.settings.tokens.access_token_seconds,
+        keys=parts.get(Keys),
+        clock=parts.clock,
+    )
+
+
+def _sessions(parts: Container) -> SessionService:
+    tokens = parts.settings.tokens
+    return SessionService(
+        sessions=parts.get(Sessions),
+        accounts=parts.get(Accounts),
+        tokens=parts.get(AccessTokens),
+        secrets=parts.get(SecretKeys),
+        clock=parts.clock,
+        limits=SessionLimits(
+            idle=tokens.refresh_idle_seconds,
+            absolute=tokens.refresh_absolute_seconds,
+            grace=tokens.refresh_grace_seconds,
+            most=tokens.sessions_per_user,
+            fresh=parts.settings.accounts.reauth_seconds,
+        ),
+        observer=parts.observer,
+    )
+
+
+def _login(parts: Container) -> LoginService:
+    return LoginService(
+        parts.get(Users),
+        parts.get(PasswordService),
+        parts.get(SessionService),
+        parts.get(PasswordThrottle),
+        require_verified_email=parts.settings.accounts.require_verified_email,
+    )
+
+
+def _explain(parts: Container) -> ExplainService:
+    return ExplainService(parts.get(AccessTokens), parts.get(Sessions), parts.clock)
+
+
+FEATURE = Feature(
+    tags=(
+        Tag("auth", "Registration and login.", (controller.register, controller.login)),
+        Tag(
+            "sessions",
+            "Refresh, list and end sessions.",
+            (controller.refresh, controller.logout, controller.sessions, controller.end_session),
+        ),
+        Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
+    ),
+    services={
+        AccessTokens: _tokens,
+        SessionService: _sessions,
+        LoginService: _login,
+        ExplainService: _explain,
+    },
+    repositories=(Sessions,),
+    erase=lambda parts: parts.get(SessionService).erase,
+    expires=(Sessions,),
+    commands=(cli.token,),
+)

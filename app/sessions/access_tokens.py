@@ -10,11 +10,12 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import jwt
+
+from app.keys.service import LEEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 LONGEST = 4096
 """Characters; the tokens made here have some 700."""
-LEEWAY = timedelta(seconds=30)
-"""How far the clocks of two instances may differ."""
 REMEMBERED = 20_000
 """Verified tokens that a process remembers at the most."""
 TYPE = "at+jwt"

@@ -10,6 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
+from app.sessions.explain import ExplainService
 
 token = AppGroup("token", help="Explain tokens.")
 _TIMES = ("iat", "nbf", "exp")
@@ -28,7 +29,7 @@ def explain(*, source: str | None, as_json: bool) -> None:
         raise click.UsageError("The token is read from the standard input or a prompt; it cannot be an argument.")
     text = secret_input("Token")
     with failures_as_messages():
-        explanation = wired().services.explain.explain(text)
+        explanation = wired().get(ExplainService).explain(text)
     lines = [f"{explanation.kind}: {explanation.detail}"]
     for title, content in (("header", explanation.header), ("claims", explanation.claims)):
         for name, value in (content or {}).items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
-from app.accounts.registration import NewAccount
+from app.accounts.registration import NewAccount, RegistrationService
 from app.accounts.views import UserData
 from app.platform.errors import (
     AccountDisabled,
@@ -22,7 +23,10 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import ascii_email
 from app.roles.permissions import permissions_of
-from app.sessions.inputs import Explain, Login, Logout, Refresh, Register
+from app.sessions.explain import ExplainService
+from app.sessions.inputs import Explain, Login, Logout, Refresh
+from app.sessions.login import LoginService
+from app.sessions.service import SessionService
 from app.sessions.views import ExplanationView, SessionList, TokenPair
 from app.web.endpoint import Call, File, Outcome, endpoint
 from app.web.guard import asked_by_proxy, authenticated, public
@@ -52,14 +56,14 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     address is mailed. With `REQUIRE_VERIFIED_EMAIL` the reply holds the user without tokens. With `HIDE_ACCOUNTS` it is
     the same 202 for any address, and the account is created only when the address is confirmed from the mail.
     """
-    registration, new = call.services.registration, NewAccount(body.password, body.email, body.username, body.name)
+    registration, new = call.get(RegistrationService), NewAccount(body.password, body.email, body.username, body.name)
     if registration.hides_accounts:
         registration.register_hidden(new)
         return Nothing()
     credentials = registration.register(new, call.device)
-    if call.services.login.wants_verification(credentials.user):
+    if call.get(LoginService).wants_verification(credentials.user):
         return UserData.of(credentials.user)
-    return TokenPair.of(call.services.sessions.open(credentials, call.device, "register"))
+    return TokenPair.of(call.get(SessionService).open(credentials, call.device, "register"))
 
 
 @endpoint(
@@ -76,7 +80,7 @@ def login(call: Call, body: Login) -> TokenPair:
     Exactly one of `email`, `username` and `login` (which takes either) names the account. An unknown account and a
     wrong password get the same answer. After ten failures in a row, the next login with that name has to wait.
     """
-    return TokenPair.of(call.services.login.login(_name(body), body.password, call.device))
+    return TokenPair.of(call.get(LoginService).login(_name(body), body.password, call.device))
 
 
 def _name(body: Login) -> LoginName:
@@ -106,20 +110,20 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
     token = body.refresh_token or call.bearer
     if token is None:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
-    return TokenPair.of(call.services.sessions.refresh(token, call.device))
+    return TokenPair.of(call.get(SessionService).refresh(token, call.device))
 
 
 @endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
 def logout(call: Call, body: Logout) -> Nothing:
     """End this session, all others, or all: at once, on every instance."""
-    call.services.sessions.log_out(call.caller, body.scope, call.device)
+    call.get(SessionService).log_out(call.caller, body.scope, call.device)
     return Nothing()
 
 
 @endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
 def sessions(call: Call) -> SessionList:
     """The user's active sessions, oldest first."""
-    return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)
+    return SessionList.of(call.get(SessionService).list_of(call.user), call.caller.session_id)
 
 
 @endpoint(
@@ -131,7 +135,7 @@ def sessions(call: Call) -> SessionList:
 )
 def end_session(call: Call, session_id: str) -> Nothing:
     """End one of the user's sessions at once, on every instance."""
-    call.services.sessions.end(session_id, call.user, call.device)
+    call.get(SessionService).end(session_id, call.user, call.device)
     return Nothing()
 
 
@@ -149,7 +153,7 @@ def explain(call: Call, body: Explain) -> ExplanationView:
 
     The state of its session is revealed only when its signature verifies. Nothing is revealed about anything but a JWT.
     """
-    return ExplanationView.of(call.services.explain.explain(body.token))
+    return ExplanationView.of(call.get(ExplainService).explain(body.token))
 
 
 @endpoint(

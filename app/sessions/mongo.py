@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pymongo
 from pymongo.errors import AutoReconnect
@@ -11,6 +11,7 @@ from app.accounts.mongo import USER_FIELDS, user_of
 from app.accounts.principal import Principal
 from app.sessions.model import HeldSession, Session
 from app.store.mongo.connection import CODEC, Connection, Document, answering, without_none
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ _WITH_ITS_USER: Final = (
 
 class MongoSessions:
     """`app.sessions.model.Sessions` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (
+        Index("sessions", "user_id"),
+        Index("sessions", "expires_at"),
+        Index("sessions", "idle_expires_at"),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,22 +1,19 @@
-"""Wraps a store so that each call is timed and traced: it runs inside `Observer.store_call`."""
+"""Wraps a store so that each call of a repository is timed and traced: it runs inside `Observer.store_call`."""
 
 from __future__ import annotations
 
+import re
 from functools import wraps
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, cast
-
-from app.store.store import Store
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.platform.instrumentation import Observer
+    from app.store.store import Store
 
-REPOSITORIES: Final = tuple(
-    name for name in vars(Store) if isinstance(vars(Store)[name], property) and name != "product"
-)
-"""The names of the repositories in the Protocol `Store`."""
+T = TypeVar("T")
 
 
 def observed(store: Store, observer: Observer) -> Store:
@@ -29,25 +26,29 @@ class _ObservedStore:
 
     def __init__(self, store: Store, observer: Observer) -> None:
         self._store = store
-        for name in REPOSITORIES:
-            setattr(self, name, _verbs(name, getattr(store, name), observer))
+        self._observer = observer
+
+    def repository(self, kind: type[T]) -> T:
+        """The operations of the repository (it has nothing else), each observed."""
+        repository, name = self._store.repository(kind), _snake_case(kind.__name__)
+        operations = [
+            each for each in dir(repository) if not each.startswith("_") and callable(getattr(repository, each))
+        ]
+        wrapped = {each: _reported(f"{name}.{each}", getattr(repository, each), self._observer) for each in operations}
+        return cast("T", SimpleNamespace(**wrapped))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
         return getattr(self._store, name)
 
 
-def _verbs(repository_name: str, repository: object, observer: Observer) -> SimpleNamespace:
-    """The operations of a repository (it has nothing else), each observed."""
-    names = [name for name in dir(repository) if not name.startswith("_") and callable(getattr(repository, name))]
-    return SimpleNamespace(
-        **{name: _looked_at(f"{repository_name}.{name}", getattr(repository, name), observer) for name in names}
-    )
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _looked_at(operation: str, verb: Callable[..., Any], observer: Observer) -> Callable[..., Any]:
-    @wraps(verb)
+def _reported(name: str, operation: Callable[..., Any], observer: Observer) -> Callable[..., Any]:
+    @wraps(operation)
     def call(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - what the operation returns
-        with observer.store_call(operation):
-            return verb(*arguments, **named)
+        with observer.store_call(name):
+            return operation(*arguments, **named)
 
     return call

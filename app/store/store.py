@@ -1,20 +1,14 @@
-"""A store: all repositories over one database."""
+"""A store: a database, and the repositories of all features over it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from app.accounts.held_emails.model import HeldEmails
-    from app.accounts.model import Users
-    from app.audit.model import Events
-    from app.jobs.model import Leases
-    from app.keys.model import Keyrings
-    from app.outbox.model import MailRequests
-    from app.samples.products.model import SampleProducts
-    from app.samples.visits.model import Visits
-    from app.sessions.model import Sessions
-    from app.throttle.model import LoginFailures
+    from collections.abc import Iterable
+
+T = TypeVar("T")
 
 
 class Store(Protocol):
@@ -24,26 +18,8 @@ class Store(Protocol):
     def product(self) -> str:
         """Its common name: "MongoDB", "SQLite", "PostgreSQL", "MySQL"."""
 
-    @property
-    def users(self) -> Users: ...
-    @property
-    def sessions(self) -> Sessions: ...
-    @property
-    def held_emails(self) -> HeldEmails: ...
-    @property
-    def mail_requests(self) -> MailRequests: ...
-    @property
-    def events(self) -> Events: ...
-    @property
-    def login_failures(self) -> LoginFailures: ...
-    @property
-    def keyrings(self) -> Keyrings: ...
-    @property
-    def leases(self) -> Leases: ...
-    @property
-    def sample_products(self) -> SampleProducts: ...
-    @property
-    def visits(self) -> Visits: ...
+    def repository(self, kind: type[T]) -> T:
+        """The repository with this Protocol."""
 
     def prepare(self) -> None:
         """Bring the indexes or the schema up to date; idempotent, and safe to run concurrently.
@@ -62,3 +38,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close all connections; the store can be used again afterwards."""
+
+
+def implementations(kinds: Iterable[type], store: Literal["mongo", "sql"]) -> dict[type, Any]:
+    """The class that implements each of these Protocols: for `model.py:Users`, `mongo.py:MongoUsers` beside it.
+
+    Only the modules of one store are imported, which saves the memory of the other's driver.
+    """
+    found = {}
+    for kind in kinds:
+        beside = import_module(f"{kind.__module__.rpartition('.')[0]}.{store}")
+        found[kind] = getattr(beside, f"{store.capitalize()}{kind.__name__}")
+    return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pymongo.errors import DuplicateKeyError
 
 from app.store.mongo.connection import Connection, answering
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 from app.throttle.model import FailureCount
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class MongoLoginFailures:
     """`app.throttle.model.LoginFailures` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (Index("login_failures", "expires_at"),)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

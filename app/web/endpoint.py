@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, request
 
@@ -41,18 +41,24 @@ if TYPE_CHECKING:
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.config import Settings
+    from app.platform.container import Container
     from app.platform.devices import Device
-    from app.services import Services
     from app.web.guard import Access
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an endpoint receives: the services, the device that sent the request, and the principal it acts for."""
+    """What an endpoint receives: the parts of the application, the device that sent the request, and the principal."""
 
-    services: Services
+    parts: Container
     device: Device
     principal: Principal | None
+
+    def get(self, kind: type[T]) -> T:
+        """The service of this type."""
+        return self.parts.get(kind)
 
     @property
     def caller(self) -> Principal:
@@ -114,15 +120,17 @@ class Endpoint:
     any_origin: bool
     media_type: str
     development_only: bool
-    sample: bool
     operation: str
     """Its name in the OpenAPI document, and so in generated clients: a verb, as in `listSessions`."""
     declared: tuple[type[Failure], ...]
+    tag: str = ""
+    """The heading of the documentation that it stands under."""
+    sample: bool = False
 
     @property
     def name(self) -> str:
         """Unique among the endpoints."""
-        return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
+        return f"{self.tag}.{self.function.__name__}".lstrip(".")
 
     @property
     def usual(self) -> Outcome:
@@ -165,7 +173,6 @@ def endpoint(
     any_origin: bool = False,
     media_type: str = "application/json",
     development_only: bool = False,
-    sample: bool = False,
     operation: str | None = None,
     raises: tuple[type[Failure], ...] = (),
 ) -> Callable[[Callable[..., View | File | Streamed]], Endpoint]:
@@ -175,9 +182,8 @@ def endpoint(
     path in <angle brackets>; its docstring is its documentation. `returns` is what it returns, sent with `status` and
     `message`; `or_else` lists other outcomes, distinguished by their types. `limit` names one of LIMITS. `cache` is how
     many seconds anyone may cache the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any
-    web page read it. `development_only` leaves it out in production, `sample` leaves it out if SAMPLES is off.
-    `operation` is its name in the OpenAPI document, by default that of the function, as `changePassword`. `raises`
-    lists its own failures.
+    web page read it. `development_only` leaves it out in production. `operation` is its name
+    in the OpenAPI document, by default that of the function, as `changePassword`. `raises` lists its own failures.
     """
     method, _, path = rule.partition(" ")
 
@@ -196,7 +202,6 @@ def endpoint(
             any_origin=any_origin,
             media_type=media_type,
             development_only=development_only,
-            sample=sample,
             operation=operation or _camel_case(function.__name__),
             declared=raises,
         )
@@ -219,13 +224,13 @@ def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint,
     )
 
 
-def install(app: Flask, endpoints: tuple[Endpoint, ...], services: Services, rules: InputRules) -> None:
+def install(app: Flask, endpoints: tuple[Endpoint, ...], parts: Container, rules: InputRules) -> None:
     """Serve the endpoints."""
     for declared in endpoints:
         app.add_url_rule(
             declared.path,
             endpoint=declared.shown,
-            view_func=_view(declared, services, rules, check_failures=app.testing),
+            view_func=_view(declared, parts, rules, check_failures=app.testing),
             methods=[declared.method],
         )
 
@@ -234,24 +239,22 @@ class UndeclaredFailureError(Exception):
     """An endpoint failed with a failure that it does not declare; raised in tests only."""
 
 
-def _view(
-    declared: Endpoint, services: Services, rules: InputRules, *, check_failures: bool
-) -> Callable[..., Response]:
+def _view(declared: Endpoint, parts: Container, rules: InputRules, *, check_failures: bool) -> Callable[..., Response]:
     """The function that Flask calls: checks access, parses the input, calls the endpoint, and formats the result."""
     function, body, query = declared.function, declared.body, declared.query
     reply = _replier(declared)
 
     def view(**path: str) -> Response:
-        principal = _admit(declared, services)
-        arguments: list[Any] = [Call(services, exchange.current().device, principal)]
+        principal = _admit(declared, parts)
+        arguments: list[Any] = [Call(parts, exchange.current().device, principal)]
         if body is not None:
             arguments.append(read_body(request, body, rules))
         if query is not None:
             arguments.append(read_query(request, query, rules))
         _check_identifiers(path)
         response = reply(function(*arguments, **path))
-        if principal is not None and services.sessions.use_is_due(principal):
-            response.call_on_close(partial(_note_use, services, principal))
+        if principal is not None and _sessions(parts).use_is_due(principal):
+            response.call_on_close(partial(_note_use, parts, principal))
         return response
 
     if not check_failures:
@@ -268,11 +271,11 @@ def _view(
     return checked
 
 
-def _admit(declared: Endpoint, services: Services) -> Principal | None:
+def _admit(declared: Endpoint, parts: Container) -> Principal | None:
     """Who calls the endpoint; raises as `guard.admit` does."""
     if declared.body is not None:
         receive(request)  # first, so that a slow sender's token is checked after the last byte
-    principal = guard.admit(declared.access, request, services)
+    principal = guard.admit(declared.access, request, parts)
     if principal is not None:
         exchange.current().user_id = principal.user.id
     return principal
@@ -287,10 +290,10 @@ def _check_identifiers(path: dict[str, str]) -> None:
         raise NotFound
 
 
-def _note_use(services: Services, principal: Principal) -> None:
+def _note_use(parts: Container, principal: Principal) -> None:
     """Record the use of a session after the reply is sent, so that nobody waits for it and its failure does no harm."""
     with suppress(Unavailable):
-        services.sessions.note_use(principal)
+        _sessions(parts).note_use(principal)
 
 
 def _few_at_once(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -343,3 +346,9 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
         return response
 
     return reply
+
+
+def _sessions(parts: Container) -> Any:
+    from app.sessions.service import SessionService
+
+    return parts.get(SessionService)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.config.values import is_loopback
 from app.platform.errors import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from app.accounts.principal import Principal
     from app.config.values import Network
-    from app.services import Services
+    from app.platform.container import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def permission(name: str) -> Access:
     return Access(authenticated=True, permission=name)
 
 
-def admit(access: Access, request: Request, services: Services) -> Principal | None:
+def admit(access: Access, request: Request, parts: Container) -> Principal | None:
     """The caller; None on a public endpoint.
 
     Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
@@ -77,7 +77,7 @@ def admit(access: Access, request: Request, services: Services) -> Principal | N
     token = token or other
     if not token:
         raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
-    principal = services.sessions.authenticate(token)
+    principal = _sessions(parts).authenticate(token)
     if access.permission and access.permission not in permissions_of(principal.user.roles):
         raise Forbidden(f"This needs the permission {access.permission}.")
     return principal
@@ -122,3 +122,9 @@ def bearer(request: Request) -> str | None:
     """The token in `Authorization: Bearer`, RFC 6750 section 2.1."""
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return credentials.strip(" ") or None if scheme.lower() == "bearer" else None
+
+
+def _sessions(parts: Container) -> Any:
+    from app.sessions.service import SessionService
+
+    return parts.get(SessionService)

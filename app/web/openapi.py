@@ -20,7 +20,7 @@ from app.web.schemas import PlainSchemas, any_of
 from app.web.view import Document, Success, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
@@ -40,20 +40,6 @@ Registration, login and authentication.
 - Times are RFC 3339 in UTC. Identifiers are opaque.
 """
 _REFERENCE = "#/components/schemas/{model}"
-_TAGS = {
-    "auth": "Registration and login.",
-    "account": "What users do with their own account.",
-    "recovery": "Verification of addresses and recovery of accounts by mail.",
-    "sessions": "Refresh, list and end sessions.",
-    "tokens": "Explain and check access tokens.",
-    "users": "The list of users.",
-    "products": "A sample of what an application builds on the service: products, each with an owner.",
-    "visits": "Another sample: a count of visits.",
-    "keys": "The keys that verify access tokens.",
-    "health": "Signs of life.",
-    "metrics": "Metrics for Prometheus.",
-    "docs": "The documentation of the service.",
-}
 _HEADERS: dict[str, Any] = {
     "X-Request-ID": {"description": "Identifies this request in the log.", "schema": {"type": "string"}},
 }
@@ -68,8 +54,10 @@ _CHALLENGE: dict[str, Any] = {
 class Specification:
     """The document of these endpoints. It is made at first use, since most workers never need it."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], public_url: str, version: str) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], tags: Mapping[str, str], public_url: str, version: str) -> None:
+        """`tags` gives the description of each tag."""
         self._endpoints = endpoints
+        self._tags = tags
         self._public_url = public_url
         self._version = version
 
@@ -86,7 +74,7 @@ class Specification:
             _models(self._endpoints), ref_template=_REFERENCE, schema_generator=PlainSchemas
         )
         paths: dict[str, dict[str, Any]] = {}
-        used = {_tag(declared) for declared in self._endpoints}
+        used = {declared.tag for declared in self._endpoints}
         for declared in self._endpoints:
             path = re.sub(r"<(\w+)>", r"{\1}", declared.path)
             paths.setdefault(path, {})[declared.method.lower()] = _operation(declared, references)
@@ -100,7 +88,7 @@ class Specification:
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": self._public_url}],
-            "tags": [{"name": name, "description": text} for name, text in _TAGS.items() if name in used],
+            "tags": [{"name": name, "description": text} for name, text in self._tags.items() if name in used],
             "paths": paths,
             "components": {
                 "schemas": definitions["$defs"],
@@ -146,7 +134,7 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
     summary, _, description = (declared.function.__doc__ or "").partition("\n")
     operation: dict[str, Any] = {
         "operationId": declared.operation,
-        "tags": [_tag(declared)],
+        "tags": [declared.tag],
         "summary": summary.strip(),
         "description": _described(declared, description),
         "responses": _responses(declared, references),
@@ -160,11 +148,6 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
         }
     operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
     return operation
-
-
-def _tag(declared: Endpoint) -> str:
-    """The tag of its controller."""
-    return declared.name.partition(".")[0]
 
 
 def _described(declared: Endpoint, description: str) -> str:

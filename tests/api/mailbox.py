@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from app.outbox.service import Mailroom
 from tests.api.service import Service
 
 
@@ -35,7 +36,7 @@ def only(pattern: str, text: str) -> str:
 
 def send(service: Service) -> int:
     """Let the service send what is queued, as its courier does; how many requests and accounts it took up."""
-    return service.wired.services.mailroom.send_due()
+    return service.wired.get(Mailroom).send_due()
 
 
 def mails_to(service: Service, address: str) -> list[Letter]:

@@ -16,13 +16,17 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import config, create_app
-from app.accounts.registration import NewAccount
+from app.accounts.registration import NewAccount, RegistrationService
+from app.keys.service import Keys
 from app.mail.maildir import SentMail, newest
+from app.outbox.service import Mailroom
 from app.platform import clock as system
+from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.conventions import Conventions
 from tests.api.databases import Database
 from tests.contract.races import THREADS, in_threads
+from tests.stores import Store
 
 PASSWORD = "correct horse battery staple"
 SETTINGS = {
@@ -96,6 +100,10 @@ class Service:
         """What the application is made of."""
         return cast("Wired", self.app.extensions["latchkey"])
 
+    @property
+    def store(self) -> Store:
+        return Store(self.wired.store)
+
     def send(
         self,
         method: str,
@@ -160,12 +168,12 @@ class Service:
         """Make an administrator, as `flask users create --role admin` does, and log in."""
         email, username = new_names()
         account = NewAccount(password=PASSWORD, email=email, username=username)
-        self.wired.services.registration.register(account, roles=("admin",))
+        self.wired.get(RegistrationService).register(account, roles=("admin",))
         return Account(self.login(email).json["data"], email, username)
 
     def administrators(self) -> list[str]:
         """The identifiers of all active administrators."""
-        users = self.wired.store.users.page(after=None, limit=10_000, active_only=True)
+        users = self.store.users.page(after=None, limit=10_000, active_only=True)
         return [user.id for user in users if "admin" in user.roles]
 
     def hidden_account(self) -> Account:
@@ -173,7 +181,7 @@ class Service:
         email, username = new_names()
         body = {"email": email, "username": username, "password": PASSWORD}
         assert self.post("/auth/register", body).status_code == 202
-        self.wired.services.mailroom.send_due()
+        self.wired.get(Mailroom).send_due()
         text = next(mail.text for mail in self.sent_mails() if mail.to == email)
         (token,) = set(re.findall(r"#token=([A-Za-z0-9_-]+)", text))
         assert self.post("/auth/email/verify", {"token": token}).status_code == 200
@@ -195,7 +203,7 @@ def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[S
     service = Service(app, clock, database)
     try:
         service.wired.store.prepare()
-        service.wired.services.keys.ensure()
+        service.wired.get(Keys).ensure()
         yield service
     finally:
         service.wired.close()
@@ -205,7 +213,7 @@ def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[S
 @contextmanager
 def occupied(service: Service) -> Iterator[None]:
     """Every thread that hashes passwords is busy meanwhile."""
-    pool, release = service.wired.hash_pool, Event()
+    pool, release = service.wired.get(HashPool), Event()
     threads = service.wired.settings.passwords.hash_threads
     begun = Barrier(threads + 1)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.audit.service import Audit
 from app.platform.devices import Device
 from app.platform.errors import SessionEnded, Unavailable
 from tests.api.mailbox import mails_to, newest_to, send
@@ -168,7 +169,7 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
 def test_the_export_holds_more_events_than_a_page_does(service: Service) -> None:
     ann = service.register()
     for number in range(210):
-        service.wired.services.audit.record(ann.id, "test.event", None, number=str(number))
+        service.wired.get(Audit).record(ann.id, "test.event", None, number=str(number))
     told = service.get("/auth/me/export", token=ann.token).json["data"]["events"]
     assert [event["details"]["number"] for event in told if event["action"] == "test.event"] == [
         str(number) for number in reversed(range(210))
@@ -225,8 +226,8 @@ def test_the_last_mail_of_a_deleted_account_is_sent_and_then_nothing_is_left(ser
     ann = verified(service)
     delete(service, ann)
     assert "deleted" in newest_to(service, ann.email).subject.lower()
-    assert service.wired.store.users.account(ann.id) is None
-    events = service.wired.store.events.page(ann.id, before=None, limit=50)
+    assert service.store.users.account(ann.id) is None
+    events = service.store.events.page(ann.id, before=None, limit=50)
     assert events
     assert {(event.ip, event.user_agent, *event.details) for event in events} == {(None, None)}
 
@@ -251,14 +252,14 @@ def test_data_of_a_deleted_account_is_deleted_in_batches_mostly_after_the_reply(
     monkeypatch.setattr("app.platform.pieces.AT_ONCE", 2)
     ann = service.register()
     for _ in range(40):
-        service.wired.services.audit.record(ann.id, "name.changed", Device("192.0.2.1", "curl"))
+        service.wired.get(Audit).record(ann.id, "name.changed", Device("192.0.2.1", "curl"))
     assert delete(service, ann).status_code == 200
-    events = service.wired.store.events
+    events = service.store.events
     left = [event for event in events.page(ann.id, before=None, limit=100) if event.ip]
     assert 0 < len(left) < 40
     send(service)
     assert not [event for event in events.page(ann.id, before=None, limit=100) if event.ip or event.details]
-    assert service.wired.store.users.account(ann.id) is None
+    assert service.store.users.account(ann.id) is None
 
 
 def test_links_mailed_to_a_deleted_account_are_dead(service: Service) -> None:
@@ -321,8 +322,8 @@ def test_a_token_that_is_repeated_again_and_again_is_recorded_once_for_each_exch
 def test_the_export_is_read_page_by_page_while_it_is_sent(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     ann, pages = service.register(), 0
     for number in range(600):
-        service.wired.services.audit.record(ann.id, "name.changed", number=str(number))
-    events = type(service.wired.store.events)
+        service.wired.get(Audit).record(ann.id, "name.changed", number=str(number))
+    events = type(service.store.events)
     page = events.page
 
     def counted(*arguments: Any, **named: Any) -> Any:
@@ -344,8 +345,8 @@ def test_the_export_is_read_page_by_page_while_it_is_sent(service: Service, monk
 def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     ann = service.register()
     for _ in range(300):
-        service.wired.services.audit.record(ann.id, "name.changed")
-    events = type(service.wired.store.events)
+        service.wired.get(Audit).record(ann.id, "name.changed")
+    events = type(service.store.events)
     page = events.page
 
     def once(self: Any, user_id: str, *, before: str | None, limit: int) -> Any:
@@ -367,7 +368,7 @@ def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeyp
 def test_who_reads_an_export_slowly_gets_no_more_of_it_once_they_are_logged_out(service: Service) -> None:
     ann = service.register()
     for _ in range(300):
-        service.wired.services.audit.record(ann.id, "name.changed")
+        service.wired.get(Audit).record(ann.id, "name.changed")
     reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
     coming = reply.iter_encoded()
     parts = [next(coming), next(coming), next(coming)]

@@ -94,7 +94,7 @@ def test_instances_count_together(service: Service, start: Start) -> None:
 def test_with_redis_the_store_counts_nothing(on_redis: Service) -> None:
     token = on_redis.register().token
     assert visits(on_redis, token) + 1 == visits(on_redis, token)
-    assert on_redis.wired.store.visits.add_one() == 1
+    assert on_redis.store.visits.add_one() == 1
 
 
 def test_without_redis_the_count_alone_is_unavailable(on_redis: Service, redis_of_its_own: RedisServer) -> None:

@@ -56,14 +56,14 @@ def test_a_former_address_stays_held_after_the_deletion(service: Service) -> Non
 def test_after_the_last_offer_nothing_is_left_of_a_deleted_account(service: Service) -> None:
     ann, _, _ = taken_and_deleted(service)
     send(service)
-    kept = service.wired.store.users.account(ann.id)
+    kept = service.store.users.account(ann.id)
     assert kept is not None
     assert [offer.email for offer in kept.undo_offers] == [ann.email]
     user = kept.user
     assert (user.email, user.username, user.name, kept.password_hash) == (None, None, None, None)
     service.clock.advance(WEEK)
     send(service)
-    assert service.wired.store.users.account(ann.id) is None
+    assert service.store.users.account(ann.id) is None
 
 
 def test_an_address_that_was_never_proven_brings_no_deleted_account_back(service: Service) -> None:
@@ -73,7 +73,7 @@ def test_an_address_that_was_never_proven_brings_no_deleted_account_back(service
     token = newest_to(service, mallory.email).token
     delete(service, mallory)
     send(service)
-    assert service.wired.store.users.account(mallory.id) is None
+    assert service.store.users.account(mallory.id) is None
     assert outcome(undo(service, token)) == (422, "invalid_code")
 
 
@@ -97,7 +97,7 @@ def test_an_account_that_came_back_can_be_deleted_again(service: Service) -> Non
     back = Account(service.login(ann.email, NEW).json["data"], ann.email, "", NEW)
     assert delete(service, back, NEW).status_code == 200
     assert "last mail" in newest_to(service, ann.email).text
-    assert service.wired.store.users.account(ann.id) is None
+    assert service.store.users.account(ann.id) is None
     assert outcome(undo(service, token)) == (422, "invalid_code")
 
 
@@ -134,12 +134,12 @@ def test_a_deletion_and_an_undo_at_once_leave_the_account_to_the_former_owner(se
 
 def test_the_undo_outlives_that_the_account_is_disabled_and_does_not_enable_it(service: Service) -> None:
     ann, _, token = moved(service)
-    account = service.wired.store.users.account(ann.id)
+    account = service.store.users.account(ann.id)
     assert account is not None
-    assert service.wired.store.users.save(replace(account, user=replace(account.user, status="disabled")))
+    assert service.store.users.save(replace(account, user=replace(account.user, status="disabled")))
     mails = len(mails_to(service, ann.email))
     assert undo(service, token).status_code == 200
     assert len(mails_to(service, ann.email)) == mails
-    kept = service.wired.store.users.account(ann.id)
+    kept = service.store.users.account(ann.id)
     assert kept is not None
     assert (kept.user.email, kept.user.status, kept.password_hash) == (ann.email, "disabled", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.outbox.service import Mailroom
 from tests.api.service import PASSWORD, SETTINGS, Service, Start
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -45,7 +46,7 @@ def test_whatever_is_logged_within_a_request_tells_its_id_and_the_work_in_the_ba
 ) -> None:
     account = service.register()
     response = service.login(account.email)
-    service.wired.services.mailroom.send_due()
+    service.wired.get(Mailroom).send_due()
 
     lines = logged()
     of_login = [line for line in lines if line.get("request_id") == response.headers["X-Request-ID"]]

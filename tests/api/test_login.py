@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from app.platform.identifiers import email_key
+from app.security.hash_pool import HashPool
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names, occupied
 from tests.servers.process import wait_until
 
@@ -201,7 +202,7 @@ def test_a_hash_is_upgraded_at_the_login_after_the_cost_rose(service: Service, s
     assert key is not None
 
     def cost() -> str:
-        credentials = service.wired.store.users.credentials_by_email(key)
+        credentials = service.store.users.credentials_by_email(key)
         assert credentials is not None
         assert credentials.password_hash is not None
         return credentials.password_hash[:7]
@@ -221,7 +222,7 @@ def test_a_full_hashing_queue_answers_at_once_and_holds_nobody_else_up(service: 
     account = service.register()
     with ThreadPoolExecutor(1) as pool, occupied(small):
         waiting = pool.submit(small.login, account.email)
-        wait_until(lambda: small.wired.hash_pool.waiting == 1, 60)
+        wait_until(lambda: small.wired.get(HashPool).waiting == 1, 60)
         refused = small.login(account.email)
         assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
         registration = small.post("/auth/register", {"email": new_names()[0], "password": PASSWORD})

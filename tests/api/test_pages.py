@@ -514,7 +514,7 @@ def test_errors_of_the_store_are_logged_but_not_shown(
         raise Unavailable from OSError("the disk of store-seven is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(service.wired.store.users), "account", lambda _self, user_id: down(user_id))
+        patch.setattr(type(service.store.users), "account", lambda _self, user_id: down(user_id))
         reply = submit(service, "/verify-email", token=mail.token)
     assert (reply.status_code, hidden(reply)) == (503, {"token": mail.token})
     assert "store-seven" not in reply.text

@@ -88,7 +88,7 @@ def test_a_price_comes_back_as_a_number_exactly(service: Service, ann: Account, 
 
 def test_no_price_is_a_binary_float_in_the_store(service: Service, ann: Account) -> None:
     product = made(service, ann, price="0.29")
-    (kept,) = service.wired.store.sample_products.page_of(ann.id, after=None, limit=9)
+    (kept,) = service.store.sample_products.page_of(ann.id, after=None, limit=9)
     assert (kept.id, kept.price) == (product["id"], Decimal("0.29"))
     contents = service.database.contents().decode()
     shown = contents[contents.index(product["id"]) :]
@@ -220,7 +220,7 @@ def test_a_product_that_comes_while_its_owner_goes_does_not_remain(service: Serv
         statuses = service.at_once(act)
         assert statuses[0] == 200
         assert set(statuses[1:]) <= {201, 401}
-        assert service.wired.store.sample_products.page_of(account.id, after=None, limit=99) == []
+        assert service.store.sample_products.page_of(account.id, after=None, limit=99) == []
 
 
 def test_more_products_than_are_deleted_at_once_go_with_their_owner(
@@ -230,7 +230,7 @@ def test_more_products_than_are_deleted_at_once_go_with_their_owner(
     for _ in range(5):
         made(service, ann)
     service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=ann.token)
-    assert service.wired.store.sample_products.page_of(ann.id, after=None, limit=99) == []
+    assert service.store.sample_products.page_of(ann.id, after=None, limit=99) == []
 
 
 def test_products_are_in_the_export_all_of_them(
@@ -267,4 +267,4 @@ def test_without_samples_there_are_no_products_and_no_count(service: Service, st
     assert bare.get("/api/ping").status_code == 200
     assert bare.get("/auth/me/export", token=ann.token).json["data"]["products"] == [lamp]
     assert bare.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=ann.token).status_code == 200
-    assert service.wired.store.sample_products.page_of(ann.id, after=None, limit=9) == []
+    assert service.store.sample_products.page_of(ann.id, after=None, limit=9) == []

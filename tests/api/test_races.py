@@ -4,6 +4,7 @@ from collections import Counter
 
 import bcrypt
 
+from app.accounts.deletion import DeletionService
 from app.platform.devices import Device
 from tests.api.mailbox import send
 from tests.api.service import PASSWORD, Reply, Service, new_names
@@ -62,7 +63,7 @@ def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_that_tells_w
     service: Service,
 ) -> None:
     """At each look at the clock in a login the account is deleted, once in all of them."""
-    refused, deletion = 0, service.wired.services.deletion
+    refused, deletion = 0, service.wired.get(DeletionService)
     for moment in range(100):
         account = service.register()
         looks = 0
@@ -83,9 +84,9 @@ def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_that_tells_w
         if looks <= moment:
             break  # there is no later moment
         refused += outcomes([response]) == {(401, "invalid_credentials"): 1}
-        events = service.wired.store.events.page(account.id, before=None, limit=100)
+        events = service.store.events.page(account.id, before=None, limit=100)
         assert {(event.ip, event.user_agent, tuple(event.details)) for event in events} == {(None, None, ())}
-        assert service.wired.store.users.account(account.id) is None
+        assert service.store.users.account(account.id) is None
         if response.status_code == 200:
             me = service.get("/auth/me", token=response.json["data"]["token"])
             assert (me.status_code, me.json["code"]) == (401, "session_ended")

@@ -255,7 +255,7 @@ def test_a_request_for_mail_is_one_write_whatever_the_address(service: Service, 
     send(service)
     for email in (ann.email, new_names()[0]):
         service.post(path, {"email": email})
-    due = service.wired.store.mail_requests.due(service.clock(), 10)
+    due = service.store.mail_requests.due(service.clock(), 10)
     assert len(due) == 2
     send(service)
-    assert service.wired.store.mail_requests.due(service.clock(), 10) == []
+    assert service.store.mail_requests.due(service.clock(), 10) == []

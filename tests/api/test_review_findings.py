@@ -5,10 +5,12 @@ from itertools import count
 import pytest
 
 from app.accounts import model as models
+from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount
 from app.platform.devices import Device
 from app.platform.errors import SessionEnded, WrongPassword
 from app.recovery.inputs import MailedToken, ResetPassword, VerifyEmail
+from app.sessions.service import SessionService
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Service, Start, new_names
 from tests.api.test_email_change import ask, undo, verify
@@ -23,7 +25,7 @@ def test_a_session_that_was_ended_is_not_kept_by_its_own_logout_of_the_others(se
     """Mallory's request was let in before the owner reset the password, and is carried out after it."""
     ann = verified(service)
     mallory = service.login(ann.email).json["data"]
-    sessions = service.wired.services.sessions
+    sessions = service.wired.get(SessionService)
     caller = sessions.authenticate(mallory["access_token"])
     service.post("/auth/password/forgot", {"email": ann.email})
     assert reset(service, token=newest_to(service, ann.email).token).status_code == 200
@@ -94,7 +96,7 @@ def test_an_administrator_whose_deletion_fails_at_the_last_moment_stays_one(serv
         return account
 
     with pytest.raises(WrongPassword):
-        service.wired.services.deletion.delete_if(ann.id, check, HERE, action="user.deleted")
+        service.wired.get(DeletionService).delete_if(ann.id, check, HERE, action="user.deleted")
     assert service.get("/auth/me", token=ann.token).json["data"]["user"]["roles"] == ["admin"]
 
 

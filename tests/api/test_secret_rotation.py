@@ -12,6 +12,7 @@ import pytest
 
 from app import config, create_app
 from app.keys.open_keys import RELOAD_AFTER
+from app.keys.service import Keys
 from app.security.secret_keys import LeakedSecretError, RootKey
 from app.sessions import refresh_tokens
 from tests.api.mailbox import newest_to
@@ -141,7 +142,7 @@ def test_a_secret_that_leaked_ends_as_the_documentation_says(start: Start, algor
 
     def forged(account: Account) -> str:
         """A refresh token made of the leaked secret and a copy of the database."""
-        (session,) = running.wired.store.sessions.of_user(account.id, running.clock.now)
+        (session,) = running.store.sessions.of_user(account.id, running.clock.now)
         return refresh_tokens.make(RootKey(A), session.id, session.generation, session.seed)
 
     alone = start(on=running, JWT_ALGORITHM=algorithm, SECRET_KEY=B)
@@ -200,7 +201,7 @@ def test_an_instance_still_on_the_former_secret_serves_users_with_a_token(start:
 def test_an_instance_that_cannot_open_the_keyring_says_unavailable_and_logs_why(start: Start, log_file: Path) -> None:
     service = start()  # the keyring is not read before the first request, as in a worker that was forked just now
     changed = start(on=service, **CHANGED)
-    (key,) = changed.wired.services.keys.stored()
+    (key,) = changed.wired.get(Keys).stored()
 
     reply = service.get("/auth/me", token=changed.register().token)
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from app.store.store import Store
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.races import InProcesses, InThreads
@@ -14,6 +13,7 @@ from tests.contract.subject import ChangeUser, Fragile, Subject
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
+from tests.stores import Store
 
 PRODUCTS = ["mongomock", "mongodb", "sqlite", "postgresql", "mariadb"]
 RACES = {"in_threads", "in_processes"}

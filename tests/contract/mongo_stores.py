@@ -10,15 +10,15 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from app.accounts.model import Status
-from app.store.mongo.store import MongoStore
 from tests.contract.subject import Subject
 from tests.servers.mongo import Mongo
+from tests.stores import Store, mongo_store
 
 
 @contextmanager
 def mongomock_subject() -> Iterator[Subject]:
     client = in_memory()
-    store = MongoStore("", "latchkey", client=client)
+    store = mongo_store("", "latchkey", client=client)
     store.prepare()
     yield _subject(store, client.get_database("latchkey"))
 
@@ -29,7 +29,7 @@ def mongodb_subject(server: Mongo) -> Iterator[Subject]:
     uri = server.create_database()
     with MongoClient[dict[str, Any]](uri) as client:
         database = client.get_default_database()
-        make = partial(MongoStore, uri, database.name)
+        make = partial(mongo_store, uri, database.name)
         store = make()
         store.prepare()
         yield _subject(store, database, make)
@@ -60,7 +60,7 @@ def in_memory() -> MongoClient[dict[str, Any]]:
     return made
 
 
-def _subject(store: MongoStore, database: Database[dict[str, Any]], make: Any = None) -> Subject:
+def _subject(store: Store, database: Database[dict[str, Any]], make: Any = None) -> Subject:
     def clear() -> None:
         for name in database.list_collection_names():
             database[name].delete_many({})

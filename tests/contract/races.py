@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import Protocol, TypeVar
 
-from app.store.store import Store
+from tests.stores import Store
 
 THREADS = 16
 PROCESSES = 4

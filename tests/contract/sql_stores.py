@@ -10,9 +10,9 @@ from sqlalchemy import NullPool, create_engine, delete, update
 from app.accounts.model import Status
 from app.accounts.sql import USERS
 from app.store.sql.schema import METADATA
-from app.store.sql.store import SqlStore
 from tests.contract.subject import Subject
 from tests.servers.sql import SqlServer
+from tests.stores import sql_store
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def server_subject(server: SqlServer) -> Iterator[Subject]:
 
 @contextmanager
 def _subject(url: str) -> Iterator[Subject]:
-    make = partial(SqlStore, url)
+    make = partial(sql_store, url)
     store = make()
     store.prepare()
     beside = create_engine(url, poolclass=NullPool)

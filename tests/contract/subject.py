@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.accounts.model import Status
-from app.store.store import Store
 from tests.servers.process import Server
+from tests.stores import Store
 
 
 class ChangeUser(Protocol):

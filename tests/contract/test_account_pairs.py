@@ -9,17 +9,24 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
 from app.accounts.model import Account
-from app.accounts.registration import NewAccount
+from app.accounts.registration import NewAccount, RegistrationService
+from app.keys.service import Keys
+from app.outbox.service import Mailroom
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
+from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
+from app.recovery.reset import ResetService
 from app.security import codes
-from app.services import Services
-from app.store.store import Store
+from app.security.hash_pool import HashPool
+from app.security.secret_keys import SecretKeys
 from app.wiring import Wired
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
 from tests.contract.races import InThreads
+from tests.stores import Store
 from tests.unit.instance import session_of
 
 HERE = Device("192.0.2.1", "curl/8.5.0")
@@ -30,14 +37,14 @@ _NUMBERS = count(1)
 def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
     settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
     wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.services.keys.ensure()
+    wired.get(Keys).ensure()
     yield wired
-    wired.hash_pool.close()
+    wired.get(HashPool).close()
 
 
 @pytest.fixture
-def services(wired: Wired) -> Services:
-    return wired.services
+def services(wired: Wired) -> Wired:
+    return wired
 
 
 class Ann:
@@ -45,49 +52,52 @@ class Ann:
 
     def __init__(self, wired: Wired) -> None:
         number = next(_NUMBERS)
-        self.wired, self.services = wired, wired.services
+        self.wired, self.services = wired, wired
         self.first, self.second = f"ann{number}@example.com", f"ann{number}@example.org"
-        self.id = self.services.registration.register(NewAccount(PASSWORD, self.first)).user.id
+        self.id = self.services.get(RegistrationService).register(NewAccount(PASSWORD, self.first)).user.id
         new = self.account
-        assert wired.store.users.save(replace(new, user=replace(new.user, email_verified=True)))
+        assert Store(wired.store).users.save(replace(new, user=replace(new.user, email_verified=True)))
         self.confirm(self.ask(self.second))
         (offer,) = self.account.undo_offers
-        self.token = codes.make_token(wiring.make_secrets(wired.settings).current, "undo", self.id, offer.id)
+        self.token = codes.make_token(wired.get(SecretKeys).current, "undo", self.id, offer.id)
 
     @property
     def account(self) -> Account:
-        account = self.wired.store.users.account(self.id)
+        account = Store(self.wired.store).users.account(self.id)
         assert account is not None
         return account
 
     def ask(self, email: str) -> Redeemable:
-        self.services.email_change.request(session_of(self.wired, self.id), email, PASSWORD, HERE)
+        self.services.get(EmailChangeService).request(session_of(self.wired, self.id), email, PASSWORD, HERE)
         pending = self.account.pending_email
         assert pending is not None
         return Redeemable("change", self.id, pending.id)
 
     def confirm(self, change: Redeemable) -> None:
-        self.services.email_change.confirm(change, HERE)
+        self.services.get(EmailChangeService).confirm(change, HERE)
 
     def undo(self) -> None:
-        self.services.email_change.undo(self.token, HERE)
+        self.services.get(EmailChangeService).undo(self.token, HERE)
 
     def reset(self) -> Callable[[], None]:
         """Request a password reset at the current address; returns the function that completes it."""
-        accounts, secret = self.services.credentials.accounts, wiring.make_secrets(self.wired.settings).current
+        accounts, secret = (
+            self.services.get(CredentialService).accounts,
+            self.wired.get(SecretKeys).current,
+        )
         changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
         (code,) = changed.codes
         token = codes.make_token(secret, "reset", self.id, code.id)
-        return lambda: self.services.password_reset.redeem("another good long password", HERE, token=token)
+        return lambda: self.services.get(ResetService).redeem("another good long password", HERE, token=token)
 
     def delete(self) -> None:
-        self.services.deletion.delete(session_of(self.wired, self.id), PASSWORD, HERE)
+        self.services.get(DeletionService).delete(session_of(self.wired, self.id), PASSWORD, HERE)
 
 
-def register(services: Services, email: str) -> bool | type[Failure]:
+def register(services: Wired, email: str) -> bool | type[Failure]:
     """What it gives to register an address."""
     try:
-        services.registration.register(NewAccount(PASSWORD, email))
+        services.get(RegistrationService).register(NewAccount(PASSWORD, email))
     except Failure as failure:
         return type(failure)
     return True
@@ -113,7 +123,7 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
         assert failures[::2].count(None) == 1
         assert (ann.account.user.status, ann.account.user.email) == ("active", ann.first)
         assert ann.account.password_hash is None
-        wired.services.mailroom.send_due()
+        wired.get(Mailroom).send_due()
         assert ann.account.user.status == "active"
 
 
@@ -138,13 +148,13 @@ def test_of_an_earlier_and_a_later_undo_at_once_the_earlier_owner_gets_the_accou
     for _ in range(4):
         ann = Ann(wired)
         ann.confirm(ann.ask(f"third-{ann.id}@example.net"))
-        secret = wiring.make_secrets(wired.settings).current
+        secret = wired.get(SecretKeys).current
         later = codes.make_token(secret, "undo", ann.id, ann.account.undo_offers[-1].id)
-        acts = [ann.undo, partial(wired.services.email_change.undo, later, HERE)] * 8
+        acts = [ann.undo, partial(wired.get(EmailChangeService).undo, later, HERE)] * 8
         failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
         assert failures[::2].count(None) == 1
         assert ann.account.user.email == ann.first
-        assert register(wired.services, ann.second) is True
+        assert register(wired, ann.second) is True
 
 
 def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_account(
@@ -156,7 +166,7 @@ def test_nobody_gets_an_address_while_its_owner_gives_it_up_and_deletes_the_acco
 
         def act(number: int, ann: Ann = ann, third: Redeemable = third) -> object:
             if number:
-                return register(wired.services, ann.first if number % 2 else ann.second)
+                return register(wired, ann.first if number % 2 else ann.second)
             return failure_of(lambda: ann.confirm(third), ann.delete)
 
         gone, *claims = in_threads(act)
@@ -170,7 +180,7 @@ def test_the_owner_who_takes_back_a_former_address_wins_over_those_who_register_
 ) -> None:
     ann = Ann(wired)
     ann.delete()
-    undone, *claims = in_threads(lambda number: register(wired.services, ann.first) if number else failure_of(ann.undo))
+    undone, *claims = in_threads(lambda number: register(wired, ann.first) if number else failure_of(ann.undo))
     assert undone is None
     # One that claimed it for a moment, before the proof took it away, goes on without an address.
     assert set(claims) <= {EmailTaken, True}
@@ -180,13 +190,13 @@ def test_the_owner_who_takes_back_a_former_address_wins_over_those_who_register_
 def test_an_address_that_was_never_proven_is_anybodys_as_soon_as_it_is_given_up(
     wired: Wired, in_threads: InThreads
 ) -> None:
-    services = wired.services
-    user_id = services.registration.register(NewAccount(PASSWORD, "claimed@example.com")).user.id
-    services.email_change.request(session_of(wired, user_id), "own@example.com", PASSWORD, HERE)
-    account = wired.store.users.account(user_id)
+    services = wired
+    user_id = services.get(RegistrationService).register(NewAccount(PASSWORD, "claimed@example.com")).user.id
+    services.get(EmailChangeService).request(session_of(wired, user_id), "own@example.com", PASSWORD, HERE)
+    account = Store(wired.store).users.account(user_id)
     assert account is not None
     assert account.pending_email is not None
-    services.email_change.confirm(Redeemable("change", user_id, account.pending_email.id), HERE)
+    services.get(EmailChangeService).confirm(Redeemable("change", user_id, account.pending_email.id), HERE)
     results = in_threads(lambda _: register(services, "claimed@example.com"))
     assert (results.count(True), results.count(EmailTaken)) == (1, 15)
 
@@ -194,17 +204,17 @@ def test_an_address_that_was_never_proven_is_anybodys_as_soon_as_it_is_given_up(
 def test_registrations_of_an_address_against_deletions_of_it_all_have_a_plain_outcome(
     wired: Wired, in_threads: InThreads
 ) -> None:
-    services = wired.services
+    services = wired
 
     def live_and_let_die(_: int) -> list[object]:
         outcomes: list[object] = []
         for _ in range(8):
             try:
-                user_id = services.registration.register(NewAccount(PASSWORD, "wanted@example.com")).user.id
+                user_id = services.get(RegistrationService).register(NewAccount(PASSWORD, "wanted@example.com")).user.id
             except Failure as failure:
                 outcomes.append(type(failure))
             else:
-                services.deletion.delete(session_of(wired, user_id), PASSWORD, HERE)
+                services.get(DeletionService).delete(session_of(wired, user_id), PASSWORD, HERE)
                 outcomes.append(True)
         return outcomes
 

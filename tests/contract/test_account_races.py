@@ -11,9 +11,9 @@ from app.accounts.principal import Principal
 from app.accounts.service import Accounts, in_new_epoch
 from app.audit.service import Audit
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
+from tests.stores import Store
 
 
 def added(store: Store, **fields: str) -> Account:

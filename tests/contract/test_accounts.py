@@ -9,8 +9,8 @@ import pytest
 from app.accounts.model import Account, AlreadyThereError, PendingEmail, Status
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, a_whole_account
+from tests.stores import Store
 
 LEAST = Account(a_user(roles=()), None)
 WHOLE = a_whole_account()

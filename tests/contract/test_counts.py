@@ -4,10 +4,10 @@ from app.outbox.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.platform import clock
 from app.platform.errors import Failure
 from app.security.secret_keys import SecretKeys
-from app.store.store import Store
 from app.throttle.counts import Counts
 from app.throttle.guesses import MOST_GUESSES, Guesses
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 SECRETS = SecretKeys("kX9vQ2mZ7tR4wL8pN3yB6hJ1sD5fG0aC-uE_iO")
 EMAIL = "ada@example.org"

@@ -10,9 +10,9 @@ from app.accounts.model import Account, Status
 from app.audit.model import AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 ADA, EVE = new_id(), new_id()
 MILLISECOND = timedelta(milliseconds=1)

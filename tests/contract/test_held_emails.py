@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from app.platform.identifiers import new_id
-from app.store.store import Store
 from tests.contract.entities import DAY, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 EMAIL = "ada@example.org"
 ADA, EVE = new_id(), new_id()

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from app.keys.model import StoredKeyring
-from app.store.store import Store
 from tests.contract.entities import MINUTE, NOW, a_keyring
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 
 def test_there_is_no_keyring_before_the_first_start(store: Store) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.store.store import Store
 from tests.contract.entities import MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 A_MILLISECOND = MINUTE / 60_000
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from app.store.store import Store
 from app.throttle.model import FailureCount
 from tests.contract.entities import DAY, MINUTE, NOW, a_count
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 KEY = "0123456789abcdef" * 4
 OTHER = "f" * 64

@@ -8,9 +8,9 @@ import pytest
 
 from app.outbox.model import MailRequest, PendingRegistration
 from app.platform.identifiers import new_id
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
+from tests.stores import Store
 
 REGISTRATION = PendingRegistration("Ada_L", "Ada Lovelace 🧮, Gräfin", HASH)
 KEY = "ada@example.org"

@@ -11,10 +11,10 @@ from app.accounts.model import Account, User
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.samples.products.model import SampleProduct
-from app.store.store import Store
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.contract.races import ROUNDS, InProcesses, InThreads
 from tests.contract.subject import ChangeUser
+from tests.stores import Store
 
 
 def owner(store: Store, **fields: Any) -> User:

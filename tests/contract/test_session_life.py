@@ -9,10 +9,10 @@ import pytest
 from app.accounts.model import Account, User
 from app.platform.identifiers import new_id
 from app.sessions.model import HeldSession, Session
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
+from tests.stores import Store
 
 LATER = NOW + MINUTE
 

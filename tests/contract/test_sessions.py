@@ -9,10 +9,10 @@ from app.accounts.principal import Principal
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
-from app.store.store import Store
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
+from tests.stores import Store
 
 A_MILLISECOND = MINUTE / 60_000
 

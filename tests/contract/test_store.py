@@ -15,11 +15,11 @@ from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
-from app.store.store import Store
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
+from tests.stores import Store
 
 KEY = "0" * 64
 USER = a_user(email="ada@example.org", username="ada")

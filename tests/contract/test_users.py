@@ -7,10 +7,10 @@ import pytest
 from app.accounts.model import Account, Credentials, User
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
-from app.store.store import Store
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.subject import ChangeUser
+from tests.stores import Store
 
 EVERYTHING = {
     "email": "Ada.Lovelace@Example.ORG",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.store.store import Store
 from tests.contract import races
 from tests.contract.races import PROCESSES, ROUNDS, InProcesses, InThreads
+from tests.stores import Store
 
 
 def test_visits_are_counted_from_one(store: Store) -> None:

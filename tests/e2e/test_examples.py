@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.keys.keyring import SigningKey, unseal
 from app.keys.model import StoredKeyring
 from app.security.secret_keys import SecretKeys
-from app.store.sql.store import SqlStore
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
 from tests.e2e.examples import NAMES, example
 from tests.e2e.front import logged
 from tests.e2e.settings import in_testing, on_sqlite
 from tests.servers.process import ServerFailedError, free_port, wait_until
 from tests.servers.service import ROOT, Service, service
+from tests.stores import sql_store
 
 pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
 
@@ -253,7 +253,7 @@ def rotate(issuer: Issuer) -> str:
         check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     kid = done.stdout.split()[0]
-    with closing(SqlStore(issuer.settings["DATABASE_URL"])) as store:
+    with closing(sql_store(issuer.settings["DATABASE_URL"])) as store:
         stored = store.keyrings.load()
         assert stored is not None
         keys = tuple(replace(key, signs_from=datetime.now(UTC)) if key.kid == kid else key for key in stored.keys)
@@ -275,7 +275,7 @@ def fetched(issuer: Issuer) -> int:
 
 def first_key(settings: dict[str, str]) -> SigningKey:
     """The key that signs, opened as Latchkey itself opens it."""
-    with closing(SqlStore(settings["DATABASE_URL"])) as store:
+    with closing(sql_store(settings["DATABASE_URL"])) as store:
         (stored,) = (store.keyrings.load() or StoredKeyring(0, ())).keys
     return unseal(stored, SecretKeys(settings["SECRET_KEY"]))
 

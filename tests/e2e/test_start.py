@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app import config, wiring
-from app.dependencies import StartError
+from app.platform.failure import StartError
 from tests.e2e.clients import PATIENCE, bearer, me, register
 from tests.e2e.conftest import setting_of
 from tests.e2e.settings import in_production, in_testing, new_secret

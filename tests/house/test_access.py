@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.fields import InputRules
 from app.features import ENDPOINTS, PAGES
 from app.health.views import Ping
 from app.roles.permissions import PERMISSIONS, ROLES
@@ -175,7 +176,7 @@ def test_a_permission_is_required_of_logged_in_users(service: Service, tokens: d
     settings, wired = service.wired.settings, service.wired
     app = Application("app", settings)
     problems.install(app, settings)
-    endpoint_module.install(app, (declared,), wired.services, wired.input_rules)
+    endpoint_module.install(app, (declared,), wired.parts, wired.get(InputRules))
     statuses = {}
     for role, token in tokens.items():
         response = app.test_client().get("/secret", headers={"x-access-token": token} if token else {})

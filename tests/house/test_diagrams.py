@@ -7,7 +7,6 @@ import tomllib
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,15 @@ from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import MailRequest, PendingRegistration
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
-from app.store.mongo.indexes import INDEXES
-from app.store.mongo.store import MongoStore
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from tests.contract.mongo_stores import in_memory
+from tests.stores import Store, indexes_of, mongo_store, sql_store
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-import_module("app.store.sql.store")  # which imports all repositories, and with them all tables
+INDEXES = indexes_of(mongo_store("", "latchkey", client=in_memory()))
+sql_store("sqlite://").close()  # which imports all repositories, and with them all tables
 _, ON_MONGO, ON_SQL = re.split(
     r"^## (?:MongoDB|SQL)$", (ROOT / "docs/data_model.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )
@@ -172,9 +171,9 @@ def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
     }
 
 
-def _database() -> tuple[Any, MongoStore]:
+def _database() -> tuple[Any, Store]:
     client: Any = in_memory()
-    return client["latchkey"], MongoStore("", "latchkey", client=client)
+    return client["latchkey"], mongo_store("", "latchkey", client=client)
 
 
 def _key(table: str, column: Any) -> str:

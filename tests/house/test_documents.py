@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from app import __version__, cli
+from app import __version__
+from app import commands as operators_commands
 from app.config.section import is_secret
 from app.config.settings import definitions
 from app.config.sources import file_name
@@ -83,7 +84,7 @@ def test_every_target_of_make_exists(document: str) -> None:
 @each_document
 def test_every_command_of_flask_exists(document: str) -> None:
     application = Flask(__name__)
-    cli.install(application)
+    operators_commands.install(application)
     commands = {**FlaskGroup().commands, **application.cli.commands}
     for name, inner in re.findall(r"\bflask ([a-z]+)(?: ([a-z]+))?", TEXTS[document]):
         assert name in commands, name

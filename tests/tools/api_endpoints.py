@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from app import __version__
-from app.features import ENDPOINTS
+from app.features import ENDPOINTS, TAGS
 from app.platform.errors import CATALOGUE, Failure
 from app.web.openapi import Specification
 
@@ -42,7 +42,7 @@ _ANYWHERE = ("not_found", "method_not_allowed", "internal_error")
 
 def guide() -> str:
     """The text of docs/api_endpoints.md."""
-    document = json.loads(Specification(ENDPOINTS, PUBLIC_URL, __version__).json())
+    document = json.loads(Specification(ENDPOINTS, TAGS, PUBLIC_URL, __version__).json())
     operations = [
         (f"{method.upper()} {path}", operation)
         for path, methods in document["paths"].items()

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import settings
 
 from app import config, wiring
+from app.keys.service import Keys
 from app.security.secret_keys import SecretKeys
-from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS, FakeClock
+from tests.stores import Store, sql_store
+from tests.unit.commands import flask, fresh, prepared  # noqa: F401 - fixtures of all commands
 from tests.unit.instance import Instance
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def secrets() -> SecretKeys:
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the schema and nothing in it: to copy it is quicker than to migrate again."""
     path: Path = tmp_path_factory.mktemp("migrated") / "latchkey.db"
-    store = SqlStore(f"sqlite:///{path}")
+    store = sql_store(f"sqlite:///{path}")
     store.prepare()
     store.close()
     return path
@@ -56,12 +58,12 @@ def database(migrated: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_store(database: Path) -> Iterator[Callable[[], SqlStore]]:
+def open_store(database: Path) -> Iterator[Callable[[], Store]]:
     """Opens the database, as each instance of the service does for itself."""
-    opened: list[SqlStore] = []
+    opened: list[Store] = []
 
-    def open_store() -> SqlStore:
-        opened.append(SqlStore(f"sqlite:///{database}"))
+    def open_store() -> Store:
+        opened.append(sql_store(f"sqlite:///{database}"))
         return opened[-1]
 
     yield open_store
@@ -70,18 +72,18 @@ def open_store(database: Path) -> Iterator[Callable[[], SqlStore]]:
 
 
 @pytest.fixture
-def store(open_store: Callable[[], SqlStore]) -> SqlStore:
+def store(open_store: Callable[[], Store]) -> Store:
     return open_store()
 
 
 @pytest.fixture
-def start(store: SqlStore, clock: FakeClock) -> Iterator[Callable[..., Instance]]:
+def start(store: Store, clock: FakeClock) -> Iterator[Callable[..., Instance]]:
     """Starts an instance with these settings on the store of the test."""
     started: list[Wired] = []
 
     def start(**settings: str) -> Instance:
         wired = wiring.build(config.load(SETTINGS | settings, dotenv=None), clock=clock, store=store)
-        wired.services.keys.ensure()
+        wired.get(Keys).ensure()
         started.append(wired)
         return Instance(wired)
 
@@ -108,7 +110,7 @@ def change_user(database: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def away(store: SqlStore, database: Path) -> Iterator[Callable[[], None]]:
+def away(store: Store, database: Path) -> Iterator[Callable[[], None]]:
     """Takes the store away: its file cannot be opened any more. Calling it again brings it back."""
     hidden = database.with_suffix(".hidden")
 

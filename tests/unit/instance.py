@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.accounts.login_name import LoginName
 from app.accounts.model import Credentials
-from app.accounts.registration import NewAccount
+from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.devices import Device
+from app.sessions.login import LoginService
+from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
+from tests.stores import Store
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.services import Services
     from app.sessions.service import OpenedSession
     from app.wiring import Wired
 
+T = TypeVar("T")
 DEVICE = Device("192.0.2.1", "curl/8.5.0")
 
 
 def session_of(wired: Wired, user_id: str) -> Principal:
     """Open a session for a user; what a request with its access token acts for."""
-    account = wired.store.users.account(user_id)
+    account = Store(wired.store).users.account(user_id)
     assert account is not None
     credentials = Credentials(account.user, account.password_hash, account.auth_epoch)
-    return wired.services.sessions.authenticate(wired.services.sessions.open(credentials, DEVICE).access_token)
+    return wired.get(SessionService).authenticate(wired.get(SessionService).open(credentials, DEVICE).access_token)
 
 
 class Instance:
@@ -32,15 +35,23 @@ class Instance:
 
     def __init__(self, wired: Wired) -> None:
         self.wired = wired
-        self.services: Services = wired.services
+
+    @property
+    def store(self) -> Store:
+        return Store(self.wired.store)
+
+    def get(self, kind: type[T]) -> T:
+        return self.wired.get(kind)
 
     def register(self, username: str = "ann", **more: Any) -> str:
         """Register a user; the identifier."""
         account = NewAccount(**{"password": PASSWORD, "username": username} | more)
-        return self.services.registration.register(account).user.id
+        return self.wired.get(RegistrationService).register(account).user.id
 
     def login(self, name: str, password: str = PASSWORD) -> OpenedSession:
-        return self.services.login.login(LoginName("email" if "@" in name else "username", name), password, DEVICE)
+        return self.wired.get(LoginService).login(
+            LoginName("email" if "@" in name else "username", name), password, DEVICE
+        )
 
     def login_of(self, username: str) -> OpenedSession:
         """Register a user and log in."""

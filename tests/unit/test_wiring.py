@@ -11,13 +11,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.dependencies import StartError
+from app.features import REPOSITORIES
+from app.health.service import HealthService
+from app.keys.model import Keyrings
 from app.platform.errors import Unavailable
+from app.platform.failure import StartError
 from app.platform.log import reason_of
+from app.samples.visits.model import Visits
 from app.samples.visits.redis import RedisVisits
-from app.store.sql.store import SqlStore
+from app.samples.visits.service import VisitService
+from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
+from tests.stores import Store, sql_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,21 +78,23 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
     ],
 )
 def test_the_store_is_the_one_that_the_settings_name(setting: dict[str, str], product: str) -> None:
-    store = dependencies.make_store(config.load(SETTINGS | setting, dotenv=None))
+    store = dependencies.make_store(config.load(SETTINGS | setting, dotenv=None), REPOSITORIES)
 
     assert store.product == product
     store.close()
 
 
 def test_visits_are_counted_in_redis_where_the_settings_name_one(tmp_path: Path) -> None:
-    in_store, in_redis = settings_of(tmp_path / "x.db"), settings_of(tmp_path / "x.db", REDIS_URL="redis://203.0.113.1")
-    store = dependencies.make_store(in_store)
+    in_store, in_redis = (
+        wiring.build(settings_of(tmp_path / "x.db", REDIS_URL=url)) for url in ("", "redis://203.0.113.1")
+    )
 
-    assert dependencies.make_visits(dependencies.make_redis(in_store), store) is store.visits
-    assert isinstance(dependencies.make_visits(dependencies.make_redis(in_redis), store), RedisVisits)
+    assert in_store.get(VisitService).visits is in_store.get(Visits)
+    assert isinstance(in_redis.get(VisitService).visits, RedisVisits)
     with pytest.raises(StartError, match=r"^REDIS_URL: "):
         dependencies.make_redis(settings_of(tmp_path / "x.db", REDIS_URL="redis://203.0.113.1?socket_timeout=x"))
-    store.close()
+    in_store.close()
+    in_redis.close()
 
 
 def test_a_start_makes_schema_and_keys_and_a_second_one_nothing_more(tmp_path: Path) -> None:
@@ -94,12 +102,12 @@ def test_a_start_makes_schema_and_keys_and_a_second_one_nothing_more(tmp_path: P
 
     wiring.prepare(settings, patience=0)
     wired = wiring.build(settings)
-    before = wired.store.keyrings.load()
+    before = wired.get(Keyrings).load()
     wiring.prepare(settings, patience=0)
 
     assert wired.store.problems() == []
     assert before is not None
-    assert wired.store.keyrings.load() == before
+    assert wired.get(Keyrings).load() == before
     wired.close()
 
 
@@ -113,7 +121,7 @@ def test_a_secret_that_cannot_be_had_stops_the_start(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secret").write_text("short")
-    monkeypatch.setattr(wiring, "SECRET_FILE", tmp_path / "secret")
+    monkeypatch.setattr(dependencies, "SECRET_FILE", tmp_path / "secret")
 
     assert "less than 32 characters" in start_error(settings_of(database, SECRET_KEY=""))
 
@@ -121,17 +129,17 @@ def test_a_secret_that_cannot_be_had_stops_the_start(
 def test_without_a_secret_in_the_settings_one_is_made_and_kept(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "SECRET_FILE", tmp_path / "instance" / "secret")
+    monkeypatch.setattr(dependencies, "SECRET_FILE", tmp_path / "instance" / "secret")
 
-    first, second = (wiring.make_secrets(settings_of(database, SECRET_KEY="")) for _ in range(2))
+    first, second = (dependencies.make_secrets(settings_of(database, SECRET_KEY="")) for _ in range(2))
 
     assert first.current.name == second.current.name
-    assert first.current.name != wiring.make_secrets(settings_of(database)).current.name
+    assert first.current.name != dependencies.make_secrets(settings_of(database)).current.name
 
 
 def test_former_secrets_read_what_they_wrote(database: Path) -> None:
-    former = wiring.make_secrets(settings_of(database))
-    secrets = wiring.make_secrets(
+    former = dependencies.make_secrets(settings_of(database))
+    secrets = dependencies.make_secrets(
         settings_of(database, SECRET_KEY=OTHER_KEY, SECRET_KEY_FALLBACKS=SETTINGS["SECRET_KEY"])
     )
 
@@ -272,7 +280,7 @@ def test_a_uri_that_the_driver_refuses_stops_the_start_by_its_name(uri: str) -> 
 @pytest.mark.parametrize("algorithm", ["ES256", "HS256"])
 def test_another_secret_key_stops_the_start_and_changes_nothing(algorithm: str, database: Path) -> None:
     wiring.prepare(settings_of(database, JWT_ALGORITHM=algorithm), patience=0)
-    store = SqlStore(f"sqlite:///{database}")
+    store = sql_store(f"sqlite:///{database}")
     before = store.keyrings.load()
 
     line = start_error(settings_of(database, SECRET_KEY=OTHER_KEY))
@@ -296,15 +304,15 @@ def test_the_application_ends_with_the_line_instead_of_a_traceback(
         create_app()
 
 
-def test_after_the_end_no_thread_is_left(open_store: Callable[[], SqlStore]) -> None:
+def test_after_the_end_no_thread_is_left(open_store: Callable[[], Store]) -> None:
     before = set(threads_alive())
     wired = wiring.build(config.load(SETTINGS, dotenv=None), store=open_store())
-    wired.services.health.check_ready()
-    wired.hash_pool.run(lambda: None)
+    wired.get(HealthService).check_ready()
+    wired.get(HashPool).run(lambda: None)
     assert set(threads_alive()) > before
 
     wired.close()
-    wired.services.health._executor.shutdown(wait=True)  # noqa: SLF001 - to wait for what `close` does not wait for
+    wired.get(HealthService)._executor.shutdown(wait=True)  # noqa: SLF001 - to wait for what `close` does not wait for
 
     assert set(threads_alive()) <= before
 

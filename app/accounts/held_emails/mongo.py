@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pymongo.errors import DuplicateKeyError
 
 from app.store.mongo.connection import Connection, Document, answering
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 class MongoHeldEmails:
     """`app.accounts.held_emails.model.HeldEmails` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (Index("held_emails", "expires_at"),)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.platform.errors import NotFound, Unavailable
 from app.samples.products.inputs import CreateProduct
-from app.samples.products.service import NewProduct
+from app.samples.products.service import NewProduct, SampleProductService
 from app.samples.products.views import ProductData, ProductList
 from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated, public
@@ -18,12 +18,11 @@ from app.web.view import Nothing
     operation="listProducts",
     query=Page,
     returns=ProductList,
-    sample=True,
     raises=(Unavailable,),
 )
 def products(call: Call, page: Page) -> ProductList:
     """The products of all users, oldest first."""
-    return ProductList.of(call.services.sample_products.page(after=page.cursor, limit=page.limit))
+    return ProductList.of(call.get(SampleProductService).page(after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -32,11 +31,10 @@ def products(call: Call, page: Page) -> ProductList:
     operation="listMyProducts",
     query=Page,
     returns=ProductList,
-    sample=True,
 )
 def my(call: Call, page: Page) -> ProductList:
     """The user's own products, oldest first."""
-    return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
+    return ProductList.of(call.get(SampleProductService).page_of(call.user.id, after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -47,12 +45,11 @@ def my(call: Call, page: Page) -> ProductList:
     returns=ProductData,
     status=201,
     message="Product created",
-    sample=True,
 )
 def create(call: Call, body: CreateProduct) -> ProductData:
     """Create a product that belongs to the user. It is deleted with the account."""
     new = NewProduct(body.name, body.price, body.description)
-    return ProductData.of(call.services.sample_products.create(call.caller, new))
+    return ProductData.of(call.get(SampleProductService).create(call.caller, new))
 
 
 @endpoint(
@@ -61,10 +58,9 @@ def create(call: Call, body: CreateProduct) -> ProductData:
     operation="deleteProduct",
     returns=Nothing,
     message="Product deleted",
-    sample=True,
     raises=(NotFound,),
 )
 def delete(call: Call, product_id: str) -> Nothing:
     """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
-    call.services.sample_products.delete(product_id, call.user.id)
+    call.get(SampleProductService).delete(product_id, call.user.id)
     return Nothing()

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from app.accounts.fields import Name  # noqa: TC001 - pydantic reads it
+from app.accounts.fields import Name
 from app.web.input import Body, wrong
 
 HIGHEST_PRICE: Final = 10**9

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bson import Decimal128
 from pymongo import ASCENDING
 
 from app.samples.products.model import SampleProduct
 from app.sessions.mongo import MongoSessions
 from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
 
 
 class MongoSampleProducts:
     """`app.samples.products.model.SampleProducts` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (
+        # Read from its end: the oldest come first.
+        Index("sample_products", "owner_id", newest_first=True),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

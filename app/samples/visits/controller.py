@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from app.samples.visits.service import VisitService
 from app.samples.visits.views import VisitCount
 from app.web.endpoint import Call, endpoint
 from app.web.guard import authenticated
 
 
-@endpoint("GET /api/count", access=authenticated, operation="countVisit", returns=VisitCount, sample=True)
+@endpoint("GET /api/count", access=authenticated, operation="countVisit", returns=VisitCount)
 def count(call: Call) -> VisitCount:
     """Count a visit and return the number of visits so far. The count is exact, however many come at once."""
-    return VisitCount(visits=call.services.visits.count())
+    return VisitCount(visits=call.get(VisitService).count())

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from app.store.mongo.connection import Connection, answering
 
+if TYPE_CHECKING:
+    from app.store.mongo.indexes import Index
+
 _ID: Final = "all"
 
 
 class MongoVisits:
     """`app.samples.visits.model.Visits` on MongoDB."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from app.store.redis.connection import answering
 
 if TYPE_CHECKING:
-    from app.store.redis.connection import RedisConnection
+    from app.store.redis import RedisServer
 
 KEY: Final = "latchkey:visits"
 
@@ -15,7 +15,7 @@ KEY: Final = "latchkey:visits"
 class RedisVisits:
     """`app.samples.visits.model.Visits` on Redis."""
 
-    def __init__(self, connection: RedisConnection) -> None:
+    def __init__(self, connection: RedisServer) -> None:
         self._connection = connection
 
     @answering()

@@ -1,4 +1,4 @@
-"""The indexes that the collections need, and what is wrong with those that are there."""
+"""Indexes of collections: creating them, and what is wrong with those that are there. Each repository names its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pymongo.database import Database
 
     from app.store.mongo.connection import Document
@@ -40,43 +42,23 @@ class Index:
         return unique | ({"sparse": True} if self.unique or self.sparse else {})
 
 
-INDEXES: Final = (
-    Index("users", "email_key", unique=True),
-    Index("users", "username_key", unique=True),
-    Index("users", "pending_email_key", sparse=True),
-    Index("users", "due_at", sparse=True),
-    Index("sessions", "user_id"),
-    Index("mail_requests", "due_at"),
-    Index("mail_requests", "email_key"),
-    Index("events", "user_id", newest_first=True),
-    # Read from its end: the oldest come first.
-    Index("sample_products", "owner_id", newest_first=True),
-    # For the purge.
-    Index("sessions", "expires_at"),
-    Index("sessions", "idle_expires_at"),
-    Index("held_emails", "expires_at"),
-    Index("mail_requests", "expires_at"),
-    Index("events", "expires_at"),
-    Index("login_failures", "expires_at"),
-)
-
 _TELLING: Final = {"key", "unique", "sparse", "partialFilterExpression", "expireAfterSeconds", "collation"}
 
 
-def create_indexes(database: Database[Document]) -> None:
+def create_indexes(database: Database[Document], indexes: Iterable[Index]) -> None:
     """Create those that are missing; several may do so at once.
 
     Raises OperationFailure when the data, or an index of the same name, do not allow one.
     """
-    for index in INDEXES:
+    for index in indexes:
         model = IndexModel(index.keys, name=index.name, **index.options)
         database[index.collection].create_indexes([model])
 
 
-def index_problems(database: Database[Document]) -> list[str]:
+def index_problems(database: Database[Document], indexes: Iterable[Index]) -> list[str]:
     """What is wrong with the indexes, a line each."""
     problems = []
-    for index in INDEXES:
+    for index in indexes:
         name = f"the index {index.name} of the collection {index.collection}"
         found = database[index.collection].index_information().get(index.name)
         if found is None:

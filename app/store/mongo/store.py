@@ -1,32 +1,27 @@
-"""The store on MongoDB: its repositories over one connection, and its care."""
+"""The store on MongoDB: the repositories over one connection, and the database itself: indexes, health, clock."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from pymongo.errors import ConfigurationError, NotPrimaryError, OperationFailure
 
-from app.accounts.held_emails.mongo import MongoHeldEmails
-from app.accounts.mongo import MongoUsers
-from app.audit.mongo import MongoEvents
-from app.jobs.mongo import MongoLeases
-from app.keys.mongo import MongoKeyrings
-from app.outbox.mongo import MongoMailRequests
 from app.platform import clock
 from app.platform.errors import Unavailable
-from app.samples.products.mongo import MongoSampleProducts
-from app.samples.visits.mongo import MongoVisits
-from app.sessions.mongo import MongoSessions
 from app.store.mongo.connection import CODEC, CREDENTIALS_CODES, Connection, Document, answering
 from app.store.mongo.indexes import create_indexes, index_problems
+from app.store.store import implementations
 from app.store.unusable import UnusableStoreError
-from app.throttle.mongo import MongoLoginFailures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from pymongo import MongoClient
 
+    from app.store.mongo.indexes import Index
+
+T = TypeVar("T")
 OLDEST_VERSION: Final = 7
 """MongoDB 6 has had no security fixes since July 2025."""
 
@@ -42,25 +37,26 @@ class MongoStore:
 
     product = "MongoDB"
 
-    def __init__(self, uri: str, database: str, *, client: MongoClient[Document] | None = None) -> None:
-        """`client` is used instead of one for `uri`; it has to give aware datetimes."""
+    def __init__(
+        self, uri: str, database: str, repositories: Iterable[type], *, client: MongoClient[Document] | None = None
+    ) -> None:
+        """`repositories` are the Protocols of all repositories.
+
+        `client` is used instead of one for `uri`; it has to give aware datetimes.
+        """
         self._connection = Connection(uri, database, client)
-        self.users = MongoUsers(self._connection)
-        self.sessions = MongoSessions(self._connection)
-        self.held_emails = MongoHeldEmails(self._connection)
-        self.mail_requests = MongoMailRequests(self._connection)
-        self.events = MongoEvents(self._connection)
-        self.login_failures = MongoLoginFailures(self._connection)
-        self.keyrings = MongoKeyrings(self._connection)
-        self.leases = MongoLeases(self._connection)
-        self.sample_products = MongoSampleProducts(self._connection)
-        self.visits = MongoVisits(self._connection)
+        classes = implementations(repositories, "mongo")
+        self.indexes: tuple[Index, ...] = tuple(index for made in classes.values() for index in made.INDEXES)
+        self._repositories = {kind: made(self._connection) for kind, made in classes.items()}
+
+    def repository(self, kind: type[T]) -> T:
+        return cast("T", self._repositories[kind])
 
     def prepare(self) -> None:
         try:
             self.ping()
             with answering(_INDEX_SECONDS):
-                create_indexes(self._connection.database)
+                create_indexes(self._connection.database, self.indexes)
         except Unavailable as error:
             if isinstance(error.__cause__, OperationFailure) and error.__cause__.code in CREDENTIALS_CODES:
                 raise UnusableStoreError(_refusal(error.__cause__)) from error
@@ -90,7 +86,11 @@ class MongoStore:
         database = self._connection.database
         made = database.list_collection_names()
         return [
-            *(index_problems(database) if made else ["it has not been made yet: the first start makes it"]),
+            *(
+                index_problems(database, self.indexes)
+                if made
+                else ["it has not been made yet: the first start makes it"]
+            ),
             *version_problems(version),
             *clock_problems(hello["localTime"], asked_at),
             *topology_notes(hello),

@@ -1,30 +1,24 @@
-"""The store on SQL: the repositories over one database, and the care of the database itself."""
+"""The store on SQL: the repositories over one database, and the database itself: schema, health, clock."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from sqlalchemy import select
 
-from app.accounts.held_emails.sql import SqlHeldEmails
-from app.accounts.sql import SqlUsers
-from app.audit.sql import SqlEvents
-from app.jobs.sql import SqlLeases
-from app.keys.sql import SqlKeyrings
-from app.outbox.sql import SqlMailRequests
 from app.platform import clock as system
-from app.samples.products.sql import SqlSampleProducts
-from app.samples.visits.sql import SqlVisits
-from app.sessions.sql import SqlSessions
 from app.store.sql.database import Database, answering, starting
 from app.store.sql.products import product_of
 from app.store.sql.revision import revision_of
 from app.store.sql.schema import REVISION
-from app.throttle.sql import SqlLoginFailures
+from app.store.store import implementations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.platform.clock import Clock
 
+T = TypeVar("T")
 _CLOCK_SECONDS: Final = 5
 """How far the clocks of this machine and of the server may be apart."""
 
@@ -32,21 +26,18 @@ _CLOCK_SECONDS: Final = 5
 class SqlStore:
     """`app.store.store.Store` on SQL."""
 
-    def __init__(self, url: str, *, clock: Clock = system.now) -> None:
-        """`url` is one of SQLAlchemy, as app.config gives it. Raises ValueError for another product."""
+    def __init__(self, url: str, repositories: Iterable[type], *, clock: Clock = system.now) -> None:
+        """`url` is one of SQLAlchemy, as app.config gives it. Raises ValueError for another product.
+
+        `repositories` are the Protocols of all repositories. Opening them imports all tables.
+        """
         self._database = Database(product_of(url))
         self._clock = clock
         self.product = self._database.product.name
-        self.users = SqlUsers(self._database)
-        self.sessions = SqlSessions(self._database)
-        self.held_emails = SqlHeldEmails(self._database)
-        self.mail_requests = SqlMailRequests(self._database)
-        self.events = SqlEvents(self._database)
-        self.login_failures = SqlLoginFailures(self._database)
-        self.keyrings = SqlKeyrings(self._database)
-        self.leases = SqlLeases(self._database)
-        self.sample_products = SqlSampleProducts(self._database)
-        self.visits = SqlVisits(self._database)
+        self._repositories = {kind: made(self._database) for kind, made in implementations(repositories, "sql").items()}
+
+    def repository(self, kind: type[T]) -> T:
+        return cast("T", self._repositories[kind])
 
     def prepare(self) -> None:
         """Bring the schema up to date.

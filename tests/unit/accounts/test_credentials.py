@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.profile import Changes
+from app.accounts.credentials import CredentialService
+from app.accounts.profile import Changes, ProfileService
 from app.platform.errors import InvalidCredentials, TooManyRequests, WrongPassword
 from app.throttle.service import MOST, MOST_CONFIRMATIONS, MOST_OF_ACCOUNT
 from tests.api.service import PASSWORD
@@ -57,8 +58,8 @@ def test_whatever_names_an_account_is_given_meanwhile_it_is_guessed_at_a_hundred
     at_login = guess(lambda: instance.login("ann@example.com", WRONG), clock)
     confirmed = 0
     for name in ("ann-0", "ann-1", "ann-2", "ann-3"):
-        instance.services.profile.change(session_of(instance.wired, user_id), Changes(username=name), DEVICE)
-        confirmed += guess(lambda: instance.services.credentials.confirm(user_id, WRONG), clock)
+        instance.get(ProfileService).change(session_of(instance.wired, user_id), Changes(username=name), DEVICE)
+        confirmed += guess(lambda: instance.get(CredentialService).confirm(user_id, WRONG), clock)
         at_login += guess(partial(instance.login, name, WRONG), clock)
     assert at_login <= MOST_OF_ACCOUNT
     assert confirmed == MOST_CONFIRMATIONS
@@ -70,25 +71,25 @@ def test_whatever_names_an_account_is_given_meanwhile_it_is_guessed_at_a_hundred
 def test_confirming_the_password_reopens_a_closed_account(instance: Instance, clock: FakeClock) -> None:
     user_id = instance.register("ann")
     guess(lambda: instance.login("ann", WRONG), clock)
-    instance.services.credentials.confirm(user_id, PASSWORD)
+    instance.get(CredentialService).confirm(user_id, PASSWORD)
     assert instance.login("ann").user.id == user_id
 
 
 def test_closed_confirmations_are_open_again_after_a_login(instance: Instance, clock: FakeClock) -> None:
     user_id = instance.register("ann")
-    guess(lambda: instance.services.credentials.confirm(user_id, WRONG), clock)
+    guess(lambda: instance.get(CredentialService).confirm(user_id, WRONG), clock)
     with pytest.raises(TooManyRequests):
-        instance.services.credentials.confirm(user_id, PASSWORD)
+        instance.get(CredentialService).confirm(user_id, PASSWORD)
     clock.now += timedelta(minutes=15)
     instance.login("ann")
-    assert instance.services.credentials.confirm(user_id, PASSWORD).user.id == user_id
+    assert instance.get(CredentialService).confirm(user_id, PASSWORD).user.id == user_id
 
 
 def test_a_failed_login_takes_the_same_calls_of_the_store_whether_there_is_an_account(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    failures = type(instance.wired.store.login_failures)
+    failures = type(instance.store.login_failures)
     for verb in ("get", "advance", "clear"):
         plain = getattr(failures, verb)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.accounts.deletion import DeletionService
 from app.accounts.service import CLAIMED_FOR
+from app.outbox.service import Mailroom
 from app.platform.errors import LastAdmin, WrongPassword
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def kept(instance: Instance, user_id: str) -> Account:
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     return account
 
 
 def set_roles(instance: Instance, user_id: str, *roles: str) -> None:
     account = kept(instance, user_id)
-    assert instance.wired.store.users.save(replace(account, user=replace(account.user, roles=roles)))
+    assert instance.store.users.save(replace(account, user=replace(account.user, roles=roles)))
 
 
 def administrator(instance: Instance, username: str) -> str:
@@ -51,14 +53,14 @@ def test_roles_that_are_set_while_a_deletion_fails_are_not_undone_by_it(
         raise WrongPassword
 
     with pytest.raises(WrongPassword):
-        instance.services.deletion.delete_if(user_id, check, DEVICE, action="user.deleted")
+        instance.get(DeletionService).delete_if(user_id, check, DEVICE, action="user.deleted")
     assert kept(instance, user_id).user.roles == roles
 
 
 def test_an_administrator_whose_deletion_fails_has_the_roles_of_before(instance: Instance) -> None:
     user_id = administrator(instance, "ann")
     with pytest.raises(LastAdmin):
-        instance.services.deletion.delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+        instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
     assert kept(instance, user_id).user.roles == ("admin", "member")
 
 
@@ -66,7 +68,7 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
     instance: Instance, clock: FakeClock
 ) -> None:
     user_id = instance.register("ann", email="ann@example.com")
-    mailroom, sent = instance.services.mailroom, []
+    mailroom, sent = instance.get(Mailroom), []
 
     def crash_behind_the_deletion() -> None:
         if kept(instance, user_id).user.status == "deleted":
@@ -76,8 +78,8 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
 
     clock.at_each_call = crash_behind_the_deletion
     with pytest.raises(KeyboardInterrupt):
-        instance.services.deletion.delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+        instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
     assert sent == [0]
     clock.now += CLAIMED_FOR
     assert mailroom.send_due() == 1
-    assert instance.wired.store.users.account(user_id) is None
+    assert instance.store.users.account(user_id) is None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.registration import NewAccount
+from app.accounts.directory import DirectoryService
+from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.errors import Forbidden
 from tests.api.service import PASSWORD
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 def an_admin(instance: Instance) -> User:
     account = NewAccount(password=PASSWORD, username="boss")
-    return instance.services.registration.register(account, roles=("admin",)).user
+    return instance.get(RegistrationService).register(account, roles=("admin",)).user
 
 
 def all_pages(instance: Instance, viewer: User, limit: int) -> list[UserPage]:
-    pages = [instance.services.directory.page(viewer, after=None, limit=limit)]
+    pages = [instance.get(DirectoryService).page(viewer, after=None, limit=limit)]
     while pages[-1].next:
-        pages.append(instance.services.directory.page(viewer, after=pages[-1].next, limit=limit))
+        pages.append(instance.get(DirectoryService).page(viewer, after=pages[-1].next, limit=limit))
     return pages
 
 
@@ -50,8 +51,8 @@ def test_members_see_active_users_only_and_administrators_all_of_them_whole(
     disabled = instance.register("bob")
     change_user(disabled, status="disabled")
 
-    seen_by_admin = instance.services.directory.page(admin, after=None, limit=50)
-    seen_by_member = instance.services.directory.page(member, after=None, limit=50)
+    seen_by_admin = instance.get(DirectoryService).page(admin, after=None, limit=50)
+    seen_by_member = instance.get(DirectoryService).page(member, after=None, limit=50)
 
     assert (seen_by_admin.whole, seen_by_member.whole) == (True, False)
     assert [user.id for user in seen_by_admin.users] == [admin.id, member.id, disabled]
@@ -62,6 +63,6 @@ def test_a_directory_of_the_administrators_is_closed_to_members(start: Callable[
     instance = start(USER_DIRECTORY="admins")
     admin, member = an_admin(instance), instance.login_of("ann").user
 
-    assert len(instance.services.directory.page(admin, after=None, limit=50).users) == 2
+    assert len(instance.get(DirectoryService).page(admin, after=None, limit=50).users) == 2
     with pytest.raises(Forbidden, match="users:read"):
-        instance.services.directory.page(member, after=None, limit=50)
+        instance.get(DirectoryService).page(member, after=None, limit=50)

@@ -14,7 +14,9 @@ from app.accounts.passwords import BREACHED
 from app.platform.errors import FieldError, InvalidCredentials, Overloaded, ValidationFailed
 from app.security.blocklist import TOO_COMMON, TOO_EASY
 from app.security.breaches import BreachedPasswords
+from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
+from app.sessions.login import LoginService
 from tests.api.service import PASSWORD
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def hash_of(instance: Instance) -> str:
-    credentials = instance.wired.store.users.credentials_by_username("ann")
+    credentials = instance.store.users.credentials_by_username("ann")
     assert credentials is not None
     assert credentials.password_hash is not None
     return credentials.password_hash
@@ -70,14 +72,14 @@ def test_a_wrong_password_replaces_nothing(start: Callable[..., Instance]) -> No
 
 
 def test_a_password_without_an_account_is_wrong(instance: Instance) -> None:
-    verify = instance.wired.services.login.passwords.verify
+    verify = instance.wired.get(LoginService).passwords.verify
 
     assert verify(PASSWORD, None) is False
 
 
 def test_a_pool_that_takes_nothing_more_refuses_both_hashing_and_checking(instance: Instance) -> None:
     instance.register("ann")
-    instance.wired.hash_pool.close()
+    instance.wired.get(HashPool).close()
 
     with pytest.raises(Overloaded):
         instance.login("ann")
@@ -116,7 +118,7 @@ def ranges() -> Iterator[str]:
 @pytest.fixture
 def passwords(instance: Instance) -> PasswordService:
     """One that looks nothing up."""
-    return replace(instance.wired.services.login.passwords, breaches=None)
+    return replace(instance.wired.get(LoginService).passwords, breaches=None)
 
 
 def refusal(passwords: PasswordService, password: str, *words: str | None) -> FieldError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.registration import RESERVED, NewAccount
+from app.accounts.registration import RESERVED, NewAccount, RegistrationService
 from app.platform.errors import EmailTaken, InvalidCredentials, TooManyRequests, UsernameTaken
 from tests.api.service import PASSWORD, FakeClock
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def test_a_new_user_is_kept_as_given_with_nothing_verified(instance: Instance, clock: FakeClock) -> None:
     account = NewAccount(password=PASSWORD, email="Ann@example.com", username="Ann", name="Ann Example")
 
-    made = instance.services.registration.register(account)
-    kept = instance.wired.store.users.credentials_by_email("ann@example.com")
+    made = instance.get(RegistrationService).register(account)
+    kept = instance.store.users.credentials_by_email("ann@example.com")
 
     assert kept == made
     user = made.user
@@ -35,7 +35,7 @@ def test_a_new_user_is_kept_as_given_with_nothing_verified(instance: Instance, c
 
 def test_the_password_is_kept_as_a_hash_alone_and_never_shown(instance: Instance) -> None:
     account = NewAccount(password=PASSWORD, username="ann")
-    made = instance.services.registration.register(account)
+    made = instance.get(RegistrationService).register(account)
 
     assert made.password_hash is not None
     assert made.password_hash.startswith("$2b$04$")
@@ -49,7 +49,7 @@ def test_the_default_roles_are_those_of_the_setting(start: Callable[..., Instanc
 
 
 def test_an_operator_who_creates_an_account_gives_its_roles(instance: Instance) -> None:
-    made = instance.services.registration.register(NewAccount(password=PASSWORD, username="ann"), roles=("admin",))
+    made = instance.get(RegistrationService).register(NewAccount(password=PASSWORD, username="ann"), roles=("admin",))
 
     assert made.user.roles == ("admin",)
 

@@ -8,11 +8,9 @@ import bcrypt
 import pytest
 
 from app.platform.identifiers import email_key, username_key
-from app.store.mongo.store import MongoStore
-from app.store.sql.store import SqlStore
-from app.store.store import Store
 from bench import filling
 from bench.servers import PASSWORD
+from tests.stores import Store, mongo_store, sql_store
 
 USERS = 40
 
@@ -23,13 +21,13 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sto
     store: Store
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/store/latchkey.db"
-        space, store = filling.fill_sqlite(url, USERS), SqlStore(url)
+        space, store = filling.fill_sqlite(url, USERS), sql_store(url)
     elif request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").create_database()
-        space, store = filling.fill_postgresql(url, USERS), SqlStore(url)
+        space, store = filling.fill_postgresql(url, USERS), sql_store(url)
     else:
         uri = request.getfixturevalue("mongo_server").create_database()
-        space, store = filling.fill_mongodb(uri, USERS), MongoStore(uri, uri.rpartition("/")[2])
+        space, store = filling.fill_mongodb(uri, USERS), mongo_store(uri, uri.rpartition("/")[2])
     yield store, space
     store.close()
 

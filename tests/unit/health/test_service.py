@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.features import REPOSITORIES
 from app.health import service as health
 from app.health.service import HealthService
 from app.platform.errors import Unavailable
@@ -27,7 +28,7 @@ class Hanging(SqlStore):
     """A store whose server takes the connection and does not answer before it is let go."""
 
     def __init__(self, database: Path) -> None:
-        super().__init__(f"sqlite:///{database}")
+        super().__init__(f"sqlite:///{database}", REPOSITORIES)
         self.let_go = Event()
         self.pings = 0
         self.lock = Lock()
@@ -48,8 +49,8 @@ def hanging(database: Path) -> Iterator[Hanging]:
 
 
 def test_an_instance_whose_store_answers_is_ready(instance: Instance) -> None:
-    instance.services.health.check_ready()
-    instance.services.health.check_ready()
+    instance.get(HealthService).check_ready()
+    instance.get(HealthService).check_ready()
 
 
 def test_a_store_that_is_away_is_named_and_ready_again_when_it_is_back(
@@ -57,13 +58,13 @@ def test_a_store_that_is_away_is_named_and_ready_again_when_it_is_back(
 ) -> None:
     away()
     with pytest.raises(Unavailable) as refused:
-        instance.services.health.check_ready()
+        instance.get(HealthService).check_ready()
     away()
 
     assert refused.value.message == "The store (SQLite) does not answer."
     assert [(error.field, error.code) for error in refused.value.fields] == [("store", "unavailable")]
     assert refused.value.retry_after == 1
-    instance.services.health.check_ready()
+    instance.get(HealthService).check_ready()
 
 
 def test_a_store_that_hangs_is_not_waited_for_and_costs_one_thread(
@@ -89,10 +90,10 @@ def test_an_answer_to_a_probe_is_out_within_two_seconds() -> None:
 
 
 def test_an_instance_that_stops_is_not_ready(instance: Instance) -> None:
-    instance.services.health.close()
+    instance.get(HealthService).close()
 
     with pytest.raises(Unavailable) as refused:
-        instance.services.health.check_ready()
+        instance.get(HealthService).check_ready()
 
     assert refused.value.message == "This instance is stopping."
 

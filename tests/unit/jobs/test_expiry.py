@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.jobs import expiry as purge_module
+from app.jobs.expiry import PurgeService
 from app.platform.errors import InvalidCredentials, SessionEnded
+from app.sessions.service import SessionService
 
 if TYPE_CHECKING:
     from tests.api.service import FakeClock
@@ -29,19 +31,19 @@ def test_expired_sessions_and_forgotten_failures_go_and_live_ones_stay(instance:
     fail(instance, "eve")
 
     # A session, the counts of the name and of the account that it did not lead to, and two events.
-    assert instance.services.purge.purge() == 5
-    assert instance.services.purge.purge() == 0
+    assert instance.get(PurgeService).purge() == 5
+    assert instance.get(PurgeService).purge() == 0
 
-    assert instance.services.sessions.authenticate(fresh.access_token).user.id == old.user.id
+    assert instance.get(SessionService).authenticate(fresh.access_token).user.id == old.user.id
     clock.advance(-365 * DAY)
     with pytest.raises(SessionEnded):
-        instance.services.sessions.authenticate(old.access_token)
+        instance.get(SessionService).authenticate(old.access_token)
 
 
 def test_nothing_to_purge_is_nothing(instance: Instance) -> None:
     instance.login_of("ann")
 
-    assert instance.services.purge.purge() == 0
+    assert instance.get(PurgeService).purge() == 0
 
 
 def test_a_purge_goes_on_in_small_steps_and_leaves_the_rest_to_the_next_one(
@@ -54,4 +56,4 @@ def test_a_purge_goes_on_in_small_steps_and_leaves_the_rest_to_the_next_one(
         instance.login("ann")
     clock.advance(30 * DAY)
 
-    assert [instance.services.purge.purge() for _ in range(3)] == [4, 1, 0]
+    assert [instance.get(PurgeService).purge() for _ in range(3)] == [4, 1, 0]

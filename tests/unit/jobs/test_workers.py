@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.feature import Job
 from app.jobs import workers as jobs_module
-from app.jobs.workers import Job, Jobs
+from app.jobs.workers import Jobs
 from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.store.sql.store import SqlStore
     from tests.api.service import FakeClock
+    from tests.stores import Store
 
 LONG = 60
 """Seconds that are never waited for unless something hangs."""
@@ -27,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def make(store: SqlStore, clock: FakeClock) -> Iterator[Callable[..., Jobs]]:
+def make(store: Store, clock: FakeClock) -> Iterator[Callable[..., Jobs]]:
     """Makes the jobs of a worker."""
     made: list[Jobs] = []
 

@@ -11,8 +11,8 @@ from typing import get_args
 import jwt
 import pytest
 
-from app.keys.keyring import Algorithm, Keyring, KeyringSealedError, SigningKey, StoredKey, generate, reseal, unseal
-from app.security.secret_keys import SecretKeys
+from app.keys.keyring import Algorithm, Keyring, SigningKey, StoredKey, generate, reseal, unseal
+from app.security.secret_keys import SealedError, SecretKeys
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -57,7 +57,7 @@ def test_a_former_secret_still_opens_what_it_sealed(alg: Algorithm, stored: dict
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_key_of_a_secret_that_is_not_at_hand_is_refused_by_name(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
-    with pytest.raises(KeyringSealedError, match=f"{stored[alg].kid} is sealed under another SECRET_KEY"):
+    with pytest.raises(SealedError, match=f"{stored[alg].kid} is sealed under another SECRET_KEY"):
         unseal(stored[alg], OTHERS)
 
 
@@ -65,7 +65,7 @@ def test_a_key_of_a_secret_that_is_not_at_hand_is_refused_by_name(alg: Algorithm
 def test_a_key_that_claims_to_be_of_another_secret_is_refused(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
     passed_off = dataclasses.replace(stored[alg], wrapped_by=OTHERS.current.name)
 
-    with pytest.raises(KeyringSealedError, match="altered"):
+    with pytest.raises(SealedError, match="altered"):
         unseal(passed_off, OTHERS)
 
 
@@ -75,13 +75,13 @@ def test_a_sealed_key_with_any_one_byte_flipped_is_refused(alg: Algorithm, store
     for place in range(len(sealed)):
         flipped = sealed[:place] + bytes([sealed[place] ^ 1 << place % 8]) + sealed[place + 1 :]
         altered = dataclasses.replace(stored[alg], sealed=urlsafe_b64encode(flipped).decode())
-        with pytest.raises(KeyringSealedError, match="altered"):
+        with pytest.raises(SealedError, match="altered"):
             unseal(altered, SECRETS)
 
 
 @pytest.mark.parametrize("sealed", ["", "A", "AAAA", "=", "ß", "no base64!", "A" * 16, "A" * 15])
 def test_what_is_no_sealed_key_at_all_is_refused_alike(sealed: str, stored: dict[str, StoredKey]) -> None:
-    with pytest.raises(KeyringSealedError, match="altered"):
+    with pytest.raises(SealedError, match="altered"):
         unseal(dataclasses.replace(stored["ES256"], sealed=sealed), SECRETS)
 
 
@@ -95,12 +95,12 @@ def test_a_sealed_key_under_the_kid_or_algorithm_of_another_is_refused(stored: d
                 dataclasses.replace(stored[alg], alg=other),
                 dataclasses.replace(stored[alg], sealed=stored[other].sealed),
             ):
-                with pytest.raises(KeyringSealedError, match="altered"):
+                with pytest.raises(SealedError, match="altered"):
                     unseal(swapped, SECRETS)
 
 
 def test_a_sealed_key_that_is_passed_off_as_hs256_is_refused(stored: dict[str, StoredKey]) -> None:
-    with pytest.raises(KeyringSealedError, match="altered"):
+    with pytest.raises(SealedError, match="altered"):
         unseal(dataclasses.replace(stored["ES256"], alg="HS256"), SECRETS)
 
 
@@ -117,7 +117,7 @@ def test_a_key_that_is_sealed_anew_is_the_same_and_needs_the_current_secret_alon
     assert dataclasses.replace(anew, wrapped_by="", sealed="") == dataclasses.replace(
         stored[alg], wrapped_by="", sealed=""
     )
-    with pytest.raises(KeyringSealedError, match="another SECRET_KEY"):
+    with pytest.raises(SealedError, match="another SECRET_KEY"):
         unseal(anew, SECRETS)
     # And back again, and again: two instances may disagree for a while about which of two secrets is the current one.
     back = SecretKeys("a secret of some length, not in use", ["the secret that writes from now on"])
@@ -127,7 +127,7 @@ def test_a_key_that_is_sealed_anew_is_the_same_and_needs_the_current_secret_alon
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_key_that_no_secret_opens_is_not_sealed_anew(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
-    with pytest.raises(KeyringSealedError, match="another SECRET_KEY"):
+    with pytest.raises(SealedError, match="another SECRET_KEY"):
         reseal(stored[alg], OTHERS)
 
 

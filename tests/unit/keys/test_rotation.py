@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from app.keys.keyring import Algorithm
     from app.security.secret_keys import SecretKeys
-    from app.store.sql.store import SqlStore
     from tests.api.service import FakeClock
+    from tests.stores import Store
 
 TOKEN_LIFE = timedelta(seconds=930)
 MOMENT = timedelta(milliseconds=1)
@@ -34,7 +34,7 @@ def algorithm(request: pytest.FixtureRequest) -> Algorithm:
 
 
 @pytest.fixture
-def keys(store: SqlStore, secrets: SecretKeys, algorithm: Algorithm, clock: FakeClock) -> Keys:
+def keys(store: Store, secrets: SecretKeys, algorithm: Algorithm, clock: FakeClock) -> Keys:
     """The keys of an instance that has been started."""
     made = Keys(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
     made.ensure()
@@ -85,7 +85,7 @@ def test_a_rotation_drops_what_no_token_needs(keys: Keys, clock: FakeClock, lead
 
 
 def test_a_key_of_another_algorithm_replaces_none(
-    keys: Keys, store: SqlStore, secrets: SecretKeys, clock: FakeClock
+    keys: Keys, store: Store, secrets: SecretKeys, clock: FakeClock
 ) -> None:
     Keys(store.keyrings, secrets, "EdDSA", clock, token_life=TOKEN_LIFE).ensure()
     clock.now += PUBLISHED_BEFORE + TOKEN_LIFE + FOLLOWED_WITHIN

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, get_args
 import jwt
 import pytest
 
-from app.keys.keyring import Algorithm, KeyringSealedError, generate
+from app.keys.keyring import Algorithm, generate
 from app.keys.model import StoredKeyring
 from app.keys.open_keys import RELOAD_AFTER
 from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys, UnknownSecretError
 from app.platform.errors import Unavailable
-from app.security.secret_keys import LeakedSecretError, RootKey, SecretKeys
+from app.security.secret_keys import LeakedSecretError, RootKey, SealedError, SecretKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.store.sql.store import SqlStore
     from tests.api.service import FakeClock
+    from tests.stores import Store
 
 A, B = "the first secret, of some length", "the second secret, of some length"
 OLD, CHANGED, NEW = SecretKeys(A), SecretKeys(B, [A]), SecretKeys(B)
@@ -31,7 +31,7 @@ MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.fixture
-def make(store: SqlStore, clock: FakeClock) -> Callable[..., Keys]:
+def make(store: Store, clock: FakeClock) -> Callable[..., Keys]:
     """Starts the keys of an instance with these secrets."""
 
     def make(secrets: SecretKeys, algorithm: Algorithm = "ES256") -> Keys:
@@ -78,7 +78,7 @@ def test_a_start_with_a_new_secret_seals_every_key_under_it_and_the_former_one_c
     assert new.jwks() == changed.jwks() == published
 
 
-def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., Keys], store: SqlStore) -> None:
+def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., Keys], store: Store) -> None:
     make(OLD).rotate()
     make(CHANGED)
     before = store.keyrings.load()
@@ -90,7 +90,7 @@ def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., Keys],
 
 
 def test_of_sixteen_starts_at_once_one_seals_the_keyring_and_all_take_it_over(
-    make: Callable[..., Keys], store: SqlStore
+    make: Callable[..., Keys], store: Store
 ) -> None:
     token = token_of(make(OLD, "HS256"))
     barrier = Barrier(16)
@@ -160,7 +160,7 @@ def test_the_job_seals_what_an_instance_with_the_former_secret_added_meanwhile(m
     assert make(NEW).find(added) is not None
 
 
-def test_the_job_makes_no_keys_for_a_store_that_holds_none(store: SqlStore, clock: FakeClock) -> None:
+def test_the_job_makes_no_keys_for_a_store_that_holds_none(store: Store, clock: FakeClock) -> None:
     keys = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
 
     assert keys.tend() == 0
@@ -180,7 +180,7 @@ def test_an_instance_that_knows_only_the_former_secret_goes_on_with_the_keys_in_
     assert verifies(old, *token)
     with pytest.raises(Unavailable, match="another SECRET_KEY"):
         old.tend()
-    with pytest.raises(KeyringSealedError):
+    with pytest.raises(SealedError):
         make(OLD)
     assert sealed_by(changed) == {NEW.current.name}
 
@@ -220,7 +220,7 @@ def test_what_is_in_memory_goes_on_as_far_as_the_store_lists_it(make: Callable[.
 
 
 def test_another_key_under_the_same_kid_is_not_taken_from_memory(
-    make: Callable[..., Keys], clock: FakeClock, store: SqlStore
+    make: Callable[..., Keys], clock: FakeClock, store: Store
 ) -> None:
     old = make(OLD)
     kid = old.signing_key().kid
@@ -234,20 +234,20 @@ def test_another_key_under_the_same_kid_is_not_taken_from_memory(
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_a_wrong_secret_adds_and_revokes_no_key(
-    algorithm: Algorithm, make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+    algorithm: Algorithm, make: Callable[..., Keys], store: Store, clock: FakeClock
 ) -> None:
     kid = make(OLD, algorithm).signing_key().kid
     before = store.keyrings.load()
     wrong = Keys(store.keyrings, NEW, algorithm, clock, token_life=TOKEN_LIFE)
 
     for change in (wrong.rotate, lambda: wrong.revoke(kid), wrong.revoke_all):
-        with pytest.raises(KeyringSealedError, match=f"another SECRET_KEY .*{OLD.current.name}"):
+        with pytest.raises(SealedError, match=f"another SECRET_KEY .*{OLD.current.name}"):
             change()
 
     assert store.keyrings.load() == before
 
 
-def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], store: SqlStore, clock: FakeClock) -> None:
+def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], store: Store, clock: FakeClock) -> None:
     right = make(OLD)
     foreign = generate("ES256", NEW.current, now=clock.now, signs_from=clock.now)
     stored = store.keyrings.load()
@@ -265,7 +265,7 @@ def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], sto
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_a_secret_that_leaked_opens_derives_and_seals_nothing_on_any_instance(
-    algorithm: Algorithm, make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+    algorithm: Algorithm, make: Callable[..., Keys], store: Store, clock: FakeClock
 ) -> None:
     with_leaked, with_both = SecretKeys(A), SecretKeys(B, [A])
     running = make(with_leaked, algorithm)
@@ -296,7 +296,7 @@ def test_a_secret_that_leaked_opens_derives_and_seals_nothing_on_any_instance(
     assert make(SecretKeys(B, [A]), algorithm).signing_key().kid == signs.kid
 
 
-def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Keys], store: SqlStore) -> None:
+def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Keys], store: Store) -> None:
     make(OLD)
     new = make(CHANGED)
     new.secret_leaked(OLD.current)
@@ -309,7 +309,7 @@ def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Ke
 
 
 def test_only_a_secret_that_was_replaced_and_was_in_use_is_taken_for_leaked(
-    make: Callable[..., Keys], store: SqlStore, clock: FakeClock
+    make: Callable[..., Keys], store: Store, clock: FakeClock
 ) -> None:
     keys = make(OLD)
     before = store.keyrings.load()
@@ -328,26 +328,24 @@ def test_only_a_secret_that_was_replaced_and_was_in_use_is_taken_for_leaked(
     new.secret_leaked(RootKey("from long ago"), unknown=True)
 
 
-def test_a_start_without_the_former_secret_stops_and_changes_nothing(
-    make: Callable[..., Keys], store: SqlStore
-) -> None:
+def test_a_start_without_the_former_secret_stops_and_changes_nothing(make: Callable[..., Keys], store: Store) -> None:
     make(OLD)
     before = store.keyrings.load()
 
-    with pytest.raises(KeyringSealedError, match="another SECRET_KEY"):
+    with pytest.raises(SealedError, match="another SECRET_KEY"):
         make(NEW)
 
     assert store.keyrings.load() == before
 
 
-def test_a_start_stops_at_a_key_that_was_altered_in_the_store(make: Callable[..., Keys], store: SqlStore) -> None:
+def test_a_start_stops_at_a_key_that_was_altered_in_the_store(make: Callable[..., Keys], store: Store) -> None:
     make(OLD)
     stored = store.keyrings.load()
     assert stored is not None
     altered = replace(stored.keys[0], kid="another")
     assert store.keyrings.save(StoredKeyring(2, (*stored.keys, altered)))
 
-    with pytest.raises(KeyringSealedError, match="the signing key another was altered"):
+    with pytest.raises(SealedError, match="the signing key another was altered"):
         make(OLD)
 
 

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.keys import service as keys_module
-from app.keys.keyring import Algorithm, KeyringSealedError, generate
+from app.keys.keyring import Algorithm, generate
 from app.keys.model import StoredKeyring
 from app.keys.open_keys import RELOAD_AFTER, UNKNOWN_KID_PAUSE
 from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys
 from app.platform.errors import Unavailable
-from app.security.secret_keys import SecretKeys
+from app.security.secret_keys import SealedError, SecretKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from app.keys.model import Keyrings
-    from app.store.sql.store import SqlStore
     from tests.api.service import FakeClock
+    from tests.stores import Store
 
 OTHER = SecretKeys("another secret, not in use either")
 TOKEN_LIFE = timedelta(seconds=930)
@@ -68,7 +68,7 @@ class Hanging:
 
 
 @pytest.fixture
-def keyrings(store: SqlStore) -> Counted:
+def keyrings(store: Store) -> Counted:
     return Counted(store.keyrings)
 
 
@@ -270,7 +270,7 @@ def test_a_keyring_that_no_secret_opens_stops_the_start_and_stays_as_it_is(
     before = keyrings.load()
 
     for algorithm in ("ES256", "HS256"):
-        with pytest.raises(KeyringSealedError, match=keys.signing_key().kid):
+        with pytest.raises(SealedError, match=keys.signing_key().kid):
             make(algorithm, secrets=OTHER).ensure()
 
     assert keyrings.load() == before
@@ -283,7 +283,7 @@ def test_a_keyring_that_no_secret_opens_makes_an_instance_unavailable_and_the_ca
         make(secrets=OTHER).signing_key()
 
     assert keys.signing_key().kid not in refused.value.message
-    assert isinstance(refused.value.__cause__, KeyringSealedError)
+    assert isinstance(refused.value.__cause__, SealedError)
     with pytest.raises(Unavailable, match=keys.signing_key().kid):
         make(secrets=OTHER).tend()
 
@@ -382,7 +382,7 @@ def test_requests_that_come_first_at_once_all_get_the_keyring(keys: Keys, make: 
 
 
 def test_a_request_does_not_wait_for_another_that_reads_the_keyring_again(
-    keys: Keys, secrets: SecretKeys, clock: FakeClock, store: SqlStore
+    keys: Keys, secrets: SecretKeys, clock: FakeClock, store: Store
 ) -> None:
     class Slow(Hanging):
         def load(self) -> StoredKeyring | None:

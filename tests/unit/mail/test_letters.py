@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
 from html.parser import HTMLParser
@@ -220,12 +218,3 @@ def test_a_button_can_be_read_on_any_colour(color: str, ink: str) -> None:
 
 def test_times_are_shown_in_utc_whatever_their_zone() -> None:
     assert in_words(datetime(2027, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))) == "31 December 2026, 22:30 UTC"
-
-
-def test_what_mails_nothing_loads_no_template_engine() -> None:
-    code = (
-        "import sys; from app.mail.letters import Letters; Letters('Latchkey', '#0a5bd3', 'https://a.example');"
-        "print('jinja2' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"

@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.model import Account, UndoOffer
 from app.outbox.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
+from app.outbox.service import Mailroom
 from tests.contract.entities import a_user
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ EMAIL = "ann@example.com"
 
 @pytest.fixture
 def allowance(instance: Instance) -> MailAllowance:
-    return instance.services.mailroom.allowance
+    return instance.get(Mailroom).allowance
 
 
 def taken(allowance: MailAllowance, kind: str, times: int = 50, account: Account | None = None) -> int:

@@ -11,9 +11,10 @@ import pytest
 from app.accounts.model import UndoOffer
 from app.accounts.service import CLAIMED_FOR, UNDO_LIVES
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.outbox.service import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
+from app.outbox.service import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY, Mailroom
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import Observer
+from app.recovery.reset import ResetService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def office() -> PostOffice:
 
 @pytest.fixture
 def mailroom(instance: Instance, office: PostOffice) -> Mailroom:
-    return replace(instance.services.mailroom, mailer=office)
+    return replace(instance.get(Mailroom), mailer=office)
 
 
 def test_a_mail_is_sent_once(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
@@ -65,7 +66,7 @@ def test_a_mail_that_failed_is_tried_again_later_and_later(
     waits = []
     for _ in range(8):
         mailroom.send_due()
-        account = instance.wired.store.users.account(user_id)
+        account = instance.store.users.account(user_id)
         assert account is not None
         assert account.due_at is not None
         waits.append(account.due_at - clock.now)
@@ -88,7 +89,7 @@ def test_a_mail_is_given_up_after_a_day(
     mailroom.send_due()
     clock.now += GIVEN_UP_AFTER
     mailroom.send_due()
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     assert (account.notices, account.due_at) == ((), None)
 
@@ -117,7 +118,7 @@ def test_a_mail_that_was_refused_is_not_tried_again(instance: Instance, mailroom
     user_id = instance.register(email=EMAIL)
     office.failure = MailRefusedError("no such mailbox")
     mailroom.send_due()
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     assert (account.notices, account.due_at) == ((), None)
 
@@ -193,12 +194,12 @@ def test_without_a_mailer_nothing_is_queued_and_nothing_piles_up(
         PUBLIC_URL="https://auth.example.com",
     )
     user_id = instance.register(email=EMAIL)
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     assert (account.codes, account.notices, account.due_at) == ((), (), None)
-    instance.services.password_reset.request(EMAIL)
-    assert instance.services.mailroom.send_due() == 1
-    assert instance.wired.store.mail_requests.due(instance.services.mailroom.accounts.clock(), 10) == []
+    instance.get(ResetService).request(EMAIL)
+    assert instance.get(Mailroom).send_due() == 1
+    assert instance.store.mail_requests.due(instance.get(Mailroom).accounts.clock(), 10) == []
     assert office.taken == []
 
 
@@ -211,7 +212,7 @@ def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance, mailro
 
     for number in range(25):
         accounts.change(user_id, partial(queue, number))
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     assert len(account.notices) == 20
     assert account.notices[-1].facts == {"device": "device 24"}
@@ -220,7 +221,7 @@ def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance, mailro
 def test_the_links_begin_with_the_public_url(start: Callable[..., Instance], office: PostOffice) -> None:
     instance = start(PUBLIC_URL="https://auth.example.com")
     instance.register(email=EMAIL)
-    replace(instance.services.mailroom, mailer=office).send_due()
+    replace(instance.get(Mailroom), mailer=office).send_due()
     assert "https://auth.example.com/verify-email#token=" in office.taken[0].text
 
 
@@ -257,7 +258,7 @@ def test_mail_waits_until_it_was_sent(
 ) -> None:
     assert mailroom.waiting() == 0
     instance.register(email=EMAIL)
-    instance.services.password_reset.request("nobody@example.com")
+    instance.get(ResetService).request("nobody@example.com")
     assert mailroom.waiting() == 2
     office.failure = MailFailedError("no answer")
     for _ in range(10):  # however long the next try is off

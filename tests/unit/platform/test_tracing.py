@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from app.features import ENDPOINTS
 from app.mail.mail import MailFailedError
+from app.outbox.service import Mailroom
 from app.platform.tracing import COMPLAIN_EVERY, Tracing
 from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
@@ -66,7 +67,7 @@ def test_sending_a_mail_makes_a_trace_and_polling_for_mail_makes_none(
     assert wired.tracing is not None
     wired.tracing.start()
     instance.register(email="ann@example.com")
-    mailroom = replace(instance.services.mailroom, mailer=office)
+    mailroom = replace(instance.get(Mailroom), mailer=office)
     assert [mailroom.send_due(), mailroom.send_due()] == [1, 0]
     wired.tracing.close()
 
@@ -81,7 +82,7 @@ def test_a_mail_that_failed_tells_the_kind_of_it(start: Callable[..., Instance],
     assert wired.tracing is not None
     wired.tracing.start()
     instance.register(email="ann@example.com")
-    replace(instance.services.mailroom, mailer=PostOffice(MailFailedError("planted"))).send_due()
+    replace(instance.get(Mailroom), mailer=PostOffice(MailFailedError("planted"))).send_due()
     wired.tracing.close()
 
     (span,) = told.spans
@@ -177,6 +178,6 @@ print(json.dumps(list(sys.modules)))
 """
     store = {} if "MONGO_URI" in more else {"DATABASE_URL": "sqlite:////nowhere/x.db"}
     command = [sys.executable, "-c", program, json.dumps({**SETTINGS, **store, **more})]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=True, timeout=120)
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, check=True, timeout=120)
 
     assert {"app.platform.tracing", "opentelemetry"} & set(json.loads(done.stdout)) == loaded

@@ -11,6 +11,7 @@ import pytest
 from app.accounts.model import UndoOffer
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
+from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
@@ -29,27 +30,27 @@ def change(instance: Instance) -> Redeemable:
     """Ann's change away from her proven address, which waits to be confirmed."""
     user_id = instance.register(email=ADDRESS)
     prove(instance, user_id)
-    instance.services.email_change.request(session_of(instance.wired, user_id), "new@example.com", PASSWORD, DEVICE)
+    instance.get(EmailChangeService).request(session_of(instance.wired, user_id), "new@example.com", PASSWORD, DEVICE)
     pending = kept(instance, user_id).pending_email
     assert pending is not None
     return Redeemable("change", user_id, pending.id)
 
 
 def kept(instance: Instance, user_id: str) -> Account:
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     return account
 
 
 def prove(instance: Instance, user_id: str) -> None:
     account = kept(instance, user_id)
-    assert instance.wired.store.users.save(replace(account, user=replace(account.user, email_verified=True)))
+    assert instance.store.users.save(replace(account, user=replace(account.user, email_verified=True)))
 
 
 def hold_for_bob(instance: Instance, clock: FakeClock) -> Account:
     """Hold Ann's address for Bob, past the rules that keep the two from having it."""
     bob = kept(instance, instance.register("bob"))
-    assert instance.wired.store.held_emails.hold(ADDRESS, bob.user.id, now=clock.now, until=clock.now + WEEK)
+    assert instance.store.held_emails.hold(ADDRESS, bob.user.id, now=clock.now, until=clock.now + WEEK)
     return bob
 
 
@@ -58,10 +59,10 @@ def test_an_address_that_cannot_be_held_for_its_owner_is_not_given_up(
 ) -> None:
     bob = hold_for_bob(instance, clock)
     offer = UndoOffer(new_id(), ADDRESS, clock.now + WEEK)
-    assert instance.wired.store.users.save(replace(bob, undo_offers=(offer,)))
+    assert instance.store.users.save(replace(bob, undo_offers=(offer,)))
     before = kept(instance, change.owner_id)
     with pytest.raises(EmailTaken):
-        instance.services.email_change.confirm(change, DEVICE)
+        instance.get(EmailChangeService).confirm(change, DEVICE)
     assert kept(instance, change.owner_id) == before
 
 
@@ -69,8 +70,8 @@ def test_a_hold_that_was_left_behind_without_an_offer_keeps_nobody_from_holding(
     instance: Instance, change: Redeemable, clock: FakeClock
 ) -> None:
     hold_for_bob(instance, clock)
-    assert instance.services.email_change.confirm(change, DEVICE).email == "new@example.com"
-    assert instance.wired.store.held_emails.holder(ADDRESS, clock.now) == change.owner_id
+    assert instance.get(EmailChangeService).confirm(change, DEVICE).email == "new@example.com"
+    assert instance.store.held_emails.holder(ADDRESS, clock.now) == change.owner_id
     with pytest.raises(EmailTaken):
         instance.register("eve", email=ADDRESS)
 

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app import config, wiring
-from app.accounts.registration import NewAccount
+from app.accounts.registration import NewAccount, RegistrationService
+from app.keys.service import Keys
+from app.outbox.service import Mailroom
 from app.platform.instrumentation import Observer
+from app.recovery.email_change import EmailChangeService
+from app.recovery.reset import ResetService
+from app.recovery.verification import VerificationService
 from app.store.observed import observed
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
 from tests.unit.instance import DEVICE, Instance, session_of
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.mail.mail import Mail
-    from app.store.sql.store import SqlStore
+    from tests.stores import Store
 
 KNOWN, FREE = "known@example.com", "free@example.com"
 
@@ -48,18 +53,18 @@ def work() -> Work:
 
 
 @pytest.fixture
-def hiding(store: SqlStore, clock: FakeClock, work: Work) -> Iterator[Instance]:
+def hiding(store: Store, clock: FakeClock, work: Work) -> Iterator[Instance]:
     """An instance where accounts are hidden, with one account whose address is proven."""
     settings = config.load(SETTINGS | {"HIDE_ACCOUNTS": "on"}, dotenv=None)
     wired = wiring.build(settings, clock=clock, store=observed(store, work))
-    wired.services.keys.ensure()
-    wired.services.keys.signing_key()  # loaded, as in any process that has served a request
+    wired.get(Keys).ensure()
+    wired.get(Keys).signing_key()  # loaded, as in any process that has served a request
     instance = Instance(wired)
     user_id = instance.register("known", email=KNOWN)
     account = store.users.account(user_id)
     assert account is not None
     assert store.users.save(replace(account, user=replace(account.user, email_verified=True)))
-    replace(wired.services.mailroom, mailer=work).send_due()
+    replace(wired.get(Mailroom), mailer=work).send_due()
     session_of(wired, user_id)  # the keys are read at the first token, and for no account's sake
     yield instance
     wired.close()
@@ -67,18 +72,18 @@ def hiding(store: SqlStore, clock: FakeClock, work: Work) -> Iterator[Instance]:
 
 def ask_for_a_change(instance: Instance, email: str) -> None:
     user_id = instance.register(email.partition("@")[0] + "-wanted")
-    instance.services.email_change.request(session_of(instance.wired, user_id), email, PASSWORD, DEVICE)
+    instance.get(EmailChangeService).request(session_of(instance.wired, user_id), email, PASSWORD, DEVICE)
 
 
 def register(instance: Instance, email: str) -> None:
-    instance.services.registration.register_hidden(NewAccount(PASSWORD, email))
+    instance.get(RegistrationService).register_hidden(NewAccount(PASSWORD, email))
 
 
 def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance, work: Work) -> None:
-    mailroom = replace(hiding.services.mailroom, mailer=work)
+    mailroom = replace(hiding.get(Mailroom), mailer=work)
     mailroom.accounts.mail_waits.clear()
     for email in (KNOWN, FREE):
-        hiding.services.password_reset.request(email)
+        hiding.get(ResetService).request(email)
         assert not mailroom.accounts.mail_waits.is_set()
         mailroom.send_due()
         assert not mailroom.accounts.mail_waits.is_set()
@@ -88,7 +93,7 @@ def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance,
 def test_the_work_of_a_request_and_of_the_courier_behind_it_is_the_same(
     act: Callable[[Instance, str], None], hiding: Instance, work: Work
 ) -> None:
-    mailroom, resend = replace(hiding.services.mailroom, mailer=work), hiding.services.verification.resend
+    mailroom, resend = replace(hiding.get(Mailroom), mailer=work), hiding.get(VerificationService).resend
     waits = mailroom.accounts.mail_waits
     seen = []
     for email in (KNOWN, FREE):

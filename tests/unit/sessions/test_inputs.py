@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from app.accounts.fields import InputRules
-from app.sessions.inputs import Login, Register
+from app.accounts.inputs import Register
+from app.sessions.inputs import Login
 from tests.api.service import PASSWORD
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=2)

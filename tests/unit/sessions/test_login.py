@@ -10,6 +10,9 @@ import pytest
 
 from app.accounts.login_name import LoginName
 from app.platform.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
+from app.security.hash_pool import HashPool
+from app.sessions.login import LoginService
+from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, Instance
 
@@ -41,7 +44,7 @@ def test_an_account_answers_to_either_name_in_any_case(name: str, instance: Inst
     opened = instance.login(name)
 
     assert opened.user.id == user
-    assert instance.services.sessions.authenticate(opened.access_token).user.username == "Ann"
+    assert instance.get(SessionService).authenticate(opened.access_token).user.username == "Ann"
 
 
 def test_an_international_domain_answers_in_both_of_its_forms(instance: Instance) -> None:
@@ -81,7 +84,7 @@ def test_an_unknown_name_is_refused_like_a_wrong_password(name: str, instance: I
 
 def test_a_name_is_looked_up_as_what_it_is_given_as(instance: Instance) -> None:
     instance.register("ann", email="ann@example.com")
-    login = instance.services.login
+    login = instance.get(LoginService)
 
     for name in (LoginName("username", "ann@example.com"), LoginName("email", "ann")):
         with pytest.raises(InvalidCredentials):
@@ -126,7 +129,7 @@ def test_a_login_that_has_to_wait_costs_no_hashing(instance: Instance) -> None:
     for _ in range(10):
         with pytest.raises(InvalidCredentials):
             instance.login("ann", WRONG)
-    instance.wired.hash_pool.close()
+    instance.wired.get(HashPool).close()
 
     with pytest.raises(TooManyRequests):
         instance.login("ann", WRONG)
@@ -188,7 +191,7 @@ def test_a_login_mints_a_session_of_its_own(instance: Instance) -> None:
     instance.register("ann")
     first, second = instance.login("ann"), instance.login("ann")
 
-    sessions = {instance.services.sessions.authenticate(opened.access_token).session_id for opened in (first, second)}
+    sessions = {instance.get(SessionService).authenticate(opened.access_token).session_id for opened in (first, second)}
     assert len(sessions) == 2
     assert first.refresh_token != second.refresh_token
 
@@ -197,11 +200,11 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
     instance: Instance, change_user: Callable[..., None]
 ) -> None:
     user = instance.register("ann")
-    credentials = instance.wired.store.users.credentials_by_username("ann")
+    credentials = instance.store.users.credentials_by_username("ann")
     assert credentials is not None
     change_user(user, auth_epoch=1)
 
-    opened = instance.services.sessions.open(credentials, DEVICE)
+    opened = instance.get(SessionService).open(credentials, DEVICE)
 
     with pytest.raises(SessionEnded):
-        instance.services.sessions.authenticate(opened.access_token)
+        instance.get(SessionService).authenticate(opened.access_token)

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from app.accounts.profile import Changes
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
+from app.accounts.profile import Changes, ProfileService
 from app.platform.devices import LONGEST_USER_AGENT, Device
 from app.platform.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
-from app.samples.products.service import NewProduct
+from app.recovery.email_change import EmailChangeService
+from app.samples.products.service import NewProduct, SampleProductService
+from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE
 
@@ -46,7 +50,7 @@ def test_a_session_says_how_long_its_tokens_live(start: Callable[..., Instance])
 
 def test_no_access_token_outlives_its_session(start: Callable[..., Instance], clock: FakeClock) -> None:
     instance = start(ACCESS_TOKEN_SECONDS="600", REFRESH_IDLE_SECONDS="120", REFRESH_ABSOLUTE_SECONDS="150")
-    opened, sessions = instance.login_of("ann"), instance.services.sessions
+    opened, sessions = instance.login_of("ann"), instance.get(SessionService)
     assert (opened.expires_in, exp_of(opened) - int(clock.now.timestamp())) == (120, 120)
 
     clock.advance(100)
@@ -70,7 +74,7 @@ def test_an_access_token_that_is_used_all_the_time_ends_with_the_idle_life_of_it
     start: Callable[..., Instance], clock: FakeClock
 ) -> None:
     instance = start(REFRESH_IDLE_SECONDS="60")
-    opened, sessions = instance.login_of("ann"), instance.services.sessions
+    opened, sessions = instance.login_of("ann"), instance.get(SessionService)
     for _ in range(3):
         clock.advance(19)
         sessions.note_use(sessions.authenticate(opened.access_token))
@@ -81,16 +85,18 @@ def test_an_access_token_that_is_used_all_the_time_ends_with_the_idle_life_of_it
 
 
 CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
-    "names": lambda instance, ann: instance.services.profile.change(ann, Changes("anna", "Anna", renames=True), DEVICE),
-    "password": lambda instance, ann: instance.services.credentials.change(
+    "names": lambda instance, ann: instance.get(ProfileService).change(
+        ann, Changes("anna", "Anna", renames=True), DEVICE
+    ),
+    "password": lambda instance, ann: instance.get(CredentialService).change(
         ann, PASSWORD, "another " + PASSWORD, DEVICE
     ),
-    "address": lambda instance, ann: instance.services.email_change.request(ann, "a@example.net", PASSWORD, DEVICE),
-    "deletion": lambda instance, ann: instance.services.deletion.delete(ann, PASSWORD, DEVICE),
-    "others": lambda instance, ann: instance.services.sessions.log_out(ann, "others", DEVICE),
-    "all": lambda instance, ann: instance.services.sessions.log_out(ann, "all", DEVICE),
-    "export": lambda instance, ann: instance.services.profile.export(ann, DEVICE),
-    "product": lambda instance, ann: instance.services.sample_products.create(ann, NewProduct("Lamp", Decimal(1))),
+    "address": lambda instance, ann: instance.get(EmailChangeService).request(ann, "a@example.net", PASSWORD, DEVICE),
+    "deletion": lambda instance, ann: instance.get(DeletionService).delete(ann, PASSWORD, DEVICE),
+    "others": lambda instance, ann: instance.get(SessionService).log_out(ann, "others", DEVICE),
+    "all": lambda instance, ann: instance.get(SessionService).log_out(ann, "all", DEVICE),
+    "export": lambda instance, ann: instance.get(ProfileService).export(ann, DEVICE),
+    "product": lambda instance, ann: instance.get(SampleProductService).create(ann, NewProduct("Lamp", Decimal(1))),
 }
 
 
@@ -99,7 +105,7 @@ CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
 def test_a_session_that_ended_after_it_was_let_in_changes_nothing(
     change: str, end: Literal["this", "all"], instance: Instance, opened: OpenedSession, database: Path
 ) -> None:
-    sessions = instance.services.sessions
+    sessions = instance.get(SessionService)
     principal = sessions.authenticate(opened.access_token)
     sessions.log_out(principal, end, DEVICE)
     before = kept_in(database)
@@ -120,7 +126,7 @@ def kept_in(database: Path) -> list[Any]:
 def test_an_access_token_leads_to_its_user_and_session(
     instance: Instance, opened: OpenedSession, clock: FakeClock
 ) -> None:
-    principal = instance.services.sessions.authenticate(opened.access_token)
+    principal = instance.get(SessionService).authenticate(opened.access_token)
 
     assert principal.user == opened.user
     assert principal.user.last_login_at == clock.now
@@ -142,7 +148,7 @@ def test_no_token_lies_in_the_store(instance: Instance, opened: OpenedSession, d
 def test_an_expired_token_is_distinguished_from_a_foreign_one(
     instance: Instance, opened: OpenedSession, clock: FakeClock
 ) -> None:
-    authenticate = instance.services.sessions.authenticate
+    authenticate = instance.get(SessionService).authenticate
     for foreign in ("", "a.b.c", opened.access_token + "=", opened.refresh_token):
         with pytest.raises(InvalidToken):
             authenticate(foreign)
@@ -161,7 +167,7 @@ def test_a_session_ends_with_its_user_s_status_or_epoch(
     change_user(opened.user.id, **change)
 
     with pytest.raises(SessionEnded):
-        instance.services.sessions.authenticate(opened.access_token)
+        instance.get(SessionService).authenticate(opened.access_token)
 
 
 def test_a_session_ends_after_its_absolute_life(start: Callable[..., Instance], clock: FakeClock) -> None:
@@ -169,11 +175,11 @@ def test_a_session_ends_after_its_absolute_life(start: Callable[..., Instance], 
     opened = instance.login_of("ann")
 
     clock.advance(59.999)
-    instance.services.sessions.authenticate(opened.access_token)
+    instance.get(SessionService).authenticate(opened.access_token)
     clock.advance(0.001)
 
     with pytest.raises(SessionEnded):
-        instance.services.sessions.authenticate(opened.access_token)
+        instance.get(SessionService).authenticate(opened.access_token)
 
 
 def test_a_lost_role_holds_on_the_next_request(
@@ -181,7 +187,7 @@ def test_a_lost_role_holds_on_the_next_request(
 ) -> None:
     change_user(opened.user.id, roles="")
 
-    assert instance.services.sessions.authenticate(opened.access_token).user.roles == ()
+    assert instance.get(SessionService).authenticate(opened.access_token).user.roles == ()
 
 
 def test_nothing_is_let_in_while_the_store_is_away(
@@ -190,15 +196,15 @@ def test_nothing_is_let_in_while_the_store_is_away(
     away()
 
     with pytest.raises(Unavailable):
-        instance.services.sessions.authenticate(opened.access_token)
+        instance.get(SessionService).authenticate(opened.access_token)
 
 
 def test_what_is_kept_of_a_client_is_bounded(instance: Instance, database: Path) -> None:
     instance.register("ann")
-    credentials = instance.wired.store.users.credentials_by_username("ann")
+    credentials = instance.store.users.credentials_by_username("ann")
     assert credentials is not None
 
-    instance.services.sessions.open(credentials, Device("2001:db8::1", "x" * 10_000))
+    instance.get(SessionService).open(credentials, Device("2001:db8::1", "x" * 10_000))
 
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT ip, user_agent FROM sessions").fetchall() == [

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.accounts.service import VERIFICATION_LIVES
+from app.outbox.service import Mailroom
 from app.platform.errors import InvalidCode
+from app.recovery.reset import ResetService
+from app.recovery.verification import VerificationService
 from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES
 
 if TYPE_CHECKING:
@@ -25,20 +28,20 @@ WRONG = "0000-0000"
 
 @pytest.fixture
 def codes(instance: Instance) -> MailedCodes:
-    return instance.services.mailroom.codes
+    return instance.get(Mailroom).codes
 
 
 @pytest.fixture
 def live(instance: Instance) -> LiveCode:
     """The code of a registration whose mail was never answered."""
-    account = instance.wired.store.users.account(instance.register("ann", email=EMAIL))
+    account = instance.store.users.account(instance.register("ann", email=EMAIL))
     assert account is not None
     return account.codes[0]
 
 
 def code(instance: Instance, codes: MailedCodes, live: LiveCode) -> str:
     """The code as it would be mailed now."""
-    account = instance.wired.store.users.account_by_email(EMAIL)
+    account = instance.store.users.account_by_email(EMAIL)
     assert account is not None
     return codes.code_for(EMAIL, "verify", account.user.id, live.id)
 
@@ -108,7 +111,7 @@ def test_guesses_take_the_same_calls_of_the_store_whether_there_is_an_account(
     """Before and behind the hundredth guess, and again when mail was asked for."""
     instance.register("ann", email=EMAIL)
     calls: list[str] = []
-    store = instance.wired.store
+    store = instance.store
     for repository in (store.users, store.mail_requests, store.login_failures):
         for verb in [name for name in vars(type(repository)) if not name.startswith("_")]:
             watch(monkeypatch, type(repository), verb, calls)
@@ -117,13 +120,9 @@ def test_guesses_take_the_same_calls_of_the_store_whether_there_is_an_account(
         steps = []
         for times, asks in ((1, False), (MOST_GUESSES, False), (1, True), (1, False)):
             if asks:
-                ask = (
-                    instance.services.password_reset.request
-                    if use == "reset"
-                    else instance.services.verification.resend
-                )
+                ask = instance.get(ResetService).request if use == "reset" else instance.get(VerificationService).resend
                 ask(email)
-                instance.services.mailroom.send_due()
+                instance.get(Mailroom).send_due()
             calls.clear()
             for _ in range(times):
                 with pytest.raises(InvalidCode):

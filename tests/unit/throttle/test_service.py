@@ -18,15 +18,15 @@ from app.throttle.service import FORGOTTEN_AFTER, Throttle, delay_after
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.store.sql.store import SqlStore
     from tests.api.service import FakeClock
+    from tests.stores import Store
 
 NAME = "username:ann"
 DAY = 24 * 60 * 60
 
 
 @pytest.fixture
-def throttle(store: SqlStore, secrets: SecretKeys, clock: FakeClock) -> Throttle:
+def throttle(store: Store, secrets: SecretKeys, clock: FakeClock) -> Throttle:
     return Throttle(store.login_failures, secrets, clock, enabled=True)
 
 
@@ -203,23 +203,21 @@ def test_of_sixteen_successes_at_once_none_is_refused(throttle: Throttle, clock:
     assert [success.exception() for success in successes] == [None] * 16
 
 
-def test_the_store_learns_nothing_of_the_name(throttle: Throttle, store: SqlStore, database: Path) -> None:
+def test_the_store_learns_nothing_of_the_name(throttle: Throttle, store: Store, database: Path) -> None:
     throttle.fail("username:a password in the wrong field")
     store.close()
 
     assert b"wrong field" not in database.read_bytes()
 
 
-def test_the_store_alone_does_not_reveal_whose_count_it_is(
-    throttle: Throttle, store: SqlStore, clock: FakeClock
-) -> None:
+def test_the_store_alone_does_not_reveal_whose_count_it_is(throttle: Throttle, store: Store, clock: FakeClock) -> None:
     fail(throttle, clock, 9)
     throttle.fail(NAME)
 
     Throttle(store.login_failures, SecretKeys("another secret, not in use"), clock, enabled=True).check(NAME)
 
 
-def test_without_limits_nothing_is_counted_or_refused(store: SqlStore, secrets: SecretKeys, clock: FakeClock) -> None:
+def test_without_limits_nothing_is_counted_or_refused(store: Store, secrets: SecretKeys, clock: FakeClock) -> None:
     off = Throttle(store.login_failures, secrets, clock, enabled=False)
     for _ in range(200):
         off.check(NAME)

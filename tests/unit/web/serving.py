@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import config
+from app.accounts.fields import InputRules
 from app.web import endpoint, exchange, problems
 from app.web.application import Application
 from tests.api.service import SETTINGS
@@ -21,5 +22,5 @@ def serving(*endpoints: Endpoint, wired: Wired | None = None, **settings: str) -
     exchange.check_hosts(app, made, frozenset(declared.shown for declared in endpoints if declared.any_host))
     problems.install(app, made)
     if wired is not None:
-        endpoint.install(app, endpoints, wired.services, wired.input_rules)
+        endpoint.install(app, endpoints, wired.parts, wired.get(InputRules))
     return app

@@ -9,6 +9,7 @@ from flask import Flask, request
 
 from app.platform.errors import Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
 from app.roles.permissions import PERMISSIONS
+from app.sessions.service import SessionService
 from app.web.guard import Access, admit, authenticated, permission, public
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def token(instance: Instance) -> str:
 
 def admitted(instance: Instance, access: Access, headers: dict[str, str], query: str = "") -> Principal | None:
     with FLASK.test_request_context("/", headers=headers, query_string=query):
-        return admit(access, request, instance.services)
+        return admit(access, request, instance.wired.parts)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_permission_is_that_of_the_user_in_the_store_from_the_next_request_on(
     instance: Instance, token: str, change_user: Callable[..., None]
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    user = instance.services.sessions.authenticate(token).user.id
+    user = instance.get(SessionService).authenticate(token).user.id
     with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
         admitted(instance, READERS, headers)
 

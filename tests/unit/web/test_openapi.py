@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.accounts.views import UserData
-from app.features import ENDPOINTS
+from app.features import ENDPOINTS, TAGS
 from app.health.views import Ping
 from app.platform.errors import NotFound, TooManyRequests
 from app.sessions.inputs import Login
@@ -19,7 +19,7 @@ from app.web.paging import Page
 
 
 def document(*endpoints: Endpoint) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(Specification(endpoints, "https://auth.example.com", "1.2.3").json())
+    made: dict[str, Any] = json.loads(Specification(endpoints, TAGS, "https://auth.example.com", "1.2.3").json())
     return made
 
 
@@ -134,6 +134,6 @@ def test_the_document_of_the_service_is_whole() -> None:
 
 
 def test_the_document_is_made_once() -> None:
-    specification = Specification(ENDPOINTS, "https://auth.example.com", "1")
+    specification = Specification(ENDPOINTS, TAGS, "https://auth.example.com", "1")
 
     assert specification.json() is specification.json()

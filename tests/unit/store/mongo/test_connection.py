@@ -18,9 +18,9 @@ from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.store.mongo.connection import Connection, answering, no_answer
-from app.store.mongo.store import MongoStore
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.servers.mongo import Mongo
+from tests.stores import Store, mongo_store
 
 PATIENCE = 4.5
 """Seconds that a test waits for the refusal that should come within 3: a slow machine gets half as long again."""
@@ -52,7 +52,7 @@ def test_making_a_store_opens_no_connection_and_starts_no_thread() -> None:
     with listening() as listener:
         listener.settimeout(0)
         threads = threading.active_count()
-        store = MongoStore(uri_of(listener), "latchkey")
+        store = mongo_store(uri_of(listener), "latchkey")
         store.close()
         assert threading.active_count() == threads
         with pytest.raises(BlockingIOError):
@@ -61,7 +61,7 @@ def test_making_a_store_opens_no_connection_and_starts_no_thread() -> None:
 
 def test_the_uri_cannot_make_a_request_wait_longer() -> None:
     with listening() as listener, ThreadPoolExecutor() as pool:
-        store = MongoStore(uri_of(listener) + "?" + PATIENT, "latchkey")
+        store = mongo_store(uri_of(listener) + "?" + PATIENT, "latchkey")
         asked: list[Future[object]] = [
             pool.submit(store.ping),
             pool.submit(store.sessions.principal, new_id(), new_id(), NOW),
@@ -106,7 +106,7 @@ def test_a_server_that_cannot_do_its_work_at_the_moment_is_away(kind: type[error
 
 
 def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
-    with closing(MongoStore("mongodb+srv://cluster.example.invalid/latchkey", "latchkey")) as store:
+    with closing(mongo_store("mongodb+srv://cluster.example.invalid/latchkey", "latchkey")) as store:
         for ask in (store.ping, store.prepare, partial(store.sessions.principal, new_id(), new_id(), NOW)):
             with pytest.raises(Unavailable):
                 ask()
@@ -119,13 +119,13 @@ def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
     client.get_database = lambda *_, **__: database
     client.close = lambda: closed.append(True)
     with pytest.raises(Unavailable) as refused:
-        MongoStore("", "latchkey", client=client).ping()
+        mongo_store("", "latchkey", client=client).ping()
     assert isinstance(refused.value.__cause__, errors.NotPrimaryError)
     assert closed == [True]
 
 
 def test_no_verb_has_longer_than_the_request() -> None:
-    with listening() as listener, closing(MongoStore(uri_of(listener), "latchkey")) as store:
+    with listening() as listener, closing(mongo_store(uri_of(listener), "latchkey")) as store:
         with deadline.begin(0.1), pytest.raises(Unavailable) as refused:
             store.ping()
         assert "0.1s" in str(refused.value.__cause__) or "Timeout: 0." in str(refused.value.__cause__)
@@ -159,14 +159,14 @@ def test_a_fault_of_the_program_stays_one(error: errors.PyMongoError) -> None:
 
 
 @pytest.fixture
-def store(mongo_server: Mongo) -> Iterator[MongoStore]:
+def store(mongo_server: Mongo) -> Iterator[Store]:
     uri = mongo_server.create_database()
-    with closing(MongoStore(uri, parse_uri(uri)["database"])) as store:
+    with closing(mongo_store(uri, parse_uri(uri)["database"])) as store:
         store.prepare()
         yield store
 
 
-def test_an_operator_instead_of_an_identifier_is_a_programming_error(store: MongoStore) -> None:
+def test_an_operator_instead_of_an_identifier_is_a_programming_error(store: Store) -> None:
     operator: Any = {"$no_such_operator": 1}
     user = a_user()
     store.users.add(Account(user, HASH))

@@ -12,9 +12,9 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from app.accounts.model import Account
 from app.audit.model import AuditEvent
 from app.outbox.model import MailRequest, PendingRegistration
-from app.store.mongo.store import MongoStore
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, a_whole_account
 from tests.servers.mongo import Mongo
+from tests.stores import Store, mongo_store
 
 Documents = Database[dict[str, Any]]
 
@@ -57,13 +57,13 @@ def database(client: MongoClient[dict[str, Any]]) -> Documents:
 
 
 @pytest.fixture
-def store(client: MongoClient[dict[str, Any]], database: Documents) -> MongoStore:
-    made = MongoStore("", database.name, client=client)
+def store(client: MongoClient[dict[str, Any]], database: Documents) -> Store:
+    made = mongo_store("", database.name, client=client)
     made.prepare()
     return made
 
 
-def use(store: MongoStore) -> None:
+def use(store: Store) -> None:
     """Everything that writes."""
     plain, whole = a_user(username="grace"), a_user(email="ada@example.org", username="ada", name="Ada")
     for user in (plain, whole):
@@ -96,7 +96,7 @@ def use(store: MongoStore) -> None:
     store.login_failures.purge(NOW, 1)
 
 
-def use_accounts(store: MongoStore) -> None:
+def use_accounts(store: Store) -> None:
     """Replace a whole account by an empty one and an empty one by a whole one, and delete a third."""
     wanes, grows, goes = a_whole_account(), Account(a_user(username="grows"), None), Account(a_user(), None)
     store.users.add(wanes)
@@ -119,14 +119,14 @@ def has_null(value: object) -> bool:
     return value is None
 
 
-def test_no_null_is_ever_written(store: MongoStore, database: Documents) -> None:
+def test_no_null_is_ever_written(store: Store, database: Documents) -> None:
     use(store)
     written = [document for name in database.list_collection_names() for document in database[name].find()]
     assert len(written) == 14
     assert [document for document in written if has_null(document)] == []
 
 
-def test_a_user_without_email_has_no_field_for_it(store: MongoStore, database: Documents) -> None:
+def test_a_user_without_email_has_no_field_for_it(store: Store, database: Documents) -> None:
     use(store)
     grace = database["users"].find_one({"username": "grace"})
     assert grace is not None
@@ -136,7 +136,7 @@ def test_a_user_without_email_has_no_field_for_it(store: MongoStore, database: D
     }  # fmt: skip
 
 
-def test_what_an_account_no_longer_has_leaves_its_document(store: MongoStore, database: Documents) -> None:
+def test_what_an_account_no_longer_has_leaves_its_document(store: Store, database: Documents) -> None:
     account = a_whole_account()
     store.users.add(account)
     assert store.users.save(Account(a_user(id=account.user.id), None, revision=account.revision))
@@ -147,7 +147,7 @@ def test_what_an_account_no_longer_has_leaves_its_document(store: MongoStore, da
     }  # fmt: skip
 
 
-def test_an_account_is_replaced_by_one_command(store: MongoStore, recorder: Recorder) -> None:
+def test_an_account_is_replaced_by_one_command(store: Store, recorder: Recorder) -> None:
     account = a_whole_account()
     store.users.add(account)
     recorder.sent.clear()
@@ -156,7 +156,7 @@ def test_an_account_is_replaced_by_one_command(store: MongoStore, recorder: Reco
     assert [next(iter(command)) for command in recorder.sent] == ["update", "update"]
 
 
-def test_an_account_from_before_there_were_revisions_is_replaced_once(store: MongoStore, database: Documents) -> None:
+def test_an_account_from_before_there_were_revisions_is_replaced_once(store: Store, database: Documents) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     database["users"].update_one({}, {"$unset": {"revision": ""}})
@@ -166,7 +166,7 @@ def test_an_account_from_before_there_were_revisions_is_replaced_once(store: Mon
     assert store.users.account(user.id) == Account(user, "new", revision=1)
 
 
-def test_every_write_asks_for_the_journals_of_the_majority(store: MongoStore, recorder: Recorder) -> None:
+def test_every_write_asks_for_the_journals_of_the_majority(store: Store, recorder: Recorder) -> None:
     recorder.sent.clear()
     use(store)
     writes = [command for command in recorder.sent if next(iter(command)) not in READS]
@@ -174,7 +174,7 @@ def test_every_write_asks_for_the_journals_of_the_majority(store: MongoStore, re
     assert [command for command in writes if command.get("writeConcern") != {"w": "majority", "j": True}] == []
 
 
-def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: MongoStore, recorder: Recorder) -> None:
+def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: Store, recorder: Recorder) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     session = a_session(user)
@@ -191,7 +191,7 @@ def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: Mo
     }  # fmt: skip
 
 
-def test_a_page_of_users_brings_no_secret(store: MongoStore, recorder: Recorder) -> None:
+def test_a_page_of_users_brings_no_secret(store: Store, recorder: Recorder) -> None:
     store.users.add(Account(a_user(username="ada"), HASH))
     recorder.received.clear()
     assert len(store.users.page(after=None, limit=1, active_only=True)) == 1
@@ -218,26 +218,26 @@ class Meanwhile(CommandListener):
 
 
 def test_a_purge_leaves_what_was_renewed_after_it_was_found(
-    store: MongoStore, database: Documents, mongo_server: Mongo
+    store: Store, database: Documents, mongo_server: Mongo
 ) -> None:
     store.login_failures.advance("a", None, a_count(1, expires_at=NOW))
     store.login_failures.advance("b", None, a_count(1, expires_at=NOW))
     renew = Meanwhile("find", lambda: store.login_failures.advance("a", a_count(1, expires_at=NOW), a_count(2)))
     with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[renew]) as client:
-        assert MongoStore("", database.name, client=client).login_failures.purge(NOW, 10) == 1
+        assert mongo_store("", database.name, client=client).login_failures.purge(NOW, 10) == 1
     assert store.login_failures.get("a") == a_count(2)
     assert store.login_failures.get("b") is None
 
 
 @pytest.mark.parametrize("command", ["insert", "update"])
 def test_a_name_given_up_before_its_owner_is_looked_up_goes_to_the_caller(
-    store: MongoStore, database: Documents, mongo_server: Mongo, command: str
+    store: Store, database: Documents, mongo_server: Mongo, command: str
 ) -> None:
     owner, other = a_user(username="ada"), a_user(username="eve")
     store.users.add(Account(owner, HASH))
     give_up = Meanwhile(command, lambda: store.users.remove(owner.id))
     with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[give_up]) as client:
-        users = MongoStore("", database.name, client=client).users
+        users = mongo_store("", database.name, client=client).users
         if command == "insert":
             users.add(Account(a_user(username="ada"), "new"))
         else:

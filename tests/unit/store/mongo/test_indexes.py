@@ -10,13 +10,15 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from app.store.mongo.indexes import INDEXES, create_indexes, index_problems
-from app.store.mongo.store import MongoStore, clock_problems, topology_notes, version_problems
+from app.store.mongo.indexes import create_indexes, index_problems
+from app.store.mongo.store import clock_problems, topology_notes, version_problems
 from app.store.unusable import UnusableStoreError
 from tests.contract.entities import NOW
 from tests.servers.mongo import Mongo
+from tests.stores import Store, indexes_of, mongo_store
 
 Documents = Database[dict[str, Any]]
+INDEXES = indexes_of(mongo_store("mongodb://127.0.0.1:1", "latchkey"))
 
 
 @pytest.fixture
@@ -26,24 +28,22 @@ def database(mongo_server: Mongo) -> Iterator[Documents]:
 
 
 def test_each_index_is_missed_until_it_is_created(database: Documents) -> None:
-    missing = index_problems(database)
+    missing = index_problems(database, INDEXES)
     assert len(missing) == len(INDEXES)
-    assert missing[0] == (
-        "the index email_key_1 of the collection users is missing: start the service, which creates it"
-    )
-    create_indexes(database)
-    assert index_problems(database) == []
+    assert ("the index email_key_1 of the collection users is missing: start the service, which creates it") in missing
+    create_indexes(database, INDEXES)
+    assert index_problems(database, INDEXES) == []
 
 
 def test_creating_the_indexes_again_changes_nothing(database: Documents) -> None:
-    create_indexes(database)
-    create_indexes(database)
+    create_indexes(database, INDEXES)
+    create_indexes(database, INDEXES)
     assert len(database["users"].index_information()) == 5
     assert len(database["events"].index_information()) == 3
 
 
 def test_the_events_of_a_user_lie_in_their_index_newest_first(database: Documents) -> None:
-    create_indexes(database)
+    create_indexes(database, INDEXES)
     assert database["events"].index_information()["user_id_1__id_-1"]["key"] == [("user_id", 1), ("_id", -1)]
 
 
@@ -52,7 +52,7 @@ def test_an_index_in_another_order_is_not_taken_for_ours(database: Documents) ->
     assert (
         "the index user_id_1__id_-1 of the collection events is not the one the service needs:"
         " drop it and start the service again"
-    ) in index_problems(database)
+    ) in index_problems(database, INDEXES)
 
 
 @pytest.mark.parametrize("options", [{}, {"unique": True}, {"sparse": True}], ids=str)
@@ -61,16 +61,16 @@ def test_an_index_that_differs_is_not_taken_for_ours(database: Documents, option
     assert (
         "the index username_key_1 of the collection users is not the one the service needs:"
         " drop it and start the service again"
-    ) in index_problems(database)
+    ) in index_problems(database, INDEXES)
 
 
 @pytest.fixture
-def store(mongo_server: Mongo, database: Documents) -> Iterator[MongoStore]:
-    with closing(MongoStore(mongo_server.uri, database.name)) as store:
+def store(mongo_server: Mongo, database: Documents) -> Iterator[Store]:
+    with closing(mongo_store(mongo_server.uri, database.name)) as store:
         yield store
 
 
-def test_the_doctor_tells_of_a_missing_index(store: MongoStore, database: Documents) -> None:
+def test_the_doctor_tells_of_a_missing_index(store: Store, database: Documents) -> None:
     store.prepare()
     before = store.problems()
     database["users"].drop_index("username_key_1")
@@ -78,14 +78,14 @@ def test_the_doctor_tells_of_a_missing_index(store: MongoStore, database: Docume
     assert store.problems() == [missing, *before]
 
 
-def test_the_doctor_reads_version_clock_and_topology_of_the_server(store: MongoStore, database: Documents) -> None:
+def test_the_doctor_reads_version_clock_and_topology_of_the_server(store: Store, database: Documents) -> None:
     store.prepare()
     version = str(database.command("buildInfo")["version"])
     hello = database.command("isMaster")
     assert store.problems() == version_problems(version) + topology_notes(hello)
 
 
-def test_data_that_an_index_cannot_hold_stop_the_start_with_a_line(store: MongoStore, database: Documents) -> None:
+def test_data_that_an_index_cannot_hold_stop_the_start_with_a_line(store: Store, database: Documents) -> None:
     database["users"].insert_many([{"email_key": "ada@example.org"}, {"email_key": "ada@example.org"}])
     with pytest.raises(UnusableStoreError, match=r"MongoDB refuses the service: .*email_key_1"):
         store.prepare()
@@ -94,7 +94,7 @@ def test_data_that_an_index_cannot_hold_stop_the_start_with_a_line(store: MongoS
 def test_a_login_that_is_refused_stops_the_start_with_a_line(mongo_server: Mongo) -> None:
     host = urlsplit(mongo_server.uri).netloc.rpartition("@")[2]
     refused = pytest.raises(UnusableStoreError, match="MongoDB refuses the service: ")
-    with closing(MongoStore(f"mongodb://latchkey:wrong@{host}", "latchkey")) as store, refused:
+    with closing(mongo_store(f"mongodb://latchkey:wrong@{host}", "latchkey")) as store, refused:
         store.prepare()
 
 

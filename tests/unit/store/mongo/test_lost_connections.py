@@ -11,9 +11,9 @@ import pytest
 from app.accounts.model import Account
 from app.platform.errors import Unavailable, UsernameTaken
 from app.platform.identifiers import new_id
-from app.store.mongo.store import MongoStore
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.servers.mongo import Mongo, MongoServer
+from tests.stores import Store, mongo_store
 
 PATIENCE = 15.0
 """Seconds that a test waits for the refusal that should come within 3: a driver left to itself waits for ever."""
@@ -90,16 +90,16 @@ def relay(mongo_server: Mongo) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def store(relay: Relay, mongo_server: Mongo) -> Iterator[MongoStore]:
+def store(relay: Relay, mongo_server: Mongo) -> Iterator[Store]:
     """A store that reaches the server by the relay, and holds USER."""
     name = mongo_server.create_database().rpartition("/")[2]
-    with closing(MongoStore(relay.uri, name)) as store:
+    with closing(mongo_store(relay.uri, name)) as store:
         store.prepare()
         store.users.add(Account(USER, HASH))
         yield store
 
 
-def test_a_request_is_asked_again_when_its_connection_is_lost(relay: Relay, store: MongoStore) -> None:
+def test_a_request_is_asked_again_when_its_connection_is_lost(relay: Relay, store: Store) -> None:
     session = a_session(USER)
     store.sessions.open(session)
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_a_request_is_asked_again_when_its_connection_is_lost(relay: Relay, stor
         assert store.sessions.principal(session.id, USER.id, NOW) is not None
 
 
-def test_a_request_that_gets_no_answer_is_given_up_in_time(relay: Relay, store: MongoStore) -> None:
+def test_a_request_that_gets_no_answer_is_given_up_in_time(relay: Relay, store: Store) -> None:
     store.ping()
     relay.lost = 1
     with ThreadPoolExecutor(1) as pool:
@@ -116,7 +116,7 @@ def test_a_request_that_gets_no_answer_is_given_up_in_time(relay: Relay, store: 
         assert isinstance(asked.exception(timeout=PATIENCE), Unavailable)
 
 
-def test_the_operations_of_a_verb_have_to_answer_in_time_together(relay: Relay, store: MongoStore) -> None:
+def test_the_operations_of_a_verb_have_to_answer_in_time_together(relay: Relay, store: Store) -> None:
     other = a_user(email="other@example.org", username=USER.username)
     with pytest.raises(UsernameTaken):
         store.users.add(Account(other, HASH))

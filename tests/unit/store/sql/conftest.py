@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine
 
-from app.store.sql.store import SqlStore
+from tests.stores import Store, sql_store
 
 SERVERS = {"postgresql": "postgres_server", "mariadb": "mariadb_server"}
 
@@ -30,9 +30,9 @@ def create_database(request: pytest.FixtureRequest, product: str) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
+def store(url: str) -> Iterator[Store]:
     """A store that is ready, and empty."""
-    made = SqlStore(url)
+    made = sql_store(url)
     made.prepare()
     yield made
     made.close()

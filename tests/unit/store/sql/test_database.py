@@ -18,18 +18,18 @@ from app.platform.errors import Unavailable
 from app.sessions.sql import SESSIONS
 from app.store.sql.database import Database
 from app.store.sql.products import product_of
-from app.store.sql.store import SqlStore
 from app.store.unusable import UnusableStoreError
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.servers.sql import SqlServer
+from tests.stores import Store, database_of, sql_store
 
 A_FAULT = text("SELECT * FROM no_such_table")
 
 
 @pytest.fixture
-def database(store: SqlStore) -> Database:
+def database(store: Store) -> Database:
     """The database below a store that is ready."""
-    return store._database  # noqa: SLF001 - what is tested lies below the verbs
+    return database_of(store)
 
 
 def test_a_product_that_is_not_supported_is_named() -> None:
@@ -55,7 +55,7 @@ def test_failed_reads_and_writes_use_no_connections_up(database: Database) -> No
     assert database.change(delete(USERS), {}) == 0
 
 
-def test_an_error_shows_no_values(store: SqlStore) -> None:
+def test_an_error_shows_no_values(store: Store) -> None:
     registration = PendingRegistration("grace", None, HASH)
     request = MailRequest("id", "register", "grace@example.org", NOW, NOW, NOW, registration=registration)
     store.mail_requests.add(request)
@@ -87,16 +87,16 @@ def test_a_read_that_finds_every_connection_in_use_is_refused(database: Database
 
 
 def test_postgresql_itself_gives_up_a_statement_that_takes_too_long(postgres_server: SqlServer) -> None:
-    store = SqlStore(postgres_server.create_database())
+    store = sql_store(postgres_server.create_database())
     with pytest.raises(Unavailable) as refused:
-        store._database.rows(text("SELECT pg_sleep(60)"))  # noqa: SLF001 - no verb is slow
+        database_of(store).rows(text("SELECT pg_sleep(60)"))
     assert isinstance(refused.value.__cause__, DBAPIError)
     assert not refused.value.__cause__.connection_invalidated
     store.close()
 
 
 def test_the_sessions_of_a_deleted_user_are_deleted_too(
-    store: SqlStore, database: Database, beside: Callable[[], Connection]
+    store: Store, database: Database, beside: Callable[[], Connection]
 ) -> None:
     ada, eve = a_user(username="ada"), a_user(username="eve")
     for user in (ada, eve):
@@ -108,7 +108,7 @@ def test_the_sessions_of_a_deleted_user_are_deleted_too(
 
 
 def test_a_lease_that_another_is_about_to_take_first_is_not_taken(
-    store: SqlStore, beside: Callable[[], Connection]
+    store: Store, beside: Callable[[], Connection]
 ) -> None:
     with ThreadPoolExecutor(1) as pool, beside() as connection:
         connection.execute(insert(LEASES), {"job": "purge", "holder": "a", "until": NOW + MINUTE})
@@ -120,7 +120,7 @@ def test_a_lease_that_another_is_about_to_take_first_is_not_taken(
 
 
 def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
-    store: SqlStore, database: Database, beside: Callable[[], Connection]
+    store: Store, database: Database, beside: Callable[[], Connection]
 ) -> None:
     ada = a_user(email="ada@example.org", username="ada")
     store.users.add(Account(ada, HASH))
@@ -137,7 +137,7 @@ def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
 
 @pytest.mark.parametrize("faster", ["ada", "eve"])
 def test_a_hold_that_begins_while_this_one_begins_holds_for_its_own_user_alone(
-    store: SqlStore, database: Database, beside: Callable[[], Connection], faster: str
+    store: Store, database: Database, beside: Callable[[], Connection], faster: str
 ) -> None:
     def begin(*_: object) -> None:
         with beside() as connection, connection.begin():
@@ -153,7 +153,7 @@ def test_a_hold_that_begins_while_this_one_begins_holds_for_its_own_user_alone(
 
 
 def test_what_was_renewed_after_a_purge_found_it_stays(
-    store: SqlStore, database: Database, beside: Callable[[], Connection]
+    store: Store, database: Database, beside: Callable[[], Connection]
 ) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
@@ -171,7 +171,7 @@ def test_what_was_renewed_after_a_purge_found_it_stays(
     assert store.sessions.principal(sessions[1].id, user.id, NOW) is not None
 
 
-def test_logins_of_one_user_at_the_same_time_do_not_end_each_other(store: SqlStore) -> None:
+def test_logins_of_one_user_at_the_same_time_do_not_end_each_other(store: Store) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
 
@@ -184,7 +184,7 @@ def test_logins_of_one_user_at_the_same_time_do_not_end_each_other(store: SqlSto
 
 
 def test_a_login_of_a_user_who_was_deleted_meanwhile_leaves_no_session(
-    store: SqlStore, beside: Callable[[], Connection]
+    store: Store, beside: Callable[[], Connection]
 ) -> None:
     user = a_user(username="ada")
     store.sessions.open(a_session(user))

@@ -22,14 +22,14 @@ from app.store.sql import migrate
 from app.store.sql.products import product_of
 from app.store.sql.revision import SchemaError
 from app.store.sql.schema import REVISION
-from app.store.sql.store import SqlStore
 from tests.contract.entities import HASH, NOW, a_session, a_user
+from tests.stores import Store, sql_store
 
 PROCESSES = 4
 
 
 def problems(url: str) -> list[str]:
-    store = SqlStore(url)
+    store = sql_store(url)
     try:
         return store.problems()
     finally:
@@ -59,7 +59,7 @@ def test_migrations_are_found_from_any_working_directory(
     assert migrate.current(url) == REVISION
 
 
-def test_an_upgrade_keeps_what_is_there(url: str, store: SqlStore) -> None:
+def test_an_upgrade_keeps_what_is_there(url: str, store: Store) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     migrate.upgrade(url)
@@ -94,7 +94,7 @@ def test_the_accounts_of_the_first_revision_live_on(
     url: str, first: tuple[User, Session], beside: Callable[[], Connection]
 ) -> None:
     user, session = first
-    store = SqlStore(url)
+    store = sql_store(url)
     store.prepare()
     assert store.problems() == []
     account = store.users.account(user.id)
@@ -116,7 +116,7 @@ def test_a_version_from_before_goes_on_adding_users(url: str, beside: Callable[[
     with beside() as connection, connection.begin():
         row = {**asdict(grace), "roles": "member", "password_hash": HASH, "auth_epoch": 0}
         connection.execute(insert(USERS), row)
-    store = SqlStore(url)
+    store = sql_store(url)
     assert store.users.account(grace.id) == Account(grace, HASH)
     store.close()
 
@@ -131,7 +131,7 @@ def test_a_second_migration_that_crashed_in_the_middle_is_completed(
         connection.execute(text("ALTER TABLE users DROP COLUMN revision"))
         connection.execute(text("DROP TABLE events"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    store = SqlStore(url)
+    store = sql_store(url)
     store.prepare()
     assert store.problems() == []
     user, session = first
@@ -150,7 +150,7 @@ def _begin(start: Barrier) -> None:
 
 def _prepare(url: str) -> None:
     _Process.start.wait()
-    store = SqlStore(url)
+    store = sql_store(url)
     store.prepare()
     store.close()
 
@@ -174,7 +174,7 @@ def test_a_migration_that_crashed_in_the_middle_is_completed(url: str, beside: C
 
 
 def test_a_schema_from_a_newer_version_stops_the_start(
-    url: str, store: SqlStore, beside: Callable[[], Connection]
+    url: str, store: Store, beside: Callable[[], Connection]
 ) -> None:
     with beside() as connection, connection.begin():
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -198,7 +198,7 @@ def test_a_table_of_another_application_is_not_touched(url: str, beside: Callabl
 @pytest.mark.usefixtures("store")
 def test_a_start_on_a_current_schema_does_without_alembic(url: str) -> None:
     start = (
-        "import sys; from app.store.sql.store import SqlStore; store = SqlStore(sys.argv[1]); store.prepare();"
+        "import sys; from tests.stores import sql_store; store = sql_store(sys.argv[1]); store.prepare();"
         " store.close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run(

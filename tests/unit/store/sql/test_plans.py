@@ -14,17 +14,17 @@ from app.audit.sql import EVENTS
 from app.outbox.sql import MAIL_REQUESTS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
-from app.store.sql.store import SqlStore
 from app.throttle.model import FailureCount
 from app.throttle.sql import LOGIN_FAILURES
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
+from tests.stores import Store, database_of
 
 ROWS = 3000
 SOON = [NOW + timedelta(minutes=number + 1) for number in range(ROWS)]
 IDS = [f"00000000-0000-7000-8000-{number:012}" for number in range(ROWS)]
 
 LATER = NOW + 5 * MINUTE
-READS: dict[str, Callable[[SqlStore], object]] = {
+READS: dict[str, Callable[[Store], object]] = {
     "principal": lambda store: store.sessions.principal(IDS[7], IDS[7], NOW),
     "session": lambda store: store.sessions.find(IDS[7], NOW),
     "sessions of a user": lambda store: store.sessions.of_user(IDS[7], NOW),
@@ -51,14 +51,14 @@ READS: dict[str, Callable[[SqlStore], object]] = {
 }
 
 
-def account(store: SqlStore) -> Account:
+def account(store: Store) -> Account:
     found = store.users.account(IDS[7])
     assert found
     return found
 
 
 # In this order: each finds what it is about.
-WRITES: dict[str, Callable[[SqlStore], object]] = {
+WRITES: dict[str, Callable[[Store], object]] = {
     "session opened": lambda store: store.sessions.open(a_session(account(store).user)),
     "no session too many": lambda store: store.sessions.trim(IDS[7], 50),
     "a session too many": lambda store: store.sessions.trim(IDS[7], 0),
@@ -82,7 +82,7 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
 
 
 @pytest.fixture
-def filled(store: SqlStore, beside: Callable[[], Connection]) -> SqlStore:
+def filled(store: Store, beside: Callable[[], Connection]) -> Store:
     """A store with thousands of users, each with a session, a failed login, and all that can be under way."""
     with beside() as connection, connection.begin():
         connection.execute(
@@ -157,7 +157,7 @@ def listen(*engines: Engine) -> list[tuple[str, Any]]:
     return asked
 
 
-def plan_of(store: SqlStore, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
+def plan_of(store: Store, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
     """How the product would do a statement, which is not done."""
     explain = "EXPLAIN QUERY PLAN" if store.product == "SQLite" else "EXPLAIN"
     with beside() as connection:
@@ -171,8 +171,8 @@ def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
     return any(words in step for step in steps for words in whole)
 
 
-def test_what_is_asked_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
-    asked = listen(filled._database.product.reader)  # noqa: SLF001 - where the statements pass
+def test_what_is_asked_often_is_found_by_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
+    asked = listen(database_of(filled).product.reader)
     found = {}
     for name, read in READS.items():
         asked.clear()
@@ -182,8 +182,8 @@ def test_what_is_asked_often_is_found_by_an_index(filled: SqlStore, beside: Call
     assert found == dict.fromkeys(READS, False)
 
 
-def test_what_is_written_often_is_found_by_an_index(filled: SqlStore, beside: Callable[[], Connection]) -> None:
-    product = filled._database.product  # noqa: SLF001 - where the statements pass
+def test_what_is_written_often_is_found_by_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
+    product = database_of(filled).product
     asked = listen(product.reader, product.writer)
     found = {}
     for name, write in WRITES.items():

@@ -14,12 +14,12 @@ from app.outbox.model import MailRequest
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
-from app.store.sql.store import SqlStore
 from tests.contract.entities import HASH, NOW, a_user
 from tests.servers import mariadb, postgres
 from tests.servers.fixtures import require
 from tests.servers.process import wait_until
 from tests.servers.sql import SqlServer
+from tests.stores import Store, database_of, sql_store
 
 WRITERS = 5
 
@@ -28,7 +28,7 @@ WRITERS = 5
 class Demoted:
     """A store, and a way to have its server refuse writes, and take them again."""
 
-    store: SqlStore
+    store: Store
     root: Callable[[str], list[Any]]
     """Does a statement as an administrator."""
     demote: str
@@ -80,7 +80,7 @@ def demoted(server: SqlServer) -> Iterator[Demoted]:
             root(after)
         return done
 
-    with closing(SqlStore(url.render_as_string(hide_password=False))) as store:
+    with closing(sql_store(url.render_as_string(hide_password=False))) as store:
         store.prepare()
         store.users.add(Account(a_user(username="ada"), HASH))
         yield Demoted(store, change, demote, promote)
@@ -130,7 +130,7 @@ def backends(demoted: Demoted) -> int:
 
 
 def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -> None:
-    database = demoted.store._database  # noqa: SLF001 - no verb is slow
+    database = database_of(demoted.store)
     on_postgresql = demoted.store.product == "PostgreSQL"
     # MariaDB ends SLEEP by itself when its client is gone.
     slow = "SELECT pg_sleep(600)" if on_postgresql else "SELECT BENCHMARK(1000000000, SHA2('x', 512))"
@@ -147,7 +147,7 @@ def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -
 
 
 def test_no_statement_has_longer_than_the_request(demoted: Demoted) -> None:
-    database = demoted.store._database  # noqa: SLF001 - no verb is slow
+    database = database_of(demoted.store)
     slow = "SELECT pg_sleep(1.2)" if database.product.name == "PostgreSQL" else "SELECT SLEEP(1.2)"
     demoted.store.ping()
     with deadline.begin(0.3), pytest.raises(Unavailable):

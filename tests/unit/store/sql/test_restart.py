@@ -9,11 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.accounts.model import Account
 from app.platform.errors import Unavailable
-from app.store.sql.store import SqlStore
 from tests.contract.entities import HASH, NOW, a_count, a_user
 from tests.servers import mariadb, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
+from tests.stores import database_of, sql_store
 
 
 @pytest.fixture(
@@ -28,7 +28,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[SqlServer]:
 
 
 def test_a_restart_between_two_requests_is_not_noticed(server: SqlServer) -> None:
-    store = SqlStore(server.create_database())
+    store = sql_store(server.create_database())
     store.prepare()
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
@@ -45,9 +45,9 @@ def test_a_restart_between_two_requests_is_not_noticed(server: SqlServer) -> Non
 
 
 def test_when_one_connection_is_lost_the_idle_ones_go_with_it(server: SqlServer) -> None:
-    store = SqlStore(server.create_database())
+    store = sql_store(server.create_database())
     store.prepare()
-    database = store._database  # noqa: SLF001 - no verb is slow enough to need several connections
+    database = database_of(store)
     closed: list[object] = []
     event.listen(database.product.reader, "close", lambda connection, _: closed.append(connection))
     slow = text("SELECT pg_sleep(1)" if store.product == "PostgreSQL" else "SELECT SLEEP(1)")
@@ -62,7 +62,7 @@ def test_when_one_connection_is_lost_the_idle_ones_go_with_it(server: SqlServer)
 
 
 def test_a_connection_whose_answer_is_still_to_come_is_not_used_again(server: SqlServer) -> None:
-    store = SqlStore(server.create_database())
+    store = sql_store(server.create_database())
     store.prepare()
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))

@@ -21,8 +21,8 @@ from app.accounts.model import Account
 from app.platform.errors import Unavailable
 from app.store.sql.shared_commits import SharedCommits
 from app.store.sql.sqlite import Sqlite
-from app.store.sql.store import SqlStore
 from tests.contract.entities import HASH, a_user
+from tests.stores import sql_store
 
 PATIENCE = 60
 Write = Callable[[Connection], object]
@@ -223,7 +223,7 @@ def test_a_leader_that_is_stopped_leaves_the_lead_to_others(engine: Engine) -> N
 
 def test_a_busy_database_fails_all_waiting_writes_and_keeps_none(tmp_path: Path) -> None:
     path = tmp_path / "latchkey.db"
-    store = SqlStore(f"sqlite:///{path}")
+    store = sql_store(f"sqlite:///{path}")
     store.prepare()
     users = [a_user(username=f"ada{number}") for number in range(8)]
     with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(len(users)) as pool:

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, select, update
 from app.accounts.model import Account
 from app.accounts.sql import USERS
 from app.platform.errors import Unavailable
-from app.store.sql.store import SqlStore
 from tests.contract.entities import HASH, NOW, a_session, a_user
+from tests.stores import Store, database_of, sql_store
 
 
 @contextmanager
-def prepared(path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(f"sqlite:///{quote(str(path))}")
+def prepared(path: Path) -> Iterator[Store]:
+    store = sql_store(f"sqlite:///{quote(str(path))}")
     store.prepare()
     yield store
     store.close()
@@ -32,7 +32,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 def test_making_a_store_opens_nothing(tmp_path: Path) -> None:
-    store = SqlStore(f"sqlite:///{tmp_path}/new/latchkey.db")
+    store = sql_store(f"sqlite:///{tmp_path}/new/latchkey.db")
     assert not (tmp_path / "new").exists()
     store.close()
 
@@ -50,7 +50,7 @@ def test_the_file_and_its_folder_are_the_owners_alone(tmp_path: Path) -> None:
 
 
 def test_the_file_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
-    store = SqlStore(f"sqlite:///{tmp_path}/latchkey.db")
+    store = sql_store(f"sqlite:///{tmp_path}/latchkey.db")
     other = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     with ThreadPoolExecutor(1) as pool:
@@ -82,7 +82,7 @@ def test_any_file_name_can_be_used(tmp_path: Path, name: str) -> None:
 
 def test_a_relative_path_stays_where_it_was_first_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = SqlStore("sqlite:///store/latchkey.db")
+    store = sql_store("sqlite:///store/latchkey.db")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     store.prepare()
@@ -96,14 +96,14 @@ def test_what_is_kept_outlives_a_crash_of_the_machine(tmp_path: Path) -> None:
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
 
     with prepared(tmp_path / "latchkey.db") as store:
-        settings = store._database.write(settings_of)  # noqa: SLF001 - the driver's own settings
+        settings = database_of(store).write(settings_of)
     assert settings == ["wal", 2, 1]
 
 
 def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "latchkey.db") as store,
-        store._database.product.reader.connect() as connection,  # noqa: SLF001 - no verb writes on it
+        database_of(store).product.reader.connect() as connection,
         pytest.raises(Exception, match="readonly"),
     ):
         connection.exec_driver_sql("DELETE FROM users")
@@ -154,5 +154,5 @@ def test_what_a_transaction_has_read_stays_true_until_it_writes(tmp_path: Path) 
                 connection.execute(update(USERS).values(password_hash="ours"))
                 return waiting
 
-            waiting = store._database.write(read_and_write)  # noqa: SLF001 - no verb reads first
+            waiting = database_of(store).write(read_and_write)
             assert waiting.result() is False

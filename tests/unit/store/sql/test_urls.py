@@ -12,10 +12,10 @@ from sqlalchemy import URL, NullPool, create_engine, make_url, text
 from app.accounts.model import Account
 from app.config import values
 from app.store.sql.postgresql import conninfo_of
-from app.store.sql.store import SqlStore
 from app.store.unusable import UnusableStoreError
 from tests.contract.entities import HASH, a_user
 from tests.servers.sql import SqlServer
+from tests.stores import database_of, sql_store
 
 NAME = "Zoë \N{SMILING FACE WITH SUNGLASSES}"
 
@@ -23,7 +23,7 @@ NAME = "Zoë \N{SMILING FACE WITH SUNGLASSES}"
 def told_at_start(url: URL) -> str:
     """The line that a start ends with."""
     shown = url.render_as_string(hide_password=False)
-    with closing(SqlStore(shown)) as store, pytest.raises(UnusableStoreError) as refused:
+    with closing(sql_store(shown)) as store, pytest.raises(UnusableStoreError) as refused:
         store.prepare()
     line = str(refused.value)
     assert "\n" not in line
@@ -83,12 +83,12 @@ def test_a_schema_without_the_right_to_create_is_reported_with_the_missing_grant
 
 def assert_our_settings_hold(url: str) -> None:
     """Our own settings hold in a session of every kind, and a name of any characters comes back as it was."""
-    with closing(SqlStore(url)) as store:
+    with closing(sql_store(url)) as store:
         store.prepare()
         user = a_user(username="ada", name=NAME)
         store.users.add(Account(user, HASH))
         assert store.users.account(user.id) == Account(user, HASH)
-        database = store._database  # noqa: SLF001 - no verb shows a session's settings
+        database = database_of(store)
         if store.product == "PostgreSQL":
             query = text("SELECT current_setting('timezone'), current_setting('statement_timeout')")
             expected: tuple[object, ...] = ("UTC", "1800ms")
@@ -149,9 +149,9 @@ def test_postgresqls_own_programs_get_the_same_address_without_the_password() ->
 def test_a_disk_that_is_full_and_a_file_that_cannot_be_written_to_are_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(SqlStore(f"sqlite:///{tmp_path}/x.db")) as store:
+    with closing(sql_store(f"sqlite:///{tmp_path}/x.db")) as store:
         store.prepare()
-        product = store._database.product  # noqa: SLF001 - what a probe says
+        product = database_of(store).product
         assert product.unwritable([]) is None
         free = os.statvfs(tmp_path)
         full = os.statvfs_result((*free[:4], 0, *free[5:]))

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.config import load
-from app.security.cli import secrets
+from app.operations.secrets import secrets
 
 ROOT = Path(__file__).parents[3]
 GIVEN = "Qd7fK2mZ9tR4wL8pN3yB6hJ1sD5gX0aC-vE"
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_written_ends_it_with_a_line(tmp_path: Path) -> 
 
 def test_it_runs_before_there_are_any_settings(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app.cli:before_settings", "secrets", "make", str(folder)],
+        [sys.executable, "-m", "flask", "--app", "app.commands:before_settings", "secrets", "make", str(folder)],
         cwd=ROOT,
         env={"PATH": os.defpath},
         capture_output=True,

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
 from app.config import values
-from app.keys.service import UnknownSecretError
+from app.keys.service import Keys, UnknownSecretError
 from app.security.secret_file import SecretFileError, keep, read_given, read_or_create
 from app.security.secret_keys import LeakedSecretError, RootKey
 
@@ -112,11 +112,10 @@ def leaked(*, unknown: bool, as_json: bool) -> None:
     once. From then on, every instance refuses everything made with the leaked secret: access and refresh tokens, codes
     and links. An instance that still has it as SECRET_KEY serves nobody until it is started with the new one.
     """
-    services = wired().services
     secret = RootKey(secret_input("The secret that leaked"))
     try:
         with failures_as_messages():
-            key = services.keys.secret_leaked(secret, unknown=unknown)
+            key = wired().get(Keys).secret_leaked(secret, unknown=unknown)
     except LeakedSecretError as error:
         raise click.ClickException(f"SECRET_KEY: {error}; set a new one, then run this with it") from None
     except UnknownSecretError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Event
 
-from app.cli.probes import collector, within
+from app.operations.probes import collector, within
 from tests.servers import otlp
 from tests.servers.process import free_port
 

@@ -12,22 +12,24 @@ from urllib.parse import urlsplit
 import click
 from flask.cli import with_appcontext
 
-from app import wiring
+from app import dependencies
+from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
-from app.cli.probes import PATIENCE, collector, within
-from app.dependencies import make_breaches
-from app.keys.keyring import KeyringSealedError
+from app.keys.service import Keys
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
+from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
-from app.security.secret_keys import RootKey
+from app.security.secret_keys import RootKey, SealedError, SecretKeys
+from app.store.redis import RedisServer
 from app.store.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.headerregistry import Address
 
+    from app.cli.common import Application
     from app.config import Settings
     from app.config.values import Network
 
@@ -45,14 +47,14 @@ def doctor(*, as_json: bool) -> None:
     error; with warnings and notes only, exits with 0.
     """
     application = wired()
-    checks: list[tuple[str, Callable[[wiring.Wired], Iterator[tuple[str, str]]]]] = [
+    checks: list[tuple[str, Callable[[Application], Iterator[tuple[str, str]]]]] = [
         ("addresses", _addresses),
         ("secret", _secret),
         ("mail", _mail),
         ("store", _store),
         ("signing keys", _keys),
     ]
-    if application.redis is not None:
+    if application.find(RedisServer) is not None:
         checks.append(("redis", _redis))
     if application.settings.passwords.breach_check is not None:
         checks.append(("breached passwords", _breaches))
@@ -70,7 +72,7 @@ def doctor(*, as_json: bool) -> None:
     raise SystemExit(int(bool(broken)))
 
 
-def _store(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _store(application: Application) -> Iterator[tuple[str, str]]:
     if _is_fresh(application.settings):
         yield "error", "it has not been made yet: the first start makes it, or run flask db upgrade"
         return
@@ -91,21 +93,20 @@ def _is_fresh(settings: Settings) -> bool:
     return path.scheme == "sqlite" and not Path(path.path[1:]).exists()
 
 
-def _redis(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _redis(application: Application) -> Iterator[tuple[str, str]]:
     try:
-        if application.redis is not None:
-            application.redis.ping()
+        application.get(RedisServer).ping()
     except Unavailable as error:
         yield "error", f"it does not answer: {reason_of(error)}"
 
 
-def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
-    keys = application.services.keys
+def _keys(application: Application) -> Iterator[tuple[str, str]]:
+    keys = application.get(Keys)
     try:
         keys.signing_key()
         sealed_by = Counter(key.wrapped_by for key in keys.stored())
     except Unavailable as error:
-        sealed = isinstance(error.__cause__, KeyringSealedError)
+        sealed = isinstance(error.__cause__, SealedError)
         remedy = "; set the former SECRET_KEY in SECRET_KEY_FALLBACKS" if sealed else ""
         yield "error", reason_of(error) + remedy
         return
@@ -113,7 +114,7 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
     for position, secret in enumerate(tokens.secret_key_fallbacks, 1):
         name = RootKey(secret.get_secret_value()).name
         fallback = f"number {position} of SECRET_KEY_FALLBACKS ({name})"
-        if name == wiring.make_secrets(application.settings).current.name:
+        if name == application.get(SecretKeys).current_name:
             yield "note", f"{fallback} is SECRET_KEY itself: drop it"
         elif name in leaked:
             yield "warning", f"{fallback} leaked, and nothing made with it is trusted: drop it"
@@ -124,7 +125,7 @@ def _keys(application: wiring.Wired) -> Iterator[tuple[str, str]]:
             yield "note", f"{fallback} seals no key: drop it {days} days after it was last SECRET_KEY"
 
 
-def _addresses(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _addresses(application: Application) -> Iterator[tuple[str, str]]:
     server, monitoring = application.settings.server, application.settings.monitoring
     if any(map(_is_everybody, server.trusted_proxies)):
         yield "warning", "TRUSTED_PROXIES names everyone: any client can choose the address under which it is counted"
@@ -140,22 +141,21 @@ def _addresses(application: wiring.Wired) -> Iterator[tuple[str, str]]:
         yield "warning", "TRUSTED_PROXIES is empty: behind a proxy every client has the proxy's address"
 
 
-def _secret(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _secret(application: Application) -> Iterator[tuple[str, str]]:
     if application.settings.tokens.secret_key is None:
-        yield "warning", f"SECRET_KEY is read from {wiring.SECRET_FILE}: keep a copy of it with the database"
+        yield "warning", f"SECRET_KEY is read from {dependencies.SECRET_FILE}: keep a copy of it with the database"
 
 
 def _is_everybody(network: Network) -> bool:
     return network.prefixlen < _NARROWEST_FOR_EVERYBODY
 
 
-def _breaches(application: wiring.Wired) -> Iterator[tuple[str, str]]:
-    breaches = make_breaches(application.settings)
-    if breaches is not None and (wrong := breaches.check()):
+def _breaches(application: Application) -> Iterator[tuple[str, str]]:
+    if wrong := application.get(BreachCheck).check():
         yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
 
 
-def _tracing(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _tracing(application: Application) -> Iterator[tuple[str, str]]:
     endpoint = application.settings.monitoring.otlp_endpoint
     if endpoint is not None and (wrong := within(lambda: collector(endpoint))):
         yield "warning", f"OTEL_EXPORTER_OTLP_ENDPOINT: {wrong}; traces are lost"
@@ -170,7 +170,7 @@ def _smtp(url: str, sender: Address) -> str | None:
     return None
 
 
-def _mail(application: wiring.Wired) -> Iterator[tuple[str, str]]:
+def _mail(application: Application) -> Iterator[tuple[str, str]]:
     settings = application.settings
     smtp = settings.mail.smtp_url
     if smtp is not None and (wrong := within(lambda: _smtp(smtp.get_secret_value(), settings.mail.sender))):

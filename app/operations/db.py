@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from app import wiring
 from app.cli.common import as_json, failures_as_messages, is_note, say, wired
 
 db = AppGroup("db", help="Bring the store up to date, or show what it lacks.")
@@ -16,7 +15,7 @@ db = AppGroup("db", help="Bring the store up to date, or show what it lacks.")
 def upgrade(*, as_json: bool) -> None:
     """Run the missing migrations, or create the missing indexes; make the first signing key."""
     with failures_as_messages():
-        wiring.prepare(wired().settings, patience=0)
+        wired().prepare()
     say({"store": wired().store.product, "problems": []}, "up to date", as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""The program `flask`, on a database of its own."""
+"""Fixtures: the program `flask`, on a database of its own. `conftest.py` shares them."""
 
 from __future__ import annotations
 

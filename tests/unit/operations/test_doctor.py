@@ -9,10 +9,10 @@ import pytest
 
 from app import config, wiring
 from app.security.secret_keys import RootKey
-from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server
+from tests.stores import Store, sql_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_database_is_reported_in_one_line(flask: Callable[...,
 def test_signing_keys_that_are_missing_or_cannot_be_opened_are_reported(
     flask: Callable[..., Result], fresh: Path
 ) -> None:
-    store = SqlStore(f"sqlite:///{fresh}")
+    store = sql_store(f"sqlite:///{fresh}")
     store.prepare()
     store.close()
     missing = flask("doctor")
@@ -163,7 +163,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 ) -> None:
     secret = tmp_path / "secret_key"
     secret.write_text(SETTINGS["SECRET_KEY"])
-    monkeypatch.setattr("app.wiring.SECRET_FILE", secret)
+    monkeypatch.setattr("app.dependencies.SECRET_FILE", secret)
 
     result = flask("doctor", SECRET_KEY="")
 
@@ -173,7 +173,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 
 @pytest.mark.usefixtures("prepared")
 def test_what_is_only_worth_knowing_ends_with_0(flask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SqlStore, "problems", lambda _: ["note: it could be larger"])
+    monkeypatch.setattr(Store, "problems", lambda _: ["note: it could be larger"])
 
     assert "note    store: it could be larger\n" in flask("doctor").stdout
     assert flask("doctor").exit_code == 0

@@ -1,0 +1,10 @@
+"""What operators do with an instance: look after its store, its secrets and its health."""
+
+from __future__ import annotations
+
+from app.feature import Feature
+from app.operations.db import db
+from app.operations.doctor import doctor
+from app.operations.secrets import secrets
+
+FEATURE = Feature(commands=(db, doctor, secrets))

@@ -1,0 +1,121 @@
+"""Stores as tests use them: with a name for each repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from app.accounts.held_emails.model import HeldEmails
+from app.accounts.model import Users
+from app.audit.model import Events
+from app.features import REPOSITORIES
+from app.jobs.model import Leases
+from app.keys.model import Keyrings
+from app.outbox.model import MailRequests
+from app.platform import clock as system
+from app.samples.products.model import SampleProducts
+from app.samples.visits.model import Visits
+from app.sessions.model import Sessions
+from app.store.mongo.store import MongoStore
+from app.store.sql.store import SqlStore
+from app.throttle.model import LoginFailures
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pymongo import MongoClient
+
+    from app.platform.clock import Clock
+    from app.store.mongo.indexes import Index
+    from app.store.sql.database import Database
+    from app.store.store import Store as AnyStore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Wraps a store; it is one itself."""
+
+    inner: AnyStore
+
+    @property
+    def product(self) -> str:
+        return self.inner.product
+
+    def repository(self, kind: type[T]) -> T:
+        return self.inner.repository(kind)
+
+    def prepare(self) -> None:
+        self.inner.prepare()
+
+    def ping(self) -> None:
+        self.inner.ping()
+
+    def problems(self) -> list[str]:
+        return self.inner.problems()
+
+    def close(self) -> None:
+        self.inner.close()
+
+    @property
+    def users(self) -> Users:
+        return self.repository(Users)
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.repository(Sessions)
+
+    @property
+    def held_emails(self) -> HeldEmails:
+        return self.repository(HeldEmails)
+
+    @property
+    def mail_requests(self) -> MailRequests:
+        return self.repository(MailRequests)
+
+    @property
+    def events(self) -> Events:
+        return self.repository(Events)
+
+    @property
+    def login_failures(self) -> LoginFailures:
+        return self.repository(LoginFailures)
+
+    @property
+    def keyrings(self) -> Keyrings:
+        return self.repository(Keyrings)
+
+    @property
+    def leases(self) -> Leases:
+        return self.repository(Leases)
+
+    @property
+    def sample_products(self) -> SampleProducts:
+        return self.repository(SampleProducts)
+
+    @property
+    def visits(self) -> Visits:
+        return self.repository(Visits)
+
+
+def sql_store(url: str, *, clock: Clock = system.now) -> Store:
+    """The store at this URL, with all repositories."""
+    return Store(SqlStore(url, REPOSITORIES, clock=clock))
+
+
+def mongo_store(uri: str, database: str, *, client: MongoClient[dict[str, Any]] | None = None) -> Store:
+    """The store at this URI, with all repositories."""
+    return Store(MongoStore(uri, database, REPOSITORIES, client=client))
+
+
+def database_of(store: Store) -> Database:
+    """The database of a store on SQL, to look behind the repositories."""
+    assert isinstance(store.inner, SqlStore)
+    return store.inner._database  # noqa: SLF001 - see above
+
+
+def indexes_of(store: Store) -> tuple[Index, ...]:
+    """The indexes that a store on MongoDB creates."""
+    assert isinstance(store.inner, MongoStore)
+    return store.inner.indexes
