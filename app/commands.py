@@ -6,10 +6,11 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from app import config, dependencies
+from app import config
 from app.cli.common import WRONG_SETTINGS
 from app.features import FEATURES
 from app.operations.secrets import before_start
+from app.security import secret_file
 
 
 def install(app: Flask) -> None:
@@ -33,7 +34,7 @@ def load_settings() -> config.Settings:
     SECRET_KEY is given, so that production cannot be meant. `flask run` is excluded: only `make run` serves this way.
     """
     context = click.get_current_context(silent=True)
-    if context is None or context.info_name == "run" or not dependencies.SECRET_FILE.exists():
+    if context is None or context.info_name == "run" or not secret_file.SECRET_FILE.exists():
         return config.load()
     if config.is_given("FLASK_ENV") or config.is_given("SECRET_KEY"):
         return config.load()

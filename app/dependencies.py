@@ -5,11 +5,11 @@ A driver is imported only when it is used, which saves memory. Nothing here open
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.platform.failure import StartError
 from app.platform.version import __version__
+from app.security import secret_file
 from app.security.secret_file import SecretFileError, read_or_create
 from app.security.secret_keys import SecretKeys
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from app.store.store import Store
 
 
-SECRET_FILE = Path("instance/secret_key")
-"""Where development keeps the SECRET_KEY that it makes itself."""
-
-
 def make_secrets(settings: Settings) -> SecretKeys:
     """SECRET_KEY and its fallbacks; if it is not set, the secret in `instance/`, which the first start makes.
 
@@ -36,7 +32,7 @@ def make_secrets(settings: Settings) -> SecretKeys:
     """
     given = settings.tokens.secret_key
     try:
-        current = read_or_create(SECRET_FILE) if given is None else given.get_secret_value()
+        current = read_or_create(secret_file.SECRET_FILE) if given is None else given.get_secret_value()
     except SecretFileError as error:
         raise StartError(str(error)) from None
     return SecretKeys(current, [key.get_secret_value() for key in settings.tokens.secret_key_fallbacks])

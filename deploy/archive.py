@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from app import __version__, dependencies
+from app import __version__
 from app.config import ConfigurationError, Settings, load
 from app.security.secret_file import SecretFileError, keep, read_or_create
 from app.security.secret_keys import RootKey
@@ -110,9 +110,9 @@ def _archive(settings: Settings, work: Path, *, with_secret: bool) -> Path:
 def _secrets_of(settings: Settings) -> list[str]:
     """SECRET_KEY and its fallbacks; development keeps the first one in a file."""
     tokens = settings.tokens
-    if tokens.secret_key is None and not dependencies.SECRET_FILE.exists():
-        raise SecretFileError(f"SECRET_KEY is not set, and {dependencies.SECRET_FILE} is not there")
-    current = tokens.secret_key.get_secret_value() if tokens.secret_key else read_or_create(dependencies.SECRET_FILE)
+    if tokens.secret_key is None and not secret_file.SECRET_FILE.exists():
+        raise SecretFileError(f"SECRET_KEY is not set, and {secret_file.SECRET_FILE} is not there")
+    current = tokens.secret_key.get_secret_value() if tokens.secret_key else read_or_create(secret_file.SECRET_FILE)
     return [current, *(secret.get_secret_value() for secret in tokens.secret_key_fallbacks)]
 
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import click
 from flask.cli import with_appcontext
 
-from app import dependencies
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
 from app.keys.service import Keys
@@ -21,6 +20,7 @@ from app.mail.smtp import SmtpMailer
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
+from app.security import secret_file
 from app.security.secret_keys import RootKey, SealedError, SecretKeys
 from app.store.redis import RedisServer
 from app.store.unusable import UnusableStoreError
@@ -143,7 +143,7 @@ def _addresses(application: Application) -> Iterator[tuple[str, str]]:
 
 def _secret(application: Application) -> Iterator[tuple[str, str]]:
     if application.settings.tokens.secret_key is None:
-        yield "warning", f"SECRET_KEY is read from {dependencies.SECRET_FILE}: keep a copy of it with the database"
+        yield "warning", f"SECRET_KEY is read from {secret_file.SECRET_FILE}: keep a copy of it with the database"
 
 
 def _is_everybody(network: Network) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from app.config.secret_text import secret_text
 
+SECRET_FILE = Path("instance/secret_key")
+"""Where development keeps the SECRET_KEY that it makes itself."""
 SHORTEST = 32
 """Characters that a secret has at the least."""
 _RANDOM_BYTES = 48

@@ -20,6 +20,7 @@ from app.platform.log import reason_of
 from app.samples.visits.model import Visits
 from app.samples.visits.redis import RedisVisits
 from app.samples.visits.service import VisitService
+from app.security import secret_file
 from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
@@ -121,7 +122,7 @@ def test_a_secret_that_cannot_be_had_stops_the_start(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secret").write_text("short")
-    monkeypatch.setattr(dependencies, "SECRET_FILE", tmp_path / "secret")
+    monkeypatch.setattr(secret_file, "SECRET_FILE", tmp_path / "secret")
 
     assert "less than 32 characters" in start_error(settings_of(database, SECRET_KEY=""))
 
@@ -129,7 +130,7 @@ def test_a_secret_that_cannot_be_had_stops_the_start(
 def test_without_a_secret_in_the_settings_one_is_made_and_kept(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dependencies, "SECRET_FILE", tmp_path / "instance" / "secret")
+    monkeypatch.setattr(secret_file, "SECRET_FILE", tmp_path / "instance" / "secret")
 
     first, second = (dependencies.make_secrets(settings_of(database, SECRET_KEY="")) for _ in range(2))
 

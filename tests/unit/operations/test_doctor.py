@@ -9,10 +9,11 @@ import pytest
 
 from app import config, wiring
 from app.security.secret_keys import RootKey
+from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server
-from tests.stores import Store, sql_store
+from tests.stores import sql_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,7 +164,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 ) -> None:
     secret = tmp_path / "secret_key"
     secret.write_text(SETTINGS["SECRET_KEY"])
-    monkeypatch.setattr("app.dependencies.SECRET_FILE", secret)
+    monkeypatch.setattr("app.security.secret_file.SECRET_FILE", secret)
 
     result = flask("doctor", SECRET_KEY="")
 
@@ -173,7 +174,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 
 @pytest.mark.usefixtures("prepared")
 def test_what_is_only_worth_knowing_ends_with_0(flask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "problems", lambda _: ["note: it could be larger"])
+    monkeypatch.setattr(SqlStore, "problems", lambda _: ["note: it could be larger"])
 
     assert "note    store: it could be larger\n" in flask("doctor").stdout
     assert flask("doctor").exit_code == 0

@@ -243,8 +243,8 @@ from itertools import count
 from threading import Thread
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
-from app.models.sql.shared_commits import SharedCommits
-from app.models.sql.sqlite import Sqlite
+from app.store.sql.shared_commits import SharedCommits
+from app.store.sql.sqlite import Sqlite
 
 shared = SharedCommits(Sqlite(make_url(sys.argv[1])).writer, 60)
 process = 0 if os.fork() else 1
