@@ -18,19 +18,24 @@ STOP_SECONDS = 45.0
 class Service(Server):
     """gunicorn with the application; in its folder are `server.log` and what it makes itself."""
 
-    def __init__(self, environment: Mapping[str, str], *, folder: Path, options: Sequence[str] = ()) -> None:
-        """`environment` holds the settings but PORT; `options` are gunicorn's, which override its file."""
+    def __init__(
+        self, environment: Mapping[str, str], *, folder: Path, options: Sequence[str] = (), code: Path = ROOT
+    ) -> None:
+        """`environment` holds the settings but PORT; `options` are gunicorn's, which override its file.
+
+        `code` is the folder of the version that is served.
+        """
         port = free_port()
         settings = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(code),
             "PORT": str(port),
             **environment,
         }
         command = [
             "env", "-i", *(f"{name}={value}" for name, value in settings.items()),
-            sys.executable, "-m", "gunicorn", "--config", f"{ROOT}/gunicorn.conf.py", *options, "app.wsgi:app",
+            sys.executable, "-m", "gunicorn", "--config", f"{code}/gunicorn.conf.py", *options, "app.wsgi:app",
         ]  # fmt: skip
         super().__init__(command, folder=folder, port=port, stop_seconds=STOP_SECONDS)
 
@@ -68,7 +73,9 @@ class Service(Server):
 
 
 @contextmanager
-def service(environment: Mapping[str, str], *, options: Sequence[str] = ()) -> Iterator[Service]:
+def service(
+    environment: Mapping[str, str], *, options: Sequence[str] = (), code: Path = ROOT
+) -> Iterator[Service]:
     """Start the service with these settings, in an empty folder of its own and without a `.env`."""
-    with own_folder() as folder, Service(environment, folder=folder, options=options) as server:
+    with own_folder() as folder, Service(environment, folder=folder, options=options, code=code) as server:
         yield server

@@ -1,0 +1,114 @@
+"""An instance of the former version serves beside one of this version, on one store, as during a rolling update."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.e2e.clients import PATIENCE, bearer
+from tests.e2e.settings import PASSWORD, in_testing
+from tests.servers import former
+from tests.servers.process import wait_until
+from tests.servers.service import Service, service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.parametrize("store", ["sqlite", "postgresql", "mariadb", "mongodb"], indirect=True),
+]
+
+OTHER_PASSWORD = "another good long passphrase"
+
+
+class Instance:
+    """One of the two, as a client sees it."""
+
+    def __init__(self, server: Service) -> None:
+        self._client = httpx.Client(base_url=server.base_url, timeout=PATIENCE)
+        self.close = self._client.close
+
+    def send(self, method: str, path: str, token: str = "", **body: Any) -> Any:
+        """The `data` of a reply that succeeds."""
+        reply = self._client.request(method, path, json=body or None, headers=bearer(token) if token else {})
+        assert reply.is_success, f"{method} {path}: {reply.text}"
+        return reply.json().get("data")
+
+    def status(self, method: str, path: str, token: str = "", **body: Any) -> int:
+        headers = bearer(token) if token else {}
+        return self._client.request(method, path, json=body or None, headers=headers).status_code
+
+    def newest_mail(self, address: str) -> str:
+        """The text of the newest mail to this address, once there is one."""
+        texts: list[str] = []
+
+        def arrived() -> bool:
+            reply = self._client.get("/dev/mail", headers={"Accept": "application/json"}).json()
+            texts[:] = [mail["text"] for mail in reply["data"]["mails"] if mail["to"] == address]
+            return bool(texts)
+
+        wait_until(arrived, 60)
+        return texts[0]
+
+
+@pytest.fixture
+def pair(store: dict[str, str], tmp_path: Path) -> Iterator[tuple[Instance, Instance]]:
+    """The former version, which made the store, and this version, which has brought it up to date beside it."""
+    settings = in_testing(WEB_CONCURRENCY="1", PUBLIC_URL="http://localhost", HASH_THREADS="1", MAIL_FOLDER=str(tmp_path / "mail"), **store)
+    code = tmp_path / "former"
+    code.mkdir()
+    with service(settings, code=former.unpack(code)) as old, service(settings) as new:
+        instances = Instance(old), Instance(new)
+        yield instances
+        for each in instances:
+            each.close()
+
+
+@pytest.mark.parametrize("former_first", [True, False], ids=["former_first", "this_first"])
+def test_an_account_lives_on_both_versions_at_once(pair: tuple[Instance, Instance], *, former_first: bool) -> None:
+    one, other = pair if former_first else pair[::-1]
+    email, new_email = "ann@example.com", "ann@new.example"
+
+    # Sessions: opened here, used, refreshed and listed there.
+    opened = one.send("POST", "/auth/register", email=email, username="ann", password=PASSWORD)
+    assert other.send("GET", "/auth/me", opened["access_token"])["user"]["email"] == email
+    refreshed = other.send("POST", "/auth/refresh", refresh_token=opened["refresh_token"])
+    assert len(one.send("GET", "/auth/sessions", refreshed["access_token"])["sessions"]) == 1
+
+    # A mailed code: asked for here, redeemed there.
+    token = _token(other.newest_mail(email))
+    other.send("POST", "/auth/verify-email", token=token)
+    assert one.send("GET", "/auth/me", refreshed["access_token"])["user"]["email_verified"] is True
+
+    # A change of address under way here is completed there, and undone here.
+    one.send("POST", "/auth/email", refreshed["access_token"], email=new_email, password=PASSWORD)
+    other.send("POST", "/auth/verify-email", token=_token(one.newest_mail(new_email)))
+    assert one.send("GET", "/auth/me", refreshed["access_token"])["user"]["email"] == new_email
+    undo = _token(other.newest_mail(email), "undo")
+    one.send("POST", "/auth/email/undo", token=undo)
+
+    # The password: changed there, and the former one refused here.
+    other.send("POST", "/auth/password/forgot", email=email)
+    one.send("POST", "/auth/password/reset", token=_token(one.newest_mail(email)), new_password=OTHER_PASSWORD)
+    assert other.status("POST", "/auth/login", login=email, password=PASSWORD) == 401
+    last = other.send("POST", "/auth/login", login=email, password=OTHER_PASSWORD)
+
+    # What is kept about them: written by both, exported by each.
+    written = {event["action"] for event in one.send("GET", "/auth/events", last["access_token"])["events"]}
+    assert written == {event["action"] for event in other.send("GET", "/auth/events", last["access_token"])["events"]}
+    assert {"user.registered", "password.reset"} <= written
+
+    one.send("DELETE", "/auth/me", last["access_token"], password=OTHER_PASSWORD)
+    assert other.status("GET", "/auth/me", last["access_token"]) == 401
+    assert other.status("POST", "/auth/login", login=email, password=OTHER_PASSWORD) == 401
+
+
+def _token(text: str, kind: str = "") -> str:
+    found = re.search(rf"/\S*{kind}\S*#token=([\w.~-]+)", text)
+    assert found, text
+    return found[1]
