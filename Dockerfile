@@ -1,6 +1,6 @@
 FROM python:3.13-slim AS build
 
-# Wheels only: there is no compiler, here neither.
+# Wheels only: this image has no compiler either.
 RUN python -m venv --without-pip /venv
 COPY requirements.txt .
 RUN pip --disable-pip-version-check --no-cache-dir --python /venv/bin/python install \
@@ -10,7 +10,7 @@ WORKDIR /srv
 COPY gunicorn.conf.py ./
 COPY migrations/ migrations/
 COPY app/ app/
-# Bytecode that is never compared with its source: a start reads less, and the file system can be read-only.
+# Compile to bytecode that is never checked against its source: a start reads less, and the file system can be read-only.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib app migrations
 
 

@@ -1,4 +1,4 @@
-# `make run` serves Latchkey, `make test` runs all tests that this machine allows; both make what they need first.
+# `make run` serves Latchkey, `make test` runs all tests that this machine can run; both first build what they need.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,26 +7,26 @@ PORT ?= 5000
 export HOST PORT
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
-# Two lanes side by side; with two cores one after the other, since the servers of the tests need cores as well.
+# Run two lanes in parallel; on two cores one after the other, since the servers of the tests need cores, too.
 LANES ?= $(shell [ "$$(nproc)" -gt 2 ] && echo 2 || echo 1)
-# sed passes on whole lines, so that those of two lanes do not mix.
+# sed passes on whole lines, so that the output of two lanes does not mix within a line.
 LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
-# Only what has a hash in requirements*.txt is installed: a package that was exchanged on its way is refused.
+# Only packages with a hash in requirements*.txt are installed: a package that was tampered with is refused.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-# For every platform and each supported Python at once; what is locked already stays, unless LOCK has --upgrade.
+# One lock for every platform and each supported Python. Locked versions stay, unless LOCK has --upgrade.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 .PHONY: help tried run test test-inside test-served lint format bench tools coverage lock upgrade
 
-help: ## show what can be made
+help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: tried .venv/.run ## serve on http://localhost:5000, on an embedded database (HOST=, PORT= change that)
 	FLASK_ENV=development $(BIN)/gunicorn --config gunicorn.conf.py app.wsgi:app
 
-# Before anything is installed: what fails on a newer Python fails there.
+# A warning before anything is installed, since on a newer Python the installation itself may fail.
 tried:
 	@$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; \
 	  sys.version_info[:2] > (3, 13) and print("Python", v, "is newer than those that Latchkey was tried with (3.11 to 3.13).", \
@@ -45,33 +45,33 @@ test-inside: .venv/.dev
 test-served: .venv/.dev
 	$(LANE) tests/e2e tests/servers | sed -u ''
 
-coverage: .venv/.dev ## run the tests and show what of app/ they reach
+coverage: .venv/.dev ## run the tests and show which code of app/ they cover
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
-lint: .venv/.dev ## check style, types and the arrows between the packages
+lint: .venv/.dev ## check style, types and the imports between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/.dev ## mend what can be mended by itself
+format: .venv/.dev ## fix what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev ## measure, as ratios to a bare Flask (docs/performance.md)
+bench: .venv/.dev ## run the benchmarks, as ratios to a bare Flask (docs/performance.md)
 	$(BIN)/python -m bench
 
-lock: | .venv/bin/uv ## write requirements*.txt from requirements*.in; versions that are locked stay
+lock: | .venv/bin/uv ## write requirements*.txt from requirements*.in; locked versions stay
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) --constraint requirements.txt requirements-dev.in -o requirements-dev.txt
 
 upgrade: LOCK += --upgrade
 upgrade: lock ## the same, with the newest versions
 
-.venv/bin/uv: # not .venv/.dev itself: what a merge has left of requirements-dev.txt may be what has to be mended
+.venv/bin/uv: # does not depend on .venv/.dev: after a merge, requirements-dev.txt may be what has to be repaired
 	$(MAKE) --no-print-directory .venv/.dev
 
-tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, makers of clients, kustomize
+tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, client generators, kustomize
 	tests/servers/mongo-java-server/build.sh
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
@@ -91,10 +91,10 @@ tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json
 	  { echo "Python has no venv here. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-# One without pip is half made, by a Python without ensurepip or by a make that was stopped.
+# A .venv without pip is incomplete: Python had no ensurepip, or make was stopped.
 .venv/.run: .venv/bin/python requirements.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
-	  { echo "The .venv has no pip, so it is made anew." >&2; rm -rf .venv; $(MAKE) --no-print-directory $(BIN)/python; }
+	  { echo "The .venv has no pip, so it is created again." >&2; rm -rf .venv; $(MAKE) --no-print-directory $(BIN)/python; }
 	$(INSTALL) -r requirements.txt
 	touch $@
 

@@ -1,11 +1,11 @@
-"""How gunicorn serves Latchkey. Operators change settings, not this file: see docs/configuration.md."""
+"""How gunicorn serves Latchkey. To configure the service, change its settings, not this file: docs/configuration.md."""
 
 import os
 import sys
 from typing import Any
 
 from app import wiring
-from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
+from app.config import ConfigurationError, load  # not the module: gunicorn would read `config` as its own setting
 from app.platform import log
 from app.platform.failure import StartError
 from app.server.worker import GunicornLog, Worker
@@ -19,7 +19,7 @@ except OSError as error:
     sys.exit(f"LOG_FILE: cannot be opened ({error.strerror})")
 
 if settings.monitoring.metrics_allow:
-    from app.metrics import sharing  # its memory is needed only for metrics
+    from app.metrics import sharing  # imported only for metrics, to save memory
 
     os.environ[sharing.VARIABLE] = str(sharing.begin())  # before `app.wsgi` makes the first metric
 

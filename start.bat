@@ -1,5 +1,5 @@
 @echo off
-rem Brings the stack up, waits until all of it is well, and says where it is: start.bat [OVERLAY...]
+rem Starts the stack, waits until everything is healthy, and prints its addresses: start.bat [OVERLAY...]
 rem An overlay is a file of deploy\compose\ without its .yaml: start.bat full. It can be run again at any time.
 setlocal
 cd /d "%~dp0"
@@ -42,13 +42,13 @@ if exist docker-compose.override.yaml set "COMPOSE=%COMPOSE% -f docker-compose.o
 :up
 %COMPOSE% up --build --detach --remove-orphans --wait --wait-timeout 300
 if errorlevel 1 (
-  echo Not all became well. Read first: %COMPOSE% logs --tail=50 secrets app; all of it: %COMPOSE% logs>&2
+  echo Not everything became healthy. Read first: %COMPOSE% logs --tail=50 secrets app; the whole log: %COMPOSE% logs>&2
   exit /b 1
 )
 
 for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLIC_URL:" set "URL=%%~b"
 for /f "tokens=1,*" %%a in ('%COMPOSE% config') do if "%%a"=="PUBLISHED_PORT:" set "PUBLISHED=%%~b"
-rem ADDRESS:PORT has its port behind the last colon.
+rem In ADDRESS:PORT the port follows the last colon.
 for %%p in (%PUBLISHED::= %) do set "PUBLISHED=%%p"
 if not defined URL if "%PUBLISHED%"=="80" set "URL=http://localhost"
 if not defined URL set "URL=http://localhost:%PUBLISHED%"
@@ -62,5 +62,5 @@ if defined GRAFANA (
   echo   Grafana     %GRAFANA_URL%, as admin; the password:
   echo               %COMPOSE% exec grafana cat /run/secrets/password
 )
-echo The first administrator, whose password it asks for:
+echo To create the first administrator: the command asks for a password:
 echo   %COMPOSE% exec app flask users create --role admin --email admin@example.com

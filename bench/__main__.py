@@ -1,4 +1,4 @@
-"""`python -m bench [PART ...]`: measure, and tell what was reached; `python -m bench capacity` or `growth`."""
+"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity` or `growth`."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure: its name on the command line, what it is, its unit, and what has to be reached.
+    """A figure: its name on the command line, a description, its unit, and its goal.
 
-    `reach` is the most that it may be, or with `at_least` the least; None if nothing was asked.
+    `reach` is the highest value that reaches the goal, or with `at_least` the lowest; None if there is no goal.
     """
 
     name: str
@@ -25,13 +25,13 @@ class Goal:
     at_least: bool = False
 
     def is_reached_by(self, value: float) -> bool | None:
-        """Whether this value is good enough; None where nothing was asked."""
+        """Whether this value reaches the goal; None if there is no goal."""
         if self.reach is None:
             return None
         return value >= self.reach if self.at_least else value <= self.reach
 
 
-CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x calm rate"
+CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x quiet rate"
 P = "p"
 GOALS = (
     Goal("health", "GET /health", CPU, 1.25),
@@ -44,9 +44,9 @@ GOALS = (
     Goal("login-4", "POST /auth/login, bcrypt cost 4", RATE, 0.25, at_least=True),
     Goal("register-4", "POST /auth/register, bcrypt cost 4", RATE, None),
     Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.95, at_least=True),
-    Goal("storm-p50", "me beside 64 logins: p50 above the calm one", "ms", 2.0),
-    Goal("storm-p99", "me beside 64 logins: p99 above the calm one", "ms", 15.0),
-    Goal("refresh-storm", "refreshes beside 64 logins, cost 12", CALM, 0.5, at_least=True),
+    Goal("storm-p50", "me during 64 logins: rise of p50", "ms", 2.0),
+    Goal("storm-p99", "me during 64 logins: rise of p99", "ms", 15.0),
+    Goal("refresh-storm", "refreshes during 64 logins, cost 12", CALM, 0.5, at_least=True),
     Goal("timing-login", "login, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("timing-forgot", "forgot, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("timing-resend", "resend, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
@@ -58,7 +58,7 @@ GOALS = (
 
 def as_lines(samples: dict[str, list[float]]) -> Iterable[str]:
     """A table of the figures that were measured; `samples` are by the names of the goals."""
-    yield f"{'':46} {'median':>8} {'least':>8} {'most':>8}  {'':14} {'to reach':>8}"
+    yield f"{'':46} {'median':>8} {'least':>8} {'most':>8}  {'':14} {'goal':>8}"
     for goal in GOALS:
         if goal.name not in samples:
             continue

@@ -100,7 +100,7 @@ def instance(folder: Path, store: dict[str, str], number: int) -> Service:
 
 def as_table(grown: Iterable[Grown]) -> Iterator[str]:
     """What a request takes, by store and size, and how much more the largest is than the smallest; as Markdown."""
-    yield "| store | request | users | CPU, ms | to that of the fewest | CPU of the database, ms | p50, ms | p95, ms |"
+    yield "| store | request | users | CPU, ms | ratio to fewest users | CPU of the database, ms | p50, ms | p95, ms |"
     yield "|---|---|---|---|---|---|---|---|"
     fewest: dict[str, Grown] = {}
     for one in sorted(grown, key=lambda one: one.users):

@@ -88,10 +88,10 @@ def run(request: Request, *, connections: int, seconds: int) -> Answers:
     if request.body is not None:
         command += ["POST", json.dumps(request.body), *request.refresh_tokens]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    if told["refused"] or told["broken"]:
-        raise RefusedError(f"{request.path}: {told['refused']} refused, {told['broken']} broken of {told['requests']}")
-    return Answers(told["requests"], told["microseconds"] / 1e6, told["p50"] / 1e3, told["p99"] / 1e3)
+    made = json.loads(done.stdout.splitlines()[-1])
+    if made["refused"] or made["broken"]:
+        raise RefusedError(f"{request.path}: {made['refused']} refused, {made['broken']} broken of {made['requests']}")
+    return Answers(made["requests"], made["microseconds"] / 1e6, made["p50"] / 1e3, made["p99"] / 1e3)
 
 
 def each(port: int, path: str, tokens: Sequence[str], *, connections: int) -> None:

@@ -14,8 +14,8 @@ USERS = tuple(10**power for power in range(3, 9))
 
 
 def summary() -> str:
-    """What each number of users needs, in a line each, as Markdown; stands in docs/operations.md."""
-    titles = ["users", "logins in the busiest second", "instances", "store", "its disk", "its memory"]
+    """What each number of users needs, a line each, as Markdown: for docs/operations.md."""
+    titles = ["users", "logins in the busiest second", "instances", "store", "disk", "memory"]
     rows = []
     for users in USERS:
         found, kept = needs(users), space(users, "PostgreSQL")
@@ -25,7 +25,7 @@ def summary() -> str:
 
 
 def show() -> None:
-    """Print all tables, each under what it tells."""
+    """Print all tables, each under its title."""
     for title, table in [*TABLES.items(), ("Sizing, in docs/operations.md", summary)]:
         print(f"{title}\n\n{table()}\n")
 
@@ -39,15 +39,15 @@ def _costs() -> str:
     measured = [(getattr(MEASURED, one.name), one.metadata["what"]) for one in fields(MEASURED)]
     rows = [[what, f"{cost * 1000:g} ms" if cost < 1 else _bytes(cost)] for cost, what in measured]
     rows += [
-        [f"{product}: of the {table}, one and its share of the indexes", f"{one.records:,} + {one.indexes:,} bytes"]
+        [f"{product}: a row of `{table}`, and its part of the indexes", f"{one.records:,} + {one.indexes:,} bytes"]
         for product, spaces in SPACES.items()
         for table, one in spaces.items()
     ]
-    return _table(["one", "takes"], rows)
+    return _table(["", "takes"], rows)
 
 
 def _peaks() -> str:
-    titles = ["users", "logins a second", "refreshes", "requests with a token", "registrations", "writes"]
+    titles = ["users", "logins per second", "refreshes", "requests with a token", "registrations", "writes"]
     found = ((users, load(users)) for users in USERS)
     rows = (
         [f"{users:,}", *map(_short, (one.logins, one.refreshes, one.requests, one.registrations, one.writes))]
@@ -60,13 +60,13 @@ def _instances() -> str:
     titles = [
         "users",
         "busy cores",
-        "that hash",
+        "of them hashing",
         "instances",
         "workers",
         "hash threads",
         "memory",
         "store",
-        "its cores",
+        "cores of the store",
     ]
     found = ((users, needs(users)) for users in USERS)
     rows = (
@@ -97,7 +97,7 @@ def _stores() -> str:
 
 def _knees() -> str:
     ordered = sorted(knees().items(), key=lambda knee: knee[1])
-    return _table(["what ends", "at users"], ([what, f"{float(f'{users:.2g}'):,.0f}"] for what, users in ordered))
+    return _table(["limit", "reached at users"], ([what, f"{float(f'{users:.2g}'):,.0f}"] for what, users in ordered))
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -108,7 +108,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "Stores": _stores,
     "Where it ends": _knees,
 }
-"""What is printed, and stands in docs/capacity.md under these headings."""
+"""The tables by their headings in docs/capacity.md."""
 
 
 def _table(titles: list[str], rows: Iterable[list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Whether the time of a reply tells if an address has an account: OWASP ASVS 6.3.8."""
+"""Whether the time of a reply reveals if an address has an account: OWASP ASVS 6.3.8."""
 
 from __future__ import annotations
 

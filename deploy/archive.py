@@ -1,6 +1,6 @@
 """The archive of a backup: the store and the secret that opens its signing keys, with a manifest and checksums.
 
-`backup.sh` and `restore.sh` beside this run it; docs/operations.md says when.
+`backup.sh` and `restore.sh` in this folder run it; docs/operations.md says when.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from deploy.stores import store_of
 from deploy.tools import ToolError, program, run
 
 _FAILURES = (ArchiveError, ConfigurationError, SecretFileError, ToolError)
-"""What ends a command with its text."""
+"""Errors that end a command; their text is its message."""
 
 
 @click.group()
 def main() -> None:
     """Back up and restore the store and SECRET_KEY."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing is left lying about
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
 
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--without-secret", is_flag=True, help="Leave SECRET_KEY out: keep a copy of it elsewhere.")
-@click.option("--recipient", help="Encrypt for this one: by age for a key of age or SSH, else by gpg.")
+@click.option("--recipient", help="Encrypt for this recipient: with age for a key of age or SSH, otherwise with gpg.")
 def backup(*, folder: Path, without_secret: bool, recipient: str | None) -> None:
-    """Back up into a new archive in FOLDER, which is printed; one that is not whole never has its name.
+    """Back up into a new archive in FOLDER, and print its path. An incomplete archive never gets that name.
 
-    Either --recipient or --without-secret has to be said: SECRET_KEY is never put in clear beside what it protects.
+    Either --recipient or --without-secret is required: an archive never holds SECRET_KEY unencrypted.
     """
     if recipient is None and not without_secret:
         raise click.UsageError(
-            "the archive would hold SECRET_KEY in clear: say --recipient WHO to encrypt it, or --without-secret to"
+            "the archive would hold SECRET_KEY unencrypted: use --recipient WHO to encrypt it, or --without-secret to"
             " leave SECRET_KEY out and keep a copy of it elsewhere"
         )
     try:
@@ -62,9 +62,9 @@ def backup(*, folder: Path, without_secret: bool, recipient: str | None) -> None
 
 @main.command()
 @click.argument("archive", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.option("--replace", is_flag=True, help="Let it take the place of what the store holds.")
+@click.option("--replace", is_flag=True, help="Replace everything that the store holds.")
 @click.option(
-    "--secret-into", type=click.Path(dir_okay=False, path_type=Path), help="Put its SECRET_KEY into this file."
+    "--secret-into", type=click.Path(dir_okay=False, path_type=Path), help="Write its SECRET_KEY into this file."
 )
 @click.option("--identity", type=click.Path(dir_okay=False, exists=True), help="The file with the key of age.")
 def restore(*, archive: Path, replace: bool, secret_into: Path | None, identity: str | None) -> None:
@@ -79,19 +79,19 @@ def restore(*, archive: Path, replace: bool, secret_into: Path | None, identity:
             store = store_of(settings)
             _check(manifest, store.product, settings)
             if not replace and not store.is_empty():
-                raise ArchiveError("the store is not empty: --replace lets the archive take the place of what it holds")
+                raise ArchiveError("the store is not empty: --replace replaces everything in it")
             store.load(work / STORE, work)
     except (*_FAILURES, OSError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"restored: {manifest.store} of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"restored: {manifest.store}, backed up {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     for command in (["db", "upgrade"], ["doctor"]):
         done = subprocess.run([sys.executable, "-m", "flask", "--app", "app", *command], check=False)
         if done.returncode != 0:
-            raise click.ClickException(f"flask {' '.join(command)} is not content: see above")
+            raise click.ClickException(f"flask {' '.join(command)} failed: see above")
 
 
 def _archive(settings: Settings, work: Path, *, with_secret: bool) -> Path:
-    """Make the archive in the folder `work`, still in clear."""
+    """Make the archive in the folder `work`, still unencrypted."""
     store, secrets, now = store_of(settings), _secrets_of(settings), datetime.now(UTC)
     content = work / "content"
     content.mkdir()
@@ -108,10 +108,10 @@ def _archive(settings: Settings, work: Path, *, with_secret: bool) -> Path:
 
 
 def _secrets_of(settings: Settings) -> list[str]:
-    """SECRET_KEY and its fallbacks; development keeps the first one in a file."""
+    """SECRET_KEY and its fallbacks; in development SECRET_KEY may be in a file."""
     tokens = settings.tokens
     if tokens.secret_key is None and not secret_file.SECRET_FILE.exists():
-        raise SecretFileError(f"SECRET_KEY is not set, and {secret_file.SECRET_FILE} is not there")
+        raise SecretFileError(f"SECRET_KEY is not set, and {secret_file.SECRET_FILE} does not exist")
     current = tokens.secret_key.get_secret_value() if tokens.secret_key else read_or_create(secret_file.SECRET_FILE)
     return [current, *(secret.get_secret_value() for secret in tokens.secret_key_fallbacks)]
 
@@ -124,16 +124,16 @@ def _secret_in(work: Path) -> str:
 
 
 def _check(manifest: Manifest, product: str, settings: Settings) -> None:
-    """Raise ArchiveError when what the archive holds is not for this service."""
+    """Raise ArchiveError if this service cannot use what the archive holds."""
     if manifest.store != product:
-        raise ArchiveError(f"the archive is of {manifest.store}, and the settings name {product}")
+        raise ArchiveError(f"the archive is of {manifest.store}, but the settings name {product}")
     if _numbers(manifest.version) > _numbers(__version__):
-        raise ArchiveError(f"the archive was made by version {manifest.version}, and this is {__version__}")
+        raise ArchiveError(f"the archive was made by version {manifest.version}, but this is {__version__}")
     lacking = set(manifest.secrets) - {RootKey(secret).name for secret in _secrets_of(settings)}
     if lacking:
         raise ArchiveError(
             f"its signing keys, tokens and codes need the secret {', '.join(sorted(lacking))}, which is neither"
-            " SECRET_KEY nor among SECRET_KEY_FALLBACKS here; --secret-into takes it out of the archive"
+            " SECRET_KEY nor among SECRET_KEY_FALLBACKS here; --secret-into extracts it from the archive"
         )
 
 
@@ -154,7 +154,7 @@ def _encrypted(archive: Path, recipient: str) -> Path:
 
 
 def _decrypted(archive: Path, work: Path, identity: str | None) -> Path:
-    """The archive in clear; in the folder `work` if it was encrypted."""
+    """The unencrypted archive; in the folder `work` if it was encrypted."""
     if archive.suffix == ".age":
         command = [program("age", package="age"), "--decrypt", *(["--identity", identity] if identity else [])]
     elif archive.suffix == ".gpg":

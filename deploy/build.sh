@@ -20,7 +20,7 @@ main() {
   build latchkey-nginx nginx "$registry"
 }
 
-# The commit that is built. Uncommitted changes are reported, since nobody could find them again.
+# The commit that is built, with -dirty if there are uncommitted changes: no commit contains those.
 revision() {
   local commit
   commit=$(git rev-parse HEAD)
@@ -28,7 +28,7 @@ revision() {
   echo "$commit"
 }
 
-# build NAME FOLDER REGISTRY: the image of a folder; pushed, if a registry is named.
+# build NAME FOLDER REGISTRY: builds the image of a folder, and pushes it if a registry is given.
 build() {
   local image=${3:+$3/}$1:$VERSION
   docker build --tag "$image" \

@@ -1,4 +1,4 @@
-"""What stands in an archive, and the sums that tell whether it is whole."""
+"""The content of an archive, and the checksums that show whether it is complete."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _DAMAGED = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 
 class ArchiveError(Exception):
-    """The archive is damaged, or not for this service; the text is a line that says which."""
+    """The archive is damaged, or this service cannot use it; the text is one line that says why."""
 
 
 class Manifest(BaseModel):
-    """What an archive says of itself."""
+    """What an archive says about itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: str
     """The version of Latchkey that made it."""
     store: str
-    """The product, as StoreTools calls it."""
+    """The database product, as in `StoreTools.product`."""
     made_at: datetime
     secrets: tuple[str, ...]
-    """The names of the secrets that it needs, the first one SECRET_KEY; they give nothing of them away."""
+    """The names of the secrets that it needs, SECRET_KEY first; a name reveals nothing about its secret."""
     sha256: dict[Literal["store", "secret_key", "secret_key_fallbacks"], str]
-    """The sum of each file, in hexadecimal digits."""
+    """The checksum of each file, in hexadecimal digits."""
 
     @field_validator("sha256")
     @classmethod
@@ -51,7 +51,7 @@ class Manifest(BaseModel):
 def pack(
     content: Path, archive: Path, *, version: str, store: str, made_at: datetime, secrets: Sequence[str]
 ) -> Manifest:
-    """Put the files of the folder `content` into a new archive, with a manifest in front of them."""
+    """Put a manifest and then the files of the folder `content` into a new archive."""
     sums = {file.name: _sum(file) for file in sorted(content.iterdir())}
     manifest = Manifest.model_validate(
         {"version": version, "store": store, "made_at": made_at, "secrets": secrets, "sha256": sums}
@@ -64,9 +64,9 @@ def pack(
 
 
 def unpack(archive: Path, folder: Path) -> Manifest:
-    """Write the files of an archive into a folder, under the names that the manifest lists and no others.
+    """Write those files of an archive that its manifest lists, and no others, into a folder.
 
-    Raises ArchiveError when it is damaged: then nothing of it is to be used.
+    Raises ArchiveError if it is damaged: then none of them may be used.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -75,7 +75,7 @@ def unpack(archive: Path, folder: Path) -> Manifest:
                 with _read(tar, name) as source, (folder / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
     except (*_DAMAGED, ValidationError) as error:
-        raise ArchiveError(f"{archive} is damaged, or no archive of Latchkey ({type(error).__name__})") from None
+        raise ArchiveError(f"{archive} is damaged, or not an archive of Latchkey ({type(error).__name__})") from None
     for name, expected in manifest.sha256.items():
         if _sum(folder / name) != expected:
             raise ArchiveError(f"{archive} is damaged: {name} is not what was backed up")
@@ -83,7 +83,7 @@ def unpack(archive: Path, folder: Path) -> Manifest:
 
 
 def _read(tar: tarfile.TarFile, name: str) -> tarfile.ExFileObject:
-    """A file of the archive; ReadError when there is none of this name."""
+    """A file of the archive; raises ReadError if there is none of this name."""
     try:
         file = tar.extractfile(name)
     except KeyError:

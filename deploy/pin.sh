@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Pins every image that others make to the digest that its registry has for its tag now, in the files of the project.
-# Run again it takes what is newer; `git diff` shows what it changed. It takes Docker with buildx, and the network.
+# Pins every third-party image to the digest that its registry now has for its tag, in the files of the project. Run it
+# again to update the digests; `git diff` shows what changed. It needs Docker with buildx, and the network.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,7 +19,7 @@ main() {
   sed -Ei "${changes[@]}" "${FILES[@]}"
 }
 
-# The images that others make, each with its tag.
+# The third-party images, each with its tag.
 images() {
   sed -nE "s~^ *(FROM|image:) +([a-z0-9_./-]+:[A-Za-z0-9._-]+)($DIGEST)?( .*)?\$~\\2~p" "${FILES[@]}" | sort -u
 }

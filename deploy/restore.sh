@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# restore.sh [--replace] [--secret-into FILE] [--identity FILE] ARCHIVE: restores what backup.sh made. Stop the service
-# before. Runs where the service runs, with the same settings: the environment, and the .env of the current folder.
+# restore.sh [--replace] [--secret-into FILE] [--identity FILE] ARCHIVE: restores an archive of backup.sh. Stop the service
+# first. Run it where the service runs, with the same settings: the environment, and the .env of the current folder.
 set -euo pipefail
 umask 077
 

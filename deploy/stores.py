@@ -1,4 +1,4 @@
-"""Each store in its own terms: whether it is empty, its content as a file, and a file as its content."""
+"""Backup and restore for each kind of store, with its own tools: is it empty, dump it, load it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOCK_SECONDS = 60
 """How long SQLite waits for a writer."""
 _OPTIONS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key", "unix_socket": "socket"}
-"""What the query of a URL calls the options of MySQL's own programs."""
+"""Options in the query of a URL, and their names in MySQL's own programs."""
 _VERIFIED = {"loose-ssl": "1", "loose-ssl-verify-server-cert": "1"}
 _TLS = {
     "DISABLED": {"loose-ssl-mode": "DISABLED", "loose-ssl": "0"},
@@ -30,19 +30,19 @@ _TLS = {
     "VERIFY_CA": {"loose-ssl-mode": "VERIFY_CA", **_VERIFIED},
     "VERIFY_IDENTITY": {"loose-ssl-mode": "VERIFY_IDENTITY", **_VERIFIED},
 }
-"""What ssl-mode is to the programs of MySQL, and to those of MariaDB, which pass over the name (`loose`)."""
+"""Each ssl-mode as options of MySQL's programs and of MariaDB's; `loose` makes either ignore an unknown one."""
 
 
 class StoreTools(Protocol):
-    """What a backup needs of a store. Each verb raises ToolError when it cannot be done."""
+    """What a backup needs from a store. Each method raises ToolError if it fails."""
 
     product: str
 
     def is_empty(self) -> bool:
-        """Whether nothing is kept there, no table or collection either."""
+        """Whether it has no content, not even an empty table or collection."""
 
     def dump(self, file: Path, work: Path) -> None:
-        """Write all that is kept, as it is at one moment, to a new file. `work` is a private folder."""
+        """Write the whole content, as it is at one moment, to a new file. `work` is a private folder."""
 
     def load(self, file: Path, work: Path) -> None:
         """Replace everything stored with what `dump` wrote."""
@@ -53,7 +53,7 @@ def store_of(settings: Settings) -> StoreTools:
     if settings.store.mongo_uri is not None:
         return MongoTools(settings.store.mongo_uri.get_secret_value(), settings.store.mongo_database)
     if settings.store.database_url is None:
-        raise ToolError("DATABASE_URL: neither it nor MONGO_URI is set")
+        raise ToolError("neither DATABASE_URL nor MONGO_URI is set")
     url = make_url(settings.store.database_url.get_secret_value())
     match url.get_backend_name():
         case "sqlite":
@@ -65,7 +65,7 @@ def store_of(settings: Settings) -> StoreTools:
 
 
 class SqliteTools:
-    """A file of SQLite, by its online backup: readers and writers go on meanwhile."""
+    """An SQLite file, with SQLite's online backup: readers and writers continue meanwhile."""
 
     product = "SQLite"
 
@@ -77,7 +77,7 @@ class SqliteTools:
 
     def dump(self, file: Path, work: Path) -> None:  # noqa: ARG002 - the signature is that of StoreTools
         if self.is_empty():
-            raise ToolError(f"{self._path} is not there: nothing to back up")
+            raise ToolError(f"{self._path} does not exist or is empty: nothing to back up")
         with closing(sqlite3.connect(file)) as copy:
             self._copy(self._path, copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
@@ -96,7 +96,7 @@ class SqliteTools:
 
 
 class PostgresqlTools:
-    """A database of PostgreSQL, by pg_dump, pg_restore and psql."""
+    """A PostgreSQL database, with pg_dump, pg_restore and psql."""
 
     product = "PostgreSQL"
 
@@ -111,7 +111,7 @@ class PostgresqlTools:
         self._run("pg_dump", *options, f"--file={file}", self._address, work=work)
 
     def load(self, file: Path, work: Path) -> None:
-        """In one transaction: if it fails, what was there stays."""
+        """In one transaction: if it fails, the old content stays."""
         removal, script = work / "removal.sql", work / "script.sql"
         quoted = ('"' + name.replace('"', '""') + '"' for name in _tables(self._url))
         removal.write_text("".join(f"DROP TABLE {name} CASCADE;\n" for name in quoted), encoding="utf-8")
@@ -121,7 +121,7 @@ class PostgresqlTools:
 
     @property
     def _address(self) -> str:
-        """What leads there, without the password."""
+        """The address for libpq, without the password."""
         from app.store.sql.postgresql import conninfo_of  # noqa: PLC0415 - only users of this store need its driver
 
         return conninfo_of(self._url)
@@ -136,7 +136,7 @@ class PostgresqlTools:
 
 
 class MysqlTools:
-    """A database of MySQL or MariaDB, by their own clients."""
+    """A MySQL or MariaDB database, with their own client programs."""
 
     product = "MySQL"
 
@@ -158,7 +158,7 @@ class MysqlTools:
         run([tool, self._account(work), *options, f"--result-file={file}", self._database])
 
     def load(self, file: Path, work: Path) -> None:
-        """A change of the schema is no part of a transaction here: what fails in between leaves it undone in part."""
+        """Not atomic: these databases do not roll back schema changes, so a failure leaves the load half done."""
         names = _tables(self._url)
         with _product(self._url).migrating() as connection:
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
@@ -175,11 +175,11 @@ class MysqlTools:
         """The option that names a file with address and password."""
         address = {"host": self._url.host, "port": self._url.port, "user": self._url.username}
         options = {name: str(value) for name, value in address.items() if value is not None}
-        told = {name.lower().replace("-", "_"): str(value) for name, value in self._url.query.items()}
-        options |= {_OPTIONS[name]: value for name, value in told.items() if name in _OPTIONS}
-        options |= _TLS.get(told.get("ssl_mode", "").upper(), {})
+        given = {name.lower().replace("-", "_"): str(value) for name, value in self._url.query.items()}
+        options |= {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
+        options |= _TLS.get(given.get("ssl_mode", "").upper(), {})
         if "socket" not in options:
-            options["protocol"] = "tcp"  # as the service does it, even to localhost
+            options["protocol"] = "tcp"  # as the service does, even to localhost
         if self._url.password:
             options["password"] = self._url.password
         quoted = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in options.items()}
@@ -192,7 +192,7 @@ class MysqlTools:
 
 
 class MongoTools:
-    """A database of MongoDB, by mongodump and mongorestore."""
+    """A MongoDB database, with mongodump and mongorestore."""
 
     product = "MongoDB"
 
@@ -216,7 +216,7 @@ class MongoTools:
         only = f"--nsInclude={self._database}.*"
         run([tool, "--quiet", self._account(work), "--drop", "--stopOnError", only, f"--archive={file}"])
         if self.is_empty():
-            raise ToolError(f"the archive is of a database that is not called {self._database}: nothing was restored")
+            raise ToolError(f"nothing was restored: the archive has no database called {self._database}")
 
     def _account(self, work: Path) -> str:
         """The option that names a file with the URI."""
@@ -228,7 +228,7 @@ class MongoTools:
 
 
 def _product(url: URL) -> Product:
-    """The database as the service opens it."""
+    """The database, opened as the service opens it."""
     try:
         return product_of(url.render_as_string(hide_password=False))
     except ValueError as error:
@@ -236,7 +236,7 @@ def _product(url: URL) -> Product:
 
 
 def _tables(url: URL) -> list[str]:
-    """The tables of a database; a database that is not there has none."""
+    """The names of the tables of a database."""
     try:
         return inspect(_product(url).reader).get_table_names()
     except SQLAlchemyError as error:

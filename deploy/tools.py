@@ -1,4 +1,4 @@
-"""Programs of others, run to their end."""
+"""Runs external programs to completion."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class ToolError(Exception):
-    """A program is missing, or failed; the text is a line that says which. What it said itself was shown already."""
+    """A program is missing, or failed; the text is one line that says which. Its own output was shown already."""
 
 
 def program(*names: str, package: str) -> str:
-    """The path of the first of these programs that is installed; ToolError, which names the package, if none is."""
+    """The path of the first of these programs that is installed; if none is, ToolError names the package."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -25,11 +25,11 @@ def program(*names: str, package: str) -> str:
 
 
 def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None, reads: Path | None = None) -> None:
-    """Run a command to its end, with these variables more and the file `reads` as its input; ToolError if it fails.
+    """Run a command with additional variables and the file `reads` as its input; raises ToolError if it fails.
 
-    Passwords belong into files that only their owner reads: everybody on the machine sees a command line.
+    Put passwords into files that only their owner can read: everybody on the machine can see a command line.
     """
-    with open(reads or os.devnull, "rb") as source:  # noqa: PTH123 - either is no Path
+    with open(reads or os.devnull, "rb") as source:  # noqa: PTH123 - os.devnull is not a Path
         done = subprocess.run(command, stdin=source, env={**os.environ, **(environment or {})}, check=False)
     if done.returncode != 0:
         raise ToolError(f"{command[0]} failed with status {done.returncode}")

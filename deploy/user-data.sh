@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # cloud-init for a bare Debian or Ubuntu: installs Docker, fetches Latchkey, starts it, and starts it at each boot.
-# Set the values below and hand this file to the server as its user data. It can be run again: then it brings the
-# server to REVISION. It opens nothing but what nginx publishes, port 80; docs/deployment.md describes TLS.
+# Set the values below and give this file to the server as its user data. If it is run again, it updates the server to
+# REVISION. It opens only port 80, which nginx publishes; docs/deployment.md describes TLS.
 set -euo pipefail
 
 REPOSITORY=${REPOSITORY:-} # where the project is cloned from
@@ -25,7 +25,7 @@ main() {
   systemctl restart latchkey.service
 }
 
-# Docker of the distribution, with Compose as it is called there.
+# Docker from the distribution, with Compose under the name that it has there.
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q
@@ -46,14 +46,14 @@ available() {
   [ -n "$(apt-cache show "$1" 2>/dev/null)" ]
 }
 
-# REVISION of the project in FOLDER. What lies there beside it, .env and an override, stays.
+# Checks out REVISION of the project in FOLDER. Files that git does not know, such as .env and an override, stay.
 fetch() {
   [ -d "$FOLDER/.git" ] || git clone --quiet --no-checkout "$REPOSITORY" "$FOLDER"
   git -C "$FOLDER" fetch --quiet --tags "$REPOSITORY"
   git -C "$FOLDER" checkout --quiet --detach "$REVISION"
 }
 
-# The stack makes its secrets by itself; .env says only what it cannot know. One that is there is left alone.
+# The stack generates its own secrets; .env has only what it cannot know. An existing .env is left unchanged.
 write_settings() {
   [ -e "$FOLDER/.env" ] || (
     umask 077

@@ -1,11 +1,11 @@
-// Run by mongosh: makes the user that the service is in MongoDB, latchkey_app, who reads and writes its database and
-// nothing else, or gives the one that is there this password and just these rights. So it can be run at any time, on a
-// database that is new or old.
+// Run by mongosh: creates the service's user in MongoDB, latchkey_app, which may read and write its database and nothing
+// else. If the user exists, the script sets this password and exactly these rights. It can be run at any time, on a new or
+// an existing database.
 const fs = require("fs");
 
 const environment = process.env;
 if (environment.MONGO_HOST) {
-  // To a server that runs: as root. While the image sets up a new one, nobody has to log in.
+  // On a running server log in as root. While the image sets up a new one, no login is needed.
   const root = fs.readFileSync(environment.MONGO_INITDB_ROOT_PASSWORD_FILE, "utf8").replace(/[\r\n]+$/, "");
   db = connect(`mongodb://${environment.MONGO_HOST}/admin`);
   db.auth(environment.MONGO_INITDB_ROOT_USERNAME, root);

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 const issuer = process.env.LATCHKEY_URL.replace(/\/+$/, '');
 const audience = process.env.AUDIENCE ?? issuer;
 
-// Kept for 5 minutes, as the key set itself says; a token of an unknown key renews it, at most once in 10 seconds.
+// Cached for 5 minutes, like its max-age; a token with an unknown key fetches it again, at most every 10 seconds.
 const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
   cacheMaxAge: 300_000,
   cooldownDuration: 10_000,
@@ -18,7 +18,7 @@ app.get('/hello', authenticate, (req, res) => {
   res.json({ subject: req.claims.sub, roles: req.claims.roles ?? [] });
 });
 
-/** Puts the claims of the access token that the request bears into `req.claims`; without a valid one it ends with 401. */
+/** Puts the claims of the request's access token into `req.claims`; without a valid token it answers 401. */
 async function authenticate(req, res, next) {
   const [, token] = /^Bearer +(\S+)$/i.exec(req.get('Authorization') ?? '') ?? [];
   if (!token) {
@@ -35,7 +35,7 @@ async function authenticate(req, res, next) {
   next();
 }
 
-/** The claims of an access token (RFC 9068); throws for any other. */
+/** The claims of an access token (RFC 9068); throws for anything else. */
 async function verify(token) {
   const { payload } = await jwtVerify(token, keys, {
     algorithms: ['ES256'],
@@ -48,7 +48,7 @@ async function verify(token) {
   return payload;
 }
 
-/** Whether the keys could not be had; that says nothing about the token. */
+/** Whether the keys could not be fetched, which says nothing about the token. */
 function isAboutTheKeySet(error) {
   const answers = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID'];
   return !(error instanceof errors.JOSEError) || answers.includes(error.code);

@@ -12,15 +12,15 @@ ISSUER = os.environ["LATCHKEY_URL"].rstrip("/")
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 
 app = FastAPI()
-# Kept for 5 minutes, as the key set itself says; a token of an unknown key renews it, at most once in 10 seconds.
+# Cached for 5 minutes, like its max-age; a token with an unknown key fetches it again, at most every 10 seconds.
 keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", lifespan=300, cooldown_duration=10, timeout=5)
 
 
-# Neither function is `async`: FastAPI runs them in threads, where the key set may be waited for.
+# Neither function is `async`, so FastAPI runs them in threads, which may wait for the key set.
 def authenticate(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
 ) -> dict[str, Any]:
-    """The claims of the access token that the request bears; without a valid one the request ends with 401."""
+    """The claims of the request's access token; without a valid token the request ends with 401."""
     if credentials is None:
         raise HTTPException(401, "missing_token", {"WWW-Authenticate": "Bearer"})
     try:
@@ -37,7 +37,7 @@ def hello(claims: Annotated[dict[str, Any], Depends(authenticate)]) -> dict[str,
 
 
 def verify(token: str) -> dict[str, Any]:
-    """The claims of an access token (RFC 9068); raises PyJWTError for any other."""
+    """The claims of an access token (RFC 9068); raises PyJWTError for anything else."""
     verified = jwt.decode_complete(
         token,
         keys.get_signing_key_from_jwt(token),

@@ -10,7 +10,7 @@ ISSUER = os.environ["LATCHKEY_URL"].rstrip("/")
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 
 app = Flask(__name__)
-# Kept for 5 minutes, as the key set itself says; a token of an unknown key renews it, at most once in 10 seconds.
+# Cached for 5 minutes, like its max-age; a token with an unknown key fetches it again, at most every 10 seconds.
 keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", lifespan=300, cooldown_duration=10, timeout=5)
 
 
@@ -21,7 +21,7 @@ def hello() -> Response:
 
 
 def authenticate() -> dict[str, Any]:
-    """The claims of the access token that the request bears; without a valid one the request ends with 401."""
+    """The claims of the request's access token; without a valid token the request ends with 401."""
     authorization = request.authorization
     if authorization is None or authorization.type != "bearer" or not authorization.token:
         refuse(401, "missing_token", {"WWW-Authenticate": "Bearer"})
@@ -34,7 +34,7 @@ def authenticate() -> dict[str, Any]:
 
 
 def verify(token: str) -> dict[str, Any]:
-    """The claims of an access token (RFC 9068); raises PyJWTError for any other."""
+    """The claims of an access token (RFC 9068); raises PyJWTError for anything else."""
     verified = jwt.decode_complete(
         token,
         keys.get_signing_key_from_jwt(token),

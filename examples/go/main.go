@@ -42,8 +42,8 @@ func main() {
 }
 
 // verifier fetches the keys and returns a function that gives the claims of an access token (RFC 9068), or an error for
-// any other. The keys are renewed every 5 minutes, as the key set itself says, and by a token of an unknown key at most
-// once in 10 seconds; while Latchkey is away those at hand stay.
+// anything else. The keys are fetched again every 5 minutes, like their max-age, and for a token with an unknown key at
+// most every 10 seconds; while Latchkey is down, the cached ones stay in use.
 func verifier(ctx context.Context, issuer, audience string) (func(token string) (*accessClaims, error), error) {
 	startWithoutKeys := false
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{issuer + "/.well-known/jwks.json"}, keyfunc.Override{
@@ -78,8 +78,7 @@ func verifier(ctx context.Context, issuer, audience string) (func(token string) 
 	}, nil
 }
 
-// authenticate returns the claims of the access token that the request bears; without a valid one it answers 401 and
-// returns nil.
+// authenticate returns the claims of the request's access token; without a valid token it answers 401 and returns nil.
 func authenticate(w http.ResponseWriter, r *http.Request, verify func(string) (*accessClaims, error)) *accessClaims {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {

@@ -32,8 +32,8 @@ import java.util.concurrent.Executors;
 public class Hello {
     private static final int TIMEOUT_MS = 5_000;
     private static final int LARGEST_KEY_SET_BYTES = 64 * 1024;
-    private static final long KEPT_MS = 300_000; // as the key set itself says
-    private static final long COOLDOWN_MS = 10_000; // or tokens of unknown keys could make it fetch all the time
+    private static final long KEPT_MS = 300_000; // like the max-age of the key set
+    private static final long COOLDOWN_MS = 10_000; // or tokens with unknown keys could make it fetch constantly
     private static final int CLOCK_SKEW_SECONDS = 30;
 
     private final JWKSource<SecurityContext> keys;
@@ -78,7 +78,7 @@ public class Hello {
             JWTClaimsSet claims = processor.process(authorization.substring(7).strip(), null);
             reply(exchange, 200, Map.of("subject", claims.getSubject(), "roles", claims.getStringListClaim("roles")));
         } catch (KeySourceException unreachable) {
-            // Of an unknown key it cannot ask again yet; without any key it cannot tell.
+            // It has keys, but not this one, and may not fetch yet; or it has none and cannot check any token.
             if (hasKeys()) {
                 refuse(exchange, 401, "WWW-Authenticate", "Bearer error=\"invalid_token\"", "invalid_token");
             } else {

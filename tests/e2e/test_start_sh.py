@@ -148,7 +148,7 @@ def test_an_override_of_the_operator_goes_last(machine: Machine) -> None:
 def test_an_overlay_that_does_not_exist_is_refused_before_anything_is_done(machine: Machine) -> None:
     done = machine.start("fulll")
     assert done.returncode == 1
-    assert done.stderr == "There is no overlay fulll: it is one of basic full monitoring mysql nginx postgres.\n"
+    assert done.stderr == "There is no overlay fulll: use one of basic full monitoring mysql nginx postgres.\n"
     assert not any(" up " in call for call in machine.calls())
 
 
@@ -167,7 +167,7 @@ def test_the_older_compose_is_used_where_there_is_no_plugin(machine: Machine) ->
             "plugin",
             "Docker Compose is missing: install docker-compose-v2, docker-compose-plugin or docker-compose.\n",
         ),
-        ("engine", "Docker does not answer: start it (systemctl start docker), and let this user use it"),
+        ("engine", "Docker does not answer: start it (systemctl start docker), and allow this user to use it"),
     ],
 )
 def test_what_is_missing_is_reported_in_one_line(machine: Machine, missing: str, line: str) -> None:
@@ -191,7 +191,8 @@ def test_what_does_not_become_well_ends_it_with_a_line(machine: Machine, state: 
     machine.put("states", f"{WELL},{state}")
     done = machine.start(seconds=0)
     assert done.returncode == 1
-    assert "Not all became well within 0 seconds. Read first: docker compose logs --tail=50 secrets app;" in done.stderr
+    line = "Not everything became healthy within 0 seconds. Read first: docker compose logs --tail=50 secrets app;"
+    assert line in done.stderr
     assert "Latchkey runs" not in done.stdout
 
 
@@ -199,7 +200,7 @@ def test_a_stack_that_does_not_come_up_ends_it(machine: Machine) -> None:
     machine.put("up", "17")
     done = machine.start()
     assert done.returncode == 17
-    assert "The stack did not come up. Read first: docker compose logs --tail=50 secrets app;" in done.stderr
+    assert "The stack did not start. Read first: docker compose logs --tail=50 secrets app;" in done.stderr
     assert "Latchkey runs" not in done.stdout
 
 
