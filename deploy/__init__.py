@@ -1,1 +1,1 @@
-"""What an operator runs beside the service: backup and restore. The scripts beside it say how."""
+"""What an operator runs beside the service: backup and restore. The scripts in this folder say how."""

@@ -26,7 +26,7 @@ class ArchiveError(Exception):
 
 
 class Manifest(BaseModel):
-    """What an archive says of itself."""
+    """What an archive says about itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

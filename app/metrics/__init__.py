@@ -1,1 +1,1 @@
-"""What is measured, for Prometheus: imported only where METRICS_ALLOW is set, so that it costs nothing elsewhere."""
+"""The metrics for Prometheus; imported only if METRICS_ALLOW is set, so they cost nothing otherwise."""

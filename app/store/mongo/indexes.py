@@ -1,4 +1,4 @@
-"""The indexes that the collections need, and what is wrong with those that are there."""
+"""The indexes that the collections need, and a check of those that exist."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over one field, ascending, and perhaps the identifiers behind it, descending.
+    """An ascending index over one field, optionally followed by the identifiers, descending.
 
-    If it is sparse, it holds only the documents that have the field; so does every unique one.
+    A sparse index holds only the documents that have the field; every unique index is sparse.
     """
 
     collection: str
@@ -49,7 +49,7 @@ INDEXES: Final = (
     Index("mail_requests", "due_at"),
     Index("mail_requests", "email_key"),
     Index("events", "user_id", newest_first=True),
-    # Read from its end: the oldest come first.
+    # Read from its end, so the oldest come first.
     Index("sample_products", "owner_id", newest_first=True),
     # For the purge.
     Index("sessions", "expires_at"),
@@ -64,9 +64,9 @@ _TELLING: Final = {"key", "unique", "sparse", "partialFilterExpression", "expire
 
 
 def create_indexes(database: Database[Document]) -> None:
-    """Create those that are missing; several may do so at once.
+    """Create the missing indexes; safe to run concurrently.
 
-    Raises OperationFailure when the data, or an index of the same name, do not allow one.
+    Raises OperationFailure if the data, or an index of the same name, do not allow one.
     """
     for index in INDEXES:
         model = IndexModel(index.keys, name=index.name, **index.options)
@@ -74,7 +74,7 @@ def create_indexes(database: Database[Document]) -> None:
 
 
 def index_problems(database: Database[Document]) -> list[str]:
-    """What is wrong with the indexes, a line each."""
+    """What is wrong with the indexes, one line each."""
     problems = []
     for index in INDEXES:
         name = f"the index {index.name} of the collection {index.collection}"

@@ -1,4 +1,4 @@
-"""The store on SQL: the repositories over one database, and the care of the database itself."""
+"""The store on SQL: the repositories over one database, and the maintenance of the database itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SqlStore:
     """`app.store.store.Store` on SQL."""
 
     def __init__(self, url: str, *, clock: Clock = system.now) -> None:
-        """`url` is one of SQLAlchemy, as app.config gives it. Raises ValueError for another product."""
+        """`url` is a SQLAlchemy URL, from app.config. Raises ValueError for an unknown product."""
         self._database = Database(product_of(url))
         self._clock = clock
         self.product = self._database.product.name
@@ -51,8 +51,8 @@ class SqlStore:
     def prepare(self) -> None:
         """Bring the schema up to date.
 
-        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what does not
-        pass by itself: an option that the driver refuses, a user, a database or a right that is missing.
+        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what waiting
+        does not mend: a refused option, or a missing user, database or right.
         """
         product = self._database.product
         with starting(product):

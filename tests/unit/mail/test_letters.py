@@ -123,7 +123,7 @@ def test_text_and_html_say_the_same(kind: str) -> None:
     shown = [word for word in _Page(mail.html).words if word != ":"]
     name = ["Ünder", "&", "<Co>"]
     assert shown[: len(name)] == name, "the head of the page"
-    # The text puts a colon behind the name of a link.
+    # The text puts a colon after the name of a link.
     assert [word.rstrip(":") for word in shown[len(name) :]] == [word.rstrip(":") for word in said]
 
 
@@ -144,7 +144,7 @@ def test_an_unproven_address_gets_nothing_that_a_user_wrote(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TO_UNPROVEN])
-def test_a_notice_tells_the_facts_that_are_known(kind: str) -> None:
+def test_a_notice_shows_the_facts_that_are_known(kind: str) -> None:
     mail = write(kind)
     for fact in FACTS.values():
         assert fact in mail.text
@@ -222,7 +222,7 @@ def test_times_are_shown_in_utc_whatever_their_zone() -> None:
     assert in_words(datetime(2027, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))) == "31 December 2026, 22:30 UTC"
 
 
-def test_what_mails_nothing_loads_no_template_engine() -> None:
+def test_a_process_that_sends_no_mail_loads_no_template_engine() -> None:
     code = (
         "import sys; from app.mail.letters import Letters; Letters('Latchkey', '#0a5bd3', 'https://a.example');"
         "print('jinja2' in sys.modules)"

@@ -1,4 +1,4 @@
-"""A server that answers and takes no writes, and one whose commits wait: nobody hangs on it, and nothing piles up."""
+"""A server that takes no writes, and one whose commits wait: no request hangs, and nothing piles up."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class Demoted:
 
     store: SqlStore
     root: Callable[[str], list[Any]]
-    """Does a statement as an administrator."""
+    """Executes a statement as an administrator."""
     demote: str
     promote: str
 
@@ -88,7 +88,7 @@ def demoted(server: SqlServer) -> Iterator[Demoted]:
         change(promote)
 
 
-def test_a_server_that_became_read_only_is_unavailable_not_ready_and_left(demoted: Demoted) -> None:
+def test_a_server_that_became_read_only_is_unavailable_not_ready_and_abandoned(demoted: Demoted) -> None:
     demoted.store.ping()
     assert demoted.writes()
     demoted.root(demoted.demote)
@@ -130,7 +130,7 @@ def backends(demoted: Demoted) -> int:
 
 
 def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -> None:
-    database = demoted.store._database  # noqa: SLF001 - no verb is slow
+    database = demoted.store._database  # noqa: SLF001 - no operation is slow
     on_postgresql = demoted.store.product == "PostgreSQL"
     # MariaDB ends SLEEP by itself when its client is gone.
     slow = "SELECT pg_sleep(600)" if on_postgresql else "SELECT BENCHMARK(1000000000, SHA2('x', 512))"
@@ -146,8 +146,8 @@ def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -
     assert demoted.writes()
 
 
-def test_no_statement_has_longer_than_the_request(demoted: Demoted) -> None:
-    database = demoted.store._database  # noqa: SLF001 - no verb is slow
+def test_no_statement_has_more_time_than_the_request(demoted: Demoted) -> None:
+    database = demoted.store._database  # noqa: SLF001 - no operation is slow
     slow = "SELECT pg_sleep(1.2)" if database.product.name == "PostgreSQL" else "SELECT SLEEP(1.2)"
     demoted.store.ping()
     with deadline.begin(0.3), pytest.raises(Unavailable):
@@ -159,7 +159,7 @@ def test_no_statement_has_longer_than_the_request(demoted: Demoted) -> None:
     demoted.store.ping()
 
 
-def test_commits_that_wait_for_a_standby_that_is_away_leave_no_more_connections_than_there_are_places(
+def test_commits_that_wait_for_an_absent_standby_leave_no_more_connections_than_there_are_places(
     demoted: Demoted,
 ) -> None:
     if demoted.store.product != "PostgreSQL":

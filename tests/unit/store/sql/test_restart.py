@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[SqlServer]:
         yield started
 
 
-def test_a_restart_between_two_requests_is_not_noticed(server: SqlServer) -> None:
+def test_a_restart_between_two_requests_goes_unnoticed(server: SqlServer) -> None:
     store = SqlStore(server.create_database())
     store.prepare()
     user = a_user(username="ada")
@@ -47,7 +47,7 @@ def test_a_restart_between_two_requests_is_not_noticed(server: SqlServer) -> Non
 def test_when_one_connection_is_lost_the_idle_ones_go_with_it(server: SqlServer) -> None:
     store = SqlStore(server.create_database())
     store.prepare()
-    database = store._database  # noqa: SLF001 - no verb is slow enough to need several connections
+    database = store._database  # noqa: SLF001 - no operation is slow enough to need several connections
     closed: list[object] = []
     event.listen(database.product.reader, "close", lambda connection, _: closed.append(connection))
     slow = text("SELECT pg_sleep(1)" if store.product == "PostgreSQL" else "SELECT SLEEP(1)")
