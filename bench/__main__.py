@@ -24,7 +24,7 @@ needs, which is computed; growth, whether a request costs more with more users (
 
 
 def main() -> int:
-    """Run the parts that were asked for, or all; the exit status is 1 if something could not be measured."""
+    """Run the requested parts, or all; the exit status is 1 if something could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, as ratios to a bare Flask.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=_WHAT)
     parser.add_argument("--rounds", type=int, default=6, help="how often each is measured (default: 6)")
@@ -60,7 +60,7 @@ def main() -> int:
 
 def _measure(parts: list[str], instances: Instances, rounds: int) -> scenarios.Samples:
     samples: scenarios.Samples = {}
-    # These two first: the other servers are not yet there.
+    # These two come first, while no other server runs.
     if "memory" in parts:
         samples |= scenarios.memory(instances)
     if "start" in parts:
@@ -81,7 +81,7 @@ def _measure(parts: list[str], instances: Instances, rounds: int) -> scenarios.S
 
 
 def _machine() -> str:
-    """What this is measured on, and how busy it is already."""
+    """The machine that this runs on, and how busy it is already."""
     cores = len(os.sched_getaffinity(0))
     return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
 

@@ -13,13 +13,13 @@ DAY = 86_400
 
 
 def stated(default: float, what: str) -> Any:  # noqa: ANN401 - as `dataclasses.field`
-    """A field with a default, and what it is in words."""
+    """A field with a default and a description."""
     return field(default=default, metadata={"what": what})
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """How people behave, and what the machines are. None of it is measured: put your own in."""
+    """How people behave, and what the machines are like. None of it is measured: replace it by your own."""
 
     active: float = stated(0.2, "share of all users who are active on a given day")
     logins: float = stated(0.2, "logins per active user and day: a session lives for 30 days without being used")
@@ -40,7 +40,7 @@ class Assumptions:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of processor time as docs/capacity.md has them: on PostgreSQL with a million users, the least of all."""
+    """Seconds of processor time from docs/capacity.md: the least of all rounds, on PostgreSQL with a million users."""
 
     hash: float = stated(0.28, "a hash at bcrypt cost 12")
     login: float = stated(0.0068, "a login without its hash")
@@ -59,10 +59,11 @@ SPACES: dict[Product, dict[str, Space]] = {
     "PostgreSQL": {"users": Space(283, 177), "sessions": Space(315, 184), "events": Space(328, 221)},
     "MongoDB": {"users": Space(432, 177), "sessions": Space(423, 184), "events": Space(367, 221)},
 }
-"""Bytes of a record, and in the indexes. MongoDB: the documents as BSON; the indexes are taken from PostgreSQL."""
+"""Bytes of a record, and of its index entries. MongoDB: the documents as BSON; the indexes are taken from
+PostgreSQL."""
 
 WRITES = {"logins": 2, "refreshes": 1, "uses_noted": 1, "registrations": 6}
-"""Transactions: session and event of a login; of a registration also user and event, and twice for its mail."""
+"""Transactions: a login writes session and event; a registration also user and event, and twice for its mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Cores that the busiest second keeps busy in the instances, those of them that hash, and those of the database."""
+    """Cores that are busy in the busiest second: in the instances, of these for hashing, and in the database."""
 
     all: float
     hashing: float
@@ -87,7 +88,7 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What has to be there: instances with their workers, threads that hash, bytes of memory, and which store."""
+    """What is required: instances with their workers, threads that hash, bytes of memory, and which store."""
 
     load: Load
     busy: Cores
@@ -100,7 +101,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """What a store keeps: bytes of records and indexes, and how many of both it should have in memory."""
+    """What a store keeps: bytes of records and indexes, and how many of these should fit into its memory."""
 
     records: float
     indexes: float
@@ -135,7 +136,7 @@ def load(users: float, given: Assumptions = GIVEN) -> Load:
 
 
 def cores(peak: Load, costs: Costs = MEASURED) -> Cores:
-    """Cores that such a second keeps busy."""
+    """Cores that are busy in such a second."""
     hashing = (peak.logins + peak.registrations) * costs.hash
     others = (
         peak.logins * costs.login
@@ -153,7 +154,7 @@ def cores(peak: Load, costs: Costs = MEASURED) -> Cores:
 
 
 def space(users: float, product: Product, given: Assumptions = GIVEN) -> Bytes:
-    """What the store keeps. In memory: all indexes, and users and sessions of those who are seen on a day."""
+    """What the store keeps. In memory: all indexes, and the records of the users who are seen on a day."""
     spaces = SPACES[product]
     kept = {"users": users, "sessions": users * given.sessions, "events": users * given.events}
     records = {table: count * spaces[table].records for table, count in kept.items()}
@@ -162,7 +163,7 @@ def space(users: float, product: Product, given: Assumptions = GIVEN) -> Bytes:
 
 
 def needs(users: float, given: Assumptions = GIVEN, costs: Costs = MEASURED) -> Needs:
-    """What so many users need."""
+    """What this number of users needs."""
     peak = load(users, given)
     busy = cores(peak, costs)
     instances = ceil(busy.all / given.busy / given.cores)
@@ -177,7 +178,7 @@ def needs(users: float, given: Assumptions = GIVEN, costs: Costs = MEASURED) -> 
 
 
 def knees(given: Assumptions = GIVEN, costs: Costs = MEASURED) -> dict[str, float]:
-    """The number of users at which each limit is met: all grows in proportion to them."""
+    """The number of users at which each limit is met; all needs grow in proportion to it."""
     per_user = load(1, given)
     users_on_mongodb = SPACES["MongoDB"]["users"]
     return {

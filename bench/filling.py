@@ -1,4 +1,4 @@
-"""Stores with many users, written straight into them: to register a million would take hours."""
+"""Fills stores with many users by direct writes, since registering a million would take hours."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 TABLES = ("users", "sessions", "events")
 DAY = timedelta(days=1)
 SPREAD = 20 * DAY
-"""When the first of the users registered, back from now; sessions live for longer without being used."""
+"""How long ago the first user registered; unused sessions live for longer than that."""
 _BATCH = 1000
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -45,25 +45,25 @@ class Space:
 
 
 def name_of(number: int) -> str:
-    """The user name of this number: all are of one length, and in no order, as those of people are."""
+    """The user name with this number: all have one length and no order, like those of people."""
     return f"u{blake2s(number.to_bytes(8, 'big'), digest_size=6).hexdigest()}"
 
 
 def email_of(number: int) -> str:
-    """The e-mail address of the user of this number."""
+    """The e-mail address of the user with this number."""
     return f"{name_of(number)}@example.com"
 
 
 def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
     """Each table with its rows: an active user, one session of theirs and the event of its opening, `users` times each.
 
-    The password is that of `bench.servers`, hashed at cost 4. Take the tables in their order, and each to its end.
+    The password is that of `bench.servers`, hashed at cost 4. Read the tables in this order, and each to its end.
     """
     began = datetime.now(UTC).replace(microsecond=0) - SPREAD
     step = SPREAD // users
     ids: list[str] = []
     yield "users", _users(users, began, step, ids)
-    # People log in in another order than they registered in.
+    # Users do not log in in the order in which they registered.
     stride = next(number for number in count(users * 5 // 8) if gcd(number, users) == 1)
     logged_in = [ids[number * stride % users] for number in range(users)]
     opened: list[str] = []
@@ -72,7 +72,7 @@ def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
 
 
 def fill_sqlite(url: str, users: int) -> dict[str, Space]:
-    """Bring the file of this URL up to the schema and fill it; what each table takes."""
+    """Bring the file of this URL up to the schema and fill it; returns the space of each table."""
     _prepare(sql_store(url))
     with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
@@ -80,7 +80,7 @@ def fill_sqlite(url: str, users: int) -> dict[str, Space]:
         connection.execute("BEGIN")
         for table, content in rows(users):
             first = next(content)
-            statement = f"INSERT INTO {table} ({', '.join(first)}) VALUES ({', '.join(f':{name}' for name in first)})"  # noqa: S608 - names of ours
+            statement = f"INSERT INTO {table} ({', '.join(first)}) VALUES ({', '.join(f':{name}' for name in first)})"  # noqa: S608 - our own names
             connection.execute(statement, _as_text(first))
             connection.executemany(statement, map(_as_text, content))
         connection.execute("COMMIT")
@@ -89,7 +89,7 @@ def fill_sqlite(url: str, users: int) -> dict[str, Space]:
 
 
 def fill_postgresql(url: str, users: int) -> dict[str, Space]:
-    """Bring the database of this URL up to the schema and fill it; what each table takes."""
+    """Bring the database of this URL up to the schema and fill it; returns the space of each table."""
     _prepare(sql_store(url))
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
@@ -104,9 +104,9 @@ def fill_postgresql(url: str, users: int) -> dict[str, Space]:
 
 
 def fill_mongodb(uri: str, users: int) -> dict[str, Space]:
-    """Make the indexes in the database of this URI and fill it; what the documents of each collection take as BSON.
+    """Create the indexes in the database of this URI, and fill it; returns each collection's documents as BSON bytes.
 
-    What a server makes of them, compressed or not, and its indexes are not counted: 0.
+    Compression and the size of the indexes depend on the server, and are not counted: the indexes are 0.
     """
     name = uri.rpartition("/")[2]
     _prepare(mongo_store(uri, name))

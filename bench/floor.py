@@ -9,5 +9,5 @@ app = Flask(__name__)
 
 @app.get("/ping")
 def ping() -> dict[str, str]:
-    """A sign of life."""
+    """Answer at once."""
     return {"status": "ok"}

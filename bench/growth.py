@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 SIZES = (10_000, 100_000, 1_000_000)
 SIZES_OF_MONGODB = (1_000, 10_000)
-"""The server that speaks MongoDB's protocol goes through all sessions at each login: it keeps unique indexes alone."""
+"""The stand-in for MongoDB scans all sessions at each login, since it has no indexes but unique ones."""
 ENDPOINTS = ("login", "me", "refresh", "register")
 BATCH = 200
-"""Requests of a kind in a round, each of another user."""
+"""Requests of each kind in a round, each by a different user."""
 ME_TIMES = 3
-"""How often each access token is used: at the first time its signature is verified."""
+"""How often each access token is used; only the first use verifies its signature."""
 _HASHES = 5
 
 
 @dataclass(slots=True)
 class Grown:
-    """An instance on a store that holds so many users; `server` is that of the store, if it is not the instance."""
+    """An instance on a store with this many users; `server` is the store's, if it has one of its own."""
 
     store: str
     users: int
@@ -54,7 +54,7 @@ class Grown:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Seconds of processor time a request in the instance and in the store's server, and how long each took."""
+    """Processor time per request in the instance and in the store's server, and how long each took; in seconds."""
 
     cpu: float
     server_cpu: float
@@ -91,7 +91,7 @@ def measure(grown: Sequence[Grown], number: int) -> None:
 
 
 def instance(folder: Path, store: dict[str, str], number: int) -> Service:
-    """An instance with two workers, the cheapest hashes and no limits, so that the store shows; not started yet."""
+    """An instance with two workers, cheapest hashes and no limits, so that the store's share shows; not started yet."""
     own = folder / f"instance-{number}"
     own.mkdir()
     settings = servers.quick(servers.production(own, store)) | {"RATE_LIMITS": "off", "MAIL_DIR": str(own / "mail")}
@@ -124,7 +124,7 @@ def as_table(grown: Iterable[Grown]) -> Iterator[str]:
 
 
 def space_table(grown: Iterable[Grown]) -> Iterator[str]:
-    """The bytes that a record takes, and that it takes in the indexes, by store and size; as Markdown."""
+    """The bytes of a record and of its index entries, by store and size; as Markdown."""
     yield f"| store | users | {' | '.join(f'{table}, + indexes' for table in TABLES)} |"
     yield f"|---|---|{'---|' * len(TABLES)}"
     for one in grown:
@@ -169,7 +169,7 @@ def _batch(grown: Grown, endpoint: str) -> Batch:
     requests = _requests(grown, endpoint)
     before, before_server = cpu_seconds(grown.service.pids()), _server_cpu(grown)
     replies, seconds = _send(grown.service.port, requests)
-    time.sleep(0.1)  # until the last request is done behind its reply
+    time.sleep(0.1)  # until the work after the last reply is done
     cpu = (cpu_seconds(grown.service.pids()) - before) / len(requests)
     if endpoint == "login":
         grown.sessions = replies
@@ -181,7 +181,7 @@ def _server_cpu(grown: Grown) -> float:
 
 
 def _requests(grown: Grown, endpoint: str) -> list[_Request]:
-    """A batch. Logins are of users from all over the store; `me` and `refresh` go on with their sessions."""
+    """The requests of a batch. Logins are spread over all users; `me` and `refresh` use their sessions."""
     if endpoint == "login":
         names = [email_of(number) for number in random.sample(range(grown.users), BATCH)]
         return [_Request("/auth/login", {"email": name, "password": servers.PASSWORD}) for name in names]
@@ -195,7 +195,7 @@ def _requests(grown: Grown, endpoint: str) -> list[_Request]:
 
 
 def _send(port: int, requests: Iterable[_Request]) -> tuple[list[dict[str, str]], list[float]]:
-    """Send the requests one after the other; what each reply says, and the seconds that it took."""
+    """Send the requests one after the other; returns each reply, and the seconds that it took."""
     replies, seconds = [], []
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         for request in requests:
@@ -220,6 +220,6 @@ def _hash_seconds(cost: int) -> float:
 
 
 def _spread(samples: Sequence[float]) -> str:
-    """The middle one, and between which ones all are."""
+    """The median, and the range."""
     spread = Spread.of(samples)
     return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"

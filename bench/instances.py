@@ -21,7 +21,7 @@ USERS = 60
 
 
 class Instances:
-    """A context manager: what was started inside is stopped at its end, and its databases are gone."""
+    """A context manager: at its end, what was started inside is stopped, and its databases are deleted."""
 
     folder: Path
     """Where the databases and the log are."""
@@ -38,13 +38,13 @@ class Instances:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """Those of an instance on a SQLite database that holds accounts; number 0 has logged in."""
+        """The settings of an instance on a SQLite database with accounts; number 0 has logged in."""
         settings = servers.production(self.folder, {"DATABASE_URL": f"sqlite:///{self.folder}/latchkey.db"})
         with servers.service(servers.quick(settings)) as service:
             for number in range(USERS):
                 servers.register(service.port, number)
         with servers.service(settings) as service:
-            servers.log_in(service.port, 0)  # which brings its hash up to the cost of production
+            servers.log_in(service.port, 0)  # which upgrades its hash to production's cost
         return settings
 
     @cached_property

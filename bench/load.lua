@@ -25,7 +25,7 @@ function init(args)
 end
 
 function request()
-  -- The first one is never sent: wrk looks how it is made.
+  -- wrk never sends the first one, it only inspects it.
   if not template or number == 0 then
     number = 1
     return prepared

@@ -1,4 +1,4 @@
-"""Making load: wrk for requests by the thousand, threads for a few that take long."""
+"""Generates load: wrk for thousands of requests, threads for a few slow ones."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SHED_PAUSE = 0.5
 
 
 def missing() -> str | None:
-    """What to install; None when all is there."""
+    """What to install; None if nothing is missing."""
     return None if shutil.which("wrk") else "wrk is missing: apt-get install wrk"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, over and over: a GET, or with a `body` a POST.
+    """A request to send over and over: a GET, or with a `body` a POST.
 
-    "{n}" in the body becomes a number that no other request of a run has, "{round}" that of `numbered`, and "{token}" a
-    refresh token: first those in `refresh_tokens`, one for each connection, then those that the replies give for them.
+    "{n}" in the body becomes a number that no other request of a run has, "{round}" the number passed to `numbered`,
+    and "{token}" a refresh token: first those in `refresh_tokens`, one per connection, then those of the replies.
     """
 
     port: int
@@ -42,7 +42,7 @@ class Request:
     refresh_tokens: Sequence[str] = ()
 
     def numbered(self, number: int) -> Request:
-        """The same for the round of this number."""
+        """The same request, for the round with this number."""
         if self.body is None:
             return self
         return replace(self, body={name: text.replace("{round}", str(number)) for name, text in self.body.items()})
@@ -59,16 +59,16 @@ class Answers:
 
     @property
     def rate(self) -> float:
-        """Replies a second."""
+        """Replies per second."""
         return self.requests / self.seconds
 
 
 class RefusedError(RuntimeError):
-    """Some replies were no success: then nothing was measured."""
+    """Some replies were failures, so nothing was measured."""
 
 
 def run(request: Request, *, connections: int, seconds: int) -> Answers:
-    """Send the request over so many connections, each as soon as its last reply is there.
+    """Send the request over `connections` connections, on each as soon as the last reply is there.
 
     Raises RefusedError if any reply was not a success.
     """
@@ -95,7 +95,7 @@ def run(request: Request, *, connections: int, seconds: int) -> Answers:
 
 
 def each(port: int, path: str, tokens: Sequence[str], *, connections: int) -> None:
-    """POST once with each access token, over so many connections. Raises RefusedError if one failed."""
+    """POST once with each access token, over `connections` connections. Raises RefusedError if one failed."""
 
     def post(share: Sequence[str]) -> list[int]:
         answered = []
@@ -117,8 +117,8 @@ def each(port: int, path: str, tokens: Sequence[str], *, connections: int) -> No
 class InFlight:
     """Keeps `count` requests under way, each on a connection of its own, from `with` to its end.
 
-    One that is shed (503) is tried again on a new connection after SHED_PAUSE seconds. At the end the last replies
-    are waited for, but no longer counted. Raises RefusedError if any reply was neither a success nor 503.
+    One that is shed (503) is tried again on a new connection after SHED_PAUSE seconds. At the end it waits for the last
+    replies, but does not count them. Raises RefusedError if any reply was neither a success nor 503.
     """
 
     def __init__(self, request: Request, count: int) -> None:
@@ -144,7 +144,7 @@ class InFlight:
 
     @property
     def rate(self) -> float:
-        """Successes a second, from the first to the last: what was under way at either end does not count."""
+        """Successes per second, from the first to the last; what was under way at either end does not count."""
         if len(self._completed) < 2:
             raise RefusedError(f"{self._request.path}: {len(self._completed)} answered, which is no rate")
         return (len(self._completed) - 1) / (self._completed[-1] - self._completed[0])

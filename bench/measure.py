@@ -1,4 +1,4 @@
-"""What the kernel says about processes, and what a row of samples says."""
+"""Figures of processes from the kernel, and the spread of samples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-# proc(5): fields 14 to 17 of stat, counted behind the name in parentheses, which is field 2.
+# proc(5): fields 14 to 17 of stat, counted after the name in parentheses, which is field 2.
 _USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM = 11, 12, 13, 14
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """The processor time that these processes have used, with that of their children that ended."""
+    """The processor time of these processes, and of their children that have ended."""
     ticks = 0
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):  # it ended, and counts with its parent
@@ -29,7 +29,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def pss_bytes(pids: Iterable[int]) -> int:
-    """The memory of these processes: what they share with others counts in proportion (PSS, proc(5))."""
+    """The memory of these processes; shared pages count in proportion (PSS, proc(5))."""
     kibibytes = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -39,7 +39,7 @@ def pss_bytes(pids: Iterable[int]) -> int:
 
 
 def sync_milliseconds(folder: Path) -> float:
-    """What it takes here to make a written page durable, as each commit does: the middle one of 50."""
+    """How long it takes here to make a written page durable, as each commit does: the median of 50."""
     took = []
     with (folder / "sync").open("wb", buffering=0) as file:
         for _ in range(50):
@@ -52,7 +52,7 @@ def sync_milliseconds(folder: Path) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What was measured in all rounds: the middle one, and the extremes."""
+    """The samples of all rounds: their median and extremes."""
 
     median: float
     least: float

@@ -1,4 +1,4 @@
-"""The measurements: each gives, by the names of the figures, a sample a round."""
+"""The measurements: each returns one sample per round, by the names of the figures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALM_SECONDS, STORM_SECONDS = 2, 4
 STORM = 64
 """Logins in flight."""
 OTHER = 1
-"""Not the account whose many logins end its oldest sessions."""
+"""An account other than the one whose many logins end its oldest sessions."""
 _LOGIN = {"login": "user0", "password": servers.PASSWORD}
 
 _BARE_HASHES = """
@@ -45,14 +45,14 @@ print(count / (time.monotonic() - began))
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What requests of a kind cost: seconds of processor time each, and how many were answered a second."""
+    """The cost of one kind of request: seconds of processor time each, and replies per second."""
 
     cpu: float
     rate: float
 
 
 def requests(names: Collection[str], instances: Instances, rounds: int) -> Samples:
-    """CPU a request, or rate, relative to the floor's in the same round; one with refused requests does not count."""
+    """CPU per request, or rate, relative to the floor in the same round; rounds with failed requests do not count."""
     measured = {name: _measured(name, instances) for name in names}
     samples: Samples = defaultdict(list)
     for number in range(-1, rounds):
@@ -157,7 +157,7 @@ def _bare_hashes_a_second() -> float:
 
 
 def storm(instances: Instances, rounds: int) -> Samples:
-    """How much longer `me`, at concurrency 4, takes while 64 logins are in flight: milliseconds."""
+    """How many milliseconds longer `me`, at concurrency 4, takes while 64 logins are in flight."""
     port = instances.on_sqlite.port
     me = Request(port, "/auth/me", token=servers.log_in(port, OTHER))
     load.run(me, connections=4, seconds=CALM_SECONDS)
@@ -173,7 +173,7 @@ def storm(instances: Instances, rounds: int) -> Samples:
 
 
 def memory(instances: Instances) -> Samples:
-    """What the process tree holds after load, in MB; nothing else may run that shares pages with it."""
+    """The memory of the process tree after load, in MB; nothing that shares pages with it may run beside it."""
     with servers.service(instances.settings) as service:
         token = servers.log_in(service.port, 0)
         with InFlight(Request(service.port, "/auth/login", body=_LOGIN), 8):

@@ -97,7 +97,7 @@ def service(settings: dict[str, str]) -> Iterator[Service]:
 
 
 def register(port: int, number: int) -> None:
-    """Make the account of this number."""
+    """Register the account with this number."""
     body = {"email": f"user{number}@example.com", "username": f"user{number}", "password": PASSWORD}
     answer = status(port, "POST", "/auth/register", body)
     if answer != http.HTTPStatus.CREATED:
@@ -105,12 +105,12 @@ def register(port: int, number: int) -> None:
 
 
 def log_in(port: int, number: int) -> str:
-    """An access token of the account of this number."""
+    """An access token of the account with this number."""
     return open_session(port, number)["access_token"]
 
 
 def open_session(port: int, number: int) -> dict[str, str]:
-    """The tokens of a new session of the account of this number."""
+    """The tokens of a new session of the account with this number."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         body = json.dumps({"login": f"user{number}", "password": PASSWORD})
         connection.request("POST", "/auth/login", body, {"Content-Type": "application/json"})

@@ -117,7 +117,7 @@ def _table(titles: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def _short(number: float) -> str:
-    """Two digits that tell, and no more."""
+    """A number with two significant digits."""
     if number < 0.01:
         return "under 0.01"
     return f"{float(f'{number:.2g}'):,g}" if number < 1000 else f"{float(f'{number:.2g}'):,.0f}"

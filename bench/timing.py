@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.scenarios import Samples
 
 SAMPLES = 200
-"""Of each kind."""
+"""Requests of each kind."""
 _WARM_UP = 20
 
 _BODIES: dict[str, tuple[str, Callable[[str], dict[str, str]]]] = {
@@ -29,7 +29,7 @@ _BODIES: dict[str, tuple[str, Callable[[str], dict[str, str]]]] = {
 
 
 def known_and_unknown(instances: Instances) -> Samples:
-    """The p of Mann and Whitney's test, two-sided, that the times of known and unknown addresses are of one kind.
+    """The two-sided p of a Mann-Whitney test that known and unknown addresses take the same time.
 
     Requests of both kinds follow each other in a random order, over one connection, one at a time.
     """
@@ -51,7 +51,7 @@ def known_and_unknown(instances: Instances) -> Samples:
 
 
 def _address(*, known: bool, number: int) -> str:
-    """An address with or without an account; all of a length."""
+    """An address with or without an account; all have the same length."""
     return f"{'user' if known else 'none'}{number % USERS}@example.com"
 
 

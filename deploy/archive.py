@@ -66,7 +66,7 @@ def backup(*, folder: Path, without_secret: bool, recipient: str | None) -> None
 @click.option(
     "--secret-into", type=click.Path(dir_okay=False, path_type=Path), help="Write its SECRET_KEY into this file."
 )
-@click.option("--identity", type=click.Path(dir_okay=False, exists=True), help="The file with the key of age.")
+@click.option("--identity", type=click.Path(dir_okay=False, exists=True), help="The file with the age key.")
 def restore(*, archive: Path, replace: bool, secret_into: Path | None, identity: str | None) -> None:
     """Restore ARCHIVE into the store that the settings name, and check the service with `flask doctor`."""
     try:

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that app/store/sql/migrate.py holds the lock on."""
+"""Alembic's entry point: runs the migrations on the connection for which app/store/sql/migrate.py holds the lock."""
 
 from alembic import context
 from alembic.util import CommandError

@@ -73,7 +73,7 @@ def show(*, limit: int, after: str | None, as_json: bool) -> None:
 
 
 def _password_from_stdin() -> str:
-    """The password on the standard input, exactly as it is but for a byte order mark and the end of the line."""
+    """The password from the standard input, unchanged except for a byte order mark and the end of the line."""
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     password = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if "\n" in password:

@@ -2,9 +2,8 @@
 
 The document is the whole account:
 
-    _id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at,
-    password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, notices, due_at,
-    revision
+_id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at,
+password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, notices, due_at, revision
 
 Codes, pending e-mail, undo offers and notices are documents in it, with the fields of their dataclasses. What a user
 does not have is absent, never null. A document from before there was a revision counts as one of revision 0.
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ATTEMPTS: Final = 20
-"""How often a name is wanted that others have in turn for moments, before it is refused."""
+"""How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 
 USER_FIELDS: Final = (
     "email", "email_verified", "username", "name", "roles", "status", "created_at", "last_login_at",
 )  # fmt: skip
-"""What of a document makes a `User`, beside `_id`."""
+"""The fields of a document that make up a `User`, besides `_id`."""
 
 _USER: Final = dict.fromkeys(USER_FIELDS, 1)
 _CREDENTIALS: Final = _USER | {"password_hash": 1, "auth_epoch": 1}
@@ -135,7 +134,7 @@ class MongoUsers:
         return Credentials(user_of(found["_id"], found), found.get("password_hash"), found["auth_epoch"])
 
     def _write(self, account: Account, write: Callable[[], T], *, adds: bool = False) -> T:
-        """Do one write of names; raises EmailTaken, UsernameTaken, or, if it `adds` a user, AlreadyThereError."""
+        """Run one write of names; raises EmailTaken, UsernameTaken, or, if it `adds` a user, AlreadyThereError."""
         user = account.user
         another = {"_id": {"$ne": user.id}}
         for _ in range(_ATTEMPTS):
@@ -147,7 +146,7 @@ class MongoUsers:
                 raise UsernameTaken
             if adds and self._has({"_id": user.id}):
                 raise AlreadyThereError
-            # Whoever had the name gave it up before the read.
+            # The other user gave up the name before the read.
         raise Unavailable(retry_after=1)
 
     def _has(self, key: Document) -> bool:
@@ -171,7 +170,7 @@ def user_of(user_id: str, document: Document) -> User:
 
 
 def _fields_of(account: Account) -> Document:
-    """What of an account is written at each replacement; what it does not have is None."""
+    """The fields of an account that each replacement writes; one without a value is None."""
     user, pending = account.user, account.pending_email
     return {
         "email": user.email,

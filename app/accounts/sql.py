@@ -46,8 +46,8 @@ USERS: Final = Table(
     Column("username", String(64)),
     Column("username_key", exact(64)),
     Column("name", String(255)),
-    # Names separated by commas: every request reads them, in the one row of its user, without a second table
-    # to be joined and aggregated differently on each product. Lists by role read the users in their order.
+    # Names separated by commas. Every request reads them in its user's row; a second table would have to be joined, and
+    # aggregated differently on each product. Lists by role read the users in their order.
     Column("roles", Text, nullable=False),
     Column("status", exact(16), nullable=False),
     Column("created_at", INSTANT, nullable=False),
@@ -62,7 +62,7 @@ USERS: Final = Table(
     Column("undo_offers", LONG_TEXT),
     Column("notices", LONG_TEXT),
     Column("due_at", INSTANT),
-    # The default lets a version from before this column go on adding users until it has been replaced everywhere.
+    # The default lets instances of an earlier version go on adding users until all are replaced.
     Column("revision", Integer, nullable=False, server_default="0"),
     Index("users_by_email", "email_key", unique=True),
     Index("users_by_username", "username_key", unique=True),
@@ -73,7 +73,7 @@ USERS: Final = Table(
 
 
 _ATTEMPTS: Final = 20
-"""How often a name is wanted that others have in turn for moments, before it is refused."""
+"""How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 _COLUMNS: Final = USERS.c
 USER_COLUMNS: Final = (
     _COLUMNS.id,
@@ -86,7 +86,7 @@ USER_COLUMNS: Final = (
     _COLUMNS.created_at,
     _COLUMNS.last_login_at,
 )
-"""What `user_of` makes a user of."""
+"""The columns that `user_of` makes a user from."""
 
 _THIS: Final = _COLUMNS.id == bindparam("user_id")
 _OTHERS: Final = _COLUMNS.id != bindparam("user_id")
@@ -215,9 +215,9 @@ class SqlUsers:
         return Credentials(user_of(fields), password_hash, auth_epoch)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str) -> int:
-        """Do one conditional write of names; how many rows it met.
+        """Run one conditional write that sets names; returns how many rows it changed.
 
-        Raises EmailTaken, UsernameTaken, or, of a new user, AlreadyThereError.
+        Raises EmailTaken, UsernameTaken or, for a new user, AlreadyThereError.
         """
         for _ in range(_ATTEMPTS):
             try:
@@ -228,26 +228,28 @@ class SqlUsers:
                 if not _is_rolled_back(failure):
                     raise
                 continue
-            # Which rule was broken, each product tells in other words: a read says it in the same way on all.
+            # Each product words the broken constraint differently; a read tells which one in the same way on all.
             if self._database.rows(_EMAIL_OF_ANOTHER, {"key": row["email_key"], "user_id": user_id}):
                 raise EmailTaken
             if self._database.rows(_USERNAME_OF_ANOTHER, {"key": row["username_key"], "user_id": user_id}):
                 raise UsernameTaken
             if statement is _ADD and self.account(user_id) is not None:
                 raise AlreadyThereError
-            # Whoever had the name gave it up before the read.
+            # The other user gave up the name before the read.
         raise Unavailable(retry_after=1)
 
 
 def _is_rolled_back(failure: Unavailable) -> bool:
-    """Whether the database itself took a statement back, and asks for it again: a deadlock, which many bring about who
-    want one name (SQLSTATE class 40)."""
+    """Whether the database itself rolled a statement back and wants it repeated (SQLSTATE class 40).
+
+    It does so after a deadlock, which happens when many want the same name.
+    """
     sqlstate = getattr(getattr(failure.__cause__, "orig", None), "sqlstate", None)
     return str(sqlstate).startswith("40")
 
 
 def _row_of(account: Account) -> dict[str, Any]:
-    """What of an account is written at each replacement."""
+    """The columns of an account that each replacement writes."""
     user, pending = account.user, account.pending_email
     return {
         "email": user.email,

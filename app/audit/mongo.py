@@ -1,4 +1,4 @@
-"""Audit events in MongoDB: a document each, with the fields of `AuditEvent`; what one does not have is absent."""
+"""Audit events in MongoDB: one document each, with the fields of `AuditEvent`; a field without a value is absent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class MongoEvents:
             self._connection.events.insert_one(_document_of(event))
         except DuplicateKeyError:
             return False
-        # The user after it: the purge of a deleted user either finds the event, or has made them deleted by now.
+        # Look at the user after the insert: the purge of a deleted user either finds the event, or has marked them as
+        # deleted by now.
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
         if self._connection.users.find_one(there, {"_id": 1}) is not None:
             return True

@@ -1,4 +1,4 @@
-"""Audit events in SQL: a row each, the details as JSON."""
+"""Audit events in SQL: one row each, the details as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENTS: Final = Table(
     "events",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    # No foreign key: what happened to a user stays known when he is gone.
+    # No foreign key: the events of a user stay when the user is gone.
     Column("user_id", exact(36), nullable=False),
     Column("action", exact(64), nullable=False),
     Column("at", INSTANT, nullable=False),
@@ -38,15 +38,15 @@ EVENTS: Final = Table(
 )
 
 _OWNERS: Final = table("users", column("id"), column("status"))
-"""The users, by name alone: events know nothing of accounts but whether there is one."""
+"""The table of users, by name only: all that matters here is whether the user exists."""
 _COLUMNS: Final = EVENTS.c
 _PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at")
 _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
 _BEHIND_ALL: Final = "~"
-"""Sorts behind every identifier, which is made of hexadecimal digits and hyphens."""
+"""Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
 
 _ADD: Final = insert(EVENTS)
-# The user's row is held until the event is kept: who deletes them waits, and then finds it.
+# The user's row is locked until the event is committed: a deletion of the user waits, and then finds the event.
 _RECORD: Final = (
     insert(EVENTS)
     .from_select(
@@ -104,7 +104,7 @@ class SqlEvents:
         try:
             return self._database.change(_RECORD, row | {"owner": event.user_id, "known": event.id}) == 1
         except IntegrityError:
-            return False  # another was faster with this identifier
+            return False  # a concurrent insert had the same identifier
 
     def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         rows = self._database.rows(_PAGE, {"owner": user_id, "before": before or _BEHIND_ALL, "limit": limit})

@@ -1,4 +1,4 @@
-"""Leases: each gives one worker of all the exclusive right to do a job for a while."""
+"""Leases: each gives one worker of all instances the exclusive right to do a job for a while."""
 
 from __future__ import annotations
 

@@ -29,6 +29,6 @@ class MongoLeases:
         try:
             self._connection.leases.update_one(free, lease, upsert=True)
         except DuplicateKeyError:
-            # The lease is there and not free, so that the upsert tried to insert another.
+            # The lease exists and is not free, so the upsert tried to insert a second one.
             return False
         return True

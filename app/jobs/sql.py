@@ -26,7 +26,7 @@ LEASES: Final = Table(
 
 
 _TAKE_OVER: Final = update(LEASES).where(LEASES.c.job == bindparam("for_job"), LEASES.c.until <= bindparam("now"))
-# Not a plain insert: workers ask again and again for what another holds, and PostgreSQL logs each row it refuses.
+# Not a plain insert: workers keep asking for leases that others hold, and PostgreSQL logs each row it refuses.
 _TAKE_FIRST: Final = (
     insert(LEASES)
     .from_select(
@@ -56,5 +56,5 @@ class SqlLeases:
         try:
             return self._database.change(_TAKE_FIRST, first) == 1
         except IntegrityError:
-            # Another was faster between the look and the insert.
+            # Another worker took it between the check and the insert.
             return False

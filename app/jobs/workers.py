@@ -1,6 +1,6 @@
 """Background work: each worker has a daemon thread that runs leased jobs when they are due, and one that sends mail.
 
-A lease lets one worker of all instances do a job; if that worker dies, the lease expires.
+A lease lets one worker of all instances do a job. If that worker dies, the lease expires.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Observer
 
 LOOK_EVERY = 60
-"""Seconds between two looks at what is due."""
+"""Seconds between checks for due jobs."""
 SEND_EVERY = 2
-"""Seconds between two looks for mail requests, for what other workers queued, and for what is to be tried again."""
+"""Seconds between checks for mail requests, for mail that other workers queued, and for mail to retry."""
 _log = structlog.get_logger("latchkey.jobs")
 
 
 class Courier:
-    """The thread of a worker that sends what was queued: at once after this worker queued it, else within SEND_EVERY.
+    """The thread of a worker that sends queued mail: at once if this worker queued it, else within SEND_EVERY.
 
-    It needs no lease: each thing that is sent is claimed by itself.
+    It needs no lease: each mail is claimed separately.
     """
 
     def __init__(self, send_due: Callable[[], int], waits: Event) -> None:
@@ -43,11 +43,11 @@ class Courier:
         self._stopped = Event()
 
     def start(self) -> None:
-        """Begin to look for what is to be sent."""
+        """Start the thread."""
         Thread(target=self._loop, name="courier", daemon=True).start()
 
     def stop(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._stopped.set()
         self._waits.set()
 
@@ -73,16 +73,16 @@ class Jobs:
         self._stopped = Event()
 
     def start(self) -> None:
-        """Begin to look for what is due."""
+        """Start the thread."""
         self._holder = new_id()
         Thread(target=self._loop, name="jobs", daemon=True).start()
 
     def stop(self) -> None:
-        """Do not begin another job."""
+        """Begin no further job."""
         self._stopped.set()
 
     def run_due(self) -> None:
-        """Do every job that is due and that no other worker has taken; one that fails keeps none from being done."""
+        """Run every due job that no other worker has taken; a job that fails does not stop the others."""
         for job in self._jobs:
             if self._stopped.is_set():
                 return
@@ -100,7 +100,7 @@ class Jobs:
 
 @contextmanager
 def _outlived(event: str, **facts: str) -> Iterator[None]:
-    """Log what goes wrong inside, with its cause, and go on: a thread outlives the faults of what it does."""
+    """Log an error raised inside, with its cause, and go on: no error ends the thread."""
     try:
         yield
     except Unavailable as error:

@@ -1,7 +1,7 @@
-"""The signing keys in memory: made, sealed for the store, opened from it, published.
+"""The signing keys in memory: makes them, seals them for the store, opens and publishes them.
 
-A private key lies in the store as a JWK (RFC 7517) sealed with AES-256-GCM; its kid and algorithm are the
-associated data, so that a sealed key cannot be passed off as another.
+The store holds a private key as a JWK (RFC 7517), sealed with AES-256-GCM; its kid and algorithm are the associated
+data, so that a sealed key cannot be passed off as another.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _GENERATORS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as the store keeps it. `sealed` is empty for HS256, whose key is derived and lies nowhere.
+    """A key as the store keeps it. `sealed` is empty for HS256, whose key is derived and not stored.
 
-    `wrapped_by` names the secret that seals it, or that it is derived from; it signs from `signs_from` on. A key of
-    HS256 that a former secret derived is sealed like any other (`reseal`).
+    `wrapped_by` names the secret that seals it, or that it is derived from; it signs from `signs_from` on. An HS256 key
+    derived from a former secret is sealed like any other (`reseal`).
     """
 
     kid: str
@@ -57,7 +57,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that is open: it signs from `signs_from` on, and verifies with its own algorithm only."""
+    """An open key: it signs from `signs_from` on, and verifies with its own algorithm only."""
 
     kid: str
     alg: str
@@ -66,7 +66,7 @@ class SigningKey:
     verifying: Any = field(repr=False)
 
     def public_jwk(self) -> dict[str, Any] | None:
-        """What is published of the key (RFC 7517); None for HS256, of which nothing is."""
+        """The public part of the key (RFC 7517); None for HS256, which has none."""
         if self.alg == "HS256":
             return None
         jwk = get_algorithm_by_name(self.alg).to_jwk(self.verifying, as_dict=True)
@@ -80,7 +80,7 @@ _Key = TypeVar("_Key", StoredKey, SigningKey)
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The open keys, by kid; `version` tells what a process has open now from what it had before."""
+    """The open keys, by kid; `version` changes with each set of keys that a process opens."""
 
     version: int
     keys: Mapping[str, SigningKey]
@@ -112,9 +112,9 @@ def generate(alg: Algorithm, root: RootKey, *, now: datetime, signs_from: dateti
 
 
 def reseal(key: StoredKey, roots: SecretKeys) -> StoredKey:
-    """The same key under the current secret, the key itself if it is already; raises SealedError.
+    """The key sealed under the current secret, unchanged if it already is; raises SealedError.
 
-    One of HS256 cannot be derived from another secret: it is sealed, and verifies what it signed.
+    An HS256 key cannot be derived from another secret. It is sealed instead, and still verifies what it signed.
     """
     if key.wrapped_by == roots.current.name:
         return key
@@ -123,7 +123,7 @@ def reseal(key: StoredKey, roots: SecretKeys) -> StoredKey:
 
 
 def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
-    """Open a key; raises SealedError when no secret does."""
+    """Open a key; raises SealedError if no secret opens it."""
     root = roots.named(key.wrapped_by)
     if root is None:
         raise SealedError(
@@ -135,7 +135,7 @@ def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
     try:
         sealed = urlsafe_b64decode(key.sealed)
         jwk = AESGCM(root.derive(_SEAL)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(key.kid, key.alg))
-    except (InvalidTag, ValueError):  # ValueError where it is no base64, or too short for a nonce
+    except (InvalidTag, ValueError):  # ValueError: not base64, or too short for a nonce
         raise SealedError(f"the signing key {key.kid} was altered in the store") from None
     private = get_algorithm_by_name(key.alg).from_jwk(jwk.decode())
     verifying = private if key.alg == "HS256" else private.public_key()

@@ -52,7 +52,7 @@ class SqlKeyrings:
 
     def save(self, keyring: StoredKeyring) -> bool:
         keys = [asdict(key) for key in keyring.keys]
-        # Without leaked secrets it is the list alone, which versions before 0.2 read.
+        # Without leaked secrets it is only the list, which versions before 0.2 can read.
         document = {"keys": keys, "leaked": keyring.leaked} if keyring.leaked else keys
         content = {"version": keyring.version, "document": json.dumps(document, default=datetime.isoformat)}
         if keyring.version > 1:

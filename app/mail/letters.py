@@ -65,7 +65,7 @@ class Letters:
         code: str | None = None,
         expires_at: datetime | None = None,
     ) -> Mail:
-        """The letter about an event `at` a time.
+        """The letter about an event that happened `at` this time.
 
         `facts` may hold the names in LABELS, and `undo_until`, the time until which an earlier address can take the
         account back. `token` makes the link, which only the kinds in PAGES have; `code` can be entered instead. Raises
@@ -134,7 +134,7 @@ def readable_on(color: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A text that someone else chose, reduced to one line."""
+    """A text that somebody else chose, reduced to one line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_LONGEST_FACT]
 
 

@@ -1,4 +1,4 @@
-"""What is measured, in the forms that Prometheus reads."""
+"""The metrics, in the formats that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """Everything that is measured, of all workers where they share it, else of this process."""
+    """All metrics: of all workers if they share them, else of this process."""
 
     def __init__(self, version: str) -> None:
-        """`version` is that of the service."""
+        """`version` is the version of the service."""
         self._sharing = Sharing.begun
         self._registry = CollectorRegistry()
         if self._sharing is None:
@@ -36,7 +36,7 @@ class Metrics:
         self._mail_queue: MailQueue | None = None
 
     def watch_mail(self, count: Callable[[], int]) -> None:
-        """Show what `count` gives as the length of the queue of mails."""
+        """Report the result of `count` as the length of the mail queue."""
         self._mail_queue = MailQueue(count)
         self._registry.register(self._mail_queue)
 
@@ -58,7 +58,7 @@ class Metrics:
 
 
 class _BuildInfo:
-    """A collector of what runs."""
+    """A collector of the version that runs."""
 
     def __init__(self, version: str) -> None:
         self._version = version

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 PATIENCE: Final = 1.5
-"""Seconds that the store has for an answer; Prometheus waits for 10."""
+"""Seconds that the store has to answer; Prometheus waits for 10."""
 KEPT_FOR: Final = 10
 """Seconds for which an answer is reused for every request."""
 
 
 class MailQueue:
-    """A collector of what `count` gives. At most one question is under way: a store that hangs costs one thread."""
+    """A collector of the result of `count`. At most one query runs, so a store that hangs blocks one thread."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
@@ -44,7 +44,7 @@ class MailQueue:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _question(self) -> Future[int]:
-        """The one under way, or the last one if its answer is fresh. Raises RuntimeError behind `close`."""
+        """The query that runs, or the last one if its answer is fresh. Raises RuntimeError after `close`."""
         with self._lock:
             asked, now = self._asked, time.monotonic()
             if asked is None or (asked.done() and (now >= self._fresh_until or asked.exception() is not None)):

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _TIMES: Final = slice(11, 13)
-"""Where the processor time in user and in system mode stands in what `stat_of` gives."""
+"""The positions of the processor time in user and in system mode in the result of `stat_of`."""
 
 
 class WorkerUsage:
-    """A collector of memory and processor time; `workers` gives the process ids of the live ones by their numbers."""
+    """A collector of memory and processor time; `workers` returns the process ids of live workers by number."""
 
     def __init__(self, workers: Callable[[], dict[str, int]]) -> None:
         self._workers = workers
 
     def collect(self) -> Iterable[Metric]:
-        """Both, of every worker that lives; nothing on a system without /proc."""
+        """Both metrics for every live worker; nothing on a system without /proc."""
         memory = GaugeMetricFamily(
             "latchkey_worker_resident_memory_bytes", "Memory of a worker, shared pages included.", labels=["worker"]
         )

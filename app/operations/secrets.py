@@ -17,7 +17,7 @@ from app.security.secret_file import SecretFileError, keep, read_given, read_or_
 from app.security.secret_keys import LeakedSecretError, RootKey
 
 _SHORTEST_FOR_GRAFANA = 10
-"""Characters of a password with which people log in. Grafana's own default, admin, is shorter."""
+"""The least number of characters in a password of a person. Grafana's own default, admin, is shorter."""
 
 
 def _for_people(_: click.Context, __: click.Parameter, password: str | None) -> str | None:

@@ -1,6 +1,6 @@
-"""Requests for mail in MongoDB: a document each, with the fields of `MailRequest` and the `email_key`.
+"""Requests for mail in MongoDB: one document each, with the fields of `MailRequest` and the `email_key`.
 
-What a request does not have is absent, never null.
+A field without a value is absent, never null.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class MongoMailRequests:
 
     @answering()
     def reschedule(self, request: MailRequest, due_at: datetime | None, attempts: int) -> bool:
-        # A guard of None is met by a field that is absent.
+        # A guard of None matches an absent field.
         still_seen = {"_id": request.id, "due_at": request.due_at}
         change: Document = {"$set": without_none({"attempts": attempts, "due_at": due_at})}
         if due_at is None:

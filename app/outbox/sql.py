@@ -1,4 +1,4 @@
-"""Mail requests in SQL: a row each, the registration that waits in one as JSON."""
+"""Mail requests in SQL: one row each, with a pending registration as JSON."""
 
 from __future__ import annotations
 

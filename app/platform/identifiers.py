@@ -39,7 +39,7 @@ def parse_email(text: str) -> email_validator.ValidatedEmail:
 
 
 def email_key(address: str) -> str | None:
-    """The form in which e-mail addresses are compared: lower case, the domain in ASCII; None if it is no address."""
+    """The form in which e-mail addresses are compared: lower case, the domain in ASCII; None for any other text."""
     if len(address.strip()) > LONGEST_EMAIL:
         return None
     try:

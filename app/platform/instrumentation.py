@@ -75,7 +75,7 @@ NOBODY = Observer()
 
 
 def together(*observers: Observer | None) -> Observer:
-    """One observer that stands for all of these; None is skipped."""
+    """One observer that calls all of these; None is skipped."""
     present = [observer for observer in observers if observer is not None]
     match present:
         case []:

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, or lines for people. Nothing is logged that was sent, but methods and addresses."""
+"""The log: JSON lines, or lines for people. Of what clients send, only methods and addresses are logged."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))  # the debug lines of libraries may hold what was sent
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plugins
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def telling(facts: Mapping[str, str]) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something is not available, in one line, for the operator: the first cause, not what clients are told."""
+    """Why something is not available, in one line, for the operator: the first cause, not the client's message."""
     cause = cause_of(error)
     return _words_of(cause).partition("\n")[0] or type(cause).__name__  # some drivers write several lines
 
@@ -113,14 +113,14 @@ def _words_of(error: BaseException) -> str:
 
 
 def _is_of_connection(error: BaseException) -> bool:
-    """Whether an error of a driver is about its connection, and no answer to a statement."""
+    """Whether a driver's error is about its connection, rather than an answer to a statement."""
     if hasattr(error, "statement"):  # SQLAlchemy's
         return error.statement is None
     return hasattr(error, "details") and not error.details  # pymongo's
 
 
 def _traceback(exc_info: ExcInfo) -> str:
-    """The traceback of an error and of those behind it, the last one first, each with what it may tell."""
+    """The traceback of an error and of its causes, the last one first, each with the message that may be logged."""
     error: BaseException | None = exc_info[1]
     shown: list[str] = []
     seen: set[int] = set()
@@ -141,16 +141,16 @@ def _add_facts(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _to_json(event: object, **_: object) -> str:
-    """The same as structlog's own, in a quarter of the time: each request pays it."""
+    """The same as structlog's own, in a quarter of the time, which every request pays."""
     with suppress(ValueError):  # a lone surrogate, which only the standard library escapes
         line = to_json(event, fallback=repr)
         if line.isascii():
             return line.decode()
-    return json.dumps(event, default=repr)  # some characters beyond ASCII break lines or command terminals
+    return json.dumps(event, default=repr)  # some non-ASCII characters break lines or control terminals
 
 
 class _LossyFile(io.TextIOBase):
-    """A file to log to: a line that cannot be written is lost, and nothing else.
+    """A file to log to; a line that cannot be written is lost, without further harm.
 
     Each line is one write at the end of the file, so that several workers can share it.
     """
@@ -187,7 +187,7 @@ class _LossyFile(io.TextIOBase):
 
 
 class _LossyStream(io.TextIOBase):
-    """Standard error, if there is one: a line that cannot be written, to a reader who is gone, is lost as well."""
+    """Standard error, if there is one: a line that cannot be written, since its reader is gone, is lost as well."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -204,4 +204,4 @@ class _LossyStream(io.TextIOBase):
 
 
 _MODE = 0o640
-"""Of a new file, less what the umask takes: addresses and identifiers of users stand in it."""
+"""The mode of a new file, before the umask: it holds addresses and identifiers of users."""

@@ -1,7 +1,7 @@
 """Tracing by OpenTelemetry: reports to a collector what a request did and how long each part took.
 
-Imported only where a collector is set. A span holds names of ours, numbers and times, and nothing that anybody sent: no
-path, no query, no address, no message of an exception.
+Imported only where a collector is set. A span holds our own names, numbers and times, and nothing that a client sent:
+no path, no query, no address, no message of an exception.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 FLUSH_SECONDS = 3
-"""How long a worker that stops waits for the collector to take what it has left."""
+"""How long a stopping worker waits for the collector to take the last spans."""
 COMPLAIN_EVERY = 60
-"""Seconds between two lines of the log about a collector that takes nothing."""
+"""Seconds between two log lines about a collector that accepts nothing."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 """Those of RFC 9110 and RFC 5789; the semantic conventions call any other "_OTHER"."""
 _UNTRACED = re.compile(r"(/auth)?/health(/.*)?|/api/ping/?|/metrics/?|/assets/.*", re.DOTALL)
-"""What is asked for every few seconds by machines, and files."""
+"""What machines request every few seconds, and static files."""
 _FAULT = 500
 _parent_of = TraceContextTextMapPropagator().extract
 _log = structlog.get_logger("latchkey.tracing")
@@ -64,12 +64,12 @@ _log = structlog.get_logger("latchkey.tracing")
 class Tracing(Observer):
     """Traces requests, with the store calls and hashes in them, and also jobs and mails.
 
-    Spans are kept in memory and sent by a thread of their own, so that a collector that is slow or away holds nothing
-    up; what there is no room for any more is dropped.
+    Spans are kept in memory, and a thread of its own sends them, so a slow or absent collector holds nothing up. Spans
+    that do not fit are dropped.
     """
 
     def __init__(self, endpoint: str, product: str) -> None:
-        """`endpoint` is the address of the collector, without a slash at its end, `product` what people call the store.
+        """`endpoint` is the collector's address, without a slash at its end; `product` is the store's common name.
 
         Opens nothing.
         """
@@ -81,7 +81,7 @@ class Tracing(Observer):
     def start(self) -> None:
         """Start tracing; call it after the fork, since it starts the sending thread."""
         ours = Resource.create({SERVICE_NAME: "latchkey", SERVICE_VERSION: __version__})
-        resource = ours.merge(OTELResourceDetector().detect())  # what the operator says of it goes before
+        resource = ours.merge(OTELResourceDetector().detect())  # what the operator sets overrides it
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("latchkey", __version__)
@@ -90,7 +90,7 @@ class Tracing(Observer):
         sdk.propagate = False
 
     def close(self) -> None:
-        """Send what is left, within FLUSH_SECONDS; what the collector has not taken by then is lost."""
+        """Send the last spans, within FLUSH_SECONDS; what the collector has not taken by then is lost."""
         if self._provider is None:
             return
         flush = Thread(target=self._provider.shutdown, name="tracing-flush", daemon=True)
@@ -101,7 +101,7 @@ class Tracing(Observer):
 
     @contextmanager
     def answering(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-        """A span for a request, in the trace that `carried` names; `exchange_ended` says what came of it."""
+        """A span for a request, in the trace that `carried` names; `exchange_ended` adds the outcome."""
         if _UNTRACED.fullmatch(path):
             yield {}
             return
@@ -149,14 +149,14 @@ class Tracing(Observer):
     def _child(
         self, name: str, kind: SpanKind, attributes: Mapping[str, str] | None = None
     ) -> AbstractContextManager[object]:
-        """A span in the one under way; without one, nothing: a look at the store every 2 s is no trace."""
+        """A child of the current span; without one, nothing: polling the store every 2 s makes no trace."""
         return self._span(name, kind, attributes) if get_current_span().is_recording() else nullcontext()
 
     @contextmanager
     def _span(
         self, name: str, kind: SpanKind, attributes: Mapping[str, str] | None = None, context: Context | None = None
     ) -> Iterator[Span]:
-        """A span that is the one under way meanwhile; of what goes wrong inside it tells the kind."""
+        """A span that is the current one inside; of an error raised there, it records only the kind."""
         span = self._tracer.start_span(name, context, kind, attributes)
         with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
@@ -171,13 +171,13 @@ class Tracing(Observer):
 
 
 def _note_error(span: Span, kind: str) -> None:
-    """Without a description: the message of an exception may hold what was sent."""
+    """Record an error without its message, which may hold what a client sent."""
     span.set_status(StatusCode.ERROR)
     span.set_attribute(ERROR_TYPE, kind)
 
 
 class _Complaints(logging.Handler):
-    """Logs what OpenTelemetry's packages complain of, a line in COMPLAIN_EVERY seconds at the most."""
+    """Logs the complaints of OpenTelemetry's packages, at most one line per COMPLAIN_EVERY seconds."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,1 +1,1 @@
-"""Passwords, tokens and keys: neither Flask nor a store is known here."""
+"""Passwords, tokens and keys. No Flask, no store."""

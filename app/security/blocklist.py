@@ -1,8 +1,8 @@
 """Which new passwords are refused because others would guess them first (OWASP ASVS 6.2.4, 6.2.11, 6.2.12).
 
-The list is common_passwords.txt beside this file: one entry a line, lower-cased, of 8 characters and more.
-common_passwords.LICENCE.md names its sources, tests/tools/make_common_passwords.py makes it from them:
-whatever PASSWORD_MIN_LENGTH says from 8 to 15, the commonest 5,000 that it lets through are in.
+The list is common_passwords.txt beside this file: one entry per line, in lower case, of 8 characters or more.
+tests/tools/make_common_passwords.py makes it from the sources that common_passwords.LICENCE.md names. For each
+PASSWORD_MIN_LENGTH from 8 to 15, it contains the 5,000 most common passwords of at least that length.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def is_context_word(password: str, words: Iterable[str]) -> bool:
     """Whether the password, in whatever case, is made of one of the words.
 
     The words are what an attacker tries first for this one user: the e-mail address, the user name, the name and the
-    product's name. Each word counts as a whole, by both sides of an @, by these without signs, and by every part
-    between signs, if it has at least 4 characters. The password is made of a word if it is the word, or the word
-    reversed, doubled or both, with up to 4 digits or signs before it and up to 4 after it. A password that only
-    contains a word is accepted.
+    product's name. A word counts as a whole. So do both sides of an @, with and without signs, and every part between
+    signs, if they have at least 4 characters. The password is made of a word if it is the word, or the word reversed,
+    doubled or both, with up to 4 digits or signs before it and up to 4 after it. A password that only contains a word
+    is accepted.
     """
     folded = password.casefold()
     return any(_is_made_of(folded, form, _MOST_SIGNS) for word in words for form in _forms(word.casefold()))
@@ -53,10 +53,10 @@ def is_context_word(password: str, words: Iterable[str]) -> bool:
 
 @cache
 def load() -> bytes:
-    """The list as one piece of bytes, read at the first use; called before a fork, all workers share it.
+    """The list as one bytes object, read at the first call; after a call before the fork, all workers share it.
 
-    Searched as the file is: 0.4 MB, 1 ms to load and 0.1 ms a look-up, which only new passwords pay, beside a
-    hash of 200 ms. A frozenset of the same lines takes 5 MB more and 6 ms to build.
+    It is searched in the form of the file: 0.4 MB, 1 ms to load and 0.1 ms per look-up. Only new passwords pay for
+    that, next to a hash of 200 ms. A frozenset of the same lines takes 5 MB more and 6 ms to build.
     """
     return b"\n" + _LIST.read_bytes()
 
@@ -74,9 +74,9 @@ def _is_made_of(password: str, word: str, most_signs: int) -> bool:
 
 
 def _is_surrounded(password: str, core: str, most_signs: int) -> bool:
-    """Whether the password is the core, with at most so many characters on either side, none of them a letter.
+    """Whether the password is the core, with at most `most_signs` characters on either side, none of them a letter.
 
-    Most passwords are decided by their length alone; the others cost a few comparisons.
+    For most passwords their length alone decides; the others cost a few comparisons.
     """
     spare = len(password) - len(core)
     return any(

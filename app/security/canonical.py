@@ -1,4 +1,4 @@
-"""Reading base64url in its one canonical form: so a token cannot be written in a second way (RFC 4648 section 3.5)."""
+"""Reads base64url in its canonical form only: no token can be written in a second way (RFC 4648 section 3.5)."""
 
 from __future__ import annotations
 

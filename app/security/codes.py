@@ -1,7 +1,7 @@
 """What is mailed to prove an address: a token for the link and a short code to type, both computed, never stored.
 
-Each is a MAC over its purpose, its owner (a user or a mail request) and the identifier of the code. So whoever reads
-the store without SECRET_KEY can make none, and neither is taken for another purpose or another owner (ASVS 6.6.2).
+Each is a MAC over its purpose, its owner (a user or a mail request) and the identifier of the code. So nobody can make
+one from the store without SECRET_KEY, and neither is accepted for another purpose or another owner (ASVS 6.6.2).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GENERATION = struct.Struct(">I")
 _MAC_BYTES = 32
 """Version, owner, code and MAC make 66 bytes, which base64 encodes in one way only."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no letter that is easily taken for another or for a digit."""
+"""Crockford's base 32: no letter that looks like another one or like a digit."""
 _CODE_LENGTH = 8
 _AS_READ = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
@@ -69,7 +69,7 @@ def is_genuine(token: MailedToken, purpose: Purpose, roots: SecretKeys) -> bool:
 def make_code(root: RootKey, purpose: Purpose, owner_id: str, code_id: str, *, generation: int = 0) -> str:
     """The code to type: 8 characters of Crockford's base 32 (40 bits), as XXXX-XXXX.
 
-    Another `generation` gives another code for the same thing: a code that was guessed at too often is replaced so.
+    Another `generation` gives another code, which replaces one after too many wrong guesses.
     """
     code = _code(root, purpose, _fields(owner_id, code_id), generation)
     return f"{code[:4]}-{code[4:]}"
@@ -98,7 +98,7 @@ def _mac(root: RootKey, label: str, purpose: Purpose, fields: bytes) -> bytes:
 
 
 def _code(root: RootKey, purpose: Purpose, fields: bytes, generation: int) -> str:
-    # The first generation adds nothing: codes from before there were generations are good.
+    # Generation 0 adds nothing, so that codes made before there were generations stay valid.
     fields = _GENERATION.pack(generation) + fields if generation else fields
     number = int.from_bytes(_mac(root, _CODE_LABEL, purpose, fields)[:5], "big")
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))

@@ -29,9 +29,9 @@ Result = TypeVar("Result")
 
 
 class HashPool:
-    """At most `threads` jobs running and `queue` jobs waiting, none of these longer than `deadline` seconds.
+    """Runs at most `threads` jobs, while at most `queue` jobs wait, none longer than `deadline` seconds.
 
-    Threads start with the first job: a pool may be built before a fork and used after it.
+    Threads start with the first job, so a pool may be built before a fork and used after it.
     """
 
     def __init__(self, *, threads: int, queue: int, deadline: float, observer: Observer = NOBODY) -> None:
@@ -46,11 +46,11 @@ class HashPool:
     def run(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """Run the function in the pool; give back its result, or raise what it raised.
+        """Run the function in the pool; returns its result, or raises what it raised.
 
-        Overloaded, before any work is done, when the queue is full or the pool closed, and when the job has
-        waited for `deadline` seconds without being started: it is then never run. A job that was started in
-        time is finished, since its cost is being spent anyway.
+        Raises Overloaded if the queue is full, the pool is closed, or the job has waited for `deadline` seconds without
+        being started. The function is then never called. A job that started in time is finished, since its cost is
+        being spent anyway.
         """
         queued_at = time.perf_counter()
 
@@ -63,7 +63,7 @@ class HashPool:
                 if self._admitted >= self._room:
                     raise self._overloaded("queue_full" if self._room else "closed")
                 self._observer.hash_queued()
-                future = self._executor.submit(copy_context().run, job)  # a trace goes on in the thread of the pool
+                future = self._executor.submit(copy_context().run, job)  # a trace continues in the pool's thread
                 self._admitted += 1
             try:
                 return self._outcome(future)
@@ -83,15 +83,15 @@ class HashPool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _outcome(self, future: Future[Result]) -> Result:
-        """What a job gives or raises, once it is done; Overloaded for one that did not begin within the deadline."""
+        """The outcome of a job, once it is done; raises Overloaded if it did not start within the deadline."""
         with suppress(TimeoutError, CancelledError):
             return future.result(timeout=self._deadline)
         if future.cancel():
             raise self._overloaded("deadline")
-        # A job begun in time, or a TimeoutError that the function itself raised.
+        # The job started in time, or the function itself raised TimeoutError.
         return future.result()
 
     def _overloaded(self, reason: HashRefusal) -> Overloaded:
         self._observer.hash_refused(reason)
-        # By then every job that is in the queue now has been answered, one way or the other.
+        # By then every job that is in the queue now has been started or refused.
         return Overloaded(retry_after=math.ceil(self._deadline))

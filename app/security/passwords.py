@@ -1,13 +1,13 @@
 """How passwords are hashed and checked.
 
-The stored string names its scheme, and that scheme alone, never the length of an attempt, decides how
-an attempt is checked:
+The stored string names its scheme, and that scheme alone, never the length of an attempt, decides how an attempt is
+checked:
 
 - `$2b$<cost>$...`                plain bcrypt, which every bcrypt library reads: at most 72 bytes, no NUL;
 - `$bcrypt-sha384$2b$<cost>$...`  bcrypt over base64(SHA-384(password)): for every other password;
 - `$argon2id$...`                 Argon2id, when the setting asks for it.
 
-Hashes of other makers verify too and are replaced at the next login: bcrypt `$2a$` and `$2y$`, every Argon2,
+Hashes made by other software verify, too, and are replaced at the next login: bcrypt `$2a$` and `$2y$`, every Argon2,
 werkzeug's `pbkdf2:` and `scrypt:`, Django's `pbkdf2_sha256$`.
 
 Everything here is synchronous and costs a quarter of a second: run it in `hash_pool.HashPool`.
@@ -45,9 +45,9 @@ class PasswordHasher:
     """Hashes new passwords by one scheme and checks passwords against any known one."""
 
     def __init__(self, scheme: Scheme = "bcrypt", bcrypt_cost: int = 12) -> None:
-        """Take the scheme for new passwords and bcrypt's cost (4 to 31, the binary logarithm of the rounds).
+        """`scheme` is for new passwords; `bcrypt_cost`, 4 to 31, is the binary logarithm of the rounds.
 
-        Hashes nothing, so that a start costs nothing. ValueError when bcrypt knows no such cost.
+        Hashes nothing, so that a start costs nothing. Raises ValueError if bcrypt has no such cost.
         """
         if bcrypt_cost not in BCRYPT_COSTS:
             raise ValueError(f"bcrypt knows costs from 4 to 31, not {bcrypt_cost}; 12 is a good one")
@@ -68,8 +68,8 @@ class PasswordHasher:
     def verify(self, password: str, stored: str) -> bool:
         """Whether the password is the one that `stored` was made from.
 
-        A stored string that is corrupt or of an unknown scheme matches nothing, and costs what a check of the
-        present scheme costs, so that it does not show.
+        A stored string that is corrupt or of an unknown scheme matches nothing. The check then takes as long as one of
+        the present scheme, so that its time reveals nothing.
         """
         secret = _utf8(password)
         try:
@@ -79,14 +79,14 @@ class PasswordHasher:
             return False
 
     def verify_dummy(self, password: str) -> None:
-        """Spend what `verify` spends on a hash of the present scheme: for an account that does not exist."""
+        """Take as long as `verify` with a hash of the present scheme; for an account that does not exist."""
         _matches(_utf8(password), self._dummy)
 
     def needs_upgrade(self, stored: str) -> bool:
         """Whether a hash that has just been verified should be replaced by a new one of the same password.
 
-        True for another scheme or a lower cost than the setting's; a higher cost stays. Of bcrypt, both the
-        plain and the SHA-384 form are current: the password decides between them.
+        True for another scheme or a lower cost than the setting's; a higher cost stays. Both forms of bcrypt, plain and
+        SHA-384, are current: the password decides between them.
         """
         if self._scheme == "argon2id":
             return not _argon2_is_current(stored)
@@ -95,14 +95,14 @@ class PasswordHasher:
 
 
 class _UnreadableHashError(Exception):
-    """A stored string from which no check can be made."""
+    """A stored string that no password can be checked against."""
 
 
 def _utf8(password: str) -> bytes:
     """The bytes that are hashed, exactly as received: nothing trimmed, normalised or cut (OWASP ASVS 6.2.8).
 
-    ValueError for a lone surrogate, which the body parser has refused before. The cause is left out because
-    a UnicodeEncodeError carries the whole password.
+    Raises ValueError for a lone surrogate, which the body parser has refused before. The cause is left out, because a
+    UnicodeEncodeError holds the whole password.
     """
     try:
         return password.encode("utf-8", errors="strict")
@@ -111,7 +111,7 @@ def _utf8(password: str) -> bytes:
 
 
 def _fits_bcrypt(secret: bytes) -> bool:
-    # bcrypt repeats the password with a NUL behind it, so "a" and "a\0a" would be the same key.
+    # bcrypt repeats the password with a NUL after it, so "a" and "a\0a" would be the same key.
     return len(secret) <= BCRYPT_MAX_BYTES and b"\0" not in secret
 
 
@@ -121,7 +121,7 @@ def _sha384(secret: bytes) -> bytes:
 
 
 def _matches(secret: bytes, stored: str) -> bool:
-    """Check by the scheme that `stored` names; _UnreadableHashError when it names none or is damaged."""
+    """Check by the scheme that `stored` names; raises _UnreadableHashError if it names none or is damaged."""
     if stored.startswith(_SHA384_PREFIX):
         return _bcrypt_matches(_sha384(secret), stored.removeprefix(_SHA384_PREFIX))
     if stored.startswith("$2"):
@@ -138,7 +138,7 @@ def _matches(secret: bytes, stored: str) -> bool:
 def _bcrypt_matches(secret: bytes, stored: str) -> bool:
     if not _BCRYPT.fullmatch(stored):
         raise _UnreadableHashError
-    # bcrypt 5 raises above 72 bytes: what cannot match costs the same and is wrong.
+    # bcrypt 5 raises above 72 bytes: a password that cannot match is checked as an empty one, and is wrong.
     fits = _fits_bcrypt(secret)
     try:
         return bcrypt.checkpw(secret if fits else b"", stored.encode("ascii")) and fits
@@ -147,22 +147,22 @@ def _bcrypt_matches(secret: bytes, stored: str) -> bool:
 
 
 def _bcrypt_dummy(cost: int) -> str:
-    """A well-formed bcrypt string: cost, 22 characters of salt, 31 of a hash that nothing was hashed to."""
+    """A well-formed bcrypt string: cost, 22 characters of salt, 31 of a hash that belongs to no known password."""
     return f"$2b${cost:02d}${'.' * 53}"
 
 
 def _argon2_hash(secret: bytes) -> str:
-    from argon2 import PasswordHasher as Argon2  # noqa: PLC0415 - only who uses Argon2 pays its memory
+    from argon2 import PasswordHasher as Argon2  # noqa: PLC0415 - only its users pay for its memory
 
     hasher = Argon2(time_cost=ARGON2_PASSES, memory_cost=ARGON2_MEMORY_KIB, parallelism=ARGON2_LANES)
     return hasher.hash(secret)
 
 
 def _argon2_matches(secret: bytes, stored: str) -> bool:
-    from argon2 import PasswordHasher as Argon2  # noqa: PLC0415 - only who uses Argon2 pays its memory
+    from argon2 import PasswordHasher as Argon2  # noqa: PLC0415 - only its users pay for its memory
     from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError  # noqa: PLC0415 - same
 
-    # Argon2's C code reads a string up to its first NUL and would take what follows for nothing.
+    # Argon2's C code reads a string up to its first NUL and would ignore the rest.
     if not stored.isprintable() or not stored.isascii():
         raise _UnreadableHashError
     try:
@@ -174,7 +174,7 @@ def _argon2_matches(secret: bytes, stored: str) -> bool:
 
 
 def _argon2_is_current(stored: str) -> bool:
-    from argon2 import Type, extract_parameters  # noqa: PLC0415 - only who uses Argon2 pays its memory
+    from argon2 import Type, extract_parameters  # noqa: PLC0415 - only its users pay for its memory
     from argon2.exceptions import InvalidHashError  # noqa: PLC0415 - same
 
     try:
@@ -190,7 +190,7 @@ def _argon2_is_current(stored: str) -> bool:
 
 
 def _argon2_dummy() -> str:
-    """A well-formed Argon2id string: 16 bytes of salt and 32 of a hash that nothing was hashed to."""
+    """A well-formed Argon2id string: 16 bytes of salt and 32 of a hash that belongs to no known password."""
     parameters = f"v={ARGON2_VERSION}$m={ARGON2_MEMORY_KIB},t={ARGON2_PASSES},p={ARGON2_LANES}"
     return f"$argon2id${parameters}${'A' * 22}${'A' * 43}"
 

@@ -14,7 +14,7 @@ from app.config.secret_text import secret_text
 SECRET_FILE = Path("instance/secret_key")
 """Where development keeps the SECRET_KEY that it makes itself."""
 SHORTEST = 32
-"""Characters that a secret has at the least."""
+"""The least number of characters in a secret."""
 _RANDOM_BYTES = 48
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """The permissions of everybody but the owner."""
@@ -25,11 +25,11 @@ class SecretFileError(Exception):
 
 
 def read_or_create(path: Path) -> str:
-    """The secret in the file `path`; where there is none, a new random one, kept there.
+    """The secret in the file `path`; if there is no file, a new random one, which is kept there.
 
-    The file gets mode 0600, its folder 0700 if it is missing, and both are on the disk before this returns.
-    Whoever asks at the same time gets the same secret. A file of ours that others may read is closed to them.
-    Raises SecretFileError if the file cannot be read, made or closed, or holds less than 32 characters.
+    The file gets mode 0600, its folder 0700 if it is missing, and both are on the disk before this returns. Concurrent
+    calls get the same secret. If others may read a file of ours, they lose that permission. Raises SecretFileError if
+    the file cannot be read, made or protected, or holds fewer than 32 characters.
     """
     try:
         if not path.exists():
@@ -40,9 +40,9 @@ def read_or_create(path: Path) -> str:
 
 
 def keep(path: Path, secret: str, *, replace: bool = False) -> None:
-    """Put a secret that was given into the file `path`, in the same way; if it lies there already, nothing is written.
+    """Keep a given secret in the file `path`, in the same way; writes nothing if the file already holds it.
 
-    Raises SecretFileError if another one lies there, unless it is to be replaced, or if the file cannot be had.
+    Raises SecretFileError if the file holds another secret and `replace` is false, or cannot be read or written.
     """
     try:
         if not path.exists():
@@ -57,7 +57,7 @@ def keep(path: Path, secret: str, *, replace: bool = False) -> None:
 
 
 def read_given(path: Path) -> str:
-    """A secret that was given, from the file `path`, however short it is. Raises SecretFileError and OSError."""
+    """A given secret from the file `path`, however short it is. Raises SecretFileError and OSError."""
     return _text(path, path.read_bytes())
 
 
@@ -95,7 +95,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, secret: str, *, replace: bool = False) -> None:
-    """Write a secret beside `path` and give it that name; if that is taken, the first one stays, or is replaced."""
+    """Write a secret to a new file and give it the name `path`; an existing file stays unless `replace` is true."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     temporary = Path(name)

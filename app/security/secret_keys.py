@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LeakedSecretError(Exception):
-    """SECRET_KEY is one that leaked: nothing may be made with it, or be believed because of it."""
+    """SECRET_KEY leaked: nothing may be made with it, and nothing made with it is trusted."""
 
 
 class SealedError(Exception):
@@ -36,10 +36,10 @@ class RootKey:
 
 
 class SecretKeys:
-    """The secret that writes (`current`), and all secrets that read.
+    """The secret that signs and seals (`current`), and all secrets that verify and open.
 
-    A leaked secret does neither once this process learns of it (`distrust`). The function passed to `follow` checks
-    for that; it is called before each use, so it has to be cheap.
+    A leaked secret does neither once this process learns of it (`distrust`). The function passed to `follow` checks for
+    that; it is called before each use, so it has to be cheap.
     """
 
     def __init__(self, current: str, fallbacks: Sequence[str] = ()) -> None:
@@ -50,7 +50,7 @@ class SecretKeys:
 
     @property
     def current(self) -> RootKey:
-        """The secret that writes; raises Unavailable if it leaked."""
+        """The secret that signs and seals; raises Unavailable if it leaked."""
         if self._current.name in self._leaked:
             raise Unavailable from LeakedSecretError("SECRET_KEY leaked; set the new one and start again")
         return self._current
@@ -61,7 +61,7 @@ class SecretKeys:
         return self._current.name
 
     def __iter__(self) -> Iterator[RootKey]:
-        """All secrets that read, the one that writes first."""
+        """All secrets that verify and open, the current one first."""
         self._look()
         keys = (self._current, *(key for key in self._by_name.values() if key is not self._current))
         return iter([key for key in keys if key.name not in self._leaked])
@@ -71,9 +71,9 @@ class SecretKeys:
         return None if name in self._leaked else self._by_name.get(name)
 
     def distrust(self, names: Collection[str]) -> None:
-        """Use none of the secrets of these names any more."""
+        """Stop using the secrets of these names."""
         self._leaked = frozenset(names)
 
     def follow(self, look: Callable[[], object]) -> None:
-        """Have `look` called before secrets read; it calls `distrust`, and raises Unavailable if it cannot tell."""
+        """Call `look` before secrets verify or open; it calls `distrust`, or raises Unavailable if it cannot tell."""
         self._look = look

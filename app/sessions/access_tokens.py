@@ -1,7 +1,7 @@
 """Access tokens: RFC 9068 JWTs, made and verified with PyJWT as RFC 8725 asks.
 
-Every token this service makes has the same header (`typ`, `alg`, `kid`), so anything else in a header, such as
-`jku`, `jwk`, `x5u` or `crit`, is refused before a key is looked at.
+Every token this service makes has the same header (`typ`, `alg`, `kid`), so anything else in a header, such as `jku`,
+`jwk`, `x5u` or `crit`, is refused before any key is looked up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST = 4096
 """Characters; the tokens made here have some 700."""
 REMEMBERED = 20_000
-"""Verified tokens that a process remembers at the most."""
+"""The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
 _REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
@@ -48,7 +48,7 @@ class RefusedTokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified access token says, and the part of it that time can still change."""
+    """The claims of a verified access token; only its times have to be checked again."""
 
     subject: str
     session_id: str

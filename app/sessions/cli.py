@@ -1,4 +1,4 @@
-"""`flask token`: what a token is."""
+"""`flask token`: explains a token."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login that goes on. Its refresh token is computed from `seed` (32 random bytes) and `generation`."""
+    """A login that is still in effect. Its refresh token is computed from `seed` (32 random bytes) and `generation`."""
 
     id: str
     user_id: str
@@ -59,7 +59,7 @@ class Sessions(Protocol):
         """A session that holds (see `principal`), in one round trip."""
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
-        """The sessions of a user that hold (see `principal`), in the order of their opening."""
+        """The sessions of a user that hold (see `principal`), oldest first."""
 
     def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
         """Begin the next generation of a session that is still in `generation`; False if it has moved on or ended.
@@ -73,8 +73,8 @@ class Sessions(Protocol):
     def end(self, session_id: str, user_id: str) -> bool:
         """End a session of this user; False if they have no such session.
 
-        It raises the revision of the user's account before it returns: a change of the account that found the session
-        holding is then either saved already, or tried again (see `services.accounts.Accounts.change`).
+        It raises the revision of the user's account before it returns. So a change of the account that still found the
+        session holding is either saved already, or tried again (see `services.accounts.Accounts.change`).
         """
 
     def end_some_of(self, user_id: str, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Sessions in MongoDB: a document each, with the fields of `Session`; one that ends is deleted."""
+"""Sessions in MongoDB: one document each, with the fields of `Session`; one that ends is deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIELDS: Final = (
     "user_id", "auth_epoch", "seed", "generation", "created_at", "last_used_at", "idle_expires_at", "expires_at",
     "ip", "user_agent", "rotated_at",
 )  # fmt: skip
-"""What of a document makes a `Session`, beside `_id`."""
+"""The fields of a document that make up a `Session`, besides `_id`."""
 
 _USER_OF_SESSION: Final = (
     {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "user"}},
@@ -59,7 +59,8 @@ class MongoSessions:
         self._connection.sessions.insert_one(
             without_none({"_id": session.id} | {name: getattr(session, name) for name in _FIELDS})
         )
-        # The user after it: the purge of a deleted user either finds the session, or has made him deleted by now.
+        # Look at the user after the insert: the purge of a deleted user either finds the session, or has marked them as
+        # deleted by now.
         still_there = {"_id": session.user_id, "status": {"$ne": "deleted"}}
         login = {"$max": {"last_login_at": session.created_at}}
         if self._connection.users.update_one(still_there, login).matched_count == 1:
@@ -69,7 +70,7 @@ class MongoSessions:
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         # Every authenticated request comes through here. A plain command takes a tenth less CPU than
-        # Collection.aggregate, whose cursor has no use here; in return the driver does not repeat it when its
+        # Collection.aggregate, whose cursor is not needed here. In return, the driver does not repeat it when the
         # connection is lost.
         live = {"_id": session_id, "user_id": user_id, **_unexpired(now)}
         with answering():
@@ -130,7 +131,7 @@ class MongoSessions:
     def trim(self, user_id: str, keep: int) -> None:
         if not self._surplus(user_id, keep):
             return
-        # What does not hold any more takes no place from what does.
+        # A session that no longer holds takes no place from one that does.
         user = self._connection.users.find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
         if user is not None:
             former = {"user_id": user_id, "auth_epoch": {"$lt": user["auth_epoch"]}}

@@ -1,7 +1,7 @@
-"""Refresh tokens: they are not stored, each is computed from the session's seed.
+"""Refresh tokens: none is stored, each is computed from the session's seed.
 
-A token is the session, its generation, and a MAC over both and the seed: whoever reads the store without
-SECRET_KEY can make none, and the next generation's token can be computed again for a client that lost the reply.
+A token holds the session, its generation, and a MAC over both and the seed. So nobody can make one from the store
+without SECRET_KEY, and the next generation's token can be computed again for a client that lost the reply.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAC_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """The content of a refresh token; checking that it is genuine takes the seed of its session."""
+    """The content of a refresh token; `is_genuine` checks it with the seed of its session."""
 
     session_id: str
     generation: int

@@ -1,4 +1,4 @@
-"""Sessions in SQL: a row each; one that ends is deleted."""
+"""Sessions in SQL: one row each; one that ends is deleted."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ SESSIONS: Final = Table(
     "sessions",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    # The purge of a deleted user deletes his sessions first, some at a time; the cascade makes sure that none
-    # outlives him, even when an operator deletes a user by hand.
+    # The purge of a deleted user deletes their sessions first, some at a time. The cascade makes sure that none is
+    # left, even when an operator deletes a user by hand.
     Column("user_id", exact(36), ForeignKey("users.id", name="sessions_of_user", ondelete="CASCADE"), nullable=False),
     Column("auth_epoch", Integer, nullable=False),
     Column("seed", LargeBinary(32), nullable=False),
@@ -131,10 +131,10 @@ class SqlSessions:
         logged_in = {"user_id": session.user_id, "at": session.created_at}
 
         def write(connection: Connection) -> bool:
-            # The user first: two logins that held a share of his row, for the foreign key, and then both
-            # wanted to write it would end each other on MySQL.
+            # The user first. Otherwise two logins would each lock the user's row for reading, because of the foreign
+            # key, then both want to write it: a deadlock on MySQL.
             if not connection.execute(_LOGGED_IN, logged_in).rowcount:
-                return False  # a session of nobody holds for nobody, so there is none
+                return False  # no user, so no session
             connection.execute(_OPEN, row)
             return True
 
@@ -180,7 +180,7 @@ class SqlSessions:
 
     def trim(self, user_id: str, keep: int) -> None:
         if self._surplus(user_id, keep):
-            # What does not hold any more takes no place from what does.
+            # A session that no longer holds takes no place from one that does.
             self._database.change(_END_THOSE_OF_FORMER_EPOCHS, {"user_id": user_id})
             if surplus := self._surplus(user_id, keep):
                 self._database.change(_END_THESE, {"ids": surplus})

@@ -31,7 +31,7 @@ class Store(Protocol):
         """Check that the store answers; raises `Unavailable` if it does not."""
 
     def problems(self) -> list[str]:
-        """What is wrong with the indexes, schema or settings of the store, a line each; empty when all is well.
+        """What is wrong with the indexes, schema or settings of the store, one line each; empty if all is well.
 
         A line that begins with "note:" is for information only.
         """

@@ -30,8 +30,8 @@ class LoginFailures(Protocol):
     def advance(self, key: str, seen: FailureCount | None, to: FailureCount) -> bool:
         """Replace a count that is still `seen` (None: there is none) with `to`; False if it has changed.
 
-        One atomic conditional write: of concurrent callers that saw the same count exactly one succeeds. A count is the
-        same if both its number and `expires_at` are: an expired count of 1 may be followed by another of 1.
+        One atomic conditional write: of concurrent callers that saw the same count exactly one succeeds. Both number
+        and `expires_at` are compared, since an expired count of 1 may be followed by a new count of 1.
         """
 
     def clear(self, key: str, seen: FailureCount) -> bool:

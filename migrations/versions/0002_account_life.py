@@ -23,7 +23,7 @@ ON_MYSQL: dict[str, Any] = {
 
 
 def upgrade() -> None:
-    # SQLite knows no such change: Alembic makes the table anew, with its rows, and puts it in the old one's place.
+    # SQLite has no such change: Alembic builds a new table with the old rows, and puts it in the old one's place.
     with op.batch_alter_table("users") as users:
         users.alter_column("password_hash", existing_type=exact(512), nullable=True)
     add_column("users", sa.Column("codes", LONG_TEXT))
@@ -72,7 +72,7 @@ def upgrade() -> None:
     create_index("events_by_expiry", "events", "expires_at")
 
 
-# MySQL keeps each statement at once: after a crash in the middle, what is already there is left out.
+# MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.
 
 
 def add_column(table: str, column: sa.Column[Any]) -> None:

@@ -45,7 +45,7 @@ def upgrade() -> None:
     )
 
 
-# MySQL keeps each statement at once: after a crash in the middle, what is already there is left out.
+# MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.
 
 
 def create_table(name: str, *columns: sa.Column[Any]) -> None:

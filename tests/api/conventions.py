@@ -19,9 +19,9 @@ OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
 FROM_ANYWHERE = {400, 500}
 """Statuses of faults, and of a Host header that cannot be read: no endpoint has a say in them."""
 PROBLEM_DETAILS = jsonschema_rs.Draft202012Validator(ProblemDetails.model_json_schema(mode="serialization"))
-"""What the document tells of in words only, so that an error has one type in the clients that are made from it."""
+"""What the document describes in words only, so that an error has one type in generated clients."""
 OF_PAGES = {re.sub(r"<(\w+)>", r"{\1}", declared.path) for declared in PAGES}
-"""Paths that are no part of the document; those of them that are HTML fail as pages."""
+"""Paths that are not part of the document; the HTML ones among them fail as pages."""
 
 
 class Conventions:
@@ -96,7 +96,7 @@ class Conventions:
             validator.validate(json.loads(response.data))
 
     def _rule(self, path: str, method: str) -> str | None:
-        """The path template that takes the request, in OpenAPI's form; None if no endpoint does."""
+        """The path template that matches the request, in OpenAPI's form; None if no endpoint does."""
         try:
             rule, _ = self._app.url_map.bind("localhost").match(path, method, return_rule=True)
         except HTTPException:

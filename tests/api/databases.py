@@ -1,4 +1,4 @@
-"""The databases that the API tests run on, and a way past the service: what an operator could do to them."""
+"""The databases that the API tests run on, with direct access: what an operator could do to them."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pymongo import MongoClient
 
 
 class StoredSession(NamedTuple):
-    """What a session keeps of its client."""
+    """What a session keeps about its client."""
 
     ip: str
     user_agent: str
@@ -24,13 +24,13 @@ class Database(Protocol):
         """The settings with which the service uses it."""
 
     def change_user(self, user_id: str, **changes: str | int) -> None:
-        """Write fields of a user, as verbs of later issues will."""
+        """Write fields of a user."""
 
     def change_roles(self, user_id: str, role: str) -> None:
         """Give a user this one role."""
 
     def break_users(self) -> None:
-        """Break the database: nobody can be read as a user any more, and no verb expects it."""
+        """Break the database: users can no longer be read, which no operation expects."""
 
     def sessions_of(self, user_id: str) -> list[StoredSession]:
         """The sessions of a user, oldest first."""

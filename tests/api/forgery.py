@@ -1,4 +1,4 @@
-"""Tokens that the service did not make: genuine ones, altered, and signed with whatever key."""
+"""Tokens that the service did not make: genuine ones, altered, and signed with any key."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -12,7 +12,7 @@ from app.keys.service import Keys
 from tests.api.service import Service
 
 GONE: Any = object()
-"""Stands for a header or claim that is taken out."""
+"""Stands for a header or claim that is removed."""
 
 
 def read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

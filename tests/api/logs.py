@@ -1,4 +1,4 @@
-"""The log while a test runs: set up as the settings say, and as it was afterwards."""
+"""The log while a test runs: set up as the settings say, and put back afterwards."""
 
 import logging
 import sys

@@ -28,14 +28,14 @@ class Letter:
 
 
 def only(pattern: str, text: str) -> str:
-    """What the one group of a pattern finds, which has to be one thing."""
+    """The text in the one group of a pattern, which has to match exactly once."""
     found: set[str] = set(re.findall(pattern, text))
     assert len(found) == 1, found
     return found.pop()
 
 
 def send(service: Service) -> int:
-    """Let the service send what is queued, as its courier does; how many requests and accounts it took up."""
+    """Have the service send what is queued, as its courier does; returns how many requests and accounts it took up."""
     return service.wired.get(Mailroom).send_due()
 
 

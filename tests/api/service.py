@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class FakeClock:
-    """Stands still until a test sets it. `at_each_call`, where a test wants one, is called before each look at it."""
+    """Stands still until a test sets it. If a test sets `at_each_call`, that is called before each reading."""
 
     def __init__(self) -> None:
         # Not a date of the past: a real MongoDB would delete by its own clock what has expired.
@@ -57,7 +57,7 @@ class FakeClock:
 
 @dataclass(frozen=True)
 class Account:
-    """A user who is logged in; `data` is what the registration or the login gave."""
+    """A user who is logged in; `data` is what the registration or the login returned."""
 
     data: dict[str, Any]
     email: str
@@ -78,7 +78,7 @@ class Account:
 
 
 class Reply(TestResponse):
-    """What the client gives; its JSON is looked into freely."""
+    """A reply to the client; its JSON is untyped."""
 
     json: Any
 
@@ -86,7 +86,7 @@ class Reply(TestResponse):
 class Service:
     """An instance of the service, and a client that can send anything.
 
-    Each reply is held to what the contract promises of all replies, and to the OpenAPI document.
+    Each reply is checked against what the contract promises of all replies, and against the OpenAPI document.
     """
 
     def __init__(self, app: Flask, clock: FakeClock, database: Database) -> None:
@@ -134,13 +134,13 @@ class Service:
             headers=sent,
             query_string=query,
             environ_overrides=dict(environ or {}),
-            buffered=True,  # as a server does, to the end: some work is done behind the reply
+            buffered=True,  # as a server does, to the end: some work is done after the reply
         )
         self.conventions.check(response)
         return cast("Reply", response)
 
     def at_once(self, act: Callable[[int], T], many: int = THREADS) -> list[T]:
-        """What `act(number)` gives in each of many threads that begin together."""
+        """The results of `act(number)` in many threads that begin together."""
         return in_threads(act, many)
 
     def sent_mails(self) -> list[SentMail]:
@@ -212,7 +212,7 @@ def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[S
 
 @contextmanager
 def occupied(service: Service) -> Iterator[None]:
-    """Every thread that hashes passwords is busy meanwhile."""
+    """Keeps every thread that hashes passwords busy."""
     pool, release = service.wired.get(HashPool), Event()
     threads = service.wired.settings.passwords.hash_threads
     begun = Barrier(threads + 1)

@@ -1,4 +1,4 @@
-"""Access tokens: what stands in them, and that nothing else passes for one (RFC 9068, RFC 8725)."""
+"""Access tokens: what they contain, and that nothing else passes for one (RFC 9068, RFC 8725)."""
 
 import json
 import socket
@@ -67,14 +67,14 @@ def test_each_algorithm_of_the_setting_signs_and_verifies(start: Start, algorith
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "RS256"])
-def test_tokens_of_the_former_algorithm_live_on(start: Start, algorithm: str) -> None:
+def test_tokens_of_the_former_algorithm_stay_valid(start: Start, algorithm: str) -> None:
     service = start()
     account = service.register()
     other = start(on=service, JWT_ALGORITHM=algorithm)
     assert answer(other, account.token) == "accepted"
 
 
-def test_what_was_altered_does_not_verify(service: Service, account: Account) -> None:
+def test_an_altered_token_does_not_verify(service: Service, account: Account) -> None:
     header, claims, signature = account.token.split(".")
     administrator = encoded(str(read(account.token)[1] | {"roles": ["admin"]}).replace("'", '"'))
     for token in (
@@ -102,7 +102,7 @@ def test_a_token_without_a_signature_is_refused(service: Service, account: Accou
         assert answer(service, f"{unsigned}.{signature}") == "invalid_token"
 
 
-def test_a_public_key_is_no_secret(service: Service, account: Account) -> None:
+def test_a_public_key_does_not_pass_for_a_secret(service: Service, account: Account) -> None:
     header, claims = read(account.token)
     public = genuine_key(service).verifying
     jwk = service.get("/.well-known/jwks.json").json["keys"][0]
@@ -247,7 +247,7 @@ def test_a_genuine_token_with_a_wrong_or_missing_claim_is_refused(
 
 
 @pytest.mark.parametrize("claims", [[], "x", 7, None])
-def test_claims_that_are_no_object_are_refused(service: Service, account: Account, claims: object) -> None:
+def test_claims_that_are_not_an_object_are_refused(service: Service, account: Account, claims: object) -> None:
     key = genuine_key(service)
     header, _ = read(account.token)
     assert answer(service, signed(header, claims, key.signing, key.alg)) == "invalid_token"
@@ -271,7 +271,7 @@ def test_a_token_signed_with_a_foreign_key_is_refused(service: Service, account:
         assert answer(service, signed(header | {"alg": said}, claims, key, alg)) == "invalid_token"
 
 
-def test_a_refresh_token_is_no_access_token(service: Service, account: Account) -> None:
+def test_a_refresh_token_is_not_an_access_token(service: Service, account: Account) -> None:
     assert answer(service, account.data["refresh_token"]) == "invalid_token"
 
 

@@ -23,7 +23,7 @@ def repeat(service: Service, token: str, _: int) -> Reply:
 
 
 def actions(service: Service, token: str) -> list[str]:
-    """What the user's events tell, the newest first."""
+    """The actions of the user's events, newest first."""
     return [event["action"] for event in service.get("/auth/events", token=token).json["data"]["events"]]
 
 
@@ -56,7 +56,7 @@ def test_a_wrong_current_password_changes_nothing_and_counts_as_a_failed_login(s
 
 
 def test_failed_logins_do_not_stop_a_logged_in_user_from_changing_the_password(service: Service) -> None:
-    """Mallory closes both names at the login: Ann changes her password, which lets her log in again."""
+    """Mallory makes both names wait at the login: Ann changes her password, and can log in again."""
     ann = service.register()
     for name in (ann.email, ann.username):
         for _ in range(10):
@@ -67,7 +67,7 @@ def test_failed_logins_do_not_stop_a_logged_in_user_from_changing_the_password(s
         assert service.login(name, NEW).status_code == 200
 
 
-def test_a_new_password_must_not_be_an_own_name(service: Service) -> None:
+def test_a_new_password_must_not_be_one_of_the_users_names(service: Service) -> None:
     ann = service.register()
     for word in (ann.email, f"!!{ann.username}1234"):
         reply = change_password(service, ann, new=word)
@@ -125,7 +125,7 @@ def test_of_many_concurrent_claims_of_a_user_name_one_succeeds(service: Service)
 @pytest.mark.parametrize(
     "field", ["email", "roles", "email_verified", "id", "_id", "password", "status", "permissions"]
 )
-def test_nothing_else_is_changed_that_way(service: Service, field: str) -> None:
+def test_nothing_else_can_be_changed_that_way(service: Service, field: str) -> None:
     ann = service.register()
     reply = service.send("PATCH", "/auth/me", json={field: "admin"}, token=ann.token)
     assert [(error["field"], error["code"]) for error in reply.json["errors"]] == [(field, "unknown_field")]
@@ -365,7 +365,7 @@ def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeyp
     assert "Content-Length" not in reply.headers
 
 
-def test_who_reads_an_export_slowly_gets_no_more_of_it_once_they_are_logged_out(service: Service) -> None:
+def test_a_slow_reader_of_an_export_gets_no_more_of_it_once_logged_out(service: Service) -> None:
     ann = service.register()
     for _ in range(300):
         service.wired.get(Audit).record(ann.id, "name.changed")

@@ -16,9 +16,9 @@ WITHOUT_FIELDS = {
     "POST /auth/logout": (200, None),
     "PATCH /auth/me": (200, None),
 }
-"""What an endpoint answers to `{}` that requires no field."""
+"""What an endpoint that requires no field answers to `{}`."""
 CHOICES = {"scope"}
-"""Fields that are told what they may be, whatever the type of what they are not."""
+"""Fields whose error names the allowed values, whatever the type of the wrong one."""
 NUMBERS = {"price"}
 """Fields that take a number as well as a text."""
 OPERATORS: list[Any] = [
@@ -37,7 +37,7 @@ def without_fields(declared: Endpoint) -> tuple[int, str | None]:
 
 
 class Target:
-    """An endpoint that takes a body, asked by somebody who may."""
+    """An endpoint that takes a body, called by somebody who may."""
 
     def __init__(self, declared: Endpoint, service: Service) -> None:
         self.declared = declared
@@ -46,7 +46,7 @@ class Target:
     def send(self, *, on: Service | None = None, **request: Any) -> Reply:
         """Ask the instance of the module, or another on its database."""
         if self.declared.access.authenticated:
-            request["token"] = self._service.register().token  # a new one: who logs out needs another
+            request["token"] = self._service.register().token  # a new one, since a logout ends it
         return (on or self._service).send(self.declared.method, self.declared.path, **request)
 
     def send_json(self, body: bytes, **more: Any) -> Reply:
@@ -82,7 +82,7 @@ def test_a_body_without_a_type_is_refused(target: Target) -> None:
     "content_type",
     ["application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'],
 )
-def test_json_in_utf_8_is_taken(service: Service, content_type: str) -> None:
+def test_json_in_utf_8_is_accepted(service: Service, content_type: str) -> None:
     body = json.dumps({"email": new_names()[0], "password": PASSWORD, "name": "Zoë 🦊"}, ensure_ascii=False).encode()
     response = service.send("POST", "/auth/register", body=body, content_type=content_type)
     assert response.status_code == 201
@@ -93,7 +93,7 @@ def test_no_body_needs_no_type_and_lacks_its_fields(target: Target) -> None:
     assert code(target.send()) == without_fields(target.declared)
 
 
-def test_an_empty_body_of_json_is_malformed_unless_there_need_be_none(target: Target) -> None:
+def test_an_empty_body_of_json_is_malformed_unless_the_body_is_optional(target: Target) -> None:
     assert code(target.send_json(b"")) == WITHOUT_FIELDS.get(named(target.declared), (400, "malformed_json"))
 
 
@@ -212,7 +212,7 @@ def test_what_is_just_inside_the_limits_is_read(target: Target, body: bytes) -> 
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"x"', b"true", b'[{"password": "x"}]', b"1.5"])
-def test_a_body_that_is_no_object_is_refused(target: Target, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(target: Target, body: bytes) -> None:
     assert code(target.send_json(body)) == (422, "validation_failed")
 
 

@@ -1,4 +1,4 @@
-"""Where the operator asks for it, new passwords are looked up among the breached ones, and a refusal says so."""
+"""If the operator asks for it, new passwords are looked up among the breached ones, and a refusal says so."""
 
 import hashlib
 from collections.abc import Iterator

@@ -101,7 +101,7 @@ def test_an_account_that_came_back_can_be_deleted_again(service: Service) -> Non
     assert outcome(undo(service, token)) == (422, "invalid_code")
 
 
-def test_what_the_account_has_after_it_came_back_outlives_the_purge_of_before(service: Service) -> None:
+def test_what_a_restored_account_gets_outlives_the_purge_of_what_it_had_before(service: Service) -> None:
     ann, _, token = taken_and_deleted(service)
     undo(service, token)
     reset(service, token=newest_to(service, ann.email).token)
@@ -132,7 +132,7 @@ def test_a_deletion_and_an_undo_at_once_leave_the_account_to_the_former_owner(se
         assert service.login(ann.email, NEW).json["data"]["user"]["id"] == ann.id
 
 
-def test_the_undo_outlives_that_the_account_is_disabled_and_does_not_enable_it(service: Service) -> None:
+def test_the_undo_works_on_a_disabled_account_and_does_not_enable_it(service: Service) -> None:
     ann, _, token = moved(service)
     account = service.store.users.account(ann.id)
     assert account is not None

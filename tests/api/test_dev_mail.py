@@ -1,4 +1,4 @@
-"""The list of mails in development: for this machine only, and in production not at all."""
+"""The list of mails in development: for this machine only, and never in production."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -34,7 +34,7 @@ def test_it_shows_what_was_mailed_the_newest_first(service: Service) -> None:
     assert reply.text.count("<article") == len(service.sent_mails())
 
 
-def test_the_text_stands_there_with_links_to_open(service: Service) -> None:
+def test_the_text_is_shown_with_links_to_open(service: Service) -> None:
     mail = newest_to(service, service.register().email)
     link = f"http://localhost:5000/verify-email#token={mail.token}"
     page = look(service).text
@@ -139,7 +139,7 @@ def test_production_has_no_such_route(production: Service, method: str) -> None:
     assert "/verify-email" in rules
 
 
-def test_to_look_changes_nothing_and_mails_nothing(service: Service) -> None:
+def test_looking_changes_nothing_and_mails_nothing(service: Service) -> None:
     service.register()
     before = look(service, JSON).json
     for method in ("GET", "HEAD"):

@@ -71,7 +71,7 @@ def test_wrong_passwords_there_count_as_failed_logins(service: Service) -> None:
     assert outcome(service.login(ann.email)) == (429, "too_many_requests")
 
 
-def test_the_undo_works_for_seven_days_and_once(service: Service) -> None:
+def test_the_undo_works_for_seven_days_and_only_once(service: Service) -> None:
     _, _, early = moved(service)
     _, _, late = moved(service)
     service.clock.advance(WEEK - 1)
@@ -221,7 +221,7 @@ def test_a_new_request_takes_the_place_of_the_one_before(service: Service) -> No
     assert verify(service, second).status_code == 200
 
 
-def test_the_own_address_is_no_change(service: Service) -> None:
+def test_the_present_address_is_refused_as_unchanged(service: Service) -> None:
     ann = verified(service)
     reply = ask(service, ann, ann.email.upper())
     assert [(error["field"], error["code"]) for error in reply.json["errors"]] == [("email", "unchanged")]
@@ -254,7 +254,7 @@ def test_a_change_of_the_password_cancels_a_pending_address(service: Service) ->
     assert outcome(service.post("/auth/email/verify", {"token": waiting})) == (422, "invalid_code")
 
 
-def test_where_accounts_are_hidden_a_change_tells_nothing(start: Start) -> None:
+def test_where_accounts_are_hidden_a_change_reveals_nothing(start: Start) -> None:
     service = start(HIDE_ACCOUNTS="on")
     ann, bob = service.hidden_account(), service.hidden_account()
     replies = [ask(service, ann, email) for email in (bob.email, new_names()[0])]

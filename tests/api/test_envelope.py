@@ -95,13 +95,13 @@ def test_problem_details_hold_the_same_facts(service: Service) -> None:
     }
 
 
-def test_a_success_is_no_problem(service: Service) -> None:
+def test_a_success_is_never_problem_details(service: Service) -> None:
     response = service.get("/health", headers={"Accept": PROBLEM})
     assert (response.status_code, response.mimetype) == (200, "application/json")
 
 
 @pytest.mark.parametrize("path", ["/nope", "/auth", "/auth/me/x", "/AUTH/ME", "/errors/", "/errors/nope"])
-def test_what_is_not_there_is_not_found(service: Service, path: str) -> None:
+def test_an_unknown_path_is_not_found(service: Service, path: str) -> None:
     response = service.send("GET", path)
     assert (response.status_code, response.json["code"]) == (404, "not_found")
 
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_not_found(service: Service, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["//evil.example/auth/me", "/auth//me", "/auth/./me", "/x/../auth/me", "*", "/auth/me;x=1"]
 )
-def test_a_path_is_one_thing_only(service: Service, path: str) -> None:
+def test_another_spelling_of_a_path_is_not_found(service: Service, path: str) -> None:
     response = service.send("GET", "/nope", environ={"PATH_INFO": path})
     assert (response.status_code, response.json["code"]) == (404, "not_found")
 
@@ -171,13 +171,13 @@ def test_head_is_answered_as_get_is(service: Service, path: str) -> None:
     }
 
 
-def test_a_failing_head_tells_its_status_alone(service: Service) -> None:
+def test_a_failing_head_has_only_its_status(service: Service) -> None:
     response = service.send("HEAD", "/auth/me")
     assert (response.status_code, response.data) == (401, b"")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_what_may_be_kept_is_little(service: Service) -> None:
+def test_little_may_be_cached(service: Service) -> None:
     token = service.register().token
     kept = {path for path in ENDPOINTS if _cache(service.send("GET", path, token=token)) != "no-store"}
     assert kept == {
@@ -212,7 +212,7 @@ def test_a_trusted_proxy_names_the_exchange(service: Service, start: Start, sent
 @pytest.mark.parametrize(
     "sent", ["", "short", "x" * 65, "with spaces in it", "abcdefgh\n", "äbcdefgh", "abc;defgh", "abcdefgh,abcdefgh"]
 )
-def test_what_is_no_id_is_replaced(service: Service, start: Start, sent: str) -> None:
+def test_an_invalid_id_is_replaced(service: Service, start: Start, sent: str) -> None:
     behind = start(on=service, TRUSTED_PROXIES="10.0.0.0/8")
     response = behind.get("/auth/me", environ={"REMOTE_ADDR": "10.1.2.3", "HTTP_X_REQUEST_ID": sent})
     assert response.headers["X-Request-ID"] != sent
@@ -272,7 +272,7 @@ def test_a_ping_is_answered(service: Service) -> None:
     assert service.get("/api/ping").json == {"status": "ok"}
 
 
-def test_a_fault_tells_nothing_but_the_request_id(start: Start) -> None:
+def test_a_fault_reveals_nothing_but_the_request_id(start: Start) -> None:
     service = start()
     account = service.register()
     service.database.break_users()

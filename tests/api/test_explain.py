@@ -61,7 +61,7 @@ def test_a_truncated_or_padded_jwt_is_malformed(service: Service) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "🧮", "A" * 8192])
-def test_nothing_is_revealed_about_text_that_is_no_jwt(service: Service, token: str) -> None:
+def test_nothing_is_revealed_about_text_that_is_not_a_jwt(service: Service, token: str) -> None:
     explanation = explained(service, token)
     assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("opaque", None, None)
     assert (explanation["header"], explanation["claims"]) == (None, None)
@@ -72,7 +72,7 @@ def test_nothing_is_revealed_about_a_refresh_token(service: Service) -> None:
     assert (explanation["kind"], explanation["accepted"]) == ("opaque", None)
 
 
-def test_a_jwt_of_another_kind_is_no_access_token(service: Service) -> None:
+def test_a_jwt_of_another_kind_is_not_an_access_token(service: Service) -> None:
     id_token = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbm4ifQ."
     explanation = explained(service, id_token)
     assert (explanation["kind"], explanation["accepted"], explanation["reason"]) == ("jwt", None, "wrong_type")

@@ -34,7 +34,7 @@ OF_THE_CONTRACT = {
     "overloaded": 503,
     "unavailable": 503,
 }
-"""The codes of contract.md that what exists by now can give."""
+"""The codes of contract.md that the present endpoints can return."""
 
 
 def test_the_codes_have_the_statuses_of_the_contract() -> None:
@@ -109,7 +109,7 @@ def test_the_steps_of_the_first_page_lead_to_a_user(start: Start) -> None:
     assert reply.json["data"]["user"]["username"] == "ann"
 
 
-def test_the_first_page_tells_where_a_mail_has_to_be_answered(service: Service, start: Start) -> None:
+def test_the_first_page_says_where_a_mail_has_to_be_answered(service: Service, start: Start) -> None:
     told = "open the link in the mail"
     assert told not in service.get("/").text
     assert told in start(REQUIRE_VERIFIED_EMAIL="on").get("/").text
@@ -128,7 +128,7 @@ def test_the_first_page_tells_where_a_mail_has_to_be_answered(service: Service, 
         ("POST", "/", 405),
     ],
 )
-def test_a_browser_gets_a_page_where_there_is_none(
+def test_a_browser_gets_a_page_for_an_unknown_path(
     service: Service, accept: str, method: str, path: str, status: int
 ) -> None:
     reply = service.send(method, path, headers={"Accept": accept})
@@ -139,14 +139,14 @@ def test_a_browser_gets_a_page_where_there_is_none(
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/html", "image/png"])
-def test_a_program_gets_json_where_there_is_nothing(service: Service, accept: str | None) -> None:
+def test_a_program_gets_json_for_an_unknown_path(service: Service, accept: str | None) -> None:
     reply = service.get("/nope", headers={"Accept": accept} if accept else {})
     assert (reply.status_code, reply.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/auth/me"), ("DELETE", "/api/products/nope")])
 def test_an_api_endpoint_fails_in_json_whatever_the_client_accepts(service: Service, method: str, path: str) -> None:
-    # Old HTTP libraries ask for HTML without a thought: Java's URLConnection, for one.
+    # Old HTTP libraries, such as Java's URLConnection, ask for HTML by default.
     reply = service.send(method, path, headers={"Accept": "text/html, image/gif, *; q=.2, */*; q=.2"})
     assert (reply.status_code, reply.mimetype) == (401, "application/json")
 

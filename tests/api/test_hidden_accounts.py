@@ -93,7 +93,7 @@ def test_the_mail_of_a_registration_is_sent_again_on_request(service: Service) -
 
 
 def test_of_two_registrations_of_one_address_the_one_that_is_answered_counts(service: Service) -> None:
-    """Mallory registers Ann's address, then she does: her code makes her account, and his registration none."""
+    """Mallory registers Ann's address, then Ann does: Ann's code makes her account, and nothing comes of Mallory's."""
     email, _ = new_names()
     register(service, email)
     his = newest_to(service, email)
@@ -158,7 +158,7 @@ def test_a_registration_whose_user_name_went_to_another_makes_an_account_without
     assert service.login(second).status_code == 200
 
 
-def test_nobody_learns_by_a_new_user_name_whether_another_has_it(service: Service) -> None:
+def test_nobody_learns_from_a_new_user_name_whether_another_has_it(service: Service) -> None:
     ann, bob = service.hidden_account(), service.hidden_account()
     names = (bob.username, new_names()[1], "root")
     replies = [service.send("PATCH", "/auth/me", json={"username": name}, token=ann.token) for name in names]

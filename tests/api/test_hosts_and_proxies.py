@@ -71,7 +71,7 @@ def test_any_other_name_is_refused(named: Service, host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/auth/health", "/health/live", "/health/ready", "/api/ping"])
-def test_signs_of_life_are_given_under_any_name(named: Service, path: str) -> None:
+def test_health_checks_are_answered_under_any_name(named: Service, path: str) -> None:
     for host in ("evil.example", "", "10.0.0.1:5000", "a b"):
         for method in ("GET", "HEAD"):
             assert named.send(method, path, environ={"HTTP_HOST": host}).status_code == 200
@@ -91,12 +91,12 @@ def test_the_name_of_a_forwarding_header_is_ignored(named: Service) -> None:
 @pytest.mark.parametrize(
     "host", ["", "a b", "[::1", "x:y:z", "é", "\u0000", "x" * 10_000, "localhost:99999999", "@", ":"]
 )
-def test_where_any_name_is_allowed_a_bad_one_is_no_fault(service: Service, host: str) -> None:
+def test_where_any_name_is_allowed_a_malformed_one_is_not_a_fault(service: Service, host: str) -> None:
     for path in ("/auth/me", "/", "/health", "/nope"):
         assert service.get(path, environ={"HTTP_HOST": host}).status_code < 500
 
 
-def test_production_answers_under_the_host_of_the_public_address_alone(start: Start) -> None:
+def test_production_answers_only_under_the_host_of_the_public_address(start: Start) -> None:
     service = start(FLASK_ENV="production", BCRYPT_COST="12", PUBLIC_URL="https://auth.example.com:8443")
     assert service.get("/auth/me", headers={"Host": "auth.example.com:8443"}).status_code == 401
     assert service.get("/auth/me", headers={"Host": "localhost"}).json["code"] == "invalid_host"
@@ -119,7 +119,7 @@ def test_without_trusted_proxies_the_peer_is_the_client(service: Service, peer: 
     assert client_of(service, peer, **FORGED) == peer
 
 
-def test_a_peer_that_is_no_trusted_proxy_is_not_believed(behind: Service) -> None:
+def test_a_peer_that_is_not_a_trusted_proxy_is_not_believed(behind: Service) -> None:
     for peer in ("198.51.100.1", "127.0.0.1", "::1", "192.0.2.8", "11.0.0.1", "2001:db9::1"):
         assert client_of(behind, peer, **FORGED) == peer
 
@@ -131,13 +131,13 @@ def test_a_peer_that_is_no_trusted_proxy_is_not_believed(behind: Service) -> Non
         ("2001:db9::9", "2001:db9::9"),
         ("203.0.113.9, 10.0.0.2", "203.0.113.9"),
         ("203.0.113.9,10.0.0.2 , 192.0.2.7,2001:db8::5", "203.0.113.9"),
-        # What stands before the last stranger, he may have written himself.
+        # The last stranger may have written what stands before their own address.
         ("1.2.3.4, 203.0.113.9", "203.0.113.9"),
         ("10.0.0.5, 203.0.113.9", "203.0.113.9"),
         ("127.0.0.1, 10.0.0.5, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
-        # All of the chain are proxies: the first of them asks for itself.
+        # All addresses of the chain are proxies: the first one is the client itself.
         ("10.0.0.5, 10.0.0.2", "10.0.0.5"),
-        # What is no address ends the chain.
+        # Anything but an address ends the chain.
         ("", "10.0.0.1"),
         (" ", "10.0.0.1"),
         ("unknown", "10.0.0.1"),
@@ -151,7 +151,7 @@ def test_a_peer_that_is_no_trusted_proxy_is_not_believed(behind: Service) -> Non
         (",".join(["203.0.113.9"] * 5000), "203.0.113.9"),
     ],
 )  # fmt: skip
-def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
     behind: Service, forwarded_for: str, client: str
 ) -> None:
     assert client_of(behind, "10.0.0.1", forwarded_for) == client
@@ -180,7 +180,7 @@ def test_no_forwarding_header_changes_a_reply(behind: Service) -> None:
             assert list(forged.headers.keys()) == list(plain.headers.keys())
 
 
-def test_an_address_that_no_text_of_the_peer_can_be_is_no_fault(behind: Service) -> None:
+def test_a_peer_without_an_address_is_not_a_fault(behind: Service) -> None:
     assert client_of(behind, "", **FORGED) == ""
 
 

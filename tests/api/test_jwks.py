@@ -10,13 +10,15 @@ from tests.api.service import Service, Start
 
 PATH = "/.well-known/jwks.json"
 FOLLOWS_WITHIN = 60
-"""Seconds in which an instance has the keys that another has made."""
+"""Seconds after which an instance has the keys that another one made."""
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 PUBLIC = {"ES256": {"kty", "crv", "x", "y"}, "EdDSA": {"kty", "crv", "x"}, "RS256": {"kty", "n", "e"}}
 
 
 @pytest.mark.parametrize("algorithm", PUBLIC)
-def test_others_verify_tokens_with_what_is_published_and_nothing_more_is(start: Start, algorithm: str) -> None:
+def test_others_can_verify_tokens_with_the_published_keys_and_no_more_is_published(
+    start: Start, algorithm: str
+) -> None:
     service = start(JWT_ALGORITHM=algorithm)
     account = service.register()
     header, claims = read(account.token)
@@ -40,7 +42,7 @@ def test_a_new_key_is_published_before_it_signs(service: Service, start: Start) 
     published = [key["kid"] for key in next_.get(PATH).json["keys"]]
     assert len(published) == 2
     max_age = int(re.findall(r"max-age=(\d+)", next_.get(PATH).headers["Cache-Control"])[0])
-    # Until every instance has read it and a copy has grown old at a proxy, and then an hour.
+    # Until every instance has read it and every cached copy has expired, and then an hour.
     longest = FOLLOWS_WITHIN + max_age + 3600
     next_.clock.advance(longest - 1)
     assert read(next_.register().token)[0]["kid"] == first
@@ -51,7 +53,7 @@ def test_a_new_key_is_published_before_it_signs(service: Service, start: Start) 
     assert service.get("/auth/me", token=next_.register().token).status_code == 200
 
 
-def test_the_keys_may_be_kept_for_a_while(service: Service) -> None:
+def test_the_keys_may_be_cached_for_a_while(service: Service) -> None:
     response = service.get(PATH)
     assert re.fullmatch(r"public, max-age=[1-9]\d*", response.headers["Cache-Control"])
     assert response.mimetype == "application/jwk-set+json"

@@ -1,4 +1,4 @@
-"""The log: one JSON object a request, and never what was sent."""
+"""The log: one JSON object per request, and never what was sent."""
 
 import json
 import re
@@ -41,9 +41,7 @@ def test_a_request_is_one_line_that_says_what_happened(service: Service, logged:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
 
 
-def test_whatever_is_logged_within_a_request_tells_its_id_and_the_work_in_the_background_tells_none(
-    service: Service, logged: Logged
-) -> None:
+def test_every_line_of_a_request_has_its_id_and_background_work_has_none(service: Service, logged: Logged) -> None:
     account = service.register()
     response = service.login(account.email)
     service.wired.get(Mailroom).send_due()

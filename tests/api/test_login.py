@@ -174,7 +174,7 @@ def test_each_login_opens_a_session_of_its_own(service: Service) -> None:
         assert service.get("/auth/me", token=login["token"]).status_code == 200
 
 
-def test_a_login_is_remembered_as_the_last_one(service: Service) -> None:
+def test_a_login_is_recorded_as_the_last_one(service: Service) -> None:
     account = service.register()
     service.clock.advance(3600)
     data = service.login(account.email).json["data"]
@@ -188,7 +188,7 @@ def test_a_refresh_token_is_opaque_and_long(service: Service) -> None:
     assert len(token) >= 43  # 32 bytes in base64url
 
 
-def test_no_usable_credential_lies_in_the_store(service: Service) -> None:
+def test_no_usable_credential_is_stored(service: Service) -> None:
     account = service.register(password="a rather unusual pass phrase")
     contents = service.database.contents()
     assert account.id.encode() in contents

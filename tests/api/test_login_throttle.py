@@ -12,7 +12,7 @@ YEAR = 365 * 24 * 60 * 60
 
 
 def fail(service: Service, name: str, times: int) -> None:
-    """Guess so often, each time as soon as it is answered."""
+    """Guess this often, each time as soon as a guess is answered."""
     while times:
         response = service.login(name, WRONG)
         if response.status_code == 429:
@@ -23,7 +23,7 @@ def fail(service: Service, name: str, times: int) -> None:
 
 
 def waiting(response: Reply) -> int:
-    """The seconds that a reply tells to wait."""
+    """The seconds that a reply tells the client to wait."""
     assert (response.status_code, response.json["code"]) == (429, "too_many_requests")
     return int(response.headers["Retry-After"])
 

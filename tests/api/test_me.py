@@ -1,4 +1,4 @@
-"""Who one is: GET /auth/me, and how the access token is sent."""
+"""The current user: GET /auth/me, and how the access token is sent."""
 
 from base64 import b64encode
 
@@ -64,14 +64,14 @@ def test_a_token_in_a_cookie_or_a_body_is_ignored(service: Service, account: Acc
     assert response.json["code"] == "missing_token"
 
 
-def test_without_a_token_the_challenge_tells_no_error(service: Service) -> None:
+def test_without_a_token_the_challenge_names_no_error(service: Service) -> None:
     response = service.get("/auth/me")
     assert (response.status_code, response.json["code"]) == (401, "missing_token")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "", "Token x", "Digest x"])
-def test_another_scheme_is_no_token(service: Service, authorization: str) -> None:
+def test_another_scheme_does_not_carry_a_token(service: Service, authorization: str) -> None:
     response = service.get("/auth/me", headers={"Authorization": authorization})
     assert response.json["code"] == "missing_token"
     assert ("send `Authorization: Bearer <access_token>`" in response.json["message"]) == bool(authorization)
@@ -85,14 +85,14 @@ def test_the_error_for_a_token_without_a_scheme_names_the_scheme_and_hides_the_t
     assert account.token not in response.text
 
 
-def test_name_and_password_are_no_token(service: Service, account: Account) -> None:
+def test_name_and_password_are_not_a_token(service: Service, account: Account) -> None:
     basic = b64encode(f"{account.email}:{PASSWORD}".encode()).decode()
     response = service.get("/auth/me", headers={"Authorization": f"Basic {basic}"})
     assert (response.status_code, response.json["code"]) == (401, "missing_token")
 
 
 @pytest.mark.parametrize("token", ["x", "a b", "a.b.c", "é", "null", "undefined", "x" * 60_000, "Bearer x"])
-def test_with_a_wrong_token_the_challenge_tells_the_error(service: Service, token: str) -> None:
+def test_with_a_wrong_token_the_challenge_names_the_error(service: Service, token: str) -> None:
     for headers in ({"Authorization": f"Bearer {token}"}, {"x-access-token": token}):
         response = service.get("/auth/me", headers=headers)
         assert (response.status_code, response.json["code"]) == (401, "invalid_token")
@@ -101,7 +101,7 @@ def test_with_a_wrong_token_the_challenge_tells_the_error(service: Service, toke
         assert token not in challenge or token == "x"
 
 
-def test_a_change_of_roles_holds_on_the_next_request(service: Service) -> None:
+def test_a_change_of_roles_takes_effect_on_the_next_request(service: Service) -> None:
     administrator = service.administrator()
     service.database.change_roles(administrator.id, "member")
     user = service.get("/auth/me", token=administrator.token).json["data"]["user"]

@@ -1,4 +1,4 @@
-"""What is measured: each number moves with what it counts, labels stay few, and only who may read them does."""
+"""The metrics: each number moves with what it counts, labels stay few, and only allowed addresses read them."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_registrations_are_counted_by_their_outcome(measured: Service) -> None:
         assert value(measured, "registrations_total", outcome=outcome) == before + 1
 
 
-def test_access_tokens_are_counted_by_what_they_were_given_for(measured: Service) -> None:
+def test_access_tokens_are_counted_by_what_they_were_issued_for(measured: Service) -> None:
     ann = measured.register()
     acts: dict[str, Callable[[], object]] = {
         "register": measured.register,
@@ -255,7 +255,7 @@ def test_mails_are_counted_and_those_that_wait_shown(start: Start) -> None:
     service.post("/auth/password/forgot", {"email": "nobody@example.com"})
     assert value(service, "mail_queue") == 2
     assert moved(service, service.wired.get(Mailroom).send_due, "mails_total", outcome="sent") == 1
-    other = start(on=service, METRICS_ALLOW=ALLOWED)  # one answer of the store is given for 10 s
+    other = start(on=service, METRICS_ALLOW=ALLOWED)  # one answer of the store is reused for 10 s
     assert value(other, "mail_queue") == 0
     assert value(other, "mails_total", outcome="sent") == 0
 

@@ -1,6 +1,6 @@
-"""The OpenAPI document: it holds every route, and says of each what a client has to know.
+"""The OpenAPI document: it has every route, and tells a client all that it has to know about it.
 
-That replies are as it says, tests/api/conventions.py holds of every reply of every test.
+tests/api/conventions.py checks every reply of every test against it.
 """
 
 import json
@@ -68,7 +68,7 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["servers"][0]["url"] == "http://localhost:5000"
 
 
-def test_it_tells_the_public_address(start: Start) -> None:
+def test_it_names_the_public_address(start: Start) -> None:
     service = start(PUBLIC_URL="https://auth.example.com")
     assert service.get("/openapi.json").json["servers"] == [{"url": "https://auth.example.com"}]
 

@@ -31,13 +31,13 @@ def heading(reply: Reply) -> str:
 
 
 def hidden(reply: Reply) -> dict[str, str]:
-    """What a page sends again without showing it; what is empty is left out."""
+    """The hidden fields of a page, without empty ones."""
     found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', reply.text)
     return {name: value for name, value in found if value}
 
 
 def errors(reply: Reply) -> dict[str, str]:
-    """What is said of each field, from where the field itself says that it is described by it."""
+    """The error of each field, from the element that the field names as its description."""
     found = {}
     for tag in re.findall(r"<input [^>]*aria-invalid[^>]*>", reply.text):
         name, described = re.search(r'name="(\w+)"', tag), re.search(r'aria-describedby="([^" ]+)', tag)
@@ -90,7 +90,7 @@ def test_ann_opens_the_link_sees_whose_address_it_is_and_confirms_it(service: Se
 
 
 def test_the_page_that_confirms_a_change_shows_whose_account_it_is_and_who_can_undo_it(service: Service) -> None:
-    """Mallory has their own account moved to Ann's address, for her to confirm."""
+    """Mallory asks to move their own account to Ann's address, for Ann to confirm."""
     mallory, _ = changed(service)
     second = service.get("/auth/me", token=mallory.token).json["data"]["user"]["email"]
     hers, _ = new_names()
@@ -121,7 +121,7 @@ def test_without_a_script_the_address_and_the_code_do_the_same(service: Service)
     assert is_verified(service, ann)
 
 
-def test_to_look_changes_nothing_however_often(service: Service) -> None:
+def test_looking_changes_nothing_however_often(service: Service) -> None:
     ann = service.register()
     mail = newest_to(service, ann.email)
     for _ in range(5):
@@ -251,7 +251,7 @@ def test_after_a_refused_password_the_code_that_was_typed_is_still_there_and_the
     assert "too-short" not in reply.text
 
 
-def test_a_password_is_taken_exactly_as_it_was_typed(service: Service) -> None:
+def test_a_password_is_used_exactly_as_it_was_typed(service: Service) -> None:
     ann, mail = forgotten(service)
     odd = "  a+b %41 \u00e4\u20ac & c=d\U0001f511 "
     assert submit(service, "/reset-password", token=mail.token, new_password=odd).status_code == 200
@@ -289,7 +289,7 @@ def test_an_undo_with_something_else_is_refused(service: Service, text: str) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_to_open_a_link_changes_nothing_whatever_it_carries(service: Service, method: str) -> None:
+def test_opening_a_link_changes_nothing_whatever_it_carries(service: Service, method: str) -> None:
     waiting = service.register()
     verification = newest_to(service, waiting.email)
     forgetful, recovery = forgotten(service)
@@ -350,7 +350,7 @@ def test_a_form_that_another_page_sent_is_refused(service: Service, path: str, h
     ],
     ids=str,
 )
-def test_a_form_of_our_own_page_is_taken(service: Service, headers: dict[str, str]) -> None:
+def test_a_form_of_our_own_page_is_accepted(service: Service, headers: dict[str, str]) -> None:
     ann = service.register()
     assert submit(service, "/verify-email", headers, token=newest_to(service, ann.email).token).status_code == 200
 
@@ -375,14 +375,14 @@ def test_in_production_only_the_public_url_is_its_own_page(start: Start) -> None
     "content_type",
     [None, "application/json", "text/plain", "multipart/form-data; boundary=x", f"{FORM}; charset=utf-16"],
 )
-def test_a_page_takes_its_form_only(service: Service, path: str, content_type: str | None) -> None:
+def test_a_page_accepts_only_its_form(service: Service, path: str, content_type: str | None) -> None:
     for headers in ({"Origin": ORIGIN}, {}):
         reply = service.send("POST", path, body=b"token=x", content_type=content_type, headers=headers)
         assert (reply.status_code, reply.mimetype) == (415, "text/html")
 
 
 @pytest.mark.parametrize("path", ["/auth/email/verify", "/auth/password/reset", "/auth/email/undo"])
-def test_everything_else_takes_json_only(service: Service, path: str) -> None:
+def test_everything_else_accepts_only_json(service: Service, path: str) -> None:
     assert submit(service, path, token="x").status_code == 415
 
 
@@ -407,7 +407,7 @@ def test_a_form_that_no_page_would_send_is_refused_with_a_page(service: Service,
 
 
 @pytest.mark.parametrize("more", [{"no_such_field": "1"}, {"answer": "perhaps"}, {"answer": "YES"}], ids=str)
-def test_what_the_form_does_not_have_is_refused(service: Service, more: dict[str, str]) -> None:
+def test_a_field_that_the_form_does_not_have_is_refused(service: Service, more: dict[str, str]) -> None:
     mail = newest_to(service, service.register().email)
     reply = submit(service, "/verify-email", token=mail.token, **more)
     assert (reply.status_code, heading(reply)) == (422, "Confirm your e-mail address")
@@ -462,7 +462,7 @@ def test_every_page_limits_what_it_may_load_and_is_never_cached(service: Service
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/verify-email/"])
-def test_what_a_page_needs_lies_beside_it(service: Service, path: str) -> None:
+def test_what_a_page_needs_is_served_beside_it(service: Service, path: str) -> None:
     page = service.get(path)
     linked = re.findall(r'(?:src|href|action)="(?!data:)([^"]+)"', page.text)
     assert len(linked) == 4
@@ -554,7 +554,7 @@ def test_the_name_and_the_colour_of_the_product_are_on_every_page(start: Start) 
     assert style.headers["Cache-Control"] == "public, max-age=3600"
 
 
-def test_the_pages_are_no_part_of_the_openapi_document(service: Service) -> None:
+def test_the_pages_are_not_part_of_the_openapi_document(service: Service) -> None:
     assert not {*PAGES, "/assets/brand.css", "/dev/mail"} & service.get("/openapi.json").json["paths"].keys()
 
 

@@ -108,7 +108,7 @@ def test_the_least_length_is_a_setting(service: Service, start: Start) -> None:
     assert attempt(lax, "zq7-kw2-") == "accepted"
 
 
-def test_a_shorter_password_of_old_still_logs_in(service: Service, start: Start) -> None:
+def test_a_password_from_before_the_minimum_length_rose_still_logs_in(service: Service, start: Start) -> None:
     account = service.register("zq7-kw2-x9")
     strict = start(on=service, PASSWORD_MIN_LENGTH="15")
     assert strict.login(account.email, "zq7-kw2-x9").status_code == 200

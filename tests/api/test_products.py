@@ -103,7 +103,7 @@ def test_any_other_price_is_refused_by_name(service: Service, ann: Account, pric
     assert mine(service, ann) == []
 
 
-def test_a_price_beyond_a_double_is_no_json(service: Service, ann: Account) -> None:
+def test_a_price_beyond_a_double_is_malformed_json(service: Service, ann: Account) -> None:
     body = b'{"name": "Lamp", "price": 1e400}'
     response = service.send("POST", "/api/products", body=body, content_type="application/json", token=ann.token)
     assert (response.status_code, response.json["code"]) == (400, "malformed_json")
@@ -208,7 +208,7 @@ def test_products_go_with_their_owner(service: Service, ann: Account, bob: Accou
     assert chair["id"] in identifiers
 
 
-def test_a_product_that_comes_while_its_owner_goes_does_not_remain(service: Service) -> None:
+def test_a_product_that_is_added_while_its_owner_is_deleted_does_not_remain(service: Service) -> None:
     for _ in range(4):
         account = service.register()
 

@@ -1,4 +1,4 @@
-"""What many do at the same moment, and what happens in the middle of something else."""
+"""Concurrent requests, and changes in the middle of a request."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ def written(name: str, number: int) -> str:
     )
 
 
-def test_of_sixteen_registrations_of_one_address_one_gets_it(service: Service) -> None:
+def test_of_sixteen_registrations_of_one_address_one_succeeds(service: Service) -> None:
     email, _ = new_names()
 
     def register(number: int) -> Reply:
@@ -36,7 +36,7 @@ def test_of_sixteen_registrations_of_one_address_one_gets_it(service: Service) -
         assert status == (200 if number == winner else 401)
 
 
-def test_of_sixteen_registrations_of_one_username_one_gets_it(service: Service) -> None:
+def test_of_sixteen_registrations_of_one_username_one_succeeds(service: Service) -> None:
     _, username = new_names()
     emails = [new_names()[0] for _ in range(16)]
 
@@ -46,11 +46,11 @@ def test_of_sixteen_registrations_of_one_username_one_gets_it(service: Service) 
 
     responses = in_threads(register)
     assert outcomes(responses) == {(201, None): 1, (409, "username_taken"): 15}
-    # Who did not get the name did not keep the address either.
+    # A registration that did not get the name did not keep the address either.
     assert Counter(service.login(email).status_code for email in emails) == {200: 1, 401: 15}
 
 
-def test_sixteen_registrations_of_different_names_all_get_theirs(service: Service) -> None:
+def test_sixteen_registrations_of_different_names_all_succeed(service: Service) -> None:
     emails = [new_names()[0] for _ in range(16)]
     responses = in_threads(
         lambda number: service.post("/auth/register", {"email": emails[number], "password": PASSWORD})
@@ -59,10 +59,10 @@ def test_sixteen_registrations_of_different_names_all_get_theirs(service: Servic
     assert len({response.json["data"]["user"]["id"] for response in responses}) == 16
 
 
-def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_that_tells_where_it_came_from(
+def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_about_its_origin(
     service: Service,
 ) -> None:
-    """At each look at the clock in a login the account is deleted, once in all of them."""
+    """The account is deleted during one reading of the clock in a login; each reading is tried in turn."""
     refused, deletion = 0, service.wired.get(DeletionService)
     for moment in range(100):
         account = service.register()
@@ -95,7 +95,7 @@ def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_that_tells_w
 
 
 def test_a_password_changed_in_the_middle_of_a_login_leaves_no_session(service: Service) -> None:
-    """The clock is looked at between the steps of a login: each time, another login is interrupted there."""
+    """A login reads the clock between its steps; each reading is tried in turn as the moment of the change."""
     other_hash = bcrypt.hashpw(b"another password", bcrypt.gensalt(4)).decode()
     ended = 0
     for moment in range(100):

@@ -66,7 +66,7 @@ def test_a_reset_is_mailed_to_the_owner(service: Service) -> None:
     assert "password.reset" in actions
 
 
-def test_nobody_learns_by_forgot_whether_an_address_has_an_account(service: Service) -> None:
+def test_nobody_learns_from_forgot_whether_an_address_has_an_account(service: Service) -> None:
     known, (unknown, _) = verified(service), new_names()
     replies = [forgot(service, email) for email in (known.email, unknown)]
     assert {(reply.status_code, reply.data) for reply in replies} == {(202, replies[0].data)}
@@ -200,7 +200,7 @@ def test_a_disabled_user_gets_no_way_back_by_mail(service: Service) -> None:
 
 
 def test_the_owner_of_an_address_takes_it_from_an_attacker_who_registered_it_first(service: Service) -> None:
-    """Mallory registers Ann's address, changes what he can, and waits; Ann proves that it is hers."""
+    """Mallory registers Ann's address, changes all they can, and waits; Ann proves that it is hers."""
     mallory = service.register()
     other, _ = new_names()
     service.post("/auth/email", {"email": other, "password": PASSWORD}, token=mallory.token)
@@ -231,7 +231,7 @@ def test_what_the_attacker_was_mailed_before_the_proof_is_dead_after_it(service:
     assert service.login(mallory.email, NEW).status_code == 200
 
 
-def test_a_login_under_way_during_the_reset_opens_nothing_that_holds(service: Service) -> None:
+def test_a_login_under_way_during_the_reset_opens_no_session_that_holds(service: Service) -> None:
     """Each login of 16 either came before the reset, and its session has ended, or after it, and failed."""
     ann = verified(service)
     forgot(service, ann.email)

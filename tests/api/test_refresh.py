@@ -1,4 +1,4 @@
-"""Going on without a password: exchanging refresh tokens."""
+"""Staying logged in without a password: exchanging refresh tokens."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_refresh_token_may_come_as_bearer(service: Service) -> None:
     assert response.status_code == 200
 
 
-def test_beside_one_in_the_body_no_other_token_counts(service: Service) -> None:
+def test_a_token_in_the_body_overrides_any_other(service: Service) -> None:
     account, other = service.register(), service.register()
     for beside in (account.token, other.token, other.data["refresh_token"], "x"):
         body = {"refresh_token": account.data["refresh_token"]}
@@ -61,7 +61,7 @@ def test_beside_one_in_the_body_no_other_token_counts(service: Service) -> None:
     exchanged(service, other.data["refresh_token"])
 
 
-def test_a_wrong_one_in_the_body_is_not_mended_by_the_header(service: Service) -> None:
+def test_a_wrong_token_in_the_body_is_not_replaced_by_the_header(service: Service) -> None:
     good = service.register().data["refresh_token"]
     response = service.post("/auth/refresh", {"refresh_token": "x"}, token=good)
     assert (response.status_code, response.json["code"]) == (401, "invalid_refresh_token")
@@ -151,11 +151,11 @@ def test_a_damaged_token_is_refused_and_ends_nothing(service: Service) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 72, "ü" * 72, "a.b.c"])
-def test_what_is_no_refresh_token_is_refused(service: Service, token: str) -> None:
+def test_anything_but_a_refresh_token_is_refused(service: Service, token: str) -> None:
     assert refused(service, token) == "invalid_refresh_token"
 
 
-def test_an_access_token_is_no_refresh_token(service: Service) -> None:
+def test_an_access_token_is_not_a_refresh_token(service: Service) -> None:
     assert refused(service, service.register().token) == "invalid_refresh_token"
 
 

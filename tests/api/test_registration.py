@@ -30,7 +30,7 @@ def accepted(service: Service, **body: Any) -> dict[str, Any]:
 
 
 def taken(service: Service, **body: Any) -> str:
-    """The code of a registration that meets an account."""
+    """The code of a registration whose name an account has."""
     response = service.post("/auth/register", {"password": PASSWORD} | body)
     assert response.status_code == 409
     return str(response.json["code"])
@@ -122,7 +122,7 @@ def test_an_email_is_unique_whatever_its_case_and_kept_as_it_was_written(service
         assert taken(service, email=other) == "email_taken"
 
 
-def test_an_international_domain_is_one_in_both_its_forms(service: Service) -> None:
+def test_an_international_domain_is_the_same_in_both_its_forms(service: Service) -> None:
     accepted(service, email="ann@bücher.example.com")
     for other in ("ann@xn--bcher-kva.example.com", "Ann@BÜCHER.example.com"):
         assert taken(service, email=other) == "email_taken"
@@ -175,7 +175,7 @@ def test_letters_digits_and_three_signs_make_a_username(service: Service, userna
         "ann@-example.com", "ann@[127.0.0.1]", ".ann@example.com", "ann\u202e@example.com",
     ],
 )  # fmt: skip
-def test_what_is_no_email_address_is_refused(service: Service, email: str) -> None:
+def test_anything_but_an_email_address_is_refused(service: Service, email: str) -> None:
     assert refused(service, email=email) == {"email": "invalid_email"}
 
 

@@ -22,7 +22,7 @@ CHOSEN = "Call 555 1234, your account is blocked Bot/1.0"
 
 
 def test_a_session_that_was_ended_is_not_kept_by_its_own_logout_of_the_others(service: Service) -> None:
-    """Mallory's request was let in before the owner reset the password, and is carried out after it."""
+    """Mallory's request was admitted before the owner reset the password, and is carried out after it."""
     ann = verified(service)
     mallory = service.login(ann.email).json["data"]
     sessions = service.wired.get(SessionService)
@@ -37,7 +37,7 @@ def test_a_session_that_was_ended_is_not_kept_by_its_own_logout_of_the_others(se
 
 
 def test_users_cannot_choose_the_words_of_mail_to_an_unverified_address(service: Service) -> None:
-    """Mallory registers the address of a stranger, and sends her words as the name of his device."""
+    """Mallory registers the address of a stranger, and sends a message as the name of the device."""
     stranger, (new, _) = service.register(), new_names()
     chosen = {"User-Agent": CHOSEN}
     service.send("PATCH", "/auth/me", json={"name": "Mallory"}, token=stranger.token, headers=chosen)
@@ -50,7 +50,7 @@ def test_users_cannot_choose_the_words_of_mail_to_an_unverified_address(service:
 
 
 def test_an_unsent_undo_offer_is_not_displaced(service: Service) -> None:
-    """Mallory changes the address, and then all she can, while the mail server lets the mail wait."""
+    """Mallory changes the address, and then all they can, while the mail server lets the mail wait."""
     ann, (new, _) = verified(service), new_names()
     ask(service, ann, new)
     token = newest_to(service, new).token
@@ -133,7 +133,7 @@ def test_credentials_do_not_appear_in_request_logs() -> None:
 
 
 def test_a_claimed_and_abandoned_address_goes_to_the_user_who_verifies_it(service: Service) -> None:
-    """Mallory registers the address of a stranger, and moves on to his own so that it is held for him."""
+    """Mallory registers the address of a stranger, and moves on to their own so that the first one is held for them."""
     mallory, bob, (other, _) = service.register(), verified(service), new_names()
     assert ask(service, mallory, other).status_code == 202
     assert verify(service, other).status_code == 200

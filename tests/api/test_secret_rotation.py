@@ -84,7 +84,7 @@ def test_a_change_logs_nobody_out_and_the_former_secret_can_be_dropped(start: St
     assert alone.login(bob.email).status_code == 200
 
 
-def test_what_was_mailed_before_a_change_is_good_after_it(start: Start) -> None:
+def test_what_was_mailed_before_a_change_is_valid_after_it(start: Start) -> None:
     first = start()
     ann, bob, eve = first.register(), first.register(), first.register()
     verification = newest_to(first, ann.email)
@@ -105,7 +105,7 @@ def test_what_was_mailed_before_a_change_is_good_after_it(start: Start) -> None:
     assert [changed.post(path, body).status_code for path, body in redeemed] == [200, 200, 200]
 
 
-def test_in_two_steps_every_instance_takes_what_any_other_gives(start: Start, algorithm: str) -> None:
+def test_in_two_steps_every_instance_accepts_what_any_other_issues(start: Start, algorithm: str) -> None:
     first = start(JWT_ALGORITHM=algorithm)
     account = first.register()
     token, renewal = account.token, refresh_token(account)
@@ -161,7 +161,7 @@ def test_a_secret_that_leaked_ends_as_the_documentation_says(start: Start, algor
         assert renewed.status_code == 200
         alone.post("/auth/logout", {"scope": "this"}, token=renewed.json["data"]["access_token"])
 
-    # The one that has it as SECRET_KEY believes nobody, and does not start again.
+    # The instance that has it as SECRET_KEY trusts no token, and does not start again.
     assert running.get("/auth/me", token=ann.token).status_code == 503
     assert refresh(running, forged(ann)).status_code == 503
     assert running.post("/auth/password/reset", new_password).status_code in {422, 503}

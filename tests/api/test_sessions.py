@@ -67,7 +67,7 @@ def test_the_session_of_another_answers_like_a_missing_one(service: Service) -> 
 
 
 @pytest.mark.parametrize("written", ["{}%20", "%20{}", "{}%09", "{{{}}}", "nope"])
-def test_an_identifier_in_a_form_that_was_not_given_out_names_no_session(service: Service, written: str) -> None:
+def test_an_identifier_in_any_other_form_names_no_session(service: Service, written: str) -> None:
     account = service.register()
     (session,) = sessions(service, account.token)
     path = f"/auth/sessions/{written.format(session['id'])}"
@@ -77,7 +77,7 @@ def test_an_identifier_in_a_form_that_was_not_given_out_names_no_session(service
     assert service.send("DELETE", path).status_code == 401  # as for any other
 
 
-def test_what_cannot_be_the_name_of_a_session_names_none(service: Service) -> None:
+def test_an_impossible_identifier_names_no_session(service: Service) -> None:
     token = service.register().token
     for name in ("%00", "a%00b", "x" * 5000, "%ff", "..%2f"):
         response = service.send("DELETE", f"/auth/sessions/{name}", token=token)

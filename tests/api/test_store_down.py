@@ -16,8 +16,8 @@ from tests.servers.mongo import MongoServer
 from tests.servers.process import wait_until
 
 BACK_WITHIN = 10 + 15
-"""Seconds after which the service has to serve again, once its store does: 10 are promised, the rest is for a machine
-that is busy with other tests."""
+"""Seconds after which the service has to serve again, once its store does: 10 are promised, the rest is for a busy
+machine."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_stopped_store_is_reported_and_found_again(server: MongoServer, on_mon
     server.stop()
     assert all_unavailable(on_mongo, account)
     check_probes(on_mongo, "MongoDB")
-    # The keys are in memory, so a token that does not verify is still told from one that does.
+    # The keys are in memory, so a token that does not verify is still distinguished from one that does.
     assert on_mongo.get("/auth/me", token="x").json["code"] == "invalid_token"
     assert on_mongo.get("/.well-known/jwks.json").status_code == 200
     server.start()
@@ -107,7 +107,7 @@ def test_a_login_while_the_store_is_down_is_not_counted_as_a_wrong_password(
         assert on_mongo.login(account.email, "a wrong battery staple").status_code == 401
 
 
-def test_a_sqlite_file_that_another_writes_to_is_read_and_waited_for(tmp_path: Path) -> None:
+def test_a_sqlite_file_that_another_process_writes_to_is_read_and_waited_for(tmp_path: Path) -> None:
     file = tmp_path / "latchkey.db"
     with running(SqliteDatabase(file), FakeClock()) as service:
         account = service.register()

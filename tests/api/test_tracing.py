@@ -21,7 +21,7 @@ def told() -> Iterator[Collector]:
 
 @pytest.fixture
 def service(start: Start, told: Collector) -> Iterator[Service]:
-    """An instance that tells the collector."""
+    """An instance that sends to the collector."""
     service = start(OTEL_EXPORTER_OTLP_ENDPOINT=told.url)
     assert service.wired.tracing is not None
     service.wired.tracing.start()
@@ -45,7 +45,7 @@ def test_a_request_with_a_token_is_one_call_of_the_store(service: Service, told:
     assert call.attributes == {"db.system.name": service.wired.store.product.lower()}
 
 
-def test_what_a_client_did_wrong_is_no_error_of_the_service(service: Service, told: Collector) -> None:
+def test_an_error_of_a_client_is_not_an_error_of_the_service(service: Service, told: Collector) -> None:
     account = service.register()
     service.post("/auth/register", {"email": account.email, "password": PASSWORD})
     service.login(account.email, "no, this is not it")

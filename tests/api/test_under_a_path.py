@@ -1,4 +1,4 @@
-"""Under a path of somebody else's site, which the proxy cuts: every reference leads back to the service."""
+"""Under a path of another site, which the proxy strips: every reference leads back to the service."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ class References(HTMLParser):
 
 
 def look(service: Service, url: str) -> Reply:
-    """What a browser gets for an address, from behind a proxy that cuts the path."""
+    """What a browser gets for an address, through a proxy that strips the path."""
     assert url == PUBLIC_URL or url.startswith(f"{PUBLIC_URL}/"), f"{url} leads out of the service"
     path, _, query = url.removeprefix(PUBLIC_URL).partition("?")
     return service.get(path or "/", query=query, headers=BROWSER)

@@ -47,7 +47,7 @@ def test_members_see_identifier_and_username_in_the_order_of_registration(
     assert data["next"] is None
 
 
-def test_administrators_see_users_whole(service: Service, administrator: Account, members: list[Account]) -> None:
+def test_administrators_see_users_in_full(service: Service, administrator: Account, members: list[Account]) -> None:
     users = page(service, administrator)["users"]
     assert [user["id"] for user in users] == [one.id for one in (administrator, *members)]
     assert users[1:] == [one.data["user"] for one in members]
@@ -119,7 +119,7 @@ def test_any_other_limit_is_refused(service: Service, members: list[Account], li
         "A" * 5000,
     ],
 )
-def test_a_cursor_that_was_never_given_is_refused(service: Service, members: list[Account], cursor: str) -> None:
+def test_a_cursor_that_was_never_issued_is_refused(service: Service, members: list[Account], cursor: str) -> None:
     response = service.get("/auth/users", token=members[0].token, query=f"cursor={cursor}")
     assert refused(response) == ["cursor"]
 
@@ -129,7 +129,7 @@ def test_a_cursor_shows_no_identifier(service: Service, members: list[Account]) 
     assert data["users"][0]["id"] not in data["next"]
 
 
-def test_a_cursor_goes_on_behind_a_user_who_is_gone(service: Service, members: list[Account]) -> None:
+def test_a_cursor_continues_after_a_user_who_is_gone(service: Service, members: list[Account]) -> None:
     data = page(service, members[0], limit=2)
     service.database.change_user(members[0].id, status="disabled")
     try:
@@ -156,7 +156,7 @@ def test_a_token_in_the_query_of_a_list_is_ignored(service: Service, members: li
     assert page(service, members[0], **{name: members[1].token}) == page(service, members[0])
 
 
-def test_the_directory_can_be_the_administrators_alone(
+def test_the_directory_can_be_for_administrators_only(
     service: Service, start: Start, administrator: Account, members: list[Account]
 ) -> None:
     closed = start(on=service, USER_DIRECTORY="admins")

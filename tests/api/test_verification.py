@@ -25,7 +25,7 @@ def test_ann_registers_and_opens_the_link_that_was_mailed_to_her(service: Servic
 
 
 @pytest.mark.parametrize("spelling", [str, str.lower, lambda code: code.replace("-", ""), lambda code: f" {code}\n"])
-def test_the_code_is_taken_in_either_case_with_or_without_the_dash(service: Service, spelling: object) -> None:
+def test_the_code_is_accepted_in_either_case_with_or_without_the_dash(service: Service, spelling: object) -> None:
     ann = service.register()
     assert callable(spelling)
     code = spelling(newest_to(service, ann.email).code)
@@ -67,7 +67,7 @@ def test_after_a_day_a_new_code_is_mailed(service: Service) -> None:
     assert verify(service, token=second.token).status_code == 200
 
 
-def test_nobody_learns_by_resend_whether_an_address_waits(service: Service) -> None:
+def test_nobody_learns_from_resend_whether_an_address_waits(service: Service) -> None:
     waiting, verified = service.register(), service.register()
     verify(service, token=newest_to(service, verified.email).token)
     unknown, _ = new_names()

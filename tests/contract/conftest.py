@@ -20,7 +20,7 @@ RACES = {"in_threads", "in_processes"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a store; but mongomock does not promise that its operations are atomic, so it does not race."""
+    """One test per store; but mongomock's operations need not be atomic, so it runs no races."""
     if "subject" in metafunc.fixturenames:
         racing = bool(RACES.intersection(metafunc.fixturenames))
         products = [product for product in PRODUCTS if not (racing and product == "mongomock")]

@@ -37,7 +37,7 @@ def mongodb_subject(server: Mongo) -> Iterator[Subject]:
 
 
 def in_memory() -> MongoClient[dict[str, Any]]:
-    """mongomock, which knows no commands, with the ones that the store sends as such."""
+    """mongomock, which knows no commands, with those that the store sends."""
     client: Any = mongomock.MongoClient(tz_aware=True)
     get_database = client.get_database
 

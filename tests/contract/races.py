@@ -1,4 +1,4 @@
-"""Many that do the same thing at the same time: threads on one store, and processes with a store each."""
+"""Races of one action: by threads on one store, and by processes with a store each."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def in_threads(act: Callable[[int], T], threads: int = THREADS) -> list[T]:
-    """What `act(number)` gives in each of so many threads that begin at once."""
+    """The results of `act(number)` in this many threads that begin at once."""
     start = Barrier(threads)
 
     def begin(number: int) -> T:
@@ -39,7 +39,7 @@ class InProcesses(Protocol):
     """Runs a function of a test module in each of 4 processes, on a store of its own over the same data."""
 
     def __call__(self, act: Callable[[Store, int, int], T]) -> list[list[T]]:
-        """For each round what `act(store, number, round)` gave in each process; all begin a round at once."""
+        """For each round the results of `act(store, number, round)` in the processes; all begin a round at once."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the contract suite needs of each store: the store itself, and a way past its verbs."""
+"""What the contract suite needs from each store: the store itself, and direct access beside its operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class ChangeUser(Protocol):
 
 @dataclass(frozen=True)
 class Subject:
-    """A store under test, prepared (`Store.prepare`), with what the tests do beside its verbs.
+    """A store under test, prepared (`Store.prepare`), with what the tests do beside its operations.
 
-    `make` gives another store over the same data and can be pickled, for other processes; None if the data
-    are in this one only. `clear` empties all collections or tables, quickly.
+    `make` gives another store over the same data and can be pickled, for other processes; None if the data are in this
+    one only. `clear` empties all collections or tables, quickly.
     """
 
     store: Store

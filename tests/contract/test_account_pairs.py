@@ -95,7 +95,7 @@ class Ann:
 
 
 def register(services: Wired, email: str) -> bool | type[Failure]:
-    """What it gives to register an address."""
+    """The outcome of registering an address."""
     try:
         services.get(RegistrationService).register(NewAccount(PASSWORD, email))
     except Failure as failure:
@@ -187,7 +187,7 @@ def test_the_owner_who_takes_back_a_former_address_wins_over_those_who_register_
     assert ann.account.user.email == ann.first
 
 
-def test_an_address_that_was_never_proven_is_anybodys_as_soon_as_it_is_given_up(
+def test_an_address_that_was_never_proven_is_free_as_soon_as_it_is_given_up(
     wired: Wired, in_threads: InThreads
 ) -> None:
     services = wired

@@ -37,7 +37,7 @@ def save(store: Store, account: Account) -> bool | type[Failure]:
 
 
 def claim(store: Store, account: Account, **names: Any) -> bool | type[Failure]:
-    """What it gives to save the account under other names."""
+    """The outcome of saving the account under other names."""
     return save(store, replace(account, user=replace(account.user, **names)))
 
 
@@ -49,9 +49,7 @@ def test_of_sixteen_threads_replacing_what_they_all_read_one_succeeds(store: Sto
     assert kept(store, account) == replace(versions[results.index(True)], revision=1)
 
 
-def test_of_sixteen_changes_that_are_tried_until_they_get_through_none_is_lost(
-    store: Store, in_threads: InThreads
-) -> None:
+def test_of_sixteen_changes_that_are_tried_until_they_succeed_none_is_lost(store: Store, in_threads: InThreads) -> None:
     account = added(store)
 
     def add_a_role(number: int) -> None:
@@ -138,7 +136,7 @@ def test_of_a_change_of_password_and_the_upgrades_of_the_hash_before_one_gets_th
 
 
 def replace_in_turn(store: Store, number: int, turn: int) -> bool:
-    """Save the account of this turn as it was added, under a name of one's own."""
+    """Save the account of this turn as it was added, under a name of this process."""
     account = Account(a_user(id=f"user {turn}", name=f"process {number}"), HASH)
     return store.users.save(account)
 

@@ -43,7 +43,7 @@ def test_an_account_comes_back_as_it_was_added(store: Store, account: Account) -
     assert store.users.account(account.user.id) == account
 
 
-def test_an_account_is_found_by_the_key_of_its_address_alone(store: Store) -> None:
+def test_an_account_is_found_only_by_the_key_of_its_address(store: Store) -> None:
     store.users.add(WHOLE)
     assert store.users.account_by_email("ada.lovelace@example.org") == WHOLE
     for other in ("Ada.Lovelace@Example.ORG", "ada@xn--bcher-kva.example", "ada.0@example.net", "ada_l"):

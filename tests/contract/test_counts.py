@@ -1,4 +1,4 @@
-"""What is granted so many times only, is granted no more often on any store, however many ask at once."""
+"""What is granted a limited number of times is never granted more often, on any store, however many ask at once."""
 
 from app.outbox.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.platform import clock

@@ -97,7 +97,7 @@ def test_what_is_purged_between_two_pages_hides_no_other_event(store: Store) -> 
     assert [*first, *store.events.page(ADA, before=first[-1].id, limit=10)] == [events[n] for n in (4, 3, 1, 0)]
 
 
-def test_anonymised_events_keep_the_identifier_of_their_user_alone(store: Store) -> None:
+def test_anonymised_events_keep_only_the_identifier_of_their_user(store: Store) -> None:
     events = [added(store), added(store, details={}), added(store, ip=None)]
     theirs = added(store, EVE)
     assert store.events.anonymise_some(ADA, after=None, limit=10) is None
@@ -124,7 +124,7 @@ def test_events_are_anonymised_in_pieces(store: Store) -> None:
 
 
 def recorded(store: Store, user_id: str, **fields: str) -> bool:
-    """Whether an event was recorded, which holds where it happened."""
+    """Whether an event was recorded; the event says where it happened."""
     plain: dict[str, Any] = {"id": new_id(), "user_id": user_id, "action": "session.opened", "at": NOW}
     where = {"ip": "2001:db8::1", "user_agent": "curl/8.5.0", "details": {"by": "user"}}
     return store.events.record(AuditEvent(**plain | where | {"expires_at": NOW + DAY} | fields))

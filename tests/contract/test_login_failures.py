@@ -19,7 +19,7 @@ def count(store: Store, key: str = KEY) -> int:
 
 
 def advance_by_one(store: Store, key: str, *, up_to: int) -> int:
-    """Count on until `up_to`, as often as another is not faster; how often this one got through."""
+    """Count up to `up_to`, in a race with others; returns how many of its own writes succeeded."""
     wins = 0
     while (seen := store.login_failures.get(key)) is None or seen.count < up_to:
         wins += store.login_failures.advance(key, seen, a_count(seen.count + 1 if seen else 1))

@@ -70,7 +70,7 @@ def test_an_address_is_compared_by_its_key(store: Store) -> None:
     assert store.mail_requests.registrations("Ada@Bücher.Example", NOW, 10) == []
 
 
-def test_other_kinds_and_other_addresses_are_no_registrations_of_an_address(store: Store) -> None:
+def test_other_kinds_and_other_addresses_are_not_registrations_of_an_address(store: Store) -> None:
     added(store, kind="reset")
     added(store, kind="verify")
     added(store, kind="register", email="eve@example.org", registration=REGISTRATION)
@@ -92,7 +92,7 @@ def test_requests_are_due_from_their_time_on_the_longest_due_first(store: Store)
     assert store.mail_requests.due(NOW + 9 * MINUTE, 2) == [first, between]
 
 
-def test_a_request_that_is_taken_up_is_due_again_when_it_was_put_off_to(store: Store) -> None:
+def test_a_request_that_was_taken_up_is_due_again_at_its_new_time(store: Store) -> None:
     request = added(store, kind="register", registration=REGISTRATION)
     assert store.mail_requests.reschedule(request, LATER, 1)
     assert store.mail_requests.get(request.id) == replace(request, due_at=LATER, attempts=1)

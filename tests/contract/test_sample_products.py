@@ -95,7 +95,7 @@ def test_products_come_in_the_order_of_their_identifiers(store: Store) -> None:
     assert store.sample_products.page_of(new_id(), after=None, limit=9) == []
 
 
-def test_pages_go_on_behind_a_product_that_is_gone(store: Store) -> None:
+def test_pages_continue_after_a_product_that_is_gone(store: Store) -> None:
     user = owner(store)
     products = [added(store, user) for _ in range(4)]
     assert store.sample_products.remove(products[1].id, user.id)
@@ -180,7 +180,7 @@ def come_and_go(store: Store, user: User) -> None:
 
 
 def read_in_pages(store: Store, behind_all: str) -> list[SampleProduct]:
-    """What pages of three give, up to this identifier."""
+    """The products on pages of three, up to this identifier."""
     seen: list[SampleProduct] = []
     while not seen or seen[-1].id < behind_all:
         with suppress(Unavailable):
@@ -210,7 +210,7 @@ def delete_owner(store: Store, user_id: str) -> None:
 
 
 def add_for(store: Store, user: User) -> None:
-    """Add products, some, or until that is possible no more."""
+    """Add a number of products, or until that is no longer possible."""
     for _ in range(5):
         with suppress(Unavailable):
             if not add(store, a_product(user)):

@@ -26,7 +26,7 @@ USER = a_user(email="ada@example.org", username="ada")
 REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
 PRODUCT = SampleProduct(new_id(), USER.id, "Lamp", Decimal("19.90"), None, NOW)
 
-VERBS: dict[str, Callable[[Store], object]] = {
+OPERATIONS: dict[str, Callable[[Store], object]] = {
     "ping": lambda store: store.ping(),
     "users.add": lambda store: store.users.add(Account(a_user(username="grace"), HASH)),
     "users.account": lambda store: store.users.account(USER.id),
@@ -93,19 +93,19 @@ def test_a_store_answers(store: Store) -> None:
     assert store.product
 
 
-def test_every_verb_of_every_repository_is_covered_here(store: Store) -> None:
+def test_every_operation_of_every_repository_is_covered_here(store: Store) -> None:
     assert {
         f"{name}.{verb}"
         for name in REPOSITORIES
         for verb, part in vars(type(getattr(store, name))).items()
         if callable(part) and not verb.startswith("_")
-    } == VERBS.keys() - {"ping"}
+    } == OPERATIONS.keys() - {"ping"}
 
 
-def test_every_verb_answers(store: Store) -> None:
+def test_every_operation_answers(store: Store) -> None:
     store.users.add(Account(USER, HASH))
-    for verb in VERBS.values():
-        verb(store)
+    for operation in OPERATIONS.values():
+        operation(store)
 
 
 def test_preparing_again_changes_nothing(store: Store) -> None:
@@ -154,9 +154,9 @@ def session(fragile: Fragile) -> Iterator[Session]:
 
 
 def refusals(store: Store) -> dict[str, object]:
-    """What each verb raises when all are asked at once."""
-    raised = failures([partial(verb, store) for verb in VERBS.values()])
-    return dict(zip(VERBS, raised, strict=True))
+    """What each operation raises when all are called at once."""
+    raised = failures([partial(operation, store) for operation in OPERATIONS.values()])
+    return dict(zip(OPERATIONS, raised, strict=True))
 
 
 def failures(asked: list[Callable[[], object]]) -> list[object]:
@@ -183,14 +183,14 @@ def assert_unavailable(refused: dict[str, object]) -> None:
 
 
 @pytest.mark.usefixtures("session")
-def test_a_stopped_server_makes_every_verb_unavailable(fragile: Fragile) -> None:
+def test_a_stopped_server_makes_every_operation_unavailable(fragile: Fragile) -> None:
     fragile.server.stop()
     assert_unavailable(refusals(fragile.store))
     assert_unavailable(refusals(fragile.store))
 
 
 @pytest.mark.usefixtures("session")
-def test_a_frozen_server_makes_every_verb_unavailable(fragile: Fragile) -> None:
+def test_a_frozen_server_makes_every_operation_unavailable(fragile: Fragile) -> None:
     fragile.server.freeze()
     assert_unavailable(refusals(fragile.store))
     assert_unavailable(refusals(fragile.store))

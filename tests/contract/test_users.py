@@ -73,7 +73,7 @@ def test_an_email_is_taken_in_whatever_case(store: Store, email: str) -> None:
     assert attempt(store, a_user(email=email)) is EmailTaken
 
 
-def test_an_international_domain_is_one_in_both_its_forms(store: Store) -> None:
+def test_an_international_domain_is_the_same_in_both_its_forms(store: Store) -> None:
     user = a_user(email="ada@Bücher.example")
     store.users.add(Account(user, HASH))
     assert store.users.credentials_by_email("ada@xn--bcher-kva.example") == Credentials(user, HASH, 0)
@@ -86,7 +86,7 @@ def test_a_username_is_taken_in_whatever_case(store: Store) -> None:
 
 
 @pytest.mark.parametrize("other", ["ada-l", "ada", "ada.l.", "äda.l"])
-def test_names_that_differ_in_more_than_case_live_beside_each_other(store: Store, other: str) -> None:
+def test_names_that_differ_in_more_than_case_coexist(store: Store, other: str) -> None:
     store.users.add(Account(a_user(username="ada.l"), HASH))
     assert attempt(store, a_user(username=other, email=f"{len(other)}@example.org")) is None
 
@@ -105,7 +105,7 @@ def test_a_refused_user_leaves_nothing_behind(store: Store) -> None:
     assert attempt(store, a_user(email="new@example.org")) is None
 
 
-def test_users_without_email_or_without_username_live_beside_each_other(store: Store) -> None:
+def test_users_without_email_or_without_username_coexist(store: Store) -> None:
     users = [
         a_user(username="a"), a_user(username="b"), a_user(email="a@example.org"), a_user(email="b@example.org"),
     ]  # fmt: skip
@@ -113,7 +113,7 @@ def test_users_without_email_or_without_username_live_beside_each_other(store: S
     assert set(store.users.page(after=None, limit=10, active_only=False)) == set(users)
 
 
-def test_a_hash_is_replaced_only_where_the_verified_one_still_stands(store: Store) -> None:
+def test_a_hash_is_replaced_only_while_the_verified_one_is_current(store: Store) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     assert not store.users.replace_hash(user.id, "another", "new")

@@ -69,7 +69,7 @@ def opened(browser: Browser, url: str, *, refusals: Collection[int] = (), **how:
 
 
 def fits_and_is_accessible(page: Page, name: str) -> None:
-    """The page as it stands is not wider than a phone, and breaks no rule of WCAG; `name` is told if it does."""
+    """The page as it stands is not wider than a phone, and breaks no rule of WCAG; a failure names `name`."""
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"], f"{name} is {width} pixels wide"
     page.evaluate(AXE)

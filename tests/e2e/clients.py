@@ -86,7 +86,7 @@ class Clients:
         self._clients = clients
 
     def wait_for_more(self, requests: int = 5) -> None:
-        """Return when each of them has got this many replies more."""
+        """Return when each of them has got this many more replies."""
         before = [len(client.answered) for client in self._clients]
 
         def went_on() -> bool:
@@ -113,7 +113,7 @@ class Clients:
         return list(itertools.chain.from_iterable(client.answered for client in self._clients))
 
     def statuses(self, path: str) -> set[int]:
-        """What requests to this path were answered."""
+        """The statuses of the replies to this path."""
         return {status for request, status in self.answered if request.path == path}
 
     @property
@@ -153,7 +153,7 @@ def registering(name: str) -> Callable[[], Iterator[Request]]:
 
 
 def register(base_url: str, username: str, **more: str) -> str:
-    """Make an account, with these fields more; its access token."""
+    """Register an account, with these additional fields; returns its access token."""
     body = {"username": username, "password": PASSWORD, **more}
     reply = httpx.post(f"{base_url}/auth/register", json=body, timeout=PATIENCE)
     assert reply.status_code == 201, reply.text
@@ -166,7 +166,7 @@ def log_in(base_url: str, username: str) -> httpx.Response:
 
 
 def me(base_url: str, token: str) -> httpx.Response:
-    """The reply to the question who the bearer of this token is."""
+    """The reply of `GET /auth/me` to this token."""
     return httpx.get(f"{base_url}/auth/me", headers=bearer(token), timeout=PATIENCE)
 
 

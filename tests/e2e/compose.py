@@ -47,7 +47,7 @@ def resolved(environment: Mapping[str, str], overlays: Sequence[str] = ()) -> di
 
 
 def log(container: str) -> str:
-    """What a container has written."""
+    """The output of a container."""
     done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
 

@@ -35,7 +35,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def _python(name: str) -> list[str]:
-    """Runs on the packages of the tests, where those are the ones that the example names."""
+    """Runs on the packages of the tests, if those are the ones that the example names."""
     installed = {package: version(package) for package in pins(name)}
     assert installed == pins(name), f"examples/{name}/requirements.txt and requirements-dev.txt name other versions"
     return [sys.executable, str(EXAMPLES / name / "app.py")]

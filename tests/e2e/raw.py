@@ -69,10 +69,10 @@ class Reply:
 
 
 def talk(port: int, sent: bytes, *, hang_up: bool = False) -> list[Reply]:
-    """Send these bytes and give back every reply, up to the end that the server puts to the connection.
+    """Send these bytes and return every reply, until the server closes the connection.
 
-    `hang_up` tells the server that nothing more follows. TimeoutError when the server keeps the connection open: a
-    request that is in order has to end with `Connection: close`.
+    `hang_up` tells the server that nothing more follows. Raises TimeoutError if the server keeps the connection open: a
+    well-formed request has to end with `Connection: close`.
     """
     received = bytearray()
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as client:

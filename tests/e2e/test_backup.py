@@ -63,7 +63,7 @@ class Host:
         return self.run("restore", *options, str(archive))
 
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """What a script of deploy/ said when it had ended."""
+        """Run a script of deploy/ to its end; returns its output."""
         with self.start(name, *arguments) as process:
             output, errors = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
@@ -79,7 +79,7 @@ class Host:
 
 @pytest.fixture
 def host(store: dict[str, str], tmp_path: Path) -> Host:
-    """Its SECRET_KEY lies in a file."""
+    """A host whose SECRET_KEY is in a file."""
     secret = tmp_path / "secret_key"
     secret.write_text(new_secret())
     settings = in_testing(SECRET_KEY_FILE=str(secret), PUBLIC_URL="https://auth.example.com", **store)
@@ -97,7 +97,7 @@ def kept(host: Host) -> Host:
 
 @pytest.fixture
 def recipient(host: Host) -> Iterator[str]:
-    """Whom GnuPG can encrypt for on the host, and decrypt."""
+    """A recipient for whom GnuPG can encrypt and decrypt on the host."""
     require(None if program("gpg") else "GnuPG is missing: apt-get install gnupg")
     ring = host.folder / "ring"
     ring.mkdir(mode=0o700)
@@ -245,7 +245,7 @@ def test_a_restore_that_fails_leaves_what_was_there(kept: Host) -> None:
 
 
 @on_every_sql_store
-def test_a_password_stands_on_no_command_line(kept: Host, tmp_path: Path) -> None:
+def test_no_password_is_on_a_command_line(kept: Host, tmp_path: Path) -> None:
     password = make_url(kept.settings["DATABASE_URL"]).password
     seen = tmp_path / "seen"
     tools = tmp_path / "tools"
@@ -282,7 +282,7 @@ def test_mongodb_is_backed_up_by_its_own_tools(kept: Host, tmp_path: Path) -> No
     assert "--replace" in kept.restore(archive).stderr
     done = kept.restore(archive, "--replace")
 
-    # Not its status: flask doctor finds the server too old that stands in for MongoDB.
+    # Not its status: to flask doctor, the server that stands in for MongoDB is too old.
     assert done.stdout.startswith("restored: MongoDB"), done.stderr
     with service(kept.settings) as server:
         assert log_in(server.base_url, "ann").status_code == 200
@@ -302,7 +302,7 @@ def test_a_backup_that_is_ended_leaves_nothing(kept: Host, tmp_path: Path) -> No
     assert list(kept.backups.iterdir()) == []
 
 
-def test_a_backup_that_says_nothing_of_the_secret_is_refused_and_names_both_ways(kept: Host) -> None:
+def test_a_backup_without_a_choice_about_the_secret_is_refused_and_names_both(kept: Host) -> None:
     refused = kept.run("backup", str(kept.backups))
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--recipient" in refused.stderr
@@ -321,7 +321,7 @@ def test_an_archive_is_for_its_owner_and_says_what_it_holds(kept: Host) -> None:
     assert (manifest["store"], set(manifest["sha256"])) == ("SQLite", {"store"})
 
 
-def test_a_backup_without_the_secret_needs_it_to_be_at_hand(kept: Host) -> None:
+def test_restoring_a_backup_without_the_secret_needs_the_secret(kept: Host) -> None:
     archive = kept.back_up("--without-secret")
     secret = Path(kept.settings["SECRET_KEY_FILE"])
     assert secret.read_bytes() not in b"".join(read(archive).values())
@@ -379,7 +379,7 @@ def leave_a_table_behind(store: Mapping[str, str]) -> None:
 
 
 def take_the_name_of_an_index(url: str) -> None:
-    """A view in the place of an index: so the index cannot be made, when all tables are there already."""
+    """A view with the name of an index: so the index cannot be made, after all tables were."""
     name = min(str(index.name) for index in USERS.indexes)
     with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text(f"DROP INDEX {name}"))
@@ -393,7 +393,7 @@ def read(archive: Path) -> dict[str, bytes]:
 
 
 def rewrite(archive: Path, changes: Mapping[str, bytes]) -> None:
-    """Make an archive anew, with these files in place of its own."""
+    """Rewrite an archive, with these files in place of its own."""
     content = {**read(archive), **changes}
     with tarfile.open(archive, "w:gz") as tar:
         for name, file in content.items():

@@ -50,13 +50,13 @@ def test_compose_takes_the_file_without_any_setting() -> None:
     assert set(resolved({})["services"]) == set(SERVICES)
 
 
-def test_only_nginx_is_reached_from_outside(services: dict[str, Any]) -> None:
+def test_only_nginx_is_reachable_from_outside(services: dict[str, Any]) -> None:
     assert {name for name, service in services.items() if "ports" in service} == {"nginx"}
     assert services["nginx"]["ports"] == ["${HTTP_PORT:-80}:80"]
     assert not any("network_mode" in services[name] for name in LONG_RUNNING)
 
 
-def test_the_stores_are_reached_by_the_service_only(services: dict[str, Any]) -> None:
+def test_only_the_service_can_reach_the_stores(services: dict[str, Any]) -> None:
     assert written()["networks"]["stores"] == {"internal": True}
     assert {name: services[name]["networks"] for name in LONG_RUNNING} == {
         "app": ["edge", "stores"], "nginx": ["edge"], "mongo": ["stores"], "redis": ["stores"],
@@ -84,14 +84,14 @@ def test_a_service_has_no_more_rights_than_it_needs(services: dict[str, Any], na
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)
-def test_a_service_is_limited_watched_and_started_again(services: dict[str, Any], name: str) -> None:
+def test_a_service_has_limits_a_health_check_and_a_restart_policy(services: dict[str, Any], name: str) -> None:
     service = services[name]
     assert {"mem_limit", "pids_limit", "logging"} <= service.keys()
     assert service["restart"] == "unless-stopped"
     assert "healthcheck" in service or "HEALTHCHECK" in (ROOT / BUILT[name]).read_text()
 
 
-def test_a_service_starts_when_what_it_needs_is_well(services: dict[str, Any]) -> None:
+def test_a_service_starts_when_what_it_needs_is_healthy(services: dict[str, Any]) -> None:
     made, well = {"condition": "service_completed_successfully"}, {"condition": "service_healthy"}
     assert {name: service.get("depends_on", {}) for name, service in services.items()} == {
         "secrets": {}, "redis": {}, "mongo": {"secrets": made}, "mongo-user": {"mongo": well}, "nginx": {"app": well},
@@ -167,7 +167,7 @@ def test_secrets_of_env_reach_the_service_as_files_only() -> None:
 
 
 @pytest.mark.usefixtures("_compose")
-def test_the_service_believes_the_network_that_it_shares_with_nginx() -> None:
+def test_the_service_trusts_the_network_that_it_shares_with_nginx() -> None:
     content = resolved({})
     trusted = content["services"]["app"]["environment"]["TRUSTED_PROXIES"]
     assert content["networks"]["edge"]["ipam"]["config"][0]["subnet"] == trusted
@@ -182,13 +182,13 @@ def test_a_stop_waits_for_the_requests_under_way(services: dict[str, Any]) -> No
     assert graceful < int(shutdown) < int(services["nginx"]["stop_grace_period"].removesuffix("s"))
 
 
-def test_nginx_gives_its_connections_up_before_gunicorn_does() -> None:
+def test_nginx_closes_its_idle_connections_before_gunicorn_does() -> None:
     (kept,) = re.findall(r"^keepalive = (\d+)", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
     assert "  keepalive_timeout 60s;" in (ROOT / "nginx/upstream.conf").read_text()
     assert int(kept) > 60
 
 
-def test_the_image_is_made_of_what_runs_only() -> None:
+def test_the_image_is_made_only_of_what_runs() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "*"
     allowed = {line.removeprefix("!").rstrip("/") for line in lines if line.startswith("!")}
@@ -284,7 +284,7 @@ class TestBroughtUp:
         own = running.inspect("nginx")["NetworkSettings"]["Networks"][f"{running.name}_edge"]["IPAddress"]
         assert address[1] not in {own, "203.0.113.9"}
 
-    def test_nginx_finds_a_service_that_was_made_anew(self, running: Stack, base_url: str) -> None:
+    def test_nginx_finds_a_service_that_was_recreated(self, running: Stack, base_url: str) -> None:
         secret = running.execute("app", "sha256sum", "/run/secrets/secret_key")
         running.run("up", "--detach", "--force-recreate", "--no-deps", "app")
         wait_until(lambda: answers(base_url), 60)

@@ -54,13 +54,13 @@ def content(overlays: tuple[str, ...]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running_services(content: dict[str, Any]) -> Services:
-    """The services that there are containers of, those that end among them."""
+    """The services that have containers, those that end included."""
     return {name: service for name, service in content["services"].items() if service.get("scale", 1)}
 
 
 @pytest.fixture(scope="module")
 def lasting(running_services: Services) -> Services:
-    """Those that go on."""
+    """The services that keep running."""
     return {name: service for name, service in running_services.items() if name not in ONCE}
 
 
@@ -118,7 +118,7 @@ def test_every_image_is_pinned_to_a_version(running_services: Services) -> None:
             assert re.fullmatch(r"([a-z0-9]+/)?[a-z_]+:v?\d[\w.-]*(@sha256:[0-9a-f]{64})?", image), name
 
 
-def test_only_nginx_is_reached_from_outside(overlays: tuple[str, ...], lasting: Services) -> None:
+def test_only_nginx_is_reachable_from_outside(overlays: tuple[str, ...], lasting: Services) -> None:
     addresses = {name: published(service) for name, service in lasting.items() if service.get("ports")}
     local = {"app"} if "basic" in overlays else {"nginx"}
     assert set(addresses) == local | ({"prometheus", "grafana"} & set(lasting))
@@ -137,7 +137,7 @@ def test_a_service_has_no_more_rights_than_it_needs(running_services: Services) 
         assert (user.partition(":")[0] in {"0", "root"}) is (name == "secrets")
 
 
-def test_a_service_is_limited_watched_and_started_again(lasting: Services) -> None:
+def test_a_service_has_limits_a_health_check_and_a_restart_policy(lasting: Services) -> None:
     for name, service in lasting.items():
         assert {"mem_limit", "pids_limit"} <= service.keys(), name
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
@@ -204,7 +204,7 @@ def test_the_service_knows_the_port_that_it_is_published_under(overlays: tuple[s
     assert not app["PUBLIC_URL"]
 
 
-def test_the_service_believes_nobody_where_nothing_is_in_front_of_it(lasting: Services) -> None:
+def test_the_service_trusts_no_proxy_where_nothing_is_in_front_of_it(lasting: Services) -> None:
     assert bool(lasting["app"]["environment"]["TRUSTED_PROXIES"]) is ("nginx" in lasting)
 
 

@@ -20,7 +20,7 @@ from tests.servers.service import Service, service
 pytestmark = pytest.mark.timeout(180)
 
 AWAY_SECONDS = 2.0 + 8.0
-"""How soon it is said that Redis is away: 2 s are promised, the rest is for a machine that is busy with other tests."""
+"""How soon it is said that Redis is away: 2 s are promised, the rest is for a busy machine."""
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_uncommitted_changes_are_reported(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--push"], ["--pull", "x"], ["registry.example.com"]])
-def test_anything_else_is_answered_with_what_can_be_asked(machine: Machine, arguments: list[str]) -> None:
+def test_any_other_argument_is_answered_with_the_usage(machine: Machine, arguments: list[str]) -> None:
     done = machine.run(machine.origin / "deploy" / "build.sh", *arguments)
     assert (done.returncode, done.stderr) == (1, "Usage: deploy/build.sh [--push REGISTRY]\n")
     assert machine.calls("docker") == []

@@ -33,7 +33,7 @@ from tests.stores import sql_store
 pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
 
 COOLDOWN_SECONDS = 10
-"""How often a token of an unknown key renews the key set of an example at the most."""
+"""How often, at most, tokens of unknown keys make an example renew its key set."""
 
 
 @dataclass
@@ -216,7 +216,7 @@ def test_it_goes_on_while_latchkey_is_away(url: str, issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "go"])
-def test_without_any_keys_it_says_that_it_cannot_tell(name: str, issuer: Issuer) -> None:
+def test_without_any_keys_it_answers_that_it_cannot_verify(name: str, issuer: Issuer) -> None:
     with example(name, latchkey=f"http://localhost:{free_port()}") as server:
         reply = ask(f"http://127.0.0.1:{server.port}/hello", issuer.sign())
     assert (reply.status_code, reply.headers.get("WWW-Authenticate")) == (503, None)

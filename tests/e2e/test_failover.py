@@ -1,4 +1,4 @@
-"""A primary that fails under load, and a synchronous standby that takes its place: what docs/operations.md tells."""
+"""A primary that fails under load, and a synchronous standby that takes its place, as docs/operations.md says."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ from tests.servers.service import service
 
 pytestmark = pytest.mark.timeout(120)
 BACK_SECONDS = 10.0 + 15.0
-"""How soon the service works again: 10 are promised, the rest is for a machine that is busy with other tests."""
+"""How soon the service works again: 10 are promised, the rest is for a busy machine."""
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_a_worker_is_killed(store: di
             load.stop()
 
         assert load.refused == 0
-        # On a machine that is busy a writer may be told to come again: SQLite takes one at a time.
+        # On a busy machine a writer may be told to retry: SQLite takes one at a time.
         assert load.statuses("/auth/register") - {503} == {201}
         names = [str((request.content or {})["username"]) for request, status in load.answered if status == 201]
         with httpx.Client(base_url=server.base_url, timeout=PATIENCE) as client:
@@ -173,7 +173,7 @@ def works(server: Service, token: str) -> bool:
 
 
 def change_user(store: dict[str, str], username: str, changes: Mapping[str, object]) -> None:
-    """Write to a user behind the service's back."""
+    """Write to a user directly, without the service."""
     if "MONGO_URI" in store:
         with MongoClient[dict[str, Any]](store["MONGO_URI"]) as client:
             client.get_default_database()["users"].update_one({"username": username}, {"$set": changes})

@@ -124,7 +124,7 @@ def test_without_a_token_nobody_gets_through(client: httpx.Client, application: 
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])
-def test_what_is_no_token_is_refused_as_latchkey_refuses_it(
+def test_anything_but_a_token_is_refused_as_latchkey_refuses_it(
     client: httpx.Client, application: Foreign, accounts: Accounts, token: str
 ) -> None:
     reply = client.get("/", headers={"x-access-token": token})
@@ -338,9 +338,7 @@ def test_latchkey_and_the_application_see_the_same_client_and_request(
     assert (line["ip"], line["route"], line["status"]) == (CLIENT, "/auth/verify", 200)
 
 
-def test_nothing_that_the_application_answers_is_kept(
-    client: httpx.Client, application: Foreign, accounts: Accounts
-) -> None:
+def test_no_answer_of_the_application_is_cached(client: httpx.Client, application: Foreign, accounts: Accounts) -> None:
     application.headers = {
         "Cache-Control": "public, max-age=3600", "Expires": "Fri, 01 Jan 2100 00:00:00 GMT", "ETag": '"1"',
         "X-Accel-Expires": "3600",
@@ -353,7 +351,7 @@ def test_nothing_that_the_application_answers_is_kept(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
-def test_a_failure_of_the_application_stays_what_it_is(
+def test_a_failure_of_the_application_is_passed_on_unchanged(
     client: httpx.Client, application: Foreign, accounts: Accounts, status: int
 ) -> None:
     application.status = status

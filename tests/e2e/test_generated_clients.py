@@ -70,9 +70,9 @@ def test_every_operation_is_a_method_of_the_client(document: bytes, tmp_path: Pa
     assert len(methods) == len(ENDPOINTS)
 
 
-def test_redocly_has_nothing_to_say_of_the_document(document: bytes, tmp_path: Path) -> None:
+def test_redocly_finds_no_fault_in_the_document(document: bytes, tmp_path: Path) -> None:
     tools = made_ready("typescript")
-    # Of localhost it warns, and it is right: this is what PUBLIC_URL is for.
+    # It warns about localhost, and rightly: a real PUBLIC_URL is the remedy.
     public = json.loads(document) | {"servers": [{"url": "https://auth.latchkey.test"}]}
     (tmp_path / DOCUMENT).write_text(json.dumps(public))
     beside_its_packages(tools, tmp_path, "lint.mjs")
@@ -92,7 +92,7 @@ def made_ready(language: str) -> Path:
 
 
 def run(command: list[str | Path], folder: Path, **environment: str) -> str:
-    """What the command printed; fails with all that it said if it fails."""
+    """The output of a command; if it fails, the error shows all of its output."""
     done = subprocess.run(
         command, cwd=folder, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False,

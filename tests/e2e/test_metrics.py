@@ -68,7 +68,7 @@ def both_are_there(server: Service) -> bool:
 
 
 def ping(server: Service, times: int) -> None:
-    """Ask so often, over connections that both workers take."""
+    """Ask this often, over connections that both workers take."""
 
     def ask(_: int) -> int:
         return one(server.port, request("GET /api/ping")).status

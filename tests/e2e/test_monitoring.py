@@ -24,7 +24,7 @@ from tests.servers.smtp import smtp_server
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 120.0
-"""Seconds until everything was asked for and told, on a machine that is busy."""
+"""Seconds until everything was scraped and evaluated, on a busy machine."""
 REDIS = """\
 # TYPE redis_up gauge
 redis_up 1

@@ -65,7 +65,7 @@ def test_probes_that_succeed_are_in_neither_log_and_those_that_fail_are(proxied:
     assert not any(logged(proxied, request_id=request_id) for request_id in made.values())
 
 
-def test_a_failure_tells_the_request_id_of_nginx(client: httpx.Client) -> None:
+def test_a_failure_carries_the_request_id_of_nginx(client: httpx.Client) -> None:
     reply = client.get("/auth/me")
     assert reply.headers.get_list("X-Request-ID") == [reply.json()["request_id"]]
 
@@ -88,7 +88,7 @@ def test_the_address_of_the_client_reaches_the_service(proxied: Service, client:
     ],
     ids=str,
 )
-def test_what_a_client_says_of_where_it_comes_from_changes_nothing(
+def test_what_a_client_claims_about_its_address_changes_nothing(
     proxied: Service, client: httpx.Client, header: dict[str, str]
 ) -> None:
     made = client.get("/api/ping", headers=header).headers["X-Request-ID"]
@@ -130,7 +130,7 @@ def test_a_body_in_chunks_reaches_the_service_whole(client: httpx.Client) -> Non
     ],
     ids=["100,000 deep", "deep", "4,000 digits", "lone surrogate", "NUL in a name", "operators"],
 )
-def test_a_hostile_body_gets_what_it_gets_without_nginx(proxy: Server, body: bytes, status: int) -> None:
+def test_a_hostile_body_gets_the_same_answer_as_without_nginx(proxy: Server, body: bytes, status: int) -> None:
     reply = one(proxy.port, request("POST /auth/register", body=body))
     assert (reply.status, reply.headers["Content-Type"]) == (status, "application/json")
 
@@ -157,7 +157,7 @@ def test_a_hostile_body_gets_what_it_gets_without_nginx(proxy: Server, body: byt
     ids=["bad host", "no host", "two hosts", "two targets", "CL and TE", "two lengths", "list of lengths", "two TEs",
          "unknown method", "TRACE", "lower case", "NUL", "long target", "long header", "long headers"],
 )  # fmt: skip
-def test_a_request_that_is_not_in_order_is_refused(proxy: Server, sent: bytes, status: int) -> None:
+def test_a_malformed_request_is_refused(proxy: Server, sent: bytes, status: int) -> None:
     reply = one(proxy.port, sent)
     assert reply.status == status
     assert reply.headers.get_all("X-Request-ID") is not None
@@ -193,7 +193,7 @@ def test_slow_clients_keep_no_worker_from_others(proxied: Service, proxy: Server
         ("keepalive_timeout 30s;", "keepalive_timeout 1s;", request("GET /health", close=False)),
     ],
 )
-def test_a_client_that_does_not_go_on_is_dropped(proxied: Service, limit: str, shorter: str, sent: bytes) -> None:
+def test_a_client_that_stops_sending_is_dropped(proxied: Service, limit: str, shorter: str, sent: bytes) -> None:
     with (
         front(proxied.port, changed={limit: shorter}) as proxy,
         closing(socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE)) as connection,

@@ -64,14 +64,14 @@ def test_a_static_file_is_fetched_once_for_all_clients(proxied: Service, client:
     assert len(logged(proxied, route="/assets/<name>")) == asked
 
 
-def test_a_kept_reply_has_a_request_id_of_its_own(client: httpx.Client) -> None:
+def test_a_cached_reply_has_a_request_id_of_its_own(client: httpx.Client) -> None:
     replies = [client.get("/assets/swagger.js") for _ in range(3)]
     assert replies[-1].headers["X-Cache-Status"] == "HIT"
     assert len({reply.headers["X-Request-ID"] for reply in replies}) == 3
     assert all(len(reply.headers.get_list("X-Request-ID")) == 1 for reply in replies)
 
 
-def test_a_client_that_has_the_kept_file_gets_304(client: httpx.Client) -> None:
+def test_a_client_that_has_the_cached_file_gets_304(client: httpx.Client) -> None:
     etag = client.get("/assets/swagger.js").headers["ETag"]
     reply = client.get("/assets/swagger.js", headers={"If-None-Match": etag})
     assert (reply.status_code, reply.content) == (304, b"")
@@ -96,7 +96,7 @@ def test_a_reply_to_one_user_is_not_cached_for_others(client: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_authenticated_replies_are_made_anew_for_each(
+def test_authenticated_replies_are_made_anew_for_each_request(
     proxied: Service, client: httpx.Client, tokens: dict[str, str], method: str
 ) -> None:
     asked = len(logged(proxied, route="/auth/me"))
@@ -147,19 +147,19 @@ def read_by_clients() -> list[str]:
     ]
 
 
-def test_a_reply_that_forbids_it_is_not_kept(client: httpx.Client) -> None:
+def test_a_reply_that_forbids_it_is_not_cached(client: httpx.Client) -> None:
     for _ in range(2):
         reply = client.get("/errors/no_such_code")
         assert (reply.status_code, reply.headers["X-Cache-Status"]) == (404, "MISS")
 
 
-def test_a_query_neither_fills_nor_reads_what_is_kept(client: httpx.Client) -> None:
+def test_a_query_neither_fills_nor_reads_the_cache(client: httpx.Client) -> None:
     client.get("/openapi.json")
     statuses = [client.get("/openapi.json?x=1").headers["X-Cache-Status"] for _ in range(2)]
     assert statuses == ["BYPASS", "BYPASS"]
 
 
-def test_a_kept_file_is_not_given_out_under_a_host_that_is_not_served(proxy: Server, client: httpx.Client) -> None:
+def test_a_cached_file_is_not_sent_under_a_host_that_is_not_served(proxy: Server, client: httpx.Client) -> None:
     client.get("/assets/pages.css")
     reply = one(proxy.port, request("GET /assets/pages.css", host=["evil.example"]))
     assert (reply.status, reply.json()["code"]) == (400, "invalid_host")

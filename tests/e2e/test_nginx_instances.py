@@ -19,7 +19,7 @@ from tests.servers.service import Service, service
 pytestmark = pytest.mark.timeout(300)
 
 BUSY = 503
-"""On a machine that is busy a writer may be told to come again: SQLite takes one at a time."""
+"""On a busy machine a writer may be told to retry: SQLite takes one at a time."""
 
 
 @dataclass(frozen=True)

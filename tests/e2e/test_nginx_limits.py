@@ -1,6 +1,6 @@
-"""The rate limits of the nginx that ships: they hold, for each address by itself, and no person meets them.
+"""The rate limits of the nginx that ships: they hold, for each address by itself, and no person reaches them.
 
-Where a test counts what passes, the rate is one a minute, so that only the burst does.
+Where a test counts what passes, the rate is one per minute, so that only the burst passes.
 """
 
 import re
@@ -58,7 +58,7 @@ def client_at(address: str, proxy: Server) -> Iterator[httpx.Client]:
 
 
 def statuses(client: httpx.Client, method: str, path: str, times: int) -> list[int]:
-    """What so many requests are answered."""
+    """The statuses of this many requests."""
     return [client.request(method, path).status_code for _ in range(times)]
 
 
@@ -68,7 +68,7 @@ def test_an_address_gets_no_more_than_its_share(behind: Upstream, proxy: Server)
     assert len(behind.seen) == REQUESTS
 
 
-def test_what_tries_a_password_or_a_code_has_a_share_of_its_own(behind: Upstream, proxy: Server) -> None:
+def test_attempts_of_a_password_or_a_code_have_a_share_of_their_own(behind: Upstream, proxy: Server) -> None:
     with client_at(CLIENT, proxy) as client:
         answered = [client.post(GUESSED[n % len(GUESSED)]).status_code for n in range(GUESSES + len(GUESSED))]
         assert answered == [200] * GUESSES + [429] * len(GUESSED)
@@ -116,7 +116,7 @@ def test_a_limit_is_that_of_one_address(proxy: Server) -> None:
         assert statuses(neighbour, "POST", "/auth/login", GUESSES) == [200] * GUESSES
 
 
-def test_another_address_that_a_client_claims_gets_it_nothing(proxy: Server) -> None:
+def test_a_client_gains_nothing_by_claiming_another_address(proxy: Server) -> None:
     with client_at(CLIENT, proxy) as client:
         statuses(client, "POST", "/auth/login", GUESSES)
         reply = client.post("/auth/login", headers={"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9"})
@@ -124,20 +124,20 @@ def test_another_address_that_a_client_claims_gets_it_nothing(proxy: Server) -> 
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/auth/health"])
-def test_a_sign_of_life_is_not_limited(proxy: Server, path: str) -> None:
+def test_a_health_check_is_not_limited(proxy: Server, path: str) -> None:
     with client_at(CLIENT, proxy) as client:
         assert set(statuses(client, "GET", path, REQUESTS + 5)) == {200}
         assert statuses(client, "GET", "/auth/me", 1) == [200]
 
 
-def test_what_is_kept_counts_too() -> None:
+def test_a_cached_reply_counts_too() -> None:
     with foreign() as behind, front(behind.port, changed=SLOW) as proxy, client_at(CLIENT, proxy) as client:
         behind.headers = {"Cache-Control": "public, max-age=60"}
         assert statuses(client, "GET", "/assets/pages.css", REQUESTS + 1) == [200] * REQUESTS + [429]
     assert len(behind.received) == 1
 
 
-def test_an_address_has_so_many_requests_under_way(behind: Upstream, proxy: Server) -> None:
+def test_an_address_has_a_limited_number_of_requests_under_way(behind: Upstream, proxy: Server) -> None:
     with ExitStack() as held, client_at(CLIENT, proxy) as client, client_at(NEIGHBOUR, proxy) as neighbour:
         for _ in range(CONNECTIONS):
             held.enter_context(under_way(proxy))
@@ -158,7 +158,7 @@ def under_way(proxy: Server) -> Iterator[None]:
         yield
 
 
-def test_twenty_people_behind_one_address_meet_no_limit(behind: Upstream) -> None:
+def test_twenty_people_behind_one_address_reach_no_limit(behind: Upstream) -> None:
     page = ["/swagger/", "/assets/pages.css", "/assets/swagger-ui.css", "/assets/swagger-ui-bundle.js",
             "/assets/swagger.js", "/openapi.json", "/auth/me"]  # fmt: skip
     with front(behind.port) as proxy, client_at(CLIENT, proxy) as client:

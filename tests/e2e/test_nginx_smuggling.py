@@ -146,7 +146,7 @@ def test_a_health_check_in_http_1_0_needs_no_host(behind: Foreign, proxy: Server
     ],
     ids=lambda value: value[:40].decode("latin-1") if isinstance(value, bytes) else None,
 )
-def test_a_first_line_that_is_not_in_order_is_refused(behind: Foreign, proxy: Server, sent: bytes, status: int) -> None:
+def test_a_malformed_first_line_is_refused(behind: Foreign, proxy: Server, sent: bytes, status: int) -> None:
     assert one(proxy.port, sent + SMUGGLED).status == status
     assert behind.received == []
 
@@ -170,7 +170,7 @@ def test_http_0_9_is_refused(behind: Foreign, proxy: Server) -> None:
         b"\r\n2\r\n{}\r\n0\r\n\r\n",
     ],
 )
-def test_chunks_that_are_not_in_order_get_400(behind: Foreign, proxy: Server, chunks: bytes) -> None:
+def test_malformed_chunks_get_400(behind: Foreign, proxy: Server, chunks: bytes) -> None:
     head = request("POST /auth/login", "Transfer-Encoding: chunked", close=False)
     assert one(proxy.port, head + chunks + SMUGGLED).status == 400
     assert behind.received == []
@@ -210,9 +210,7 @@ def test_chunks_reach_the_service_as_a_body_with_one_length(behind: Foreign, pro
         "Content-Length\xff: 40",
     ],
 )
-def test_a_header_with_a_name_that_others_might_read_as_another_goes_no_further(
-    behind: Foreign, proxy: Server, header: str
-) -> None:
+def test_a_header_with_an_ambiguous_name_is_not_forwarded(behind: Foreign, proxy: Server, header: str) -> None:
     sent = request("POST /auth/login", header, "Content-Length: 2", close=False) + b"{}" + SMUGGLED
     assert [reply.status for reply in talk(proxy.port, sent)] == [200, 200]
     first, second = behind.received

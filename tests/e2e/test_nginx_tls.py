@@ -1,4 +1,4 @@
-"""nginx with nginx/tls.conf: what is spoken there, and what it says of HTTPS; with a certificate made for the test."""
+"""nginx with nginx/tls.conf: its protocols, and what it says about HTTPS; with a certificate made for the test."""
 
 import socket
 import ssl
@@ -61,7 +61,7 @@ def nginx(https_service: Service) -> Iterator[Secured]:
 
 
 def trusting(certificate: str) -> ssl.SSLContext:
-    """What a client speaks that trusts this certificate."""
+    """The TLS settings of a client that trusts this certificate."""
     return ssl.create_default_context(cadata=certificate)
 
 
@@ -109,14 +109,14 @@ def test_http_2_is_not_offered(nginx: Secured) -> None:
 @pytest.mark.parametrize(
     "path", ["/health", "/auth/me", "/nowhere", "/", "/swagger/", "/errors/forbidden", "/assets/pages.css"]
 )
-def test_a_reply_of_the_service_says_once_that_https_stays(nginx: Secured, path: str) -> None:
+def test_a_reply_of_the_service_carries_hsts_once(nginx: Secured, path: str) -> None:
     for _ in range(2):  # the second one may come from what nginx keeps
         for headers in ({}, {"Cookie": "a=b"}):
             reply = nginx.client.get(path, headers=headers)
             assert reply.headers.get_list("Strict-Transport-Security") == [TWO_YEARS]
 
 
-def test_a_kept_reply_says_once_that_https_stays(nginx: Secured) -> None:
+def test_a_cached_reply_carries_hsts_once(nginx: Secured) -> None:
     replies = [nginx.client.get("/openapi.json") for _ in range(2)]
     assert replies[1].headers["X-Cache-Status"] == "HIT"
     assert replies[1].headers.get_list("Strict-Transport-Security") == [TWO_YEARS]
@@ -131,9 +131,7 @@ def test_a_kept_reply_says_once_that_https_stays(nginx: Secured) -> None:
         ("TRACE", "/auth/me", "localhost", 405),
     ],
 )
-def test_a_refusal_by_nginx_says_once_that_https_stays(
-    nginx: Secured, method: str, path: str, host: str, status: int
-) -> None:
+def test_a_refusal_by_nginx_carries_hsts_once(nginx: Secured, method: str, path: str, host: str, status: int) -> None:
     reply = nginx.client.request(method, path, headers={"Host": host})
     assert reply.status_code == status
     assert reply.headers.get_list("Strict-Transport-Security") == [TWO_YEARS]
@@ -149,7 +147,7 @@ def test_replies_for_a_down_service_and_too_many_requests_carry_hsts(path: str) 
         assert len(reply.headers.get_list("X-Request-ID")) == 1
 
 
-def test_a_question_for_a_page_in_clear_leads_to_https(nginx: Secured) -> None:
+def test_a_page_requested_in_clear_redirects_to_https(nginx: Secured) -> None:
     reply = httpx.head(
         f"http://127.0.0.1:{nginx.proxy.port}/swagger/?x=1", headers={"Host": "localhost"}, trust_env=False
     )
@@ -157,12 +155,12 @@ def test_a_question_for_a_page_in_clear_leads_to_https(nginx: Secured) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_what_would_carry_a_secret_in_clear_is_refused(nginx: Secured, method: str) -> None:
+def test_a_request_that_would_carry_a_secret_in_clear_is_refused(nginx: Secured, method: str) -> None:
     assert one(nginx.proxy.port, request(f"{method} /auth/login", body=b"{}")).status == 403
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/swagger/", "/.well-known/acme-challenge/none"])
-def test_nothing_in_clear_speaks_of_https(nginx: Secured, path: str) -> None:
+def test_no_reply_in_clear_carries_hsts(nginx: Secured, path: str) -> None:
     assert "Strict-Transport-Security" not in one(nginx.proxy.port, request(f"GET {path}")).headers
 
 

@@ -94,7 +94,7 @@ def test_the_path_that_is_judged_is_the_path_that_is_forwarded(behind: Upstream,
     assert {made: paths for made, paths in forwarded.items() if paths not in ([], [judged[made]])} == {}
 
 
-def test_what_is_behind_a_path_that_is_cut_gets_that_path_alone_and_no_dots(behind: Upstream) -> None:
+def test_a_service_under_a_stripped_path_gets_only_that_path_and_no_dots(behind: Upstream) -> None:
     """The snippet of docs/deployment.md."""
     flags = re.MULTILINE | re.DOTALL
     (snippet,) = re.findall(r"^```nginx\n(location /api/auth/ \{.*?)^```$", DEPLOYMENT.read_text(), flags)
@@ -115,7 +115,7 @@ def test_what_is_behind_a_path_that_is_cut_gets_that_path_alone_and_no_dots(behi
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/%6detrics", "//metrics", "/a/../metrics?x", "/metrics/x"])
-def test_metrics_are_not_for_those_outside(behind: Upstream, proxy: Server, path: str) -> None:
+def test_metrics_are_not_reachable_from_outside(behind: Upstream, proxy: Server, path: str) -> None:
     assert one(proxy.port, request(f"GET {path}")).status == 404
     assert behind.seen == []
 
@@ -136,14 +136,14 @@ def test_only_what_may_be_repeated_is_sent_again(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_an_instance_that_is_away_was_not_sent_goes_to_another(behind: Upstream, method: str) -> None:
+def test_a_request_that_an_absent_instance_did_not_get_goes_to_another(behind: Upstream, method: str) -> None:
     with front([free_port(), behind.port, free_port()]) as proxy, httpx.Client() as client:
         url = f"http://127.0.0.1:{proxy.port}/auth/login"
         assert [client.request(method, url).status_code for _ in range(20)] == [200] * 20
     assert len(behind.seen) == 20
 
 
-def test_an_instance_that_does_not_get_on_gets_no_more_work(behind: Upstream) -> None:
+def test_an_instance_that_hangs_gets_no_more_work(behind: Upstream) -> None:
     with ExitStack() as opened:
         stuck = opened.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
         proxy = opened.enter_context(front([stuck.getsockname()[1], behind.port]))

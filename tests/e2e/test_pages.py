@@ -98,7 +98,7 @@ def test_ann_registers_reads_her_mail_opens_the_link_and_confirms(browser: Brows
     assert user(server, token)["email_verified"] is True
 
 
-def test_the_token_leaves_the_address_bar_and_reaches_the_server_in_the_form_alone(
+def test_the_token_leaves_the_address_bar_and_reaches_the_server_only_in_the_form(
     browser: Browser, server: Service
 ) -> None:
     register(server.base_url, "fay", email="fay@example.com")

@@ -1,4 +1,4 @@
-"""What hostile and broken bodies get, from gunicorn without nginx in front."""
+"""How gunicorn, without nginx in front, answers hostile and broken bodies."""
 
 import json
 import socket

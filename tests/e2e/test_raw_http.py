@@ -1,4 +1,4 @@
-"""What heads of requests get that no client library would send, from gunicorn without nginx in front.
+"""How gunicorn, without nginx in front, answers heads of requests that no client library would send.
 
 RFC 9112 (messages), OWASP ASVS 5.0 sections 4.1 and 4.2 (methods, framing, forwarding headers).
 """
@@ -66,14 +66,12 @@ def test_a_transfer_coding_that_is_not_known_gets_501_and_the_connection_is_clos
     ],
     ids=["long header", "many headers", "long target", "bare LF", "HTTP/2", "HTTP/0.9", "two spaces", "TLS", "Expect"],
 )
-def test_what_is_no_request_at_all_is_refused_and_the_connection_is_closed(
-    port: int, whole: bytes, status: int
-) -> None:
+def test_anything_but_a_request_is_refused_and_the_connection_is_closed(port: int, whole: bytes, status: int) -> None:
     assert one(port, whole).status == status
 
 
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PROPFIND", "CONNECT", "DELETE", "G" * 20])
-def test_another_method_gets_405_with_the_ones_that_are_taken(port: int, method: str) -> None:
+def test_another_method_gets_405_with_the_allowed_ones(port: int, method: str) -> None:
     reply = one(port, request(f"{method} /auth/users", "Cookie: secret=1"))
 
     assert (reply.status, reply.json()["code"]) == (405, "method_not_allowed")
@@ -82,7 +80,7 @@ def test_another_method_gets_405_with_the_ones_that_are_taken(port: int, method:
 
 
 @pytest.mark.parametrize("method", ["get", "G\x00T", "GET\x7f", ""])
-def test_what_is_no_method_gets_400(port: int, method: str) -> None:
+def test_an_invalid_method_gets_400(port: int, method: str) -> None:
     assert one(port, request(f"{method} /health", close=False)).status == 400
 
 

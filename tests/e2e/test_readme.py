@@ -1,7 +1,7 @@
 """The README's commands work as they stand, from its first line to a token.
 
 Each `bash` block is run, in the order of the page, in one shell; what it prints is compared with the `json` or `text`
-block behind it. Only the address and the virtual environment are replaced by those of the test.
+block after it. Only the address and the virtual environment are replaced by those of the test.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMANDS = [
     for (language, text), (kind, shown) in zip(BLOCKS, [*BLOCKS[1:], ("", "")], strict=True)
     if language == "bash"
 ]
-"""Each command with what it prints; where a block has nothing behind it, it prints nothing."""
+"""Each command with its output, which is empty if no block with an output follows."""
 SHOWS_JSON = [command for command in range(len(COMMANDS)) if COMMANDS[command][1].startswith("{")]
 BETWEEN = "\0"
 PASSWORD_TYPED_TWICE = "correct horse battery staple\n" * 2

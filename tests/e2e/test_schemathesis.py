@@ -39,7 +39,7 @@ def test_every_answer_is_as_the_document_says(role: str, store: dict[str, str]) 
 
 
 def make_caller(role: str, settings: dict[str, str], folder: Path) -> None:
-    """Who schemathesis logs in as (schemathesis.toml), made by an operator with `flask users create`."""
+    """The user whom schemathesis logs in as (schemathesis.toml), made with `flask users create`."""
     subprocess.run(
         [
             sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",

@@ -180,14 +180,14 @@ def test_what_is_missing_is_reported_in_one_line(machine: Machine, missing: str,
     assert done.stderr.startswith(line)
 
 
-def test_it_waits_until_every_container_is_well(machine: Machine) -> None:
+def test_it_waits_until_every_container_is_healthy(machine: Machine) -> None:
     machine.put("states", f"running 0 starting,running 0 healthy,exited 0 \nrestarting 1 ,running 0 \n{WELL}")
     assert machine.start().returncode == 0
     assert sum(call.startswith("inspect") for call in machine.calls()) == 3
 
 
 @pytest.mark.parametrize("state", ["running 0 unhealthy", "running 0 starting", "exited 1 ", "created 0 "])
-def test_what_does_not_become_well_ends_it_with_a_line(machine: Machine, state: str) -> None:
+def test_a_container_that_does_not_become_healthy_ends_it_with_one_line(machine: Machine, state: str) -> None:
     machine.put("states", f"{WELL},{state}")
     done = machine.start(seconds=0)
     assert done.returncode == 1

@@ -32,11 +32,11 @@ def test_a_stop_under_load_loses_no_request(store: dict[str, str]) -> None:
         assert load.refused == 16  # all were asking up to the end
 
 
-def test_a_connection_that_is_idle_holds_no_stop_up_and_no_busy_client_suffers(store: dict[str, str]) -> None:
+def test_an_idle_connection_delays_no_stop_and_harms_no_busy_client(store: dict[str, str]) -> None:
     with (
         service(in_testing(WEB_CONCURRENCY="1", **store)) as server,
         keeping(server, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 200"),
-        closing(socket.create_connection(("127.0.0.1", server.port))),  # says nothing at all
+        closing(socket.create_connection(("127.0.0.1", server.port))),  # sends nothing at all
         clients(server.port, busy(server)) as load,
     ):
         load.wait_for_more()
@@ -48,7 +48,7 @@ def test_a_connection_that_is_idle_holds_no_stop_up_and_no_busy_client_suffers(s
         assert load.refused == 16
 
 
-def test_a_connection_that_never_said_anything_holds_no_stop_up(store: dict[str, str]) -> None:
+def test_a_connection_that_never_sent_anything_delays_no_stop(store: dict[str, str]) -> None:
     with (
         service(in_testing(WEB_CONCURRENCY="1", **store)) as server,
         closing(socket.create_connection(("127.0.0.1", server.port))),
@@ -96,7 +96,7 @@ def test_a_worker_that_is_replaced_after_its_share_of_requests_loses_none(store:
 
 
 def busy(server: Service) -> list[Callable[[], Iterator[Request]]]:
-    """Sixteen kinds of clients: most ask who they are, some register."""
+    """Sixteen clients: most ask for the current user, some register."""
     token = register(server.base_url, "busy")
     asking = repeating(Request("/auth/me", bearer(token)))
     return [asking] * 12 + [registering(f"busy-{number}") for number in range(4)]
@@ -106,7 +106,7 @@ def assert_all_were_served(load: Clients) -> None:
     """No request was lost, and each was answered well."""
     assert load.lost == []
     assert load.statuses("/auth/me") == {200}
-    # On a machine that is busy a writer may be told to come again: SQLite takes one at a time.
+    # On a busy machine a writer may be told to retry: SQLite takes one at a time.
     assert load.statuses("/auth/register") - {503} == {201}
 
 

@@ -136,7 +136,7 @@ def test_swagger_ui_has_the_colours_that_the_system_prefers(browser: Browser, ho
         expect(page.locator("#swagger-ui .swagger-ui").first).to_have_css("color", light)
 
 
-def test_under_a_path_that_the_proxy_cuts_the_pages_are_whole_and_can_be_tried_out(
+def test_under_a_path_that_the_proxy_strips_the_pages_are_whole_and_can_be_tried_out(
     browser: Browser, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(180)
 STOP_SECONDS = 20.0
 """A stop ends long before the 30 s after which gunicorn kills what is left."""
 SENT = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
-"""What is traced is sent after so many milliseconds."""
+"""Spans are sent after this many milliseconds."""
 PROXY, CLIENT = "127.0.0.2", "127.0.0.1"
 THEIR_TRACE, THEIR_SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{THEIR_TRACE}-{THEIR_SPAN}-01"
@@ -45,7 +45,7 @@ def told() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def server(told: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that tells a collector, believes `PROXY`, and is measured as well."""
+    """A service that sends to a collector, trusts `PROXY`, and has metrics as well."""
     more = {"TRUSTED_PROXIES": PROXY, "METRICS_ALLOW": CLIENT}
     with service(traced(told.url, **more, **SENT, **on_sqlite(tmp_path_factory.mktemp("store")))) as running:
         yield running
@@ -65,7 +65,7 @@ def ask(server: Service) -> Iterator[Ask]:
 
 
 def traced(endpoint: str, **more: str) -> dict[str, str]:
-    """Settings of a worker that tells a collector."""
+    """Settings of a worker that sends to a collector."""
     return in_testing(WEB_CONCURRENCY="1", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **more)
 
 
@@ -140,7 +140,7 @@ def test_nothing_that_a_client_sent_is_traced(server: Service, told: Collector, 
 @pytest.mark.parametrize(
     "path", ["/health", "/auth/health", "/health/live", "/health/ready", "/api/ping", "/metrics", "/assets/pages.css"]
 )
-def test_signs_of_life_and_files_are_not_traced(path: str, server: Service, told: Collector, ask: Ask) -> None:
+def test_health_checks_and_files_are_not_traced(path: str, server: Service, told: Collector, ask: Ask) -> None:
     reply, later = ask("GET", path), ask("GET", "/auth/me")
     span_of(server, told, later)
 
@@ -150,9 +150,7 @@ def test_signs_of_life_and_files_are_not_traced(path: str, server: Service, told
     assert not [span for span in told.spans if span.attributes.get("http.route") == path]
 
 
-def test_a_trusted_proxy_is_believed_which_trace_a_request_belongs_to(
-    server: Service, told: Collector, ask: Ask
-) -> None:
+def test_a_trusted_proxy_decides_which_trace_a_request_belongs_to(server: Service, told: Collector, ask: Ask) -> None:
     headers = {"traceparent": TRACEPARENT, "tracestate": "vendor=their-state"}
     span = span_of(server, told, ask("GET", "/auth/me", headers=headers, by=PROXY))
 
@@ -162,7 +160,7 @@ def test_a_trusted_proxy_is_believed_which_trace_a_request_belongs_to(
 @pytest.mark.parametrize(
     "broken", ["", "00", f"00-{'0' * 32}-{THEIR_SPAN}-01", f"{TRACEPARENT},{TRACEPARENT}", "\xe9" * 600]
 )
-def test_what_is_no_name_of_a_trace_begins_a_new_one(broken: str, server: Service, told: Collector, ask: Ask) -> None:
+def test_an_invalid_name_of_a_trace_begins_a_new_one(broken: str, server: Service, told: Collector, ask: Ask) -> None:
     headers = {"traceparent": broken.encode("latin-1")}
     span = span_of(server, told, ask("GET", "/auth/me", headers=headers, by=PROXY))
 
@@ -182,7 +180,7 @@ def test_other_clients_choose_neither_trace_nor_sampling(
     assert b"of-a-stranger" not in b"".join(told.bodies)
 
 
-def test_what_is_not_sampled_is_not_sent_and_logged_all_the_same(store: dict[str, str]) -> None:
+def test_a_request_that_is_not_sampled_is_not_sent_but_still_logged(store: dict[str, str]) -> None:
     with collector() as told, service(traced(told.url, OTEL_TRACES_SAMPLER="always_off", **store)) as server:
         reply = httpx.get(f"{server.base_url}/auth/me", timeout=PATIENCE)
         assert re.fullmatch(r"[0-9a-f]{32}", line_of(server, reply)["trace_id"])
@@ -212,7 +210,7 @@ def test_a_worker_that_stops_sends_what_is_left_and_obeys_the_variables_of_opent
         assert told.headers[0]["authorization"] == "Bearer of-the-collector"
 
 
-def test_a_collector_that_is_away_is_a_line_in_the_log_and_nothing_else(store: dict[str, str]) -> None:
+def test_an_absent_collector_is_a_line_in_the_log_and_nothing_else(store: dict[str, str]) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with service(traced(nowhere, **SENT, **store)) as server:
         token = register(server.base_url, "ann")

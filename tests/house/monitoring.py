@@ -1,4 +1,4 @@
-"""What lies in monitoring/: the rules of Prometheus with their tests, and the dashboard of Grafana."""
+"""The contents of monitoring/: the rules of Prometheus with their tests, and the dashboard of Grafana."""
 
 import json
 import re

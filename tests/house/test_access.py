@@ -79,7 +79,8 @@ EXAMPLES = {
     "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
 }
 ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PATCH": 200, "DELETE": 404}
-"""What each method gives to who may call it: a body has a wrong field, and what is to be deleted does not exist."""
+"""The reply of each method to a permitted caller: the body has a wrong field, and what is to be deleted does not
+exist."""
 OTHERS = {
     "DELETE /auth/me": 422,
     "GET /metrics": 404,
@@ -87,12 +88,12 @@ OTHERS = {
     "POST /reset-password": 415,
     "POST /undo-email": 415,
 }
-"""What is answered instead: the password is missing, nobody is in METRICS_ALLOW, and a form is no JSON."""
+"""What is answered instead: the password is missing, METRICS_ALLOW is empty, and a form is not JSON."""
 ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping", "GET /metrics"}
 
 
 def permits(role: str | None, rule: str) -> bool:
-    """Whether a role, None for who is nobody, may call the endpoint."""
+    """Whether a role may call the endpoint; None is an anonymous caller."""
     needed = ACCESS[rule]
     if needed == EVERYBODY:
         return True
@@ -144,7 +145,7 @@ def test_access_says_what_it_asks_for() -> None:
     ]
 
 
-def test_only_signs_of_life_are_given_under_any_host() -> None:
+def test_only_health_checks_are_answered_under_any_host() -> None:
     assert {f"{declared.method} {declared.path}" for declared in SERVED if declared.any_host} == ANY_HOST
 
 
@@ -171,7 +172,7 @@ def test_each_role_meets_the_rule_on_each_route_and_method(
 
 
 def test_a_permission_is_required_of_logged_in_users(service: Service, tokens: dict[str | None, str | None]) -> None:
-    """No endpoint asks for one by now: so one is added to an application of its own."""
+    """No endpoint asks for one yet, so one is added to an application of its own."""
     declared = endpoint("GET /secret", access=permission("keys:write"), returns=Ping)(lambda _call: Ping())
     settings, wired = service.wired.settings, service.wired
     app = Application("app", settings)

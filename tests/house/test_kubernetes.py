@@ -124,7 +124,7 @@ def test_the_schemas_refuse_what_is_wrong(production: list[dict[str, Any]]) -> N
 
 
 @every_variant
-def test_everything_lies_in_the_namespace(manifests: list[dict[str, Any]]) -> None:
+def test_everything_is_in_the_namespace(manifests: list[dict[str, Any]]) -> None:
     namespace = only(manifests, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for manifest in manifests:
@@ -188,7 +188,7 @@ def test_the_probes_ask_what_is_there_under_any_host(production: list[dict[str, 
     }  # fmt: skip
     rules = {str(rule) for rule in served.url_map.iter_rules()}
     assert all(probe["httpGet"]["path"] in rules and probe["httpGet"]["port"] == "http" for probe in probes.values())
-    # A store that does not answer is told within 2 seconds (HealthService); it is waited for 30 at a start.
+    # A store that does not answer is reported within 2 seconds (HealthService); a start waits for it for 30.
     assert probes["readiness"]["timeoutSeconds"] > 2
     assert probes["startup"]["periodSeconds"] * probes["startup"]["failureThreshold"] > 60
 

@@ -59,7 +59,7 @@ def test_a_venv_that_fails_midway_is_removed(make: Make, tmp_path: Path) -> None
     assert make(".venv/.run").returncode == 0
 
 
-def test_one_that_was_left_half_made_is_made_anew(make: Make, tmp_path: Path) -> None:
+def test_a_venv_that_was_left_half_made_is_recreated(make: Make, tmp_path: Path) -> None:
     assert make(".venv/.run").returncode == 0
     for name in ("pip", ".run"):
         (tmp_path / ".venv" / name).unlink()

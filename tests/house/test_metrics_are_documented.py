@@ -19,7 +19,7 @@ def documented() -> set[tuple[str, str, tuple[str, ...]]]:
 
 
 def measured() -> set[tuple[str, str, tuple[str, ...]]]:
-    """The same of what is given when everything was seen once."""
+    """The same for the metrics after everything has happened once."""
     metrics = Metrics("1.2.3")
     metrics.counts.exchange_ended("GET", "/", 200, None, 0.1)
     with pytest.raises(Unavailable), metrics.counts.store_call("users.add"):

@@ -1,4 +1,4 @@
-"""What monitoring/ asks for is measured, what it alerts of is documented and tested, and its dashboard is whole."""
+"""What monitoring/ queries is measured, what it alerts about is documented and tested, and its dashboard is whole."""
 
 import json
 import re
@@ -113,7 +113,7 @@ def test_an_alert_is_tested_to_fire_and_beside_that_to_be_quiet(name: str) -> No
     assert not all(fires)
 
 
-def test_a_time_that_is_alerted_of_is_one_that_the_buckets_tell_apart() -> None:
+def test_a_time_in_an_alert_is_one_that_the_buckets_distinguish() -> None:
     largest = largest_buckets()
     compared = [
         (metric, float(seconds))

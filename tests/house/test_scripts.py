@@ -1,4 +1,4 @@
-"""Scripts of the shell: shellcheck has nothing to say against any of them, and they stop at the first failure."""
+"""Shell scripts: shellcheck finds no fault in them, and they stop at the first failure."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_all_scripts_are_found() -> None:
     assert {".ci/run", "start.sh", "deploy/build.sh", "deploy/user-data.sh"} <= set(SCRIPTS)
 
 
-def test_shellcheck_has_nothing_to_say(script: Path) -> None:
+def test_shellcheck_finds_no_fault(script: Path) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
     done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -31,7 +31,7 @@ NOT_ON_SWARM = {
     "build", "container_name", "cpus", "depends_on", "devices", "links", "mem_limit", "network_mode", "pids_limit",
     "restart", "security_opt", "tmpfs",
 }  # fmt: skip
-"""What `docker stack deploy` passes over."""
+"""What `docker stack deploy` ignores."""
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -62,7 +62,7 @@ def test_compose_takes_the_files(files: tuple[str, ...], tmp_path: Path) -> None
 
 
 @each_service
-def test_a_service_says_nothing_that_swarm_passes_over(stack: dict[str, Any], name: str) -> None:
+def test_a_service_uses_nothing_that_swarm_ignores(stack: dict[str, Any], name: str) -> None:
     assert not stack["services"][name].keys() & NOT_ON_SWARM
 
 
@@ -93,30 +93,30 @@ def test_a_service_is_limited_and_watched(stack: dict[str, Any], name: str) -> N
 
 
 @each_service
-def test_an_update_goes_one_after_the_other_and_back_when_it_fails(stack: dict[str, Any], name: str) -> None:
+def test_an_update_replaces_one_after_the_other_and_rolls_back_when_it_fails(stack: dict[str, Any], name: str) -> None:
     deploy = stack["services"][name]["deploy"]
     assert deploy["update_config"].items() >= {"parallelism": 1, "failure_action": "rollback"}.items()
     assert deploy["rollback_config"].items() >= {"parallelism": 1, "failure_action": "pause"}.items()
-    # What has a port or a file of its own cannot be there twice.
+    # A service with a port or a file of its own cannot run twice.
     first = "start-first" if name == "app" else "stop-first"
     assert deploy["update_config"]["order"] == deploy["rollback_config"]["order"] == first
 
 
-def test_there_are_several_of_what_can_be_there_several_times(stack: dict[str, Any]) -> None:
+def test_whatever_can_run_several_times_does(stack: dict[str, Any]) -> None:
     services = stack["services"]
     assert {name: services[name]["deploy"]["replicas"] for name in SERVICES} == {"app": 3, "nginx": 2, "mongo": 1}
     assert services["mongo"]["deploy"]["placement"] == {"constraints": ["node.labels.latchkey.store == true"]}
     assert services["app"]["deploy"]["endpoint_mode"] == "dnsrr"
 
 
-def test_only_nginx_is_reached_and_sees_the_address_of_the_client(stack: dict[str, Any]) -> None:
+def test_only_nginx_is_reachable_and_sees_the_address_of_the_client(stack: dict[str, Any]) -> None:
     assert [name for name in SERVICES if "ports" in stack["services"][name]] == ["nginx"]
     assert {(port["published"], port["mode"]) for port in stack["services"]["nginx"]["ports"]} == {
         (80, "host"), (443, "host"),
     }  # fmt: skip
 
 
-def test_the_service_believes_the_encrypted_network_that_it_shares_with_nginx_alone(stack: dict[str, Any]) -> None:
+def test_the_service_trusts_only_the_encrypted_network_that_it_shares_with_nginx(stack: dict[str, Any]) -> None:
     networks = {name: stack["services"][name]["networks"] for name in SERVICES}
     assert networks == {"app": ["edge", "stores"], "nginx": ["edge"], "mongo": ["stores"]}
     edge, stores = stack["networks"]["edge"], stack["networks"]["stores"]

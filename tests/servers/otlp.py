@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the tests look at what came."""
+        """Log nothing: the tests look at what came."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import httpx
 from tests.servers.process import Server, free_port, own_folder, program
 
 PATIENCE = 30.0
-"""Seconds that a question may take on a machine that is busy."""
+"""Seconds that a query may take on a busy machine."""
 
 
 class Prometheus(Server):

@@ -46,7 +46,7 @@ class SqlServer(Server):
         return True
 
     def execute(self, statement: str) -> None:
-        """Do a statement in its first database."""
+        """Execute a statement in its first database."""
         # PostgreSQL makes no database inside a transaction.
         engine = create_engine(self.address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

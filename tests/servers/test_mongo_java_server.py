@@ -33,7 +33,7 @@ def database(server: mongo.MongoServer) -> Iterator[Documents]:
 
 
 def race(act: Callable[[], object]) -> list[object]:
-    """What `act` gives in each of 16 threads that begin at once."""
+    """The results of `act` in 16 threads that begin at once."""
     start = Barrier(THREADS)
 
     def begin(_: int) -> object:

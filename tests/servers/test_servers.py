@@ -222,7 +222,7 @@ def test_nginx_serves_a_configuration_file_from_its_prefix() -> None:
             assert httpx.get(f"http://127.0.0.1:{port}/page.txt").text == "a page"
 
 
-def test_a_wrong_configuration_is_reported_with_what_nginx_says_of_it() -> None:
+def test_a_wrong_configuration_is_reported_with_what_nginx_says_about_it() -> None:
     require(nginx.missing())
     with (
         pytest.raises(ServerFailedError, match='unknown directive "event"'),

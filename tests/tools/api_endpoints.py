@@ -56,7 +56,7 @@ def guide() -> str:
 
 
 def anchor(heading: str) -> str:
-    """What a link to a heading ends in, by the rule of GitHub."""
+    """The fragment of a link to a heading, by GitHub's rule."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

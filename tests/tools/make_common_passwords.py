@@ -1,12 +1,11 @@
 """Makes app/security/common_passwords.txt from the lists of others (common_passwords.LICENCE.md names them).
 
-    python tests/tools/make_common_passwords.py OUT --whole FILE... --ranked FILE...
+python tests/tools/make_common_passwords.py OUT --whole FILE... --ranked FILE...
 
-A FILE holds passwords, the commonest first: one a line (.txt, .txt.gz), or one JSON array of strings (.json).
-Of every file only entries of 8 characters and more are taken, lower-cased. A `whole` file gives all of them.
-A `ranked` one, too long for that, gives its first 5,000 of at least 8 characters, its first 5,000 of at least
-9, and so on to 15: OWASP ASVS 6.2.4 asks for the commonest 3,000 that the policy lets through, and the least
-length is a setting.
+A FILE holds passwords, the most common first: one per line (.txt, .txt.gz), or one JSON array of strings (.json). Of
+every file only entries of 8 characters and more are taken, lower-cased. A `whole` file gives all of them. A `ranked`
+one, too long for that, gives its first 5,000 of at least 8 characters, its first 5,000 of at least 9, and so on to 15:
+OWASP ASVS 6.2.4 asks for the commonest 3,000 that the policy lets through, and the least length is a setting.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def main() -> None:
 
 
 def read(file: Path) -> list[str]:
-    """The entries of one list, the commonest first: long enough, lower-cased, each once."""
+    """The entries of one list, the most common first: long enough, in lower case, each once."""
     raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     text = raw.decode("utf-8")
     entries: list[str] = json.loads(text) if file.suffix == ".json" else text.split("\n")

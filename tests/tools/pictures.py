@@ -1,7 +1,7 @@
 """The pictures of the README, taken in Chromium from the service as it is.
 
-`python -m tests.tools.pictures` takes them anew, when a page has changed. Nothing compares them with what the pages
-show: a picture differs from machine to machine by its fonts.
+`python -m tests.tools.pictures` takes them anew, when a page has changed. No test compares them with the pages, since
+fonts make a picture differ from machine to machine.
 """
 
 from pathlib import Path

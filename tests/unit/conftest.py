@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.wiring import Wired
 
-# A busy machine is no failure; what needs more examples says so.
+# A busy machine is not a failure. A test that needs more examples says so.
 settings.register_profile("unit", deadline=None, max_examples=50)
 settings.load_profile("unit")
 
@@ -41,7 +41,7 @@ def secrets() -> SecretKeys:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the schema and nothing in it: to copy it is quicker than to migrate again."""
+    """An empty database with the schema: copying it is quicker than migrating again."""
     path: Path = tmp_path_factory.mktemp("migrated") / "latchkey.db"
     store = sql_store(f"sqlite:///{path}")
     store.prepare()
@@ -51,7 +51,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(migrated: Path, tmp_path: Path) -> Path:
-    """A database of this test: its schema is there, and nothing else."""
+    """The test's own empty database, with the schema."""
     path = tmp_path / "latchkey.db"
     shutil.copy(migrated, path)
     return path
@@ -99,7 +99,7 @@ def instance(start: Callable[..., Instance]) -> Instance:
 
 @pytest.fixture
 def change_user(database: Path) -> Callable[..., None]:
-    """Writes fields of a user past the service, as verbs of later issues will."""
+    """Writes fields of a user directly, without the service."""
 
     def change_user(user_id: str, **fields: str | int) -> None:
         with closing(sqlite3.connect(database)) as connection, connection:

@@ -118,7 +118,7 @@ def test_a_role_that_does_not_exist_stops_the_start_and_names_those_that_do(data
     assert start_error(settings) == "DEFAULT_ROLES: there is no role wizard; the roles are admin, member"
 
 
-def test_a_secret_that_cannot_be_had_stops_the_start(
+def test_a_secret_that_cannot_be_read_or_made_stops_the_start(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secret").write_text("short")
@@ -138,7 +138,7 @@ def test_without_a_secret_in_the_settings_one_is_made_and_kept(
     assert first.current.name != dependencies.make_secrets(settings_of(database)).current.name
 
 
-def test_former_secrets_read_what_they_wrote(database: Path) -> None:
+def test_former_secrets_verify_what_they_signed(database: Path) -> None:
     former = dependencies.make_secrets(settings_of(database))
     secrets = dependencies.make_secrets(
         settings_of(database, SECRET_KEY=OTHER_KEY, SECRET_KEY_FALLBACKS=SETTINGS["SECRET_KEY"])
@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_start(tmp_path: Path) -> N
     assert line.startswith("DATABASE_URL: SQLite cannot be made ready (")
 
 
-def test_a_file_that_is_no_database_stops_the_start_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_stops_the_start_and_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("this is no database\n" * 100)
 
@@ -227,7 +227,7 @@ def test_a_file_that_is_no_database_stops_the_start_and_stays_as_it_is(tmp_path:
         ("mysql://{}?sql_mode=ANSI", "DATABASE_URL: sql_mode is no option that it takes"),
     ],
 )
-def test_a_word_in_the_query_of_a_url_that_the_driver_does_not_take_stops_the_start(query: str, line: str) -> None:
+def test_an_option_of_a_url_that_the_driver_does_not_know_stops_the_start(query: str, line: str) -> None:
     url = query.format("latchkey:planted-password@127.0.0.1:1/latchkey")
 
     told = start_error(config.load(SETTINGS | {"DATABASE_URL": url}, dotenv=None))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class HeldEmails(Protocol):
     """The operations of a store on held addresses. Each raises `Unavailable` when the store does not answer.
 
-    An address is held before its user gives it up, and a claim of an address is checked here after it was made: so no
-    claim slips through in between.
+    An address is held before its user gives it up, and each claim of an address is checked here after it is written. So
+    no claim slips through in between.
     """
 
     def hold(self, email_key: str, user_id: str, *, now: datetime, until: datetime) -> bool:

@@ -25,10 +25,10 @@ class MongoHeldEmails:
     @answering()
     def hold(self, email_key: str, user_id: str, *, now: datetime, until: datetime) -> bool:
         free = {"_id": email_key, "$or": [{"user_id": user_id}, {"expires_at": {"$lte": now}}]}
-        # What another user's hold leaves has passed, so that `until` is later than it, too.
+        # Another user's hold that is free has expired, so $max replaces its end by `until`, too.
         change = {"$set": {"user_id": user_id}, "$max": {"expires_at": until}}
-        # MongoDB lets two upserts that find nothing both insert, and refuses the later one, even if both are of this
-        # user: his hold is there for the second try.
+        # If two upserts find nothing, both insert and MongoDB refuses the later one, even if both are for this user.
+        # The second try then finds this user's hold.
         return self._upsert(free, change) or self._upsert(free, change)
 
     @answering()
@@ -48,6 +48,6 @@ class MongoHeldEmails:
         try:
             self._connection.held_emails.update_one(free, change, upsert=True)
         except DuplicateKeyError:
-            # The hold is there and not free, so that the upsert tried to insert another.
+            # The hold exists and is not free, so the upsert tried to insert a second one.
             return False
         return True

@@ -1,4 +1,4 @@
-"""Held addresses in SQL: a row each, by the address's key."""
+"""Held addresses in SQL: one row each, by the address's key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _COLUMNS: Final = HELD_EMAILS.c
 _THIS: Final = _COLUMNS.email_key == bindparam("key")
 _UNTIL: Final = bindparam("until", type_=_COLUMNS.expires_at.type)
 
-# A hold that has run out ends before `until`, whosever it was: so one rule serves both whom it lets through.
+# An expired hold ended before `until`. So the later of both ends is right for this user's own hold and for an expired
+# one.
 _TAKE_OVER: Final = (
     update(HELD_EMAILS)
     .where(_THIS, or_(_COLUMNS.user_id == bindparam("holder"), _COLUMNS.expires_at <= bindparam("now")))
@@ -59,7 +60,7 @@ class SqlHeldEmails:
         try:
             self._database.change(_BEGIN, {"email_key": email_key, "user_id": user_id, "expires_at": until})
         except IntegrityError:
-            # There is one: another's, or this user's, who was faster in another request.
+            # There is a hold by now: another user's, or this user's from a concurrent request.
             return self._database.change(_TAKE_OVER, over) == 1
         return True
 

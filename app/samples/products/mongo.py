@@ -1,4 +1,4 @@
-"""Products in MongoDB: a document each, with the fields of `SampleProduct`; the price is a Decimal128."""
+"""Products in MongoDB: one document each, with the fields of `SampleProduct`; the price is a Decimal128."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class MongoSampleProducts:
             "created_at": product.created_at,
         }
         self._connection.sample_products.insert_one(without_none(document))
-        # The session after it, which an owner who is deleted has no more: their purge either finds the product, or this
-        # finds the session ended.
+        # Look at the session after the insert. A deleted owner has no sessions left: either their purge finds the
+        # product, or this look finds no session.
         if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
             return True
         self._connection.sample_products.delete_one({"_id": product.id})

@@ -1,4 +1,4 @@
-"""Products in SQL: a row each."""
+"""Products in SQL: one row each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLE_PRODUCTS: Final = Table(
     "sample_products",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    # As for sessions: the purge of a deleted user deletes his products, and none outlives him in any case.
+    # As for sessions: the purge of a deleted user deletes their products, and the cascade makes sure that none is left.
     Column(
         "owner_id",
         exact(36),
@@ -42,7 +42,8 @@ _FIELDS: Final = tuple(field.name for field in fields(SampleProduct))
 _COLUMNS: Final = SAMPLE_PRODUCTS.c
 _OF_OWNER: Final = _COLUMNS.owner_id == bindparam("owner")
 
-# The owner's row is held until the product is kept: whoever deletes them, or ends a session of theirs, waits for it.
+# The owner's row is locked until the product is committed: a deletion of the owner, or the end of a session, waits for
+# it.
 _OWNER: Final = select(USERS.c.id).where(USERS.c.id == bindparam("owner")).with_for_update(read=True)
 _ADD: Final = insert(SAMPLE_PRODUCTS)
 _PAGE: Final = (

@@ -28,13 +28,13 @@ class MongoVisits:
         try:
             return self._increase()
         except DuplicateKeyError:
-            # MongoDB lets two upserts that find nothing both insert, and refuses the later one: only the first visits
-            # can meet this, and once.
+            # If two upserts find nothing, both insert and MongoDB refuses the later one. Only the first visits can meet
+            # this, and only once.
             return self._increase()
 
     def _increase(self) -> int:
         counted = self._connection.visits.find_one_and_update(
             {"_id": _ID}, {"$inc": {"count": 1}}, upsert=True, return_document=ReturnDocument.AFTER
         )
-        count: int = counted["count"]  # type: ignore[index] # an upsert always gives one
+        count: int = counted["count"]  # type: ignore[index] # an upsert always returns one
         return count

@@ -1,4 +1,4 @@
-"""How MongoDB is talked to: the client, the collections, and what it means when no answer comes."""
+"""The connection to MongoDB: the client, the collections, and which errors mean that it cannot answer."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
 Document: TypeAlias = dict[str, Any]
 
 OPERATION_SECONDS: Final = 2.0
-"""The longest that a verb waits for its answer, retries included: the driver may overrun by half a second, and
-a request is refused within 3. It bounds all that a client's other time-outs would."""
+"""The longest that an operation waits for its answer, retries included. The driver may overrun by half a second, and a
+request is refused within 3. This limit also cuts off the client's other time-outs."""
 
 CREDENTIALS_CODES: Final = frozenset({18, 8000})
-"""AuthenticationFailed, by its name and by that of Atlas, which gives the second one for a full cluster, too."""
+"""AuthenticationFailed, and Atlas's own code for it, which also means a full cluster."""
 NO_ANSWER_CODES: Final = CREDENTIALS_CODES | frozenset(
     {
-        # The network between servers, and what a router says of its shards.
+        # The network between servers, and what a router says about its shards.
         *(6, 7, 70, 71, 74, 89, 133, 149, 172, 190, 199, 202, 230, 231, 317, 384, 9001, 56846),
         # No primary, or not this one; a member that recovers, steps down or shuts down.
         *(91, 94, 134, 135, 164, 189, 216, 281, 303, 310, 333, 354, 355, 372, 10058, 10107, 13435, 13436),
         *(11600, 11601, 11602),
-        # Time-outs, and what came between: the same request may succeed when it comes again.
+        # Time-outs and interruptions: the same request may succeed when it is repeated.
         *(24, 46, 50, 64, 90, 100, 107, 109, 112, 117, 225, 237, 246, 262, 279, 290, 365, 407, 412, 433, 449, 450, 462),
         *(46841, 91331, 10045600),
         # The distribution of the data is changing, or is not known to the server that was asked.
         *(63, 150, 203, 249, 250, 272, 319, 338, 342, 343, 358, 406, 453, 13388),
-        # No room: on the disk, in memory, of files or sessions; writes that were blocked by an administrator.
+        # No room on the disk or in memory, too many files or sessions, or writes blocked by an administrator.
         *(146, 261, 264, 371, 402, 14031),
     }
 )
-"""The codes with which a server, though it answers, says that it cannot do its work at the moment.
+"""The codes by which a server says that it cannot do its work at the moment.
 
-From src/mongo/base/error_codes.yml of MongoDB; what is the program's fault, or a matter of rights, is not among them.
+From src/mongo/base/error_codes.yml of MongoDB; faults of the program and missing rights are not among them.
 """
 
 CODEC: Final = CodecOptions[Document](tz_aware=True)
 
 _DEFAULTS: Final[dict[str, Any]] = {
     "appname": "latchkey",
-    # How long the driver's own watch over the servers waits for one that hangs.
+    # How long the driver's monitoring waits for a server that hangs.
     "connectTimeoutMS": 1000,
     # One for each thread that takes requests, and some for the jobs.
     "maxPoolSize": 100,
@@ -64,7 +64,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
 class Connection:
     """A client, and the collections of one database; nothing is opened before the first operation.
 
-    `close` puts new ones in the place of all, so ask for them here each time.
+    `close` replaces all of them, so get them from here each time.
     """
 
     client: MongoClient[Document]
@@ -81,7 +81,7 @@ class Connection:
     visits: Collection[Document]
 
     def __init__(self, uri: str, database: str, client: MongoClient[Document] | None) -> None:
-        """`client` is used instead of one for `uri`; it has to give aware datetimes."""
+        """`client` replaces the one for `uri`; it has to return aware datetimes."""
         self._uri = uri
         self._name = database
         self._given = client
@@ -114,7 +114,7 @@ class Connection:
 
 
 def _client(uri: str) -> MongoClient[Document]:
-    """A client whose defaults the URI may change; nothing is opened yet."""
+    """A client with our defaults, which the URI may override; nothing is opened yet."""
     told = {name.lower() for name, _ in parse_qsl(urlsplit(uri).query.replace(";", "&"), keep_blank_values=True)}
     defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in told}
     return MongoClient(uri, connect=False, tz_aware=True, **defaults)
@@ -122,9 +122,9 @@ def _client(uri: str) -> MongoClient[Document]:
 
 @contextmanager
 def answering(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
-    """Give the operations inside, together, `seconds` to answer, but no more than the request has left.
+    """Limit the operations inside to `seconds` in total, or to what the request has left if that is less.
 
-    Raises Unavailable when they do not.
+    Raises Unavailable if MongoDB does not answer in time.
     """
     left = deadline.remaining()
     if left is not None and left <= 0:
@@ -151,12 +151,12 @@ def no_answer(error: PyMongoError) -> bool:
 
 
 def _is_dns_away(cause: BaseException | None) -> bool:
-    """Whether DNS gave no answer for a mongodb+srv URI, which the driver takes for a fault of the URI."""
+    """Whether DNS gave no answer for a mongodb+srv URI, which the driver reports as a fault of the URI."""
     from dns.exception import DNSException  # noqa: PLC0415 - only such a URI needs it
 
     return isinstance(cause, DNSException | OSError)
 
 
 def without_none(document: Document) -> Document:
-    """The same without what is None: a unique index is sparse, and two nulls would collide in it."""
+    """The document without its None fields: unique indexes are sparse, and two nulls would collide in them."""
     return {name: value for name, value in document.items() if value is not None}

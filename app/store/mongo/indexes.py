@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over one field, ascending, and perhaps the identifiers behind it, descending.
+    """An ascending index over one field, optionally followed by the identifiers, descending.
 
-    If it is sparse, it holds only the documents that have the field; so does every unique one.
+    A sparse index holds only the documents that have the field; every unique index is sparse.
     """
 
     collection: str
@@ -48,7 +48,7 @@ _TELLING: Final = {"key", "unique", "sparse", "partialFilterExpression", "expire
 def create_indexes(database: Database[Document], indexes: Iterable[Index]) -> None:
     """Create those that are missing; several may do so at once.
 
-    Raises OperationFailure when the data, or an index of the same name, do not allow one.
+    Raises OperationFailure if the data, or an index of the same name, do not allow one.
     """
     for index in indexes:
         model = IndexModel(index.keys, name=index.name, **index.options)

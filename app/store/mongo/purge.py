@@ -1,4 +1,4 @@
-"""Deleting what has expired, some at a time."""
+"""Deletes expired documents in batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def purge(collection: Collection[Document], expired: Document, limit: int) -> int:
-    """Delete up to `limit` documents that `expired` matches; how many they were."""
+    """Delete up to `limit` documents that `expired` matches; returns how many."""
     ids = [found["_id"] for found in collection.find(expired, {"_id": 1}).limit(limit)]
-    # What was renewed after it was found stays.
+    # A document that was renewed after it was found stays.
     return collection.delete_many({"_id": {"$in": ids}, **expired}).deleted_count

@@ -29,7 +29,7 @@ CLOCK_SECONDS: Final = 5
 """How far the server's clock may be from ours."""
 
 _INDEX_SECONDS: Final = 600
-"""An index over a large collection that it was dropped from takes minutes."""
+"""Building a dropped index again over a large collection takes minutes."""
 
 
 class MongoStore:
@@ -63,22 +63,22 @@ class MongoStore:
             raise
         except OperationFailure as error:
             raise UnusableStoreError(_refusal(error)) from error
-        except ConfigurationError as error:  # of what DNS holds for a mongodb+srv URI
+        except ConfigurationError as error:  # about what DNS says for a mongodb+srv URI
             raise UnusableStoreError(f"its driver refuses MONGO_URI: {error}") from error
 
     def ping(self) -> None:
         with answering():
-            # By its old name, which every server understands.
+            # The old name of `hello`, which every server understands.
             hello = self._connection.database.command("isMaster")
             if hello["ismaster"]:  # a router says so, too
                 return
-        # Where the URI names one member alone, the driver stays with it whatever becomes of it.
+        # If the URI names a single member, the driver stays with it even if it is no longer the primary.
         self._connection.close()
         raise Unavailable(retry_after=1) from NotPrimaryError("the server is not the primary", hello)
 
     @answering()
     def problems(self) -> list[str]:
-        """Lines that begin with "note:" tell of what is only worth knowing."""
+        """Lines that begin with "note:" are for information only."""
         admin = self._connection.client.get_database("admin")
         hello = admin.command("isMaster", codec_options=CODEC)
         asked_at = clock.now()
@@ -124,7 +124,7 @@ def clock_problems(theirs: datetime, ours: datetime) -> list[str]:
 
 
 def topology_notes(hello: Document) -> list[str]:
-    """A note if the server, by its answer to `hello`, is no member of a replica set or a sharded cluster."""
+    """A note if the answer to `hello` shows neither a replica set nor a sharded cluster."""
     if "setName" in hello or hello.get("msg") == "isdbgrid":
         return []
     return ["note: MongoDB is not a replica set: nothing takes over when it fails, and writes are not retried"]

@@ -1,4 +1,4 @@
-"""How Redis is talked to, and what it means when no answer comes."""
+"""The connection to Redis, and which errors mean that it cannot answer."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ ANSWER_SECONDS: Final = 1.0
 _PLACE_SECONDS: Final = 0.9
 """The longest wait for a free connection. With ANSWER_SECONDS it makes less than 2 s."""
 _PLACES: Final = 16
-"""Connections that a process keeps open at the most: a command takes so little time that more would only be slower."""
+"""The most connections that a process keeps open: commands are so short that more would only be slower."""
 
 
 class RedisConnection:
     """A client of one Redis server; nothing is opened before the first command, in the process that sends it."""
 
     def __init__(self, url: str) -> None:
-        """What the URL's query says goes before what is set here. Raises ValueError for a wrong word in it."""
+        """Options in the URL's query override those set here. Raises ValueError for a wrong one."""
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_PLACES,
             timeout=_PLACE_SECONDS,
             socket_connect_timeout=ANSWER_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            # A command that got no answer may have been done: sent again, it would count twice.
+            # A command that got no answer may have been executed. If it were sent again, it would count twice.
             retry=Retry(NoBackoff(), 0),
             client_name="latchkey",
         )
         self.client: Redis = Redis.from_pool(pool)
 
     def ping(self) -> None:
-        """Ask Redis for a sign of life; raises Unavailable when there is none."""
+        """Check that Redis answers; raises Unavailable if it does not."""
         with answering():
             self.client.ping()
 
@@ -51,7 +51,7 @@ class RedisConnection:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise Unavailable when Redis does not do what is asked inside."""
+    """Raise Unavailable if Redis does not execute the commands inside."""
     try:
         yield
     except RedisError as error:

@@ -1,4 +1,4 @@
-"""What an error of a driver says about its database: one classification, which each product fills in for its codes."""
+"""What a driver's error says about its database: one classification, to which each product maps its codes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class Answer(Enum):
-    """What is to be made of an error."""
+    """What an error means for the connection and the caller."""
 
     ELSEWHERE = auto()
-    """This connection is of no more use: it is lost, or its server must not write. Another one may lead to a server
-    that can."""
+    """This connection is of no more use: it is lost, or its server takes no writes. A new one may lead to a server that
+    does."""
     LATER = auto()
     """Not at the moment: a lock, a full disk, too many connections. The connection stays."""
     REFUSED = auto()
-    """Never: a table or a right is missing, or it is no database at all."""
+    """Never: a table or a right is missing, or this is not a database."""
     FAULT = auto()
-    """The program's own, which the caller may expect: a duplicate key, a value that does not fit."""
+    """About the statement, which the caller may expect: a duplicate key, a value that does not fit."""
 
 
 def drop_when_elsewhere(engine: Engine, answer_of: Callable[[BaseException], Answer]) -> None:
-    """Have `engine` close a connection, and all that lie idle in its pool, when an error on it says ELSEWHERE."""
+    """Have `engine` close a connection, and all idle ones in its pool, when an error on it means ELSEWHERE."""
 
     def judge(context: ExceptionContext) -> None:
         error = context.original_exception

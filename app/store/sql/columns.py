@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def exact(length: int) -> TypeEngine[str]:
     """A text of up to `length` characters that is compared byte by byte, whatever the database's language.
 
-    SQLite compares so by itself, and the tables on MySQL are made with a binary collation.
+    SQLite does so by default, and the MySQL tables have a binary collation.
     """
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 class _Iso(TypeDecorator[datetime]):
-    """A point in time as SQLite keeps it: RFC 3339 text of one length, whose order is that of time.
+    """A point in time as SQLite keeps it: RFC 3339 text of one length, which sorts by time.
 
-    A person can read it, and so can SQLite's own functions; Python writes and reads it in one call each.
+    People and SQLite's own functions can read it, and Python converts it in one call.
     """
 
     impl = String(len("2026-01-31T23:59:59.999+00:00"))
@@ -44,7 +44,7 @@ class _Naive(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        from sqlalchemy.dialects.mysql import DATETIME  # noqa: PLC0415 - only who uses MySQL pays for it
+        from sqlalchemy.dialects.mysql import DATETIME  # noqa: PLC0415 - only users of MySQL pay for it
 
         return dialect.type_descriptor(DATETIME(fsp=3))
 
@@ -77,4 +77,4 @@ LONG_TEXT: TypeEngine[str] = Text().with_variant(Text(2**24 - 1), "mysql", "mari
 """A text of up to 16 MiB; MySQL's plain TEXT ends at 64 KiB."""
 
 PRICE: TypeEngine[Decimal] = Numeric(12, 2).with_variant(_Cents(), "sqlite")
-"""An amount of at most ten digits before the point and two behind it, exact."""
+"""An exact amount of at most ten digits before the point and two after it."""

@@ -1,4 +1,4 @@
-"""How a SQL database is talked to: reads, transactions, and what it means when no answer comes."""
+"""Reads and transactions on a SQL database, and which errors mean that it cannot answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SECOND_TRY_SECONDS: Final = 0.5
-"""How soon a read has to have failed to be tried again: a request is refused within 3 s."""
+"""A read is tried again only if it failed within this time, since a request is refused within 3 s."""
 
 
 class UnwritableError(Exception):
@@ -45,16 +45,16 @@ class Database:
         self.product = product
         self._readers = Readers(product.reader, product.kept_readers)
         self._drops = 0
-        """How often all connections were given up: the writer's that are older are replaced before they are used."""
+        """How often all connections were given up. Older ones of the writer are replaced before they are used."""
         event.listen(product.writer, "connect", lambda _, record: record.info.update(drops=self._drops))
         event.listen(product.writer, "checkout", self._check_age)
         self._shared = SharedCommits(product.writer, PLACE_SECONDS) if product.shares_commits else None
 
     def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Rows:
-        """All rows that a SELECT gives, in one round trip; Unavailable or UnusableStoreError when no answer comes.
+        """All rows of a SELECT, in one round trip; raises Unavailable or UnusableStoreError if no answer comes.
 
-        A read on a connection that turns out to be lost is done once more on a new one: a restart of the
-        server between two requests is not noticed.
+        If the connection turns out to be lost, the read is repeated once on a new one. So a restart of the server
+        between two requests goes unnoticed.
         """
         began = monotonic()
         with answering(self.product), deadline.begin(OPERATION_SECONDS):
@@ -67,13 +67,13 @@ class Database:
             return self._readers.rows(statement, parameters)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` gives with a connection for reading, tried once; raises what SQLAlchemy raises."""
+        """The result of `work` with a connection for reading, tried once; raises what SQLAlchemy raises."""
         return self._readers.use(work)
 
     def probe(self) -> None:
-        """Ask for a sign of life, and whether the database takes writes; raises Unavailable when it does not.
+        """Check that the database answers and takes writes; raises Unavailable if it does not.
 
-        Then all connections are closed: the next ones may lead to a server that does.
+        In that case all connections are closed, since new ones may lead to a server that does.
         """
         why = self.product.unwritable(self.rows(text(self.product.probe)))
         if why is not None:
@@ -81,7 +81,7 @@ class Database:
             raise Unavailable(retry_after=1) from UnwritableError(why)
 
     def drop(self) -> None:
-        """Have new connections opened in the place of all, those in use included, once they are given back."""
+        """Have all connections replaced by new ones; those in use, once they are given back."""
         self._drops += 1
         self._readers.close()
 
@@ -90,14 +90,14 @@ class Database:
             raise InvalidatePoolError("the server was given up")
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in a transaction: all of it is kept at the end, or none when it raises.
+        """Run `work` in a transaction, which is rolled back if it raises.
 
-        Raises Unavailable when no answer comes; then the transaction may or may not have been kept.
+        Raises Unavailable if no answer comes; the transaction may or may not have been committed then.
         """
         return self._write(work, single=False)
 
     def change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
-        """Do one conditional write; how many rows it met."""
+        """Run one conditional write; returns how many rows it changed."""
         return self._write(lambda connection: connection.execute(statement, parameters).rowcount, single=True)
 
     def close(self) -> None:
@@ -114,14 +114,14 @@ class Database:
                 with self.product.writer.begin() as connection:
                     return work(connection)
             except SQLAlchemyError as error:
-                if _is_lost(error):  # what is read would be read from the same server
+                if _is_lost(error):  # reads would go to the same server
                     self.drop()
                 raise
 
 
 @contextmanager
 def answering(product: Product) -> Iterator[None]:
-    """Raise Unavailable when the database cannot answer what is asked inside, UnusableStoreError when it never will."""
+    """Raise Unavailable if the database cannot answer the statements inside, UnusableStoreError if it never will."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -130,8 +130,10 @@ def answering(product: Product) -> Iterator[None]:
 
 @contextmanager
 def starting(product: Product) -> Iterator[None]:
-    """The same as `answering` at a start: what does not pass by itself, a user that does not exist say, is never waited
-    for, but told with what has to be done about it."""
+    """The same as `answering`, at a start: an error that waiting does not mend is raised with its remedy.
+
+    Such an error is, for example, a user that does not exist. The start does not wait for it.
+    """
     try:
         with answering(product):
             yield
@@ -151,7 +153,7 @@ def _refuse(product: Product, error: SQLAlchemyError) -> NoReturn:
         case Answer.ELSEWHERE | Answer.LATER:
             raise Unavailable(retry_after=1) from error
         case Answer.REFUSED:
-            # No statement here is wrong by itself: a table is missing, a right, or it is no database at all.
+            # The statements themselves are right, so a table or a right is missing, or this is not a database.
             raise UnusableStoreError(refusal(product, error.orig)) from error
     raise error
 
@@ -163,7 +165,7 @@ def refusal(product: Product, error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What a driver says, without its number, in one line."""
+    """A driver's message in one line, without its number."""
     text = str(error.args[-1]) if len(error.args) > 1 else str(error)
     return text.strip().partition("\n")[0]
 

@@ -1,4 +1,4 @@
-"""The engines that every product is asked through. Their errors never show the values of a statement."""
+"""The SQLAlchemy engines of every product. Their errors never show the values of a statement."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def writing_engine(
     place_seconds: float,
     isolation_level: IsolationLevel | None = None,
 ) -> Engine:
-    """For transactions: up to `places` at once, for one of which `place_seconds` are waited."""
+    """For transactions, up to `places` at once; the next one waits up to `place_seconds` for a place."""
     engine = create_engine(
         url,
         poolclass=QueuePool,

@@ -1,6 +1,6 @@
-"""Migrations of the schema, which lie in `migrations/` beside `app/`.
+"""The migrations of the schema, from `migrations/` beside `app/`.
 
-They only go forward: a database that has to go back is restored from its backup.
+They only go forward: to go back, restore a backup.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Migration:
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema up to date; safe when several do it at once. Raises SchemaError or Unavailable."""
+    """Bring the schema up to date; safe to run concurrently. Raises SchemaError or Unavailable."""
     upgrade_product(product_of(url))
 
 
@@ -59,25 +59,25 @@ def history() -> list[Migration]:
 
 
 def upgrade_product(product: Product) -> None:
-    """The same as `upgrade`, for who has the product already."""
+    """The same as `upgrade`, for a caller that already has the product."""
     config = _config()
     with ExitStack() as stack:
         with answering(product):
             product.create()
             connection = stack.enter_context(product.migrating())
-        # What fails from here on is the migration, not the database: it is shown as it is.
+        # A failure from here on is the migration's, not the database's: it is shown unchanged.
         _refuse_newer(revision_of(connection))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def differences(connection: Connection) -> list[str]:
-    """What the tables lack of what `schema.py` says, a line each. What there is beyond it is the operator's."""
-    # Of types, the name that a product gives back is rarely the one that it was given.
+    """What the tables lack, compared with `schema.py`, one line each. What they have beyond it is the operator's."""
+    # A product rarely reports a type by the name that it was created with.
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     changes: list[tuple[Any, ...]] = []
     for found in compare_metadata(context, METADATA):
-        # A tuple for a whole thing, a list of tuples for what is different within a column.
+        # A tuple for a whole table, column or index; a list of tuples for differences within a column.
         changes += found if isinstance(found, list) else [found]
     return [_line(change) for change in changes if not change[0].startswith("remove_")]
 
@@ -93,7 +93,7 @@ def _refuse_newer(revision: str | None) -> None:
 
 def _config() -> Config:
     config = Config()
-    # Not from the working directory, which may be any.
+    # Not relative to the working directory, which may be any.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     return config
 

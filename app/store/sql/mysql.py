@@ -35,11 +35,11 @@ _SETTINGS: Final = (
     "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 1,"
     " sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'"
 )
-# The name of a lock holds for the whole server and is at most 64 characters long.
+# The name of a lock is shared by the whole server and at most 64 characters long.
 _TAKE_LOCK: Final = text("SELECT GET_LOCK(SHA1(CONCAT('latchkey ', DATABASE())), :seconds)")
 _WRITERS: Final = 5
 _PLAIN: Final = frozenset({"unix_socket", "bind_address", "program_name", "read_default_file", "read_default_group"})
-"""Options that PyMySQL is given as they are."""
+"""Options that are passed to PyMySQL unchanged."""
 _KNOWN: Final = frozenset(
     {"charset", "connect_timeout", "read_timeout", "write_timeout", "init_command"}
     | {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_cipher"}
@@ -52,21 +52,21 @@ _HINTS: Final = {
     "collation": "the tables have their own: leave it out",
     "autocommit": "the service decides on its transactions: leave it out",
     "local_infile": "the service loads no files: leave it out",
-    "connection_limit": "the service opens 21 connections a worker at the most: leave it out",
+    "connection_limit": "the service opens at most 21 connections per worker: leave it out",
 }
 _MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-"""Those of the option --ssl-mode of MySQL's own clients, and what they mean there."""
+"""The values of --ssl-mode, with the meaning that they have for MySQL's own clients."""
 
 
 class Mysql:
-    """`Product` for a URL of SQLAlchemy. Raises ValueError for an option that it does not take."""
+    """`Product` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
 
     name = "MySQL"
-    # With the writers 21 a worker; a server allows 100 or 151 unless told otherwise.
+    # With the writers 21 per worker; a server allows 100 or 151 by default.
     kept_readers = 16
     shares_commits = False
     server_time: ColumnElement[datetime] | None = literal_column("UTC_TIMESTAMP(3)", INSTANT)
-    # Not every product has each of them.
+    # Not every product has all of them.
     probe = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only')"
 
     def __init__(self, url: URL) -> None:
@@ -86,12 +86,12 @@ class Mysql:
         event.listen(self._migrator, "do_connect", lambda _, __, ___, named: _connect(pymysql.Connection, **named))
 
     def create(self) -> None:
-        """Nothing: the database is the operator's to make."""
+        """Does nothing: the operator creates the database."""
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        # The lock ends with the connection. Here no transaction can hold a migration: each of its statements
-        # is kept at once, so a migration has to be written so that it can begin again after a crash.
+        # The lock ends with the connection. A transaction cannot hold a migration here, since each statement is
+        # committed at once. So each migration has to be able to start again after a crash.
         with self._migrator.connect() as connection:
             if connection.scalar(_TAKE_LOCK, {"seconds": MIGRATION_SECONDS}) != 1:
                 raise Unavailable("Another process is migrating the schema.", retry_after=1)
@@ -118,21 +118,21 @@ def _refuse_read_only(probed: Iterable[Sequence[Any]]) -> None:
 
 
 def _unwritable(probed: Iterable[Sequence[Any]]) -> str | None:
-    # From MariaDB 12 on there are more words than ON.
+    # From MariaDB 12 on there are more values than ON and OFF.
     return "the server is read-only" if any(value.upper() not in {"OFF", "0"} for _, value in probed) else None
 
 
 def _options(url: URL) -> dict[str, str]:
-    """What stands behind the `?`, with `_` for `-`: MySQL's own clients write ssl-mode and ssl-ca."""
+    """The options after the `?`, with `_` for `-`: MySQL's own clients write ssl-mode and ssl-ca."""
     words = {name.lower().replace("-", "_"): value for name, value in url.query.items()}
     options = options_of(url.set(query=words), _KNOWN | _PLAIN, _HINTS)
     if options.get("charset", "utf8mb4").lower() != "utf8mb4":
-        raise ValueError("charset has to be utf8mb4, for no other holds every character: leave it out")
+        raise ValueError("charset has to be utf8mb4, the only one that holds every character: leave it out")
     return options
 
 
 def _arguments(options: Mapping[str, str]) -> dict[str, Any]:
-    """What PyMySQL connects with."""
+    """The arguments of PyMySQL's connection."""
     return {
         "charset": "utf8mb4",
         **{name: options[name] for name in options.keys() & (_PLAIN | {"init_command"})},
@@ -145,7 +145,7 @@ def _arguments(options: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _tls(options: Mapping[str, str]) -> dict[str, Any]:
-    """What is said of TLS; without a word PyMySQL takes it if the server has it, and verifies nothing."""
+    """The arguments for TLS. Without any, PyMySQL uses TLS if the server has it, and verifies nothing."""
     told = {name for name in options if name.startswith("ssl_")}
     mode = options.get("ssl_mode", "PREFERRED" if not told else "VERIFY_IDENTITY").upper()
     if _is_on(options, "ssl_disabled"):
@@ -164,12 +164,12 @@ def _tls(options: Mapping[str, str]) -> dict[str, Any]:
             context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"), options.get("ssl_key_password"))
         if "ssl_cipher" in options:
             context.set_ciphers(options["ssl_cipher"])
-    except OSError as error:  # of ssl, too
+    except OSError as error:  # ssl.SSLError, too
         raise ValueError(
             "ssl_ca, ssl_cert and ssl_key have to name files with certificates and a key that this user can read"
             f" ({error.strerror or error})"
         ) from None
-    # MySQL makes certificates that the strictest reading of RFC 5280 refuses, which Python 3.13 turns on.
+    # Python 3.13 reads RFC 5280 so strictly that it would refuse the certificates that MySQL makes.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.check_hostname = mode == "VERIFY_IDENTITY"
     context.verify_mode = ssl.CERT_NONE if mode == "REQUIRED" else ssl.CERT_REQUIRED
@@ -185,7 +185,7 @@ def _is_on(options: Mapping[str, str], name: str, *, default: bool = False) -> b
 
 
 def _connect(kind: type[pymysql.Connection], **arguments: Any) -> Any:  # noqa: ANN401 - PyMySQL has no types
-    """A connection with the settings that a session needs; raises PyMySQL's error where nothing can be written."""
+    """A connection with the session's settings; raises PyMySQL's error if the server takes no writes."""
     connection = kind(**arguments)
     try:
         cursor = connection.cursor()

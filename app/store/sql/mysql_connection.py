@@ -1,4 +1,4 @@
-"""A connection to MySQL or MariaDB that no answer is waited for too long on, and that leaves nothing behind there."""
+"""A connection to MySQL or MariaDB that never waits too long for an answer, and leaves no statement running."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TimedConnection(pymysql.Connection):  # type: ignore[misc]  # PyMySQL has no types
-    """A connection on which no answer is waited for longer than ANSWER_SECONDS, or than the request has left."""
+    """A connection that waits for an answer for at most ANSWER_SECONDS, or as long as the request has left."""
 
     gone: Callable[[], None] | None = None
     _sock: Any
@@ -48,7 +48,7 @@ class TimedConnection(pymysql.Connection):  # type: ignore[misc]  # PyMySQL has 
                 self._current_timeout = seconds
 
     def _force_close(self) -> None:
-        """End the connection; one on which no answer came in time is closed when the server has ended the statement."""
+        """End the connection; after a time-out, only once the server has ended the statement."""
         sock, thread = self._sock, getattr(self, "server_thread_id", None)
         gone, self.gone = self.gone, None
         if gone is not None and sock is not None and thread and isinstance(sys.exc_info()[1], TimeoutError):
@@ -68,7 +68,7 @@ class TimedConnection(pymysql.Connection):  # type: ignore[misc]  # PyMySQL has 
     __del__ = _force_close
 
     def _kill(self, thread: int) -> None:
-        """Have the server end the connection, by another one."""
+        """Have the server end this connection, through another one."""
         limits = {"connect_timeout": CANCEL_SECONDS, "read_timeout": CANCEL_SECONDS, "write_timeout": CANCEL_SECONDS}
         with closing(pymysql.connect(**self._arguments | limits)) as other:
             try:
@@ -79,7 +79,7 @@ class TimedConnection(pymysql.Connection):  # type: ignore[misc]  # PyMySQL has 
 
 
 def _is_closed(sock: Any, seconds: float) -> bool:  # noqa: ANN401 - a socket, or one of TLS
-    """Whether the server closes a connection within so many seconds."""
+    """Whether the server closes the connection within this many seconds."""
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     until = monotonic() + seconds

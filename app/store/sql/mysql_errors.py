@@ -25,14 +25,14 @@ _REFUSED: Final = frozenset(
     }
 )
 _CLIENT: Final = range(2000, 3000)
-"""The client's own: no connection, or a lost one."""
+"""The client's own codes: no connection, or a lost one."""
 _REMEDIES: Final = {
     1044: "let an administrator run GRANT ALL ON the database TO the user of DATABASE_URL",
     1045: "write the right user and password into DATABASE_URL",
     1049: "make it (CREATE DATABASE), or name another one in DATABASE_URL",
     1142: "let an administrator run GRANT ALL ON the database TO the user of DATABASE_URL",
     1251: "give the user of DATABASE_URL a password by mysql_native_password or caching_sha2_password",
-    1698: "give the user of DATABASE_URL a password: it may not log in from here without",
+    1698: "give the user of DATABASE_URL a password: it may not log in from here without one",
     3159: "the server wants TLS: add ?ssl-mode=REQUIRED to DATABASE_URL",
 }
 
@@ -62,5 +62,5 @@ def remedy(error: BaseException) -> str | None:
 
 
 def code_of(error: BaseException) -> int:
-    """The server's number, 0 without one."""
+    """The number of the server's error; 0 if it has none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0

@@ -1,4 +1,4 @@
-"""What stands behind the `?` of a database URL: each product takes the words that it knows, and refuses the others."""
+"""The options after the `?` of a database URL: each product accepts those it knows, and refuses the others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-HELP = "docs/deployment.md has what managed databases hand out, and what to write"
+HELP = "docs/deployment.md shows the URLs of managed databases, and what to write"
 
 
 def options_of(url: URL, known: Collection[str], hints: Mapping[str, str]) -> dict[str, str]:
-    """The options of a URL that are `known`, by name; one that comes several times is joined by commas.
+    """The `known` options of a URL, by name; the values of a repeated option are joined by commas.
 
-    Raises ValueError for any other, with what `hints` says of it; never with its value, which may be a secret.
+    Raises ValueError for any other option, with its hint from `hints`, but never with its value, which may be a secret.
     """
     options = {}
     for name, value in url.query.items():
@@ -27,7 +27,7 @@ def options_of(url: URL, known: Collection[str], hints: Mapping[str, str]) -> di
 
 
 def seconds_of(options: Mapping[str, str], name: str, most: int) -> int:
-    """The whole seconds that an option gives, from 1 to `most`; `most` without it."""
+    """The value of an option in whole seconds, from 1 to `most`; `most` if the option is not given."""
     text = options.get(name, str(most))
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
         raise ValueError(f"{name} has to be from 1 to {most} seconds, since a request waits no longer: leave it out")

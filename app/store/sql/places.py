@@ -1,8 +1,8 @@
-"""How many connections a process may have to a server, those included that it has given up on.
+"""Limits a process's connections to a server, including those that it has given up on.
 
 A statement that gets no answer in time goes on at the server: a commit that waits for a standby does so for as long as
-the standby is away. Were its connection forgotten and another one opened in its place, a server that is slow would soon
-have none left for anybody.
+the standby is away. If its connection were forgotten and a new one opened instead, a slow server would soon have no
+connections left.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 CANCEL_SECONDS: Final = 2
-"""How long a server may take to take note of a cancellation, and then to end the statement, before it is told again."""
+"""How long a server has to notice a cancellation, and then to end the statement, before it is asked again."""
 _log = structlog.get_logger("latchkey.store")
 
 
 class Placed(Protocol):
-    """A connection that calls `gone` once, when the server has nothing more to do for it."""
+    """A connection that calls `gone` once, when the server has nothing left to do for it."""
 
     gone: Callable[[], None] | None
 
@@ -54,10 +54,10 @@ def limit_connections(engine: Engine, most: int, connect: Callable[..., Placed])
 
 
 def see_off(cancel: Callable[[], None], ended: Callable[[float], bool], close: Callable[[], None]) -> None:
-    """Have the server end what it does for a connection that was given up, in a thread, and then `close` it.
+    """Have the server end the statement of a connection that was given up, then `close` it; runs in a thread.
 
-    `cancel` asks for that over another connection, and raises when the server cannot be reached: then no more
-    connections can be opened there, either. `ended` waits so many seconds for the end.
+    `cancel` asks the server over another connection, and raises if the server cannot be reached: then no more
+    connections can be opened there, either. `ended` waits for the end, for at most this many seconds.
     """
 
     def run() -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from app.store.sql.readers import Rows
 
 _SETTINGS: Final = {"timezone": "UTC", "statement_timeout": str(STATEMENT_MILLISECONDS)}
-"""Of each session, whatever the role, the database, `options` or a pooler has. They are set by a statement: what a
-client asks for as it connects is refused by some poolers, and passed over by others."""
+"""The settings of each session, whatever the role, the database, `options` or a pooler set. A statement sets them,
+since some poolers refuse settings that a client asks for as it connects, and others ignore them."""
 _SET: Final = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
 _SET_FOR_MIGRATION: Final = text(
     "SELECT set_config('timezone', 'UTC', true), set_config('statement_timeout', '0', true),"
@@ -46,16 +46,16 @@ _HINTS: Final = {
     "schema": "write options=-csearch_path%3DNAME in its place",
     "ssl": "write sslmode=require, or sslmode=verify-full with sslrootcert=FILE",
     "sslaccept": "write sslmode=require, or sslmode=verify-full with sslrootcert=FILE",
-    "connection_limit": "the service opens 21 connections a worker at the most: leave it out",
-    "pool_size": "the service opens 21 connections a worker at the most: leave it out",
+    "connection_limit": "the service opens at most 21 connections per worker: leave it out",
+    "pool_size": "the service opens at most 21 connections per worker: leave it out",
 }
 
 
 class Postgresql:
-    """`Product` for a URL of SQLAlchemy. Raises ValueError for an option that it does not take."""
+    """`Product` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
 
     name = "PostgreSQL"
-    # With the writers 21 a worker; a server allows 100 or 151 unless told otherwise.
+    # With the writers 21 per worker; a server allows 100 or 151 by default.
     kept_readers = 16
     shares_commits = False
     server_time: ColumnElement[datetime] | None = literal_column("clock_timestamp()", INSTANT)
@@ -74,7 +74,7 @@ class Postgresql:
         self._migrator = migrating_engine(address, arguments)
 
     def create(self) -> None:
-        """Nothing: the database is the operator's to make."""
+        """Does nothing: the operator creates the database."""
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -98,7 +98,7 @@ class Postgresql:
 
 
 def _arguments(url: URL) -> dict[str, Any]:
-    """What psycopg connects with: what the URL says, and beside it what the service wants unless the URL says so."""
+    """The arguments of psycopg's connection: those of the URL, and the service's own for what the URL leaves open."""
     known = {default.keyword.decode() for default in Conninfo.get_defaults()} | {"prepare_threshold"}
     options = options_of(url, known - {"replication"}, _HINTS)
     if options.get("target_session_attrs", "read-write") not in {"read-write", "primary"}:
@@ -113,32 +113,32 @@ def _arguments(url: URL) -> dict[str, Any]:
     place = {"host": ",".join(hosts), "port": ",".join(ports)} if hosts else {}
     return {
         "application_name": "latchkey",
-        # Seconds, but the last: a machine that went away is noticed without a request that waits for it.
+        # They notice a machine that went away even if no request waits for it. Idle and interval are in seconds.
         "keepalives_idle": 30,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": ANSWER_SECONDS * 1000,
-        # With several hosts, or a name of several addresses: the one that can be written to.
+        # Among several hosts, or several addresses of one name, the one that takes writes.
         "target_session_attrs": "read-write",
         **options,
         **place,
         "prepare_threshold": threshold,
-        # For one address. All together have as long as one.
+        # For one address: all together have as long as a single one would.
         "connect_timeout": seconds / max(1, len(hosts)),
     }
 
 
 def conninfo_of(url: URL) -> str:
-    """What PostgreSQL's own programs connect with for the same URL, without the password."""
+    """The connection string that PostgreSQL's own programs take for the same URL, without the password."""
     ours = {"prepare_threshold", "connect_timeout", "password"}
     words = {name: value for name, value in _arguments(url).items() if name not in ours}
     return make_conninfo(**{"user": url.username, "dbname": url.database} | words)
 
 
 def _hosts(url: URL, options: dict[str, str]) -> tuple[list[str], list[str]]:
-    """The hosts that a URL names and the port of each, "" for the usual one.
+    """The hosts that a URL names, and the port of each; "" means the default port.
 
-    A host behind the `?` may bear a port, `?host=a:5432&host=b:5433`, as SQLAlchemy has it.
+    A host after the `?` may have a port, as in SQLAlchemy: `?host=a:5432&host=b:5433`.
     """
     named = options.pop("host", "") or url.host or ""
     ports = options.pop("port", "") or (str(url.port) if url.port else "")
@@ -154,7 +154,7 @@ def _hosts(url: URL, options: dict[str, str]) -> tuple[list[str], list[str]]:
 
 
 def _prepare_threshold(options: dict[str, str]) -> int | None:
-    """How often a statement is sent before it is prepared; None, for some poolers, is never."""
+    """How often a statement is sent before it is prepared; None means never, which some poolers need."""
     text = options.pop("prepare_threshold", "5").lower()
     if text == "none":
         return None

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that no answer is waited for too long on, and that leaves nothing behind at the server."""
+"""A connection to PostgreSQL that never waits too long for an answer, and leaves no statement running."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ STATEMENT_MILLISECONDS: Final = ANSWER_SECONDS * 1000 - 200
 
 
 class TimedConnection(psycopg.Connection[Any]):
-    """A connection on which no answer is waited for longer than ANSWER_SECONDS, or than the request has left.
+    """A connection that waits for an answer for at most ANSWER_SECONDS, or as long as the request has left.
 
-    libpq has no such limit: a server that hangs, whose machine still acknowledges what it receives, would be
-    waited for without end.
+    libpq has no such limit: it would wait forever for a server that hangs while its machine still acknowledges packets.
     """
 
     gone: Callable[[], None] | None = None
@@ -35,7 +34,7 @@ class TimedConnection(psycopg.Connection[Any]):
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
-        """One attempt at one address; each has `connect_timeout` seconds, of which psycopg would make 2 at least."""
+        """One attempt at one address, within `connect_timeout` seconds; psycopg would wait for at least 2."""
         seconds = float(info.conninfo_to_dict(conninfo).get("connect_timeout") or ANSWER_SECONDS)
         until = monotonic() + network_seconds_for(seconds)
         steps = super()._connect_gen(conninfo)
@@ -55,7 +54,7 @@ class TimedConnection(psycopg.Connection[Any]):
         return super().wait(gen, interval, network_seconds_for(ANSWER_SECONDS if timeout is None else timeout))
 
     def close(self) -> None:
-        """End the connection; one whose statement is under way is closed when the server has ended that."""
+        """End the connection; if a statement is under way, only once the server has ended it."""
         if self._left:
             return
         self._left = True
@@ -80,7 +79,7 @@ class TimedConnection(psycopg.Connection[Any]):
 
     def _finish(self) -> None:
         super().close()
-        self.pgconn.finish()  # a connection that was lost is closed in psycopg's eyes already
+        self.pgconn.finish()  # for psycopg, a lost connection is closed already
         self._give_place()
 
     def __del__(self, *rest: Any) -> None:  # noqa: ANN401 - psycopg's

@@ -24,7 +24,7 @@ _BY_CODE: Final = {
     "22": Answer.FAULT,
     "23": Answer.FAULT,
 }
-"""By SQLSTATE, or its beginning: the longest that matches holds."""
+"""By SQLSTATE or its beginning; the longest match applies."""
 
 _POOLER: Final = (
     "a pooler gave the statement another connection than the one that had prepared it: add ?prepare_threshold=none to"
@@ -34,8 +34,8 @@ _FILES: Final = (
     "sslrootcert, sslcert and sslkey in DATABASE_URL have to name files that this user can read; sslrootcert holds the"
     " authority of the server's certificate"
 )
-_POOLER_OPTION: Final = "the pooler refuses an option: take it out of DATABASE_URL, or lead that to the server itself"
-_OPTIONS: Final = "see what stands behind ? in DATABASE_URL"
+_POOLER_OPTION: Final = "the pooler refuses an option: take it out of DATABASE_URL, or connect to the server itself"
+_OPTIONS: Final = "see the options after ? in DATABASE_URL"
 _REMEDIES: Final = (
     (r'role "([^"]+)" does not exist', "make it (CREATE ROLE), or name another user in DATABASE_URL"),
     (r'database "([^"]+)" does not exist', "make it (CREATE DATABASE), or name another one in DATABASE_URL"),
@@ -51,7 +51,7 @@ _REMEDIES: Final = (
     (r"invalid (connection option|.* value)|bad value for|must be specified", _OPTIONS),
     (r"parameter .* cannot be changed|unrecognized configuration", _OPTIONS),
 )
-"""What an error says as long as there is no connection, which bears no code, and what is to be done then."""
+"""The texts of errors while connecting, which have no code, and the remedy for each."""
 
 
 def answer_of(error: BaseException) -> Answer:

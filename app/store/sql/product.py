@@ -1,4 +1,4 @@
-"""What the SQL products have in common, and what each has to say for itself."""
+"""The interface of the SQL products, and the time limits that they share."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ MIGRATION_SECONDS: Final = 60
 
 
 class Product(Protocol):
-    """A kind of SQL database, at one URL. Engines are made, and nothing is opened, when it is made."""
+    """A kind of SQL database, at one URL. Creating one creates its engines, and opens nothing."""
 
     name: str
-    """What people call it."""
+    """Its common name."""
     kept_readers: int
     """How many connections a process keeps open for reading."""
     shares_commits: bool
-    """Whether writes of several threads go into one transaction, since they would only wait for each other."""
+    """Whether writes of several threads share a transaction, since they would otherwise wait for each other."""
     reader: Engine
     """For single statements that read: in AUTOCOMMIT, and without a pool."""
     writer: Engine
     """For transactions that write."""
     server_time: ColumnElement[datetime] | None
-    """What asks the server for its time; None if it has no clock of its own."""
+    """The statement that asks the server for its time; None if it has no clock of its own."""
     probe: str
-    """The statement whose rows tell `unwritable` whether the database takes writes."""
+    """The statement from whose rows `unwritable` tells whether the database takes writes."""
 
     def create(self) -> None:
-        """Make the database itself where it is ours to make; idempotent, and safe when several do it at once."""
+        """Create the database itself if that is ours to do; idempotent, and safe to run concurrently."""
 
     def migrating(self) -> AbstractContextManager[Connection]:
-        """A connection for changing the schema: nobody else has one, and what was done is kept at the end."""
+        """The only connection that may change the schema at the time; its changes are committed at the end."""
 
     def server_problems(self) -> list[str]:
-        """What is wrong with the database's own settings, a line each."""
+        """What is wrong with the database's own settings, one line each."""
 
     def answer_of(self, error: BaseException) -> Answer:
         """What an error of the driver means."""
 
     def remedy(self, error: BaseException) -> str | None:
-        """What an operator has to do about an error that does not pass by itself; None for any other."""
+        """What an operator has to do about an error that waiting does not mend; None for any other."""
 
     def unwritable(self, probed: Rows) -> str | None:
-        """Why the database takes no writes at the moment; None if it does. `probed` is what `probe` gave."""
+        """Why the database takes no writes at the moment; None if it does. `probed` is the result of `probe`."""

@@ -1,4 +1,4 @@
-"""Which product a URL leads to."""
+"""Finds the product of a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def product_of(url: str) -> Product:
-    """The product that a URL of SQLAlchemy names. Only its own driver is imported: that saves memory."""
+    """The product that a SQLAlchemy URL names. Only its own driver is imported, which saves memory."""
     address = make_url(url)
     match address.get_backend_name():
         case "sqlite":

@@ -1,4 +1,4 @@
-"""Deleting what has expired, some at a time."""
+"""Deletes expired rows in batches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Purge:
     def __init__(self, key: Column[Any], expired: ColumnElement[bool]) -> None:
         """`key` is the primary key; `expired` has a parameter `now`."""
         self._find = select(key).where(expired).limit(bindparam("limit"))
-        # What was renewed after it was found stays.
+        # A row that was renewed after it was found stays.
         self._delete = delete(key.table).where(key.in_(bindparam("keys", expanding=True)), expired)
 
     def run(self, database: Database, now: datetime, limit: int) -> int:
-        """Delete up to `limit` rows that have expired at `now`; how many they were."""
+        """Delete up to `limit` rows that have expired at `now`; returns how many."""
         keys = [row[0] for row in database.rows(self._find, {"now": now, "limit": limit})]
         return database.change(self._delete, {"keys": keys, "now": now}) if keys else 0

@@ -25,27 +25,27 @@ T = TypeVar("T")
 class Readers:
     """A fixed number of places, each for a connection that is opened at its first use and then kept.
 
-    Taking a connection from SQLAlchemy's pool and giving it back costs two thirds of what the read of an
-    authenticated request costs, and there is no transaction to end: the engine has to be in AUTOCOMMIT.
+    Taking a connection from SQLAlchemy's pool and giving it back would cost two thirds as much as the read of an
+    authenticated request. There is no transaction to end: the engine has to be in AUTOCOMMIT.
     """
 
     def __init__(self, engine: Engine, places: int) -> None:
         self._engine = engine
-        # The last one that was used comes first: it is the warmest, and one more is opened only when all are in use.
+        # Last in, first out: the connection used last is the warmest, and a new one is opened only when all are in use.
         self._idle: LifoQueue[Connection | None] = LifoQueue()
         self._closings = 0
-        """How often all were closed: one that was in use meanwhile is closed when it comes back."""
+        """How often all were closed; a connection that was in use at the time is closed when it comes back."""
         for _ in range(places):
             self._idle.put(None)
 
     def rows(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Rows:
-        """All rows that a SELECT gives; raises what SQLAlchemy raises."""
+        """All rows of a SELECT; raises what SQLAlchemy raises."""
         return self.use(lambda connection: connection.execute(statement, parameters).all())
 
     def use(self, work: Callable[[Connection], T]) -> T:
-        """What `work` gives with one of the connections; raises what SQLAlchemy raises.
+        """The result of `work` with one of the connections; raises what SQLAlchemy raises.
 
-        When a connection was lost, the idle ones are closed too: they were most likely lost with it.
+        If the connection is lost, the idle ones are closed, too: most likely they are lost as well.
         """
         closings, connection = self._closings, self._take()
         try:
@@ -62,7 +62,7 @@ class Readers:
         return result
 
     def close(self) -> None:
-        """Close all connections, those in use when they come back; new ones are opened when they are needed."""
+        """Close all connections; those in use, when they come back. New ones are opened when needed."""
         self._closings += 1
         idle = []
         with suppress(Empty):
@@ -72,7 +72,7 @@ class Readers:
             self._give_up(connection)
 
     def _give_up(self, connection: Connection | None) -> None:
-        # The place first: it must not be lost, whatever becomes of the connection.
+        # Free the place first: it must not be lost, whatever happens to the connection.
         self._idle.put(None)
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""What all tables share. Each lies with its repository; `models/sql/store.py` imports them all.
+"""What all tables share. Each is defined beside its repository; `models/sql/store.py` imports them all.
 
 A change of a table needs a migration in `migrations/versions/` and the new REVISION.
 """
@@ -17,6 +17,6 @@ ON_MYSQL: Final[dict[str, Any]] = {
     for product in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
 }
-"""Transactions, every character, and texts that are compared byte by byte."""
+"""They give transactions, every character, and texts that are compared byte by byte."""
 
 METADATA: Final = MetaData()

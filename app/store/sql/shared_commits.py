@@ -1,7 +1,7 @@
 """Writes that share a commit, for SQLite: one connection writes, and making the write durable is the costly part.
 
-Whoever comes while a commit is under way waits for it, and is then written together with all others who wait. Each
-gets its answer only when the commit that holds it is on the disk.
+A write that arrives during a commit waits for it, and is then committed together with all others that wait. Each gets
+its answer only when its commit is on the disk.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST: Final = 64
-"""Writes that share one commit, so that none waits long behind others."""
+"""The most writes that share one commit, so that none waits long for the others."""
 
 
 class SharedCommits:
-    """Does writes, one after the other, in as few transactions as there can be.
+    """Runs writes one after the other, in as few transactions as possible.
 
     One thread leads at a time: it writes for all who wait, once, and hands the lead to the first who came meanwhile.
     Nothing is opened before the first write, so one that was made before a fork can be used behind it.
@@ -44,11 +44,11 @@ class SharedCommits:
         self._led = False
 
     def run(self, work: Callable[[Connection], T], *, single: bool = False) -> T:
-        """Do `work` in a transaction; give what it gave, once that is durable. `single` says it is one statement.
+        """Run `work` in a transaction; returns its result once that is durable. `single` says it is one statement.
 
-        Raises what `work` raises, whose writes are then undone and nobody else's, and what the database raises when it
-        does not take the transaction: then nothing of it was kept, or, when the commit itself failed, perhaps all.
-        Raises SQLAlchemy's TimeoutError, and does nothing, when the turn does not come in time.
+        Raises what `work` raises; then only its own writes are undone. Raises the database's error if the transaction
+        fails: then nothing of it was kept or, if the commit itself failed, perhaps all. Raises SQLAlchemy's
+        TimeoutError, and does nothing, if its turn does not come in time.
         """
         write = _Write(work, single=single)
         with self._lock:
@@ -111,7 +111,7 @@ class _Write(Generic[T]):
         self._result: list[T] = []
 
     def do(self, connection: Connection, *, alone: bool) -> None:
-        """Do the work. What it raises is its own outcome, if nothing but its own writes are undone by that."""
+        """Run the work. What it raises is its own outcome, if only its own writes are undone by that."""
         if alone:
             self._result.append(self._work(connection))
             return

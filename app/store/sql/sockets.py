@@ -10,9 +10,9 @@ from sqlalchemy.exc import InvalidatePoolError
 def check_open(descriptor: int) -> None:
     """Have the pool replace all its connections if the server closed this one.
 
-    For SQLAlchemy's `checkout` event. A write must not be done twice, so it is not tried again on another
-    connection when it fails. An idle server sends nothing but its farewell: one look at the socket, without a
-    round trip, tells.
+    For SQLAlchemy's `checkout` event. A write must not run twice, so a failed one is not tried again on another
+    connection. An idle server sends nothing except when it closes, so a look at the socket is enough, without a round
+    trip.
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)

@@ -29,41 +29,42 @@ _PLACE_SECONDS: Final = 1
 _BUSY_SECONDS: Final = 1
 """The longest wait for another process that is writing."""
 _ROOM: Final = 1 << 20
-"""Bytes that have to be free for writes to go on: a transaction of some pages, and the log that it is written to."""
+"""The bytes that writes need on the disk: room for a transaction of some pages, and for the log that it is written
+to."""
 _ANSWERS: Final = {
     sqlite3.SQLITE_ERROR: Answer.REFUSED,  # a wrong statement, or a missing table
     sqlite3.SQLITE_NOTADB: Answer.REFUSED,
     sqlite3.SQLITE_CORRUPT: Answer.REFUSED,
     sqlite3.SQLITE_CONSTRAINT: Answer.FAULT,
-    # The file, or what it lies on, is not what it was when the connection was opened.
+    # The file, or the disk under it, has changed since the connection was opened.
     sqlite3.SQLITE_READONLY: Answer.ELSEWHERE,
     sqlite3.SQLITE_IOERR: Answer.ELSEWHERE,
     sqlite3.SQLITE_CANTOPEN: Answer.ELSEWHERE,
 }
-"""By the primary result code (sqlite.org/rescode.html); any other, SQLITE_FULL and SQLITE_BUSY say, is LATER."""
+"""By the primary result code (sqlite.org/rescode.html); any other, such as SQLITE_FULL and SQLITE_BUSY, is LATER."""
 
 
 class Sqlite:
-    """`Product` for a file, whose folder is made for its owner alone (0700), as is the file (0600)."""
+    """`Product` for a file. It makes the file (mode 0600) and its folder (mode 0700) for their owner only."""
 
     name = "SQLite"
-    # As many as there are threads: with fewer, some of them starved for a second under load, though each read
-    # takes microseconds; and more cost nothing, since one is opened only when all are in use.
+    # As many as there are threads. With fewer, some threads starved for a second under load, though each read takes
+    # microseconds. More cost nothing, since one is opened only when all others are in use.
     kept_readers = 96
     shares_commits = True
     server_time: ColumnElement[datetime] | None = None
     probe = "SELECT 1"
 
     def __init__(self, url: URL) -> None:
-        """The file's path counts from the folder that is current now. Raises ValueError for an option."""
+        """A relative path is resolved now, from the current folder. Raises ValueError for an unknown option."""
         options = options_of(url, {"timeout", "vfs"}, {})
         busy = _busy_seconds(options.pop("timeout", None))
         self._path = Path(url.database or "").absolute()
-        # A file that is missing is not made by whoever opens it first, but by `create`, with the right mode.
+        # Opening never creates the file: `create` does, with the right mode.
         address = URL.create("sqlite", database=self._path.as_uri(), query={**options, "mode": "rw", "uri": "true"})
         self.reader = reading_engine(address, {"timeout": busy}, _answer_of)
         event.listen(self.reader, "connect", _only_read)
-        # One connection a process: its threads wait for their turn instead of trying again and again.
+        # One connection per process: its threads wait for their turn instead of trying again and again.
         self.writer = writing_engine(address, {"timeout": busy}, _answer_of, places=1, place_seconds=_PLACE_SECONDS)
         self._migrator = migrating_engine(address, {"timeout": MIGRATION_SECONDS})
         for engine in (self.writer, self._migrator):
@@ -77,15 +78,15 @@ class Sqlite:
             if not self._path.exists():
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with self.reader.connect() as connection:
-                # The file remembers it. Several that change it at once would refuse each other.
+                # The file keeps this setting. Processes that change it at the same time would refuse each other.
                 connection.exec_driver_sql("PRAGMA query_only = OFF")
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        # BEGIN IMMEDIATE keeps every other writer out, and SQLite undoes changes of the schema, too. Most of these
-        # mean a new table in the place of the old one: were foreign keys held meanwhile, all that refers to the old
-        # one's rows would be deleted with it (sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema
+        # BEGIN IMMEDIATE keeps every other writer out, and SQLite undoes changes of the schema, too. Most changes put a
+        # new table in the place of the old one. If foreign keys were enforced meanwhile, all rows that refer to the old
+        # table would be deleted with it (sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema
         # Changes").
         with self._migrator.begin() as connection:
             yield connection
@@ -110,7 +111,7 @@ class Sqlite:
         return None
 
     def unwritable(self, probed: Rows) -> str | None:
-        del probed  # it was read: what is asked here is whether the file can grow
+        del probed  # the file could be read, so what is left to check is whether it can grow
         try:
             system = os.statvfs(self._path)
         except OSError as error:
@@ -132,7 +133,7 @@ def _answer_of(error: BaseException) -> Answer:
 
 
 def _busy_seconds(text: str | None) -> float:
-    """How long another process that is writing is waited for: _BUSY_SECONDS, or less where the URL says so."""
+    """How long to wait for another process that is writing: _BUSY_SECONDS, or less if the URL says so."""
     try:
         seconds = _BUSY_SECONDS if text is None else float(text)
     except ValueError:
@@ -158,13 +159,13 @@ def _hold_foreign_keys(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # A transaction that reads first and writes later would be refused at once when another wrote meanwhile.
+    # A transaction that reads first and writes later would be refused at once if another one wrote meanwhile.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Wait until no other process is inside, by a lock on the folder: it ends with the process."""
+    """Wait until no other process is inside. The lock on the folder ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -42,8 +42,8 @@ class SqlStore:
     def prepare(self) -> None:
         """Bring the schema up to date.
 
-        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what does not
-        pass by itself: an option that the driver refuses, a user, a database or a right that is missing.
+        Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what waiting
+        does not mend: a refused option, or a missing user, database or right.
         """
         product = self._database.product
         with starting(product):

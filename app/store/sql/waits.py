@@ -1,4 +1,4 @@
-"""How long something of a database may be waited for."""
+"""How long a request may wait for a database."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def seconds_for(most: float) -> float:
 
 
 def network_seconds_for(most: float) -> float:
-    """The same for a driver's own waits, which then end as when the server does not answer; never 0."""
+    """The same for a driver's own time-outs, which end as if the server did not answer; never 0."""
     left = deadline.remaining()
     return most if left is None else max(0.001, min(most, left))

@@ -96,7 +96,7 @@ def test_a_terminal_prompts_twice_for_the_password_and_does_not_show_it(fresh: P
 
 
 @pytest.mark.usefixtures("prepared")
-def test_where_nobody_can_be_asked_the_option_is_named(flask: Callable[..., Result]) -> None:
+def test_without_a_terminal_the_error_names_the_option(flask: Callable[..., Result]) -> None:
     refused = flask("users", "create", "--username", "ann", input="")
     assert refused.exit_code == 2
     assert "--password-stdin" in refused.stderr
@@ -114,7 +114,7 @@ def test_where_nobody_can_be_asked_the_option_is_named(flask: Callable[..., Resu
         (f"  {PASSWORD} \n", f"  {PASSWORD} "),
     ],
 )
-def test_the_password_of_the_standard_input_is_taken_as_it_is_but_for_the_end_of_its_line(
+def test_the_password_from_standard_input_is_used_unchanged_except_for_its_line_end(
     typed: str, password: str, flask: Callable[..., Result], fresh: Path
 ) -> None:
     assert flask(*CREATE, "--username", "ann", input=typed).exit_code == 0
@@ -124,7 +124,7 @@ def test_the_password_of_the_standard_input_is_taken_as_it_is_but_for_the_end_of
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_second_line_is_no_password(flask: Callable[..., Result]) -> None:
+def test_a_second_line_of_input_is_refused(flask: Callable[..., Result]) -> None:
     refused = flask(*CREATE, "--username", "ann", input=f"{PASSWORD}\nplanted\n")
     assert (refused.exit_code, listed(flask)) == (1, [])
     assert "planted" not in refused.output
@@ -178,7 +178,7 @@ def test_what_a_registration_would_refuse_is_refused(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_length_of_a_password_is_that_of_the_setting_and_either_name_will_do(flask: Callable[..., Result]) -> None:
+def test_the_setting_decides_the_length_of_a_password_and_either_name_is_enough(flask: Callable[..., Result]) -> None:
     settings = {"PASSWORD_MIN_LENGTH": "8", "REGISTRATION_REQUIRES": "email"}
 
     assert create(flask, "--username", "ann", password="a-b-c-d-").exit_code == 1
@@ -194,7 +194,7 @@ def test_a_taken_name_is_reported(flask: Callable[..., Result]) -> None:
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_list_goes_on_where_it_ended(flask: Callable[..., Result]) -> None:
+def test_a_list_continues_where_it_ended(flask: Callable[..., Result]) -> None:
     for name in ("ann", "bob", "eve"):
         create(flask, "--username", name)
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 WRONG = "a wrong battery staple"
 CLOSED = timedelta(days=300)
-"""Who is told to wait so long, waits no more."""
+"""Nobody waits longer than this: the name counts as closed."""
 
 
 def guess(attempt: Callable[[], object], clock: FakeClock) -> int:
-    """Guess as soon as it is answered, until it is closed; how many guesses were answered."""
+    """Guess again and again until the name is closed; returns how many guesses were answered."""
     answered = 0
     for _ in range(500):
         try:
@@ -43,16 +43,14 @@ def guess(attempt: Callable[[], object], clock: FakeClock) -> int:
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody"])
-def test_a_name_is_guessed_at_forty_times_a_year(instance: Instance, clock: FakeClock, name: str) -> None:
+def test_a_name_allows_forty_guesses_a_year(instance: Instance, clock: FakeClock, name: str) -> None:
     instance.register("ann")
     assert guess(lambda: instance.login(name, WRONG), clock) == MOST
     clock.now += timedelta(days=30)
     assert guess(lambda: instance.login(name, WRONG), clock) == 0
 
 
-def test_whatever_names_an_account_is_given_meanwhile_it_is_guessed_at_a_hundred_times(
-    instance: Instance, clock: FakeClock
-) -> None:
+def test_an_account_allows_a_hundred_guesses_however_often_it_is_renamed(instance: Instance, clock: FakeClock) -> None:
     """Mallory has Ann's session and renames the account whenever its name is closed."""
     user_id = instance.register("ann", email="ann@example.com")
     at_login = guess(lambda: instance.login("ann@example.com", WRONG), clock)

@@ -1,4 +1,4 @@
-"""Deleting accounts: what an administrator who stays has, and when mail about a deletion goes out."""
+"""Deleting accounts: the roles after a deletion that fails, and when mail about a deletion goes out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_roles_that_are_set_while_a_deletion_fails_are_not_undone_by_it(
     assert kept(instance, user_id).user.roles == roles
 
 
-def test_an_administrator_whose_deletion_fails_has_the_roles_of_before(instance: Instance) -> None:
+def test_an_administrator_whose_deletion_fails_keeps_their_roles(instance: Instance) -> None:
     user_id = administrator(instance, "ann")
     with pytest.raises(LastAdmin):
         instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)

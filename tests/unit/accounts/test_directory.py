@@ -1,4 +1,4 @@
-"""The list of users shows as much as the one who asks may see."""
+"""The list of users shows as much as its reader may see."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_pages_hold_every_user_once_in_the_order_of_registration(
     assert [user.id for page in pages for user in page.users] == ids
 
 
-def test_members_see_active_users_only_and_administrators_all_of_them_whole(
+def test_members_see_only_active_users_and_administrators_see_all_in_full(
     instance: Instance, change_user: Callable[..., None]
 ) -> None:
     admin, member = an_admin(instance), instance.login_of("ann").user

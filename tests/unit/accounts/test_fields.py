@@ -33,7 +33,7 @@ LOGIN_NAME = create_model("LoginName", __base__=Body, value=(LoginNameText, ...)
 
 
 def checked(body: type[BaseModel], value: object, rules: InputRules | None = None) -> tuple[str | None, str | None]:
-    """What comes out of the one field of a body, or the code of what is wrong with it."""
+    """The value of the only field of a body, or the code of its error."""
     try:
         return body.model_validate({"value": value}, context=rules).model_dump()["value"], None
     except ValidationError as error:
@@ -42,7 +42,7 @@ def checked(body: type[BaseModel], value: object, rules: InputRules | None = Non
 
 
 @given(TEXTS)
-def test_an_address_that_passes_has_a_key_to_be_compared_by(text: str) -> None:
+def test_an_accepted_address_has_a_key(text: str) -> None:
     kept, code = checked(EMAIL, text)
 
     assert code in {None, "invalid_email", "too_long"}
@@ -51,7 +51,7 @@ def test_an_address_that_passes_has_a_key_to_be_compared_by(text: str) -> None:
 
 
 @given(st.from_regex(r"\s*[A-Za-z0-9.+_-]{1,30}@[A-Za-zäöüß0-9-]{1,20}\.(com|example|local|test)\s*", fullmatch=True))
-def test_an_address_and_what_is_kept_of_it_are_compared_alike(text: str) -> None:
+def test_an_address_and_its_stored_form_have_the_same_key(text: str) -> None:
     kept, _ = checked(EMAIL, text)
 
     if kept is not None:
@@ -102,7 +102,7 @@ def test_a_user_name_holds_no_other_character(text: str) -> None:
 
 
 @given(st.text(max_size=130))
-def test_a_name_is_1_to_100_characters_none_of_which_controls_anything(text: str) -> None:
+def test_a_name_is_1_to_100_characters_without_control_characters(text: str) -> None:
     trimmed = text.strip()
     kept, code = checked(NAME, text)
 
@@ -173,11 +173,11 @@ def test_a_name_to_log_in_with_has_1_to_254_characters_of_any_kind() -> None:
 
 @pytest.mark.parametrize("body", [EMAIL, USERNAME, NAME, NEW_PASSWORD, SUBMITTED_PASSWORD, LOGIN_NAME])
 @pytest.mark.parametrize("value", [1, 1.5, True, None, ["ann"], {"$gt": ""}, b"ann@example.com"], ids=repr)
-def test_what_is_no_text_passes_nowhere(body: type[BaseModel], value: object) -> None:
+def test_only_text_is_accepted_anywhere(body: type[BaseModel], value: object) -> None:
     assert checked(body, value) == (None, "string_type")
 
 
-def test_a_password_that_is_an_own_name_is_refused() -> None:
+def test_a_password_that_is_one_of_the_users_names_is_refused() -> None:
     for own in (("ann.example", None), (None, "Ann.Example"), ("x@example.com", "ann.example", "Ann")):
         with pytest.raises(Exception, match="own e-mail address or name") as refused:
             refuse_own_words("ann.example", own)

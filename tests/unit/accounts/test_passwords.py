@@ -43,7 +43,7 @@ def test_a_login_replaces_a_hash_of_a_lower_cost(start: Callable[..., Instance])
     dearer.login("ann")
 
 
-def test_a_login_replaces_a_hash_of_another_maker(instance: Instance, change_user: Callable[..., None]) -> None:
+def test_a_login_replaces_a_hash_of_other_software(instance: Instance, change_user: Callable[..., None]) -> None:
     foreign = PasswordHasher("argon2id").hash(PASSWORD)
     change_user(instance.register("ann"), password_hash=foreign)
 
@@ -140,7 +140,7 @@ def test_a_new_password_that_is_known_from_a_breach_is_refused(passwords: Passwo
     assert refusal(looking_up, KNOWN, "ann") == FieldError("new_password", "breached", BREACHED)
 
 
-def test_other_new_passwords_are_taken(passwords: PasswordService, ranges: str) -> None:
+def test_other_new_passwords_are_accepted(passwords: PasswordService, ranges: str) -> None:
     for service in (passwords, replace(passwords, breaches=BreachedPasswords(ranges, 60))):
         service.check_new(PASSWORD, ("ann.keller@example.com", None, "Acme Login"), "password")
 

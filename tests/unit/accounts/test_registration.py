@@ -48,7 +48,7 @@ def test_the_default_roles_are_those_of_the_setting(start: Callable[..., Instanc
     assert instance.login_of("ann").user.roles == ("member", "admin")
 
 
-def test_an_operator_who_creates_an_account_gives_its_roles(instance: Instance) -> None:
+def test_an_operator_who_creates_an_account_chooses_its_roles(instance: Instance) -> None:
     made = instance.get(RegistrationService).register(NewAccount(password=PASSWORD, username="ann"), roles=("admin",))
 
     assert made.user.roles == ("admin",)
@@ -75,7 +75,7 @@ def test_a_taken_name_is_refused_in_any_case_the_address_first(instance: Instanc
             instance.register("ANN", email=email)
 
 
-def test_of_sixteen_registrations_of_one_name_at_once_exactly_one_gets_it(instance: Instance) -> None:
+def test_of_sixteen_concurrent_registrations_of_one_name_exactly_one_succeeds(instance: Instance) -> None:
     barrier = Barrier(16)
 
     def register(number: int) -> None:

@@ -28,13 +28,13 @@ ONE_A_SECOND = Assumptions(
 """With 86,400 users, half of them active: easy to follow by hand."""
 
 
-def test_the_busiest_second_has_the_days_requests_by_the_peak() -> None:
+def test_the_busiest_second_has_the_mean_of_the_day_times_the_peak() -> None:
     assert load(DAY, ONE_A_SECOND) == Load(
         logins=10, refreshes=15, requests=35, registrations=10, writes=10 * 2 + 15 + 25 + 10 * 6
     )
 
 
-def test_each_request_takes_its_processor_time_and_each_password_that_of_a_hash() -> None:
+def test_each_request_costs_its_processor_time_and_each_password_also_a_hash() -> None:
     costs = Costs(
         hash=0.25, login=0.01, refresh=0.02, request=0.03, registration=0.04,
         login_in_database=1, refresh_in_database=2, request_in_database=3, registration_in_database=4,
@@ -45,7 +45,7 @@ def test_each_request_takes_its_processor_time_and_each_password_that_of_a_hash(
     assert busy.database == pytest.approx(10 + 30 + 105 + 40)
 
 
-def test_a_store_keeps_the_records_of_all_and_in_memory_indexes_and_who_is_seen(
+def test_a_store_keeps_all_records_with_the_indexes_and_the_users_seen_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kinds = {"users": Space(100, 10), "sessions": Space(200, 20), "events": Space(400, 40)}
@@ -75,7 +75,7 @@ def test_a_second_instance_needs_a_server_and_one_may_fail() -> None:
 @pytest.mark.parametrize(
     "limit", [replace(GIVEN, cores=1000, sqlite_writes=10), replace(GIVEN, cores=1000, sqlite_bytes=1e8)]
 )
-def test_sqlite_ends_with_its_one_writer_and_its_one_file(limit: Assumptions) -> None:
+def test_sqlite_is_limited_by_its_one_writer_and_its_one_file(limit: Assumptions) -> None:
     assert needs(1000, limit).store == "SQLite"
     assert needs(1_000_000, limit).store == "PostgreSQL, or a MongoDB replica set"
     assert needs(1_000_000, limit).instances == 1 + 1
@@ -94,7 +94,7 @@ def test_every_worker_has_a_core_and_a_thread_that_hashes() -> None:
         assert found.memory == found.workers * MEASURED.worker_bytes
 
 
-def test_each_limit_is_met_just_where_it_is_said() -> None:
+def test_each_limit_is_met_at_exactly_the_stated_number() -> None:
     ends = knees()
     assert cores(load(ends["the cores of one machine: a second instance, so no SQLite"])).all == pytest.approx(
         GIVEN.cores * GIVEN.busy

@@ -1,4 +1,4 @@
-"""Stores that were filled past the service hold what the service itself would have written."""
+"""Stores that were filled directly hold what the service itself would have written."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ USERS = 40
 
 @pytest.fixture(params=["sqlite", "postgresql", "mongodb"])
 def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Store, dict[str, filling.Space]]]:
-    """A filled store, and what its records take."""
+    """A filled store, and the space of its records."""
     store: Store
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/store/latchkey.db"

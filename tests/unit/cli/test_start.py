@@ -94,7 +94,7 @@ def test_a_command_beside_make_run_finds_its_database_and_its_secret_and_says_so
     ],
     ids=str,
 )
-def test_what_says_production_is_never_taken_for_make_run(
+def test_a_setting_that_means_production_is_never_taken_for_make_run(
     settings: dict[str, str], flask: Callable[..., Result]
 ) -> None:
     result = flask("users", "list", **settings)
@@ -103,6 +103,6 @@ def test_what_says_production_is_never_taken_for_make_run(
 
 
 @pytest.mark.usefixtures("beside_make_run")
-def test_dotenv_says_production_as_well(flask: Callable[..., Result], tmp_path: Path) -> None:
+def test_dotenv_can_mean_production_as_well(flask: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"SECRET_KEY={SETTINGS['SECRET_KEY']}\n")
     assert flask("users", "list").exit_code == 1

@@ -1,4 +1,4 @@
-"""What the settings are, by profile, and how wrong ones are told."""
+"""What the settings are, by profile, and how wrong ones are reported."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
         (DEVELOPMENT | {"MONGO_URI": "mongodb://localhost"}, "development", ("*",), "console", None),
     ],
 )
-def test_the_profile_decides_what_nobody_set(
+def test_the_profile_decides_the_defaults(
     environ: dict[str, str], profile: str, hosts: tuple[str, ...], log_format: str, database: str | None
 ) -> None:
     settings = load(environ, None)
@@ -85,7 +85,7 @@ def test_the_profile_decides_what_nobody_set(
     assert (url.get_secret_value() if url else None) == database
 
 
-def test_what_is_set_reaches_its_section_in_its_type() -> None:
+def test_each_setting_reaches_its_section_with_its_type() -> None:
     fallback = secrets.token_hex(32)
     settings = load(
         PRODUCTION

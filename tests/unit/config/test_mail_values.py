@@ -69,7 +69,7 @@ def test_a_wrong_url_is_one_line_that_does_not_show_it(url: str, reason: str) ->
     assert PLANTED not in line
 
 
-def test_a_file_without_a_certificate_is_no_authority(tmp_path: Path) -> None:
+def test_a_file_without_a_certificate_is_refused_as_authority(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     with pytest.raises(ConfigurationError, match="holds no certificate"):
         load(DEVELOPMENT | {"SMTP_URL": f"smtps://mail.example.com?ca={tmp_path}/ca.pem"}, None)
@@ -93,7 +93,7 @@ def test_the_service_does_not_start_with_a_wrong_url_and_says_so_in_one_line(tmp
     assert "Traceback" not in said
 
 
-def test_the_url_can_lie_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
+def test_the_url_can_be_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "smtp").write_text(f"smtps://user:{PLANTED}@mail.example.com\n")
     settings = load(DEVELOPMENT | {"SMTP_URL_FILE": str(tmp_path / "smtp")}, None)
     assert settings.mail.smtp_url is not None
@@ -126,7 +126,7 @@ def test_mail_comes_from_the_host_of_the_public_url(public_url: str, domain: str
 
 
 @pytest.mark.parametrize("text", ["accounts@example.com", "no-reply+x@mail", "no-reply@[192.0.2.7]"])
-def test_a_sender_is_an_address_alone(text: str) -> None:
+def test_a_sender_is_only_an_address(text: str) -> None:
     assert mail_address(text) == text
 
 
@@ -134,7 +134,7 @@ def test_a_sender_is_an_address_alone(text: str) -> None:
     "text",
     ["nobody", "a@b@c", "Example <a@b.example>", "a@b.example, c@d.example", "a@b.example\r\nBcc: c@d", "@b", "a@", ""],
 )
-def test_what_is_no_address_is_refused_as_sender(text: str) -> None:
+def test_anything_but_an_address_is_refused_as_sender(text: str) -> None:
     with pytest.raises(ValueError, match="has to be only an e-mail address"):
         mail_address(text)
 
@@ -152,6 +152,6 @@ def test_a_colour_becomes_six_digits(text: str, color: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["blue", "#12345", "#0a5bd3;}", "#0a5bd3\n", "rgb(0,0,0)", "", "#"])
-def test_what_is_no_colour_is_refused(text: str) -> None:
+def test_anything_but_a_colour_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="has to be a colour"):
         hex_color(text)

@@ -45,7 +45,7 @@ def revealed(name: str, environ: Mapping[str, str]) -> str:
     return str((secret[0] if isinstance(secret, tuple) else secret).get_secret_value())
 
 
-def test_the_environment_goes_before_dotenv_before_the_default(dotenv: Path) -> None:
+def test_the_environment_overrides_dotenv_which_overrides_the_default(dotenv: Path) -> None:
     dotenv.write_text("PORT=8001\nHASH_QUEUE=7\n")
     settings = load(DEVELOPMENT | {"PORT": "8002"}, dotenv)
     assert (settings.server.port, settings.passwords.hash_queue, settings.server.web_concurrency) == (
@@ -90,7 +90,7 @@ def test_an_unknown_name_in_dotenv_is_reported_with_the_nearest_one_and_the_line
     assert len(lines) == 4
 
 
-def test_an_unknown_name_in_the_environment_is_passed_over() -> None:
+def test_an_unknown_name_in_the_environment_is_ignored() -> None:
     assert load(DEVELOPMENT | {"MONGO_URL": "x", "port": "1"}, None).server.port == 5000
 
 
@@ -103,7 +103,7 @@ def test_names_of_compose_are_known_in_dotenv(dotenv: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["PORT", "PORT 5000", "LOG_FILE='unclosed", "pl4ntedsecret", "pl4ntedsecret=="])
-def test_a_line_of_dotenv_that_is_no_setting_stops_without_being_repeated(dotenv: Path, line: str) -> None:
+def test_a_line_of_dotenv_that_is_not_a_setting_stops_the_start_without_being_repeated(dotenv: Path, line: str) -> None:
     dotenv.write_text(f"HASH_QUEUE=7\n{line}\n")
     message = wrong({}, dotenv)
     assert message.startswith(f"{dotenv}, line 2: ")
@@ -111,7 +111,7 @@ def test_a_line_of_dotenv_that_is_no_setting_stops_without_being_repeated(dotenv
     assert "unclosed" not in message
 
 
-def test_dotenv_that_cannot_be_read_stops(tmp_path: Path, dotenv: Path) -> None:
+def test_a_dotenv_that_cannot_be_read_stops_the_start(tmp_path: Path, dotenv: Path) -> None:
     assert wrong({}, tmp_path) == f"{tmp_path}: cannot be read (Is a directory)"
     dotenv.write_bytes(b"PORT=\xff\n")
     assert wrong({}, dotenv) == f"{dotenv}: cannot be read (not UTF-8 text)"
@@ -151,7 +151,7 @@ def test_a_secret_in_a_file_is_taken_without_what_editors_and_shells_put_around_
         ("\0", "holds an invisible character"),
     ],
 )
-def test_a_secret_with_a_line_or_a_character_that_cannot_be_meant_is_refused(
+def test_a_secret_with_a_second_line_or_an_invisible_character_is_refused(
     name: str, inside: str, what: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
@@ -163,7 +163,7 @@ def test_a_secret_is_the_same_in_the_environment_as_in_a_file() -> None:
     assert revealed("SECRET_KEY", {"SECRET_KEY": f" {VALUES['SECRET_KEY']}\r"}) == VALUES["SECRET_KEY"]
 
 
-def test_a_list_of_secrets_may_go_on_in_the_next_line(tmp_path: Path) -> None:
+def test_a_list_of_secrets_may_continue_on_the_next_line(tmp_path: Path) -> None:
     listed = [secrets.token_urlsafe(48) for _ in range(2)]
     (tmp_path / "secret").write_text(",\n".join(listed))
     found = load(

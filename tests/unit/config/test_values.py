@@ -1,4 +1,4 @@
-"""What each kind of value takes and refuses."""
+"""What each kind of value accepts and refuses."""
 
 from __future__ import annotations
 
@@ -152,13 +152,13 @@ def test_a_wrong_value_is_refused_with_what_is_wrong(check: Callable[[str], obje
         ("q8Zr,LmW2xTn5vKp0sJd7hGf3bYc6aUe1iOt4", "comma"),
     ],
 )
-def test_a_secret_that_can_be_guessed_is_refused_with_how_to_make_one(key: str, wrong: str) -> None:
+def test_a_secret_that_can_be_guessed_is_refused_with_the_command_that_makes_one(key: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong) as caught:
         values.secret_key(key)
     assert values.HOW_TO_MAKE_ONE in str(caught.value)
 
 
-def test_a_random_secret_is_taken() -> None:
+def test_a_random_secret_is_accepted() -> None:
     for _ in range(500):
         for key in (secrets.token_urlsafe(48), secrets.token_hex(16), secrets.token_urlsafe(24)):
             assert values.secret_key(key) == key

@@ -1,4 +1,4 @@
-"""Readiness is asked of the store, by one probe at a time, and answered in time."""
+"""Readiness asks the store, with one probe at a time, and answers in time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = 60
 
 
 class Hanging(SqlStore):
-    """A store whose server takes the connection and does not answer before it is let go."""
+    """A store whose server accepts the connection and does not answer until it is released."""
 
     def __init__(self, database: Path) -> None:
         super().__init__(f"sqlite:///{database}", REPOSITORIES)

@@ -40,7 +40,7 @@ def test_expired_sessions_and_forgotten_failures_go_and_live_ones_stay(instance:
         instance.get(SessionService).authenticate(old.access_token)
 
 
-def test_nothing_to_purge_is_nothing(instance: Instance) -> None:
+def test_a_purge_without_work_does_nothing(instance: Instance) -> None:
     instance.login_of("ann")
 
     assert instance.get(PurgeService).purge() == 0

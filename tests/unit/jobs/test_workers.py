@@ -1,4 +1,4 @@
-"""A job is done by one worker of all when it is due, and none keeps another from being done."""
+"""A due job is run by one worker of all, and no job that fails stops another."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_what_was_done_is_logged(make: Callable[..., Jobs]) -> None:
 
 
 @pytest.mark.parametrize("fault", [Unavailable(), ValueError("a fault"), RecursionError()], ids=repr)
-def test_a_job_that_fails_is_logged_and_keeps_no_other_from_being_done(
+def test_a_job_that_fails_is_logged_and_does_not_stop_the_others(
     fault: Exception, make: Callable[..., Jobs], clock: FakeClock
 ) -> None:
     done: list[str] = []
@@ -140,7 +140,7 @@ def test_no_job_is_begun_after_the_stop(make: Callable[..., Jobs]) -> None:
     assert done == ["first"]
 
 
-def test_the_thread_of_a_worker_goes_on_behind_a_fault_and_ends_at_the_stop(
+def test_the_thread_of_a_worker_goes_on_after_a_fault_and_ends_at_the_stop(
     make: Callable[..., Jobs], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_module, "LOOK_EVERY", 0.001)
@@ -169,7 +169,7 @@ def test_the_thread_of_a_worker_goes_on_behind_a_fault_and_ends_at_the_stop(
     assert "jobs" not in {thread.name for thread in threads_alive()}
 
 
-def test_a_worker_looks_for_the_first_time_some_while_after_its_start(
+def test_a_worker_first_looks_for_jobs_some_time_after_its_start(
     make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_module, "LOOK_EVERY", LONG)

@@ -22,7 +22,7 @@ OTHER = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
 
 
 def objects(result: Result) -> list[dict[str, Any]]:
-    """What `--json` printed: an object a line."""
+    """What `--json` printed: one object per line."""
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -63,12 +63,14 @@ def test_revoking_a_key_reports_which_key_signs_now(flask: Callable[..., Result]
 
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("arguments", [(), ("kid", "--all"), ("--all", "--unopened")])
-def test_what_is_to_be_revoked_is_named_once(arguments: tuple[str, ...], flask: Callable[..., Result]) -> None:
+def test_the_keys_to_revoke_are_named_in_exactly_one_way(
+    arguments: tuple[str, ...], flask: Callable[..., Result]
+) -> None:
     assert flask("keys", "revoke", *arguments).exit_code == 2
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_wrong_secret_changes_no_key_and_the_way_out_is_asked_about(flask: Callable[..., Result]) -> None:
+def test_a_wrong_secret_changes_no_key_and_dropping_the_unopened_ones_needs_a_yes(flask: Callable[..., Result]) -> None:
     (before,) = objects(flask("keys", "list", "--json"))
     for command in (("rotate",), ("revoke", before["kid"]), ("revoke", "--all")):
         refused = flask("keys", *command, SECRET_KEY=OTHER)
@@ -85,7 +87,7 @@ def test_a_wrong_secret_changes_no_key_and_the_way_out_is_asked_about(flask: Cal
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_secret_that_leaked_is_taken_from_the_standard_input_and_has_to_be_replaced_before(
+def test_the_leaked_secret_is_read_from_standard_input_and_has_to_be_replaced_first(
     flask: Callable[..., Result],
 ) -> None:
     leaked = SETTINGS["SECRET_KEY"]

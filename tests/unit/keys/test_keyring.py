@@ -56,7 +56,7 @@ def test_a_former_secret_still_opens_what_it_sealed(alg: Algorithm, stored: dict
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_a_key_of_a_secret_that_is_not_at_hand_is_refused_by_name(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
+def test_a_key_of_an_unknown_secret_is_refused_by_name(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
     with pytest.raises(SealedError, match=f"{stored[alg].kid} is sealed under another SECRET_KEY"):
         unseal(stored[alg], OTHERS)
 
@@ -80,7 +80,7 @@ def test_a_sealed_key_with_any_one_byte_flipped_is_refused(alg: Algorithm, store
 
 
 @pytest.mark.parametrize("sealed", ["", "A", "AAAA", "=", "ß", "no base64!", "A" * 16, "A" * 15])
-def test_what_is_no_sealed_key_at_all_is_refused_alike(sealed: str, stored: dict[str, StoredKey]) -> None:
+def test_anything_but_a_sealed_key_is_refused_alike(sealed: str, stored: dict[str, StoredKey]) -> None:
     with pytest.raises(SealedError, match="altered"):
         unseal(dataclasses.replace(stored["ES256"], sealed=sealed), SECRETS)
 
@@ -105,7 +105,7 @@ def test_a_sealed_key_that_is_passed_off_as_hs256_is_refused(stored: dict[str, S
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_a_key_that_is_sealed_anew_is_the_same_and_needs_the_current_secret_alone(
+def test_a_resealed_key_is_the_same_and_needs_only_the_current_secret(
     alg: Algorithm, stored: dict[str, StoredKey]
 ) -> None:
     changed = SecretKeys("the secret that writes from now on", ["a secret of some length, not in use"])
@@ -126,7 +126,7 @@ def test_a_key_that_is_sealed_anew_is_the_same_and_needs_the_current_secret_alon
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_a_key_that_no_secret_opens_is_not_sealed_anew(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
+def test_a_key_that_no_secret_opens_is_not_resealed(alg: Algorithm, stored: dict[str, StoredKey]) -> None:
     with pytest.raises(SealedError, match="another SECRET_KEY"):
         reseal(stored[alg], OTHERS)
 
@@ -137,7 +137,7 @@ def test_no_two_keys_share_a_kid_or_a_sealed_text() -> None:
     assert len({key.kid for key in keys}) == len({key.sealed for key in keys}) == 20
 
 
-def test_hs256_keys_differ_by_kid_and_lie_nowhere() -> None:
+def test_hs256_keys_differ_by_kid_and_are_not_stored() -> None:
     first, second = (generate("HS256", SECRETS.current, now=NOW, signs_from=NOW) for _ in range(2))
 
     assert first.sealed == second.sealed == ""
@@ -175,7 +175,7 @@ def test_hs256_publishes_nothing(stored: dict[str, StoredKey]) -> None:
 
 
 def a_key(kid: str, alg: str, seconds: int) -> SigningKey:
-    """A key that signs from so many seconds after NOW on."""
+    """A key that signs from this many seconds after NOW."""
     return SigningKey(kid, alg, NOW + timedelta(seconds=seconds), None, None)
 
 

@@ -1,4 +1,4 @@
-"""When SECRET_KEY changes, the keyring comes under the new one, and no token is lost on the way."""
+"""When SECRET_KEY changes, the keyring is resealed under the new one, and no token is lost on the way."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Ke
     assert stored.leaked == (OLD.current.name,)
 
 
-def test_only_a_secret_that_was_replaced_and_was_in_use_is_taken_for_leaked(
+def test_only_a_secret_that_was_in_use_and_is_replaced_can_be_declared_leaked(
     make: Callable[..., Keys], store: Store, clock: FakeClock
 ) -> None:
     keys = make(OLD)

@@ -50,7 +50,7 @@ class Counted:
 
 
 class Hanging:
-    """The keyrings of a server that takes a connection and does not answer before it is let go."""
+    """The keyrings of a server that accepts a connection and does not answer until it is released."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -95,7 +95,7 @@ def kids(keyrings: Counted) -> list[str]:
     return [key.kid for key in stored.keys] if stored else []
 
 
-def test_of_sixteen_first_starts_at_once_one_makes_the_key_that_all_use(
+def test_of_sixteen_concurrent_first_starts_one_makes_the_key_that_all_use(
     make: Callable[..., Keys], keyrings: Counted
 ) -> None:
     barrier = Barrier(16)
@@ -154,7 +154,7 @@ def test_hs256_which_is_not_published_signs_when_every_instance_has_it(
     assert changed.find(keys.signing_key().kid) is not None
 
 
-def test_a_key_behind_hs256_waits_although_nothing_was_published_before(
+def test_a_key_after_hs256_waits_although_nothing_was_published_before(
     make: Callable[..., Keys], clock: FakeClock
 ) -> None:
     make("HS256").ensure()
@@ -201,7 +201,7 @@ def test_an_instance_follows_the_new_key_of_another_within_seconds(
     assert keys.version == 2
 
 
-def test_a_keyring_that_is_young_is_not_read_again(keys: Keys, keyrings: Counted) -> None:
+def test_a_keyring_that_was_just_read_is_not_read_again(keys: Keys, keyrings: Counted) -> None:
     keys.signing_key()
     before = keyrings.loads
 
@@ -347,7 +347,7 @@ def test_an_instance_that_has_never_seen_the_keyring_is_not_available_while_the_
     assert fresh.signing_key().kid == keys.signing_key().kid
 
 
-def test_requests_that_wait_for_the_first_keyring_share_what_comes_of_one_read(
+def test_requests_that_wait_for_the_first_keyring_share_the_outcome_of_one_read(
     secrets: SecretKeys, clock: FakeClock
 ) -> None:
     hanging, begun = Hanging(), Semaphore(0)
@@ -412,7 +412,7 @@ def test_without_keys_in_the_store_the_remedy_is_named(make: Callable[..., Keys]
         make().signing_key()
 
 
-def test_a_keyring_that_always_changes_under_the_hand_is_given_up(
+def test_a_keyring_that_changes_before_every_write_is_given_up(
     make: Callable[..., Keys], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys_module, "_ATTEMPTS", 0)

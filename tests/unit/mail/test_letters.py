@@ -121,7 +121,7 @@ def test_text_and_html_say_the_same(kind: str) -> None:
     shown = [word for word in _Page(mail.html).words if word != ":"]
     name = ["Ünder", "&", "<Co>"]
     assert shown[: len(name)] == name, "the head of the page"
-    # The text puts a colon behind the name of a link.
+    # The text puts a colon after the name of a link.
     assert [word.rstrip(":") for word in shown[len(name) :]] == [word.rstrip(":") for word in said]
 
 
@@ -142,7 +142,7 @@ def test_an_unproven_address_gets_nothing_that_a_user_wrote(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TO_UNPROVEN])
-def test_a_notice_tells_the_facts_that_are_known(kind: str) -> None:
+def test_a_notice_shows_the_facts_that_are_known(kind: str) -> None:
     mail = write(kind)
     for fact in FACTS.values():
         assert fact in mail.text

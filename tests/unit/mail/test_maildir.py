@@ -42,7 +42,7 @@ def subjects(folder: Path, limit: int = MOST_KEPT) -> list[str]:
     return [sent.subject for sent in newest(folder, limit)]
 
 
-def test_a_mail_is_kept_with_all_that_it_says(folder: Path) -> None:
+def test_a_mail_is_kept_in_full(folder: Path) -> None:
     MaildirMailer(folder).send(mail(1))
     [sent] = newest(folder, 10)
     assert (sent.to, sent.subject) == ("ada@example.org", "Mail 1")
@@ -64,7 +64,7 @@ def test_the_newest_come_first_up_to_the_limit(folder: Path) -> None:
     assert subjects(folder, 3) == ["Mail 4", "Mail 3", "Mail 2"]
 
 
-def test_nothing_was_mailed_where_there_is_no_folder(folder: Path) -> None:
+def test_without_a_folder_there_are_no_mails(folder: Path) -> None:
     assert newest(folder, 10) == []
     folder.mkdir(parents=True)
     assert newest(folder, 10) == []
@@ -130,7 +130,7 @@ def test_the_folder_stays_bounded_while_several_write(folder: Path) -> None:
     assert len(subjects(folder, 1000)) == MOST_KEPT
 
 
-def test_what_a_mail_program_did_with_the_folder_does_no_harm(folder: Path) -> None:
+def test_changes_to_the_folder_by_a_mail_program_do_no_harm(folder: Path) -> None:
     MaildirMailer(folder).send(mail(1))
     box = Maildir(folder, create=False)
     [(key, message)] = box.items()

@@ -45,7 +45,7 @@ def test_mail_travels_under_tls_with_user_and_password(scheme: str, tls: str, ce
     assert (received.sender, received.recipients) == ("no-reply@auth.example.com", ["ada@example.org"])
 
 
-def test_a_relay_in_the_same_network_is_spoken_to_in_clear(relay: SmtpServer) -> None:
+def test_a_relay_in_the_same_network_can_be_used_without_tls(relay: SmtpServer) -> None:
     plain(relay).send(MAIL)
     [received] = relay.received
     assert (received.encrypted, received.login) == (False, None)
@@ -211,9 +211,7 @@ def test_a_wrong_password_is_reported_without_showing_it(certificate: Certificat
 
 
 @pytest.mark.parametrize("phase", [phase for phase in get_args(Phase) if phase != "quit"])
-def test_what_a_server_repeats_of_secrets_and_recipient_is_not_passed_on(
-    phase: Phase, certificate: Certificate
-) -> None:
+def test_secrets_and_recipient_in_a_servers_reply_are_hidden(phase: Phase, certificate: Certificate) -> None:
     with smtp_server(tls="tls", certificate=certificate, login=LOGIN) as server:
         server.answers[phase] = f"550 {LOGIN[0].upper()} {LOGIN[1]} <ADA@example.org> refused"
         mailer = SmtpMailer(f"smtps://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER)

@@ -1,4 +1,4 @@
-"""The length of the queue of mails: asked of the store with patience, and not too often."""
+"""The length of the mail queue: read from the store within a time limit, and not too often."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """Answers as it is told, and counts how often it is asked."""
+    """Answers as the test says, and counts how often it is asked."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -48,18 +48,18 @@ def test_what_the_store_counts_is_shown(queue: MailQueue) -> None:
     assert shown(queue) == [7]
 
 
-def test_an_answer_is_given_for_a_while(queue: MailQueue, store: Store) -> None:
+def test_an_answer_is_reused_for_a_while(queue: MailQueue, store: Store) -> None:
     assert [shown(queue) for _ in range(5)] == [[7]] * 5
     assert store.asked == 1
 
 
-def test_an_old_answer_is_not_given_again(queue: MailQueue, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_answer_is_not_reused(queue: MailQueue, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.metrics.mail_queue.KEPT_FOR", 0)
     assert [shown(queue) for _ in range(3)] == [[7]] * 3
     assert store.asked == 3
 
 
-def test_a_store_that_does_not_answer_leaves_it_out_and_is_asked_again(queue: MailQueue, store: Store) -> None:
+def test_without_an_answer_the_gauge_is_left_out_and_the_store_is_asked_again(queue: MailQueue, store: Store) -> None:
     def fail() -> int:
         raise Unavailable
 
@@ -70,7 +70,7 @@ def test_a_store_that_does_not_answer_leaves_it_out_and_is_asked_again(queue: Ma
     assert shown(queue) == [3]
 
 
-def test_a_store_that_hangs_leaves_it_out_and_is_asked_once(
+def test_while_the_store_hangs_the_gauge_is_left_out_and_the_store_is_asked_once(
     queue: MailQueue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.metrics.mail_queue.PATIENCE", 0.05)
@@ -91,6 +91,6 @@ def test_a_store_that_hangs_leaves_it_out_and_is_asked_once(
     goes_on.set()
 
 
-def test_behind_the_close_nothing_is_shown(queue: MailQueue) -> None:
+def test_after_the_close_nothing_is_shown(queue: MailQueue) -> None:
     queue.close()
     assert shown(queue) == []

@@ -1,4 +1,4 @@
-"""What a worker takes of the machine is read from the machine."""
+"""The memory and processor time of a worker are read from the machine."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_a_worker_that_ended_meanwhile_is_left_out() -> None:
     assert usage(gone=process.pid) == {}
 
 
-def test_nothing_is_loaded_where_nobody_may_read() -> None:
-    """Its memory is worth having."""
+def test_nothing_is_loaded_if_nobody_may_read_the_metrics() -> None:
+    """It would cost memory."""
     program = (
         "import sys; from app import config, create_app\n"
         "create_app(config.load({'FLASK_ENV': 'testing'}, dotenv=None))\n"

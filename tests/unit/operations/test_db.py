@@ -65,6 +65,6 @@ def test_a_secret_that_does_not_open_the_keyring_is_reported(flask: Callable[...
     assert "SECRET_KEY_FALLBACKS" in refused.stderr
 
 
-def test_what_is_only_worth_knowing_is_no_problem() -> None:
+def test_a_note_is_not_a_problem() -> None:
     assert is_note("note: MongoDB is not a replica set")
     assert not is_note("the index users_by_email is missing")

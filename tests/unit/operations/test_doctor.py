@@ -1,4 +1,4 @@
-"""`flask doctor` says what has to be mended, and ends with 1 if anything has."""
+"""`flask doctor` says what has to be repaired, and exits with 1 if anything has."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_missing_schema_is_reported_with_its_remedy(flask: Callable[..., Resul
     assert result.stdout.endswith("run flask db upgrade\n")
 
 
-def test_a_file_that_is_no_database_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported_in_one_line(flask: Callable[..., Result], fresh: Path) -> None:
     fresh.parent.mkdir()
     fresh.write_text("this is no database\n" * 100)
     result = flask("doctor")
@@ -149,7 +149,7 @@ def test_a_fallback_is_reported_as_needed_until_the_keys_are_resealed_and_then_a
         ({"TRUSTED_PROXIES": ""}, "TRUSTED_PROXIES is empty"),
     ],
 )
-def test_what_production_should_have_is_a_warning_which_ends_with_0(
+def test_what_production_lacks_is_a_warning_which_exits_with_0(
     settings: dict[str, str], warning: str, flask: Callable[..., Result]
 ) -> None:
     result = flask("doctor", **PRODUCTION | settings)
@@ -173,7 +173,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_what_is_only_worth_knowing_ends_with_0(flask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes_alone_exit_with_0(flask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqlStore, "problems", lambda _: ["note: it could be larger"])
 
     assert "note    store: it could be larger\n" in flask("doctor").stdout
@@ -206,7 +206,9 @@ def test_production_without_a_mail_server_is_warned_of_the_consequences(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_mail_server_is_logged_in_to_and_gets_no_mail(flask: Callable[..., Result], relay: SmtpServer) -> None:
+def test_the_check_of_the_mail_server_logs_in_and_sends_no_mail(
+    flask: Callable[..., Result], relay: SmtpServer
+) -> None:
     well = flask("doctor", **address(relay))
     relay.answers["sender"] = "550 we do not know no-reply@localhost"
     refused = flask("doctor", **address(relay))
@@ -218,7 +220,7 @@ def test_the_mail_server_is_logged_in_to_and_gets_no_mail(flask: Callable[..., R
     assert "error   mail: SMTP_URL: 127.0.0.1:" in away.stdout
     assert "planted" not in away.output
     assert relay.received == []
-    # What is wrong with one thing keeps nothing else from being looked at.
+    # A problem with one thing does not stop the other checks.
     assert away.stdout.splitlines()[-1].split() == ["ok", "signing", "keys"]
 
 
@@ -244,7 +246,7 @@ def test_other_services_that_are_dead_are_warnings(flask: Callable[..., Result])
 
 
 @pytest.mark.usefixtures("prepared")
-def test_programs_get_a_finding_a_line_in_json(flask: Callable[..., Result]) -> None:
+def test_json_has_one_finding_per_line(flask: Callable[..., Result]) -> None:
     result = flask("doctor", "--json", TRUSTED_PROXIES="0.0.0.0/0")
 
     findings = [json.loads(line) for line in result.stdout.splitlines()]
@@ -265,7 +267,7 @@ def test_a_fallback_that_leaked_is_a_warning(flask: Callable[..., Result]) -> No
 
 
 @pytest.mark.usefixtures("prepared")
-def test_redis_is_asked_where_there_is_one(flask: Callable[..., Result], redis_server: RedisServer) -> None:
+def test_redis_is_checked_if_it_is_set(flask: Callable[..., Result], redis_server: RedisServer) -> None:
     result = flask("doctor", REDIS_URL=redis_server.url)
 
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""`flask secrets make`: made once, given ones kept, never one lost by a slip."""
+"""`flask secrets make` makes each secret once, keeps given ones, and never loses one by mistake."""
 
 import os
 import stat
@@ -23,18 +23,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *options: str, **environment: str) -> Result:
-    """Run the command with nothing but this in the environment of its options."""
+    """Run the command with only these variables set."""
     names = (
         "SECRET_KEY", "SECRET_KEY_FALLBACKS", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD",
         "MONGO_INITDB_DATABASE", "POSTGRES_OWNER", "POSTGRES_PASSWORD", "MYSQL_OWNER", "MARIADB_PASSWORD",
         "GRAFANA_OWNER", "GRAFANA_ADMIN_PASSWORD",
     )  # fmt: skip
-    empty = dict.fromkeys(names, "")  # as compose passes what nobody set
+    empty = dict.fromkeys(names, "")  # as compose passes an unset variable
     return CliRunner().invoke(secrets, ["make", str(folder), *options], env=empty | environment)
 
 
 def kept(folder: Path) -> dict[str, str]:
-    """What lies in the folder, by its place in it."""
+    """The files in the folder, by their paths in it."""
     return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
 
 
@@ -46,14 +46,14 @@ def test_secrets_are_made_once_and_stay(folder: Path) -> None:
     assert kept(folder) == first
 
 
-def test_what_is_made_differs_each_time(tmp_path: Path) -> None:
+def test_no_two_made_secrets_are_alike(tmp_path: Path) -> None:
     make(tmp_path / "a")
     make(tmp_path / "b")
     made = [*kept(tmp_path / "a").values(), *kept(tmp_path / "b").values()]
     assert len(set(made)) == 8
 
 
-def test_the_service_takes_what_was_made(folder: Path) -> None:
+def test_the_service_accepts_the_secrets_that_were_made(folder: Path) -> None:
     make(folder)
     files = {"SECRET_KEY_FILE": f"{folder}/app/secret_key", "MONGO_URI_FILE": f"{folder}/app/mongo_uri"}
     settings = load(files, dotenv=None)
@@ -75,7 +75,7 @@ def test_only_their_owner_may_read_the_files(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_each_file_is_handed_to_the_one_that_reads_it(folder: Path) -> None:
+def test_each_file_belongs_to_the_user_that_reads_it(folder: Path) -> None:
     for _ in range(2):
         assert make(folder, "--app-owner=10001", "--mongo-owner=999").exit_code == 0
     owners = {file.name: (file.stat().st_uid, file.stat().st_gid) for file in folder.rglob("*") if file.is_file()}
@@ -87,7 +87,7 @@ def test_each_file_is_handed_to_the_one_that_reads_it(folder: Path) -> None:
     }
 
 
-def test_what_is_given_is_kept_and_stays_when_it_is_given_no_more(folder: Path) -> None:
+def test_a_given_secret_is_kept_and_stays_when_it_is_no_longer_given(folder: Path) -> None:
     make(
         folder,
         SECRET_KEY=GIVEN,
@@ -108,7 +108,7 @@ def test_what_is_given_is_kept_and_stays_when_it_is_given_no_more(folder: Path) 
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_APP_PASSWORD"])
-def test_another_secret_than_the_one_that_is_kept_ends_it_and_changes_nothing(folder: Path, name: str) -> None:
+def test_a_secret_other_than_the_kept_one_ends_the_command_and_changes_nothing(folder: Path, name: str) -> None:
     make(folder, **{name: GIVEN})
     before = kept(folder)
     result = make(folder, **{name: OTHER})
@@ -149,10 +149,10 @@ def test_a_secret_key_that_the_service_would_refuse_is_not_kept(folder: Path, we
 
 
 ALL = {name: str(os.geteuid()) for name in ("POSTGRES_OWNER", "MYSQL_OWNER", "GRAFANA_OWNER")}
-"""What the overlays say when all of them are used."""
+"""The options of all overlays together."""
 
 
-def test_what_else_runs_has_its_secrets_made_once(folder: Path) -> None:
+def test_secrets_of_other_containers_are_made_once(folder: Path) -> None:
     assert make(folder, **ALL).exit_code == 0
     first = kept(folder)
     assert set(first) - {"app/secret_key", "app/mongo_uri", "mongo/password", "mongo/app_password"} == {
@@ -182,7 +182,7 @@ def test_the_service_takes_the_address_of_an_sql_database(folder: Path, reader: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_else_runs_owns_its_files(folder: Path) -> None:
+def test_other_containers_own_their_files(folder: Path) -> None:
     owners = ("--postgres-owner=999", "--mysql-owner=998", "--grafana-owner=472")
     assert make(folder, "--app-owner=10001", "--mongo-owner=997", *owners).exit_code == 0
     assert {str(file.relative_to(folder)): file.stat().st_uid for file in folder.rglob("*") if file.is_file()} == {
@@ -197,9 +197,7 @@ def test_what_else_runs_owns_its_files(folder: Path) -> None:
     ("name", "reader"),
     [("POSTGRES_PASSWORD", "postgres"), ("MARIADB_PASSWORD", "mysql"), ("GRAFANA_ADMIN_PASSWORD", "grafana")],
 )
-def test_another_password_than_the_one_that_is_kept_is_refused_by_its_name(
-    folder: Path, name: str, reader: str
-) -> None:
+def test_a_password_other_than_the_kept_one_is_refused_by_its_name(folder: Path, name: str, reader: str) -> None:
     assert make(folder, **ALL, **{name: GIVEN}).exit_code == 0
     result = make(folder, **ALL, **{name: OTHER})
     assert result.exit_code == 1
@@ -210,14 +208,14 @@ def test_another_password_than_the_one_that_is_kept_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize("weak", ["admin", "grafana"])
-def test_grafana_has_no_password_that_is_guessed_first(folder: Path, weak: str) -> None:
+def test_grafana_gets_no_password_that_is_easy_to_guess(folder: Path, weak: str) -> None:
     result = make(folder, **ALL, GRAFANA_ADMIN_PASSWORD=weak)
     assert result.exit_code == 1
     assert result.output.startswith("Error: GRAFANA_ADMIN_PASSWORD: has fewer than 10 characters")
     assert not folder.exists()
 
 
-def test_a_folder_that_cannot_be_written_ends_it_with_a_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_ends_the_command_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = make(tmp_path / "file" / "x")
     assert result.exit_code == 1
@@ -225,7 +223,7 @@ def test_a_folder_that_cannot_be_written_ends_it_with_a_line(tmp_path: Path) -> 
     assert isinstance(result.exception, SystemExit)
 
 
-def test_it_runs_before_there_are_any_settings(folder: Path) -> None:
+def test_the_command_runs_without_any_settings(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app.commands:before_settings", "secrets", "make", str(folder)],
         cwd=ROOT,

@@ -26,7 +26,7 @@ def allowance(instance: Instance) -> MailAllowance:
 
 
 def taken(allowance: MailAllowance, kind: str, times: int = 50, account: Account | None = None) -> int:
-    """How many of so many mails of this kind may go out."""
+    """How many of this number of mails of a kind may go out."""
     return sum(allowance.take(EMAIL, kind, account) for _ in range(times))
 
 
@@ -45,7 +45,7 @@ def test_an_address_is_counted_however_it_is_written(allowance: MailAllowance) -
     assert sum(allowance.take(address, "email_changed") for address in (EMAIL, EMAIL.upper()) * 20) == 20
 
 
-def test_a_warning_is_not_crowded_out_by_what_is_easier_to_bring_about(allowance: MailAllowance) -> None:
+def test_a_warning_is_not_crowded_out_by_what_is_easier_to_cause(allowance: MailAllowance) -> None:
     """Anybody asks for mail; a session changes names; a password changes passwords: at last the address is changed."""
     asked = ("reset_password", "verify_email", "change_email", "account_exists", "confirm_registration")
     assert sum(taken(allowance, kind) for kind in asked) == 15
@@ -61,10 +61,10 @@ def test_the_only_way_into_an_account_without_a_password_is_not_crowded_out(allo
     assert allowance.take(EMAIL, "reset_password", given_back)
 
 
-def test_whoever_crowds_out_what_they_can_still_leaves_a_taken_account_its_whole_way_back(
+def test_whatever_is_crowded_out_a_taken_account_can_still_be_taken_back(
     allowance: MailAllowance,
 ) -> None:
-    """The change is told, then the deletion, and whoever takes both back needs the way to a new password."""
+    """The change is reported, then the deletion, and whoever undoes both needs a mail for a new password."""
     for kind in ("verify_email", "reset_password", "profile_changed", "password_changed", "account_deleted"):
         taken(allowance, kind)
     given_back = Account(a_user(email=EMAIL), None)
@@ -77,7 +77,7 @@ def test_whoever_crowds_out_what_they_can_still_leaves_a_taken_account_its_whole
 
 
 @pytest.mark.parametrize("kind", ["reset_password", "verify_email", "change_email"])
-def test_a_stranger_who_asks_for_mails_keeps_the_owner_from_a_reset_for_six_hours_at_the_most(
+def test_a_stranger_who_asks_for_mails_keeps_the_owner_from_a_reset_for_at_most_six_hours(
     kind: str, allowance: MailAllowance, clock: FakeClock
 ) -> None:
     account = Account(a_user(email=EMAIL), "hash")
@@ -91,7 +91,7 @@ def test_a_stranger_who_asks_for_mails_keeps_the_owner_from_a_reset_for_six_hour
         assert not allowance.take(EMAIL, kind, account)
 
 
-def test_an_address_that_was_never_proven_is_not_told_of_changes_at_the_cost_of_its_owner(
+def test_notices_to_an_unproven_address_do_not_use_up_its_owners_allowance(
     allowance: MailAllowance, clock: FakeClock
 ) -> None:
     def moved(*, proven: bool) -> Account:

@@ -30,7 +30,7 @@ EMAIL = "ann@example.com"
 
 
 class PostOffice:
-    """A mail server: keeps what it takes, and fails as it is told."""
+    """A mail server: keeps what it takes, and fails as the test says."""
 
     def __init__(self) -> None:
         self.taken: list[Mail] = []
@@ -137,7 +137,7 @@ def test_after_a_crash_before_the_mail_left_another_worker_sends_it(
     assert len(office.taken) == 1
 
 
-def test_after_a_crash_behind_the_sending_the_mail_goes_out_again_under_the_same_name(
+def test_after_a_crash_after_the_sending_the_mail_goes_out_again_with_the_same_id(
     instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
 ) -> None:
     instance.register(email=EMAIL)

@@ -52,7 +52,7 @@ def test_what_is_left_shrinks_with_time_to_nothing_and_ends_with_the_request(tim
     assert deadline.remaining() is None
 
 
-def test_no_part_of_a_request_gives_itself_more_than_the_request_has(time: Monotonic) -> None:
+def test_no_part_of_a_request_has_more_time_than_the_request(time: Monotonic) -> None:
     with deadline.begin(10):
         with deadline.begin(3):
             assert deadline.remaining() == 3

@@ -52,7 +52,7 @@ def test_a_code_belongs_to_one_failure() -> None:
     assert CATALOGUE["not_found"] is NotFound
 
 
-def test_a_failure_is_raised_with_its_own_words_or_others() -> None:
+def test_a_failure_is_raised_with_its_own_message_or_another() -> None:
     plain = NotFound()
     told = NotFound("Gone.", fields=(FieldError("a", "b", "c"),), retry_after=3)
 

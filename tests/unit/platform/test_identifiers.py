@@ -1,4 +1,4 @@
-"""E-mail addresses and user names are compared in one form; identifiers sort by their making."""
+"""E-mail addresses and user names are compared in one form; identifiers sort by creation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ADDRESSES = st.builds(
 )
 
 
-def test_identifiers_are_uuids_that_sort_in_the_order_of_their_making() -> None:
+def test_identifiers_are_uuids_that_sort_in_the_order_of_creation() -> None:
     made = [new_id() for _ in range(2000)]
 
     assert made == sorted(made)
@@ -64,12 +64,12 @@ def test_addresses_are_compared_in_lower_case_and_ascii(address: str, key: str) 
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_address_has_no_key(text: str) -> None:
+def test_anything_but_an_address_has_no_key(text: str) -> None:
     assert email_key(text) is None
 
 
 @given(ADDRESSES)
-def test_an_address_and_what_is_kept_of_it_are_the_same_address(address: str) -> None:
+def test_an_address_and_its_stored_form_are_the_same_address(address: str) -> None:
     key = email_key(address)
     if key is None:
         return
@@ -93,19 +93,19 @@ def test_user_names_are_compared_in_lower_case(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["änn", "\uff41nn", "\u212ann", "an\0n", "an\nn", "ann\u200b", "\ud800"])
-def test_what_could_only_look_like_a_user_name_has_no_key(name: str) -> None:
+def test_a_text_that_only_looks_like_a_user_name_has_no_key(name: str) -> None:
     assert username_key(name) is None
 
 
 @pytest.mark.parametrize(
     ("address", "masked"), [("ann@example.com", "a•••@example.com"), ("a@example.com", "a•••@example.com")]
 )
-def test_a_masked_address_is_known_again_by_its_owner_alone(address: str, masked: str) -> None:
+def test_only_its_owner_recognises_a_masked_address(address: str, masked: str) -> None:
     assert masked_email(address) == masked
 
 
 @given(st.text(max_size=40), st.sampled_from(["", " ", "  ", "\t", "\n", "\u00a0"]))
-def test_no_key_ends_with_white_space_which_mariadb_would_pass_over(text: str, behind: str) -> None:
+def test_no_key_ends_with_white_space_which_mariadb_would_ignore(text: str, behind: str) -> None:
     for key in (username_key(text + behind), email_key(f"{text}@example.com{behind}"), comparable_email(text + behind)):
         assert key is None or key == key.strip()
 
@@ -113,7 +113,7 @@ def test_no_key_ends_with_white_space_which_mariadb_would_pass_over(text: str, b
 ID = "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
 
 
-def test_an_identifier_that_was_given_out_is_one() -> None:
+def test_every_new_identifier_is_valid() -> None:
     assert is_identifier(ID)
     assert is_identifier(new_id())
 

@@ -75,7 +75,7 @@ def test_each_sees_everything_in_order() -> None:
     assert seen == [f"{name} {event}" for event in expected for name in "ab"]
 
 
-def test_what_is_done_is_done_within_both() -> None:
+def test_work_runs_inside_the_contexts_of_both_observers() -> None:
     seen: list[str] = []
     both = together(Witness("a", seen), Witness("b", seen))
     with both.hashing(), both.store_call("users.add"):
@@ -100,6 +100,6 @@ def test_one_needs_no_other_and_none_is_nobody() -> None:
     assert together(None, None) is NOBODY
 
 
-def test_nothing_that_can_be_seen_is_forgotten_for_several() -> None:
+def test_every_hook_is_passed_on_to_several_observers() -> None:
     methods = {name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")}
     assert methods <= vars(Observers).keys()

@@ -1,4 +1,4 @@
-"""The log is one JSON object a line, or lines for people, where and as much as the settings say."""
+"""The log is one JSON object per line, or lines for people, as the settings say."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAULT = ValueError("a fault")
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Sets up the log; gives the file that it goes to. Afterwards everything is as it was."""
+    """Sets up the log; returns its file. Everything is put back after the test."""
     root, alembic = logging.getLogger(), logging.getLogger("alembic")
     before = (structlog.get_config(), root.handlers[:], root.level, alembic.level)
     file = tmp_path / "latchkey.log"
@@ -74,7 +74,7 @@ def test_an_event_is_one_json_object_in_a_line(configure: Callable[..., Path]) -
     assert b"\x1b" not in file.read_bytes()
 
 
-def test_facts_appear_on_every_line_meanwhile_unless_it_has_its_own(configure: Callable[..., Path]) -> None:
+def test_facts_appear_on_every_line_inside_unless_it_has_its_own(configure: Callable[..., Path]) -> None:
     file = configure()
 
     with log.telling({"request_id": "7"}):
@@ -120,7 +120,7 @@ _ANSWERS = {
 
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("driver", _ANSWERS)
-def test_a_database_error_is_reported_by_its_code_alone(driver: str, form: str, configure: Callable[..., Path]) -> None:
+def test_a_database_error_is_reported_only_by_its_code(driver: str, form: str, configure: Callable[..., Path]) -> None:
     file, (answer, code) = configure(LOG_FORMAT=form), _ANSWERS[driver]
     for name in ("structlog", "library"):
         try:
@@ -230,7 +230,7 @@ def test_a_line_that_cannot_be_written_to_the_file_is_lost_and_nothing_else(
     assert capsys.readouterr().err == "LOG_FILE cannot be written (No space left on device): its lines are lost\n"
 
 
-def test_behind_a_line_that_was_cut_the_next_one_begins_anew(configure: Callable[..., Path]) -> None:
+def test_after_a_truncated_line_the_next_one_begins_on_a_new_line(configure: Callable[..., Path]) -> None:
     file = configure()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

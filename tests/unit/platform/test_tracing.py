@@ -1,4 +1,4 @@
-"""Jobs and mails are traces of their own; a collector that is away is told of in a line a minute; off means off."""
+"""Jobs and mails are traces of their own; an absent collector is logged once a minute; off means off."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def told() -> Iterator[Collector]:
 
 @pytest.fixture
 def tracing(told: Collector) -> Iterator[Tracing]:
-    """It tells the collector."""
+    """Tracing that sends to the collector."""
     tracing = Tracing(told.url, "SQLite")
     tracing.start()
     yield tracing
@@ -76,7 +76,7 @@ def test_sending_a_mail_makes_a_trace_and_polling_for_mail_makes_none(
     assert len(office.taken) == 1
 
 
-def test_a_mail_that_failed_tells_the_kind_of_it(start: Callable[..., Instance], told: Collector) -> None:
+def test_a_failed_mail_records_the_kind_of_its_error(start: Callable[..., Instance], told: Collector) -> None:
     instance = start(OTEL_EXPORTER_OTLP_ENDPOINT=told.url)
     wired = instance.wired
     assert wired.tracing is not None
@@ -114,7 +114,7 @@ def test_a_hash_is_observed_with_its_wait_though_another_thread_computes_it(trac
     assert (span.name, [*span.attributes]) == ("hash", ["latchkey.hash.waited_seconds"])
 
 
-def test_what_is_done_for_nobody_is_not_traced(tracing: Tracing, told: Collector) -> None:
+def test_work_outside_of_any_trace_is_not_traced(tracing: Tracing, told: Collector) -> None:
     with tracing.store_call("users.due"), tracing.hashing():
         tracing.hash_began(0)
     tracing.close()
@@ -125,13 +125,13 @@ def test_what_is_done_for_nobody_is_not_traced(tracing: Tracing, told: Collector
 @pytest.mark.parametrize(
     "path", [one.path for one in ENDPOINTS if one.any_host] + ["/health/ready/", "/metrics/", "/assets/x/y\n"]
 )
-def test_what_machines_ask_for_every_few_seconds_is_not_traced(path: str, tracing: Tracing) -> None:
+def test_what_machines_request_every_few_seconds_is_not_traced(path: str, tracing: Tracing) -> None:
     with tracing.answering(path, {}) as facts:
         assert facts == {}
 
 
 @pytest.mark.parametrize("path", ["/healthy", "/auth/login", "/metricsx", "/x/assets/y", "/"])
-def test_all_else_is(path: str, tracing: Tracing) -> None:
+def test_every_other_path_is_traced(path: str, tracing: Tracing) -> None:
     with tracing.answering(path, {}) as facts:
         assert facts.keys() == {"trace_id", "span_id"}
 
@@ -145,7 +145,7 @@ def test_before_the_start_nothing_is_traced(told: Collector) -> None:
     assert told.bodies == []
 
 
-def test_complaints_are_a_line_a_minute(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complaints_are_logged_once_a_minute(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:
     del tracing
     now = [1000.0]
     monkeypatch.setattr("app.platform.tracing.time.monotonic", lambda: now[0])

@@ -48,7 +48,7 @@ def prove(instance: Instance, user_id: str) -> None:
 
 
 def hold_for_bob(instance: Instance, clock: FakeClock) -> Account:
-    """Hold Ann's address for Bob, past the rules that keep the two from having it."""
+    """Hold Ann's address for Bob, without the rules that keep two users from having it."""
     bob = kept(instance, instance.register("bob"))
     assert instance.store.held_emails.hold(ADDRESS, bob.user.id, now=clock.now, until=clock.now + WEEK)
     return bob

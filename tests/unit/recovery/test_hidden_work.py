@@ -30,7 +30,7 @@ KNOWN, FREE = "known@example.com", "free@example.com"
 
 
 class Work(Observer):
-    """What was asked of the store and of the mail server since it was last looked at."""
+    """The calls of the store and of the mail server since the last look at them."""
 
     def __init__(self) -> None:
         self._done: list[str] = []
@@ -90,7 +90,7 @@ def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance,
 
 
 @pytest.mark.parametrize("act", [ask_for_a_change, register])
-def test_the_work_of_a_request_and_of_the_courier_behind_it_is_the_same(
+def test_the_work_of_a_request_and_of_the_courier_after_it_is_the_same(
     act: Callable[[Instance, str], None], hiding: Instance, work: Work
 ) -> None:
     mailroom, resend = replace(hiding.get(Mailroom), mailer=work), hiding.get(VerificationService).resend

@@ -7,7 +7,7 @@ import re
 from app.roles.permissions import PERMISSIONS, ROLES, permissions_of
 
 
-def test_the_administrator_may_everything_and_a_member_nothing_more() -> None:
+def test_an_administrator_has_every_permission_and_a_member_none() -> None:
     assert permissions_of(("admin",)) == PERMISSIONS
     assert permissions_of(("member",)) == frozenset()
     assert permissions_of(("member", "admin")) == PERMISSIONS

@@ -34,7 +34,7 @@ ENTRIES = (FOLDER / "common_passwords.txt").read_text(encoding="utf-8").splitlin
         "administrator",
     ],
 )
-def test_the_commonest_passwords_are_refused(password: str) -> None:
+def test_the_most_common_passwords_are_refused(password: str) -> None:
     assert is_common(password)
 
 
@@ -67,12 +67,12 @@ def test_the_first_and_the_last_entry_are_found() -> None:
         "lone \ud800 surrogate",
     ],
 )
-def test_other_passwords_are_taken_exactly_as_they_are(password: str) -> None:
+def test_other_passwords_are_accepted_exactly_as_they_are(password: str) -> None:
     assert not is_common(password)
 
 
 @given(st.sampled_from(range(len(ENTRIES) - 1)))
-def test_two_neighbouring_entries_with_their_line_break_are_no_entry(index: int) -> None:
+def test_two_neighbouring_entries_with_their_line_break_are_not_an_entry(index: int) -> None:
     assert not is_common(f"{ENTRIES[index]}\n{ENTRIES[index + 1]}")
 
 
@@ -98,7 +98,7 @@ def test_the_products_name_reversed_doubled_or_with_a_few_digits_or_signs_is_ref
     "password",
     ["latchkey under the third flowerpot", "latchkey493827165", "my latchkey", "latchkey2026a", "latchkey-latchkey"],
 )
-def test_the_products_name_within_a_longer_password_is_taken(password: str) -> None:
+def test_the_products_name_within_a_longer_password_is_accepted(password: str) -> None:
     assert not is_common(password)
 
 
@@ -155,17 +155,17 @@ def test_a_word_reversed_doubled_or_with_up_to_four_digits_or_signs_on_either_si
         *("grandma keller bakes on sundays", "mkeller_1984 mkeller_1984", "", "...."),
     ],
 )
-def test_what_only_contains_the_users_own_words_is_taken(password: str) -> None:
+def test_a_password_that_only_contains_the_users_words_is_accepted(password: str) -> None:
     assert not is_context_word(password, WORDS)
 
 
 @pytest.mark.parametrize("password", ["lee", "lee1984", "leelee", "lee@x.io!!!!!"])
-def test_words_of_less_than_four_characters_are_none(password: str) -> None:
+def test_words_of_fewer_than_four_characters_are_ignored(password: str) -> None:
     assert not is_context_word(password, ["lee@x.io", "lee", "Lee"])
 
 
 @given(st.text(max_size=40), st.sampled_from(WORDS))
-def test_two_words_and_more_of_ones_own_choice_are_taken(text: str, word: str) -> None:
+def test_a_password_of_several_chosen_words_is_accepted(text: str, word: str) -> None:
     assert not is_context_word(f"gravel tandem {text} {word}", WORDS)
 
 
@@ -192,7 +192,7 @@ def test_a_hostile_password_costs_no_comparison_with_words_that_cannot_fill_it(p
     assert Counted.compared == []
 
 
-def test_without_words_there_is_none() -> None:
+def test_without_words_nothing_is_refused() -> None:
     assert not is_context_word("marion.keller", [])
 
 
@@ -205,13 +205,13 @@ def test_the_list_is_read_once() -> None:
     assert blocklist.load.cache_info().misses == 1
 
 
-def test_the_list_holds_lower_cased_entries_of_eight_characters_and_more_each_once() -> None:
+def test_the_list_holds_lower_case_entries_of_at_least_eight_characters_each_once() -> None:
     assert all(len(entry) >= 8 and entry == entry.strip().lower() for entry in ENTRIES)
     assert len(set(ENTRIES)) == len(ENTRIES)
 
 
 @pytest.mark.parametrize("least", range(8, 16))
-def test_5000_entries_and_more_bite_whatever_the_least_length_is(least: int) -> None:
+def test_at_least_5000_entries_apply_whatever_the_minimum_length(least: int) -> None:
     assert sum(len(entry) >= least for entry in ENTRIES) >= 5_000
 
 

@@ -86,7 +86,7 @@ class RangeService:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., RangeService]]:
-    """Starts range services, and ends them behind the test."""
+    """Starts range services, and ends them after the test."""
     started: list[RangeService] = []
 
     def serve(reply: Reply, tls: ssl.SSLContext | None = None) -> RangeService:
@@ -168,7 +168,7 @@ def looked_up(breaches: BreachedPasswords, password: str = PASSWORD) -> bool:
 
 
 def failed(breaches: BreachedPasswords) -> str:
-    """The cause in the one line that is logged of a look-up that fails; the password passes, and is not told."""
+    """The cause in the one log line of a failed look-up; the password is accepted, and is not logged."""
     with capture_logs() as lines:
         assert breaches.contains(PASSWORD) is False
     (line,) = lines
@@ -264,7 +264,7 @@ def test_another_url_than_https_or_http_to_this_machine_is_refused_at_the_start(
 @pytest.mark.parametrize(
     "url", ["https://range.example.com", "https://range.example.com:8443/a/b", "http://localhost:8080", "http://[::1]"]
 )
-def test_https_to_anywhere_and_http_to_this_machine_are_taken(url: str) -> None:
+def test_https_to_anywhere_and_http_to_this_machine_are_accepted(url: str) -> None:
     BreachedPasswords(url)
 
 

@@ -21,7 +21,7 @@ def genuine(token: str, purpose: Purpose, secrets: SecretKeys = SECRETS) -> bool
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_token_says_whose_it_is_and_is_genuine_for_its_purpose_alone(purpose: Purpose) -> None:
+def test_a_token_names_its_owner_and_is_genuine_only_for_its_purpose(purpose: Purpose) -> None:
     token = codes.make_token(SECRETS.current, purpose, OWNER, CODE)
     parsed = codes.parse_token(token)
     assert parsed is not None
@@ -30,7 +30,7 @@ def test_a_token_says_whose_it_is_and_is_genuine_for_its_purpose_alone(purpose: 
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_code_is_good_for_its_purpose_its_owner_and_its_identifier_alone(purpose: Purpose) -> None:
+def test_a_code_is_valid_only_for_its_purpose_owner_and_identifier(purpose: Purpose) -> None:
     code = codes.make_code(SECRETS.current, purpose, OWNER, CODE)
     assert [other for other in PURPOSES if codes.is_code(code, other, OWNER, CODE, SECRETS)] == [purpose]
     assert not codes.is_code(code, purpose, new_id(), CODE, SECRETS)
@@ -44,7 +44,7 @@ def test_a_code_is_eight_letters_of_crockford_in_two_groups() -> None:
     assert set("".join(made)) == set("0123456789ABCDEFGHJKMNPQRSTVWXYZ-")
 
 
-def test_a_code_is_taken_as_people_type_it() -> None:
+def test_a_code_is_accepted_as_people_type_it() -> None:
     code = codes.make_code(SECRETS.current, "reset", OWNER, CODE)
     mistaken = code.replace("0", "o").replace("1", "l")
     for typed in (code, code.lower(), code.replace("-", ""), f"  {code} ", code.replace("-", " - "), mistaken):
@@ -87,14 +87,14 @@ def test_another_secret_makes_other_tokens_and_codes() -> None:
     assert not codes.is_code(code, "reset", OWNER, CODE, other)
 
 
-def test_what_a_former_secret_made_is_good_while_it_is_a_fallback() -> None:
+def test_what_a_former_secret_made_is_valid_while_it_is_a_fallback() -> None:
     token, code = (make(SECRETS.current, "reset", OWNER, CODE) for make in (codes.make_token, codes.make_code))
     rotated = SecretKeys("another secret of the same length, 0123456", ["kX9vQ2mZ7tR4wL8pN3yB6hJ1sD5fG0aC-uE_iO"])
     assert genuine(token, "reset", rotated)
     assert codes.is_code(code, "reset", OWNER, CODE, rotated)
 
 
-def test_neither_shows_in_what_is_printed() -> None:
+def test_the_mac_is_not_shown() -> None:
     parsed = codes.parse_token(codes.make_token(SECRETS.current, "reset", OWNER, CODE))
     assert parsed is not None
     assert "mac" not in repr(parsed)

@@ -68,7 +68,7 @@ def callers(gate: Gate) -> Iterator[ThreadPoolExecutor]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Come back when the condition holds; what another thread does cannot be waited for in another way."""
+    """Return when the condition holds; there is no other way to wait for what another thread does."""
     end = monotonic() + LONG
     while not condition():
         assert monotonic() < end, "the condition never came true"
@@ -149,7 +149,7 @@ def test_no_more_jobs_run_at_once_than_there_are_threads(
     assert pool.waiting == 0
 
 
-def test_of_many_simultaneous_jobs_exactly_as_many_are_admitted_as_fit(
+def test_of_many_simultaneous_jobs_exactly_those_that_fit_are_admitted(
     make_pool: Callable[..., HashPool], callers: ThreadPoolExecutor, gate: Gate
 ) -> None:
     pool = make_pool(threads=2, queue=3)
@@ -209,7 +209,7 @@ def test_a_job_that_was_started_in_time_is_finished_beyond_the_deadline(
     assert running.result(LONG) == "passed"
 
 
-def test_closing_refuses_those_who_wait_finishes_what_runs_and_ends_the_threads(
+def test_closing_refuses_waiting_jobs_finishes_running_ones_and_ends_the_threads(
     make_pool: Callable[..., HashPool], callers: ThreadPoolExecutor, gate: Gate
 ) -> None:
     before = len(hashing_threads())
@@ -240,7 +240,7 @@ def test_a_pool_that_was_never_used_can_be_closed_twice(make_pool: Callable[...,
 
 
 def run_script(script: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own: a fork or an exit is nothing for the process of the tests."""
+    """Run Python code in a process of its own, since the tests' process must neither fork nor exit."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         cwd=ROOT,

@@ -71,7 +71,7 @@ def test_one_character_more_or_less_fails(password: str, more: str) -> None:
 
 
 @pytest.mark.parametrize("password", [PASSWORD, EMOJI, "with a \0 in it", "x" * 1000])
-def test_argon2id_takes_any_password_and_tells_the_last_character(password: str) -> None:
+def test_argon2id_takes_any_password_and_distinguishes_the_last_character(password: str) -> None:
     stored = argon2_hasher.hash(password)
 
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -118,7 +118,7 @@ def test_up_to_72_bytes_the_hash_is_plain_bcrypt_that_other_libraries_verify(pas
 
 
 @pytest.mark.parametrize("password", ["a" * 73, "\u00e9" * 36 + "a", "a\0b", "\0"])
-def test_longer_passwords_and_those_with_a_nul_go_through_sha384_under_a_name_of_its_own(
+def test_longer_passwords_and_those_with_a_nul_go_through_sha384_under_its_own_scheme_name(
     password: str,
 ) -> None:
     stored = hasher.hash(password)
@@ -140,7 +140,7 @@ def test_a_plain_hash_of_72_bytes_does_not_match_the_73_bytes_that_begin_alike()
 
 
 def test_a_plain_hash_does_not_match_a_nul_and_a_repetition() -> None:
-    # bcrypt itself cannot tell "ab" from "ab\0ab": it repeats the password with a NUL behind it.
+    # bcrypt itself cannot tell "ab" from "ab\0ab": it repeats the password with a NUL after it.
     stored = hasher.hash("ab")
     assert bcrypt.checkpw(b"ab\0ab", stored.encode())
 
@@ -155,7 +155,7 @@ def test_the_digest_of_a_long_password_does_not_pass_for_the_password() -> None:
     assert not hasher.verify(password, hasher.hash(pre_hashed(password)))
 
 
-# Hashes of other makers
+# Hashes made by other software
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_our_own_hashes_of_the_other_scheme_verify(password: str) -> None:
     assert hasher.verify(password, argon2_hasher.hash(password))
 
 
-# Strings that are no hash
+# Strings that are not a hash
 
 DAMAGED = [
     "",
@@ -274,7 +274,7 @@ def bcrypt_costs_spent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("stored", DAMAGED)
-def test_a_string_that_is_no_hash_matches_nothing_and_costs_one_check(
+def test_a_string_that_is_not_a_hash_matches_nothing_and_costs_one_check(
     stored: str, bcrypt_costs_spent: list[str]
 ) -> None:
     assert hasher.verify(PASSWORD, stored) is False
@@ -282,7 +282,7 @@ def test_a_string_that_is_no_hash_matches_nothing_and_costs_one_check(
 
 
 @pytest.mark.parametrize("stored", [hash_ for hash_ in DAMAGED if not hash_.startswith("$2b$")])
-def test_a_string_that_is_no_hash_needs_an_upgrade(stored: str) -> None:
+def test_a_string_that_is_not_a_hash_needs_an_upgrade(stored: str) -> None:
     assert hasher.needs_upgrade(stored)
     assert argon2_hasher.needs_upgrade(stored)
 
@@ -301,7 +301,7 @@ def test_a_damaged_argon2_string_costs_one_argon2_check(monkeypatch: pytest.Monk
     assert [hashed[:30] for hashed in checked] == ["$argon2id$v=19$junk", "$argon2id$v=19$m=19456,t=2,p=1"]
 
 
-def test_an_argon2_string_with_something_behind_a_nul_is_damaged() -> None:
+def test_an_argon2_string_with_something_after_a_nul_is_damaged() -> None:
     stored = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 
     assert not hasher.verify(PASSWORD, stored + "\0junk")
@@ -321,7 +321,7 @@ def test_no_stored_string_raises(stored: str) -> None:
     character=st.characters(codec="ascii"),
 )
 def test_one_wrong_character_in_a_stored_salt_or_hash_never_raises(stored: str, place: int, character: str) -> None:
-    # Only behind the parameters: a digit more in those is not damage but a check of many hours.
+    # Only after the parameters: one more digit in those is not damage, but makes a check of many hours.
     start = stored.rindex("p=1$") + 4 if "p=1$" in stored else stored.index("$04$") + 4
     place = start + place % (len(stored) - start)
     changed = stored[:place] + character + stored[place + 1 :]
@@ -339,7 +339,7 @@ def test_an_attempt_that_plain_bcrypt_cannot_match_costs_what_the_stored_hash_co
     assert bcrypt_costs_spent == ["$2b$05$"]
 
 
-def test_the_empty_password_is_no_way_round_for_an_attempt_that_is_too_long() -> None:
+def test_an_attempt_that_is_too_long_does_not_pass_for_the_empty_password() -> None:
     stored = hasher.hash("")
 
     assert not hasher.verify("x" * 73, stored)

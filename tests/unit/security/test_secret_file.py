@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A secret file that is there already."""
+    """A secret file that already exists."""
     file = tmp_path / "secret_key"
     file.write_text(SECRET + "\n")
     file.chmod(0o600)
@@ -50,7 +50,7 @@ def test_each_place_gets_a_secret_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_nobody_but_the_owner_gets_at_a_new_secret_whatever_the_umask(path: Path, umask: int) -> None:
+def test_only_the_owner_can_read_a_new_secret_whatever_the_umask(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         read_or_create(path)
@@ -59,13 +59,13 @@ def test_nobody_but_the_owner_gets_at_a_new_secret_whatever_the_umask(path: Path
     assert (mode(path.parent), mode(path)) == (0o700, 0o600)
 
 
-def test_a_folder_that_is_there_stays_as_it_is(kept: Path) -> None:
+def test_an_existing_folder_stays_as_it_is(kept: Path) -> None:
     kept.parent.chmod(0o755)
     read_or_create(kept.parent / "another")
     assert mode(kept.parent) == 0o755
 
 
-def test_the_secret_is_on_the_disk_before_its_name_and_the_name_before_it_is_given_out(
+def test_the_secret_is_on_the_disk_before_its_name_and_the_name_before_it_is_returned(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
@@ -144,7 +144,7 @@ def test_a_loser_of_the_race_takes_the_secret_of_the_winner(path: Path, monkeypa
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_secret_that_is_there_is_read_without_the_end_of_its_line(kept: Path, end: str) -> None:
+def test_an_existing_secret_is_read_without_its_line_end(kept: Path, end: str) -> None:
     kept.write_bytes((SECRET + end).encode())
     assert read_or_create(kept) == SECRET
 
@@ -158,7 +158,7 @@ def test_a_secret_is_read_without_what_an_editor_puts_around_it(path: Path) -> N
 
 
 @pytest.mark.parametrize("open_to", [0o640, 0o604, 0o660, 0o610, 0o777])
-def test_a_secret_of_ours_that_others_may_read_is_closed_to_them(kept: Path, open_to: int) -> None:
+def test_others_lose_the_right_to_read_a_secret_of_ours(kept: Path, open_to: int) -> None:
     kept.chmod(open_to)
     assert read_or_create(kept) == SECRET
     assert mode(kept) == 0o600
@@ -237,7 +237,7 @@ def test_another_secret_is_overwritten_only_with_the_option_for_it(kept: Path) -
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 
 
-def test_a_secret_that_lies_there_already_is_not_written_again(kept: Path) -> None:
+def test_a_secret_that_is_already_there_is_not_written_again(kept: Path) -> None:
     before = kept.stat()
     keep(kept, SECRET, replace=True)
     assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

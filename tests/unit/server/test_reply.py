@@ -1,4 +1,4 @@
-"""A reply is written at once, and so that a client that does not receive it holds no thread for long."""
+"""A reply is written at once, and a client that does not receive it holds no thread for long."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_reply_without_a_length_is_written_in_chunks() -> None:
     assert b"".join(writes_of([], [b"ok", b"!"])).endswith(b"\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n")
 
 
-def test_gunicorn_makes_its_replies_so() -> None:
+def test_gunicorn_writes_its_replies_in_this_way() -> None:
     assert gthread.wsgi.Response is Reply
 
 
@@ -69,7 +69,7 @@ def reply_to(writing: socket.socket) -> Reply:
     return reply
 
 
-def test_a_client_that_does_not_receive_is_taken_for_one_that_is_gone(
+def test_a_client_that_does_not_receive_counts_as_gone(
     places: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.server.reply.SEND_SECONDS", 0.05)
@@ -107,9 +107,7 @@ def test_no_more_threads_than_there_are_places_wait_for_clients(places: BoundedS
         assert reading.recv(65536).endswith(b"2\r\nok\r\n")
 
 
-def test_over_the_parts_of_a_reply_a_worker_loses_its_patience(
-    places: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_parts_of_a_reply_share_one_time_limit(places: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch) -> None:
     writing, reading = socket.socketpair()
     with closing(writing), closing(reading):
         reply = reply_to(writing)

@@ -106,7 +106,7 @@ def test_a_connection_serves_request_after_request(served: Served) -> None:
             assert b"Connection: keep-alive" in reply(connection)
 
 
-def test_a_request_that_says_close_gets_its_answer_and_then_the_end(served: Served) -> None:
+def test_a_request_that_says_close_gets_its_answer_and_then_the_connection_ends(served: Served) -> None:
     with closing(served.connect()) as connection:
         connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
 
@@ -122,7 +122,7 @@ def test_a_request_that_says_close_gets_its_answer_and_then_the_end(served: Serv
     ],
     ids=["announced", "chunked"],
 )
-def test_a_body_that_nobody_read_is_out_of_the_way_of_the_next_request(body: bytes, served: Served) -> None:
+def test_an_unread_body_does_not_disturb_the_next_request(body: bytes, served: Served) -> None:
     with closing(served.connect()) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body)
         assert b"Connection: keep-alive" in reply(connection)
@@ -203,7 +203,7 @@ def exactly(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [SLOW["a head"], SLOW["a body"], SLOW["chunks"]], ids=["head", "body", "chunks"])
-def test_a_request_that_does_not_come_to_its_end_in_time_gets_408_and_the_end(
+def test_a_request_that_is_not_complete_in_time_gets_408_and_the_connection_ends(
     sent: bytes, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "REQUEST_SECONDS", BRIEF)
@@ -224,7 +224,7 @@ def test_a_client_that_expects_100_continue_gets_it(served: Served) -> None:
         assert reply(connection).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_a_client_that_asks_behind_another_request_is_told_as_well(served: Served) -> None:
+def test_a_client_that_expects_100_continue_after_another_request_gets_it_too(served: Served) -> None:
     with closing(served.connect()) as connection:
         asking = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + asking)
@@ -276,7 +276,7 @@ def test_without_file_descriptors_connections_wait_and_nothing_dies(
 
 
 @pytest.mark.parametrize("rest", [b"zz\r\n", b"4\r\nabcdXX", b"1;\x00\r\n"], ids=["size", "end", "extension"])
-def test_a_body_that_nobody_can_read_ends_the_connection_behind_the_one_answer(rest: bytes, served: Served) -> None:
+def test_a_body_that_cannot_be_read_ends_the_connection_after_one_answer(rest: bytes, served: Served) -> None:
     with closing(served.connect()) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + rest)
         reply(connection)

@@ -97,7 +97,7 @@ def a_token(
 
 
 def signed(header: object, content: object, key: SigningKey = KEY) -> str:
-    """A header and a content in the compact form, with a signature that is right."""
+    """A header and a content in the compact form, with a valid signature."""
     parts = ".".join(encoded(json.dumps(part).encode()) for part in (header, content))
     algorithm = jwt.get_algorithm_by_name(key.alg)
     return f"{parts}.{encoded(algorithm.sign(parts.encode(), algorithm.prepare_key(key.signing)))}"
@@ -177,11 +177,11 @@ def test_any_other_header_is_refused_and_nothing_worse(header: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("suffix", ["=", "==", " ", "\n", ".", ".e30", "\0", "%3D"])
-def test_what_is_written_behind_a_token_is_not_passed_over(suffix: str) -> None:
+def test_text_after_a_token_is_not_ignored(suffix: str) -> None:
     assert refusal(ISSUED + suffix) == "malformed"
 
 
-def test_a_part_whose_unused_bits_are_set_is_another_text_for_the_same_bytes_and_refused() -> None:
+def test_a_second_encoding_of_the_same_bytes_is_refused() -> None:
     parts = ISSUED.split(".")
     last = parts[2][-1]  # 64 bytes make 86 characters: of the last one four bits are unused
     other = parts[2][:-1] + BASE64URL[BASE64URL.index(last) + 1]
@@ -213,7 +213,7 @@ def test_a_header_that_is_nested_deeply_is_refused_like_any_other(depth: int) ->
 @pytest.mark.parametrize(
     "header", ["[]", '"at+jwt"', "1", "null", "{", "", '{"alg":"ES256"', "\xff", '{"kid":' + "9" * 3000 + "}"]
 )
-def test_a_header_that_is_no_object_is_refused(header: str) -> None:
+def test_a_header_that_is_not_an_object_is_refused(header: str) -> None:
     assert refusal(f"{encoded(header.encode('latin-1'))}.e30.e30") == "malformed"
 
 
@@ -285,8 +285,8 @@ def test_a_token_of_another_kind_is_refused(typ: object) -> None:
     ],
     ids=",".join,
 )
-def test_a_header_with_a_field_that_is_not_ours_is_refused_though_its_signature_is_right(extra: dict[str, Any]) -> None:
-    # PyJWT sees to `crit` before we do.
+def test_a_header_with_a_field_that_is_not_ours_is_refused_though_its_signature_is_valid(extra: dict[str, Any]) -> None:
+    # PyJWT refuses `crit` before we do.
     assert refusal(a_token(header=extra)) == ("malformed" if "crit" in extra else "unexpected_header")
 
 
@@ -344,7 +344,7 @@ def test_a_claim_of_another_type_is_refused(claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "1", '"ann"', "null", "{", ""])
-def test_a_content_that_is_no_object_is_refused(content: str) -> None:
+def test_a_content_that_is_not_an_object_is_refused(content: str) -> None:
     header = encoded(json.dumps({"typ": "at+jwt", "alg": "ES256", "kid": KEY.kid}).encode())
     parts = f"{header}.{encoded(content.encode())}"
     algorithm = jwt.get_algorithm_by_name("ES256")
@@ -352,7 +352,7 @@ def test_a_content_that_is_no_object_is_refused(content: str) -> None:
     assert refusal(f"{parts}.{encoded(algorithm.sign(parts.encode(), KEY.signing))}") == "malformed"
 
 
-def test_a_token_expires_30_seconds_behind_its_life_also_when_it_was_accepted_before() -> None:
+def test_a_token_expires_30_seconds_after_its_life_even_if_it_was_accepted_before() -> None:
     clock = FakeClock()
     clock.now = clock.now.replace(microsecond=0)
     mine = service(clock=clock)
@@ -408,7 +408,7 @@ def test_what_was_verified_is_forgotten_when_the_keyring_changes() -> None:
     assert mine.verify(ISSUED).subject == "ann"
 
 
-def test_only_so_many_verified_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limited_number_of_verified_tokens_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "REMEMBERED", 3)
     keys = Keys(KEY)
     mine = service(keys)

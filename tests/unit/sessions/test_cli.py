@@ -1,4 +1,4 @@
-"""`flask token explain` says what a token is; it takes it from nowhere that others can see."""
+"""`flask token explain` says what a token is; it reads the token only where nobody else can see it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def token(fresh: Path) -> str:
     return str(reply.json["data"]["token"])  # type: ignore[index]
 
 
-def test_a_token_that_is_accepted_ends_with_0(token: str, flask: Callable[..., Result]) -> None:
+def test_an_accepted_token_exits_with_0(token: str, flask: Callable[..., Result]) -> None:
     assert flask("token", "explain", "-", input=token).exit_code == 0
     result = flask("token", "explain", input=f"{token}\n")
     assert result.exit_code == 0
@@ -46,7 +46,7 @@ def test_a_token_that_is_accepted_ends_with_0(token: str, flask: Callable[..., R
         (lambda _: "no token", None),
     ],
 )
-def test_a_token_that_is_refused_ends_with_1_and_the_reason(
+def test_a_refused_token_exits_with_1_and_the_reason(
     change: Callable[[str], str], reason: str | None, token: str, flask: Callable[..., Result]
 ) -> None:
     result = flask("token", "explain", "--json", input=change(token))
@@ -65,7 +65,7 @@ def test_a_token_is_not_an_argument_which_every_user_of_the_machine_could_see(
     assert (empty.exit_code, empty.stderr) == (1, "Error: The standard input is empty.\n")
 
 
-def test_nothing_in_a_token_reaches_the_terminal_as_it_is(flask: Callable[..., Result]) -> None:
+def test_no_control_sequence_in_a_token_reaches_the_terminal(flask: Callable[..., Result]) -> None:
     header = "eyJhIjoiXHUwMDFiWzMxbSIsIlx1MDAxYls0bSI6MX0"  # {"a": "\x1b[31m", "\x1b[4m": 1}
     result = flask("token", "explain", input=f"{header}.e30.AA")
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""Registrations and logins: all that is wrong with one is said at once."""
+"""Registrations and logins: everything wrong with one is reported at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wrong(model: type[BaseModel], body: Any, **rules: Any) -> dict[str, str]:
         ("both", set(), {"email", "username"}),
     ],
 )
-def test_a_registration_gives_the_names_that_the_setting_asks_for(
+def test_a_registration_needs_the_names_that_the_setting_requires(
     requires: str, names: set[str], missing: set[str]
 ) -> None:
     given_names = {name: {"email": "ann@example.com", "username": "ann"}[name] for name in names}
@@ -74,7 +74,7 @@ def test_an_address_that_is_wrong_is_not_also_missing() -> None:
 @pytest.mark.parametrize(
     "password", ["ann.example@example.com", "ANN.EXAMPLE@example.com", "the-user-name", "Ann Example"]
 )
-def test_a_password_that_is_one_of_the_own_names_is_refused(password: str) -> None:
+def test_a_password_that_is_one_of_the_users_names_is_refused(password: str) -> None:
     body = {
         "email": "ann.example@example.com",
         "username": "The-User-Name",
@@ -111,7 +111,7 @@ def test_a_login_names_exactly_one_account(names: dict[str, str], code: str | No
     assert wrong(Login, {"password": "x"} | names) == ({"login": code} if code else {})
 
 
-def test_a_name_that_is_wrong_was_given_all_the_same() -> None:
+def test_a_wrong_name_counts_as_given() -> None:
     assert wrong(Login, {"email": "", "password": "x"}) == {"email": "string_too_short"}
     assert wrong(Login, {"email": "", "username": "ann", "password": "x"}) == {
         "email": "string_too_short",
@@ -135,7 +135,7 @@ def test_a_body_must_be_an_object(model: type[BaseModel], body: object) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["email", "username", "login", "name", "password", "x"]), VALUES))
-def test_what_passes_names_one_account_with_texts_and_nothing_else(body: dict[str, Any]) -> None:
+def test_an_accepted_login_names_one_account_with_texts_and_nothing_else(body: dict[str, Any]) -> None:
     names = [name for name in ("email", "username", "login") if body.get(name) is not None]
     unknown = body.keys() - {"email", "username", "login", "password"}
     texts = [body.get(name) for name in (*names, "password")]
@@ -157,7 +157,7 @@ def test_a_password_is_shown_neither_by_a_body_nor_by_its_errors() -> None:
         assert planted not in str(refused.value)
 
 
-def test_without_rules_the_defaults_hold() -> None:
+def test_without_rules_the_defaults_apply() -> None:
     with pytest.raises(ValidationError):
         Register.model_validate({"username": "ann", "password": "a-b-c-d-e"})
     assert Register.model_validate({"username": "ann", "password": "a-b-c-d-e-"}).username == "ann"

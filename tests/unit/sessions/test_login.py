@@ -25,7 +25,7 @@ WRONG = "wrong horse battery staple"
 
 
 def failures(instance: Instance, name: str, clock: FakeClock) -> int:
-    """How many failures of a name count: so many are missing to the tenth, which brings a delay."""
+    """How many failures of a name count, derived from how many more bring the delay of the tenth."""
     for missing in range(11):
         try:
             instance.login(name, WRONG)
@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused_like_a_wrong_password(name: str, instance: I
     assert unknown.value.fields == wrong.value.fields == ()
 
 
-def test_a_name_is_looked_up_as_what_it_is_given_as(instance: Instance) -> None:
+def test_a_name_is_looked_up_only_as_what_it_is_submitted_as(instance: Instance) -> None:
     instance.register("ann", email="ann@example.com")
     login = instance.get(LoginService)
 
@@ -187,7 +187,7 @@ def test_of_sixteen_guesses_at_once_only_ten_get_an_answer(instance: Instance) -
     assert outcomes.count(TooManyRequests) == 6
 
 
-def test_a_login_mints_a_session_of_its_own(instance: Instance) -> None:
+def test_a_login_opens_a_session_of_its_own(instance: Instance) -> None:
     instance.register("ann")
     first, second = instance.login("ann"), instance.login("ann")
 

@@ -59,7 +59,7 @@ def test_another_session_generation_seed_or_secret_gives_another_proof() -> None
 
 
 @given(st.uuids(), GENERATIONS)
-def test_what_was_made_is_read_and_genuine(session: UUID, generation: int) -> None:
+def test_a_token_that_was_made_here_can_be_read_and_is_genuine(session: UUID, generation: int) -> None:
     token = refresh_tokens.parse(refresh_tokens.make(ROOT, str(session), generation, SEED))
 
     assert token is not None
@@ -67,7 +67,7 @@ def test_what_was_made_is_read_and_genuine(session: UUID, generation: int) -> No
     assert refresh_tokens.is_genuine(token, SEED, ROOTS)
 
 
-def test_a_token_in_which_any_bit_is_another_is_not_genuine() -> None:
+def test_a_token_with_any_bit_flipped_is_not_genuine() -> None:
     content = urlsafe_b64decode(refresh_tokens.make(ROOT, SESSION, 3, SEED))
     for bit in range(len(content) * 8):
         altered = bytearray(content)

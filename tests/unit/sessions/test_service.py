@@ -102,7 +102,7 @@ CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
 
 @pytest.mark.parametrize("end", ["this", "all"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_session_that_ended_after_it_was_let_in_changes_nothing(
+def test_a_session_that_ended_after_it_was_admitted_changes_nothing(
     change: str, end: Literal["this", "all"], instance: Instance, opened: OpenedSession, database: Path
 ) -> None:
     sessions = instance.get(SessionService)
@@ -117,7 +117,7 @@ def test_a_session_that_ended_after_it_was_let_in_changes_nothing(
 
 
 def kept_in(database: Path) -> list[Any]:
-    """All that is known of users and what is theirs."""
+    """All that is stored about users and what is theirs."""
     everything = ("SELECT * FROM users", "SELECT * FROM sample_products")
     with closing(sqlite3.connect(database)) as connection:
         return [connection.execute(every).fetchall() for every in everything]
@@ -137,7 +137,7 @@ def test_neither_token_is_shown_in_the_log_of_a_session(opened: OpenedSession) -
     assert opened.refresh_token not in repr(opened)
 
 
-def test_no_token_lies_in_the_store(instance: Instance, opened: OpenedSession, database: Path) -> None:
+def test_no_token_is_stored(instance: Instance, opened: OpenedSession, database: Path) -> None:
     instance.wired.store.close()
     kept = database.read_bytes()
 
@@ -182,7 +182,7 @@ def test_a_session_ends_after_its_absolute_life(start: Callable[..., Instance], 
         instance.get(SessionService).authenticate(opened.access_token)
 
 
-def test_a_lost_role_holds_on_the_next_request(
+def test_a_lost_role_takes_effect_on_the_next_request(
     instance: Instance, opened: OpenedSession, change_user: Callable[..., None]
 ) -> None:
     change_user(opened.user.id, roles="")
@@ -190,7 +190,7 @@ def test_a_lost_role_holds_on_the_next_request(
     assert instance.get(SessionService).authenticate(opened.access_token).user.roles == ()
 
 
-def test_nothing_is_let_in_while_the_store_is_away(
+def test_nobody_is_admitted_while_the_store_is_away(
     instance: Instance, opened: OpenedSession, away: Callable[[], None]
 ) -> None:
     away()
@@ -199,7 +199,7 @@ def test_nothing_is_let_in_while_the_store_is_away(
         instance.get(SessionService).authenticate(opened.access_token)
 
 
-def test_what_is_kept_of_a_client_is_bounded(instance: Instance, database: Path) -> None:
+def test_what_is_kept_about_a_client_is_bounded(instance: Instance, database: Path) -> None:
     instance.register("ann")
     credentials = instance.store.users.credentials_by_username("ann")
     assert credentials is not None

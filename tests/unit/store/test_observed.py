@@ -1,4 +1,4 @@
-"""Each verb of an observed store is timed and traced, and still does its work."""
+"""Each operation of an observed store is timed and traced, and still does its work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def store(plain: Store, witness: Witness) -> Store:
     return Store(observed(plain, witness))
 
 
-def test_a_call_is_known_by_its_repository_and_its_verb(store: Store, witness: Witness) -> None:
+def test_a_call_is_named_after_its_repository_and_operation(store: Store, witness: Witness) -> None:
     store.prepare()
     assert store.users.account("nobody") is None
     assert store.users.page(after=None, limit=10, active_only=True) == []
@@ -64,7 +64,7 @@ def test_a_failing_call_is_observed_to_its_end(store: Store, witness: Witness) -
     assert witness.seen == ["users.account failed"]
 
 
-def test_every_verb_of_every_repository_is_observed(plain: Store, store: Store) -> None:
+def test_every_operation_of_every_repository_is_observed(plain: Store, store: Store) -> None:
     for kind in REPOSITORIES:
         original: object
         looked_at: object
@@ -75,7 +75,7 @@ def test_every_verb_of_every_repository_is_observed(plain: Store, store: Store) 
         assert all(getattr(looked_at, verb) is not getattr(original, verb) for verb in verbs)
 
 
-def test_everything_else_is_that_of_the_store(plain: Store, store: Store) -> None:
+def test_everything_else_is_delegated_to_the_store(plain: Store, store: Store) -> None:
     store.prepare()
     store.ping()
     assert (store.product, store.problems()) == (plain.product, plain.problems())

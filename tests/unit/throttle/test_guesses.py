@@ -1,4 +1,4 @@
-"""Guesses of mailed codes: a hundred for a code, which is replaced then and never comes alive again."""
+"""Guesses of mailed codes: after a hundred, a code is replaced and never valid again."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_asking_again_gives_a_live_code_no_fresh_guesses(
         codes.of_code(EMAIL, mailed, "verify")
 
 
-def test_a_right_code_is_no_guess(instance: Instance, codes: MailedCodes, live: LiveCode) -> None:
+def test_a_right_code_does_not_count_as_a_guess(instance: Instance, codes: MailedCodes, live: LiveCode) -> None:
     guess(codes, MOST_GUESSES - 1)
     for _ in range(5):
         assert codes.of_code(EMAIL, code(instance, codes, live), "verify").code_id == live.id
@@ -108,7 +108,7 @@ def test_an_address_gets_as_many_codes_a_day_as_mails(codes: MailedCodes) -> Non
 def test_guesses_take_the_same_calls_of_the_store_whether_there_is_an_account(
     instance: Instance, codes: MailedCodes, monkeypatch: pytest.MonkeyPatch, use: str
 ) -> None:
-    """Before and behind the hundredth guess, and again when mail was asked for."""
+    """Before and after the hundredth guess, and again when mail was asked for."""
     instance.register("ann", email=EMAIL)
     calls: list[str] = []
     store = instance.store

@@ -31,7 +31,7 @@ def throttle(store: Store, secrets: SecretKeys, clock: FakeClock) -> Throttle:
 
 
 def fail(throttle: Throttle, clock: FakeClock, times: int, name: str = NAME) -> None:
-    """Fail so often, and wait each time until the next login is let in."""
+    """Fail this often, and wait each time until the next login is allowed."""
     for _ in range(times):
         throttle.fail(name)
         clock.now += delay_of(throttle, name)
@@ -58,7 +58,7 @@ def test_nine_failures_bring_no_delay_the_next_ones_seconds_and_minutes_and_the_
     assert delay_after(10**6) == timedelta(days=365)
 
 
-def test_what_can_fail_in_a_row_at_the_logins_and_where_the_password_is_confirmed_makes_a_hundred() -> None:
+def test_logins_and_confirmations_together_allow_a_hundred_failures_in_a_row() -> None:
     assert throttle_module.MOST_OF_ACCOUNT + throttle_module.MOST_CONFIRMATIONS == 100
 
 
@@ -123,7 +123,7 @@ def test_failures_are_forgotten_a_year_after_the_last_one(throttle: Throttle, cl
     assert delay_of(throttle) == timedelta(0)
 
 
-def test_names_are_counted_apart(throttle: Throttle, clock: FakeClock) -> None:
+def test_names_are_counted_separately(throttle: Throttle, clock: FakeClock) -> None:
     fail(throttle, clock, 9)
     throttle.fail(NAME)
 
@@ -147,7 +147,7 @@ def test_a_failure_and_a_success_that_come_while_a_name_is_refused_change_nothin
 
 
 @pytest.mark.parametrize(("before", "counted"), [(0, 10), (9, 1), (4, 6)])
-def test_of_sixteen_failures_at_once_only_so_many_count_as_would_have_one_after_the_other(
+def test_of_sixteen_concurrent_failures_only_as_many_count_as_in_sequence(
     before: int, counted: int, throttle: Throttle, clock: FakeClock
 ) -> None:
     fail(throttle, clock, before)
@@ -168,7 +168,7 @@ def test_of_sixteen_failures_at_once_only_so_many_count_as_would_have_one_after_
     assert delay_of(throttle) == timedelta(seconds=1)
 
 
-def test_of_sixteen_failures_at_once_behind_an_expired_count_of_one_each_counts(
+def test_of_sixteen_concurrent_failures_after_an_expired_count_of_one_each_counts(
     throttle: Throttle, clock: FakeClock
 ) -> None:
     for _ in range(5):  # in each round at most ten get through, and only the tenth brings the delay
@@ -189,7 +189,7 @@ def test_of_sixteen_failures_at_once_behind_an_expired_count_of_one_each_counts(
             assert sum(threads.map(lambda _, guess=guess: guess(), range(16))) == 10
 
 
-def test_of_sixteen_successes_at_once_none_is_refused(throttle: Throttle, clock: FakeClock) -> None:
+def test_of_sixteen_concurrent_successes_none_is_refused(throttle: Throttle, clock: FakeClock) -> None:
     fail(throttle, clock, 5)
     barrier = Barrier(16)
 
@@ -227,7 +227,7 @@ def test_without_limits_nothing_is_counted_or_refused(store: Store, secrets: Sec
     Throttle(store.login_failures, secrets, clock, enabled=True).check(NAME)
 
 
-def test_a_count_that_always_changes_under_the_hand_is_given_up(
+def test_a_count_that_changes_before_every_write_is_given_up(
     throttle: Throttle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counts, "_ATTEMPTS", 0)

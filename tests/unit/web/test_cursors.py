@@ -26,7 +26,7 @@ def test_a_cursor_leads_back_to_its_identifier(identifier: UUID) -> None:
     assert len(cursor) == 22
 
 
-def test_behind_the_last_page_there_is_no_cursor() -> None:
+def test_after_the_last_page_there_is_no_cursor() -> None:
     assert cursor_behind(None) is None
 
 
@@ -58,7 +58,7 @@ def test_any_other_text_is_refused_or_the_form_of_a_cursor(text: str) -> None:
         "\ud800" * 22,
     ],
 )
-def test_another_text_for_the_same_place_is_no_cursor(text: str) -> None:
+def test_another_text_for_the_same_place_is_not_a_cursor(text: str) -> None:
     assert not is_cursor(text)
     assert is_cursor(CURSOR)
 

@@ -249,7 +249,7 @@ def test_an_endpoint_is_named_by_its_tag_and_function_and_shown_with_its_access_
     ]
 
 
-def test_a_limit_is_one_of_those_that_there_are() -> None:
+def test_an_unknown_limit_cannot_be_declared() -> None:
     limited = endpoint("GET /x", access=public, returns=Ping, limit="login")(ping.function)
 
     assert limited.limit == LIMITS["login"]

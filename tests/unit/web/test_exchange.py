@@ -56,7 +56,7 @@ def client(peer: str, forwarded: str | None = None, proxies: str = PROXIES) -> s
     "peer", [OUTSIDE, "127.0.0.1", "::1", "11.0.0.1", "192.0.2.8", "2001:db8:2::1", "::ffff:203.0.113.9"]
 )
 @pytest.mark.parametrize("forwarded", ["198.51.100.1", "10.0.0.1", "127.0.0.1, 10.0.0.1", "", "x"])
-def test_a_peer_that_is_no_trusted_proxy_is_the_client_whatever_it_sends(peer: str, forwarded: str) -> None:
+def test_a_peer_that_is_not_a_trusted_proxy_is_the_client_whatever_it_sends(peer: str, forwarded: str) -> None:
     assert client(peer, forwarded) == peer.removeprefix("::ffff:")
 
 
@@ -102,7 +102,7 @@ def test_a_network_of_addresses_in_the_form_of_ipv6_is_matched_too() -> None:
         (f"{OUTSIDE}, , 10.0.0.2,", OUTSIDE),  # an empty element is none: RFC 9110 section 5.6.1
     ],
 )
-def test_the_client_is_the_last_in_the_chain_that_is_no_trusted_proxy(forwarded: str, expected: str) -> None:
+def test_the_client_is_the_last_in_the_chain_that_is_not_a_trusted_proxy(forwarded: str, expected: str) -> None:
     assert client("10.0.0.1", forwarded) == expected
 
 
@@ -114,7 +114,7 @@ def test_the_client_is_the_last_in_the_chain_that_is_no_trusted_proxy(forwarded:
         *("fe80::1%" + "x" * 8000, "203.0.113.9%x", "for=203.0.113.9", "٢٠٣.0.113.9"),
     ],
 )
-def test_a_hop_that_is_no_address_ends_the_chain_at_the_hop_behind_it(hop: str) -> None:
+def test_a_hop_that_is_not_an_address_ends_the_chain_at_the_hop_after_it(hop: str) -> None:
     assert client("10.0.0.1", hop) == "10.0.0.1"
     assert client("10.0.0.1", f"{OUTSIDE}, {hop}, 10.0.0.2") == "10.0.0.2"
 
@@ -124,7 +124,7 @@ def test_no_header_is_no_chain() -> None:
     assert exchange("10.0.0.1", None, "0123456789").request_id == "0123456789"
 
 
-def test_a_zone_in_which_anything_can_stand_is_left_out() -> None:
+def test_the_zone_of_an_address_is_left_out() -> None:
     assert client("10.0.0.1", "fe80::1%<script>\x1b") == "fe80::1"
     assert client("fe80::1%eth0") == "fe80::1"
 
@@ -162,7 +162,7 @@ def test_a_request_id_from_an_untrusted_client_is_replaced() -> None:
     assert exchange(OUTSIDE, None, "0123456789").request_id != "0123456789"
 
 
-def test_whatever_the_address_is_the_user_agent_is_handed_on_as_it_is() -> None:
+def test_whatever_the_address_is_the_user_agent_is_passed_on_unchanged() -> None:
     begin = beginner(config.load(SETTINGS, dotenv=None))
     environ: dict[str, Any] = {"HTTP_USER_AGENT": "curl/8.5.0 é"}
 
@@ -273,7 +273,7 @@ def test_every_reply_carries_the_headers_of_safety_and_its_id(serve: Callable[..
         assert len(sent.getlist("Cache-Control")) == len(sent.getlist("Content-Security-Policy")) == 1
 
 
-def test_what_may_be_cached_says_so_and_a_failure_of_it_does_not(serve: Callable[..., Any]) -> None:
+def test_a_cacheable_reply_says_so_and_its_failure_does_not(serve: Callable[..., Any]) -> None:
     client = serve(ALLOWED_HOSTS="localhost")
 
     assert client.get("/cached/a").headers["Cache-Control"] == "public, max-age=60"
@@ -283,9 +283,7 @@ def test_what_may_be_cached_says_so_and_a_failure_of_it_does_not(serve: Callable
 @pytest.mark.parametrize(
     ("url", "value"), [("https://auth.example.com", "max-age=63072000"), ("http://localhost:5000", None)]
 )
-def test_https_is_demanded_for_the_future_where_it_is_served(
-    url: str, value: str | None, serve: Callable[..., Any]
-) -> None:
+def test_hsts_is_sent_where_https_is_served(url: str, value: str | None, serve: Callable[..., Any]) -> None:
     assert serve(PUBLIC_URL=url).get("/ping").headers.get("Strict-Transport-Security") == value
 
 

@@ -140,7 +140,7 @@ def test_a_request_without_any_such_header_is_the_proxys_own_and_no_warning() ->
 
 
 @given(st.text(alphabet='for=by;",:[]%_\\ 0123456789abcdef.', max_size=60))
-def test_no_header_names_what_is_no_address(value: str) -> None:
+def test_no_header_names_anything_but_an_address(value: str) -> None:
     finder = client_finder(PROXIES)
     with capture_logs():
         for client in (found(finder=finder, X_FORWARDED_FOR=value), found(finder=finder, FORWARDED=value)):

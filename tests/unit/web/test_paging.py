@@ -1,4 +1,4 @@
-"""The query of a list is read strictly: a limit is a number of digits, a cursor one that was given."""
+"""The query of a list is read strictly: a limit is digits only, and a cursor is one that was issued."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CURSOR = cursor_behind("019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a")
 
 
 def wrong(query: dict[str, str]) -> set[tuple[str, str]]:
-    """The fields that are wrong, and what with each."""
+    """The wrong fields, and the error of each."""
     with pytest.raises(ValidationError) as refused:
         Page.model_validate(query)
     return {(str(detail["loc"][0]), detail["type"]) for detail in refused.value.errors(include_url=False)}
 
 
-def test_a_list_begins_with_fifty() -> None:
+def test_a_page_has_fifty_entries_by_default() -> None:
     assert Page.model_validate({}) == Page(limit=50, cursor=None)
 
 
@@ -61,7 +61,7 @@ def test_any_other_limit_is_refused(limit: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", f"{CURSOR}=", "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a", "' OR 1=1", "\0"])
-def test_a_cursor_that_was_never_given_is_refused(cursor: str) -> None:
+def test_a_cursor_that_was_never_issued_is_refused(cursor: str) -> None:
     assert wrong({"limit": "0", "cursor": cursor}) == {("limit", "greater_than_equal"), ("cursor", "invalid_cursor")}
 
 
@@ -69,5 +69,5 @@ def test_a_cursor_is_read_as_the_identifier_it_stands_for() -> None:
     assert Page.model_validate({"cursor": CURSOR}).cursor == "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
 
 
-def test_a_parameter_that_no_list_knows_is_refused() -> None:
+def test_an_unknown_parameter_is_refused() -> None:
     assert wrong({"limit": "7", "page": "2"}) == {("page", "extra_forbidden")}

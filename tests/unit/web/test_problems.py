@@ -112,7 +112,7 @@ def test_a_401_challenges_as_rfc_6750_says_and_nothing_else_does(failure: type[F
 
 
 @pytest.mark.parametrize("failure", CATALOGUE.values(), ids=CATALOGUE.keys())
-def test_a_429_and_a_503_say_when_to_come_again_and_nothing_else_does(failure: type[Failure]) -> None:
+def test_a_429_and_a_503_say_when_to_retry_and_nothing_else_does(failure: type[Failure]) -> None:
     again = [reply(raising(failure(retry_after=seconds))).headers.get("Retry-After") for seconds in (None, 0, 1, 86400)]
 
     assert again == (["1", "1", "1", "86400"] if failure.status in {429, 503} else [None] * 4)
@@ -145,7 +145,7 @@ def test_any_other_refusal_of_flask_stays_the_client_s_fault_or_ours(status: int
 
 
 @pytest.mark.parametrize("host", ["x" * 64, "x" * 64 + ".example.com", "a..b", "ä" * 10, ".", "[::1", "a:b:c"])
-def test_a_host_that_can_be_none_is_the_client_s_fault(host: str) -> None:
+def test_an_impossible_host_is_the_client_s_fault(host: str) -> None:
     app = serving(FLASK_ENV="testing")
     app.add_url_rule("/it", view_func=lambda: "", methods=["GET"], endpoint="it")
     response = app.test_client().get("/it", environ_overrides={"HTTP_HOST": host})
@@ -206,7 +206,7 @@ def test_the_cause_of_an_internal_failure_is_logged_and_not_shown() -> None:
     assert event["request_id"] == response.headers["X-Request-ID"]
 
 
-def test_of_causes_behind_causes_the_first_is_logged_without_what_a_driver_adds_in_further_lines() -> None:
+def test_of_nested_causes_the_first_is_logged_without_a_drivers_further_lines() -> None:
     told = Unavailable("The store does not answer.")
     told.__cause__ = OSError("refused\nDETAIL: Key (email)=(ann@example.com)")
     with capture_logs() as logged:
@@ -216,7 +216,7 @@ def test_of_causes_behind_causes_the_first_is_logged_without_what_a_driver_adds_
     assert (event["cause"], event["detail"]) == ("OSError", "refused")
 
 
-def test_the_cause_of_a_failure_of_the_client_s_is_not_logged() -> None:
+def test_the_cause_of_a_clients_failure_is_not_logged() -> None:
     with capture_logs() as logged:
         reply(raising(ValidationFailed(), ValueError("planted")))
         reply(raising(Unavailable()))

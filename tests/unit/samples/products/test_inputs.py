@@ -21,7 +21,7 @@ def read(**fields: Any) -> CreateProduct:
 
 
 def price_of(written: str) -> Decimal:
-    """What is made of a price as it stands in the JSON."""
+    """The price that is read from this JSON number."""
     return validate(parse_json(f'{{"name": "Lamp", "price": {written}}}'.encode()), CreateProduct, InputRules()).price
 
 
@@ -99,12 +99,12 @@ def test_a_text_that_is_not_written_like_a_price_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["true", "false", "null", "[1]", '{"amount": 1}', "[]"])
-def test_what_is_no_number_is_no_price(written: str) -> None:
+def test_only_a_number_is_a_price(written: str) -> None:
     assert refused(written) == ("price", "invalid_type")
 
 
 @pytest.mark.parametrize("written", ["1e400", "NaN", "Infinity", "-Infinity", "9223372036854775808", "01", "1.", "+1"])
-def test_what_no_parser_reads_alike_does_not_even_come_here(written: str) -> None:
+def test_numbers_that_parsers_read_differently_are_refused_before_validation(written: str) -> None:
     with pytest.raises(MalformedJson):
         price_of(written)
 
@@ -122,14 +122,14 @@ def test_a_name_is_trimmed_and_counted_in_code_points() -> None:
 @pytest.mark.parametrize(
     ("name", "code"), [("", "too_short"), (" \t", "too_short"), ("x" * 101, "too_long"), ("a\u0000b", "invalid_name")]
 )
-def test_a_name_that_is_none_is_refused(name: str, code: str) -> None:
+def test_a_wrong_name_is_refused(name: str, code: str) -> None:
     with pytest.raises(ValidationFailed) as failed:
         read(name=name)
     assert [(error.field, error.code) for error in failed.value.fields] == [("name", code)]
 
 
 @pytest.mark.parametrize("description", [None, "", " as it is ", "two\r\nlines\tof it", "🧮" * 1000])
-def test_a_description_is_taken_as_it_is(description: str | None) -> None:
+def test_a_description_is_kept_as_it_is(description: str | None) -> None:
     assert read(description=description).description == description
 
 

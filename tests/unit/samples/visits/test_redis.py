@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.servers.redis import RedisServer
 
 ANSWER_SECONDS = 1.0 + 9.0
-"""A second is waited for an answer; the rest is for a machine that is busy."""
+"""The wait for an answer is a second; the rest is for a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_stopped_server_is_reported_and_found_again(server: RedisServer, visit
     assert visits.add_one() == 2
 
 
-def test_a_server_that_was_restarted_meanwhile_is_not_noticed(server: RedisServer, visits: RedisVisits) -> None:
+def test_a_restart_of_the_server_goes_unnoticed(server: RedisServer, visits: RedisVisits) -> None:
     assert visits.add_one() == 1
     server.stop()
     server.start()
@@ -102,6 +102,8 @@ def test_a_hanging_server_is_reported_in_time_and_found_again(server: RedisServe
     wait_until(lambda: counts(visits), 60)
 
 
-def test_what_is_no_number_makes_the_count_unavailable(connection: RedisConnection, visits: RedisVisits) -> None:
+def test_a_value_that_is_not_a_number_makes_the_count_unavailable(
+    connection: RedisConnection, visits: RedisVisits
+) -> None:
     connection.client.set(KEY, "x")
     refused_in_time(visits)

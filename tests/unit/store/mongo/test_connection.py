@@ -1,4 +1,4 @@
-"""How MongoDB is talked to: what is demanded of it whatever the URI says, and what its silence means."""
+"""The connection to MongoDB: what it demands whatever the URI says, and what silence means."""
 
 import socket
 import threading
@@ -31,7 +31,7 @@ PATIENT = "timeoutMS=60000&socketTimeoutMS=60000&serverSelectionTimeoutMS=60000&
 
 @contextmanager
 def listening() -> Iterator[socket.socket]:
-    """A port that takes connections and never says a word."""
+    """A port that accepts connections and never sends anything."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         yield listener
 
@@ -41,7 +41,7 @@ def uri_of(listener: socket.socket) -> str:
 
 
 @pytest.mark.parametrize("name", [name for name in Connection.__annotations__ if name not in {"client", "database"}])
-def test_writes_are_journaled_by_the_majority_and_reads_are_the_primarys_whatever_the_uri_says(name: str) -> None:
+def test_writes_are_journaled_by_the_majority_and_reads_go_to_the_primary_whatever_the_uri_says(name: str) -> None:
     collection = getattr(Connection(LAX, "latchkey", None), name)
     assert collection.write_concern == WriteConcern("majority", j=True)
     assert collection.read_preference == ReadPreference.PRIMARY
@@ -88,7 +88,7 @@ def test_the_uri_cannot_make_a_request_wait_longer() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_no_answer_makes_a_verb_unavailable(error: errors.PyMongoError) -> None:
+def test_without_an_answer_an_operation_raises_unavailable(error: errors.PyMongoError) -> None:
     with pytest.raises(Unavailable) as caught, answering():
         raise error
     assert caught.value.retry_after == 1
@@ -100,7 +100,9 @@ def test_no_answer_makes_a_verb_unavailable(error: errors.PyMongoError) -> None:
     [6, 7, 18, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031],
 )
 @pytest.mark.parametrize("kind", [errors.OperationFailure, errors.WriteError, errors.WriteConcernError])
-def test_a_server_that_cannot_do_its_work_at_the_moment_is_away(kind: type[errors.OperationFailure], code: int) -> None:
+def test_a_server_that_cannot_do_its_work_at_the_moment_is_unavailable(
+    kind: type[errors.OperationFailure], code: int
+) -> None:
     with pytest.raises(Unavailable), answering():
         raise kind("not now", code)
 
@@ -112,7 +114,7 @@ def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
                 ask()
 
 
-def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
+def test_a_member_that_is_not_the_primary_is_not_ready_and_its_connections_are_closed() -> None:
     client: Any = mongomock.MongoClient(tz_aware=True)
     database, closed = client.get_database("latchkey"), []
     database.command = lambda _: {"ismaster": False}
@@ -124,7 +126,7 @@ def test_a_member_that_is_not_the_primary_is_not_ready_and_left() -> None:
     assert closed == [True]
 
 
-def test_no_verb_has_longer_than_the_request() -> None:
+def test_no_operation_has_more_time_than_the_request() -> None:
     with listening() as listener, closing(mongo_store(uri_of(listener), "latchkey")) as store:
         with deadline.begin(0.1), pytest.raises(Unavailable) as refused:
             store.ping()
@@ -133,7 +135,7 @@ def test_no_verb_has_longer_than_the_request() -> None:
             store.sessions.principal(new_id(), new_id(), NOW)
 
 
-def test_what_the_uri_asks_for_goes_before_our_defaults() -> None:
+def test_the_uri_overrides_our_defaults() -> None:
     with closing(MongoClient[dict[str, Any]](LAX)) as plain:
         assert plain.options.pool_options.max_pool_size == 100
     connection = Connection("mongodb://127.0.0.1:1/?maxPoolSize=7&appName=mine", "latchkey", None)
@@ -152,7 +154,7 @@ def test_what_the_uri_asks_for_goes_before_our_defaults() -> None:
     ],
     ids=lambda error: f"{type(error).__name__} {error}",
 )
-def test_a_fault_of_the_program_stays_one(error: errors.PyMongoError) -> None:
+def test_a_fault_of_the_program_is_raised_unchanged(error: errors.PyMongoError) -> None:
     assert not no_answer(error)
     with pytest.raises(type(error)), answering():
         raise error

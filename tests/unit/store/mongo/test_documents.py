@@ -1,4 +1,4 @@
-"""What is sent to MongoDB, and what lies in it."""
+"""What is sent to MongoDB, and what it stores."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -136,7 +136,7 @@ def test_a_user_without_email_has_no_field_for_it(store: Store, database: Docume
     }  # fmt: skip
 
 
-def test_what_an_account_no_longer_has_leaves_its_document(store: Store, database: Documents) -> None:
+def test_what_an_account_no_longer_has_is_removed_from_its_document(store: Store, database: Documents) -> None:
     account = a_whole_account()
     store.users.add(account)
     assert store.users.save(Account(a_user(id=account.user.id), None, revision=account.revision))
@@ -156,7 +156,7 @@ def test_an_account_is_replaced_by_one_command(store: Store, recorder: Recorder)
     assert [next(iter(command)) for command in recorder.sent] == ["update", "update"]
 
 
-def test_an_account_from_before_there_were_revisions_is_replaced_once(store: Store, database: Documents) -> None:
+def test_an_account_without_a_revision_is_replaced_once(store: Store, database: Documents) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     database["users"].update_one({}, {"$unset": {"revision": ""}})
@@ -199,7 +199,7 @@ def test_a_page_of_users_brings_no_secret(store: Store, recorder: Recorder) -> N
 
 
 class Meanwhile(CommandListener):
-    """Does something when the first command of a kind has ended and who sent it has not gone on yet."""
+    """Does something right after the first command of a kind has ended, before its sender goes on."""
 
     def __init__(self, command: str, act: Callable[[], object]) -> None:
         self._command = command
@@ -217,7 +217,7 @@ class Meanwhile(CommandListener):
         """Nothing happens after a failure."""
 
 
-def test_a_purge_leaves_what_was_renewed_after_it_was_found(
+def test_a_purge_leaves_a_document_that_was_renewed_after_it_was_found(
     store: Store, database: Documents, mongo_server: Mongo
 ) -> None:
     store.login_failures.advance("a", None, a_count(1, expires_at=NOW))

@@ -1,4 +1,4 @@
-"""The indexes, and what `flask doctor` tells of a MongoDB."""
+"""The indexes, and what `flask doctor` reports about a MongoDB."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,7 +27,7 @@ def database(mongo_server: Mongo) -> Iterator[Documents]:
         yield client.get_default_database()
 
 
-def test_each_index_is_missed_until_it_is_created(database: Documents) -> None:
+def test_each_index_is_reported_as_missing_until_it_is_created(database: Documents) -> None:
     missing = index_problems(database, INDEXES)
     assert len(missing) == len(INDEXES)
     assert ("the index email_key_1 of the collection users is missing: start the service, which creates it") in missing
@@ -42,7 +42,7 @@ def test_creating_the_indexes_again_changes_nothing(database: Documents) -> None
     assert len(database["events"].index_information()) == 3
 
 
-def test_the_events_of_a_user_lie_in_their_index_newest_first(database: Documents) -> None:
+def test_the_events_of_a_user_are_indexed_newest_first(database: Documents) -> None:
     create_indexes(database, INDEXES)
     assert database["events"].index_information()["user_id_1__id_-1"]["key"] == [("user_id", 1), ("_id", -1)]
 
@@ -70,7 +70,7 @@ def store(mongo_server: Mongo, database: Documents) -> Iterator[Store]:
         yield store
 
 
-def test_the_doctor_tells_of_a_missing_index(store: Store, database: Documents) -> None:
+def test_the_doctor_reports_a_missing_index(store: Store, database: Documents) -> None:
     store.prepare()
     before = store.problems()
     database["users"].drop_index("username_key_1")
@@ -85,13 +85,13 @@ def test_the_doctor_reads_version_clock_and_topology_of_the_server(store: Store,
     assert store.problems() == version_problems(version) + topology_notes(hello)
 
 
-def test_data_that_an_index_cannot_hold_stop_the_start_with_a_line(store: Store, database: Documents) -> None:
+def test_data_that_violate_an_index_stop_the_start_with_one_line(store: Store, database: Documents) -> None:
     database["users"].insert_many([{"email_key": "ada@example.org"}, {"email_key": "ada@example.org"}])
     with pytest.raises(UnusableStoreError, match=r"MongoDB refuses the service: .*email_key_1"):
         store.prepare()
 
 
-def test_a_login_that_is_refused_stops_the_start_with_a_line(mongo_server: Mongo) -> None:
+def test_a_refused_login_stops_the_start_with_one_line(mongo_server: Mongo) -> None:
     host = urlsplit(mongo_server.uri).netloc.rpartition("@")[2]
     refused = pytest.raises(UnusableStoreError, match="MongoDB refuses the service: ")
     with closing(mongo_store(f"mongodb://latchkey:wrong@{host}", "latchkey")) as store, refused:
@@ -99,7 +99,7 @@ def test_a_login_that_is_refused_stops_the_start_with_a_line(mongo_server: Mongo
 
 
 @pytest.mark.parametrize("version", ["7.0.0", "7.0.26", "8.0.4", "10.1.0-rc0"])
-def test_a_version_that_is_maintained_is_no_problem(version: str) -> None:
+def test_a_maintained_version_is_not_a_problem(version: str) -> None:
     assert version_problems(version) == []
 
 
@@ -109,7 +109,7 @@ def test_an_older_version_is_reported(version: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-5, 0, 5])
-def test_a_clock_that_is_a_little_off_is_no_problem(seconds: int) -> None:
+def test_a_clock_that_is_a_little_off_is_not_a_problem(seconds: int) -> None:
     assert clock_problems(NOW + timedelta(seconds=seconds), NOW) == []
 
 

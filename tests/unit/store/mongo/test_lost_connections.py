@@ -1,4 +1,4 @@
-"""What becomes of a request when its connection is lost, slow or silent."""
+"""What happens to a request when its connection is lost, slow or silent."""
 
 import socket
 import threading
@@ -91,7 +91,7 @@ def relay(mongo_server: Mongo) -> Iterator[Relay]:
 
 @pytest.fixture
 def store(relay: Relay, mongo_server: Mongo) -> Iterator[Store]:
-    """A store that reaches the server by the relay, and holds USER."""
+    """A store that reaches the server through the relay, and holds USER."""
     name = mongo_server.create_database().rpartition("/")[2]
     with closing(mongo_store(relay.uri, name)) as store:
         store.prepare()
@@ -99,7 +99,7 @@ def store(relay: Relay, mongo_server: Mongo) -> Iterator[Store]:
         yield store
 
 
-def test_a_request_is_asked_again_when_its_connection_is_lost(relay: Relay, store: Store) -> None:
+def test_a_request_is_sent_again_when_its_connection_is_lost(relay: Relay, store: Store) -> None:
     session = a_session(USER)
     store.sessions.open(session)
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_a_request_that_gets_no_answer_is_given_up_in_time(relay: Relay, store: 
         assert isinstance(asked.exception(timeout=PATIENCE), Unavailable)
 
 
-def test_the_operations_of_a_verb_have_to_answer_in_time_together(relay: Relay, store: Store) -> None:
+def test_the_commands_of_an_operation_share_its_time_limit(relay: Relay, store: Store) -> None:
     other = a_user(email="other@example.org", username=USER.username)
     with pytest.raises(UsernameTaken):
         store.users.add(Account(other, HASH))

@@ -40,7 +40,7 @@ def store(url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def beside(url: str) -> Iterator[Callable[[], Connection]]:
-    """Opens connections to the same database that go past the store; whoever opens one closes it."""
+    """Opens connections to the same database, beside the store; whoever opens one closes it."""
     engine = create_engine(url, poolclass=NullPool)
     yield engine.connect
     engine.dispose()

@@ -38,14 +38,14 @@ def cases(codes: dict[Answer, list[str]] | dict[Answer, list[int]]) -> list[tupl
 
 
 @pytest.mark.parametrize(("code", "answer"), cases(SQLSTATES))
-def test_an_sqlstate_says_what_becomes_of_the_connection(code: str, answer: Answer) -> None:
+def test_an_sqlstate_decides_what_happens_to_the_connection(code: str, answer: Answer) -> None:
     kind = type("Unnamed", (psycopg.Error,), {"sqlstate": code})
     with suppress(KeyError):  # of a newer server than the driver knows
         kind = postgresql.lookup(code)
     assert postgresql_errors.answer_of(kind("refused")) is answer
 
 
-def test_what_psycopg_says_without_a_code_is_a_lost_connection_or_a_wrong_option() -> None:
+def test_an_error_of_psycopg_without_a_code_is_a_lost_connection_or_a_wrong_option() -> None:
     assert postgresql_errors.answer_of(psycopg.OperationalError("the connection is lost")) is Answer.ELSEWHERE
     assert postgresql_errors.answer_of(psycopg.errors.ConnectionTimeout("expired")) is Answer.ELSEWHERE
     assert postgresql_errors.answer_of(psycopg.InterfaceError("the connection is closed")) is Answer.ELSEWHERE
@@ -53,7 +53,7 @@ def test_what_psycopg_says_without_a_code_is_a_lost_connection_or_a_wrong_option
 
 
 @pytest.mark.parametrize(("code", "answer"), cases(MYSQL_CODES))
-def test_a_number_of_mysql_says_what_becomes_of_the_connection(code: int, answer: Answer) -> None:
+def test_an_error_number_of_mysql_decides_what_happens_to_the_connection(code: int, answer: Answer) -> None:
     packet = b"\xff" + code.to_bytes(2, "little") + b"#HY000refused"
     with pytest.raises(pymysql.Error) as raised:
         raise_mysql_exception(packet)
@@ -62,7 +62,7 @@ def test_a_number_of_mysql_says_what_becomes_of_the_connection(code: int, answer
 
 
 @pytest.mark.parametrize(("code", "answer"), cases(SQLITE_CODES))
-def test_a_code_of_sqlite_says_what_becomes_of_the_connection(code: int, answer: Answer) -> None:
+def test_an_error_code_of_sqlite_decides_what_happens_to_the_connection(code: int, answer: Answer) -> None:
     error = sqlite3.OperationalError("refused")
     error.sqlite_errorcode = code
     assert product_of("sqlite:////tmp/x.db").answer_of(error) is answer

@@ -1,4 +1,4 @@
-"""Reads and transactions: which errors mean that no answer came, and that nothing is lost by any."""
+"""Reads and transactions: which errors mean that no answer came, and that none of them loses anything."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ A_FAULT = text("SELECT * FROM no_such_table")
 
 @pytest.fixture
 def database(store: Store) -> Database:
-    """The database below a store that is ready."""
+    """The database of a store that is ready."""
     return database_of(store)
 
 
@@ -45,7 +45,7 @@ def test_a_database_refusal_is_reported_in_one_line_with_its_cause(database: Dat
         assert isinstance(refused.value.__cause__, DBAPIError)
 
 
-def test_failed_reads_and_writes_use_no_connections_up(database: Database) -> None:
+def test_failed_reads_and_writes_use_up_no_connections(database: Database) -> None:
     for _ in range(database.product.kept_readers + 1):
         with pytest.raises(UnusableStoreError):
             database.rows(A_FAULT)
@@ -65,7 +65,7 @@ def test_an_error_shows_no_values(store: Store) -> None:
     assert "grace" not in str(raised.value)
 
 
-def test_what_raises_inside_a_transaction_leaves_nothing_behind(database: Database) -> None:
+def test_an_error_inside_a_transaction_leaves_nothing_behind(database: Database) -> None:
     def break_off(connection: Connection) -> None:
         connection.execute(insert(LEASES), {"job": "purge", "holder": "a", "until": NOW})
         assert connection.scalar(select(LEASES.c.job)) == "purge"
@@ -89,7 +89,7 @@ def test_a_read_that_finds_every_connection_in_use_is_refused(database: Database
 def test_postgresql_itself_gives_up_a_statement_that_takes_too_long(postgres_server: SqlServer) -> None:
     store = sql_store(postgres_server.create_database())
     with pytest.raises(Unavailable) as refused:
-        database_of(store).rows(text("SELECT pg_sleep(60)"))
+        database_of(store).rows(text("SELECT pg_sleep(60)"))  # noqa: SLF001 - no operation is slow
     assert isinstance(refused.value.__cause__, DBAPIError)
     assert not refused.value.__cause__.connection_invalidated
     store.close()
@@ -136,7 +136,7 @@ def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
 
 
 @pytest.mark.parametrize("faster", ["ada", "eve"])
-def test_a_hold_that_begins_while_this_one_begins_holds_for_its_own_user_alone(
+def test_of_two_holds_that_begin_at_once_the_first_one_counts(
     store: Store, database: Database, beside: Callable[[], Connection], faster: str
 ) -> None:
     def begin(*_: object) -> None:
@@ -144,7 +144,7 @@ def test_a_hold_that_begins_while_this_one_begins_holds_for_its_own_user_alone(
             row = {"email_key": "ada@example.org", "user_id": faster, "expires_at": NOW + MINUTE}
             connection.execute(insert(HELD_EMAILS), row)
 
-    # Between the look for a hold and the insert of a new one.
+    # Between the search for a hold and the insert of a new one.
     event.listen(database.product.writer, "checkin", begin, once=True)
     held = store.held_emails.hold("ada@example.org", "ada", now=NOW, until=NOW + 2 * MINUTE)
     assert held is (faster == "ada")
@@ -152,7 +152,7 @@ def test_a_hold_that_begins_while_this_one_begins_holds_for_its_own_user_alone(
     assert store.held_emails.holder("ada@example.org", NOW + MINUTE) == ("ada" if held else None)
 
 
-def test_what_was_renewed_after_a_purge_found_it_stays(
+def test_a_row_that_was_renewed_after_a_purge_found_it_stays(
     store: Store, database: Database, beside: Callable[[], Connection]
 ) -> None:
     user = a_user(username="ada")
@@ -171,7 +171,7 @@ def test_what_was_renewed_after_a_purge_found_it_stays(
     assert store.sessions.principal(sessions[1].id, user.id, NOW) is not None
 
 
-def test_logins_of_one_user_at_the_same_time_do_not_end_each_other(store: Store) -> None:
+def test_concurrent_logins_of_one_user_do_not_end_each_other(store: Store) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
 

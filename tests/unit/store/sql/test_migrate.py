@@ -1,4 +1,4 @@
-"""The schema comes about by migrations: by several processes at once, after a crash, and never backwards."""
+"""Migrations make the schema: in several processes at once, after a crash, and never backwards."""
 
 import multiprocessing
 import subprocess
@@ -110,7 +110,7 @@ def test_the_accounts_of_the_first_revision_live_on(
 
 
 @pytest.mark.usefixtures("first")
-def test_a_version_from_before_goes_on_adding_users(url: str, beside: Callable[[], Connection]) -> None:
+def test_an_earlier_version_can_still_add_users(url: str, beside: Callable[[], Connection]) -> None:
     migrate.upgrade(url)
     grace = a_user()
     with beside() as connection, connection.begin():
@@ -196,7 +196,7 @@ def test_a_table_of_another_application_is_not_touched(url: str, beside: Callabl
 
 
 @pytest.mark.usefixtures("store")
-def test_a_start_on_a_current_schema_does_without_alembic(url: str) -> None:
+def test_a_start_on_a_current_schema_does_not_load_alembic(url: str) -> None:
     start = (
         "import sys; from tests.stores import sql_store; store = sql_store(sys.argv[1]); store.prepare();"
         " store.close(); print('alembic' in sys.modules)"

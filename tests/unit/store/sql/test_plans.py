@@ -1,4 +1,4 @@
-"""What is asked often is found by an index, on every product, however many users there are."""
+"""Frequent statements use an index, on every product, however many users there are."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -150,7 +150,7 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
 
 
 def listen(*engines: Engine) -> list[tuple[str, Any]]:
-    """A list that gets each statement from now on, with its values."""
+    """A list to which each statement is added from now on, with its values."""
     asked: list[tuple[str, Any]] = []
     for engine in engines:
         event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
@@ -158,7 +158,7 @@ def listen(*engines: Engine) -> list[tuple[str, Any]]:
 
 
 def plan_of(store: Store, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
-    """How the product would do a statement, which is not done."""
+    """How the product would execute a statement, without executing it."""
     explain = "EXPLAIN QUERY PLAN" if store.product == "SQLite" else "EXPLAIN"
     with beside() as connection:
         return connection.exec_driver_sql(f"{explain} {statement}", values).mappings().all()
@@ -171,7 +171,7 @@ def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
     return any(words in step for step in steps for words in whole)
 
 
-def test_what_is_asked_often_is_found_by_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
+def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
     asked = listen(database_of(filled).product.reader)
     found = {}
     for name, read in READS.items():
@@ -182,7 +182,7 @@ def test_what_is_asked_often_is_found_by_an_index(filled: Store, beside: Callabl
     assert found == dict.fromkeys(READS, False)
 
 
-def test_what_is_written_often_is_found_by_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
+def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
     product = database_of(filled).product
     asked = listen(product.reader, product.writer)
     found = {}

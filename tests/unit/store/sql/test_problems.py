@@ -73,7 +73,7 @@ def test_a_missing_column_is_a_problem(store: Store, beside: Callable[[], Connec
     assert store.problems() == ["the column name of the table users is missing"]
 
 
-def test_what_an_operator_adds_is_no_problem(store: Store, beside: Callable[[], Connection]) -> None:
+def test_what_an_operator_adds_is_not_a_problem(store: Store, beside: Callable[[], Connection]) -> None:
     change(
         beside,
         "CREATE TABLE notes (id INTEGER PRIMARY KEY)",

@@ -1,4 +1,4 @@
-"""A server that answers and takes no writes, and one whose commits wait: nobody hangs on it, and nothing piles up."""
+"""A server that takes no writes, and one whose commits wait: no request hangs, and nothing piles up."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class Demoted:
 
     store: Store
     root: Callable[[str], list[Any]]
-    """Does a statement as an administrator."""
+    """Executes a statement as an administrator."""
     demote: str
     promote: str
 
@@ -88,7 +88,7 @@ def demoted(server: SqlServer) -> Iterator[Demoted]:
         change(promote)
 
 
-def test_a_server_that_became_read_only_is_unavailable_not_ready_and_left(demoted: Demoted) -> None:
+def test_a_server_that_became_read_only_is_unavailable_not_ready_and_abandoned(demoted: Demoted) -> None:
     demoted.store.ping()
     assert demoted.writes()
     demoted.root(demoted.demote)
@@ -146,7 +146,7 @@ def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -
     assert demoted.writes()
 
 
-def test_no_statement_has_longer_than_the_request(demoted: Demoted) -> None:
+def test_no_statement_has_more_time_than_the_request(demoted: Demoted) -> None:
     database = database_of(demoted.store)
     slow = "SELECT pg_sleep(1.2)" if database.product.name == "PostgreSQL" else "SELECT SLEEP(1.2)"
     demoted.store.ping()
@@ -159,7 +159,7 @@ def test_no_statement_has_longer_than_the_request(demoted: Demoted) -> None:
     demoted.store.ping()
 
 
-def test_commits_that_wait_for_a_standby_that_is_away_leave_no_more_connections_than_there_are_places(
+def test_commits_that_wait_for_an_absent_standby_leave_no_more_connections_than_there_are_places(
     demoted: Demoted,
 ) -> None:
     if demoted.store.product != "PostgreSQL":

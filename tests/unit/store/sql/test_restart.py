@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[SqlServer]:
         yield started
 
 
-def test_a_restart_between_two_requests_is_not_noticed(server: SqlServer) -> None:
+def test_a_restart_between_two_requests_goes_unnoticed(server: SqlServer) -> None:
     store = sql_store(server.create_database())
     store.prepare()
     user = a_user(username="ada")

@@ -30,7 +30,7 @@ Write = Callable[[Connection], object]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    """The one that writes to a file with a table of numbers."""
+    """The engine that writes to a file with a table of numbers."""
     product = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
     product.create()
     with product.writer.begin() as connection:
@@ -49,7 +49,7 @@ def adding(*numbers: int) -> Write:
 
 
 class Leader:
-    """A write that is under way in a thread of `pool` from its making until `go_on` is set."""
+    """A write that is under way in a thread of `pool` from its creation until `go_on` is set."""
 
     def __init__(self, shared: SharedCommits, pool: ThreadPoolExecutor) -> None:
         self.go_on, self._begun = Event(), Event()
@@ -76,7 +76,7 @@ def until_they_wait(shared: SharedCommits, count: int) -> None:
 
 
 def together(shared: SharedCommits, *writes: tuple[Write, bool]) -> list[Future[object]]:
-    """What becomes of writes, each with `single`, that share a commit: they come while another is under way."""
+    """The outcomes of writes, each with `single`, that share a commit, since they arrive during another one."""
     with ThreadPoolExecutor(len(writes) + 1) as pool:
         leader = Leader(shared, pool)
         waiting = []
@@ -113,7 +113,7 @@ def test_an_error_in_one_write_reaches_no_other_caller_and_undoes_no_other_write
     assert kept(engine) == [1, 2]
 
 
-def test_a_database_that_fails_in_between_keeps_nothing_and_tells_so_to_all(engine: Engine) -> None:
+def test_a_database_that_fails_in_between_keeps_nothing_and_fails_all_writes(engine: Engine) -> None:
     def undone(connection: Connection) -> None:
         # As SQLite does by itself when the disk is full.
         connection.exec_driver_sql("ROLLBACK")
@@ -148,14 +148,14 @@ def test_writes_that_come_during_a_commit_share_the_next_one(engine: Engine) -> 
     assert kept(engine) == list(range(8))
 
 
-def test_a_commit_holds_so_many_writes_and_the_others_come_next(engine: Engine) -> None:
+def test_a_commit_holds_a_limited_number_of_writes_and_the_others_come_next(engine: Engine) -> None:
     commits = count_commits(engine)
     futures = together(SharedCommits(engine, PATIENCE), *((adding(number), True) for number in range(70)))
     assert [future.result() for future in futures] == [(number,) for number in range(70)]
     assert len(commits) == 3
 
 
-def test_what_was_refused_beside_a_write_that_is_not_kept_was_not_taken(engine: Engine) -> None:
+def test_a_refusal_is_void_if_the_shared_commit_fails(engine: Engine) -> None:
     shared = SharedCommits(engine, PATIENCE)
     armed = False
 
@@ -190,7 +190,7 @@ def test_a_write_whose_turn_does_not_come_is_never_done(engine: Engine) -> None:
     assert kept(engine) == [2]
 
 
-def test_a_write_whose_time_ends_when_it_is_already_taken_up_is_done_and_answered(
+def test_a_write_whose_time_ends_after_it_was_taken_up_is_done_and_answered(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = SharedCommits(engine, PATIENCE)
@@ -261,7 +261,7 @@ for thread in range(8):
 """Two processes, which were one when it was made, write numbers and print those that were acknowledged."""
 
 
-def test_what_was_acknowledged_outlives_the_end_of_the_processes(engine: Engine, tmp_path: Path) -> None:
+def test_acknowledged_writes_outlive_the_processes(engine: Engine, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITERS, f"sqlite:///{tmp_path}/numbers.db"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as writers:
         assert writers.stdout is not None

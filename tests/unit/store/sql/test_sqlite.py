@@ -37,7 +37,7 @@ def test_making_a_store_opens_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_file_and_its_folder_are_the_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_may_use_the_file_and_its_folder(tmp_path: Path) -> None:
     with prepared(tmp_path / "new" / "latchkey.db") as store:
         store.users.add(Account(a_user(username="ada"), HASH))
         store.ping()
@@ -63,7 +63,7 @@ def test_the_file_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_modes_of_what_is_there_are_the_operators(tmp_path: Path) -> None:
+def test_the_modes_of_existing_files_and_folders_stay(tmp_path: Path) -> None:
     with prepared(tmp_path / "latchkey.db"):
         pass
     tmp_path.chmod(0o755)
@@ -80,7 +80,7 @@ def test_any_file_name_can_be_used(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_relative_path_stays_where_it_was_first_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = sql_store("sqlite:///store/latchkey.db")
     (tmp_path / "elsewhere").mkdir()
@@ -90,7 +90,7 @@ def test_a_relative_path_stays_where_it_was_first_meant(tmp_path: Path, monkeypa
     assert (tmp_path / "store" / "latchkey.db").exists()
 
 
-def test_what_is_kept_outlives_a_crash_of_the_machine(tmp_path: Path) -> None:
+def test_committed_writes_outlive_a_crash_of_the_machine(tmp_path: Path) -> None:
     def settings_of(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
@@ -103,13 +103,13 @@ def test_what_is_kept_outlives_a_crash_of_the_machine(tmp_path: Path) -> None:
 def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "latchkey.db") as store,
-        database_of(store).product.reader.connect() as connection,
+        database_of(store).product.reader.connect() as connection,  # noqa: SLF001 - no operation writes on it
         pytest.raises(Exception, match="readonly"),
     ):
         connection.exec_driver_sql("DELETE FROM users")
 
 
-def test_a_file_that_is_gone_is_not_made_anew_by_a_request(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_is_not_created_again_by_a_request(tmp_path: Path) -> None:
     path = tmp_path / "latchkey.db"
     with prepared(path) as store:
         store.close()
@@ -154,5 +154,5 @@ def test_what_a_transaction_has_read_stays_true_until_it_writes(tmp_path: Path) 
                 connection.execute(update(USERS).values(password_hash="ours"))
                 return waiting
 
-            waiting = database_of(store).write(read_and_write)
+            waiting = database_of(store).write(read_and_write)  # noqa: SLF001 - no operation reads first
             assert waiting.result() is False

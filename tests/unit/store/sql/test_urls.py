@@ -1,4 +1,4 @@
-"""What an operator adds to a database URL, and what is not ready at a server: it works, or a line ends the start."""
+"""Options of a database URL, and servers that are not ready: they work, or one line ends the start."""
 
 import os
 from collections.abc import Callable
@@ -110,7 +110,7 @@ def assert_our_settings_hold(url: str) -> None:
         "target_session_attrs=read-write&sslmode=prefer&channel_binding=prefer",
     ],
 )
-def test_our_settings_hold_beside_what_the_url_says_to_postgresql(postgres_server: SqlServer, query: str) -> None:
+def test_our_settings_hold_beside_the_options_of_a_postgresql_url(postgres_server: SqlServer, query: str) -> None:
     assert_our_settings_hold(f"{postgres_server.create_database()}?{query}")
 
 
@@ -125,7 +125,7 @@ def test_our_settings_hold_whatever_the_role_and_the_database_have(postgres_serv
     "query",
     ["", "charset=utf8mb4", "init_command=SET%20time_zone%3D'%2B09:00'", "ssl-mode=PREFERRED", "ssl_disabled=true"],
 )
-def test_our_settings_hold_beside_what_the_url_says_to_mariadb(mariadb_server: SqlServer, query: str) -> None:
+def test_our_settings_hold_beside_the_options_of_a_mariadb_url(mariadb_server: SqlServer, query: str) -> None:
     url = make_url(mariadb_server.create_database()).set(query={}).render_as_string(hide_password=False)
     assert_our_settings_hold(f"{url}?{query}")
 
@@ -146,7 +146,7 @@ def test_postgresqls_own_programs_get_the_same_address_without_the_password() ->
     assert "planted" not in str(told)
 
 
-def test_a_disk_that_is_full_and_a_file_that_cannot_be_written_to_are_seen(
+def test_a_full_disk_and_a_file_that_cannot_be_written_to_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(sql_store(f"sqlite:///{tmp_path}/x.db")) as store:
