@@ -17,6 +17,7 @@ import click
 
 from app import __version__
 from app.config import ConfigurationError, Settings, load
+from app.security import secret_file
 from app.security.secret_file import SecretFileError, keep, read_or_create
 from app.security.secret_keys import RootKey
 from deploy.manifest import STORE, ArchiveError, Manifest, pack, unpack

@@ -59,7 +59,13 @@ class Instance:
 @pytest.fixture
 def pair(store: dict[str, str], tmp_path: Path) -> Iterator[tuple[Instance, Instance]]:
     """The former version, which made the store, and this version, which has brought it up to date beside it."""
-    settings = in_testing(WEB_CONCURRENCY="1", PUBLIC_URL="http://localhost", HASH_THREADS="1", MAIL_FOLDER=str(tmp_path / "mail"), **store)
+    settings = in_testing(
+        WEB_CONCURRENCY="1",
+        PUBLIC_URL="http://localhost",
+        HASH_THREADS="1",
+        MAIL_FOLDER=str(tmp_path / "mail"),
+        **store,
+    )
     code = tmp_path / "former"
     code.mkdir()
     with service(settings, code=former.unpack(code)) as old, service(settings) as new:

@@ -73,9 +73,7 @@ class Service(Server):
 
 
 @contextmanager
-def service(
-    environment: Mapping[str, str], *, options: Sequence[str] = (), code: Path = ROOT
-) -> Iterator[Service]:
+def service(environment: Mapping[str, str], *, options: Sequence[str] = (), code: Path = ROOT) -> Iterator[Service]:
     """Start the service with these settings, in an empty folder of its own and without a `.env`."""
     with own_folder() as folder, Service(environment, folder=folder, options=options, code=code) as server:
         yield server

@@ -89,7 +89,7 @@ def test_a_read_that_finds_every_connection_in_use_is_refused(database: Database
 def test_postgresql_itself_gives_up_a_statement_that_takes_too_long(postgres_server: SqlServer) -> None:
     store = sql_store(postgres_server.create_database())
     with pytest.raises(Unavailable) as refused:
-        database_of(store).rows(text("SELECT pg_sleep(60)"))  # noqa: SLF001 - no operation is slow
+        database_of(store).rows(text("SELECT pg_sleep(60)"))
     assert isinstance(refused.value.__cause__, DBAPIError)
     assert not refused.value.__cause__.connection_invalidated
     store.close()

@@ -103,7 +103,7 @@ def test_committed_writes_outlive_a_crash_of_the_machine(tmp_path: Path) -> None
 def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "latchkey.db") as store,
-        database_of(store).product.reader.connect() as connection,  # noqa: SLF001 - no operation writes on it
+        database_of(store).product.reader.connect() as connection,
         pytest.raises(Exception, match="readonly"),
     ):
         connection.exec_driver_sql("DELETE FROM users")
@@ -154,5 +154,5 @@ def test_what_a_transaction_has_read_stays_true_until_it_writes(tmp_path: Path) 
                 connection.execute(update(USERS).values(password_hash="ours"))
                 return waiting
 
-            waiting = database_of(store).write(read_and_write)  # noqa: SLF001 - no operation reads first
+            waiting = database_of(store).write(read_and_write)
             assert waiting.result() is False
