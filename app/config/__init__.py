@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from pydantic_settings import PydanticBaseSettingsSource
 
 from app.config.profiles import Profile
 from app.config.section import example_of, is_secret, name_of
 from app.config.settings import Settings, definitions, sections
-from app.config.sources import Given, gather
+from app.config.sources import gather
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from pydantic.fields import FieldInfo
 
 __all__ = ["ConfigurationError", "Profile", "Settings", "is_given", "load"]
 
@@ -67,7 +64,7 @@ def load(
         given["FLASK_ENV"] = profile
     settings = None
     try:
-        settings = Settings(_build_sources=((_GivenSource(given),), {}))
+        settings = Settings.model_validate(dict.fromkeys(sections(), given))  # each section takes its own
     except ValidationError as error:
         problems += _lines(error)
     # Raised out here, so that the error does not carry pydantic's along, which holds the values.
@@ -80,24 +77,6 @@ def is_given(name: str) -> bool:
     """Whether the environment or `.env` gives this setting, by its own name or by its `_FILE` twin, right or wrong."""
     given, _ = gather(os.environ, Path(".env"), names=[name], secrets=[name])
     return name in given
-
-
-class _GivenSource(PydanticBaseSettingsSource):
-    """Passes all given settings to each section, which takes its own."""
-
-    def __init__(self, given: Given) -> None:
-        super().__init__(Settings)
-        self._given = given
-
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002 - the signature is that of pydantic-settings
-        field_name: str,
-    ) -> tuple[Given, str, bool]:
-        return self._given, field_name, False
-
-    def __call__(self) -> dict[str, Given]:
-        return {name: self.get_field_value(field, name)[0] for name, field in Settings.model_fields.items()}
 
 
 def _lines(error: ValidationError) -> list[str]:

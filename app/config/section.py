@@ -77,7 +77,7 @@ class Section(BaseModel):
         return value
 
 
-def rules_of(info: ValidationInfo) -> Rules | None:
+def profile_rules(info: ValidationInfo) -> Rules | None:
     """The rules of the profile, or None where FLASK_ENV itself is wrong."""
     return PROFILES.get(info.data["profile"]) if "profile" in info.data else None
 

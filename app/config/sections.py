@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import SecretStr, ValidationInfo, field_validator
 
 from app.config import values
-from app.config.section import Section, rules_of, setting
+from app.config.section import Section, profile_rules, setting
 
 DAY = 24 * 60 * 60
 
@@ -80,7 +80,7 @@ class Tokens(Section):
     @field_validator("secret_key")
     @classmethod
     def _secret_key_required(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        rules = rules_of(info)
+        rules = profile_rules(info)
         if key is None and rules and rules.secret_key_required:
             raise ValueError(
                 f"is not set, and {info.data['profile']} needs it; set SECRET_KEY=<random text>, made by:"
@@ -155,7 +155,7 @@ class Passwords(Section):
     @field_validator("bcrypt_cost")
     @classmethod
     def _high_enough(cls, cost: int, info: ValidationInfo) -> int:
-        rules = rules_of(info)
+        rules = profile_rules(info)
         if rules and cost < rules.bcrypt_cost_at_least:
             raise ValueError(
                 f"has to be at least {rules.bcrypt_cost_at_least} when FLASK_ENV is {info.data['profile']}"

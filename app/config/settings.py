@@ -1,7 +1,7 @@
 """All settings together, and the list of them that the documentation is made from."""
 
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config.profiles import Profile
 from app.config.section import Section, name_of
@@ -9,10 +9,10 @@ from app.config.sections import Accounts, Passwords, Tokens
 from app.config.surroundings import Logging, Mail, Monitoring, Server, Store
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, in sections; made by `app.config.load`."""
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     server: Server
     store: Store

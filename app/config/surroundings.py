@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationInfo, field_validator
 
 from app.config import mail_values, values
 from app.config.profiles import EMBEDDED_DATABASE, PROFILES, LogFormat
-from app.config.section import Section, example_of, rules_of, setting
+from app.config.section import Section, example_of, profile_rules, setting
 
 
 class Server(Section):
@@ -67,7 +67,7 @@ class Server(Section):
     @field_validator("rate_limits")
     @classmethod
     def _stay_on_in_production(cls, on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - called by pydantic
-        rules = rules_of(info)
+        rules = profile_rules(info)
         if rules and rules.rate_limits_required and not on:
             raise ValueError(f"cannot be off when FLASK_ENV is {info.data['profile']}")
         return on
@@ -116,7 +116,7 @@ class Store(Section):
         mongo_is_given = info.data.get("mongo_uri", True) is not None
         if url and mongo_is_given:
             raise ValueError("MONGO_URI and DATABASE_URL are both set; keep one of the two")
-        rules = rules_of(info)
+        rules = profile_rules(info)
         if url or mongo_is_given or not rules:
             return url
         if rules.database_url is None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import smtplib
 import socket
 import ssl
-import time
-from contextlib import contextmanager, suppress
-from threading import Timer
+from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING
 
 from app.config.mail_values import smtp_server
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.message import compose, recipient
+from app.security.bounded_calls import BoundedCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from email.headerregistry import Address
 
     from app.config.mail_values import SmtpServer
     from app.mail.mail import Mail
+    from app.security.bounded_calls import Watch
 
 TIMEOUT = 10.0
 """Seconds that the server may take for one reply."""
@@ -32,10 +32,11 @@ _PERMANENT = range(500, 600)
 _NOT_SIGNED_IN = 530
 """RFC 4954 section 6: the settings are wrong, not the recipient."""
 _LONGEST_CAUSE = 200
+_AT_ONCE = 4
 
 
 class SmtpMailer:
-    """Sends each mail over a connection of its own; several threads may send at once."""
+    """Sends each mail over a connection of its own; several threads may send at once, and four do."""
 
     def __init__(self, url: str, sender: Address, timeout: float = TIMEOUT, deadline: float = DEADLINE) -> None:
         """`url` is SMTP_URL; `timeout` and `deadline` are seconds, for one reply and for a whole mail.
@@ -46,6 +47,7 @@ class SmtpMailer:
         self._sender = sender
         self._timeout = timeout
         self._deadline = deadline
+        self._calls = BoundedCalls("smtp", _AT_ONCE)
         self._context: ssl.SSLContext | None = None
 
     def send(self, mail: Mail) -> None:
@@ -76,8 +78,9 @@ class SmtpMailer:
     def _speak(self, say: Callable[[_Connection], None], to: str) -> None:
         """Run `say` in a session with the server; errors are raised without the secrets of the connection."""
         cause: MailRefusedError | MailFailedError | None = None
+        said = Event()
         try:
-            self._in_session(say)
+            self._calls.run(lambda watch: self._in_session(say, said, watch), self._deadline)
         except smtplib.SMTPRecipientsRefused as error:
             cause = self._refused(*error.recipients[to], to)
         except smtplib.SMTPDataError as error:
@@ -88,22 +91,23 @@ class SmtpMailer:
             cause = MailFailedError(self._told(error.smtp_code, error.smtp_error, to))
         except (OSError, smtplib.SMTPException) as error:  # time-outs, certificates, a lost connection
             cause = MailFailedError(f"{self._server.host}:{self._server.port}: {error or type(error).__name__}")
-        if cause is not None:  # raised out here, so that it does not carry the server's words in its context
-            raise cause
+        # When the time ends behind `say`, the server has accepted the mail: it must not be sent again.
+        if cause is not None and not said.is_set():
+            raise cause  # out here, so that it does not carry the server's words in its context
 
-    def _in_session(self, say: Callable[[_Connection], None]) -> None:
-        with _cut_off_after(self._deadline) as watch:
-            connection = _Connection(self._server, self._sender.domain, self._timeout, self._tls, watch)
-            try:
-                if self._server.security == "starttls":
-                    connection.starttls(context=self._tls())
-                if self._server.user and self._server.password:
-                    connection.login(self._server.user, self._server.password)
-                say(connection)
-                with suppress(OSError, smtplib.SMTPException):  # the server has accepted the mail by now
-                    connection.quit()
-            finally:
-                connection.close()
+    def _in_session(self, say: Callable[[_Connection], None], said: Event, watch: Watch) -> None:
+        connection = _Connection(self._server, self._sender.domain, self._timeout, self._tls, watch)
+        try:
+            if self._server.security == "starttls":
+                connection.starttls(context=self._tls())
+            if self._server.user and self._server.password:
+                connection.login(self._server.user, self._server.password)
+            say(connection)
+            said.set()
+            with suppress(OSError, smtplib.SMTPException):
+                connection.quit()
+        finally:
+            connection.close()
 
     def _tls(self) -> ssl.SSLContext:
         """The context that checks the certificate; made once, since it loads every authority of the system."""
@@ -134,7 +138,7 @@ class _Connection(smtplib.SMTP):
         own_name: str,  # smtplib would ask the DNS for one
         timeout: float,
         tls: Callable[[], ssl.SSLContext],
-        watch: Callable[[socket.socket], None],
+        watch: Watch,
     ) -> None:
         self._tls = tls() if server.security == "tls" else None
         self._watch = watch
@@ -145,36 +149,3 @@ class _Connection(smtplib.SMTP):
         plain = socket.create_connection((host, port), timeout)
         self._watch(plain)
         return self._tls.wrap_socket(plain, server_hostname=host) if self._tls else plain
-
-
-@contextmanager
-def _cut_off_after(seconds: float) -> Iterator[Callable[[socket.socket], None]]:
-    """Gives a function that takes a socket; its connection is cut off after these seconds.
-
-    A time-out of the socket is not enough: it starts again with each byte.
-    """
-    end = time.monotonic() + seconds
-    copies: list[socket.socket] = []
-
-    def watch(sock: socket.socket) -> None:
-        # A copy, since TLS replaces this socket.
-        copies.append(socket.socket(fileno=os.dup(sock.fileno())))
-        if time.monotonic() >= end:
-            sock.close()
-            raise TimeoutError("timed out")
-
-    def cut() -> None:
-        for copy in copies:
-            with suppress(OSError):  # it is closed already
-                copy.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield watch
-    finally:
-        timer.cancel()
-        timer.join()
-        for copy in copies:
-            copy.close()

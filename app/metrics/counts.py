@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from app.platform.errors import ExpiredToken, InvalidToken, MissingToken, ReusedRefreshToken, SessionEnded, Unavailable
-from app.platform.instrumentation import Grant, HashRefusal, MailOutcome, Observer
-from app.sessions.access_tokens import Reason, RefusedTokenError
+from app.platform.instrumentation import Grant, HashRefusal, MailOutcome, Observer, TokenRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,9 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 """Any other method counts as "other", since a client may send any word."""
 _SUCCESS: Final = "success"
 _OF_TOKENS: Final = (MissingToken, InvalidToken, ExpiredToken, SessionEnded)
-_REFUSALS: Final = (*(failure.code for failure in _OF_TOKENS), *sorted({*get_args(Reason)} - {"expired"}))
+_INVALID: Final = frozenset(get_args(TokenRefusal)) - {"expired"}
+"""What makes a token invalid; an expired one has a code of its own."""
+_REFUSALS: Final = (*(failure.code for failure in _OF_TOKENS), *sorted(_INVALID))
 """What `_why` gives."""
 _REQUEST_SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _WAIT_SECONDS: Final = (0.005, 0.05, 0.25, 1, 2.5, 5, 15)
@@ -133,5 +134,5 @@ class Counts(Observer):
 
 def _why(failure: Failure) -> str:
     """Why an access token was refused: what `POST /auth/explain` says of an invalid one, else the code."""
-    cause = failure.__cause__
-    return cause.reason if isinstance(failure, InvalidToken) and isinstance(cause, RefusedTokenError) else failure.code
+    reason = str(getattr(failure.__cause__, "reason", None))
+    return reason if reason in _INVALID else failure.code

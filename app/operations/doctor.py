@@ -173,7 +173,7 @@ def _smtp(url: str, sender: Address) -> str | None:
 def _mail(application: Application) -> Iterator[tuple[str, str]]:
     settings = application.settings
     smtp = settings.mail.smtp_url
-    if smtp is not None and (wrong := within(lambda: _smtp(smtp.get_secret_value(), settings.mail.sender))):
+    if smtp is not None and (wrong := _smtp(smtp.get_secret_value(), settings.mail.sender)):
         yield "error", f"SMTP_URL: {wrong}"
     if settings.profile != "production" or settings.mail.smtp_url is not None:
         return

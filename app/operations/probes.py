@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from app.security.bounded_calls import BoundedCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +18,9 @@ PATIENCE = 5.0
 
 def within(look: Callable[[], str | None], seconds: float = PATIENCE) -> str | None:
     """What `look` finds wrong, or that it took too long; its thread is then abandoned, and ends with the process."""
-    found: SimpleQueue[str | None] = SimpleQueue()
-    Thread(target=lambda: found.put(look()), daemon=True).start()
     try:
-        return found.get(timeout=seconds)
-    except Empty:
+        return BoundedCalls("check", at_once=1).run(lambda _watch: look(), seconds)
+    except TimeoutError:
         return f"no answer within {seconds:.0f} s"
 
 

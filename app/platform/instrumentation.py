@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 Grant = Literal["register", "login", "refresh"]
 """What an access token was given for."""
+TokenRefusal = Literal[
+    "malformed", "wrong_type", "unexpected_header", "unknown_key", "wrong_algorithm", "bad_signature",
+    "missing_claim", "wrong_issuer", "wrong_audience", "not_yet_valid", "expired",
+]  # fmt: skip
+"""Why an access token was refused: the `reason` of the exception that caused the failure."""
 HashRefusal = Literal["queue_full", "deadline", "closed"]
 """Why a password was not hashed: the queue was full, the deadline passed (or the pool closed) while it waited in the
 queue, or the pool was closed before."""

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.keys.keyring import SigningKey
     from app.platform.clock import Clock
+    from app.platform.instrumentation import TokenRefusal
 
 LONGEST = 4096
 """Characters; the tokens made here have some 700."""
@@ -32,16 +33,11 @@ TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
 _REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
 
-Reason = Literal[
-    "malformed", "wrong_type", "unexpected_header", "unknown_key", "wrong_algorithm", "bad_signature",
-    "missing_claim", "wrong_issuer", "wrong_audience", "not_yet_valid", "expired",
-]  # fmt: skip
-
 
 class RefusedTokenError(Exception):
     """A token that is not accepted; `reason` says why, for `explain` and the log, never for a plain reply."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: TokenRefusal) -> None:
         self.reason = reason
         super().__init__(reason)
 

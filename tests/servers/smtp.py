@@ -123,15 +123,21 @@ def silent_server() -> Iterator[int]:
 
 
 @contextmanager
-def slow_server(letters: int = 2000, pause: float = 0.005) -> Iterator[tuple[int, Event]]:
-    """The port of a server that greets a letter at a time, and whether the client went away before it had ended."""
+def slow_server(*replies: str, letters: int = 2000, pause: float = 0.005) -> Iterator[tuple[int, Event]]:
+    """The port of a server that gives these replies as usual, the greeting first, and the next a letter at a time.
+
+    Also gives whether the client went away before that had ended.
+    """
     left, over = Event(), Event()
 
-    def greet(listening: socket.socket) -> None:
+    def speak(listening: socket.socket) -> None:
         with suppress(OSError):
             client, _ = listening.accept()
             with client:
                 try:
+                    for reply in replies:
+                        client.sendall(f"{reply}\r\n".encode())
+                        _hear(client, until=b"\r\n.\r\n" if reply.startswith("354") else b"\r\n")
                     for letter in "220 " + "a" * letters:
                         client.sendall(letter.encode())
                         if over.wait(pause):
@@ -140,7 +146,7 @@ def slow_server(letters: int = 2000, pause: float = 0.005) -> Iterator[tuple[int
                     left.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = Thread(target=greet, args=(listening,))
+        thread = Thread(target=speak, args=(listening,))
         thread.start()
         try:
             yield listening.getsockname()[1], left
@@ -149,6 +155,12 @@ def slow_server(letters: int = 2000, pause: float = 0.005) -> Iterator[tuple[int
             with suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+def _hear(client: socket.socket, *, until: bytes) -> None:
+    heard = b""
+    while not heard.endswith(until) and (piece := client.recv(65536)):
+        heard += piece
 
 
 def make_certificate(folder: Path) -> Certificate:

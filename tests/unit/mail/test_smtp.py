@@ -192,6 +192,22 @@ def test_a_server_that_speaks_ever_so_slowly_is_cut_off(url: str) -> None:
         assert left.wait(30)
 
 
+TAKEN = ("220 ready", "250 hello", "250 sender", "250 recipient", "354 go on", "250 taken")
+
+
+def test_a_server_that_takes_the_mail_ever_so_slowly_is_cut_off() -> None:
+    with slow_server(*TAKEN[:-1]) as (port, left):
+        with pytest.raises(MailFailedError, match="timed out"):
+            SmtpMailer(f"smtp://127.0.0.1:{port}?tls=off", SENDER, timeout=60, deadline=0.3).send(MAIL)
+        assert left.wait(30)
+
+
+def test_a_mail_that_was_taken_is_sent_however_slowly_the_server_says_goodbye() -> None:
+    with slow_server(*TAKEN) as (port, left):
+        SmtpMailer(f"smtp://127.0.0.1:{port}?tls=off", SENDER, timeout=60, deadline=2).send(MAIL)
+        assert left.wait(30)
+
+
 def test_a_check_logs_in_and_sends_nothing(certificate: Certificate) -> None:
     with smtp_server(tls="starttls", certificate=certificate, login=LOGIN) as server:
         SmtpMailer(f"smtp://{SECRETS}@localhost:{server.port}?ca={certificate.ca}", SENDER).check()
