@@ -1,4 +1,4 @@
-"""The service on SQLite; what depends on the store, on MongoDB's protocol, too. A module shares one database for speed."""
+"""The service on SQLite, and what depends on the store also on MongoDB's protocol. A module shares one database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
