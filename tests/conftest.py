@@ -1,4 +1,7 @@
-"""What all tests share: which of them run, and what is said at the end."""
+"""What all tests share: which of them run, where their files are, and what is said at the end."""
+
+import os
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,18 @@ LEFT_OUT = (
     "Left out: all that needs a server, as MongoDB, PostgreSQL, MariaDB, Redis, nginx or a browser."
     " To run it, too: make tools, then make test-all (one file: pytest --all-stores FILE)."
 )
+
+ENOUGH = 2**31
+"""Bytes that have to be free in memory for the files of the tests."""
+
+
+def pytest_configure() -> None:
+    """Have temporary files in memory, if there is room: SQLite waits for the disk at each commit."""
+    memory = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+    if memory.is_dir():
+        state = os.statvfs(memory)
+        if state.f_bavail * state.f_frsize >= ENOUGH and not state.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
