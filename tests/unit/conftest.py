@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from app.wiring import Wired
 
-# A busy machine is not a failure. A test that needs more examples says so.
-settings.register_profile("unit", deadline=None, max_examples=50)
-settings.load_profile("unit")
+# A busy machine is not a failure. `pytest --hypothesis-profile thorough` looks longer, in a night or before a release.
+settings.register_profile("ci", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("ci")
 
 
 @pytest.fixture
