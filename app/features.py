@@ -23,7 +23,7 @@ ENDPOINTS = (
     account.me,
     account.update_me,
     account.delete_me,
-    account.export,
+    account.export_with(sessions.exported, account.exported_events, products.exported),
     account.change_password,
     recovery.forgot,
     recovery.reset,

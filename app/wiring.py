@@ -211,7 +211,7 @@ def _services(
         credentials=credentials,
         password_reset=ResetService(accounts, passwords, throttle, codes),
         email_change=email_change,
-        profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
+        profile=ProfileService(accounts, hides),
         deletion=deletion,
         audit=audit,
         mailroom=Mailroom(accounts, codes, allowance, deletion, secrets, letters, mailer, observer),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.inputs import ChangeEmail, ChangePassword, DeleteMe, UpdateMe
 from app.accounts.profile import Changes
-from app.accounts.views import EventList, ExportDocument, UserData, UserList
+from app.accounts.views import EventList, EventView, ExportDocument, UserData, UserList
+from app.platform import pieces
 from app.platform.errors import (
     EmailTaken,
     Forbidden,
@@ -17,10 +20,15 @@ from app.platform.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from app.web.endpoint import Call, endpoint
+from app.web.endpoint import Call, Endpoint, endpoint
+from app.web.export import Exporter, document_of, exporter, parts_of
 from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
@@ -68,21 +76,29 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     return Nothing()
 
 
-@endpoint(
-    "GET /auth/me/export",
-    access=authenticated,
-    operation="exportMe",
-    returns=ExportDocument,
-    raises=(ReauthenticationRequired, Overloaded),
-)
-def export(call: Call) -> Streamed:
-    """Everything the service holds about the user, as one JSON document.
+def export_with(*exporters: Exporter) -> Endpoint:
+    """The endpoint of the export, to which each of these adds a list."""
+    document = document_of(ExportDocument, exporters)
 
-    Requires a login within the last `REAUTH_SECONDS`.
-    """
-    call.services.sessions.require_fresh_login(call.caller)
-    exported = call.services.profile.export(call.caller, call.device)
-    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
+    @endpoint(
+        "GET /auth/me/export",
+        access=authenticated,
+        operation="exportMe",
+        returns=document,
+        raises=(ReauthenticationRequired, Overloaded),
+    )
+    def export(call: Call) -> Streamed:
+        """Everything the service holds about the user, as one JSON document.
+
+        Requires a login within the last `REAUTH_SECONDS`.
+        """
+        call.services.sessions.require_fresh_login(call.caller)
+        profile = call.services.profile
+        account = ExportDocument.of(profile.export(call.caller, call.device))
+        lists = {each.name: profile.while_session_holds(call.caller, each.pages(call)) for each in exporters}
+        return Streamed(document, parts_of(account, lists))
+
+    return export
 
 
 @endpoint(
@@ -130,6 +146,17 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
 def events(call: Call, page: Page) -> EventList:
     """The user's own audit events, newest first."""
     return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))
+
+
+@exporter("events", EventView)
+def exported_events(call: Call) -> Iterator[list[EventView]]:
+    """The user's own audit events, newest first."""
+    before: str | None = None
+    while True:
+        page = call.services.audit.page(call.user.id, before=before, limit=pieces.EXPORTED_AT_ONCE)
+        yield EventList.of(page).events
+        if (before := page.next) is None:
+            return
 
 
 @endpoint(
