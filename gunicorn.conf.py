@@ -8,7 +8,8 @@ from app import wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would read `config` as its own setting
 from app.platform import log
 from app.platform.failure import StartError
-from app.server.worker import GunicornLog, Worker
+from app.server.log import GunicornLog
+from app.server.worker import Worker
 
 try:
     settings = load()

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     import click
 
     from app.platform.container import Container, Factory
     from app.web.endpoint import Endpoint
+    from app.web.export import Exporter
+
+    Assembled = Callable[[Sequence[Exporter]], Endpoint]
+    """Makes an endpoint from what all features export."""
 
 
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
@@ -45,7 +49,7 @@ class Tag:
 
     name: str
     description: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint | Assembled, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Feature:
     its indexes, and by `sql.py:SqlUsers`."""
     erase: Callable[[Container], Eraser] | None = None
     """Called when an account is deleted."""
+    exports: tuple[Exporter, ...] = ()
+    """The lists that it adds to the export of a user's data."""
     expires: tuple[type[Expiring], ...] = ()
     """Those of its repositories that keep things for a limited time."""
     jobs: tuple[Callable[[Container], Job], ...] = ()
@@ -87,15 +93,17 @@ class Feature:
     sample: bool = False
     """Whether `SAMPLES=off` leaves out its endpoints."""
 
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints of the API, each with its tag."""
-        return self._tagged(self.tags)
+    def endpoints(self, exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
+        """The endpoints of the API, each with its tag; `exporters` are those of all features."""
+        return self._tagged(self.tags, exporters)
 
-    @property
     def page_endpoints(self) -> tuple[Endpoint, ...]:
         """The pages, each with its tag."""
-        return self._tagged(self.pages)
+        return self._tagged(self.pages, ())
 
-    def _tagged(self, tags: tuple[Tag, ...]) -> tuple[Endpoint, ...]:
-        return tuple(replace(declared, tag=tag.name, sample=self.sample) for tag in tags for declared in tag.endpoints)
+    def _tagged(self, tags: tuple[Tag, ...], exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
+        return tuple(
+            replace(declared(exporters) if callable(declared) else declared, tag=tag.name, sample=self.sample)
+            for tag in tags
+            for declared in tag.endpoints
+        )

@@ -14,15 +14,13 @@ from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, OpenSessions
 from app.audit.service import Audit
 from app.feature import Erasers, Feature, Tag
 from app.mail.mail import Mailer
 from app.outbox.model import MailRequests
-from app.samples.products.model import SampleProducts
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
-from app.sessions.model import Sessions
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
 
@@ -43,7 +41,7 @@ def _passwords(parts: Container) -> PasswordService:
 def _accounts(parts: Container) -> Accounts:
     return Accounts(
         parts.get(Users),
-        parts.get(Sessions),
+        parts.get(OpenSessions),
         parts.get(HeldEmails),
         parts.get(MailRequests),
         parts.get(Audit),
@@ -68,8 +66,7 @@ def _registration(parts: Container) -> RegistrationService:
 
 
 def _profile(parts: Container) -> ProfileService:
-    hides = parts.settings.accounts.hide_accounts
-    return ProfileService(parts.get(Accounts), parts.get(Sessions), parts.get(SampleProducts), hides)
+    return ProfileService(parts.get(Accounts), parts.settings.accounts.hide_accounts)
 
 
 def _deletion(parts: Container) -> DeletionService:
@@ -89,9 +86,8 @@ FEATURE = Feature(
                 controller.me,
                 controller.update_me,
                 controller.delete_me,
-                controller.export,
+                controller.export_with,
                 controller.change_password,
-                controller.events,
             ),
         ),
         Tag("users", "The list of users.", (controller.users,)),

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.inputs import ChangePassword, DeleteMe, UpdateMe
 from app.accounts.profile import Changes, ProfileService
-from app.accounts.views import EventList, ExportDocument, UserData, UserList
-from app.audit.service import Audit
+from app.accounts.views import ExportDocument, UserData, UserList
 from app.platform.errors import (
     Forbidden,
     LastAdmin,
     Overloaded,
     ReauthenticationRequired,
     TooManyRequests,
-    Unavailable,
     UsernameTaken,
     ValidationFailed,
     WrongPassword,
 )
 from app.sessions.service import SessionService
-from app.web.endpoint import Call, endpoint
+from app.web.endpoint import Call, Endpoint, endpoint
+from app.web.export import Exporter, document_of, parts_of
 from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
@@ -72,21 +76,29 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     return Nothing()
 
 
-@endpoint(
-    "GET /auth/me/export",
-    access=authenticated,
-    operation="exportMe",
-    returns=ExportDocument,
-    raises=(ReauthenticationRequired, Overloaded),
-)
-def export(call: Call) -> Streamed:
-    """Everything the service holds about the user, as one JSON document.
+def export_with(exporters: Sequence[Exporter]) -> Endpoint:
+    """The endpoint of the export, to which each of these adds a list."""
+    document = document_of(ExportDocument, exporters)
 
-    Requires a login within the last `REAUTH_SECONDS`.
-    """
-    call.get(SessionService).require_fresh_login(call.caller)
-    exported = call.get(ProfileService).export(call.caller, call.device)
-    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
+    @endpoint(
+        "GET /auth/me/export",
+        access=authenticated,
+        operation="exportMe",
+        returns=document,
+        raises=(ReauthenticationRequired, Overloaded),
+    )
+    def export(call: Call) -> Streamed:
+        """Everything the service holds about the user, as one JSON document.
+
+        Requires a login within the last `REAUTH_SECONDS`.
+        """
+        call.get(SessionService).require_fresh_login(call.caller)
+        profile = call.get(ProfileService)
+        account = ExportDocument.of(profile.export(call.caller, call.device))
+        lists = {each.name: profile.while_session_holds(call.caller, each.pages(call)) for each in exporters}
+        return Streamed(document, parts_of(account, lists))
+
+    return export
 
 
 @endpoint(
@@ -101,19 +113,6 @@ def change_password(call: Call, body: ChangePassword) -> Nothing:
     """Change the password. The other sessions end; this one continues."""
     call.get(CredentialService).change(call.caller, body.current_password, body.new_password, call.device)
     return Nothing()
-
-
-@endpoint(
-    "GET /auth/events",
-    access=authenticated,
-    operation="listEvents",
-    query=Page,
-    returns=EventList,
-    raises=(Unavailable,),
-)
-def events(call: Call, page: Page) -> EventList:
-    """The user's own audit events, newest first."""
-    return EventList.of(call.get(Audit).page(call.user.id, before=page.cursor, limit=page.limit))
 
 
 @endpoint(

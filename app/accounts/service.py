@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from app.accounts.model import Account, LiveCode, Notice
 from app.mail.letters import in_words
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from app.outbox.model import MailRequestKind, MailRequests, PendingRegistration
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.sessions.model import Sessions
 
 RESET_LIVES = timedelta(minutes=30)
 VERIFICATION_LIVES = timedelta(hours=24)
@@ -41,12 +40,19 @@ _MOST_NOTICES = 20
 """Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
 
 
+class OpenSessions(Protocol):
+    """Where it is asked whether a session still holds, on behalf of which an account is read or changed."""
+
+    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
+        """The user of a session that holds; None if it is not this user's, has expired or ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
 
     users: Users
-    sessions: Sessions
+    sessions: OpenSessions
     held: HeldEmails
     requests: MailRequests
     audit: Audit
@@ -75,8 +81,8 @@ class Accounts:
             if account is None or account.user.status not in among:
                 raise missing
             # Ending a session raises the revision, so a session that holds here still holds when `save` succeeds.
-            if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
-                raise SessionEnded
+            if by is not None:
+                self.require_session(by)
             changed = step(account)
             if changed == account:
                 return account
@@ -87,6 +93,11 @@ class Accounts:
                         self.mail_waits.set()
                     return replace(changed, revision=changed.revision + 1)
         raise Unavailable
+
+    def require_session(self, by: Principal) -> None:
+        """Raises SessionEnded if the session of `by` has ended."""
+        if self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
+            raise SessionEnded
 
     def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
         """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, OpenSessions
 from app.feature import Feature, Tag
 from app.keys.service import Keys
 from app.security.secret_keys import SecretKeys
@@ -76,6 +76,7 @@ FEATURE = Feature(
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
     ),
     services={
+        OpenSessions: lambda parts: parts.get(Sessions),
         AccessTokens: _tokens,
         SessionService: _sessions,
         LoginService: _login,
@@ -83,6 +84,7 @@ FEATURE = Feature(
     },
     repositories=(Sessions,),
     erase=lambda parts: parts.get(SessionService).erase,
+    exports=(controller.exported,),
     expires=(Sessions,),
     commands=(cli.token,),
 )

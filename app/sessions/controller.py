@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
 from app.accounts.registration import NewAccount, RegistrationService
@@ -27,10 +29,15 @@ from app.sessions.explain import ExplainService
 from app.sessions.inputs import Explain, Login, Logout, Refresh
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ExplanationView, SessionList, TokenPair
+from app.sessions.views import ExplanationView, SessionList, SessionView, TokenPair
 from app.web.endpoint import Call, File, Outcome, endpoint
+from app.web.export import exporter
 from app.web.guard import asked_by_proxy, authenticated, public
 from app.web.view import Nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 _REGISTERED = "User registered successfully"
 
@@ -137,6 +144,12 @@ def end_session(call: Call, session_id: str) -> Nothing:
     """End one of the user's sessions at once, on every instance."""
     call.get(SessionService).end(session_id, call.user, call.device)
     return Nothing()
+
+
+@exporter("sessions", SessionView)
+def exported(call: Call) -> Iterator[list[SessionView]]:
+    """The user's active sessions, oldest first: a user has few."""
+    yield SessionList.of(call.get(SessionService).list_of(call.user), call.caller.session_id).sessions
 
 
 @endpoint(

@@ -156,6 +156,8 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
     service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
     reply = service.get("/auth/me/export", token=ann.token)
     export = reply.json["data"]
+    lists = ["former_emails", "waiting_mails", "sessions", "events", "products"]
+    assert list(export) == ["user", "pending_email", *lists]
     assert export["user"]["email"] == ann.email
     assert export["pending_email"]["email"] == new
     assert [session["current"] for session in export["sessions"]] == [True]
@@ -359,7 +361,7 @@ def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeyp
     parts: list[bytes] = []
     with pytest.raises(Unavailable):
         parts.extend(reply.iter_encoded())
-    assert len(parts) == 3
+    assert len(parts) == 2
     with pytest.raises(json.JSONDecodeError):
         json.loads(b"".join(parts))
     assert "Content-Length" not in reply.headers
@@ -371,7 +373,7 @@ def test_a_slow_reader_of_an_export_gets_no_more_of_it_once_logged_out(service: 
         service.wired.get(Audit).record(ann.id, "name.changed")
     reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
     coming = reply.iter_encoded()
-    parts = [next(coming), next(coming), next(coming)]
+    parts = [next(coming), next(coming)]
     another = service.login(ann.email).json["data"]["token"]
     assert service.post("/auth/logout", {"scope": "all"}, token=another).status_code == 200
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from app.platform import pieces
 from app.platform.errors import NotFound, Unavailable
 from app.samples.products.inputs import CreateProduct
 from app.samples.products.service import NewProduct, SampleProductService
-from app.samples.products.views import ProductData, ProductList
+from app.samples.products.views import ProductData, ProductList, ProductView
 from app.web.endpoint import Call, endpoint
+from app.web.export import exporter
 from app.web.guard import authenticated, public
 from app.web.paging import Page
 from app.web.view import Nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @endpoint(
@@ -64,3 +71,14 @@ def delete(call: Call, product_id: str) -> Nothing:
     """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
     call.get(SampleProductService).delete(product_id, call.user.id)
     return Nothing()
+
+
+@exporter("products", ProductView)
+def exported(call: Call) -> Iterator[list[ProductView]]:
+    """The user's own products, oldest first."""
+    after: str | None = None
+    while True:
+        page = call.get(SampleProductService).page_of(call.user.id, after=after, limit=pieces.EXPORTED_AT_ONCE)
+        yield ProductList.of(page).products
+        if (after := page.next) is None:
+            return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from time import monotonic
 
 import pytest
@@ -62,16 +62,23 @@ class Leader:
         return "led"
 
 
-class TooLate(Event):
+class TooLate:
     """A turn that comes at the very moment at which the time to wait for it has ended."""
 
-    def wait(self, timeout: float | None = None) -> bool:
-        return super().wait() and timeout is None
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.release = self._lock.release
+
+    def acquire(self, timeout: float = -1) -> bool:
+        self._lock.acquire()
+        if timeout >= 0:
+            self._lock.release()
+        return timeout < 0
 
 
 def until_they_wait(shared: SharedCommits, count: int) -> None:
     until = monotonic() + PATIENCE
-    while len(shared._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
+    while len(shared._batches._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
         assert monotonic() < until
 
 
@@ -196,7 +203,7 @@ def test_a_write_whose_time_ends_after_it_was_taken_up_is_done_and_answered(
     shared = SharedCommits(engine, PATIENCE)
     with ThreadPoolExecutor(3) as pool:
         leader = Leader(shared, pool)
-        monkeypatch.setattr("app.store.sql.shared_commits.Event", TooLate)
+        monkeypatch.setattr("app.store.sql.batches.Lock", TooLate)
         leads = pool.submit(shared.run, adding(1))
         until_they_wait(shared, 1)
         written = pool.submit(shared.run, adding(2))
