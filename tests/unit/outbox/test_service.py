@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from app.accounts.model import Account
     from app.mail.mail import Mail
-    from app.outbox.service import Mailroom
     from app.platform.instrumentation import MailOutcome
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
