@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from app import wiring
+from app import parts_of, wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would take `config` for its own setting
 from app.dependencies import StartError
 from app.platform import log
@@ -64,11 +64,11 @@ def when_ready(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start the background jobs."""
-    worker.wsgi.extensions["latchkey"].start()
+    parts_of(worker.wsgi).start()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """End the threads and connections of a worker."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
-        application.extensions["latchkey"].close()
+        parts_of(application).close()

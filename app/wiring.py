@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -48,7 +48,7 @@ from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import MailedCodes
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
-from app.roles.permissions import ROLES
+from app.roles.permissions import ROLES, permissions_of
 from app.samples.products.service import SampleProductService
 from app.samples.visits.service import VisitService
 from app.security import blocklist
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from app.samples.visits.model import Visits
     from app.store.redis.connection import RedisConnection
     from app.store.store import Store
+    from app.web.caller import Authenticator
 
 SECRET_FILE = Path("instance/secret_key")
 """Where development keeps the SECRET_KEY that it makes itself."""
@@ -92,6 +93,11 @@ class Wired:
     store: Store
     redis: RedisConnection | None
     services: Services
+    authenticators: tuple[Authenticator[Any], ...]
+    """Of each kind of token that the Authorization header may hold.
+
+    `guard.authenticated` takes the callers of all of them: a second one needs a rule which endpoints are not for it.
+    """
     input_rules: InputRules
     hash_pool: HashPool
     jobs: Jobs
@@ -145,7 +151,8 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         deadline=settings.passwords.hash_deadline_seconds,
         observer=observer,
     )
-    services = _services(settings, clock, store, visits=make_visits(redis, store), pool=pool, observer=observer)
+    visits = make_visits(redis, store)
+    services = _services(settings, clock, store, visits=visits, pool=pool, observer=observer, metrics=metrics)
     if metrics is not None:
         metrics.watch_mail(services.mailroom.waiting)
     due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), services.keys.tend)]
@@ -154,6 +161,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
         store=store,
         redis=redis,
         services=services,
+        authenticators=(services.sessions,),
         input_rules=InputRules(settings.passwords.min_length, settings.accounts.names_required),
         hash_pool=pool,
         jobs=Jobs(due, store.leases, clock, observer),
@@ -165,7 +173,14 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
 
 
 def _services(
-    settings: Settings, clock: Clock, store: Store, *, visits: Visits, pool: HashPool, observer: Observer
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    *,
+    visits: Visits,
+    pool: HashPool,
+    observer: Observer,
+    metrics: Metrics | None,
 ) -> Services:
     secrets, mailer = make_secrets(settings), make_mailer(settings)
     keys, tokens = _keys_and_tokens(settings, clock, store, secrets)
@@ -188,6 +203,7 @@ def _services(
         secrets=secrets,
         clock=clock,
         limits=_session_limits(settings),
+        permissions_of=permissions_of,
         observer=observer,
     )
     throttle = PasswordThrottle.over(store.login_failures, secrets, clock, enabled=settings.server.rate_limits)
@@ -222,6 +238,8 @@ def _services(
         purge=PurgeService(expiring, clock),
         sample_products=products,
         visits=VisitService(visits),
+        permissions_of=permissions_of,
+        metrics=metrics,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.inputs import ChangeEmail, ChangePassword, DeleteMe, UpdateMe
+from app.accounts.principal import Principal
 from app.accounts.profile import Changes
 from app.accounts.views import EventList, ExportDocument, UserData, UserList
 from app.platform.errors import (
@@ -17,7 +18,8 @@ from app.platform.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from app.web.endpoint import Call, endpoint
+from app.web.call import CallBy
+from app.web.endpoint import endpoint
 from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
@@ -26,9 +28,10 @@ _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
 
 @endpoint("GET /auth/me", access=authenticated, operation="getMe", returns=UserData)
-def me(call: Call) -> UserData:
+def me(call: CallBy[Principal]) -> UserData:
     """The user of the access token."""
-    return UserData.of(call.user)
+    caller = call.caller
+    return UserData.of(caller.user, caller.permissions)
 
 
 @endpoint(
@@ -38,16 +41,16 @@ def me(call: Call) -> UserData:
     returns=UserData,
     raises=(UsernameTaken, Forbidden, ReauthenticationRequired),
 )
-def update_me(call: Call, body: UpdateMe) -> UserData:
+def update_me(call: CallBy[Principal], body: UpdateMe) -> UserData:
     """Change the user name or the name.
 
     A new user name requires a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is always refused,
     whether another user has it or not.
     """
     if body.username:
-        call.services.sessions.require_fresh_login(call.caller)
+        call.require_fresh_login()
     changes = Changes(body.username or None, body.name, renames="name" in body.model_fields_set)
-    return UserData.of(call.services.profile.change(call.caller, changes, call.device))
+    return UserData.of(call.services.profile.change(call.caller, changes, call.device), call.caller.permissions)
 
 
 @endpoint(
@@ -58,7 +61,7 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     message="Account deleted",
     raises=(*_PASSWORD_ASKED, LastAdmin),
 )
-def delete_me(call: Call, body: DeleteMe) -> Nothing:
+def delete_me(call: CallBy[Principal], body: DeleteMe) -> Nothing:
     """Delete the account and everything that belongs to it, at once. Audit events keep only its identifier.
 
     If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
@@ -75,14 +78,14 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     returns=ExportDocument,
     raises=(ReauthenticationRequired, Overloaded),
 )
-def export(call: Call) -> Streamed:
+def export(call: CallBy[Principal]) -> Streamed:
     """Everything the service holds about the user, as one JSON document.
 
     Requires a login within the last `REAUTH_SECONDS`.
     """
-    call.services.sessions.require_fresh_login(call.caller)
+    call.require_fresh_login()
     exported = call.services.profile.export(call.caller, call.device)
-    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
+    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller))
 
 
 @endpoint(
@@ -93,7 +96,7 @@ def export(call: Call) -> Streamed:
     message="Password changed; your other sessions have ended",
     raises=(*_PASSWORD_ASKED, ValidationFailed),
 )
-def change_password(call: Call, body: ChangePassword) -> Nothing:
+def change_password(call: CallBy[Principal], body: ChangePassword) -> Nothing:
     """Change the password. The other sessions end; this one continues."""
     call.services.credentials.change(call.caller, body.current_password, body.new_password, call.device)
     return Nothing()
@@ -109,7 +112,7 @@ def change_password(call: Call, body: ChangePassword) -> Nothing:
     message="Check the mail of the new address",
     raises=(*_PASSWORD_ASKED, EmailTaken, ValidationFailed),
 )
-def change_email(call: Call, body: ChangeEmail) -> Nothing:
+def change_email(call: CallBy[Principal], body: ChangeEmail) -> Nothing:
     """Request a change of the e-mail address.
 
     The change takes effect when the new address is verified with the token or code mailed to it. The old address then
@@ -127,18 +130,19 @@ def change_email(call: Call, body: ChangeEmail) -> Nothing:
     returns=EventList,
     raises=(Unavailable,),
 )
-def events(call: Call, page: Page) -> EventList:
+def events(call: CallBy[Principal], page: Page) -> EventList:
     """The user's own audit events, newest first."""
-    return EventList.of(call.services.audit.page(call.user.id, before=page.cursor, limit=page.limit))
+    return EventList.of(call.services.audit.page(call.caller.user.id, before=page.cursor, limit=page.limit))
 
 
 @endpoint(
     "GET /auth/users", access=authenticated, operation="listUsers", query=Page, returns=UserList, raises=(Forbidden,)
 )
-def users(call: Call, page: Page) -> UserList:
+def users(call: CallBy[Principal], page: Page) -> UserList:
     """The users, in the order of their registration.
 
     Members see the identifiers and user names of active users. Administrators see all fields of all users. With
     `USER_DIRECTORY=admins` members get 403.
     """
-    return UserList.of(call.services.directory.page(call.user, after=page.cursor, limit=page.limit))
+    found = call.services.directory.page(call.caller, after=page.cursor, limit=page.limit)
+    return UserList.of(found, call.services.permissions_of)

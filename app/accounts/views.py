@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field, SerializeAsAny
 from pydantic_core import to_json
 
 from app.platform.devices import device_name
-from app.roles.permissions import permissions_of
 from app.samples.products.views import ProductView
 from app.sessions.views import SessionView
 from app.web.cursors import cursor_behind
@@ -17,10 +16,11 @@ from app.web.schemas import PlainSchemas
 from app.web.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from app.accounts.directory import UserPage
     from app.accounts.model import User
+    from app.accounts.principal import Principal
     from app.accounts.profile import Export
     from app.audit.model import AuditEvent
     from app.audit.service import EventPage
@@ -40,8 +40,8 @@ class UserView(View):
     last_login_at: datetime | None = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
     @classmethod
-    def of(cls, user: User) -> UserView:
-        """The view of a user."""
+    def of(cls, user: User, permissions: frozenset[str]) -> UserView:
+        """The view of a user, who has these permissions."""
         return cls(
             id=user.id,
             email=user.email,
@@ -49,7 +49,7 @@ class UserView(View):
             username=user.username,
             name=user.name,
             roles=list(user.roles),
-            permissions=sorted(permissions_of(user.roles)),
+            permissions=sorted(permissions),
             created_at=user.created_at,
             last_login_at=user.last_login_at,
         )
@@ -75,9 +75,9 @@ class UserData(View):
     user: UserView
 
     @classmethod
-    def of(cls, user: User) -> UserData:
+    def of(cls, user: User, permissions: frozenset[str]) -> UserData:
         """The data of a reply about one user."""
-        return cls(user=UserView.of(user))
+        return cls(user=UserView.of(user, permissions))
 
 
 class UserList(View):
@@ -87,11 +87,11 @@ class UserList(View):
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
-    def of(cls, page: UserPage) -> UserList:
-        """The data of a reply with a page of users."""
+    def of(cls, page: UserPage, permissions_of: Callable[[tuple[str, ...]], frozenset[str]]) -> UserList:
+        """The data of a reply with a page of users; `permissions_of` gives the permissions of roles."""
         users: Any
         if page.whole:
-            users = [UserView.of(user) for user in page.users]
+            users = [UserView.of(user, permissions_of(user.roles)) for user in page.users]
         else:
             users = [ListedUser(id=user.id, username=user.username) for user in page.users]
         # Not validated: a `UserView` is not a `ListedUser`, and all its fields are shown.
@@ -160,12 +160,12 @@ class ExportDocument(View):
     products: list[ProductView]
 
     @classmethod
-    def parts(cls, export: Export, current: str) -> Iterator[bytes]:
-        """The JSON of the export, part by part; `current` is the session of the request.
+    def parts(cls, export: Export, caller: Principal) -> Iterator[bytes]:
+        """The JSON of the export, part by part; `caller` is who asks for it.
 
         Only the last part closes the document: JSON that breaks off earlier is invalid.
         """
-        begun = to_json(cls._begun(export, current))
+        begun = to_json(cls._begun(export, caller))
         yield begun.removesuffix(_OPEN_ENDED)
         yield b'"events":['
         yield from _joined(map(EventView.of, page) for page in export.events)
@@ -174,12 +174,12 @@ class ExportDocument(View):
         yield b"]}"
 
     @classmethod
-    def _begun(cls, export: Export, current: str) -> ExportDocument:
+    def _begun(cls, export: Export, caller: Principal) -> ExportDocument:
         """The export without the lists that come page by page."""
         account = export.account
         pending = account.pending_email
         return cls(
-            user=UserView.of(account.user),
+            user=UserView.of(account.user, caller.permissions),
             pending_email=AddressView(email=pending.email, expires_at=pending.expires_at) if pending else None,
             former_emails=[
                 AddressView(email=offer.email, expires_at=offer.expires_at) for offer in account.undo_offers
@@ -188,7 +188,7 @@ class ExportDocument(View):
                 WaitingMailView(kind=notice.kind, to=notice.to, queued_at=notice.queued_at)
                 for notice in account.notices
             ],
-            sessions=[SessionView.of(session, current) for session in export.sessions],
+            sessions=[SessionView.of(session, caller.session_id) for session in export.sessions],
             events=[],
             products=[],
         )

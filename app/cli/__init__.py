@@ -54,9 +54,8 @@ def looks_for_a_command() -> bool:
     return context is not None and isinstance(context.command, FlaskGroup)
 
 
-def without_settings(wrong: str) -> Flask:
-    """An application whose commands can show their help; those that need settings end with the message `wrong`."""
+def without_settings() -> Flask:
+    """An application that only has commands, which can show their help."""
     app = Flask(__name__, static_folder=None)
-    app.extensions["not started"] = wrong
     install(app)
     return app

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
 
+from app import parts_of
 from app.config.secret_text import secret_text
 from app.dependencies import StartError
 from app.keys.keyring import KeyringSealedError
@@ -27,9 +28,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For programs: on
 
 def wired() -> Wired:
     """The application in which the command runs; if the settings are wrong, there is none, and the command ends."""
-    if "latchkey" not in current_app.extensions:
-        raise click.ClickException(current_app.extensions["not started"])
-    return cast("Wired", current_app.extensions["latchkey"])
+    try:
+        return parts_of(current_app)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def say(facts: Mapping[str, object], line: str, *, as_json: bool) -> None:

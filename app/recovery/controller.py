@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.accounts.views import UserData
 from app.platform.errors import EmailTaken, InvalidCode, LastAdmin, Overloaded, Unavailable
 from app.recovery.inputs import Address, MailedToken, ResetPassword, VerifyEmail
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 from app.web.view import Nothing
 
@@ -68,7 +69,8 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
     """
     verification = call.services.verification
     found = verification.find(token=body.token, email=body.email, code=body.code)
-    return UserData.of(verification.verify(found, call.device))
+    user = verification.verify(found, call.device)
+    return UserData.of(user, call.services.permissions_of(user.roles))
 
 
 @endpoint(

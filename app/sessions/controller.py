@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.login_name import LoginName
+from app.accounts.principal import Principal
 from app.accounts.registration import NewAccount
 from app.accounts.views import UserData
 from app.platform.errors import (
@@ -21,11 +22,12 @@ from app.platform.errors import (
     UsernameTaken,
 )
 from app.platform.identifiers import ascii_email
-from app.roles.permissions import permissions_of
 from app.sessions.inputs import Explain, Login, Logout, Refresh, Register
 from app.sessions.views import ExplanationView, SessionList, TokenPair
-from app.web.endpoint import Call, File, Outcome, endpoint
+from app.web.call import Call, CallBy
+from app.web.endpoint import Outcome, endpoint
 from app.web.guard import asked_by_proxy, authenticated, public
+from app.web.result import File
 from app.web.view import Nothing
 
 _REGISTERED = "User registered successfully"
@@ -58,7 +60,8 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
         return Nothing()
     credentials = registration.register(new, call.device)
     if call.services.login.wants_verification(credentials.user):
-        return UserData.of(credentials.user)
+        user = credentials.user
+        return UserData.of(user, call.services.permissions_of(user.roles))
     return TokenPair.of(call.services.sessions.open(credentials, call.device, "register"))
 
 
@@ -110,16 +113,16 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
 
 
 @endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
-def logout(call: Call, body: Logout) -> Nothing:
+def logout(call: CallBy[Principal], body: Logout) -> Nothing:
     """End this session, all others, or all: at once, on every instance."""
     call.services.sessions.log_out(call.caller, body.scope, call.device)
     return Nothing()
 
 
 @endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
-def sessions(call: Call) -> SessionList:
+def sessions(call: CallBy[Principal]) -> SessionList:
     """The user's active sessions, oldest first."""
-    return SessionList.of(call.services.sessions.list_of(call.user), call.caller.session_id)
+    return SessionList.of(call.services.sessions.list_of(call.caller.user), call.caller.session_id)
 
 
 @endpoint(
@@ -129,9 +132,9 @@ def sessions(call: Call) -> SessionList:
     message="Session ended",
     raises=(NotFound,),
 )
-def end_session(call: Call, session_id: str) -> Nothing:
+def end_session(call: CallBy[Principal], session_id: str) -> Nothing:
     """End one of the user's sessions at once, on every instance."""
-    call.services.sessions.end(session_id, call.user, call.device)
+    call.services.sessions.end(session_id, call.caller.user, call.device)
     return Nothing()
 
 
@@ -160,20 +163,20 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     media_type="text/plain",
     raises=(Forbidden,),
 )
-def verify(call: Call) -> File:
+def verify(call: CallBy[Principal]) -> File:
     """Decide whether to let a request through, for nginx `auth_request`.
 
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
     domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
     other parameter gets 403.
     """
-    user, query = call.user, call.query
+    caller, query = call.caller, call.query
+    user = caller.user
     if not query.keys() <= {"role", "permission"}:
         raise Forbidden("The query may hold role and permission only.")
-    permissions = permissions_of(user.roles)
     if not all(role in user.roles for role in query.get("role", ())):
         raise Forbidden("The user lacks the role.")
-    if not all(permission in permissions for permission in query.get("permission", ())):
+    if not all(permission in caller.permissions for permission in query.get("permission", ())):
         raise Forbidden("The user lacks the permission.")
     return File(
         b"",

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app
+from app import config, create_app, parts_of
 from app.accounts.registration import NewAccount
 from app.mail.maildir import SentMail, newest
 from app.platform import clock as system
@@ -94,7 +94,7 @@ class Service:
     @property
     def wired(self) -> Wired:
         """What the application is made of."""
-        return cast("Wired", self.app.extensions["latchkey"])
+        return parts_of(self.app)
 
     def send(
         self,

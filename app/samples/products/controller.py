@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from app.accounts.principal import Principal
 from app.platform.errors import NotFound, Unavailable
 from app.samples.products.inputs import CreateProduct
 from app.samples.products.service import NewProduct
 from app.samples.products.views import ProductData, ProductList
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call, CallBy
+from app.web.endpoint import endpoint
 from app.web.guard import authenticated, public
 from app.web.paging import Page
 from app.web.view import Nothing
@@ -34,9 +36,10 @@ def products(call: Call, page: Page) -> ProductList:
     returns=ProductList,
     sample=True,
 )
-def my(call: Call, page: Page) -> ProductList:
+def my(call: CallBy[Principal], page: Page) -> ProductList:
     """The user's own products, oldest first."""
-    return ProductList.of(call.services.sample_products.page_of(call.user.id, after=page.cursor, limit=page.limit))
+    owner_id = call.caller.user.id
+    return ProductList.of(call.services.sample_products.page_of(owner_id, after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -49,7 +52,7 @@ def my(call: Call, page: Page) -> ProductList:
     message="Product created",
     sample=True,
 )
-def create(call: Call, body: CreateProduct) -> ProductData:
+def create(call: CallBy[Principal], body: CreateProduct) -> ProductData:
     """Create a product that belongs to the user. It is deleted with the account."""
     new = NewProduct(body.name, body.price, body.description)
     return ProductData.of(call.services.sample_products.create(call.caller, new))
@@ -64,7 +67,7 @@ def create(call: Call, body: CreateProduct) -> ProductData:
     sample=True,
     raises=(NotFound,),
 )
-def delete(call: Call, product_id: str) -> Nothing:
+def delete(call: CallBy[Principal], product_id: str) -> Nothing:
     """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
-    call.services.sample_products.delete(product_id, call.user.id)
+    call.services.sample_products.delete(product_id, call.caller.user.id)
     return Nothing()
