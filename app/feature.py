@@ -7,7 +7,7 @@ account calls its `erase`, and so on, all from this declaration.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import click
 
     from app.platform.container import Container, Factory
+    from app.web.caller import Authenticator
     from app.web.endpoint import Endpoint
     from app.web.export import Exporter
 
@@ -76,6 +77,8 @@ class Feature:
     """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
     services: Mapping[type, Factory] = field(default_factory=dict)
     """The parts that this feature builds, by their type."""
+    authenticators: tuple[type[Authenticator[Any]], ...] = ()
+    """Those of its services that authenticate a kind of token."""
     repositories: tuple[type, ...] = ()
     """The Protocols of its repositories. That of `model.py:Users` is implemented by `mongo.py:MongoUsers`, which names
     its indexes, and by `sql.py:SqlUsers`."""

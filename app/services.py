@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.accounts.credentials import CredentialService
     from app.accounts.deletion import DeletionService
     from app.accounts.directory import DirectoryService
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from app.jobs.expiry import PurgeService
     from app.keys.service import Keys
     from app.outbox.service import Mailroom
+    from app.platform.instrumentation import Exposition
     from app.recovery.email_change import EmailChangeService
     from app.recovery.reset import ResetService
     from app.recovery.verification import VerificationService
@@ -48,3 +51,6 @@ class Services:
     purge: PurgeService
     sample_products: SampleProductService
     visits: VisitService
+    permissions_of: Callable[[tuple[str, ...]], frozenset[str]]
+    """What roles permit, for users who are not the caller."""
+    metrics: Exposition | None

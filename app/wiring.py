@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -33,7 +33,7 @@ from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
-from app.platform.instrumentation import NOBODY, together
+from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
 from app.roles.permissions import ROLES
 from app.security import blocklist
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from app.platform.container import Factory
     from app.platform.instrumentation import Observer
     from app.platform.tracing import Tracing
+    from app.web.caller import Authenticator
 
 T = TypeVar("T")
 STORE_PATIENCE = 30
@@ -64,6 +65,11 @@ class Wired:
 
     parts: Container
     store: Store
+    authenticators: tuple[Authenticator[Any], ...]
+    """Of each kind of token that the Authorization header may hold.
+
+    `guard.authenticated` takes the callers of all of them: a second one needs a rule which endpoints are not for it.
+    """
     jobs: Jobs
     courier: Courier
     metrics: Metrics | None
@@ -127,7 +133,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     if observer is not NOBODY:
         store = observed(store, observer)
     blocklist.load()  # before the fork, so that the workers share it
-    parts = Container(settings, clock, observer, _shared(store) | _repositories(store) | _features())
+    parts = Container(settings, clock, observer, _shared(store, metrics) | _repositories(store) | _features())
     parts.build_all()
     mailroom = parts.get(Mailroom)
     if metrics is not None:
@@ -136,6 +142,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     return Wired(
         parts=parts,
         store=store,
+        authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
         courier=Courier(mailroom.send_due, mailroom.accounts.mail_waits),
         metrics=metrics,
@@ -143,7 +150,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     )
 
 
-def _shared(store: Store) -> dict[type, Factory]:
+def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
     """What belongs to no feature."""
     return {
         Store: lambda _: store,
@@ -152,6 +159,7 @@ def _shared(store: Store) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Exposition: lambda _: metrics,
     }
 
 

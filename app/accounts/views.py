@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, SerializeAsAny
 
-from app.roles.permissions import permissions_of
 from app.web.cursors import cursor_behind
 from app.web.schemas import PlainSchemas
 from app.web.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.accounts.directory import UserPage
     from app.accounts.model import Account, User
+    from app.accounts.principal import Principal
 
 
 class UserView(View):
@@ -31,8 +33,8 @@ class UserView(View):
     last_login_at: datetime | None = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
     @classmethod
-    def of(cls, user: User) -> UserView:
-        """The view of a user."""
+    def of(cls, user: User, permissions: frozenset[str]) -> UserView:
+        """The view of a user, who has these permissions."""
         return cls(
             id=user.id,
             email=user.email,
@@ -40,7 +42,7 @@ class UserView(View):
             username=user.username,
             name=user.name,
             roles=list(user.roles),
-            permissions=sorted(permissions_of(user.roles)),
+            permissions=sorted(permissions),
             created_at=user.created_at,
             last_login_at=user.last_login_at,
         )
@@ -66,9 +68,9 @@ class UserData(View):
     user: UserView
 
     @classmethod
-    def of(cls, user: User) -> UserData:
+    def of(cls, user: User, permissions: frozenset[str]) -> UserData:
         """The data of a reply about one user."""
-        return cls(user=UserView.of(user))
+        return cls(user=UserView.of(user, permissions))
 
 
 class UserList(View):
@@ -78,11 +80,11 @@ class UserList(View):
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
-    def of(cls, page: UserPage) -> UserList:
-        """The data of a reply with a page of users."""
+    def of(cls, page: UserPage, permissions_of: Callable[[tuple[str, ...]], frozenset[str]]) -> UserList:
+        """The data of a reply with a page of users; `permissions_of` gives the permissions of roles."""
         users: Any
         if page.whole:
-            users = [UserView.of(user) for user in page.users]
+            users = [UserView.of(user, permissions_of(user.roles)) for user in page.users]
         else:
             users = [ListedUser(id=user.id, username=user.username) for user in page.users]
         # Not validated: a `UserView` is not a `ListedUser`, and all its fields are shown.
@@ -113,11 +115,11 @@ class ExportDocument(View):
     waiting_mails: list[WaitingMailView]
 
     @classmethod
-    def of(cls, account: Account) -> ExportDocument:
-        """What is shown of the account itself; other features add their lists (`app.web.export`)."""
+    def of(cls, account: Account, caller: Principal) -> ExportDocument:
+        """What is shown to `caller` of their account itself; other features add their lists (`app.web.export`)."""
         pending = account.pending_email
         return cls(
-            user=UserView.of(account.user),
+            user=UserView.of(account.user, caller.permissions),
             pending_email=AddressView(email=pending.email, expires_at=pending.expires_at) if pending else None,
             former_emails=[
                 AddressView(email=offer.email, expires_at=offer.expires_at) for offer in account.undo_offers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.keys.service import JWKS_MAX_AGE, Keys
 from app.keys.views import KeySet
 from app.platform.errors import Unavailable
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 
 

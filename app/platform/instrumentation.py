@@ -6,7 +6,7 @@ Without either of the two, `NOBODY` is used, and the hooks cost next to nothing.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,6 +73,13 @@ class Observer:
 
     def hash_refused(self, reason: HashRefusal) -> None:
         """A password was not hashed: with `deadline` it leaves the queue, otherwise it never entered it."""
+
+
+class Exposition(Protocol):
+    """What was measured, for whoever collects it."""
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """All metrics, and their media type, which is one that the header `Accept` names if possible."""
 
 
 NOBODY = Observer()

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from app.feature import Feature
+from app.roles.service import Roles
 
-FEATURE = Feature(permissions=frozenset({"roles:write"}))
+FEATURE = Feature(services={Roles: lambda _: Roles()}, permissions=frozenset({"roles:write"}))

@@ -9,6 +9,7 @@ from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts, OpenSessions
 from app.feature import Feature, Tag
 from app.keys.service import Keys
+from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens
@@ -47,6 +48,7 @@ def _sessions(parts: Container) -> SessionService:
             most=tokens.sessions_per_user,
             fresh=parts.settings.accounts.reauth_seconds,
         ),
+        permissions_of=parts.get(Roles).permissions_of,
         observer=parts.observer,
     )
 
@@ -82,6 +84,7 @@ FEATURE = Feature(
         LoginService: _login,
         ExplainService: _explain,
     },
+    authenticators=(SessionService,),
     repositories=(Sessions,),
     erase=lambda parts: parts.get(SessionService).erase,
     exports=(controller.exported,),

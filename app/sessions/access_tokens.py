@@ -31,6 +31,8 @@ REMEMBERED = 20_000
 """The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
+_DOTS = 2
+"""Between the parts of a signed JWT."""
 _REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
 
 
@@ -159,6 +161,11 @@ class AccessTokens:
         return key
 
 
+def has_form(token: str) -> bool:
+    """Whether a token has the three parts of a signed JWT (RFC 7515 section 7.1), of whatever issuer and use."""
+    return token.count(".") == _DOTS
+
+
 def _header(token: str) -> dict[str, Any]:
     try:
         return jwt.get_unverified_header(token)
@@ -168,9 +175,9 @@ def _header(token: str) -> dict[str, Any]:
 
 def _is_canonical(token: str) -> bool:
     """Whether each of the three parts is the one base64url encoding of its bytes (RFC 7515 appendix C)."""
-    parts = token.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - the compact serialisation has three parts, RFC 7515 section 7.1
+    if not has_form(token):
         return False
+    parts = token.split(".")
     try:
         return all(
             urlsafe_b64encode(urlsafe_b64decode(part + "=" * (-len(part) % 4))).rstrip(b"=") == part.encode()

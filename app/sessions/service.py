@@ -24,11 +24,11 @@ from app.platform.errors import (
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import RefusedTokenError
+from app.sessions.access_tokens import RefusedTokenError, has_form
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from app.accounts.model import Account, Credentials, User
@@ -56,6 +56,8 @@ class OpenedSession:
     expires_in: int
     refresh_token: str = field(repr=False)
     refresh_expires_in: int
+    permissions: frozenset[str]
+    """What the user may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class SessionLimits:
 
 
 class SessionService:
-    """Opens, renews, lists and ends sessions."""
+    """Opens, renews, lists and ends sessions; an `app.web.caller.Authenticator` of their access tokens."""
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class SessionService:
         secrets: SecretKeys,
         clock: Clock,
         limits: SessionLimits,
+        permissions_of: Callable[[tuple[str, ...]], frozenset[str]],
         observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
@@ -93,6 +96,7 @@ class SessionService:
         self._secrets = secrets
         self._clock = clock
         self._limits = limits
+        self._permissions_of = permissions_of
         self._observer = observer
 
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
@@ -204,8 +208,12 @@ class SessionService:
         """Record that a session was used."""
         self._sessions.touch(principal.session_id, self._clock())
 
+    def recognises(self, token: str) -> bool:
+        """Whether a token has the form of an access token."""
+        return has_form(token)
+
     def authenticate(self, access_token: str) -> Principal:
-        """The principal of this access token; one round trip to the store.
+        """The principal of this access token, with their permissions; one round trip to the store.
 
         Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session does not hold.
         """
@@ -216,7 +224,7 @@ class SessionService:
         principal = self._sessions.principal(claims.session_id, claims.subject, self._clock())
         if principal is None:
             raise SessionEnded
-        return principal
+        return principal.with_permissions(self._permissions_of(principal.user.roles))
 
     def _end_others(self, principal: Principal) -> None:
         """End the other sessions of a user; raises SessionEnded if the caller's own has ended meanwhile.
@@ -264,6 +272,7 @@ class SessionService:
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
             refresh_expires_in=left,
+            permissions=self._permissions_of(user.roles),
         )
         self._observer.token_issued(grant)
         return tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Request
 
     from app.config import Settings
     from app.platform.failure import Failure
@@ -55,7 +56,7 @@ _log = structlog.get_logger("latchkey.request")
 class Exchange:
     """The facts about the current request: `user_id` once it is authenticated, `failure` once it has failed.
 
-    `proxied` is whether it came through a trusted proxy.
+    `proxied` is whether it came through a trusted proxy. `headers` are added to the reply, whatever it becomes.
     """
 
     request_id: str
@@ -64,10 +65,16 @@ class Exchange:
     proxied: bool
     user_id: str | None = None
     failure: Failure | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 def current() -> Exchange:
     """The exchange of the current request."""
+    return of(request)
+
+
+def of(request: Request) -> Exchange:
+    """The exchange of this request."""
     exchange: Exchange = request.environ[_KEY]
     return exchange
 
@@ -100,7 +107,8 @@ def beginner(
             names = {name for name, _ in sent}
             missing = [default for default in _DEFAULTS if default[0] not in names]
             _end(environ, exchange, int(status[:3]), observer)
-            return start_response(status, [*sent, *headers, *missing, ("X-Request-ID", exchange.request_id)], exc_info)
+            complete = [*sent, *headers, *missing, *exchange.headers, ("X-Request-ID", exchange.request_id)]
+            return start_response(status, complete, exc_info)
 
         return end
 

@@ -11,7 +11,8 @@ from pydantic_core import to_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from app.web.endpoint import Call
+    from app.web.call import CallBy
+    from app.web.caller import CallerT
     from app.web.view import View
 
 
@@ -21,14 +22,16 @@ class Exporter:
 
     name: str
     view: type[View]
-    pages: Callable[[Call], Iterator[Sequence[View]]]
-    """Reads what the caller has, page by page; called once for an export."""
+    pages: Callable[[Any], Iterator[Sequence[View]]]
+    """Reads what the caller has, page by page; called once for an export, with the call."""
 
 
-def exporter(name: str, view: type[View]) -> Callable[[Callable[[Call], Iterator[Sequence[View]]]], Exporter]:
+def exporter(
+    name: str, view: type[View]
+) -> Callable[[Callable[[CallBy[CallerT]], Iterator[Sequence[View]]]], Exporter]:
     """Declare an exporter: a function that gives the pages of its list."""
 
-    def declare(pages: Callable[[Call], Iterator[Sequence[View]]]) -> Exporter:
+    def declare(pages: Callable[[CallBy[CallerT]], Iterator[Sequence[View]]]) -> Exporter:
         return Exporter(name, view, pages)
 
     return declare

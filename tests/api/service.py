@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import Keys
 from app.mail.maildir import SentMail, newest
@@ -98,7 +98,7 @@ class Service:
     @property
     def wired(self) -> Wired:
         """What the application is made of."""
-        return cast("Wired", self.app.extensions["latchkey"])
+        return wired_of(self.app)
 
     @property
     def store(self) -> Store:

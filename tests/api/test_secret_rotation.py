@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from app.keys.open_keys import RELOAD_AFTER
 from app.keys.service import Keys
 from app.security.secret_keys import LeakedSecretError, RootKey
@@ -62,7 +62,7 @@ def with_new_secret(service: Service, settings: dict[str, str], lines: list[str]
             assert result.exit_code == 0, result.output
             assert A not in result.output
     finally:
-        app.extensions["latchkey"].close()
+        wired_of(app).close()
 
 
 def test_a_change_logs_nobody_out_and_the_former_secret_can_be_dropped(start: Start, algorithm: str) -> None:

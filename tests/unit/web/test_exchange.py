@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from app import config
 from app.health.views import Ping
 from app.platform.errors import Unavailable
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.exchange import Exchange, beginner
 from app.web.guard import public
 from tests.api.service import SETTINGS

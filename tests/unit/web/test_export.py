@@ -13,7 +13,7 @@ from app.web.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.web.endpoint import Call
+    from app.web.call import Call
 
 
 class Head(View):
