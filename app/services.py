@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from app.health.service import HealthService
     from app.jobs.expiry import PurgeService
     from app.keys.service import Keys
-    from app.outbox.service import Mailroom
     from app.recovery.email_change import EmailChangeService
+    from app.recovery.mailroom import Mailroom
     from app.recovery.reset import ResetService
     from app.recovery.verification import VerificationService
     from app.samples.products.service import SampleProductService

@@ -38,14 +38,14 @@ from app.jobs.workers import Courier, Job, Jobs
 from app.keys.keyring import KeyringSealedError
 from app.keys.service import Keys
 from app.mail.letters import Letters
-from app.outbox.allowance import MailAllowance
-from app.outbox.service import Mailroom
 from app.platform import clock as system
 from app.platform.errors import Unavailable
 from app.platform.instrumentation import NOBODY, together
 from app.platform.log import reason_of
+from app.recovery.allowance import MailAllowance
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import MailedCodes
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.roles.permissions import ROLES
@@ -148,7 +148,11 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     services = _services(settings, clock, store, visits=make_visits(redis, store), pool=pool, observer=observer)
     if metrics is not None:
         metrics.watch_mail(services.mailroom.waiting)
-    due = [Job("purge", timedelta(hours=1), services.purge.purge), Job("keys", timedelta(hours=1), services.keys.tend)]
+    due = [
+        Job("purge", timedelta(hours=1), services.purge.purge),
+        Job("keys", timedelta(hours=1), services.keys.tend),
+        Job("events", timedelta(hours=1), services.audit.gather),
+    ]
     return Wired(
         settings=settings,
         store=store,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from app.accounts.held_emails.model import HeldEmails
+    from app.accounts.mail_requests.model import MailRequests
     from app.accounts.model import Users
     from app.audit.model import Events
     from app.jobs.model import Leases
     from app.keys.model import Keyrings
-    from app.outbox.model import MailRequests
     from app.samples.products.model import SampleProducts
     from app.samples.visits.model import Visits
     from app.sessions.model import Sessions

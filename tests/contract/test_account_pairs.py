@@ -13,6 +13,7 @@ from app.accounts.model import Account
 from app.accounts.registration import NewAccount
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
+from app.platform.identifiers import new_id
 from app.recovery.mailed_codes import Redeemable
 from app.security import codes
 from app.services import Services
@@ -75,7 +76,8 @@ class Ann:
     def reset(self) -> Callable[[], None]:
         """Request a password reset at the current address; returns the function that completes it."""
         accounts, secret = self.services.credentials.accounts, wiring.make_secrets(self.wired.settings).current
-        changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
+        code_id, now = new_id(), accounts.clock()
+        changed = accounts.change(self.id, lambda account: account.with_code("reset", code_id=code_id, now=now)[0])
         (code,) = changed.codes
         token = codes.make_token(secret, "reset", self.id, code.id)
         return lambda: self.services.password_reset.redeem("another good long password", HERE, token=token)

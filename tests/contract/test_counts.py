@@ -1,8 +1,8 @@
 """What is granted so many times only, is granted no more often on any store, however many ask at once."""
 
-from app.outbox.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.platform import clock
 from app.platform.errors import Failure
+from app.recovery.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.security.secret_keys import SecretKeys
 from app.store.store import Store
 from app.throttle.counts import Counts

@@ -45,6 +45,7 @@ INDEXES: Final = (
     Index("users", "username_key", unique=True),
     Index("users", "pending_email_key", sparse=True),
     Index("users", "due_at", sparse=True),
+    Index("users", "new_events.at", sparse=True),
     Index("sessions", "user_id"),
     Index("mail_requests", "due_at"),
     Index("mail_requests", "email_key"),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from pymongo.errors import ConfigurationError, NotPrimaryError, OperationFailure
 
 from app.accounts.held_emails.mongo import MongoHeldEmails
+from app.accounts.mail_requests.mongo import MongoMailRequests
 from app.accounts.mongo import MongoUsers
 from app.audit.mongo import MongoEvents
 from app.jobs.mongo import MongoLeases
 from app.keys.mongo import MongoKeyrings
-from app.outbox.mongo import MongoMailRequests
 from app.platform import clock
 from app.platform.errors import Unavailable
 from app.samples.products.mongo import MongoSampleProducts

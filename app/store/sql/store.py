@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 
 from app.accounts.held_emails.sql import SqlHeldEmails
+from app.accounts.mail_requests.sql import SqlMailRequests
 from app.accounts.sql import SqlUsers
 from app.audit.sql import SqlEvents
 from app.jobs.sql import SqlLeases
 from app.keys.sql import SqlKeyrings
-from app.outbox.sql import SqlMailRequests
 from app.platform import clock as system
 from app.samples.products.sql import SqlSampleProducts
 from app.samples.visits.sql import SqlVisits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.service import CLAIMED_FOR
+from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import LastAdmin, WrongPassword
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of

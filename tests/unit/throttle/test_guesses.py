@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.service import VERIFICATION_LIVES
+from app.accounts.model import VERIFICATION_LIVES
 from app.platform.errors import InvalidCode
 from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES
 

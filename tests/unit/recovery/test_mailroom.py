@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.model import UndoOffer
-from app.accounts.service import CLAIMED_FOR, UNDO_LIVES
+from app.accounts.model import UNDO_LIVES, UndoOffer
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.outbox.service import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY
+from app.outbox.model import CLAIMED_FOR
+from app.outbox.service import FIRST_RETRY, LONGEST_RETRY
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import Observer
+from app.recovery.mailroom import GIVEN_UP_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.model import Account
     from app.mail.mail import Mail
-    from app.outbox.service import Mailroom
     from app.platform.instrumentation import MailOutcome
+    from app.recovery.mailroom import Mailroom
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 

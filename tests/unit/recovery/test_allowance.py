@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.accounts.model import Account, UndoOffer
-from app.outbox.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
+from app.recovery.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
 from tests.contract.entities import a_user
 
 if TYPE_CHECKING:
