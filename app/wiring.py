@@ -28,13 +28,13 @@ from app.jobs.model import Leases
 from app.jobs.workers import Courier, Jobs
 from app.keys.service import Keys
 from app.mail.mail import Mailer
-from app.outbox.service import Mailroom
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
+from app.recovery.mailroom import Mailroom
 from app.roles.permissions import ROLES
 from app.security import blocklist
 from app.security.hash_pool import HashPool

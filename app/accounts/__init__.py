@@ -10,6 +10,7 @@ from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
 from app.accounts.held_emails.model import HeldEmails
+from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
@@ -18,7 +19,6 @@ from app.accounts.service import Accounts, OpenSessions
 from app.audit.service import Audit
 from app.feature import Erasers, Feature, Tag
 from app.mail.mail import Mailer
-from app.outbox.model import MailRequests
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.throttle.guesses import Guesses
@@ -103,9 +103,9 @@ FEATURE = Feature(
         DeletionService: _deletion,
         DirectoryService: _directory,
     },
-    repositories=(Users, HeldEmails),
+    repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
-    expires=(HeldEmails,),
+    expires=(HeldEmails, MailRequests),
     permissions=frozenset({"users:read", "users:write"}),
     commands=(cli.users,),
 )

@@ -47,6 +47,7 @@ class ProfileService:
         if changes.username is not None and username_key(changes.username) in RESERVED and not self.hide_accounts:
             raise UsernameTaken
         told: list[str] = []
+        actions: list[str] = []
 
         def changed(account: Account) -> Account:
             user = account.user
@@ -57,6 +58,7 @@ class ProfileService:
             if changes.renames:
                 user = replace(user, name=changes.name)
             told[:] = [field for field in ("username", "name") if getattr(user, field) != getattr(account.user, field)]
+            actions[:] = [f"{field}.changed" for field in told]
             if "username" in told:
                 account = self.accounts.with_warning(
                     account, "username_changed", device, username=changes.username or ""
@@ -65,10 +67,7 @@ class ProfileService:
                 account = self.accounts.with_warning(account, "profile_changed", device)
             return replace(account, user=user)
 
-        account = self.accounts.change(principal.user.id, changed, by=principal)
-        for field in told:
-            self.accounts.audit.record(principal.user.id, f"{field}.changed", device)
-        return account.user
+        return self.accounts.change(principal.user.id, changed, by=principal, actions=actions, device=device).user
 
     def export(self, principal: Principal, device: Device) -> Account:
         """Begin an export of all that is kept of a user; returns their account.

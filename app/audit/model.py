@@ -47,5 +47,12 @@ class Events(Protocol):
         None at the end.
         """
 
+    def gather(self, now: datetime, limit: int) -> int:
+        """Put events among the others that a crash left with the account of their change; returns how many.
+
+        It takes up to `limit` accounts, and leaves what is so new at `now` that its own request does it. Whoever reads
+        or anonymises the events of a user finds these, too; so this may come late.
+        """
+
     def purge(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` expired events; returns how many."""

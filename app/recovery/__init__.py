@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
+from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
@@ -13,12 +14,11 @@ from app.accounts.service import Accounts
 from app.feature import Feature, Tag
 from app.mail.letters import Letters
 from app.mail.mail import Mailer
-from app.outbox.allowance import MailAllowance
-from app.outbox.model import MailRequests
-from app.outbox.service import Mailroom
 from app.recovery import controller, pages
+from app.recovery.allowance import MailAllowance
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import MailedCodes
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.security.secret_keys import SecretKeys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.platform.errors import InvalidCode
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from app.accounts.model import Account, User
     from app.accounts.registration import RegistrationService
     from app.accounts.service import Accounts
-    from app.outbox.allowance import MailAllowance
     from app.platform.devices import Device
+    from app.recovery.allowance import MailAllowance
     from app.recovery.email_change import EmailChangeService
     from app.recovery.mailed_codes import MailedCodes, Redeemable
 
@@ -62,18 +62,19 @@ class VerificationService:
         account = self.accounts.users.account(found.owner_id)
         if account is None or account.user.status != "active":
             raise InvalidCode
-        user, pending = account.user, account.pending_email
-        if found.purpose == "change" and pending and pending.id == found.code_id and pending.expires_at > now:
+        user = account.user
+        if found.purpose == "change":
+            pending = account.required_pending_email(found.code_id, now)
             return Claim(
                 pending.email,
                 user.username,
                 user.created_at,
                 moves=True,
                 present=masked_email(user.email) if user.email else None,
-                former=self.accounts.former_addresses(account),
+                former=account.former_addresses(now),
             )
         if found.purpose == "verify" and user.email:
-            self.accounts.without_code(account, "verify", found.code_id)
+            account.require_code("verify", found.code_id, now)
             return Claim(user.email, user.username, user.created_at)
         raise InvalidCode
 
@@ -89,12 +90,12 @@ class VerificationService:
             return self.registration.complete(found.owner_id, device)
 
         def verified(account: Account) -> Account:
-            account = self.accounts.without_code(account, "verify", found.code_id)
-            return replace(account, user=replace(account.user, email_verified=True))
+            account = account.without_code("verify", found.code_id, self.accounts.clock())
+            return account.with_user(email_verified=True)
 
-        account = self.accounts.change(found.owner_id, verified, missing=InvalidCode)
-        self.accounts.audit.record(account.user.id, "email.verified", device)
-        return account.user
+        return self.accounts.change(
+            found.owner_id, verified, missing=InvalidCode, actions=["email.verified"], device=device
+        ).user
 
     def resend(self, email: str) -> None:
         """Request the mail again: the same for any address, known or not."""
@@ -117,7 +118,7 @@ class VerificationService:
             return
 
         def disowned(account: Account) -> Account:
-            self.accounts.without_code(account, "verify", found.code_id)
+            account.require_code("verify", found.code_id, self.accounts.clock())
             if account.user.email_verified:
                 raise InvalidCode
             return account

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from app.accounts.service import in_new_epoch
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from app.accounts.model import Account, Credentials, User
+    from app.accounts.model import Credentials, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.platform.clock import Clock
@@ -181,12 +180,17 @@ class SessionService:
         """
         if scope == "this":
             self._sessions.end(principal.session_id, principal.user.id)
-        elif scope == "others":
-            self._end_others(principal)
-        else:
-            self._accounts.change(principal.user.id, in_new_epoch, by=principal)
-        self._accounts.audit.record(
-            principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
+            self._accounts.audit.record(principal.user.id, "session.ended", device)
+            return
+        # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
+        # revive it.
+        keep = principal.session_id if scope == "others" else None
+        self._accounts.change(
+            principal.user.id,
+            lambda account: account.in_new_epoch(keep=keep),
+            by=principal,
+            actions=[f"sessions.ended_{scope}"],
+            device=device,
         )
 
     def erase(self, user_id: str) -> Iterator[None]:
@@ -225,17 +229,6 @@ class SessionService:
         if principal is None:
             raise SessionEnded
         return principal.with_permissions(self._permissions_of(principal.user.roles))
-
-    def _end_others(self, principal: Principal) -> None:
-        """End the other sessions of a user; raises SessionEnded if the caller's own has ended meanwhile.
-
-        Keeping it would revive a session that a password reset, for example, had ended.
-        """
-
-        def alone(account: Account) -> Account:
-            return in_new_epoch(account, keep=principal.session_id)
-
-        self._accounts.change(principal.user.id, alone, by=principal)
 
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
         """Record that a token was sent again within its grace time: once, however often it was sent."""

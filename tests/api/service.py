@@ -19,8 +19,8 @@ from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import Keys
 from app.mail.maildir import SentMail, newest
-from app.outbox.service import Mailroom
 from app.platform import clock as system
+from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.conventions import Conventions

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.outbox.model import MailRequest, PendingRegistration
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
 from tests.stores import Store
 
-REGISTRATION = PendingRegistration("Ada_L", "Ada Lovelace 🧮, Gräfin", HASH)
+REGISTRATION = PendingRegistration("Ada_L", "Ada Lovelace 🧮, Gräfin", password_hash=HASH)
 KEY = "ada@example.org"
 LATER = NOW + 5 * MINUTE
 MILLISECOND = timedelta(milliseconds=1)
@@ -39,7 +39,7 @@ def due_at(store: Store, request: MailRequest) -> datetime | None:
     return found.due_at
 
 
-@pytest.mark.parametrize("registration", [None, REGISTRATION, PendingRegistration(None, None, HASH)])
+@pytest.mark.parametrize("registration", [None, REGISTRATION, PendingRegistration(password_hash=HASH)])
 @pytest.mark.parametrize("due", [NOW, None])
 def test_a_request_comes_back_as_it_was_added(
     store: Store, registration: PendingRegistration | None, due: datetime | None

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
+from app.accounts.mail_requests.model import MailRequest
 from app.accounts.model import Account
 from app.audit.model import AuditEvent
-from app.outbox.model import MailRequest
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.samples.products.model import SampleProduct

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import MetaData
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The revision of `migrations/` that makes exactly these tables."""
 
 ON_MYSQL: Final[dict[str, Any]] = {

@@ -9,10 +9,11 @@ import pytest
 
 from app import config, wiring
 from app.security.secret_keys import RootKey
+from app.store.sql.store import SqlStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server
-from tests.stores import Store, sql_store
+from tests.stores import sql_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,7 +174,7 @@ def test_a_secret_that_the_service_made_itself_is_a_warning(
 
 @pytest.mark.usefixtures("prepared")
 def test_notes_alone_exit_with_0(flask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "problems", lambda _: ["note: it could be larger"])
+    monkeypatch.setattr(SqlStore, "problems", lambda _: ["note: it could be larger"])
 
     assert "note    store: it could be larger\n" in flask("doctor").stdout
     assert flask("doctor").exit_code == 0

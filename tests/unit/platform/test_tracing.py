@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from app.features import ENDPOINTS
 from app.mail.mail import MailFailedError
-from app.outbox.service import Mailroom
 from app.platform.tracing import COMPLAIN_EVERY, Tracing
+from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
 from tests.servers.otlp import Collector, collector_of_this_process

@@ -11,9 +11,9 @@ import pytest
 from app import config, wiring
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import Keys
-from app.outbox.service import Mailroom
 from app.platform.instrumentation import Observer
 from app.recovery.email_change import EmailChangeService
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.store.observed import observed

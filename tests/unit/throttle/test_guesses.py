@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.service import VERIFICATION_LIVES
-from app.outbox.service import Mailroom
+from app.accounts.model import VERIFICATION_LIVES
 from app.platform.errors import InvalidCode
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES

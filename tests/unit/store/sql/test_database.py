@@ -10,10 +10,10 @@ from sqlalchemy import Connection, delete, event, func, insert, select, text, up
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.accounts.held_emails.sql import HELD_EMAILS
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import Account
 from app.accounts.sql import USERS
 from app.jobs.sql import LEASES
-from app.outbox.model import MailRequest, PendingRegistration
 from app.platform.errors import Unavailable
 from app.sessions.sql import SESSIONS
 from app.store.sql.database import Database
@@ -56,7 +56,7 @@ def test_failed_reads_and_writes_use_up_no_connections(database: Database) -> No
 
 
 def test_an_error_shows_no_values(store: Store) -> None:
-    registration = PendingRegistration("grace", None, HASH)
+    registration = PendingRegistration("grace", password_hash=HASH)
     request = MailRequest("id", "register", "grace@example.org", NOW, NOW, NOW, registration=registration)
     store.mail_requests.add(request)
     with pytest.raises(IntegrityError) as raised:

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 
 from app.accounts.held_emails.sql import HELD_EMAILS
+from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.model import Account
 from app.accounts.sql import USERS
 from app.audit.sql import EVENTS
-from app.outbox.sql import MAIL_REQUESTS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
@@ -193,3 +193,14 @@ def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connec
         assert looking, name
         found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in looking)
     assert found == dict.fromkeys(WRITES, False)
+
+
+def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) -> None:
+    asked = listen(database_of(filled).product.reader)
+    found = set()
+    for name, read in READS.items():
+        asked.clear()
+        read(filled)
+        if any("under_way" in statement for statement, _ in asked):
+            found.add(name)
+    assert found == {"account", "account by e-mail", "accounts that change to an e-mail"}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, insert, select, update
 
-from app.outbox.model import MailRequest, PendingRegistration
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform import identifiers
+from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.documents import one_of, written
 from app.store.sql.purge import Purge
 from app.store.sql.schema import METADATA, ON_MYSQL
 
@@ -38,6 +38,7 @@ MAIL_REQUESTS: Final = Table(
 )
 
 
+_REGISTRATION: Final = Codec(PendingRegistration)
 _COLUMNS: Final = MAIL_REQUESTS.c
 _PLAIN: Final = ("id", "kind", "email", "created_at", "expires_at", "due_at", "attempts")
 _THIS: Final = _COLUMNS.id == bindparam("request_id")
@@ -63,7 +64,7 @@ _PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlMailRequests:
-    """`app.outbox.model.MailRequests` on SQL."""
+    """`app.accounts.mail_requests.model.MailRequests` on SQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,7 +72,7 @@ class SqlMailRequests:
     def add(self, request: MailRequest) -> None:
         row: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
         row["email_key"] = identifiers.comparable_email(request.email)
-        row["registration"] = written(request.registration)
+        row["registration"] = _REGISTRATION.text(request.registration) if request.registration else None
         self._database.change(_ADD, row)
 
     def get(self, request_id: str) -> MailRequest | None:
@@ -98,5 +99,5 @@ class SqlMailRequests:
 
 def _request_of(row: Iterable[Any]) -> MailRequest:
     request_id, kind, email, created_at, expires_at, due_at, attempts, text = row
-    registration = one_of(PendingRegistration, text)
+    registration = None if text is None else _REGISTRATION.entity(from_json(text))
     return MailRequest(request_id, kind, email, created_at, expires_at, due_at, attempts, registration)

@@ -5,13 +5,13 @@ A field without a value is absent, never null.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo import ASCENDING
 
-from app.outbox.model import MailRequest, PendingRegistration
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform import identifiers
+from app.store.codec import Codec
 from app.store.mongo.connection import Connection, Document, answering, without_none
 from app.store.mongo.indexes import Index
 from app.store.mongo.purge import purge
@@ -19,9 +19,11 @@ from app.store.mongo.purge import purge
 if TYPE_CHECKING:
     from datetime import datetime
 
+_REGISTRATION: Final = Codec(PendingRegistration)
+
 
 class MongoMailRequests:
-    """`app.outbox.model.MailRequests` on MongoDB."""
+    """`app.accounts.mail_requests.model.MailRequests` on MongoDB."""
 
     INDEXES: ClassVar[tuple[Index, ...]] = (
         Index("mail_requests", "due_at"),
@@ -72,7 +74,7 @@ class MongoMailRequests:
 
 
 def _document_of(request: MailRequest) -> Document:
-    registration = request.registration and without_none(asdict(request.registration))
+    registration = request.registration and _REGISTRATION.document(request.registration)
     return without_none(
         {
             "_id": request.id,
@@ -97,11 +99,5 @@ def _request_of(document: Document) -> MailRequest:
         document["expires_at"],
         document.get("due_at"),
         document["attempts"],
-        _registration_of(document.get("registration")),
+        _REGISTRATION.entity(document["registration"]) if "registration" in document else None,
     )
-
-
-def _registration_of(document: Document | None) -> PendingRegistration | None:
-    if document is None:
-        return None
-    return PendingRegistration(document.get("username"), document.get("name"), document["password_hash"])
