@@ -9,7 +9,8 @@ from app.accounts.login_name import LoginName
 from app.platform.errors import SessionEnded, WrongPassword
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account, User
+    from app.accounts.account import Account
+    from app.accounts.model import User
     from app.accounts.passwords import PasswordService
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.credentials import CredentialService
-    from app.accounts.model import Account, UndoOffer
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.feature import Eraser

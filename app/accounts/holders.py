@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from app.accounts.account import Account
     from app.accounts.mail_requests.model import MailRequest, MailRequests
-    from app.accounts.model import Account, Users
+    from app.accounts.model import Users
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from app.platform.identifiers import username_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from app.accounts.model import Account, User
+    from app.accounts.account import Account
+    from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.platform.devices import Device

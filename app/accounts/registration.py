@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
-from app.accounts.model import Account, AlreadyThereError, Credentials, User
+from app.accounts.model import AlreadyThereError, Credentials, User
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, new_id, username_key
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
+from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
-from app.accounts.model import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.mail.letters import in_words
 from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.held_emails.model import HeldEmails
     from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
-    from app.accounts.model import Account, Status, UndoOffer, Users
+    from app.accounts.model import Status, Users
     from app.accounts.principal import Principal
     from app.audit.service import Audit
     from app.platform.clock import Clock

@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.model import Account, AlreadyThereError, Credentials, UnderWay, User
+from app.accounts.account import Account, UnderWay
+from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.sql import ADD_EVENT, row_of_event
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key

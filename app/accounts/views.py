@@ -14,8 +14,9 @@ from app.web.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.accounts.account import Account
     from app.accounts.directory import UserPage
-    from app.accounts.model import Account, User
+    from app.accounts.model import User
     from app.accounts.principal import Principal
 
 

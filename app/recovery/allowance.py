@@ -10,7 +10,7 @@ from app.platform.identifiers import comparable_email
 from app.throttle.model import FailureCount
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from app.platform.clock import Clock
     from app.throttle.counts import Counts
 

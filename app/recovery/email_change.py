@@ -10,8 +10,9 @@ from app.platform.errors import EmailTaken, FieldError, InvalidCode, ValidationF
 from app.platform.identifiers import email_key, new_id
 
 if TYPE_CHECKING:
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.credentials import CredentialService
-    from app.accounts.model import Account, UndoOffer, User
+    from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.platform.devices import Device

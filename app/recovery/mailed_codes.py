@@ -13,8 +13,9 @@ from app.security import codes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.accounts.account import CodePurpose
     from app.accounts.mail_requests.model import MailRequests
-    from app.accounts.model import CodePurpose, Users
+    from app.accounts.model import Users
     from app.platform.clock import Clock
     from app.security.codes import Purpose
     from app.security.secret_keys import SecretKeys

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.accounts.account import ERASE, MAIL, WAYS_BACK, Notice
 from app.accounts.holders import AccountHolders, MailRequestHolders
-from app.accounts.model import ERASE, MAIL, WAYS_BACK, Notice
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
 from app.outbox.service import Box, Outbox, retry_after
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from app.accounts.account import Account, CodePurpose
     from app.accounts.deletion import DeletionService
     from app.accounts.mail_requests.model import MailRequest
-    from app.accounts.model import Account, CodePurpose
     from app.accounts.service import Accounts
     from app.mail.letters import Letters
     from app.mail.mail import Mailer

@@ -9,7 +9,7 @@ from app.accounts.credentials import counted_names, own_words
 from app.platform.errors import InvalidCode
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account, UndoOffer
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.platform.devices import Device

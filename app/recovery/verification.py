@@ -11,8 +11,9 @@ from app.platform.identifiers import masked_email
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.accounts.account import Account
     from app.accounts.deletion import DeletionService
-    from app.accounts.model import Account, User
+    from app.accounts.model import User
     from app.accounts.registration import RegistrationService
     from app.accounts.service import Accounts
     from app.platform.devices import Device

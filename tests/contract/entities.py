@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.accounts.model import Account, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.model import User
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
-from app.accounts.model import Account
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import Keys
 from app.platform.devices import Device

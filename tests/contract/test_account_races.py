@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, AlreadyThereError, PendingEmail, Status
+from app.accounts.account import Account, PendingEmail
+from app.accounts.model import AlreadyThereError, Status
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, a_whole_account

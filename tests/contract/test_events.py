@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, Status
+from app.accounts.account import Account
+from app.accounts.model import Status
 from app.audit.model import AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.accounts.model import Account, AlreadyThereError
+from app.accounts.account import Account
+from app.accounts.model import AlreadyThereError
 from app.audit.model import AuditEvent
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.accounts.account import ERASE, Account, UndoOffer
 from app.accounts.holders import AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
-from app.accounts.model import ERASE, Account, UndoOffer
 from app.outbox.model import CLAIMED_FOR, Entry
 from app.outbox.service import BEGINS_FOR, FIRST_RETRY, LONGEST_RETRY, Box, Outbox
 from app.platform.errors import Unavailable

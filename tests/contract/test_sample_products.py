@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, User
+from app.accounts.account import Account
+from app.accounts.model import User
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.samples.products.model import SampleProduct

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, User
+from app.accounts.account import Account
+from app.accounts.model import User
 from app.platform.identifiers import new_id
 from app.sessions.model import HeldSession, Session
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.accounts.model import Account, Status, User
+from app.accounts.account import Account
+from app.accounts.model import Status, User
 from app.accounts.principal import Principal
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
+from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
-from app.accounts.model import Account
 from app.audit.model import AuditEvent
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id

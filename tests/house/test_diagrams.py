@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
-from app.accounts.model import Account, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.accounts.model import User
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring

@@ -15,7 +15,7 @@ from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 

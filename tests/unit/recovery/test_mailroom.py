@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.model import UNDO_LIVES, UndoOffer
+from app.accounts.account import UNDO_LIVES, UndoOffer
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
 from app.outbox.service import FIRST_RETRY, LONGEST_RETRY
@@ -20,7 +20,7 @@ from app.recovery.reset import ResetService
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from app.mail.mail import Mail
     from app.platform.instrumentation import MailOutcome
     from tests.api.service import FakeClock

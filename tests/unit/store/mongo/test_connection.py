@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient, ReadPreference, WriteConcern, errors
 from pymongo.uri_parser import parse_uri
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id

@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.audit.model import AuditEvent
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
 from tests.servers import mongo

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, delete, event, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
-from app.accounts.model import Account
 from app.accounts.sql import USERS
 from app.jobs.sql import LEASES
 from app.platform.errors import Unavailable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.audit.model import AuditEvent
 from tests.contract.entities import DAY, HASH, NOW, a_user
 from tests.stores import Store, database_of, sql_store

@@ -14,7 +14,8 @@ import pytest
 from alembic import command
 from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select, text, update
 
-from app.accounts.model import Account, LiveCode, Notice, UnderWay, User
+from app.accounts.account import Account, LiveCode, Notice, UnderWay
+from app.accounts.model import User
 from app.accounts.sql import USERS
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 
+from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
 from app.accounts.mail_requests.sql import MAIL_REQUESTS
-from app.accounts.model import Account
 from app.accounts.sql import USERS
 from app.audit.sql import EVENTS
 from app.sessions.sql import SESSIONS

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
+from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
-from app.accounts.model import Account
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform.errors import Unavailable
 from tests.contract.entities import HASH, NOW, a_count, a_user
 from tests.servers import mariadb, postgres

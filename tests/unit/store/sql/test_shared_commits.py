@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform.errors import Unavailable
 from app.store.sql.shared_commits import SharedCommits
 from app.store.sql.sqlite import Sqlite

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import Connection, select, update
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.accounts.sql import USERS
 from app.platform.errors import Unavailable
 from tests.contract.entities import HASH, NOW, a_session, a_user

@@ -9,7 +9,7 @@ import pytest
 from psycopg import conninfo as info
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.config import values
 from app.store.sql.postgresql import conninfo_of
 from app.store.unusable import UnusableStoreError

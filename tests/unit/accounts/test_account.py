@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.model import (
+from app.accounts.account import (
     ERASE,
     MOST_NOTICES,
     MOST_OFFERS,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from app.accounts.model import CodePurpose
+    from app.accounts.account import CodePurpose
 
 PLAIN = Account(a_user(email="ann@example.com", email_verified=True, username="ann"), HASH)
 WHOLE = a_whole_account()
