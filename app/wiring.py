@@ -17,6 +17,7 @@ from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
+from app.accounts.model import ERASE
 from app.accounts.passwords import PasswordService
 from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
@@ -218,7 +219,7 @@ def _services(
         profile=ProfileService(accounts, store.sessions, store.sample_products, hides),
         deletion=deletion,
         audit=audit,
-        mailroom=Mailroom(accounts, codes, allowance, deletion, secrets, letters, mailer, observer),
+        mailroom=Mailroom(accounts, codes, allowance, {ERASE: deletion.purge}, secrets, letters, mailer, observer),
         directory=DirectoryService(store.users, settings.accounts.user_directory),
         explain=ExplainService(tokens, store.sessions, clock),
         keys=keys,
