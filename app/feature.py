@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     """Makes an endpoint from what all features export."""
 
 
+EntryHandler: TypeAlias = "Callable[[Any, Any], datetime | None]"
+"""Does an entry (its second argument) of an account (its first); returns when to try again, None when it is done. Doing
+it twice has to be harmless. See `app/outbox/service.py:Handler`."""
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
 
@@ -51,6 +54,13 @@ class Tag:
     name: str
     description: str
     endpoints: tuple[Endpoint | Assembled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryHandlers:
+    """Those of all features, by the kind of the entries in an account."""
+
+    handlers: Mapping[str, EntryHandler]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,8 @@ class Feature:
     repositories: tuple[type, ...] = ()
     """The Protocols of its repositories. That of `model.py:Users` is implemented by `mongo.py:MongoUsers`, which names
     its indexes, and by `sql.py:SqlUsers`."""
+    handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
+    """Those that do what waits in the outbox of an account, by the kind of the entry."""
     erase: Callable[[Container], Eraser] | None = None
     """Called when an account is deleted."""
     exports: tuple[Exporter, ...] = ()

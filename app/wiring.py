@@ -21,7 +21,7 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import Erasers, ExpiringRepositories
+from app.feature import EntryHandlers, Erasers, ExpiringRepositories
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
@@ -184,6 +184,9 @@ def _features() -> dict[type, Factory]:
     """What the features build, and what is collected from their declarations."""
     built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
     return built | {
+        EntryHandlers: lambda parts: EntryHandlers(
+            {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
+        ),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)

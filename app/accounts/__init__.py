@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.accounts import cli, controller
+from app.accounts.account import ERASE
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
@@ -103,6 +104,7 @@ FEATURE = Feature(
         DeletionService: _deletion,
         DirectoryService: _directory,
     },
+    handlers={ERASE: lambda parts: parts.get(DeletionService).purge},
     repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),

@@ -11,7 +11,7 @@ from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
-from app.feature import Feature, Tag
+from app.feature import EntryHandlers, Feature, Tag
 from app.mail.letters import Letters
 from app.mail.mail import Mailer
 from app.recovery import controller, pages
@@ -68,7 +68,7 @@ def _mailroom(parts: Container) -> Mailroom:
         parts.get(Accounts),
         parts.get(MailedCodes),
         parts.get(MailAllowance),
-        parts.get(DeletionService),
+        parts.get(EntryHandlers).handlers,
         parts.get(SecretKeys),
         parts.get(Letters),
         parts.find(Mailer),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import ERASE, MAIL, WAYS_BACK, Notice
+from app.accounts.account import MAIL, WAYS_BACK, Notice
 from app.accounts.holders import AccountHolders, MailRequestHolders
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
@@ -23,16 +23,16 @@ from app.platform.instrumentation import NOBODY
 from app.security import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from app.accounts.account import Account, CodePurpose
-    from app.accounts.deletion import DeletionService
     from app.accounts.mail_requests.model import MailRequest
     from app.accounts.service import Accounts
     from app.mail.letters import Letters
     from app.mail.mail import Mailer
     from app.outbox.model import Entry
+    from app.outbox.service import Handler
     from app.platform.instrumentation import Observer
     from app.recovery.allowance import MailAllowance
     from app.recovery.mailed_codes import MailedCodes
@@ -46,12 +46,15 @@ _log = structlog.get_logger("latchkey.mail")
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """Takes up due work. Without a `mailer`, mail is dropped, but deleted accounts are still purged."""
+    """Handles mail and the requests for it. Without a `mailer`, mail is dropped.
+
+    `handlers` are those of other features, by the kind of the entries in an account.
+    """
 
     accounts: Accounts
     codes: MailedCodes
     allowance: MailAllowance
-    deletion: DeletionService
+    handlers: Mapping[str, Handler[Account]]
     secrets: SecretKeys
     letters: Letters
     mailer: Mailer | None
@@ -59,14 +62,12 @@ class Mailroom:
 
     @property
     def outbox(self) -> Outbox:
-        """The outbox of mail requests and accounts, with the handlers of this."""
+        """The outbox of mail requests and accounts, with the handlers of this and of other features."""
         requests: Box[MailRequest, MailRequest] = Box(
             MailRequestHolders(self.accounts.requests),
             {"reset": self._reset_requested, "verify": self._verification_requested, "register": self._registered},
         )
-        accounts: Box[str, Account] = Box(
-            AccountHolders(self.accounts.users), {ERASE: self.deletion.purge, MAIL: self._mail}
-        )
+        accounts: Box[str, Account] = Box(AccountHolders(self.accounts.users), {**self.handlers, MAIL: self._mail})
         return Outbox((requests, accounts), self.accounts.clock, self.accounts.mail_waits)
 
     def send_due(self) -> int:

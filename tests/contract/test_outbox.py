@@ -93,6 +93,16 @@ def test_of_sixteen_couriers_at_once_one_does_an_entry(store: Store, in_threads:
     assert Worker(store).deliver() == []
 
 
+def test_an_account_that_is_not_due_any_more_is_not_claimed(store: Store) -> None:
+    later = Account(a_user(), HASH, outbox=entries("known 1"), due_at=NOW + MINUTE)
+    never = Account(a_user(), HASH)
+    for account in (later, never):
+        store.users.add(account)
+        assert AccountHolders(store.users).claim(account.user.id, NOW, NOW + CLAIMED_FOR) is None
+        assert kept(store, account) == account
+    assert AccountHolders(store.users).claim(new_id(), NOW, NOW + CLAIMED_FOR) is None
+
+
 def fails_at(name: str, error: BaseException) -> Handle:
     def handle(_: Any, entry: Entry) -> None:
         if entry.id == name:
@@ -226,9 +236,19 @@ def test_a_deleted_account_that_cannot_be_erased_sends_no_mail_and_stays(store: 
     assert kept(store, account) is not None
 
 
+def test_a_deleted_account_is_not_removed_under_a_claim_that_came_too_late_to_erase_it(store: Store) -> None:
+    account, erased = deleted(store), []
+    worker = Worker(store, **{ERASE: lambda owner, _: erased.append(owner.user.id)})
+    looks = iter([NOW] * 3)  # for what is due in either box, and for the claim
+    replace(worker.outbox, clock=lambda: next(looks, NOW + BEGINS_FOR)).deliver_due()
+    assert erased == [account.user.id]
+    assert kept(store, account) is None
+
+
 def test_a_deleted_account_with_an_undo_offer_stays_until_that_ends(store: Store) -> None:
     account = deleted(store, "known 1", offer=True)
-    worker = Worker(store, **{ERASE: lambda *_: None})
+    erased: list[Account] = []
+    worker = Worker(store, **{ERASE: lambda owner, _: erased.append(owner)})
     assert worker.deliver() == ["known 1"]
     found = kept(store, account)
     assert found is not None
@@ -236,6 +256,8 @@ def test_a_deleted_account_with_an_undo_offer_stays_until_that_ends(store: Store
     worker.now = NOW + DAY
     worker.deliver()
     assert kept(store, account) is None
+    # First the offer goes, so that nobody can bring the account back any more, then the account.
+    assert [len(owner.undo_offers) for owner in erased] == [1, 1, 0]
 
 
 # Mail requests
