@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def events_of(instance: Instance, user_id: str) -> list[AuditEvent]:
-    return instance.wired.store.events.page(user_id, before=None, limit=10)
+    return instance.store.events.page(user_id, before=None, limit=10)
 
 
 def actions_of(instance: Instance, user_id: str) -> list[str]:
@@ -36,7 +36,7 @@ def actions_of(instance: Instance, user_id: str) -> list[str]:
 
 
 def kept(instance: Instance, user_id: str) -> Account:
-    account = instance.wired.store.users.account(user_id)
+    account = instance.store.users.account(user_id)
     assert account is not None
     return account
 
