@@ -1,4 +1,4 @@
-"""What a worker does in the background, under leases that all instances share."""
+"""Background work: jobs under a lease, so that one worker of all instances does each, and the thread that sends mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be sent, and the courier that sends it."""
+"""What waits to be sent, and what sends it when it is due."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
         self.access_log.propagate = False
 
     def access(self, *_: object) -> None:
-        """Do nothing, since `web/exchange.py` logs the requests. gunicorn would look up its settings each time."""
+        """Do nothing, since `app/web/exchange.py` logs the requests. gunicorn would look up its settings each time."""
 
     def warning(self, msg: str, *args: object, **kwargs: object) -> None:
         """Log a warning, without what a client sent: a line that gunicorn cannot read may hold a token."""

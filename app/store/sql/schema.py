@@ -1,4 +1,4 @@
-"""What all tables share. Each is defined beside its repository; `models/sql/store.py` imports them all.
+"""What all tables share. Each is defined beside its repository, in the `sql.py` of its feature.
 
 A change of a table needs a migration in `migrations/versions/` and the new REVISION.
 """
