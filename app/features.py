@@ -1,4 +1,4 @@
-"""The list of the features, in the order of the documentation. A new feature is one line here."""
+"""The features, in the order of the documentation. A new feature is one line here."""
 
 from __future__ import annotations
 

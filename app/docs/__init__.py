@@ -1,4 +1,4 @@
-"""The documentation that an instance serves: the OpenAPI document, Swagger UI, the first page, a page for each error."""
+"""The documentation that an instance serves: OpenAPI, Swagger UI, the first page, and a page for each error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Background work: jobs under a lease, so that one worker of all instances does each, and the thread that sends mail."""
+"""Background work: jobs, each done by one worker of all instances, and the thread that sends mail."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Password hashes and the threads that compute them, mailed codes, the secret, bounded calls of other servers. No Flask, no store."""
+"""Password hashes, mailed codes, the secret, and bounded calls of other servers. No Flask, no store."""

@@ -1,1 +1,1 @@
-"""Between Flask and the endpoints: declaring an endpoint, access checks, reading requests, replies, failures, OpenAPI."""
+"""Between Flask and the endpoints: declarations, access checks, reading requests, replies, failures, OpenAPI."""
