@@ -75,7 +75,7 @@ def imports() -> str:
         for package in _downwards(below)
         if (shown := sorted(_direct(package, below)))
     ]
-    frame = ["    subgraph one [features]", *(f"        {feature}" for feature in sorted(features)), "    end"]
+    frame = ["    subgraph frame [the features]", *(f"        {feature}" for feature in sorted(features)), "    end"]
     return "\n".join(["```mermaid", "flowchart TB", *frame, *arrows, "```"]) + "\n"
 
 
