@@ -1,4 +1,4 @@
-"""The bodies of requests about an account."""
+"""The bodies of registration, and of requests about an account."""
 
 from __future__ import annotations
 

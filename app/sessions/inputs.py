@@ -1,4 +1,4 @@
-"""The bodies of registration, login, refresh and requests about a token."""
+"""The bodies of login, refresh and logout, and of requests about a token."""
 
 from __future__ import annotations
 

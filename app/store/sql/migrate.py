@@ -69,7 +69,7 @@ def upgrade_product(product: Product) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """What the tables lack, compared with those of the code, one line each. What they have beyond it is the operator's."""
+    """What the tables lack, compared with those of the code, one line each. Anything beyond is the operator's."""
     # A product rarely reports a type by the name that it was created with.
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     changes: list[tuple[Any, ...]] = []
