@@ -1,4 +1,4 @@
-"""Latchkey: the authentication service you can read, run and own."""
+"""Latchkey: the authentication service you can read, run and own. `create_app` puts the application together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installs the commands of all features: `flask users`, `flask keys` and so on; `flask routes` is Flask's own."""
+"""Installs the commands of all features: `flask users`, `flask keys` and so on. `flask routes` is Flask's own."""
 
 from __future__ import annotations
 

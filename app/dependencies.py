@@ -1,4 +1,4 @@
-"""The external dependencies that the settings name: the store, mail, other services.
+"""Makes what the settings name outside the process: the store, Redis, mail and other servers.
 
 A driver is imported only when it is used, which saves memory. Nothing here opens a connection.
 """

@@ -1,4 +1,4 @@
-"""What a feature declares about itself: `FEATURE` in its `__init__.py`. `app/features.py` lists the features.
+"""What a feature declares about itself: `FEATURE` in its `__init__.py`.
 
 Nothing else knows a feature: the application serves its endpoints, the stores open its repositories, the deletion of an
 account calls its `erase`, and so on, all from this declaration.

@@ -1,4 +1,4 @@
-"""The features of the service, in the order of the documentation: a new one is a line here."""
+"""The features, in the order of the documentation. A new feature is one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users and their accounts: registration, profile, deletion, credentials, the directory."""
+"""Users and their accounts: registration, profile, password, export and deletion, and the list of users."""
 
 from __future__ import annotations
 

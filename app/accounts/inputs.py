@@ -1,4 +1,4 @@
-"""The bodies of `controllers/account.py`."""
+"""The bodies of registration, and of requests about an account."""
 
 from __future__ import annotations
 

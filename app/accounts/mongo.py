@@ -72,7 +72,7 @@ class MongoUsers:
         user, new = account.user, documents_of(events)
         first = {"_id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
         document = without_none(first | _fields_of(account) | {"revision": account.revision, NEW_EVENTS: new or None})
-        self._write(account, lambda: self._connection.users.insert_one(document), adds=True)
+        self._write(account, lambda: self._connection["users"].insert_one(document), adds=True)
         self._move(user.id, new)
 
     @answering()
@@ -85,7 +85,7 @@ class MongoUsers:
 
     @answering()
     def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
-        found = self._connection.users.find({"pending_email_key": email_key}).sort("_id", DESCENDING).limit(limit)
+        found = self._connection["users"].find({"pending_email_key": email_key}).sort("_id", DESCENDING).limit(limit)
         return [_account_of(document) for document in found]
 
     @answering()
@@ -97,14 +97,14 @@ class MongoUsers:
             change["$push"] = {NEW_EVENTS: {"$each": new}}
         if missing := {name: "" for name, value in fields.items() if value is None}:
             change["$unset"] = missing
-        saved = self._write(account, lambda: self._connection.users.update_one(guard, change)).matched_count == 1
+        saved = self._write(account, lambda: self._connection["users"].update_one(guard, change)).matched_count == 1
         if saved:
             self._move(account.user.id, new)
         return saved
 
     @answering()
     def due(self, now: datetime, limit: int) -> list[str]:
-        found = self._connection.users.find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", ASCENDING)
+        found = self._connection["users"].find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", ASCENDING)
         return [document["_id"] for document in found.limit(limit)]
 
     @answering()
@@ -114,7 +114,7 @@ class MongoUsers:
     @answering()
     def remove(self, user_id: str) -> None:
         move_all_events(self._connection, user_id)
-        self._connection.users.delete_one({"_id": user_id})
+        self._connection["users"].delete_one({"_id": user_id})
 
     @answering()
     def credentials_by_email(self, email_key: str) -> Credentials | None:
@@ -128,27 +128,27 @@ class MongoUsers:
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         guard = {"_id": user_id, "password_hash": verified}
         change = {"$set": {"password_hash": new}, "$inc": {"revision": 1}}
-        return self._connection.users.update_one(guard, change).matched_count == 1
+        return self._connection["users"].update_one(guard, change).matched_count == 1
 
     @answering()
     def end_sessions(self, user_id: str, keep: str | None) -> bool:
         change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
         change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
-        return self._connection.users.update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
+        return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
 
     @answering()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}
-        found = self._connection.users.find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
+        found = self._connection["users"].find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
         return [user_of(document["_id"], document) for document in found]
 
     def _account(self, key: Document) -> Account | None:
-        found = self._connection.users.find_one(key)
+        found = self._connection["users"].find_one(key)
         return None if found is None else _account_of(found)
 
     def _credentials(self, key: Document) -> Credentials | None:
-        found = self._connection.users.find_one(key, _CREDENTIALS)
+        found = self._connection["users"].find_one(key, _CREDENTIALS)
         if found is None:
             return None
         return Credentials(user_of(found["_id"], found), found.get("password_hash"), found["auth_epoch"])
@@ -176,7 +176,7 @@ class MongoUsers:
         raise Unavailable(retry_after=1)
 
     def _has(self, key: Document) -> bool:
-        return self._connection.users.find_one(key, {"_id": 1}) is not None
+        return self._connection["users"].find_one(key, {"_id": 1}) is not None
 
 
 def user_of(user_id: str, document: Document) -> User:

@@ -1,4 +1,4 @@
-"""Audit events: who did what, and when."""
+"""Audit events: who did what, and when. Each is also a line of the log."""
 
 from __future__ import annotations
 

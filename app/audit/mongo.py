@@ -42,27 +42,27 @@ class MongoEvents:
 
     @answering()
     def add(self, event: AuditEvent) -> None:
-        self._connection.events.insert_one(_document_of(event))
+        self._connection["events"].insert_one(_document_of(event))
 
     @answering()
     def record(self, event: AuditEvent) -> bool:
         try:
-            self._connection.events.insert_one(_document_of(event))
+            self._connection["events"].insert_one(_document_of(event))
         except DuplicateKeyError:
             return False
         # Look at the user after the insert: the purge of a deleted user either finds the event, or has marked them as
         # deleted by now.
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
-        if self._connection.users.find_one(there, {"_id": 1}) is not None:
+        if self._connection["users"].find_one(there, {"_id": 1}) is not None:
             return True
-        self._connection.events.delete_one({"_id": event.id})
+        self._connection["events"].delete_one({"_id": event.id})
         return False
 
     @answering()
     def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         self._move_all_of(user_id)
         older: Document = {} if before is None else {"_id": {"$lt": before}}
-        found = self._connection.events.find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
+        found = self._connection["events"].find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
         return [_event_of(document) for document in found]
 
     @answering()
@@ -70,16 +70,16 @@ class MongoEvents:
         if after is None:
             self._move_all_of(user_id)
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        found = self._connection.events.find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
+        found = self._connection["events"].find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
         ids = [document["_id"] for document in found.limit(limit)]
         change = {"$unset": {"ip": "", "user_agent": "", "details": ""}}
-        self._connection.events.update_many({"_id": {"$in": ids}}, change)
+        self._connection["events"].update_many({"_id": {"$in": ids}}, change)
         return ids[-1] if len(ids) == limit else None
 
     @answering()
     def gather(self, now: datetime, limit: int) -> int:
         left = {f"{NEW_EVENTS}.at": {"$lte": now - _LEFT_TO_THE_REQUEST}}
-        users = list(self._connection.users.find(left, {NEW_EVENTS: 1}).limit(limit))
+        users = list(self._connection["users"].find(left, {NEW_EVENTS: 1}).limit(limit))
         for user in users:
             move_events(self._connection, user["_id"], user[NEW_EVENTS])
         return sum(len(user[NEW_EVENTS]) for user in users)
@@ -89,7 +89,7 @@ class MongoEvents:
 
     @answering()
     def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection.events, {"expires_at": {"$lte": now}}, limit)
+        return purge(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
 
 
 def documents_of(events: Iterable[AuditEvent]) -> list[Document]:
@@ -99,7 +99,7 @@ def documents_of(events: Iterable[AuditEvent]) -> list[Document]:
 
 def move_all_events(connection: Connection, user_id: str) -> None:
     """Move whatever events of a user have not been moved; one read when there are none."""
-    user = connection.users.find_one({"_id": user_id, NEW_EVENTS: {"$exists": True}}, {NEW_EVENTS: 1})
+    user = connection["users"].find_one({"_id": user_id, NEW_EVENTS: {"$exists": True}}, {NEW_EVENTS: 1})
     if user is not None:
         move_events(connection, user_id, user[NEW_EVENTS])
 
@@ -107,15 +107,15 @@ def move_all_events(connection: Connection, user_id: str) -> None:
 def move_events(connection: Connection, user_id: str, documents: Sequence[Document]) -> None:
     """Put events of a user among the others, then take them from the user's document; idempotent."""
     try:
-        connection.events.insert_many(documents, ordered=False)
+        connection["events"].insert_many(documents, ordered=False)
     except BulkWriteError as error:
         if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
             raise
     ids = [document["_id"] for document in documents]
     others = {"$elemMatch": {"_id": {"$nin": ids}}}
     unset = {"$unset": {NEW_EVENTS: ""}}
-    if not connection.users.update_one({"_id": user_id, NEW_EVENTS: {"$not": others}}, unset).matched_count:
-        connection.users.update_one({"_id": user_id}, {"$pull": {NEW_EVENTS: {"_id": {"$in": ids}}}})
+    if not connection["users"].update_one({"_id": user_id, NEW_EVENTS: {"$not": others}}, unset).matched_count:
+        connection["users"].update_one({"_id": user_id}, {"$pull": {NEW_EVENTS: {"_id": {"$in": ids}}}})
 
 
 def _document_of(event: AuditEvent) -> Document:

@@ -1,4 +1,4 @@
-"""What a worker does in the background, under leases that all instances share."""
+"""Background work: jobs, each done by one worker of all instances, and the thread that sends mail."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class MongoLeases:
         free = {"_id": job, "until": {"$lte": now}}
         lease = {"$set": {"holder": holder, "until": until}}
         try:
-            self._connection.leases.update_one(free, lease, upsert=True)
+            self._connection["leases"].update_one(free, lease, upsert=True)
         except DuplicateKeyError:
             # The lease exists and is not free, so the upsert tried to insert a second one.
             return False

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: published, rotated, revoked."""
+"""The keys that sign access tokens: making, publishing, rotating and revoking them."""
 
 from __future__ import annotations
 

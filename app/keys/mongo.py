@@ -26,7 +26,7 @@ class MongoKeyrings:
 
     @answering()
     def load(self) -> StoredKeyring | None:
-        found = self._connection.keyrings.find_one({"_id": _ID})
+        found = self._connection["keyrings"].find_one({"_id": _ID})
         if found is None:
             return None
         keys = tuple(StoredKey(**key) for key in found["keys"])
@@ -37,7 +37,7 @@ class MongoKeyrings:
         content: dict[str, object] = {"version": keyring.version, "keys": [asdict(key) for key in keyring.keys]}
         if keyring.leaked:
             content["leaked"] = list(keyring.leaked)
-        keyrings = self._connection.keyrings
+        keyrings = self._connection["keyrings"]
         if keyring.version > 1:
             guard = {"_id": _ID, "version": keyring.version - 1}
             return keyrings.update_one(guard, {"$set": content}).matched_count == 1

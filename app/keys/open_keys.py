@@ -30,7 +30,7 @@ _log = structlog.get_logger("latchkey.keys")
 
 
 class OpenKeys:
-    """The keyring in memory; `security.tokens` takes its keys from here.
+    """The keyring in memory; `app.sessions.access_tokens` takes its keys from here.
 
     It never holds a key that the store does not list any more, whether or not the others can be opened.
     """

@@ -1,4 +1,4 @@
-"""What mails say, and how they are sent: by SMTP, or into a Maildir in development."""
+"""What each mail says, and how it is sent: by SMTP, or into a Maildir in development."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mailed codes: verification, password reset, change of address, and the pages that mailed links open."""
+"""Mailed codes: verification of addresses, password reset, change of address, and the pages that mailed links open."""
 
 from __future__ import annotations
 

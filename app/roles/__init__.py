@@ -1,4 +1,4 @@
-"""Roles, and the permissions they hold."""
+"""Roles, and the permissions that they grant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: login, refresh, logout, and the access tokens they give."""
+"""Sessions: login, refresh and logout; and access tokens: issuing, checking and explaining them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Sessions(Protocol):
         """End a session of this user; False if they have no such session.
 
         It raises the revision of the user's account before it returns. So a change of the account that still found the
-        session holding is either saved already, or tried again (see `services.accounts.Accounts.change`).
+        session holding is either saved already, or tried again (see `app.accounts.service.Accounts.change`).
         """
 
     def end_some_of(self, user_id: str, limit: int) -> int:

@@ -56,16 +56,16 @@ class MongoSessions:
 
     @answering()
     def open(self, session: Session) -> bool:
-        self._connection.sessions.insert_one(
+        self._connection["sessions"].insert_one(
             without_none({"_id": session.id} | {name: getattr(session, name) for name in _FIELDS})
         )
         # Look at the user after the insert: the purge of a deleted user either finds the session, or has marked them as
         # deleted by now.
         still_there = {"_id": session.user_id, "status": {"$ne": "deleted"}}
         login = {"$max": {"last_login_at": session.created_at}}
-        if self._connection.users.update_one(still_there, login).matched_count == 1:
+        if self._connection["users"].update_one(still_there, login).matched_count == 1:
             return True
-        self._connection.sessions.delete_one({"_id": session.id})
+        self._connection["sessions"].delete_one({"_id": session.id})
         return False
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
@@ -88,7 +88,7 @@ class MongoSessions:
     @answering()
     def find(self, session_id: str, now: datetime) -> HeldSession | None:
         live = {"_id": session_id, **_unexpired(now)}
-        found = list(self._connection.sessions.aggregate([{"$match": live}, *_USER_OF_SESSION]))
+        found = list(self._connection["sessions"].aggregate([{"$match": live}, *_USER_OF_SESSION]))
         if not found or not _holds(found[0], found[0]["user"]):
             return None
         return HeldSession(_session_of(found[0]), user_of(found[0]["user_id"], found[0]["user"]))
@@ -96,13 +96,13 @@ class MongoSessions:
     @answering()
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
         epochs = {"auth_epoch": 1, "kept_session": 1}
-        user = self._connection.users.find_one({"_id": user_id, "status": "active"}, epochs)
+        user = self._connection["users"].find_one({"_id": user_id, "status": "active"}, epochs)
         if user is None:
             return []
         holding = [{"auth_epoch": user["auth_epoch"]}, {"_id": user.get("kept_session")}]
         live = {"user_id": user_id, "$or": holding, **_unexpired(now)}
         return [
-            _session_of(document) for document in self._connection.sessions.find(live).sort("_id", pymongo.ASCENDING)
+            _session_of(document) for document in self._connection["sessions"].find(live).sort("_id", pymongo.ASCENDING)
         ]
 
     @answering()
@@ -110,44 +110,44 @@ class MongoSessions:
         guard = {"_id": session_id, "generation": generation}
         renewed = {"rotated_at": now, "last_used_at": now, "idle_expires_at": idle_expires_at, "ip": ip}
         change = {"$inc": {"generation": 1}, "$set": renewed}
-        return self._connection.sessions.update_one(guard, change).matched_count == 1
+        return self._connection["sessions"].update_one(guard, change).matched_count == 1
 
     @answering()
     def touch(self, session_id: str, now: datetime) -> None:
-        self._connection.sessions.update_one({"_id": session_id}, {"$max": {"last_used_at": now}})
+        self._connection["sessions"].update_one({"_id": session_id}, {"$max": {"last_used_at": now}})
 
     @answering()
     def end(self, session_id: str, user_id: str) -> bool:
-        if self._connection.sessions.delete_one({"_id": session_id, "user_id": user_id}).deleted_count == 0:
+        if self._connection["sessions"].delete_one({"_id": session_id, "user_id": user_id}).deleted_count == 0:
             return False
-        self._connection.users.update_one({"_id": user_id}, {"$inc": {"revision": 1}})
+        self._connection["users"].update_one({"_id": user_id}, {"$inc": {"revision": 1}})
         return True
 
     @answering()
     def end_some_of(self, user_id: str, limit: int) -> int:
-        return purge(self._connection.sessions, {"user_id": user_id}, limit)
+        return purge(self._connection["sessions"], {"user_id": user_id}, limit)
 
     @answering()
     def trim(self, user_id: str, keep: int) -> None:
         if not self._surplus(user_id, keep):
             return
         # A session that no longer holds takes no place from one that does.
-        user = self._connection.users.find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
+        user = self._connection["users"].find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
         if user is not None:
             former = {"user_id": user_id, "auth_epoch": {"$lt": user["auth_epoch"]}}
-            self._connection.sessions.delete_many(former | {"_id": {"$ne": user.get("kept_session")}})
+            self._connection["sessions"].delete_many(former | {"_id": {"$ne": user.get("kept_session")}})
         if surplus := self._surplus(user_id, keep):
-            self._connection.sessions.delete_many({"_id": {"$in": surplus}})
+            self._connection["sessions"].delete_many({"_id": {"$in": surplus}})
 
     @answering()
     def purge(self, now: datetime, limit: int) -> int:
         passed = {"$lte": now}
         expired = {"$or": [{"idle_expires_at": passed}, {"expires_at": passed}]}
-        return purge(self._connection.sessions, expired, limit)
+        return purge(self._connection["sessions"], expired, limit)
 
     def _surplus(self, user_id: str, keep: int) -> list[str]:
         order = [("last_used_at", pymongo.DESCENDING), ("_id", pymongo.DESCENDING)]
-        found = self._connection.sessions.find({"user_id": user_id}, {"_id": 1}).sort(order).skip(keep)
+        found = self._connection["sessions"].find({"user_id": user_id}, {"_id": 1}).sort(order).skip(keep)
         return [document["_id"] for document in found]
 
     def _with_user(self, live: Document) -> list[Document]:

@@ -26,27 +26,27 @@ class MongoLoginFailures:
 
     @answering()
     def get(self, key: str) -> FailureCount | None:
-        found = self._connection.login_failures.find_one({"_id": key}, {"_id": 0})
+        found = self._connection["login_failures"].find_one({"_id": key}, {"_id": 0})
         return FailureCount(**found) if found else None
 
     @answering()
     def advance(self, key: str, seen: FailureCount | None, to: FailureCount) -> bool:
         if seen is None:
             return self._begin(key, to)
-        changed = self._connection.login_failures.update_one(_still_seen(key, seen), {"$set": asdict(to)})
+        changed = self._connection["login_failures"].update_one(_still_seen(key, seen), {"$set": asdict(to)})
         return changed.matched_count == 1
 
     @answering()
     def clear(self, key: str, seen: FailureCount) -> bool:
-        return self._connection.login_failures.delete_one(_still_seen(key, seen)).deleted_count == 1
+        return self._connection["login_failures"].delete_one(_still_seen(key, seen)).deleted_count == 1
 
     @answering()
     def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection.login_failures, {"expires_at": {"$lte": now}}, limit)
+        return purge(self._connection["login_failures"], {"expires_at": {"$lte": now}}, limit)
 
     def _begin(self, key: str, to: FailureCount) -> bool:
         try:
-            self._connection.login_failures.insert_one({"_id": key, **asdict(to)})
+            self._connection["login_failures"].insert_one({"_id": key, **asdict(to)})
         except DuplicateKeyError:
             return False
         return True

@@ -33,20 +33,20 @@ class MongoHeldEmails:
 
     @answering()
     def holder(self, email_key: str, now: datetime) -> str | None:
-        found = self._connection.held_emails.find_one({"_id": email_key, "expires_at": {"$gt": now}}, {"user_id": 1})
+        found = self._connection["held_emails"].find_one({"_id": email_key, "expires_at": {"$gt": now}}, {"user_id": 1})
         return found["user_id"] if found else None
 
     @answering()
     def release(self, email_key: str, user_id: str) -> None:
-        self._connection.held_emails.delete_one({"_id": email_key, "user_id": user_id})
+        self._connection["held_emails"].delete_one({"_id": email_key, "user_id": user_id})
 
     @answering()
     def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection.held_emails, {"expires_at": {"$lte": now}}, limit)
+        return purge(self._connection["held_emails"], {"expires_at": {"$lte": now}}, limit)
 
     def _upsert(self, free: Document, change: Document) -> bool:
         try:
-            self._connection.held_emails.update_one(free, change, upsert=True)
+            self._connection["held_emails"].update_one(free, change, upsert=True)
         except DuplicateKeyError:
             # The hold exists and is not free, so the upsert tried to insert a second one.
             return False

@@ -36,23 +36,23 @@ class MongoMailRequests:
 
     @answering()
     def add(self, request: MailRequest) -> None:
-        self._connection.mail_requests.insert_one(_document_of(request))
+        self._connection["mail_requests"].insert_one(_document_of(request))
 
     @answering()
     def get(self, request_id: str) -> MailRequest | None:
-        found = self._connection.mail_requests.find_one({"_id": request_id})
+        found = self._connection["mail_requests"].find_one({"_id": request_id})
         return _request_of(found) if found else None
 
     @answering()
     def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
         waiting = {"email_key": email_key, "kind": "register", "expires_at": {"$gt": now}}
-        found = self._connection.mail_requests.find(waiting).sort("_id", ASCENDING).limit(limit)
+        found = self._connection["mail_requests"].find(waiting).sort("_id", ASCENDING).limit(limit)
         return [_request_of(document) for document in found]
 
     @answering()
     def due(self, now: datetime, limit: int) -> list[MailRequest]:
         due = {"due_at": {"$lte": now}}
-        found = self._connection.mail_requests.find(due).sort("due_at", ASCENDING).limit(limit)
+        found = self._connection["mail_requests"].find(due).sort("due_at", ASCENDING).limit(limit)
         return [_request_of(document) for document in found]
 
     @answering()
@@ -62,15 +62,15 @@ class MongoMailRequests:
         change: Document = {"$set": without_none({"attempts": attempts, "due_at": due_at})}
         if due_at is None:
             change["$unset"] = {"due_at": ""}
-        return self._connection.mail_requests.update_one(still_seen, change).matched_count == 1
+        return self._connection["mail_requests"].update_one(still_seen, change).matched_count == 1
 
     @answering()
     def remove(self, request_id: str) -> bool:
-        return self._connection.mail_requests.delete_one({"_id": request_id}).deleted_count == 1
+        return self._connection["mail_requests"].delete_one({"_id": request_id}).deleted_count == 1
 
     @answering()
     def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection.mail_requests, {"expires_at": {"$lte": now}}, limit)
+        return purge(self._connection["mail_requests"], {"expires_at": {"$lte": now}}, limit)
 
 
 def _document_of(request: MailRequest) -> Document:

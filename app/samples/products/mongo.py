@@ -36,12 +36,12 @@ class MongoSampleProducts:
             "description": product.description,
             "created_at": product.created_at,
         }
-        self._connection.sample_products.insert_one(without_none(document))
+        self._connection["sample_products"].insert_one(without_none(document))
         # Look at the session after the insert. A deleted owner has no sessions left: either their purge finds the
         # product, or this look finds no session.
         if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
             return True
-        self._connection.sample_products.delete_one({"_id": product.id})
+        self._connection["sample_products"].delete_one({"_id": product.id})
         return False
 
     def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
@@ -52,16 +52,18 @@ class MongoSampleProducts:
 
     @answering()
     def remove(self, product_id: str, owner_id: str) -> bool:
-        return self._connection.sample_products.delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
+        return (
+            self._connection["sample_products"].delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
+        )
 
     @answering()
     def remove_some_of(self, owner_id: str, limit: int) -> int:
-        return purge(self._connection.sample_products, {"owner_id": owner_id}, limit)
+        return purge(self._connection["sample_products"], {"owner_id": owner_id}, limit)
 
     @answering()
     def _page(self, whose: Document, after: str | None, limit: int) -> list[SampleProduct]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        found = self._connection.sample_products.find(whose | behind).sort("_id", ASCENDING).limit(limit)
+        found = self._connection["sample_products"].find(whose | behind).sort("_id", ASCENDING).limit(limit)
         return [_product_of(document) for document in found]
 
 

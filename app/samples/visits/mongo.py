@@ -33,7 +33,7 @@ class MongoVisits:
             return self._increase()
 
     def _increase(self) -> int:
-        counted = self._connection.visits.find_one_and_update(
+        counted = self._connection["visits"].find_one_and_update(
             {"_id": _ID}, {"$inc": {"count": 1}}, upsert=True, return_document=ReturnDocument.AFTER
         )
         count: int = counted["count"]  # type: ignore[index] # an upsert always returns one

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -20,14 +19,12 @@ from sqlalchemy import Column, Index, Table
 from app.store.sql.database import answering
 from app.store.sql.products import product_of
 from app.store.sql.revision import SchemaError, revision_of
-from app.store.sql.schema import METADATA
+from app.store.sql.schema import METADATA, MIGRATIONS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from app.store.sql.product import Product
-
-FOLDER: Final = Path(__file__).parents[3] / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def upgrade_product(product: Product) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """What the tables lack, compared with `schema.py`, one line each. What they have beyond it is the operator's."""
+    """What the tables lack, compared with those of the code, one line each. Anything beyond is the operator's."""
     # A product rarely reports a type by the name that it was created with.
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     changes: list[tuple[Any, ...]] = []
@@ -94,7 +91,7 @@ def _refuse_newer(revision: str | None) -> None:
 def _config() -> Config:
     config = Config()
     # Not relative to the working directory, which may be any.
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
 
 

@@ -1,16 +1,19 @@
-"""What all tables share. Each is defined beside its repository; `models/sql/store.py` imports them all.
+"""What all tables share. Each is defined beside its repository, in the `sql.py` of its feature.
 
-A change of a table needs a migration in `migrations/versions/` and the new REVISION.
+A change of a table needs a migration in `migrations/versions/`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import MetaData
 
-REVISION: Final = "0004"
-"""The revision of `migrations/` that makes exactly these tables."""
+MIGRATIONS: Final = Path(__file__).parents[3] / "migrations"
+
+REVISION: Final = max(step.name[:4] for step in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""The revision that makes exactly these tables: that of the last migration, by the number in its file's name."""
 
 ON_MYSQL: Final[dict[str, Any]] = {
     f"{product}_{option}": value

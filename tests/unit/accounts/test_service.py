@@ -91,7 +91,7 @@ def test_what_changes_nothing_is_an_event_all_the_same(instance: Instance) -> No
 def test_a_registration_that_meets_a_held_address_leaves_nothing_personal(
     instance: Instance, database: Path, clock: FakeClock
 ) -> None:
-    store, email = instance.wired.store, "ann@example.com"
+    store, email = instance.store, "ann@example.com"
     holder, until = instance.register("holder"), clock.now + timedelta(days=1)
     store.held_emails.hold(email, holder, now=clock.now, until=until)
     instance.get(CredentialService).accounts.change(

@@ -26,7 +26,7 @@ from app.store.sql import migrate
 from app.store.sql.columns import LONG_TEXT
 from app.store.sql.products import product_of
 from app.store.sql.revision import SchemaError
-from app.store.sql.schema import REVISION
+from app.store.sql.schema import MIGRATIONS, REVISION
 from tests.contract.entities import HASH, NOW, a_session, a_user, a_whole_account
 from tests.stores import Store, sql_store
 
@@ -294,6 +294,6 @@ def test_a_start_on_a_current_schema_does_not_load_alembic(url: str) -> None:
         " store.close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", start, url], capture_output=True, text=True, check=True, cwd=migrate.FOLDER.parent
+        [sys.executable, "-c", start, url], capture_output=True, text=True, check=True, cwd=MIGRATIONS.parent
     )
     assert done.stdout == "False\n"
