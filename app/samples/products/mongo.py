@@ -52,9 +52,8 @@ class MongoSampleProducts:
 
     @answering()
     def remove(self, product_id: str, owner_id: str) -> bool:
-        return (
-            self._connection["sample_products"].delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
-        )
+        own = {"_id": product_id, "owner_id": owner_id}
+        return self._connection["sample_products"].delete_one(own).deleted_count == 1
 
     @answering()
     def remove_some_of(self, owner_id: str, limit: int) -> int:
