@@ -28,10 +28,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     from app import commands, config, wiring
     from app.accounts.fields import InputRules
     from app.cli.common import EXTENSION
-    from app.features import ENDPOINTS, PAGES, TAGS
+    from app.features import ENDPOINTS, PAGES, PERMISSIONS, TAGS
     from app.platform import log
     from app.platform.failure import StartError
-    from app.roles.permissions import PERMISSIONS
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
     from app.web.call import Shared

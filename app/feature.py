@@ -57,6 +57,13 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredPermissions:
+    """Those of all features."""
+
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class EntryHandlers:
     """Those of all features, by the kind of the entries in an account."""
 

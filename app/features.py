@@ -51,5 +51,7 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for dec
 """Everything that clients call, in the order of the documentation."""
 PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.page_endpoints())
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
+PERMISSIONS = frozenset[str]().union(*(feature.permissions for feature in FEATURES))
+"""Every permission there is."""
 REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)
 """The Protocols of all repositories."""

@@ -21,8 +21,8 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import EntryHandlers, Erasers, ExpiringRepositories
-from app.features import FEATURES, REPOSITORIES
+from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories
+from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Courier, Jobs
@@ -35,7 +35,7 @@ from app.platform.failure import StartError
 from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
 from app.recovery.mailroom import Mailroom
-from app.roles.permissions import ROLES
+from app.roles.model import BUILT_IN
 from app.security import blocklist
 from app.security.hash_pool import HashPool
 from app.security.secret_keys import LeakedSecretError, SealedError, SecretKeys
@@ -124,9 +124,9 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     Metrics and tracing are on if the settings turn them on and `watched` is True.
     Raises StartError if the settings name something that does not exist, or the secret cannot be read or made.
     """
-    unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
+    unknown = sorted(set(settings.accounts.default_roles) - BUILT_IN)
     if unknown:
-        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(ROLES))}")
+        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(BUILT_IN))}")
     store = store or make_store(settings, REPOSITORIES)
     metrics, tracing = (make_metrics(settings), make_tracing(settings, store)) if watched else (None, None)
     observer = together(metrics.counts if metrics else None, tracing)
@@ -184,6 +184,7 @@ def _features() -> dict[type, Factory]:
     """What the features build, and what is collected from their declarations."""
     built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
     return built | {
+        DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
         EntryHandlers: lambda parts: EntryHandlers(
             {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
         ),

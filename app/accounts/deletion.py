@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.accounts.credentials import refuse_if_changed
 from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import Failure, LastAdmin, SessionEnded, Unavailable
-from app.roles.permissions import ADMINISTRATOR
+from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

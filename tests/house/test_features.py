@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from app.features import ENDPOINTS, FEATURES, PAGES, REPOSITORIES, TAGS
-from app.roles.permissions import PERMISSIONS
+from app.features import ENDPOINTS, FEATURES, PAGES, PERMISSIONS, REPOSITORIES, TAGS
 
 APP = Path(__file__).parents[2] / "app"
 

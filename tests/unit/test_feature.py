@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from app.features import FEATURES
-from app.roles.permissions import PERMISSIONS
 from app.store.sql.schema import REVISION
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +134,8 @@ class NoteService:
 """The endpoint of notes."""
 
 from app.notes.service import NoteService
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 from app.web.input import Body
 from app.web.view import Nothing
@@ -276,7 +275,3 @@ def test_the_deletion_of_an_account_erases_what_it_holds_about_the_user(used: An
 
 def test_its_command_is_installed(used: Any) -> None:
     assert used["command"] == "a command of notes\n"
-
-
-def test_the_permissions_that_exist_are_those_that_features_declare() -> None:
-    assert frozenset().union(*(feature.permissions for feature in FEATURES)) == PERMISSIONS

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import config
 from app.accounts.fields import InputRules
-from app.features import TAGS
-from app.roles.permissions import PERMISSIONS
+from app.features import PERMISSIONS, TAGS
 from app.web import endpoint, exchange, problems
 from app.web.application import Application
 from app.web.call import Shared

@@ -12,10 +12,11 @@ import pytest
 from app.accounts.directory import UserPage
 from app.accounts.model import User
 from app.accounts.views import UserData, UserList
+from app.features import PERMISSIONS
 from app.health.views import Health, Ping
 from app.keys.views import KeySet
 from app.platform.errors import FieldError, ValidationFailed
-from app.roles.permissions import PERMISSIONS, permissions_of
+from app.roles.service import Roles
 from app.sessions.service import OpenedSession
 from app.sessions.views import TokenPair
 from app.web.cursors import cursor_behind
@@ -47,6 +48,8 @@ SHOWN = {
     "last_login_at": None,
 }
 
+ROLES = Roles(PERMISSIONS)
+
 
 def as_json(view: BaseModel) -> Any:
     return json.loads(view.model_dump_json())
@@ -77,14 +80,17 @@ def test_times_are_rfc_3339_in_utc() -> None:
 
 @pytest.mark.parametrize(("whole", "shown"), [(True, SHOWN), (False, {"id": ANN.id, "username": "ann"})])
 def test_a_page_shows_users_whole_or_by_name_only(whole: bool, shown: dict[str, Any]) -> None:  # noqa: FBT001 - by pytest
-    page = as_json(UserList.of(UserPage([ANN, ANN], ANN.id, whole), permissions_of))
+    page = as_json(UserList.of(UserPage([ANN, ANN], ANN.id, whole), ROLES.permissions_of))
 
     assert page == {"users": [shown, shown], "next": cursor_behind(ANN.id)}
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_empty_page_has_no_next_one(whole: bool) -> None:  # noqa: FBT001 - by pytest
-    assert as_json(UserList.of(UserPage([], None, whole), permissions_of)) == {"users": [], "next": None}
+    assert as_json(UserList.of(UserPage([], None, whole), ROLES.permissions_of)) == {
+        "users": [],
+        "next": None,
+    }
 
 
 def test_the_tokens_of_a_session_also_come_under_the_name_that_the_oldest_clients_read() -> None:
