@@ -114,4 +114,4 @@ def make_tracing(settings: Settings, store: Store) -> Tracing | None:
         return None
     from app.platform.tracing import Tracing  # noqa: PLC0415 - loaded only if needed, to save memory
 
-    return Tracing(settings.monitoring.otlp_endpoint, store.product)
+    return Tracing(settings.monitoring.otlp_endpoint, store.common_name)

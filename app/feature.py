@@ -34,7 +34,7 @@ Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 class Expiring(Protocol):
     """A repository that keeps things for a limited time."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` things that have expired at `now`; returns how many. Raises Unavailable."""
 
 

@@ -26,7 +26,7 @@ from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Courier, Jobs
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.mail.mail import Mailer
 from app.platform import clock as system
 from app.platform.container import Container
@@ -207,24 +207,24 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         while True:
             try:
                 wired.store.prepare()
-                wired.get(Keys).ensure()
+                wired.get(KeyService).ensure()
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
-                        f"{wired.store.product} does not answer ({reason_of(error)});"
+                        f"{wired.store.common_name} does not answer ({reason_of(error)});"
                         " check MONGO_URI or DATABASE_URL, and that the server runs"
                     ) from None
-                _log.warning("waiting for the store", store=wired.store.product)
+                _log.warning("waiting for the store", store=wired.store.common_name)
                 time.sleep(1)
             else:
                 return
     except OSError as error:
         raise StartError(
-            f"DATABASE_URL: {wired.store.product} cannot be made ready ({error.strerror});"
+            f"DATABASE_URL: {wired.store.common_name} cannot be made ready ({error.strerror});"
             " let this user write to the folder of the database"
         ) from None
     except UnusableStoreError as error:
-        raise StartError(f"{wired.store.product}: {error}") from None
+        raise StartError(f"{wired.store.common_name}: {error}") from None
     except LeakedSecretError as error:
         raise StartError(f"SECRET_KEY: {error} (flask secrets leaked): set the new one in its place") from None
     except SealedError as error:

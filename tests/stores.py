@@ -40,8 +40,8 @@ class Store:
     inner: AnyStore
 
     @property
-    def product(self) -> str:
-        return self.inner.product
+    def common_name(self) -> str:
+        return self.inner.common_name
 
     def repository(self, kind: type[T]) -> T:
         return self.inner.repository(kind)

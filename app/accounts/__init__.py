@@ -16,7 +16,7 @@ from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
-from app.accounts.service import Accounts, OpenSessions
+from app.accounts.service import Accounts, LiveSessions
 from app.audit.service import Audit
 from app.feature import Erasers, Feature, Tag
 from app.mail.mail import Mailer
@@ -42,7 +42,7 @@ def _passwords(parts: Container) -> PasswordService:
 def _accounts(parts: Container) -> Accounts:
     return Accounts(
         parts.get(Users),
-        parts.get(OpenSessions),
+        parts.get(LiveSessions),
         parts.get(HeldEmails),
         parts.get(MailRequests),
         parts.get(Audit),
@@ -104,7 +104,7 @@ FEATURE = Feature(
         DeletionService: _deletion,
         DirectoryService: _directory,
     },
-    handlers={ERASE: lambda parts: parts.get(DeletionService).purge},
+    handlers={ERASE: lambda parts: parts.get(DeletionService).erase_all},
     repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),

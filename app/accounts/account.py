@@ -91,7 +91,7 @@ class Notice:
     attempts: int = 0
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def from_entry(cls, entry: Entry) -> Self:
         """The mail that is in an entry."""
         found = entry.payload
         queued_at = datetime.fromisoformat(found["queued_at"])
@@ -128,7 +128,7 @@ class UnderWay:
 class Account(UnderWay):
     """A user, their credentials, and what is under way.
 
-    `due_at` is when background work is due: an entry of the outbox or, once the status is deleted, a purge or the
+    `due_at` is when background work is due: an entry of the outbox or, once the status is deleted, an erasure or the
     expiry of an undo offer; None when there is none. `revision` counts the replacements. `unknown` is what a newer
     version keeps in the account (`app.store.codec`).
     """
@@ -306,7 +306,7 @@ class Account(UnderWay):
         told = (
             entry if entry.kind != MAIL else replace(entry, payload={**entry.payload, "letter": "email_changed"})
             for entry in self.outbox
-            if entry.kind != MAIL or Notice.of(entry).kind in WAYS_BACK
+            if entry.kind != MAIL or Notice.from_entry(entry).kind in WAYS_BACK
         )
         # `due_at` may only be the expiry of an offer, which is cleared; the claim of a worker stays.
         claimed = self.due_at is not None and self.due_at <= now + CLAIMED_FOR
@@ -319,7 +319,7 @@ class Account(UnderWay):
         """What is left of the account once it is deleted: its identifier, and what the undo of a change needs.
 
         Offers of proven addresses stay open; while there is one, `roles` stay as well. What waited to be mailed
-        concerns an account that is gone. Mail waits until `claimed_until` for the purge, so that the purge takes
+        concerns an account that is gone. Mail waits until `claimed_until` for the erasure, so that it takes
         nothing from a user who returns.
         """
         offers = tuple(offer for offer in self.open_offers(now) if offer.proven)
@@ -347,7 +347,7 @@ class Account(UnderWay):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """The mails that wait to be sent, the oldest first."""
-        return tuple(Notice.of(entry) for entry in self.outbox if entry.kind == MAIL)
+        return tuple(Notice.from_entry(entry) for entry in self.outbox if entry.kind == MAIL)
 
     def with_notice(self, notice: Notice, now: datetime) -> Account:
         """The account with one more mail to send.
@@ -364,7 +364,7 @@ class Account(UnderWay):
 
     def without_mail_to(self, email: str | None) -> Account:
         """The account without the mails that wait to be sent to an address."""
-        left = tuple(entry for entry in self.outbox if entry.kind != MAIL or Notice.of(entry).to != email)
+        left = tuple(entry for entry in self.outbox if entry.kind != MAIL or Notice.from_entry(entry).to != email)
         return replace(self, outbox=left)
 
     def due_entries(self, now: datetime) -> tuple[Entry, ...]:

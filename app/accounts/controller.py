@@ -101,7 +101,7 @@ def export_with(exporters: Sequence[Exporter]) -> Endpoint:
         call.require_fresh_login()
         profile = call.get(ProfileService)
         account = ExportDocument.of(profile.export(call.caller, call.device), call.caller)
-        lists = {each.name: profile.while_session_holds(call.caller, each.pages(call)) for each in exporters}
+        lists = {each.name: profile.while_session_is_live(call.caller, each.pages(call)) for each in exporters}
         return Streamed(document, parts_of(account, lists))
 
     return export
@@ -131,7 +131,7 @@ def change_password(call: CallBy[Principal], body: ChangePassword) -> Nothing:
 )
 def events(call: CallBy[Principal], page: Page) -> EventList:
     """The user's own audit events, newest first."""
-    return EventList.of(call.get(Audit).page(call.caller.user.id, before=page.cursor, limit=page.limit))
+    return EventList.of(call.get(Audit).events_of(call.caller.user.id, before=page.cursor, limit=page.limit))
 
 
 @exporter("events", EventView)
@@ -139,7 +139,7 @@ def exported_events(call: CallBy[Principal]) -> Iterator[list[EventView]]:
     """The user's own audit events, newest first."""
     before: str | None = None
     while True:
-        page = call.get(Audit).page(call.caller.user.id, before=before, limit=pieces.EXPORTED_AT_ONCE)
+        page = call.get(Audit).events_of(call.caller.user.id, before=before, limit=pieces.EXPORTED_AT_ONCE)
         yield EventList.of(page).events
         if (before := page.next) is None:
             return
@@ -154,5 +154,5 @@ def users(call: CallBy[Principal], page: Page) -> UserList:
     Members see the identifiers and user names of active users. Administrators see all fields of all users. With
     `USER_DIRECTORY=admins` members get 403.
     """
-    found = call.get(DirectoryService).page(call.caller, after=page.cursor, limit=page.limit)
+    found = call.get(DirectoryService).list_users(call.caller, after=page.cursor, limit=page.limit)
     return UserList.of(found, call.get(Roles).permissions_of)

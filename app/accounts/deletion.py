@@ -1,4 +1,4 @@
-"""Deleting an account: first one write that takes it from its owner, then the purge of all that belongs to it."""
+"""Deleting an account: first one write that takes it from its owner, then the erasure of all that belongs to it."""
 
 from __future__ import annotations
 
@@ -99,25 +99,25 @@ class DeletionService:
             raise
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
-            for _ in islice(self._purge(user_id), _WITH_THE_REPLY):
+            for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
                 pass
             self._end_claim(user_id, claimed_until)
 
-    def purge(self, account: Account, _entry: Entry) -> None:
+    def erase_all(self, account: Account, _entry: Entry) -> None:
         """Delete all that belongs to a deleted user, and keep only the identifier in their audit events; idempotent.
 
         It handles the entry ERASE of the outbox.
         """
-        for _ in self._purge(account.user.id):
+        for _ in self._erase_in_pieces(account.user.id):
             pass
 
-    def _purge(self, user_id: str) -> Iterator[None]:
+    def _erase_in_pieces(self, user_id: str) -> Iterator[None]:
         """The same in pieces, one for each step."""
         for erase in self.erasers:
             yield from erase(user_id)
 
     def _end_claim(self, user_id: str, claimed_until: datetime) -> None:
-        """Let the mail go out, once the purge is done."""
+        """Let the mail go out, once the erasure is done."""
 
         def due(account: Account) -> Account:
             return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account

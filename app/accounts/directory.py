@@ -29,7 +29,7 @@ class DirectoryService:
     users: Users
     visible_to: Literal["members", "admins"]
 
-    def page(self, viewer: Principal, *, after: str | None, limit: int) -> UserPage:
+    def list_users(self, viewer: Principal, *, after: str | None, limit: int) -> UserPage:
         """Up to `limit` users after `after`: active ones for members, all for viewers with `users:read`.
 
         Raises Forbidden for members when the directory is for administrators only.

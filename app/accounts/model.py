@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Status = Literal["active", "disabled", "invited", "deleted"]
 """A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
-purged and nobody can bring the account back."""
+erased and nobody can bring the account back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class User:
 class Credentials:
     """A user with their password hash and epoch, all from one read.
 
-    A session opened with these holds only while `auth_epoch` is still the user's.
+    A session opened with these is live only while `auth_epoch` is still the user's.
     """
 
     user: User
@@ -102,7 +102,7 @@ class Users(Protocol):
         """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
 
         One write, which raises the revision by one. A login that was verified before it but opens its session after it
-        gets a session that does not hold.
+        gets a session that is not live.
         """
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:

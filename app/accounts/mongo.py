@@ -26,7 +26,7 @@ from app.audit.mongo import NEW_EVENTS, documents_of, move_all_events, move_even
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key
 from app.store.codec import Codec
-from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class MongoUsers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @answering()
+    @answer_or_unavailable()
     def add(self, account: Account, events: Sequence[AuditEvent] = ()) -> None:
         user, new = account.user, documents_of(events)
         first = {"_id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
@@ -75,20 +75,20 @@ class MongoUsers:
         self._write(account, lambda: self._connection["users"].insert_one(document), adds=True)
         self._move(user.id, new)
 
-    @answering()
+    @answer_or_unavailable()
     def account(self, user_id: str) -> Account | None:
         return self._account({"_id": user_id})
 
-    @answering()
+    @answer_or_unavailable()
     def account_by_email(self, email_key: str) -> Account | None:
         return self._account({"email_key": email_key})
 
-    @answering()
+    @answer_or_unavailable()
     def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
         found = self._connection["users"].find({"pending_email_key": email_key}).sort("_id", DESCENDING).limit(limit)
         return [_account_of(document) for document in found]
 
-    @answering()
+    @answer_or_unavailable()
     def save(self, account: Account, events: Sequence[AuditEvent] = ()) -> bool:
         guard = {"_id": account.user.id, "revision": account.revision or {"$in": [0, None]}}
         fields, new = _fields_of(account), documents_of(events)
@@ -102,41 +102,41 @@ class MongoUsers:
             self._move(account.user.id, new)
         return saved
 
-    @answering()
+    @answer_or_unavailable()
     def due(self, now: datetime, limit: int) -> list[str]:
         found = self._connection["users"].find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", ASCENDING)
         return [document["_id"] for document in found.limit(limit)]
 
-    @answering()
+    @answer_or_unavailable()
     def any_with_role(self, role: str) -> bool:
         return self._has({"roles": role, "status": "active"})
 
-    @answering()
+    @answer_or_unavailable()
     def remove(self, user_id: str) -> None:
         move_all_events(self._connection, user_id)
         self._connection["users"].delete_one({"_id": user_id})
 
-    @answering()
+    @answer_or_unavailable()
     def credentials_by_email(self, email_key: str) -> Credentials | None:
         return self._credentials({"email_key": email_key})
 
-    @answering()
+    @answer_or_unavailable()
     def credentials_by_username(self, username_key: str) -> Credentials | None:
         return self._credentials({"username_key": username_key})
 
-    @answering()
+    @answer_or_unavailable()
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         guard = {"_id": user_id, "password_hash": verified}
         change = {"$set": {"password_hash": new}, "$inc": {"revision": 1}}
         return self._connection["users"].update_one(guard, change).matched_count == 1
 
-    @answering()
+    @answer_or_unavailable()
     def end_sessions(self, user_id: str, keep: str | None) -> bool:
         change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
         change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
         return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
 
-    @answering()
+    @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}
@@ -156,7 +156,7 @@ class MongoUsers:
     def _move(self, user_id: str, events: list[Document]) -> None:
         """Put the events of a change that is done among the others. If it fails, they wait in the user's document."""
         if events:
-            with suppress(Unavailable), answering():
+            with suppress(Unavailable), answer_or_unavailable():
                 move_events(self._connection, user_id, events)
 
     def _write(self, account: Account, write: Callable[[], T], *, adds: bool = False) -> T:

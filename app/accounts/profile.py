@@ -73,7 +73,7 @@ class ProfileService:
     def export(self, principal: Principal, device: Device) -> Account:
         """Begin an export of all that is kept of a user; returns their account.
 
-        Each list of the export has to be read through `while_session_holds`. Raises SessionEnded if this session has
+        Each list of the export has to be read through `while_session_is_live`. Raises SessionEnded if this session has
         ended.
         """
         account = self.accounts.users.account(principal.user.id)
@@ -83,7 +83,7 @@ class ProfileService:
         self.accounts.audit.record(principal.user.id, "data.exported", device)
         return account
 
-    def while_session_holds(self, principal: Principal, pages: Iterable[PageT]) -> Iterator[PageT]:
+    def while_session_is_live(self, principal: Principal, pages: Iterable[PageT]) -> Iterator[PageT]:
         """These pages, but for empty ones. Raises SessionEnded if the session had ended by the time one was read.
 
         So whoever reads an export slowly gets no more of it once its owner has logged them out.

@@ -125,7 +125,7 @@ class RegistrationService:
     def _forget_failures(self, user: User) -> None:
         """Forget the failed logins of the names, which were nobody's until now: else whoever guessed at a name that was
         still free would have closed it to whoever registers it, for a year."""
-        self.throttle.forget(counted_names(user), user.id)
+        self.throttle.clear(counted_names(user), user.id)
 
     def _add(self, account: Account, device: Device | None) -> None:
         user = account.user

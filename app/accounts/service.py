@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
-from app.mail.letters import in_words
+from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
 
@@ -30,11 +30,11 @@ _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 
 
-class OpenSessions(Protocol):
-    """Where it is asked whether a session still holds, on behalf of which an account is read or changed."""
+class LiveSessions(Protocol):
+    """Where it is asked whether a session is still live, on behalf of which an account is read or changed."""
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        """The user of a session that holds; None if it is not this user's, has expired or ended."""
+        """The user of a live session; None if it is not this user's, has expired or ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Accounts:
     """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
 
     users: Users
-    sessions: OpenSessions
+    sessions: LiveSessions
     held: HeldEmails
     requests: MailRequests
     audit: Audit
@@ -75,7 +75,7 @@ class Accounts:
             account = self.users.account(user_id)
             if account is None or account.user.status not in among:
                 raise missing
-            # Ending a session raises the revision, so a session that holds here still holds when `save` succeeds.
+            # Ending a session raises the revision, so a session that is live here is still live when `save` succeeds.
             if by is not None:
                 self.require_session(by)
             changed = step(account)

@@ -15,9 +15,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from app.audit.model import AuditEvent
-from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.batches import delete_batch
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
-from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,17 +40,17 @@ class MongoEvents:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @answering()
+    @answer_or_unavailable()
     def add(self, event: AuditEvent) -> None:
         self._connection["events"].insert_one(_document_of(event))
 
-    @answering()
+    @answer_or_unavailable()
     def record(self, event: AuditEvent) -> bool:
         try:
             self._connection["events"].insert_one(_document_of(event))
         except DuplicateKeyError:
             return False
-        # Look at the user after the insert: the purge of a deleted user either finds the event, or has marked them as
+        # Look at the user after the insert: the erasure of a deleted user either finds the event, or has marked them as
         # deleted by now.
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
         if self._connection["users"].find_one(there, {"_id": 1}) is not None:
@@ -58,14 +58,14 @@ class MongoEvents:
         self._connection["events"].delete_one({"_id": event.id})
         return False
 
-    @answering()
-    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+    @answer_or_unavailable()
+    def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         self._move_all_of(user_id)
         older: Document = {} if before is None else {"_id": {"$lt": before}}
         found = self._connection["events"].find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
         return [_event_of(document) for document in found]
 
-    @answering()
+    @answer_or_unavailable()
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
         if after is None:
             self._move_all_of(user_id)
@@ -76,7 +76,7 @@ class MongoEvents:
         self._connection["events"].update_many({"_id": {"$in": ids}}, change)
         return ids[-1] if len(ids) == limit else None
 
-    @answering()
+    @answer_or_unavailable()
     def gather(self, now: datetime, limit: int) -> int:
         left = {f"{NEW_EVENTS}.at": {"$lte": now - _LEFT_TO_THE_REQUEST}}
         users = list(self._connection["users"].find(left, {NEW_EVENTS: 1}).limit(limit))
@@ -87,9 +87,9 @@ class MongoEvents:
     def _move_all_of(self, user_id: str) -> None:
         move_all_events(self._connection, user_id)
 
-    @answering()
-    def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
+    @answer_or_unavailable()
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return delete_batch(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
 
 
 def documents_of(events: Iterable[AuditEvent]) -> list[Document]:

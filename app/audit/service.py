@@ -59,13 +59,14 @@ class Audit:
         self._record(new_id(), user_id, action, device, details)
 
     def record_once(
-        self, user_id: str, action: str, device: Device, *, since: datetime, of: str, **details: str
+        self, user_id: str, action: str, device: Device, *, since: datetime, subject: str, **details: str
     ) -> None:
-        """Record an event that a client can repeat as often as it likes only once for `since` and `of`.
+        """Record an event that a client can repeat as often as it likes only once for `since` and `subject`.
 
-        The identifier of the event is derived from `since`, `action` and `of`, so that the store refuses a second one.
+        The identifier of the event is derived from `since`, `action` and `subject`, so that the store refuses a second
+        one.
         """
-        self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
+        self._record(_id_of(since, f"{action} {subject}"), user_id, action, device, details)
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
@@ -77,9 +78,9 @@ class Audit:
         """Put events among the others that a crash left with the account of their change; returns how many."""
         return self.events.gather(self.clock(), pieces.AT_ONCE)
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
+    def events_of(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
         """Up to `limit` events of a user that are older than the event `before`."""
-        events = self.events.page(user_id, before=before, limit=limit + 1)
+        events = self.events.page_of(user_id, before=before, limit=limit + 1)
         page = events[:limit]
         return EventPage(page, page[-1].id if len(events) > limit else None)
 

@@ -11,7 +11,7 @@ from app.audit.model import AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.store.codec import from_json, to_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ _ANONYMISE: Final = (
     )
     .values(ip=null(), user_agent=null(), details=null())
 )
-_PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlEvents:
@@ -106,7 +106,7 @@ class SqlEvents:
         except IntegrityError:
             return False  # a concurrent insert had the same identifier
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+    def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         rows = self._database.rows(_PAGE, {"owner": user_id, "before": before or _BEHIND_ALL, "limit": limit})
         return [_event_of(row) for row in rows]
 
@@ -121,8 +121,8 @@ class SqlEvents:
         del now, limit  # they were stored among the others, in the transaction of their change
         return 0
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
 
 def row_of_event(event: AuditEvent) -> dict[str, Any]:

@@ -94,9 +94,9 @@ def failures_as_messages() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise click.ClickException(f"{wired().store.product} does not answer: {reason_of(error)}") from None
+        raise click.ClickException(f"{wired().store.common_name} does not answer: {reason_of(error)}") from None
     except UnusableStoreError as error:
-        raise click.ClickException(f"{wired().store.product}: {error}") from None
+        raise click.ClickException(f"{wired().store.common_name}: {error}") from None
     except SealedError as error:
         raise click.ClickException(
             f"SECRET_KEY: {error}; nothing was changed. Run this with the settings of the service"
@@ -105,7 +105,7 @@ def failures_as_messages() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
     except OSError as error:  # the folder or the file of an embedded database
         raise click.ClickException(
-            f"{wired().store.product} cannot be made ready ({error.strerror or error})"
+            f"{wired().store.common_name} cannot be made ready ({error.strerror or error})"
         ) from None
     except Failure as failure:
         details = "".join(f"\n  {error.field}: {error.message}" for error in failure.fields)

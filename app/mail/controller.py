@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.mail.letters import in_words
+from app.mail.mail_templates import in_words
 from app.mail.maildir import MOST_KEPT, newest
 from app.mail.views import MailList
 from app.platform.errors import NotFound

@@ -12,8 +12,8 @@ from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
 from app.feature import EntryHandlers, Feature, Tag
-from app.mail.letters import Letters
 from app.mail.mail import Mailer
+from app.mail.mail_templates import MailTemplates
 from app.recovery import controller, pages
 from app.recovery.allowance import MailAllowance
 from app.recovery.email_change import EmailChangeService
@@ -70,7 +70,7 @@ def _mailroom(parts: Container) -> Mailroom:
         parts.get(MailAllowance),
         parts.get(EntryHandlers).handlers,
         parts.get(SecretKeys),
-        parts.get(Letters),
+        parts.get(MailTemplates),
         parts.find(Mailer),
         parts.observer,
     )

@@ -80,7 +80,7 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
     pending registration, which this completes. If another user has taken its user name meanwhile, it gets none.
     """
     verification = call.get(VerificationService)
-    found = verification.find(token=body.token, email=body.email, code=body.code)
+    found = verification.redeemable(token=body.token, email=body.email, code=body.code)
     user = verification.verify(found, call.device)
     return UserData.of(user, call.get(Roles).permissions_of(user.roles))
 
@@ -118,7 +118,7 @@ def disown(call: Call, body: MailedToken) -> Nothing:
     An account that never verified the address is deleted; a pending change to it is cancelled.
     """
     verification = call.get(VerificationService)
-    verification.disown(verification.find(token=body.token), call.device)
+    verification.disown(verification.redeemable(token=body.token), call.device)
     return Nothing()
 
 

@@ -52,7 +52,7 @@ class MailedCodes:
     secrets: SecretKeys
     clock: Clock
 
-    def find(self, use: CodePurpose, *, token: str | None, email: str | None, code: str | None) -> Redeemable:
+    def redeemable(self, use: CodePurpose, *, token: str | None, email: str | None, code: str | None) -> Redeemable:
         """What a token refers to, or without one an address and the code mailed to it. Raises InvalidCode."""
         if token is not None:
             return self.of_token(token, use)

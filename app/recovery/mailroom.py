@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from app.accounts.account import Account, CodePurpose
     from app.accounts.mail_requests.model import MailRequest
     from app.accounts.service import Accounts
-    from app.mail.letters import Letters
     from app.mail.mail import Mailer
+    from app.mail.mail_templates import MailTemplates
     from app.outbox.model import Entry
     from app.outbox.service import Handler
     from app.platform.instrumentation import Observer
@@ -56,7 +56,7 @@ class Mailroom:
     allowance: MailAllowance
     handlers: Mapping[str, Handler[Account]]
     secrets: SecretKeys
-    letters: Letters
+    templates: MailTemplates
     mailer: Mailer | None
     observer: Observer = NOBODY
 
@@ -165,7 +165,7 @@ class Mailroom:
 
     def _mail(self, account: Account, entry: Entry) -> datetime | None:
         """Send a mail that waits in an account; gives when to try again."""
-        notice, now = Notice.of(entry), self._now()
+        notice, now = Notice.from_entry(entry), self._now()
         expires_at = account.expiry_of(notice.code_id)
         if notice.code_id is not None and (expires_at is None or expires_at <= now):
             return None  # its code was used meanwhile, or replaced
@@ -197,7 +197,7 @@ class Mailroom:
                 code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
         if notice.kind in _INSTEAD_OF:
             token = code = None
-        mail = self.letters.write(
+        mail = self.templates.render(
             notice.kind,
             id=notice.id,
             to=notice.to,

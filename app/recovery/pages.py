@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.mail.letters import in_words, readable_on
+from app.mail.mail_templates import in_words, readable_on
 from app.platform.errors import EmailTaken, Failure, InvalidCode, Overloaded, TooManyRequests, Unavailable
 from app.recovery.email_change import EmailChangeService
 from app.recovery.forms import UndoForm, VerifyForm
@@ -72,7 +72,7 @@ def verify_email(call: Call) -> File:
 def answer_verification(call: Call, form: VerifyForm) -> File:
     """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop the claim."""
     verification = call.get(VerificationService)
-    found = verification.find(token=form.token, email=form.email, code=form.code)
+    found = verification.redeemable(token=form.token, email=form.email, code=form.code)
     if form.answer == "yes":
         return call.page("verified.html", email=verification.verify(found, call.device).email)
     if form.answer == "no":

@@ -45,7 +45,7 @@ class ResetService:
         account may be someone else's, so undo offers are dropped along with pending changes and the old password.
         Raises InvalidCode, or ValidationFailed, which leaves the code valid.
         """
-        found = self.codes.find("reset", token=token, email=email, code=code)
+        found = self.codes.redeemable("reset", token=token, email=email, code=code)
         known = self.accounts.users.account(found.owner_id)
         if known is None:
             raise InvalidCode
@@ -64,4 +64,4 @@ class ResetService:
             found.owner_id, reset, missing=InvalidCode, actions=["password.reset"], device=device
         )
         self.accounts.release(account, dropped)
-        self.throttle.forget(counted_names(account.user), account.user.id)
+        self.throttle.clear(counted_names(account.user), account.user.id)

@@ -48,9 +48,9 @@ class VerificationService:
     registration: RegistrationService
     deletion: DeletionService
 
-    def find(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
+    def redeemable(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
         """What a token, or an address and the code mailed to it, refer to; raises InvalidCode."""
-        return self.codes.find("verify", token=token, email=email, code=code)
+        return self.codes.redeemable("verify", token=token, email=email, code=code)
 
     def look(self, found: Redeemable) -> Claim:
         """The claim that would be verified, without verifying it; raises InvalidCode."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
-from app.accounts.service import Accounts, OpenSessions
+from app.accounts.service import Accounts, LiveSessions
 from app.feature import Feature, Tag
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
@@ -28,7 +28,7 @@ def _tokens(parts: Container) -> AccessTokens:
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,
         lifetime=parts.settings.tokens.access_token_seconds,
-        keys=parts.get(Keys),
+        keys=parts.get(KeyService),
         clock=parts.clock,
     )
 
@@ -78,7 +78,7 @@ FEATURE = Feature(
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
     ),
     services={
-        OpenSessions: lambda parts: parts.get(Sessions),
+        LiveSessions: lambda parts: parts.get(Sessions),
         AccessTokens: _tokens,
         SessionService: _sessions,
         LoginService: _login,

@@ -55,7 +55,7 @@ class Claims:
     expires_at: float
 
 
-class Keys(Protocol):
+class TokenKeys(Protocol):
     """Where the keys come from."""
 
     @property
@@ -65,7 +65,7 @@ class Keys(Protocol):
     def signing_key(self) -> SigningKey:
         """The key that signs now."""
 
-    def find(self, kid: str) -> SigningKey | None:
+    def key_by_kid(self, kid: str) -> SigningKey | None:
         """The key of this kid."""
 
 
@@ -76,7 +76,7 @@ class AccessTokens:
     times are checked again.
     """
 
-    def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: Keys, clock: Clock) -> None:
+    def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: TokenKeys, clock: Clock) -> None:
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -153,7 +153,7 @@ class AccessTokens:
         if header.keys() != {"typ", "alg", "kid"}:
             raise RefusedTokenError("unexpected_header")
         kid = header["kid"]
-        key = self._keys.find(kid) if isinstance(kid, str) else None
+        key = self._keys.key_by_kid(kid) if isinstance(kid, str) else None
         if key is None:
             raise RefusedTokenError("unknown_key")
         if header["alg"] != key.alg:

@@ -101,8 +101,8 @@ class SessionService:
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
-        It holds only while the epoch read with them is the user's, so if the password was changed in between, the
-        session does not hold. Raises SessionEnded if the user was deleted in between.
+        It is live only while the epoch read with them is the user's, so if the password was changed in between, the
+        session is not live. Raises SessionEnded if the user was deleted in between.
         """
         user, now = credentials.user, self._clock()
         session = Session(
@@ -136,10 +136,10 @@ class SessionService:
             raise InvalidRefreshToken
         for _ in range(_ATTEMPTS):
             now = self._clock()
-            held = self._sessions.find(sent.session_id, now)
-            if held is None or not refresh_tokens.is_genuine(sent, held.session.seed, self._secrets):
+            live = self._sessions.find_live(sent.session_id, now)
+            if live is None or not refresh_tokens.is_genuine(sent, live.session.seed, self._secrets):
                 raise InvalidRefreshToken
-            session = held.session
+            session = live.session
             if sent.generation == session.generation:
                 renewed = replace(
                     session,
@@ -153,18 +153,18 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, held.user, now, "refresh")
+                    return self._tokens_of(renewed, live.user, now, "refresh")
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
-                self._report_repetition(session, held.user, device)
-                return self._tokens_of(session, held.user, now, "refresh")
-            if self._sessions.end(session.id, held.user.id):
-                self._report_reuse(session, held.user, device)
+                self._report_repetition(session, live.user, device)
+                return self._tokens_of(session, live.user, now, "refresh")
+            if self._sessions.end(session.id, live.user.id):
+                self._report_reuse(session, live.user, device)
             raise ReusedRefreshToken
         raise Unavailable
 
     def list_of(self, user: User) -> list[Session]:
-        """The sessions of a user that hold, in the order of their opening."""
+        """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
     def end(self, session_id: str, user: User, device: Device) -> None:
@@ -219,7 +219,7 @@ class SessionService:
     def authenticate(self, access_token: str) -> Principal:
         """The principal of this access token, with their permissions; one round trip to the store.
 
-        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session does not hold.
+        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live.
         """
         try:
             claims = self._tokens.verify(access_token)
@@ -237,7 +237,7 @@ class SessionService:
             "session.repeated",
             device,
             since=session.rotated_at or session.created_at,
-            of=f"{session.id} {session.generation}",
+            subject=f"{session.id} {session.generation}",
             session_id=session.id,
         )
 

@@ -46,7 +46,7 @@ class Shared:
     @cached_property
     def pages(self) -> Pages:
         """The templates."""
-        return Pages.of(self.settings)
+        return Pages.from_settings(self.settings)
 
     @cached_property
     def https(self) -> bool:

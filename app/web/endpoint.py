@@ -33,7 +33,7 @@ from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
 from app.web.limits import LIMITS, Limit
 from app.web.result import Carrying, Cookie, File, Header
-from app.web.view import Document, Streamed, View, envelope
+from app.web.view import BareView, Streamed, View, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -235,7 +235,7 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
         http = cast("Request", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Werkzeug's way
         if has_body:
             receive(http)  # first, so that a slow sender's token is checked after the last byte
-        current = exchange.of(http)
+        current = exchange.state_of(http)
         admitted = guard.admit(access, http, authenticators)
         if admitted is not None:
             current.user_id = admitted.caller.subject
@@ -317,7 +317,7 @@ def _replier(declared: Endpoint, *, https: bool) -> Callable[[Any], Response]:
     envelopes = {
         outcome.returns: (
             outcome.status,
-            *((b"", b"") if issubclass(outcome.returns, Document) else envelope(outcome.message)),
+            *((b"", b"") if issubclass(outcome.returns, BareView) else envelope(outcome.message)),
         )
         for outcome in declared.outcomes
     }

@@ -17,7 +17,7 @@ from app.web.body import may_be_left_out
 from app.web.problem_views import Problem
 from app.web.result import Cookie, File, Header
 from app.web.schemas import PlainSchemas, any_of
-from app.web.view import Document, Success, View
+from app.web.view import BareView, Success, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,7 +124,7 @@ def _reply_model(outcomes: tuple[Outcome, ...]) -> type[BaseModel] | None:
     if any(issubclass(returns, File) for returns in returned):
         return None
     views = tuple(returns for returns in returned if issubclass(returns, View))
-    if issubclass(views[0], Document):
+    if issubclass(views[0], BareView):
         return views[0]
     data: Any = any_of(views)
     return Success[data]

@@ -57,7 +57,7 @@ class Pages:
     """The path of PUBLIC_URL."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Pages:
+    def from_settings(cls, settings: Settings) -> Pages:
         """The pages as these settings have them."""
         return cls(settings.mail.product_name, urlsplit(settings.server.public_url).path)
 

@@ -61,7 +61,7 @@ def install(
     On the paths in `pages`, it is a page unless the client prefers JSON. On the paths in `documents`, and on unknown
     paths, it is a page if the client prefers HTML, as browsers do. On every other path, programs rely on JSON.
     """
-    public_url, templates = settings.server.public_url, Pages.of(settings)
+    public_url, templates = settings.server.public_url, Pages.from_settings(settings)
 
     def _reply(failure: Failure) -> Response:
         exchange.current().failure = failure

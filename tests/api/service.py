@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.mail.maildir import SentMail, newest
 from app.platform import clock as system
 from app.recovery.mailroom import Mailroom
@@ -203,7 +203,7 @@ def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[S
     service = Service(app, clock, database)
     try:
         service.wired.store.prepare()
-        service.wired.get(Keys).ensure()
+        service.wired.get(KeyService).ensure()
         yield service
     finally:
         service.wired.close()

@@ -229,7 +229,7 @@ def test_the_last_mail_of_a_deleted_account_is_sent_and_then_nothing_is_left(ser
     delete(service, ann)
     assert "deleted" in newest_to(service, ann.email).subject.lower()
     assert service.store.users.account(ann.id) is None
-    events = service.store.events.page(ann.id, before=None, limit=50)
+    events = service.store.events.page_of(ann.id, before=None, limit=50)
     assert events
     assert {(event.ip, event.user_agent, *event.details) for event in events} == {(None, None)}
 
@@ -257,10 +257,10 @@ def test_data_of_a_deleted_account_is_deleted_in_batches_mostly_after_the_reply(
         service.wired.get(Audit).record(ann.id, "name.changed", Device("192.0.2.1", "curl"))
     assert delete(service, ann).status_code == 200
     events = service.store.events
-    left = [event for event in events.page(ann.id, before=None, limit=100) if event.ip]
+    left = [event for event in events.page_of(ann.id, before=None, limit=100) if event.ip]
     assert 0 < len(left) < 40
     send(service)
-    assert not [event for event in events.page(ann.id, before=None, limit=100) if event.ip or event.details]
+    assert not [event for event in events.page_of(ann.id, before=None, limit=100) if event.ip or event.details]
     assert service.store.users.account(ann.id) is None
 
 
@@ -326,14 +326,14 @@ def test_the_export_is_read_page_by_page_while_it_is_sent(service: Service, monk
     for number in range(600):
         service.wired.get(Audit).record(ann.id, "name.changed", number=str(number))
     events = type(service.store.events)
-    page = events.page
+    page = events.page_of
 
     def counted(*arguments: Any, **named: Any) -> Any:
         nonlocal pages
         pages += 1
         return page(*arguments, **named)
 
-    monkeypatch.setattr(events, "page", counted)
+    monkeypatch.setattr(events, "page_of", counted)
     reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
     whole, seen = b"", []
     for part in reply.iter_encoded():
@@ -349,14 +349,14 @@ def test_an_export_that_breaks_off_does_not_look_whole(service: Service, monkeyp
     for _ in range(300):
         service.wired.get(Audit).record(ann.id, "name.changed")
     events = type(service.store.events)
-    page = events.page
+    page = events.page_of
 
     def once(self: Any, user_id: str, *, before: str | None, limit: int) -> Any:
         if before is not None:
             raise Unavailable
         return page(self, user_id, before=before, limit=limit)
 
-    monkeypatch.setattr(events, "page", once)
+    monkeypatch.setattr(events, "page_of", once)
     reply = service.app.test_client().get("/auth/me/export", headers={"Authorization": f"Bearer {ann.token}"})
     parts: list[bytes] = []
     with pytest.raises(Unavailable):

@@ -12,7 +12,7 @@ import pytest
 
 from app import config, create_app, wired_of
 from app.keys.open_keys import RELOAD_AFTER
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.security.secret_keys import LeakedSecretError, RootKey
 from app.sessions import refresh_tokens
 from tests.api.mailbox import newest_to
@@ -201,7 +201,7 @@ def test_an_instance_still_on_the_former_secret_serves_users_with_a_token(start:
 def test_an_instance_that_cannot_open_the_keyring_says_unavailable_and_logs_why(start: Start, log_file: Path) -> None:
     service = start()  # the keyring is not read before the first request, as in a worker that was forked just now
     changed = start(on=service, **CHANGED)
-    (key,) = changed.wired.get(Keys).stored()
+    (key,) = changed.wired.get(KeyService).stored()
 
     reply = service.get("/auth/me", token=changed.register().token)
 

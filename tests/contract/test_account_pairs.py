@@ -13,7 +13,7 @@ from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
 from app.platform.identifiers import new_id
@@ -38,7 +38,7 @@ _NUMBERS = count(1)
 def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
     settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
     wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.get(Keys).ensure()
+    wired.get(KeyService).ensure()
     yield wired
     wired.get(HashPool).close()
 

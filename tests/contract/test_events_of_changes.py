@@ -19,7 +19,7 @@ def an_event(user_id: str, action: str = "password.changed") -> AuditEvent:
 
 
 def events_of(store: Store, user_id: str) -> list[AuditEvent]:
-    return store.events.page(user_id, before=None, limit=100)
+    return store.events.page_of(user_id, before=None, limit=100)
 
 
 def added(store: Store, **fields: str) -> Account:

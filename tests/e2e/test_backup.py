@@ -336,7 +336,7 @@ def test_restoring_a_backup_without_the_secret_needs_the_secret(kept: Host) -> N
     assert kept.restore(archive, "--replace").returncode == 0
 
 
-def test_an_archive_of_another_product_or_a_newer_version_is_refused(kept: Host) -> None:
+def test_an_archive_of_another_database_or_a_newer_version_is_refused(kept: Host) -> None:
     for name, value in (("store", "PostgreSQL"), ("version", "999.0.0")):
         archive = kept.back_up()
         manifest = json.loads(read(archive)["manifest.json"]) | {name: value}

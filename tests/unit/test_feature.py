@@ -54,7 +54,7 @@ class Notes(Protocol):
     def add(self, owner_id, text, expires_at): ...
     def texts(self): ...
     def remove_of(self, owner_id): ...
-    def purge(self, now, limit): ...
+    def delete_expired(self, now, limit): ...
 ''',
     "mongo.py": '''
 """Notes in MongoDB."""
@@ -105,7 +105,7 @@ class SqlNotes:
     def remove_of(self, owner_id):
         return self._database.change(delete(NOTES).where(NOTES.c.owner_id == owner_id), {})
 
-    def purge(self, now, limit):
+    def delete_expired(self, now, limit):
         return self._database.change(delete(NOTES).where(NOTES.c.expires_at <= now), {})
 ''',
     "service.py": '''

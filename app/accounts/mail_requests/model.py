@@ -65,5 +65,5 @@ class MailRequests(Protocol):
     def remove(self, request_id: str) -> bool:
         """Delete a request; False if it is gone."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` expired requests; returns how many."""

@@ -10,7 +10,7 @@ from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform import identifiers
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _RESCHEDULE: Final = update(MAIL_REQUESTS).where(
     _THIS, _COLUMNS.due_at.is_not_distinct_from(bindparam("seen", type_=_COLUMNS.due_at.type))
 )
 _REMOVE: Final = delete(MAIL_REQUESTS).where(_THIS)
-_PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlMailRequests:
@@ -93,8 +93,8 @@ class SqlMailRequests:
     def remove(self, request_id: str) -> bool:
         return self._database.change(_REMOVE, {"request_id": request_id}) == 1
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
 
 def _request_of(row: Iterable[Any]) -> MailRequest:

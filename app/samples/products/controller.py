@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 def products(call: Call, page: Page) -> ProductList:
     """The products of all users, oldest first."""
-    return ProductList.of(call.get(SampleProductService).page(after=page.cursor, limit=page.limit))
+    return ProductList.of(call.get(SampleProductService).list_all(after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -44,7 +44,7 @@ def products(call: Call, page: Page) -> ProductList:
 def my(call: CallBy[Principal], page: Page) -> ProductList:
     """The user's own products, oldest first."""
     owner_id = call.caller.user.id
-    return ProductList.of(call.get(SampleProductService).page_of(owner_id, after=page.cursor, limit=page.limit))
+    return ProductList.of(call.get(SampleProductService).list_of(owner_id, after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -81,7 +81,7 @@ def exported(call: CallBy[Principal]) -> Iterator[list[ProductView]]:
     """The user's own products, oldest first."""
     after: str | None = None
     while True:
-        page = call.get(SampleProductService).page_of(call.caller.user.id, after=after, limit=pieces.EXPORTED_AT_ONCE)
+        page = call.get(SampleProductService).list_of(call.caller.user.id, after=after, limit=pieces.EXPORTED_AT_ONCE)
         yield ProductList.of(page).products
         if (after := page.next) is None:
             return

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BigInteger, Column, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.store.sql.backend import PLACE_SECONDS
 from app.store.sql.batches import Batches, Entry
 from app.store.sql.columns import exact
-from app.store.sql.database import answering
-from app.store.sql.product import PLACE_SECONDS
+from app.store.sql.database import answer_or_unavailable
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SqlVisits:
 
     def add_one(self) -> int:
         visit: Entry[int] = Entry()
-        with answering(self._database.product):
+        with answer_or_unavailable(self._database.backend):
             self._batches.join(visit)
             return visit.outcome()
 

@@ -110,7 +110,7 @@ def _client(uri: str) -> MongoClient[Document]:
 
 
 @contextmanager
-def answering(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
+def answer_or_unavailable(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
     """Limit the operations inside to `seconds` in total, or to what the request has left if that is less.
 
     Raises Unavailable if MongoDB does not answer in time.

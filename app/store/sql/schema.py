@@ -16,8 +16,8 @@ REVISION: Final = max(step.name[:4] for step in (MIGRATIONS / "versions").glob("
 """The revision that makes exactly these tables: that of the last migration, by the number in its file's name."""
 
 ON_MYSQL: Final[dict[str, Any]] = {
-    f"{product}_{option}": value
-    for product in ("mysql", "mariadb")
+    f"{backend}_{option}": value
+    for backend in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
 }
 """They give transactions, every character, and texts that are compared byte by byte."""

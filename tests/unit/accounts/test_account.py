@@ -294,7 +294,7 @@ def test_of_a_deleted_account_stays_only_what_the_undo_needs(offers: list[UndoOf
 @pytest.mark.parametrize("code_id", [None, "code"])
 def test_a_mail_waits_as_an_entry_and_comes_back_as_it_was(code_id: str | None) -> None:
     queued = Notice("n", "password_changed", "ann@example.com", NOW, {"ip": "192.0.2.1", "": ""}, code_id, 3)
-    assert Notice.of(queued.entry()) == queued
+    assert Notice.from_entry(queued.entry()) == queued
     waiting = queued.entry(NOW + MINUTE)
     assert (waiting.id, waiting.kind, waiting.due_at, waiting.attempts) == ("n", "mail", NOW + MINUTE, 3)
     assert queued.entry().due_at == NOW

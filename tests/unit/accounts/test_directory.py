@@ -27,7 +27,7 @@ def an_admin(instance: Instance) -> User:
 
 def page(instance: Instance, viewer: User, after: str | None = None, limit: int = 50) -> UserPage:
     """What somebody sees who is logged in."""
-    return instance.get(DirectoryService).page(session_of(instance.wired, viewer.id), after=after, limit=limit)
+    return instance.get(DirectoryService).list_users(session_of(instance.wired, viewer.id), after=after, limit=limit)
 
 
 def all_pages(instance: Instance, viewer: User, limit: int) -> list[UserPage]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def events_of(instance: Instance, user_id: str) -> list[AuditEvent]:
-    return instance.store.events.page(user_id, before=None, limit=10)
+    return instance.store.events.page_of(user_id, before=None, limit=10)
 
 
 def actions_of(instance: Instance, user_id: str) -> list[str]:

@@ -15,7 +15,7 @@ class Robot:
     permissions: frozenset[str] = frozenset()
 
 
-class Keys:
+class KeyService:
     """Another kind of token: what begins with `mark`. It tells what is asked of it."""
 
     def __init__(self, mark: str, robot: Robot | None = None) -> None:

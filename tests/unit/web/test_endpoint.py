@@ -23,8 +23,8 @@ from app.web.input import Body
 from app.web.limits import LIMITS
 from app.web.paging import Page
 from app.web.result import File
-from app.web.view import Document, Streamed, View
-from tests.unit.web.callers import Keys, Robot
+from app.web.view import BareView, Streamed, View
+from tests.unit.web.callers import KeyService, Robot
 from tests.unit.web.serving import serving
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def fresh(call: Call) -> Thing:
 def test_what_depends_on_the_kind_of_a_token_is_asked_of_who_authenticated_it(
     instance: Instance, clock: FakeClock
 ) -> None:
-    keys = Keys("lk_", Robot(permissions=frozenset({"users:read"})))
+    keys = KeyService("lk_", Robot(permissions=frozenset({"users:read"})))
     wired = instance.wired
     client = serving(robots, fresh, wired=wired, authenticators=(keys, wired.get(SessionService))).test_client()
     key = {"Authorization": "Bearer lk_1"}
@@ -323,7 +323,7 @@ def test_an_unknown_limit_cannot_be_declared() -> None:
     assert all(limit.name == name and limit.requests > 0 and limit.seconds > 0 for name, limit in LIMITS.items())
     with pytest.raises(KeyError):
         endpoint("GET /x", access=public, returns=Ping, limit="unheard of")(ping.function)
-    assert issubclass(Ping, Document)
+    assert issubclass(Ping, BareView)
 
 
 @endpoint("GET /long", access=public, returns=Thing, raises=(Overloaded,))

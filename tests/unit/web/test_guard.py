@@ -11,7 +11,7 @@ from app.platform.errors import ExpiredToken, Forbidden, InvalidRequest, Invalid
 from app.sessions.access_tokens import RefusedTokenError
 from app.sessions.service import SessionService
 from app.web.guard import Access, admit, authenticated, permission, public
-from tests.unit.web.callers import Keys, Robot
+from tests.unit.web.callers import KeyService, Robot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ def judged(token: str, *authenticators: Authenticator[Any], access: Access = aut
 
 
 def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(instance: Instance, token: str) -> None:
-    refusing, keys, more = Keys("lk_"), Keys("l", Robot()), Keys("")
+    refusing, keys, more = KeyService("lk_"), KeyService("l", Robot()), KeyService("")
     sessions = instance.get(SessionService)
 
     assert judged("lx", refusing, keys, more, sessions) == Robot()
@@ -145,7 +145,7 @@ def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(in
 
 @pytest.mark.parametrize("unknown", ["lk_1", "x", "a.b", "a.b.c.d"])
 def test_a_token_of_no_kind_is_refused_by_the_last(unknown: str, instance: Instance) -> None:
-    keys = Keys("rk_", Robot())
+    keys = KeyService("rk_", Robot())
     with pytest.raises(InvalidToken) as refused:
         judged(unknown, keys, instance.get(SessionService))
     assert isinstance(refused.value.__cause__, RefusedTokenError)
@@ -155,10 +155,10 @@ def test_a_token_of_no_kind_is_refused_by_the_last(unknown: str, instance: Insta
 def test_a_permission_is_the_caller_s_whoever_they_are(instance: Instance) -> None:
     reader = Robot(permissions=frozenset({"users:read"}))
 
-    assert judged("x", Keys("", reader), instance.get(SessionService), access=READERS) is reader
+    assert judged("x", KeyService("", reader), instance.get(SessionService), access=READERS) is reader
     for other in (frozenset[str](), frozenset({"users:write"}), frozenset({"users"})):
         with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
-            judged("x", Keys("", Robot(permissions=other)), access=READERS)
+            judged("x", KeyService("", Robot(permissions=other)), access=READERS)
 
 
 def test_the_codes_of_an_endpoint_follow_from_its_rule() -> None:

@@ -93,8 +93,8 @@ def use(store: Store) -> None:
     store.keyrings.save(a_keyring(2, "kid", "next"))
     store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE)
     store.leases.take("purge", holder="b", now=NOW + MINUTE, until=NOW + 2 * MINUTE)
-    store.sessions.purge(NOW, 1)
-    store.login_failures.purge(NOW, 1)
+    store.sessions.delete_expired(NOW, 1)
+    store.login_failures.delete_expired(NOW, 1)
 
 
 def use_accounts(store: Store) -> None:
@@ -281,7 +281,7 @@ def test_a_purge_leaves_a_document_that_was_renewed_after_it_was_found(
     store.login_failures.advance("b", None, a_count(1, expires_at=NOW))
     renew = Meanwhile("find", lambda: store.login_failures.advance("a", a_count(1, expires_at=NOW), a_count(2)))
     with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[renew]) as client:
-        assert mongo_store("", database.name, client=client).login_failures.purge(NOW, 10) == 1
+        assert mongo_store("", database.name, client=client).login_failures.delete_expired(NOW, 10) == 1
     assert store.login_failures.get("a") == a_count(2)
     assert store.login_failures.get("b") is None
 

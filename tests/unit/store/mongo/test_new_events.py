@@ -116,7 +116,7 @@ def crashed(request: pytest.FixtureRequest, uri: str, store: Store, database: Da
 
 
 def events_of(store: Store) -> list[AuditEvent]:
-    return store.events.page(USER.id, before=None, limit=10)
+    return store.events.page_of(USER.id, before=None, limit=10)
 
 
 @pytest.mark.usefixtures("crashed")
@@ -176,7 +176,7 @@ def test_an_event_that_comes_while_another_is_moved_is_not_lost(
     database["users"].update_one({}, {"$push": {"new_events": {**EVENT_E}}})
     listener = AtCommand("insert" if collection == "events" else "update", collection, another)
     with watched(uri, listener, database.name) as slow:
-        assert [event.id for event in slow.events.page(USER.id, before=None, limit=10)] == ["e"]
+        assert [event.id for event in slow.events.page_of(USER.id, before=None, limit=10)] == ["e"]
     assert [event.id for event in events_of(store)] == ["f", "e"]
 
 

@@ -29,7 +29,7 @@ def change_and_die(url: str, new: bool) -> None:  # noqa: FBT001 - for a process
         if call[2].startswith("INSERT INTO events"):
             os._exit(KILLED)
 
-    event.listen(database_of(store).product.writer, "before_cursor_execute", die)
+    event.listen(database_of(store).backend.writer, "before_cursor_execute", die)
     if new:
         store.users.add(Account(USER, HASH), [EVENT])
     else:
@@ -48,6 +48,6 @@ def test_of_a_process_that_dies_before_the_event_the_change_is_not_kept_either(
             process.join()
             assert process.exitcode == KILLED
             assert store.users.account(USER.id) == (None if new else Account(USER, HASH))
-            assert store.events.page(USER.id, before=None, limit=10) == []
+            assert store.events.page_of(USER.id, before=None, limit=10) == []
     assert store.users.save(Account(USER, "new"), [EVENT])
-    assert store.events.page(USER.id, before=None, limit=10) == [EVENT]
+    assert store.events.page_of(USER.id, before=None, limit=10) == [EVENT]

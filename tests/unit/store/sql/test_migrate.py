@@ -23,8 +23,8 @@ from app.sessions.model import Session
 from app.sessions.sql import SESSIONS
 from app.store.codec import Codec, from_json, to_json
 from app.store.sql import migrate
+from app.store.sql.backends import backend_of
 from app.store.sql.columns import LONG_TEXT
-from app.store.sql.products import product_of
 from app.store.sql.revision import SchemaError
 from app.store.sql.schema import MIGRATIONS, REVISION
 from tests.contract.entities import HASH, NOW, a_session, a_user, a_whole_account
@@ -87,10 +87,10 @@ def first(url: str, beside: Callable[[], Connection]) -> tuple[User, Session]:
 
 
 def upgrade_to(url: str, revision: str) -> None:
-    product = product_of(url)
-    product.create()
+    backend = backend_of(url)
+    backend.create()
     config = migrate._config()  # noqa: SLF001 - no version of the service stops on the way
-    with product.migrating() as connection:
+    with backend.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

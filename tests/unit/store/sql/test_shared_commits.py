@@ -31,12 +31,12 @@ Write = Callable[[Connection], object]
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """The engine that writes to a file with a table of numbers."""
-    product = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
-    product.create()
-    with product.writer.begin() as connection:
+    backend = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
+    backend.create()
+    with backend.writer.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
-    yield product.writer
-    product.writer.dispose()
+    yield backend.writer
+    backend.writer.dispose()
 
 
 def adding(*numbers: int) -> Write:
