@@ -31,7 +31,7 @@ MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
 class Observer:
     """Hooks that do nothing; subclasses override those they need. No method may raise, or take long."""
 
-    def answering(
+    def exchange(
         self,
         path: str,  # noqa: ARG002 - for subclasses
         carried: Mapping[str, str],  # noqa: ARG002
@@ -105,9 +105,9 @@ class Observers(Observer):
         self._observers = observers
 
     @contextmanager
-    def answering(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    def exchange(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         with ExitStack() as stack:
-            told = [stack.enter_context(observer.answering(path, carried)) for observer in self._observers]
+            told = [stack.enter_context(observer.exchange(path, carried)) for observer in self._observers]
             yield {name: fact for facts in told for name, fact in facts.items()}
 
     @contextmanager

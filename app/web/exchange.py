@@ -126,7 +126,7 @@ def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
     named = _TRACE_CONTEXT.items() if state.proxied else ()
     carried = {name: environ[key] for name, key in named if key in environ}
     with (
-        observer.answering(environ["PATH_INFO"], carried) as facts,
+        observer.exchange(environ["PATH_INFO"], carried) as facts,
         log.telling({"request_id": state.request_id, **facts}),
     ):
         yield
