@@ -4,11 +4,12 @@ import os
 import sys
 from typing import Any
 
-from app import wiring
+from app import wired_of, wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would read `config` as its own setting
 from app.platform import log
 from app.platform.failure import StartError
-from app.server.worker import GunicornLog, Worker
+from app.server.log import GunicornLog
+from app.server.worker import Worker
 
 try:
     settings = load()
@@ -64,11 +65,11 @@ def when_ready(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start the background jobs."""
-    worker.wsgi.extensions["latchkey"].start()
+    wired_of(worker.wsgi).start()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """End the threads and connections of a worker."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
-        application.extensions["latchkey"].close()
+        wired_of(application).close()

@@ -1,9 +1,9 @@
-"""Latchkey: the authentication service you can read, run and own."""
+"""Latchkey: the authentication service you can read, run and own. `create_app` puts the application together."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from app.platform import clock as system
 from app.platform.version import __version__
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.platform.clock import Clock
     from app.store.store import Store
+    from app.wiring import Wired
 
-__all__ = ["__version__", "create_app"]
+__all__ = ["__version__", "create_app", "wired_of"]
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = system.now, store: Store | None = None) -> Flask:
@@ -26,12 +27,13 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     """
     from app import commands, config, wiring
     from app.accounts.fields import InputRules
-    from app.cli.common import APPLICATION
-    from app.features import ENDPOINTS, PAGES, TAGS
+    from app.cli.common import EXTENSION
+    from app.features import ENDPOINTS, PAGES, PERMISSIONS, TAGS
     from app.platform import log
     from app.platform.failure import StartError
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
+    from app.web.call import Shared
 
     try:
         if settings is None:
@@ -40,21 +42,36 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
         wired = wiring.build(settings, clock=clock, store=store)
     except (config.ConfigurationError, StartError) as error:
         if commands.looks_for_a_command():
-            return commands.without_settings(str(error))
+            helpless = commands.without_settings()
+            helpless.extensions[EXTENSION] = StartError(str(error))
+            return helpless
         sys.exit(str(error))
 
-    rules = wired.get(InputRules)
     endpoints, pages_ = endpoint.served(ENDPOINTS, settings), endpoint.served(PAGES, settings)
     app = Application(__name__, settings, wired.observer)
-    app.extensions[APPLICATION] = wired
-    app.extensions["metrics"] = wired.metrics
-    app.extensions["openapi"] = openapi.Specification(endpoints, TAGS, settings.server.public_url, __version__)
-
-    app.extensions["site"] = pages.Site(settings, rules)
+    app.extensions[EXTENSION] = wired
+    shared = Shared(
+        settings=settings,
+        parts=wired.parts,
+        authenticators=wired.authenticators,
+        permissions=PERMISSIONS,
+        input_context=wired.get(InputRules),
+        specification=openapi.Specification(endpoints, TAGS, settings.server.public_url, __version__),
+    )
 
     exchange.check_hosts(app, settings, frozenset(declared.shown for declared in endpoints if declared.any_host))
     documents = pages.paths(ENDPOINTS) | {declared.path for declared in PAGES}
     problems.install(app, settings, pages=pages.paths(PAGES), documents=documents)
-    endpoint.install(app, (*endpoints, *pages_), wired.parts, rules)
+    endpoint.install(app, (*endpoints, *pages_), shared)
     commands.install(app)
     return app
+
+
+def wired_of(app: Flask) -> Wired:
+    """What an application is made of: for the commands, the hooks of gunicorn, and tests.
+
+    Raises StartError if it could not be built, and only has commands (`commands.without_settings`).
+    """
+    from app.cli.common import running_in
+
+    return cast("Wired", running_in(app))

@@ -1,4 +1,4 @@
-"""Installs the commands of all features: `flask users`, `flask keys` and so on; `flask routes` is Flask's own."""
+"""Installs the commands of all features: `flask users`, `flask keys` and so on. `flask routes` is Flask's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from app import config
-from app.cli.common import WRONG_SETTINGS
 from app.features import FEATURES
 from app.operations.secrets import before_start
 from app.security import secret_file
@@ -53,9 +52,8 @@ def looks_for_a_command() -> bool:
     return context is not None and isinstance(context.command, FlaskGroup)
 
 
-def without_settings(wrong: str) -> Flask:
-    """An application whose commands can show their help; those that need settings end with the message `wrong`."""
+def without_settings() -> Flask:
+    """An application that only has commands, which can show their help."""
     app = Flask(__name__, static_folder=None)
-    app.extensions[WRONG_SETTINGS] = wrong
     install(app)
     return app

@@ -1,4 +1,4 @@
-"""The external dependencies that the settings name: the store, mail, other services.
+"""Makes what the settings name outside the process: the store, Redis, mail and other servers.
 
 A driver is imported only when it is used, which saves memory. Nothing here opens a connection.
 """
@@ -114,4 +114,4 @@ def make_tracing(settings: Settings, store: Store) -> Tracing | None:
         return None
     from app.platform.tracing import Tracing  # noqa: PLC0415 - loaded only if needed, to save memory
 
-    return Tracing(settings.monitoring.otlp_endpoint, store.product)
+    return Tracing(settings.monitoring.otlp_endpoint, store.common_name)

@@ -1,4 +1,4 @@
-"""What a feature declares about itself: `FEATURE` in its `__init__.py`. `app/features.py` lists the features.
+"""What a feature declares about itself: `FEATURE` in its `__init__.py`.
 
 Nothing else knows a feature: the application serves its endpoints, the stores open its repositories, the deletion of an
 account calls its `erase`, and so on, all from this declaration.
@@ -7,18 +7,26 @@ account calls its `erase`, and so on, all from this declaration.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     import click
 
     from app.platform.container import Container, Factory
+    from app.web.caller import Authenticator
     from app.web.endpoint import Endpoint
+    from app.web.export import Exporter
+
+    Assembled = Callable[[Sequence[Exporter]], Endpoint]
+    """Makes an endpoint from what all features export."""
 
 
+EntryHandler: TypeAlias = "Callable[[Any, Any], datetime | None]"
+"""Does an entry (its second argument) of an account (its first); returns when to try again, None when it is done. Doing
+it twice has to be harmless. See `app/outbox/service.py:Handler`."""
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
 
@@ -26,7 +34,7 @@ Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 class Expiring(Protocol):
     """A repository that keeps things for a limited time."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` things that have expired at `now`; returns how many. Raises Unavailable."""
 
 
@@ -45,7 +53,21 @@ class Tag:
 
     name: str
     description: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint | Assembled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredPermissions:
+    """Those of all features."""
+
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryHandlers:
+    """Those of all features, by the kind of the entries in an account."""
+
+    handlers: Mapping[str, EntryHandler]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +94,17 @@ class Feature:
     """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
     services: Mapping[type, Factory] = field(default_factory=dict)
     """The parts that this feature builds, by their type."""
+    authenticators: tuple[type[Authenticator[Any]], ...] = ()
+    """Those of its services that authenticate a kind of token."""
     repositories: tuple[type, ...] = ()
     """The Protocols of its repositories. That of `model.py:Users` is implemented by `mongo.py:MongoUsers`, which names
     its indexes, and by `sql.py:SqlUsers`."""
+    handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
+    """Those that do what waits in the outbox of an account, by the kind of the entry."""
     erase: Callable[[Container], Eraser] | None = None
     """Called when an account is deleted."""
+    exports: tuple[Exporter, ...] = ()
+    """The lists that it adds to the export of a user's data."""
     expires: tuple[type[Expiring], ...] = ()
     """Those of its repositories that keep things for a limited time."""
     jobs: tuple[Callable[[Container], Job], ...] = ()
@@ -87,15 +115,17 @@ class Feature:
     sample: bool = False
     """Whether `SAMPLES=off` leaves out its endpoints."""
 
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints of the API, each with its tag."""
-        return self._tagged(self.tags)
+    def endpoints(self, exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
+        """The endpoints of the API, each with its tag; `exporters` are those of all features."""
+        return self._tagged(self.tags, exporters)
 
-    @property
     def page_endpoints(self) -> tuple[Endpoint, ...]:
         """The pages, each with its tag."""
-        return self._tagged(self.pages)
+        return self._tagged(self.pages, ())
 
-    def _tagged(self, tags: tuple[Tag, ...]) -> tuple[Endpoint, ...]:
-        return tuple(replace(declared, tag=tag.name, sample=self.sample) for tag in tags for declared in tag.endpoints)
+    def _tagged(self, tags: tuple[Tag, ...], exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
+        return tuple(
+            replace(declared(exporters) if callable(declared) else declared, tag=tag.name, sample=self.sample)
+            for tag in tags
+            for declared in tag.endpoints
+        )

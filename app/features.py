@@ -1,4 +1,4 @@
-"""The features of the service, in the order of the documentation: a new one is a line here."""
+"""The features, in the order of the documentation. A new feature is one line here."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    audit.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     keys.FEATURE,
     roles.FEATURE,
-    audit.FEATURE,
     throttle.FEATURE,
     outbox.FEATURE,
     mail.FEATURE,
@@ -46,9 +46,12 @@ FEATURES = (
 
 TAGS = {tag.name: tag.description for feature in FEATURES for tag in feature.tags if tag.description}
 """What the documentation says about each tag."""
-ENDPOINTS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.endpoints)
+_EXPORTERS = tuple(exporter for feature in FEATURES for exporter in feature.exports)
+ENDPOINTS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.endpoints(_EXPORTERS))
 """Everything that clients call, in the order of the documentation."""
-PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.page_endpoints)
+PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.page_endpoints())
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
+PERMISSIONS = frozenset[str]().union(*(feature.permissions for feature in FEATURES))
+"""Every permission there is."""
 REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)
 """The Protocols of all repositories."""

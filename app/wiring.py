@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -21,21 +21,21 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import Erasers, ExpiringRepositories
-from app.features import FEATURES, REPOSITORIES
+from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories
+from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Courier, Jobs
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.mail.mail import Mailer
-from app.outbox.service import Mailroom
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
-from app.platform.instrumentation import NOBODY, together
+from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
-from app.roles.permissions import ROLES
+from app.recovery.mailroom import Mailroom
+from app.roles.model import BUILT_IN
 from app.security import blocklist
 from app.security.hash_pool import HashPool
 from app.security.secret_keys import LeakedSecretError, SealedError, SecretKeys
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from app.platform.container import Factory
     from app.platform.instrumentation import Observer
     from app.platform.tracing import Tracing
+    from app.web.caller import Authenticator
 
 T = TypeVar("T")
 STORE_PATIENCE = 30
@@ -64,6 +65,11 @@ class Wired:
 
     parts: Container
     store: Store
+    authenticators: tuple[Authenticator[Any], ...]
+    """Of each kind of token that the Authorization header may hold.
+
+    `guard.authenticated` takes the callers of all of them: a second one needs a rule which endpoints are not for it.
+    """
     jobs: Jobs
     courier: Courier
     metrics: Metrics | None
@@ -118,16 +124,16 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     Metrics and tracing are on if the settings turn them on and `watched` is True.
     Raises StartError if the settings name something that does not exist, or the secret cannot be read or made.
     """
-    unknown = sorted(set(settings.accounts.default_roles) - ROLES.keys())
+    unknown = sorted(set(settings.accounts.default_roles) - BUILT_IN)
     if unknown:
-        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(ROLES))}")
+        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(BUILT_IN))}")
     store = store or make_store(settings, REPOSITORIES)
     metrics, tracing = (make_metrics(settings), make_tracing(settings, store)) if watched else (None, None)
     observer = together(metrics.counts if metrics else None, tracing)
     if observer is not NOBODY:
         store = observed(store, observer)
     blocklist.load()  # before the fork, so that the workers share it
-    parts = Container(settings, clock, observer, _shared(store) | _repositories(store) | _features())
+    parts = Container(settings, clock, observer, _shared(store, metrics) | _repositories(store) | _features())
     parts.build_all()
     mailroom = parts.get(Mailroom)
     if metrics is not None:
@@ -136,6 +142,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     return Wired(
         parts=parts,
         store=store,
+        authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
         courier=Courier(mailroom.send_due, mailroom.accounts.mail_waits),
         metrics=metrics,
@@ -143,7 +150,7 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     )
 
 
-def _shared(store: Store) -> dict[type, Factory]:
+def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
     """What belongs to no feature."""
     return {
         Store: lambda _: store,
@@ -152,6 +159,7 @@ def _shared(store: Store) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Exposition: lambda _: metrics,
     }
 
 
@@ -176,6 +184,10 @@ def _features() -> dict[type, Factory]:
     """What the features build, and what is collected from their declarations."""
     built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
     return built | {
+        DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
+        EntryHandlers: lambda parts: EntryHandlers(
+            {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
+        ),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
@@ -195,24 +207,24 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         while True:
             try:
                 wired.store.prepare()
-                wired.get(Keys).ensure()
+                wired.get(KeyService).ensure()
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
-                        f"{wired.store.product} does not answer ({reason_of(error)});"
+                        f"{wired.store.common_name} does not answer ({reason_of(error)});"
                         " check MONGO_URI or DATABASE_URL, and that the server runs"
                     ) from None
-                _log.warning("waiting for the store", store=wired.store.product)
+                _log.warning("waiting for the store", store=wired.store.common_name)
                 time.sleep(1)
             else:
                 return
     except OSError as error:
         raise StartError(
-            f"DATABASE_URL: {wired.store.product} cannot be made ready ({error.strerror});"
+            f"DATABASE_URL: {wired.store.common_name} cannot be made ready ({error.strerror});"
             " let this user write to the folder of the database"
         ) from None
     except UnusableStoreError as error:
-        raise StartError(f"{wired.store.product}: {error}") from None
+        raise StartError(f"{wired.store.common_name}: {error}") from None
     except LeakedSecretError as error:
         raise StartError(f"SECRET_KEY: {error} (flask secrets leaked): set the new one in its place") from None
     except SealedError as error:

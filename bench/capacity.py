@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bench.filling import Space
 
-Product = Literal["SQLite", "PostgreSQL", "MongoDB"]
+StoreName = Literal["SQLite", "PostgreSQL", "MongoDB"]
 DAY = 86_400
 
 
@@ -54,7 +54,7 @@ class Costs:
     worker_bytes: float = stated(63e6, "memory of a worker")
 
 
-SPACES: dict[Product, dict[str, Space]] = {
+SPACES: dict[StoreName, dict[str, Space]] = {
     "SQLite": {"users": Space(293, 135), "sessions": Space(411, 189), "events": Space(342, 187)},
     "PostgreSQL": {"users": Space(283, 177), "sessions": Space(315, 184), "events": Space(328, 221)},
     "MongoDB": {"users": Space(432, 177), "sessions": Space(423, 184), "events": Space(367, 221)},
@@ -153,9 +153,9 @@ def cores(peak: Load, costs: Costs = MEASURED) -> Cores:
     return Cores(hashing + others, hashing, database)
 
 
-def space(users: float, product: Product, given: Assumptions = GIVEN) -> Bytes:
+def space(users: float, store: StoreName, given: Assumptions = GIVEN) -> Bytes:
     """What the store keeps. In memory: all indexes, and the records of the users who are seen on a day."""
-    spaces = SPACES[product]
+    spaces = SPACES[store]
     kept = {"users": users, "sessions": users * given.sessions, "events": users * given.events}
     records = {table: count * spaces[table].records for table, count in kept.items()}
     indexes = sum(count * spaces[table].indexes for table, count in kept.items())

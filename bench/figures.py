@@ -62,7 +62,7 @@ def as_lines(samples: dict[str, list[float]]) -> Iterable[str]:
     for goal in GOALS:
         if goal.name not in samples:
             continue
-        spread = Spread.of(samples[goal.name])
+        spread = Spread.from_samples(samples[goal.name])
         reach = "" if goal.reach is None else f"{'>=' if goal.at_least else '<='} {goal.reach:g}"
         verdict = {True: "reached", False: "MISSED", None: ""}[goal.is_reached_by(spread.median)]
         numbers = f"{spread.median:8.2f} {spread.least:8.2f} {spread.most:8.2f}"
@@ -78,7 +78,7 @@ def as_facts(samples: dict[str, list[float]]) -> list[dict[str, Any]]:
             "unit": goal.unit,
             "reach": goal.reach,
             "at_least": goal.at_least,
-            "median": Spread.of(samples[goal.name]).median,
+            "median": Spread.from_samples(samples[goal.name]).median,
             "samples": samples[goal.name],
         }
         for goal in GOALS

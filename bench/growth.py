@@ -221,5 +221,5 @@ def _hash_seconds(cost: int) -> float:
 
 def _spread(samples: Sequence[float]) -> str:
     """The median, and the range."""
-    spread = Spread.of(samples)
+    spread = Spread.from_samples(samples)
     return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"

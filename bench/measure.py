@@ -59,6 +59,6 @@ class Spread:
     most: float
 
     @classmethod
-    def of(cls, samples: Sequence[float]) -> Spread:
+    def from_samples(cls, samples: Sequence[float]) -> Spread:
         """The spread of one sample or more."""
         return cls(median(samples), min(samples), max(samples))

@@ -39,8 +39,8 @@ def _costs() -> str:
     measured = [(getattr(MEASURED, one.name), one.metadata["what"]) for one in fields(MEASURED)]
     rows = [[what, f"{cost * 1000:g} ms" if cost < 1 else _bytes(cost)] for cost, what in measured]
     rows += [
-        [f"{product}: a row of `{table}`, and its part of the indexes", f"{one.records:,} + {one.indexes:,} bytes"]
-        for product, spaces in SPACES.items()
+        [f"{store}: a row of `{table}`, and its part of the indexes", f"{one.records:,} + {one.indexes:,} bytes"]
+        for store, spaces in SPACES.items()
         for table, one in spaces.items()
     ]
     return _table(["", "takes"], rows)
@@ -81,13 +81,13 @@ def _instances() -> str:
 
 
 def _stores() -> str:
-    titles = ["users", *(f"{product}: records + indexes, in memory" for product in SPACES)]
+    titles = ["users", *(f"{store}: records + indexes, in memory" for store in SPACES)]
     rows = (
         [
             f"{users:,}",
             *(
                 f"{_bytes(one.records)} + {_bytes(one.indexes)}, {_bytes(one.memory)}"
-                for one in (space(users, product) for product in SPACES)
+                for one in (space(users, store) for store in SPACES)
             ),
         ]
         for users in USERS

@@ -78,7 +78,7 @@ def restore(*, archive: Path, replace: bool, secret_into: Path | None, identity:
                 keep(secret_into, _secret_in(work), replace=replace)
             settings = load()
             store = store_of(settings)
-            _check(manifest, store.product, settings)
+            _check(manifest, store.common_name, settings)
             if not replace and not store.is_empty():
                 raise ArchiveError("the store is not empty: --replace replaces everything in it")
             store.load(work / STORE, work)
@@ -104,7 +104,7 @@ def _archive(settings: Settings, work: Path, *, with_secret: bool) -> Path:
             (content / "secret_key_fallbacks").write_text(f"{','.join(fallbacks)}\n", encoding="utf-8")
     names = [RootKey(secret).name for secret in secrets]
     archive = work / f"latchkey-{now:%Y%m%dT%H%M%SZ}.tar.gz"
-    pack(content, archive, version=__version__, store=store.product, made_at=now, secrets=names)
+    pack(content, archive, version=__version__, store=store.common_name, made_at=now, secrets=names)
     return archive
 
 
@@ -124,10 +124,10 @@ def _secret_in(work: Path) -> str:
     return secret.read_text(encoding="utf-8").rstrip("\n")
 
 
-def _check(manifest: Manifest, product: str, settings: Settings) -> None:
+def _check(manifest: Manifest, common_name: str, settings: Settings) -> None:
     """Raise ArchiveError if this service cannot use what the archive holds."""
-    if manifest.store != product:
-        raise ArchiveError(f"the archive is of {manifest.store}, but the settings name {product}")
+    if manifest.store != common_name:
+        raise ArchiveError(f"the archive is of {manifest.store}, but the settings name {common_name}")
     if _numbers(manifest.version) > _numbers(__version__):
         raise ArchiveError(f"the archive was made by version {manifest.version}, but this is {__version__}")
     lacking = set(manifest.secrets) - {RootKey(secret).name for secret in _secrets_of(settings)}

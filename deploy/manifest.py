@@ -33,7 +33,7 @@ class Manifest(BaseModel):
     version: str
     """The version of Latchkey that made it."""
     store: str
-    """The database product, as in `StoreTools.product`."""
+    """The database product, as in `StoreTools.common_name`."""
     made_at: datetime
     secrets: tuple[str, ...]
     """The names of the secrets that it needs, SECRET_KEY first; a name reveals nothing about its secret."""

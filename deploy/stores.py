@@ -12,12 +12,12 @@ from pymongo.errors import PyMongoError
 from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.store.sql.products import product_of
+from app.store.sql.backends import backend_of
 from deploy.tools import ToolError, program, run
 
 if TYPE_CHECKING:
     from app.config import Settings
-    from app.store.sql.product import Product
+    from app.store.sql.backend import Backend
 
 _LOCK_SECONDS = 60
 """How long SQLite waits for a writer."""
@@ -36,7 +36,7 @@ _TLS = {
 class StoreTools(Protocol):
     """What a backup needs from a store. Each method raises ToolError if it fails."""
 
-    product: str
+    common_name: str
 
     def is_empty(self) -> bool:
         """Whether it has no content, not even an empty table or collection."""
@@ -67,7 +67,7 @@ def store_of(settings: Settings) -> StoreTools:
 class SqliteTools:
     """An SQLite file, with SQLite's online backup: readers and writers continue meanwhile."""
 
-    product = "SQLite"
+    common_name = "SQLite"
 
     def __init__(self, url: URL) -> None:
         self._path = Path(url.database or "").absolute()
@@ -98,7 +98,7 @@ class SqliteTools:
 class PostgresqlTools:
     """A PostgreSQL database, with pg_dump, pg_restore and psql."""
 
-    product = "PostgreSQL"
+    common_name = "PostgreSQL"
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -138,7 +138,7 @@ class PostgresqlTools:
 class MysqlTools:
     """A MySQL or MariaDB database, with their own client programs."""
 
-    product = "MySQL"
+    common_name = "MySQL"
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -160,7 +160,7 @@ class MysqlTools:
     def load(self, file: Path, work: Path) -> None:
         """Not atomic: these databases do not roll back schema changes, so a failure leaves the load half done."""
         names = _tables(self._url)
-        with _product(self._url).migrating() as connection:
+        with _backend(self._url).migrating() as connection:
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
             for name in names:
                 connection.execute(text(f"DROP TABLE {connection.dialect.identifier_preparer.quote(name)}"))
@@ -194,7 +194,7 @@ class MysqlTools:
 class MongoTools:
     """A MongoDB database, with mongodump and mongorestore."""
 
-    product = "MongoDB"
+    common_name = "MongoDB"
 
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri
@@ -227,10 +227,10 @@ class MongoTools:
         return f"--config={file}"
 
 
-def _product(url: URL) -> Product:
+def _backend(url: URL) -> Backend:
     """The database, opened as the service opens it."""
     try:
-        return product_of(url.render_as_string(hide_password=False))
+        return backend_of(url.render_as_string(hide_password=False))
     except ValueError as error:
         raise ToolError(f"DATABASE_URL: {error}") from None
 
@@ -238,6 +238,6 @@ def _product(url: URL) -> Product:
 def _tables(url: URL) -> list[str]:
     """The names of the tables of a database."""
     try:
-        return inspect(_product(url).reader).get_table_names()
+        return inspect(_backend(url).reader).get_table_names()
     except SQLAlchemyError as error:
         raise ToolError(f"the database does not answer: {getattr(error, 'orig', None) or error}") from None

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from app.accounts.held_emails.model import HeldEmails
+from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
-from app.outbox.model import MailRequests
 from app.platform import clock as system
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
@@ -40,8 +40,8 @@ class Store:
     inner: AnyStore
 
     @property
-    def product(self) -> str:
-        return self.inner.product
+    def common_name(self) -> str:
+        return self.inner.common_name
 
     def repository(self, kind: type[T]) -> T:
         return self.inner.repository(kind)

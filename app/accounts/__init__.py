@@ -1,28 +1,27 @@
-"""Users and their accounts: registration, profile, deletion, credentials, the directory."""
+"""Users and their accounts: registration, profile, password, export and deletion, and the list of users."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from app.accounts import cli, controller
+from app.accounts.account import ERASE
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
 from app.accounts.held_emails.model import HeldEmails
+from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, LiveSessions
 from app.audit.service import Audit
 from app.feature import Erasers, Feature, Tag
 from app.mail.mail import Mailer
-from app.outbox.model import MailRequests
-from app.samples.products.model import SampleProducts
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
-from app.sessions.model import Sessions
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
 
@@ -43,7 +42,7 @@ def _passwords(parts: Container) -> PasswordService:
 def _accounts(parts: Container) -> Accounts:
     return Accounts(
         parts.get(Users),
-        parts.get(Sessions),
+        parts.get(LiveSessions),
         parts.get(HeldEmails),
         parts.get(MailRequests),
         parts.get(Audit),
@@ -68,8 +67,7 @@ def _registration(parts: Container) -> RegistrationService:
 
 
 def _profile(parts: Container) -> ProfileService:
-    hides = parts.settings.accounts.hide_accounts
-    return ProfileService(parts.get(Accounts), parts.get(Sessions), parts.get(SampleProducts), hides)
+    return ProfileService(parts.get(Accounts), parts.settings.accounts.hide_accounts)
 
 
 def _deletion(parts: Container) -> DeletionService:
@@ -89,7 +87,7 @@ FEATURE = Feature(
                 controller.me,
                 controller.update_me,
                 controller.delete_me,
-                controller.export,
+                controller.export_with,
                 controller.change_password,
                 controller.events,
             ),
@@ -106,8 +104,10 @@ FEATURE = Feature(
         DeletionService: _deletion,
         DirectoryService: _directory,
     },
-    repositories=(Users, HeldEmails),
-    expires=(HeldEmails,),
+    handlers={ERASE: lambda parts: parts.get(DeletionService).erase_all},
+    repositories=(Users, HeldEmails, MailRequests),
+    exports=(controller.exported_events,),
+    expires=(HeldEmails, MailRequests),
     permissions=frozenset({"users:read", "users:write"}),
     commands=(cli.users,),
 )

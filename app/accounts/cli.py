@@ -14,7 +14,7 @@ from app.accounts.inputs import Register
 from app.accounts.model import Users
 from app.accounts.registration import NewAccount, RegistrationService
 from app.cli.common import as_json, failures_as_messages, say, wired
-from app.roles.permissions import ROLES
+from app.roles.model import BUILT_IN
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -26,7 +26,7 @@ users = AppGroup("users", help="Create and list users.")
 @click.option("--email", help="E-mail address.")
 @click.option("--username", help="User name.")
 @click.option("--name", help="Full name.")
-@click.option("--role", "roles", multiple=True, type=click.Choice(sorted(ROLES)), help="A role; can be repeated.")
+@click.option("--role", "roles", multiple=True, type=click.Choice(sorted(BUILT_IN)), help="A role; can be repeated.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
 @as_json
 def create(

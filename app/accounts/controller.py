@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.inputs import ChangePassword, DeleteMe, UpdateMe
+from app.accounts.principal import Principal
 from app.accounts.profile import Changes, ProfileService
-from app.accounts.views import EventList, ExportDocument, UserData, UserList
+from app.accounts.views import ExportDocument, UserData, UserList
 from app.audit.service import Audit
+from app.audit.views import EventList, EventView
+from app.platform import pieces
 from app.platform.errors import (
     Forbidden,
     LastAdmin,
@@ -20,19 +25,24 @@ from app.platform.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from app.sessions.service import SessionService
-from app.web.endpoint import Call, endpoint
+from app.roles.service import Roles
+from app.web.call import CallBy
+from app.web.endpoint import Endpoint, endpoint
+from app.web.export import Exporter, document_of, exporter, parts_of
 from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
 
 @endpoint("GET /auth/me", access=authenticated, operation="getMe", returns=UserData)
-def me(call: Call) -> UserData:
+def me(call: CallBy[Principal]) -> UserData:
     """The user of the access token."""
-    return UserData.of(call.user)
+    return UserData.of(call.caller.user, call.caller.permissions)
 
 
 @endpoint(
@@ -42,16 +52,16 @@ def me(call: Call) -> UserData:
     returns=UserData,
     raises=(UsernameTaken, Forbidden, ReauthenticationRequired),
 )
-def update_me(call: Call, body: UpdateMe) -> UserData:
+def update_me(call: CallBy[Principal], body: UpdateMe) -> UserData:
     """Change the user name or the name.
 
     A new user name requires a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is always refused,
     whether another user has it or not.
     """
     if body.username:
-        call.get(SessionService).require_fresh_login(call.caller)
+        call.require_fresh_login()
     changes = Changes(body.username or None, body.name, renames="name" in body.model_fields_set)
-    return UserData.of(call.get(ProfileService).change(call.caller, changes, call.device))
+    return UserData.of(call.get(ProfileService).change(call.caller, changes, call.device), call.caller.permissions)
 
 
 @endpoint(
@@ -62,7 +72,7 @@ def update_me(call: Call, body: UpdateMe) -> UserData:
     message="Account deleted",
     raises=(*_PASSWORD_ASKED, LastAdmin),
 )
-def delete_me(call: Call, body: DeleteMe) -> Nothing:
+def delete_me(call: CallBy[Principal], body: DeleteMe) -> Nothing:
     """Delete the account and everything that belongs to it, at once. Audit events keep only its identifier.
 
     If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
@@ -72,21 +82,29 @@ def delete_me(call: Call, body: DeleteMe) -> Nothing:
     return Nothing()
 
 
-@endpoint(
-    "GET /auth/me/export",
-    access=authenticated,
-    operation="exportMe",
-    returns=ExportDocument,
-    raises=(ReauthenticationRequired, Overloaded),
-)
-def export(call: Call) -> Streamed:
-    """Everything the service holds about the user, as one JSON document.
+def export_with(exporters: Sequence[Exporter]) -> Endpoint:
+    """The endpoint of the export, to which each of these adds a list."""
+    document = document_of(ExportDocument, exporters)
 
-    Requires a login within the last `REAUTH_SECONDS`.
-    """
-    call.get(SessionService).require_fresh_login(call.caller)
-    exported = call.get(ProfileService).export(call.caller, call.device)
-    return Streamed(ExportDocument, ExportDocument.parts(exported, call.caller.session_id))
+    @endpoint(
+        "GET /auth/me/export",
+        access=authenticated,
+        operation="exportMe",
+        returns=document,
+        raises=(ReauthenticationRequired, Overloaded),
+    )
+    def export(call: CallBy[Principal]) -> Streamed:
+        """Everything the service holds about the user, as one JSON document.
+
+        Requires a login within the last `REAUTH_SECONDS`.
+        """
+        call.require_fresh_login()
+        profile = call.get(ProfileService)
+        account = ExportDocument.of(profile.export(call.caller, call.device), call.caller)
+        lists = {each.name: profile.while_session_is_live(call.caller, each.pages(call)) for each in exporters}
+        return Streamed(document, parts_of(account, lists))
+
+    return export
 
 
 @endpoint(
@@ -97,7 +115,7 @@ def export(call: Call) -> Streamed:
     message="Password changed; your other sessions have ended",
     raises=(*_PASSWORD_ASKED, ValidationFailed),
 )
-def change_password(call: Call, body: ChangePassword) -> Nothing:
+def change_password(call: CallBy[Principal], body: ChangePassword) -> Nothing:
     """Change the password. The other sessions end; this one continues."""
     call.get(CredentialService).change(call.caller, body.current_password, body.new_password, call.device)
     return Nothing()
@@ -111,18 +129,30 @@ def change_password(call: Call, body: ChangePassword) -> Nothing:
     returns=EventList,
     raises=(Unavailable,),
 )
-def events(call: Call, page: Page) -> EventList:
+def events(call: CallBy[Principal], page: Page) -> EventList:
     """The user's own audit events, newest first."""
-    return EventList.of(call.get(Audit).page(call.user.id, before=page.cursor, limit=page.limit))
+    return EventList.of(call.get(Audit).events_of(call.caller.user.id, before=page.cursor, limit=page.limit))
+
+
+@exporter("events", EventView)
+def exported_events(call: CallBy[Principal]) -> Iterator[list[EventView]]:
+    """The user's own audit events, newest first."""
+    before: str | None = None
+    while True:
+        page = call.get(Audit).events_of(call.caller.user.id, before=before, limit=pieces.EXPORTED_AT_ONCE)
+        yield EventList.of(page).events
+        if (before := page.next) is None:
+            return
 
 
 @endpoint(
     "GET /auth/users", access=authenticated, operation="listUsers", query=Page, returns=UserList, raises=(Forbidden,)
 )
-def users(call: Call, page: Page) -> UserList:
+def users(call: CallBy[Principal], page: Page) -> UserList:
     """The users, in the order of their registration.
 
     Members see the identifiers and user names of active users. Administrators see all fields of all users. With
     `USER_DIRECTORY=admins` members get 403.
     """
-    return UserList.of(call.get(DirectoryService).page(call.user, after=page.cursor, limit=page.limit))
+    found = call.get(DirectoryService).list_users(call.caller, after=page.cursor, limit=page.limit)
+    return UserList.of(found, call.get(Roles).permissions_of)

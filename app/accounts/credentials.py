@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.accounts.login_name import LoginName
-from app.accounts.service import in_new_epoch
 from app.platform.errors import SessionEnded, WrongPassword
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account, User
+    from app.accounts.account import Account
+    from app.accounts.model import User
     from app.accounts.passwords import PasswordService
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -56,15 +56,9 @@ class CredentialService:
         def changed(account: Account) -> Account:
             refuse_if_changed(account, since=verified)
             told = self.accounts.with_warning(account, "password_changed", device)
-            return replace(
-                in_new_epoch(told, keep=principal.session_id),
-                password_hash=password_hash,
-                codes=tuple(code for code in account.codes if code.purpose != "reset"),
-                pending_email=None,
-            )
+            return told.with_password(password_hash, keep=principal.session_id)
 
-        self.accounts.change(principal.user.id, changed, by=principal)
-        self.accounts.audit.record(principal.user.id, "password.changed", device)
+        self.accounts.change(principal.user.id, changed, by=principal, actions=["password.changed"], device=device)
 
 
 def refuse_if_changed(account: Account, *, since: Account) -> None:

@@ -1,4 +1,4 @@
-"""Deleting an account: first one write that takes it from its owner, then the purge of all that belongs to it."""
+"""Deleting an account: first one write that takes it from its owner, then the erasure of all that belongs to it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from app.accounts.credentials import refuse_if_changed
-from app.accounts.model import Account
-from app.accounts.service import CLAIMED_FOR, in_new_epoch
+from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import Failure, LastAdmin, SessionEnded, Unavailable
-from app.roles.permissions import ADMINISTRATOR
+from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.credentials import CredentialService
-    from app.accounts.model import UndoOffer, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.feature import Eraser
+    from app.outbox.model import Entry
     from app.platform.devices import Device
 
 _LEAVING = "admin:leaving"
 """What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
 this name."""
+_OF_ADMINISTRATORS = frozenset({ADMINISTRATOR, _LEAVING})
+"""Roles that do not come back with an account: another administrator is left, and can grant them again."""
 _WITH_THE_REPLY = 8
 """Such statements that the client waits for; the courier does the rest, however much it is."""
 
@@ -72,19 +74,17 @@ class DeletionService:
         claimed_until = self.accounts.clock() + CLAIMED_FOR
 
         def deleted(account: Account) -> Account:
-            checked, now = check(account), self.accounts.clock()
-            offers = tuple(offer for offer in account.undo_offers if offer.proven and offer.expires_at > now)
-            ended[:] = [offer for offer in account.undo_offers if offer not in offers]
-            gone = replace(
-                in_new_epoch(Account(_nobody(account.user, may_return=bool(offers)), None, account.auth_epoch)),
-                undo_offers=offers,
-                # Only the mail that `check` added; what waited before concerns an account that is gone.
-                notices=tuple(notice for notice in checked.notices if notice not in account.notices),
-                # Mail waits for the purge after this write, so that the purge takes nothing from a returning user.
-                due_at=claimed_until,
-                revision=account.revision,
+            checked = check(account)
+            gone = account.deleted(
+                roles=tuple(role for role in account.user.roles if role not in _OF_ADMINISTRATORS),
+                claimed_until=claimed_until,
+                now=self.accounts.clock(),
             )
-            for offer in offers:
+            ended[:] = [offer for offer in account.undo_offers if offer not in gone.undo_offers]
+            # Only the mail that `check` added.
+            added = tuple(entry for entry in checked.outbox if entry not in account.outbox)
+            gone = replace(gone, outbox=(*gone.outbox, *added))
+            for offer in gone.undo_offers:
                 gone = self.accounts.with_notice(
                     gone, "deletion_undo", offer.email, code_id=offer.id, ip=device.ip, device=device.name
                 )
@@ -92,29 +92,32 @@ class DeletionService:
 
         self._step_down(user_id, check, by, missing)
         try:
-            account = self.accounts.change(user_id, deleted, by=by, missing=missing)
+            # The event has no device: nothing is kept of a deleted user but the identifier.
+            account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action])
         except Failure:
             self._give_back(user_id)
             raise
-        self.accounts.audit.record_end(user_id, action)
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
-            for _ in islice(self._purge(user_id), _WITH_THE_REPLY):
+            for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
                 pass
             self._end_claim(user_id, claimed_until)
 
-    def purge(self, user_id: str) -> None:
-        """Delete all that belongs to a deleted user, and keep only the identifier in their audit events; idempotent."""
-        for _ in self._purge(user_id):
+    def erase_all(self, account: Account, _entry: Entry) -> None:
+        """Delete all that belongs to a deleted user, and keep only the identifier in their audit events; idempotent.
+
+        It handles the entry ERASE of the outbox.
+        """
+        for _ in self._erase_in_pieces(account.user.id):
             pass
 
-    def _purge(self, user_id: str) -> Iterator[None]:
+    def _erase_in_pieces(self, user_id: str) -> Iterator[None]:
         """The same in pieces, one for each step."""
         for erase in self.erasers:
             yield from erase(user_id)
 
     def _end_claim(self, user_id: str, claimed_until: datetime) -> None:
-        """Let the mail go out, once the purge is done."""
+        """Let the mail go out, once the erasure is done."""
 
         def due(account: Account) -> Account:
             return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account
@@ -135,7 +138,7 @@ class DeletionService:
 
         def stepped_down(account: Account) -> Account:
             check(account)
-            return _with_role_replaced(account, ADMINISTRATOR, _LEAVING)
+            return account.with_role_replaced(ADMINISTRATOR, _LEAVING)
 
         before = self.accounts.users.account(user_id)
         if before is None or ADMINISTRATOR not in before.user.roles:
@@ -148,27 +151,4 @@ class DeletionService:
     def _give_back(self, user_id: str) -> None:
         """Give the administrator's role back to a user who stays after all, if `_step_down` took it."""
         with suppress(Failure):
-            self.accounts.change(user_id, lambda account: _with_role_replaced(account, _LEAVING, ADMINISTRATOR))
-
-
-def _with_role_replaced(account: Account, role: str, by: str) -> Account:
-    roles = tuple(by if each == role else each for each in account.user.roles)
-    return replace(account, user=replace(account.user, roles=roles))
-
-
-def _nobody(user: User, *, may_return: bool) -> User:
-    """What is left of a user: identifier, time of registration and, if they may return, their roles.
-
-    The administrator's role does not return: another administrator can grant it again.
-    """
-    roles = tuple(role for role in user.roles if role not in {ADMINISTRATOR, _LEAVING}) if may_return else ()
-    return replace(
-        user,
-        email=None,
-        email_verified=False,
-        username=None,
-        name=None,
-        roles=roles,
-        status="deleted",
-        last_login_at=None,
-    )
+            self.accounts.change(user_id, lambda account: account.with_role_replaced(_LEAVING, ADMINISTRATOR))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.platform.errors import Forbidden
-from app.roles.permissions import permissions_of
 
 if TYPE_CHECKING:
     from app.accounts.model import User, Users
+    from app.accounts.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class DirectoryService:
     users: Users
     visible_to: Literal["members", "admins"]
 
-    def page(self, viewer: User, *, after: str | None, limit: int) -> UserPage:
+    def list_users(self, viewer: Principal, *, after: str | None, limit: int) -> UserPage:
         """Up to `limit` users after `after`: active ones for members, all for viewers with `users:read`.
 
         Raises Forbidden for members when the directory is for administrators only.
         """
-        whole = "users:read" in permissions_of(viewer.roles)
+        whole = "users:read" in viewer.permissions
         if not whole and self.visible_to == "admins":
             raise Forbidden("This needs the permission users:read.")
         # One more than asked for tells whether there is a next page.

@@ -33,7 +33,7 @@ class InputRules:
     registration_requires: Literal["either", "email", "username", "both"] = "either"
 
 
-def rules_of(info: ValidationInfo) -> InputRules:
+def input_rules(info: ValidationInfo) -> InputRules:
     """The rules in the validation context, else the defaults."""
     return info.context if isinstance(info.context, InputRules) else InputRules()
 
@@ -73,7 +73,7 @@ def _name(text: str) -> str:
 
 
 def _password_length(text: str, info: ValidationInfo) -> str:
-    least = rules_of(info).password_min_length
+    least = input_rules(info).password_min_length
     if len(text) < least:
         raise wrong("too_short", "A password has at least {least} characters.", least=least)
     if len(text) > LONGEST_PASSWORD:

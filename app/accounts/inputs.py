@@ -1,4 +1,4 @@
-"""The bodies of `controllers/account.py`."""
+"""The bodies of registration, and of requests about an account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.accounts.fields import Email, Name, NewPassword, SubmittedPassword, Username, refuse_own_words, rules_of
+from app.accounts.fields import Email, Name, NewPassword, SubmittedPassword, Username, input_rules, refuse_own_words
 from app.web.input import Body, wrong
 
 
@@ -50,14 +50,14 @@ class Register(Body):
     @field_validator("email")
     @classmethod
     def _email_required(cls, email: str | None, info: ValidationInfo) -> str | None:
-        if email is None and rules_of(info).registration_requires in {"email", "both"}:
+        if email is None and input_rules(info).registration_requires in {"email", "both"}:
             raise wrong("required", "An e-mail address is required.")
         return email
 
     @field_validator("username")
     @classmethod
     def _username_required(cls, username: str | None, info: ValidationInfo) -> str | None:
-        required = rules_of(info).registration_requires
+        required = input_rules(info).registration_requires
         if username is None and required in {"username", "both"}:
             raise wrong("required", "A user name is required.")
         # An e-mail address that was refused is not in the data, but it was given: nothing is missing then.

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from app.accounts.account import Account
+    from app.audit.model import AuditEvent
 
 Status = Literal["active", "disabled", "invited", "deleted"]
 """A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
-purged and nobody can bring the account back."""
+erased and nobody can bring the account back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class User:
 class Credentials:
     """A user with their password hash and epoch, all from one read.
 
-    A session opened with these holds only while `auth_epoch` is still the user's.
+    A session opened with these is live only while `auth_epoch` is still the user's.
     """
 
     user: User
@@ -49,8 +51,8 @@ class AlreadyThereError(Exception):
 class Users(Protocol):
     """The operations of a store on users. Each raises `Unavailable` when the store does not answer."""
 
-    def add(self, account: Account) -> None:
-        """Store a new account as it is.
+    def add(self, account: Account, events: Sequence[AuditEvent] = ()) -> None:
+        """Store a new account as it is, and the events of its creation in the same write.
 
         Raises EmailTaken or UsernameTaken (the e-mail is checked first) when another user has the same
         `email_key` or `username_key`, and AlreadyThereError if the identifier is in use. Of concurrent attempts exactly
@@ -66,11 +68,13 @@ class Users(Protocol):
     def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
         """Up to `limit` accounts whose pending address has this `email_key`, the newest users first."""
 
-    def save(self, account: Account) -> bool:
+    def save(self, account: Account, events: Sequence[AuditEvent] = ()) -> bool:
         """Replace the stored account if its revision is still `account.revision`.
 
         One atomic conditional write of all fields except `created_at` and `last_login_at`; it raises the stored
         revision by one. False if the account was replaced meanwhile, or is gone. Raises EmailTaken or UsernameTaken.
+
+        The `events` of the change are stored in the same write: all that is done with events finds them from then on.
         """
 
     def due(self, now: datetime, limit: int) -> list[str]:
@@ -98,78 +102,8 @@ class Users(Protocol):
         """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
 
         One write, which raises the revision by one. A login that was verified before it but opens its session after it
-        gets a session that does not hold.
+        gets a session that is not live.
         """
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""
-
-
-CodePurpose = Literal["verify", "reset"]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCode:
-    """A mailed token and code that can be redeemed once. Token and code are computed, never stored."""
-
-    id: str
-    purpose: CodePurpose
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PendingEmail:
-    """An address that the user wants to have, until it is proven; `id` is that of the code mailed to it."""
-
-    id: str
-    email: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UndoOffer:
-    """A former address whose owner may undo the change; the `id` of a later change sorts later.
-
-    Only a `proven` address is held meanwhile; any other is free to be claimed.
-    """
-
-    id: str
-    email: str
-    expires_at: datetime
-    proven: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A mail that has not been sent yet: its content (`kind`, `facts`) and recipient, but no token.
-
-    `code_id` names the code, pending address or undo offer that the mail carries.
-    """
-
-    id: str
-    kind: str
-    to: str
-    queued_at: datetime
-    facts: Mapping[str, str] = field(default_factory=dict)
-    code_id: str | None = None
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user, their credentials, and what is under way.
-
-    `due_at` is when background work is due: mail to send or, once the status is deleted, a purge or the expiry of an
-    undo offer; None when there is none. `revision` counts the replacements.
-    """
-
-    user: User
-    password_hash: str | None = field(repr=False)
-    auth_epoch: int = 0
-    kept_session: str | None = None
-    codes: tuple[LiveCode, ...] = ()
-    pending_email: PendingEmail | None = None
-    undo_offers: tuple[UndoOffer, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    due_at: datetime | None = None
-    revision: int = 0

@@ -3,32 +3,44 @@
 The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, notices, due_at, revision
+password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, due_at,
+revision, new_events
 
-Codes, pending e-mail, undo offers and notices are documents in it, with the fields of their dataclasses. What a user
-does not have is absent, never null. A document from before there was a revision counts as one of revision 0.
+Codes, pending e-mail, undo offers and the entries of the outbox are documents in it, with the fields of their
+dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts as one
+of revision 0. What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from app.accounts.model import Account, AlreadyThereError, Credentials, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.accounts.account import Account, Notice, UnderWay
+from app.accounts.model import AlreadyThereError, Credentials, User
+from app.audit.mongo import NEW_EVENTS, documents_of, move_all_events, move_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key
-from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.codec import Codec
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from app.audit.model import AuditEvent
+
 T = TypeVar("T")
+_UNDER_WAY: Final = Codec(UnderWay)
+_NOTICES: Final = "notices"
+"""Where versions before there was an outbox kept the mails that wait."""
+_NOTICE: Final = Codec(Notice)
+_PARTS: Final = tuple(field.name for field in fields(UnderWay))
 _ATTEMPTS: Final = 20
 """How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 
@@ -49,89 +61,103 @@ class MongoUsers:
         Index("users", "username_key", unique=True),
         Index("users", "pending_email_key", sparse=True),
         Index("users", "due_at", sparse=True),
+        Index("users", "new_events.at", sparse=True),
     )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @answering()
-    def add(self, account: Account) -> None:
-        user = account.user
+    @answer_or_unavailable()
+    def add(self, account: Account, events: Sequence[AuditEvent] = ()) -> None:
+        user, new = account.user, documents_of(events)
         first = {"_id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
-        document = without_none(first | _fields_of(account) | {"revision": account.revision})
-        self._write(account, lambda: self._connection.users.insert_one(document), adds=True)
+        document = without_none(first | _fields_of(account) | {"revision": account.revision, NEW_EVENTS: new or None})
+        self._write(account, lambda: self._connection["users"].insert_one(document), adds=True)
+        self._move(user.id, new)
 
-    @answering()
+    @answer_or_unavailable()
     def account(self, user_id: str) -> Account | None:
         return self._account({"_id": user_id})
 
-    @answering()
+    @answer_or_unavailable()
     def account_by_email(self, email_key: str) -> Account | None:
         return self._account({"email_key": email_key})
 
-    @answering()
+    @answer_or_unavailable()
     def accounts_changing_to(self, email_key: str, limit: int) -> list[Account]:
-        found = self._connection.users.find({"pending_email_key": email_key}).sort("_id", DESCENDING).limit(limit)
+        found = self._connection["users"].find({"pending_email_key": email_key}).sort("_id", DESCENDING).limit(limit)
         return [_account_of(document) for document in found]
 
-    @answering()
-    def save(self, account: Account) -> bool:
+    @answer_or_unavailable()
+    def save(self, account: Account, events: Sequence[AuditEvent] = ()) -> bool:
         guard = {"_id": account.user.id, "revision": account.revision or {"$in": [0, None]}}
-        fields = _fields_of(account)
+        fields, new = _fields_of(account), documents_of(events)
         change: Document = {"$set": without_none(fields), "$inc": {"revision": 1}}
+        if new:
+            change["$push"] = {NEW_EVENTS: {"$each": new}}
         if missing := {name: "" for name, value in fields.items() if value is None}:
             change["$unset"] = missing
-        return self._write(account, lambda: self._connection.users.update_one(guard, change)).matched_count == 1
+        saved = self._write(account, lambda: self._connection["users"].update_one(guard, change)).matched_count == 1
+        if saved:
+            self._move(account.user.id, new)
+        return saved
 
-    @answering()
+    @answer_or_unavailable()
     def due(self, now: datetime, limit: int) -> list[str]:
-        found = self._connection.users.find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", ASCENDING)
+        found = self._connection["users"].find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", ASCENDING)
         return [document["_id"] for document in found.limit(limit)]
 
-    @answering()
+    @answer_or_unavailable()
     def any_with_role(self, role: str) -> bool:
         return self._has({"roles": role, "status": "active"})
 
-    @answering()
+    @answer_or_unavailable()
     def remove(self, user_id: str) -> None:
-        self._connection.users.delete_one({"_id": user_id})
+        move_all_events(self._connection, user_id)
+        self._connection["users"].delete_one({"_id": user_id})
 
-    @answering()
+    @answer_or_unavailable()
     def credentials_by_email(self, email_key: str) -> Credentials | None:
         return self._credentials({"email_key": email_key})
 
-    @answering()
+    @answer_or_unavailable()
     def credentials_by_username(self, username_key: str) -> Credentials | None:
         return self._credentials({"username_key": username_key})
 
-    @answering()
+    @answer_or_unavailable()
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         guard = {"_id": user_id, "password_hash": verified}
         change = {"$set": {"password_hash": new}, "$inc": {"revision": 1}}
-        return self._connection.users.update_one(guard, change).matched_count == 1
+        return self._connection["users"].update_one(guard, change).matched_count == 1
 
-    @answering()
+    @answer_or_unavailable()
     def end_sessions(self, user_id: str, keep: str | None) -> bool:
         change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
         change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
-        return self._connection.users.update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
+        return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
 
-    @answering()
+    @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}
-        found = self._connection.users.find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
+        found = self._connection["users"].find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
         return [user_of(document["_id"], document) for document in found]
 
     def _account(self, key: Document) -> Account | None:
-        found = self._connection.users.find_one(key)
+        found = self._connection["users"].find_one(key)
         return None if found is None else _account_of(found)
 
     def _credentials(self, key: Document) -> Credentials | None:
-        found = self._connection.users.find_one(key, _CREDENTIALS)
+        found = self._connection["users"].find_one(key, _CREDENTIALS)
         if found is None:
             return None
         return Credentials(user_of(found["_id"], found), found.get("password_hash"), found["auth_epoch"])
+
+    def _move(self, user_id: str, events: list[Document]) -> None:
+        """Put the events of a change that is done among the others. If it fails, they wait in the user's document."""
+        if events:
+            with suppress(Unavailable), answer_or_unavailable():
+                move_events(self._connection, user_id, events)
 
     def _write(self, account: Account, write: Callable[[], T], *, adds: bool = False) -> T:
         """Run one write of names; raises EmailTaken, UsernameTaken, or, if it `adds` a user, AlreadyThereError."""
@@ -150,7 +176,7 @@ class MongoUsers:
         raise Unavailable(retry_after=1)
 
     def _has(self, key: Document) -> bool:
-        return self._connection.users.find_one(key, {"_id": 1}) is not None
+        return self._connection["users"].find_one(key, {"_id": 1}) is not None
 
 
 def user_of(user_id: str, document: Document) -> User:
@@ -184,31 +210,26 @@ def _fields_of(account: Account) -> Document:
         "password_hash": account.password_hash,
         "auth_epoch": account.auth_epoch,
         "kept_session": account.kept_session,
-        "codes": _documents_of(account.codes),
-        "pending_email": pending and asdict(pending),
         "pending_email_key": pending and email_key(pending.email),
-        "undo_offers": _documents_of(account.undo_offers),
-        "notices": _documents_of(account.notices),
         "due_at": account.due_at,
+        **dict.fromkeys(_PARTS),
+        **_UNDER_WAY.document(account, account.unknown),
+        _NOTICES: None,
     }
-
-
-def _documents_of(entities: Iterable[LiveCode | UndoOffer | Notice]) -> list[Document] | None:
-    return [without_none(asdict(entity)) for entity in entities] or None
 
 
 def _account_of(document: Document) -> Account:
     known = document.get
-    pending = known("pending_email")
-    return Account(
+    plain = Account(
         user_of(document["_id"], document),
         known("password_hash"),
         document["auth_epoch"],
         known("kept_session"),
-        tuple(LiveCode(**code) for code in known("codes", ())),
-        pending and PendingEmail(**pending),
-        tuple(UndoOffer(**offer) for offer in known("undo_offers", ())),
-        tuple(Notice(**notice) for notice in known("notices", ())),
         known("due_at"),
         known("revision", 0),
     )
+    found = {name: document[name] for name in _PARTS if name in document}
+    if _NOTICES in document:
+        queued = [asdict(_NOTICE.entity(notice).entry()) for notice in document[_NOTICES]]
+        found["outbox"] = [*queued, *found.get("outbox", ())]
+    return plain.with_under_way(_UNDER_WAY.entity(found), _UNDER_WAY.unknown(found)) if found else plain

@@ -11,7 +11,8 @@ from app.security.blocklist import TOO_EASY, is_context_word
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.accounts.model import Account, Credentials, Users
+    from app.accounts.account import Account
+    from app.accounts.model import Credentials, Users
     from app.security.hash_pool import HashPool
     from app.security.passwords import PasswordHasher
 

@@ -21,3 +21,14 @@ class Principal:
     """When the user logged in to this session."""
     last_used_at: datetime
     """When the session was last recorded as used."""
+    permissions: frozenset[str] = frozenset()
+    """All that the user may do: none, until the service that authenticates them says otherwise."""
+
+    @property
+    def subject(self) -> str:
+        """The identifier of the user."""
+        return self.user.id
+
+    def with_permissions(self, permissions: frozenset[str]) -> Principal:
+        """The same with these permissions. Made on every request, so not by the slower `replace`."""
+        return Principal(self.user, self.session_id, self.opened_at, self.last_used_at, permissions)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.accounts.registration import RESERVED
 from app.platform.errors import Forbidden, SessionEnded, UsernameTaken
 from app.platform.identifiers import username_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from app.accounts.model import Account, User
+    from app.accounts.account import Account
+    from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
-    from app.audit.model import AuditEvent
     from app.platform.devices import Device
-    from app.samples.products.model import SampleProduct, SampleProducts
-    from app.sessions.model import Session, Sessions
 
 _NAMES_STAY = "User names cannot be changed here: the answer would tell who has one."
-_AT_ONCE = 200
-"""Events or products that the export reads at once."""
+PageT = TypeVar("PageT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +32,10 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """Everything the service holds about a user; long lists are read page by page, as the caller iterates."""
-
-    account: Account
-    sessions: list[Session]
-    events: Iterator[list[AuditEvent]]
-    products: Iterator[list[SampleProduct]]
-
-
-@dataclass(frozen=True, slots=True)
 class ProfileService:
     """Changes names and exports the data of a user. `hide_accounts` hides which user names are taken."""
 
     accounts: Accounts
-    sessions: Sessions
-    products: SampleProducts
     hide_accounts: bool = False
 
     def change(self, principal: Principal, changes: Changes, device: Device) -> User:
@@ -63,6 +48,7 @@ class ProfileService:
         if changes.username is not None and username_key(changes.username) in RESERVED and not self.hide_accounts:
             raise UsernameTaken
         told: list[str] = []
+        actions: list[str] = []
 
         def changed(account: Account) -> Account:
             user = account.user
@@ -73,6 +59,7 @@ class ProfileService:
             if changes.renames:
                 user = replace(user, name=changes.name)
             told[:] = [field for field in ("username", "name") if getattr(user, field) != getattr(account.user, field)]
+            actions[:] = [f"{field}.changed" for field in told]
             if "username" in told:
                 account = self.accounts.with_warning(
                     account, "username_changed", device, username=changes.username or ""
@@ -81,44 +68,26 @@ class ProfileService:
                 account = self.accounts.with_warning(account, "profile_changed", device)
             return replace(account, user=user)
 
-        account = self.accounts.change(principal.user.id, changed, by=principal)
-        for field in told:
-            self.accounts.audit.record(principal.user.id, f"{field}.changed", device)
-        return account.user
+        return self.accounts.change(principal.user.id, changed, by=principal, actions=actions, device=device).user
 
-    def export(self, principal: Principal, device: Device) -> Export:
-        """All that is kept of a user; raises SessionEnded if this session has ended.
+    def export(self, principal: Principal, device: Device) -> Account:
+        """Begin an export of all that is kept of a user; returns their account.
 
-        So does what comes page by page: whoever reads it slowly gets no more once the owner has logged them out. It
-        raises Unavailable when the store does not answer any more.
+        Each list of the export has to be read through `while_session_is_live`. Raises SessionEnded if this session has
+        ended.
         """
-        user_id = principal.user.id
-        account = self.accounts.users.account(user_id)
-        self._require(principal)
+        account = self.accounts.users.account(principal.user.id)
+        self.accounts.require_session(principal)
         if account is None:
             raise SessionEnded
-        self.accounts.audit.record(user_id, "data.exported", device)
-        sessions = self.sessions.of_user(user_id, self.accounts.clock())
-        return Export(account, sessions, self._events(principal), self._products(principal))
+        self.accounts.audit.record(principal.user.id, "data.exported", device)
+        return account
 
-    def _events(self, principal: Principal) -> Iterator[list[AuditEvent]]:
-        before: str | None = None
-        while True:
-            page = self.accounts.audit.page(principal.user.id, before=before, limit=_AT_ONCE)
-            self._require(principal)
-            yield page.events
-            before = page.next
-            if before is None:
-                return
+    def while_session_is_live(self, principal: Principal, pages: Iterable[PageT]) -> Iterator[PageT]:
+        """These pages, but for empty ones. Raises SessionEnded if the session had ended by the time one was read.
 
-    def _products(self, principal: Principal) -> Iterator[list[SampleProduct]]:
-        after: str | None = None
-        while page := self.products.page_of(principal.user.id, after=after, limit=_AT_ONCE):
-            self._require(principal)
+        So whoever reads an export slowly gets no more of it once its owner has logged them out.
+        """
+        for page in filter(None, pages):
+            self.accounts.require_session(principal)  # behind the read, so what was read was still theirs
             yield page
-            after = page[-1].id
-
-    def _require(self, principal: Principal) -> None:
-        """Raises SessionEnded if this session has ended: asked behind a read, so what was read was still theirs."""
-        if self.sessions.principal(principal.session_id, principal.user.id, self.accounts.clock()) is None:
-            raise SessionEnded

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from app.accounts.account import Account
 from app.accounts.credentials import counted_names
-from app.accounts.model import Account, AlreadyThereError, Credentials, User
-from app.outbox.model import PendingRegistration
+from app.accounts.mail_requests.model import PendingRegistration
+from app.accounts.model import AlreadyThereError, Credentials, User
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, new_id, username_key
 
@@ -56,12 +57,11 @@ class RegistrationService:
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
-            account, code = self.accounts.with_code(account, "verify")
+            account, code = account.with_code("verify", code_id=new_id(), now=self.accounts.clock())
             account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
-        self._add(account)
+        self._add(account, device)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
-        self.accounts.audit.record(account.user.id, "user.registered", device)
         return Credentials(account.user, password_hash, account.auth_epoch)
 
     def register_hidden(self, new: NewAccount) -> None:
@@ -70,7 +70,7 @@ class RegistrationService:
         Raises ValidationFailed, and UsernameTaken for a reserved name.
         """
         self._user(new, None)
-        pending = PendingRegistration(new.username, new.name, self._hash(new))
+        pending = PendingRegistration(new.username, new.name, password_hash=self._hash(new))
         self.accounts.ask_for_mail("register", new.email or "", pending)
 
     def complete(self, request_id: str, device: Device) -> User:
@@ -87,8 +87,9 @@ class RegistrationService:
         user = replace(self._user(new, None), id=request.id, email_verified=True)
         for _ in range(_ATTEMPTS):
             self.accounts.take_email(request.email, by=user.id)
+            events = [self.accounts.audit.event(user.id, "user.registered", device)]
             try:
-                self.accounts.users.add(Account(user, pending.password_hash))
+                self.accounts.users.add(Account(user, pending.password_hash), events)
             except AlreadyThereError:
                 # The same code was redeemed at the same moment: the other request created the user.
                 raise InvalidCode from None
@@ -97,9 +98,9 @@ class RegistrationService:
             except UsernameTaken:
                 user = replace(user, username=None)
                 continue
+            self.accounts.audit.tell(events)
             self._forget_failures(user)
             self.accounts.requests.remove(request.id)
-            self.accounts.audit.record(user.id, "user.registered", device)
             return user
         raise Unavailable
 
@@ -124,14 +125,16 @@ class RegistrationService:
     def _forget_failures(self, user: User) -> None:
         """Forget the failed logins of the names, which were nobody's until now: else whoever guessed at a name that was
         still free would have closed it to whoever registers it, for a year."""
-        self.throttle.forget(counted_names(user), user.id)
+        self.throttle.clear(counted_names(user), user.id)
 
-    def _add(self, account: Account) -> None:
+    def _add(self, account: Account, device: Device | None) -> None:
         user = account.user
-        self.accounts.users.add(account)
-        if user.email is None:
-            return
+        events = [self.accounts.audit.event(user.id, "user.registered", device)]
+        self.accounts.users.add(account, events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
-        if self.accounts.is_held(comparable_email(user.email), user.id):
+        if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
+            for _ in self.accounts.audit.erase(user.id):
+                pass
             self.accounts.users.remove(user.id)
             raise EmailTaken
+        self.accounts.audit.tell(events)

@@ -4,41 +4,37 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from app.accounts.model import Account, LiveCode, Notice
-from app.mail.letters import in_words
-from app.outbox.model import MailRequest
-from app.platform.errors import EmailTaken, Failure, InvalidCode, SessionEnded, Unavailable
-from app.platform.identifiers import comparable_email, email_key, masked_email, new_id
+from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
+from app.accounts.mail_requests.model import MailRequest
+from app.mail.mail_templates import in_words
+from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
+from app.platform.identifiers import comparable_email, email_key, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.held_emails.model import HeldEmails
-    from app.accounts.model import CodePurpose, Status, UndoOffer, Users
+    from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
+    from app.accounts.model import Status, Users
     from app.accounts.principal import Principal
     from app.audit.service import Audit
-    from app.outbox.model import MailRequestKind, MailRequests, PendingRegistration
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.sessions.model import Sessions
 
-RESET_LIVES = timedelta(minutes=30)
-VERIFICATION_LIVES = timedelta(hours=24)
-UNDO_LIVES = timedelta(days=7)
-_LIVES: dict[CodePurpose, timedelta] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
-CLAIMED_FOR = timedelta(minutes=2)
-"""How long a worker may take for the due work of one account; then another takes over."""
-WAYS_BACK = frozenset({"email_changed", "deletion_undo"})
-"""Mails to a former address that carry its offer to undo the change."""
 _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
-_MOST_NOTICES = 20
-"""Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
+
+
+class LiveSessions(Protocol):
+    """Where it is asked whether a session is still live, on behalf of which an account is read or changed."""
+
+    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
+        """The user of a live session; None if it is not this user's, has expired or ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class Accounts:
     """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
 
     users: Users
-    sessions: Sessions
+    sessions: LiveSessions
     held: HeldEmails
     requests: MailRequests
     audit: Audit
@@ -63,30 +59,44 @@ class Accounts:
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
         among: Collection[Status] = _ACTIVE,
+        actions: Sequence[str] = (),
+        device: Device | None = None,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
         asks for the change, if a session does. Raises `missing` if there is no such user or their status is not in
         `among`, and SessionEnded if the session of `by` has ended by the time of the write.
+
+        An audit event for each of `actions`, done from `device`, is stored in the same write. They are read after
+        `step`, which may decide on them.
         """
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
             if account is None or account.user.status not in among:
                 raise missing
-            # Ending a session raises the revision, so a session that holds here still holds when `save` succeeds.
-            if by is not None and self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
-                raise SessionEnded
+            # Ending a session raises the revision, so a session that is live here is still live when `save` succeeds.
+            if by is not None:
+                self.require_session(by)
             changed = step(account)
             if changed == account:
+                for action in actions:
+                    self.audit.record(user_id, action, device)
                 return account
+            events = [self.audit.event(user_id, action, device) for action in actions]
             # An address that `step` found free may have been claimed since: then `step` runs again.
             with suppress(EmailTaken):
-                if self.users.save(changed):
-                    if changed.notices:
+                if self.users.save(changed, events):
+                    self.audit.tell(events)
+                    if changed.outbox:
                         self.mail_waits.set()
                     return replace(changed, revision=changed.revision + 1)
         raise Unavailable
+
+    def require_session(self, by: Principal) -> None:
+        """Raises SessionEnded if the session of `by` has ended."""
+        if self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
+            raise SessionEnded
 
     def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
         """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""
@@ -102,15 +112,7 @@ class Accounts:
         if to is None or not self.mailing:
             return account
         now = self.clock()
-        notice = Notice(new_id(), kind, to, now, facts, code_id)
-        waiting = (*account.notices, notice)
-        if len(waiting) > _MOST_NOTICES:
-            # Never drop a mail with an undo offer, or an attacker who took the account could keep it from being sent.
-            # There are at most as many of them as undo offers.
-            surplus = next((each for each in waiting[:-1] if each.kind not in WAYS_BACK), None)
-            waiting = tuple(each for each in waiting if each is not surplus)
-        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself.
-        return replace(account, notices=waiting, due_at=account.due_at or now)
+        return account.with_notice(Notice(new_id(), kind, to, now, facts, code_id), now)
 
     def with_warning(
         self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
@@ -129,35 +131,12 @@ class Accounts:
         If a former address can take the account back, the mail says so. Otherwise people who were tricked into
         confirming a change that they did not ask for would believe that the account is theirs.
         """
-        account, code = self.with_code(account, "reset")
-        facts = {}
-        if former := self.former_addresses(account):
+        now, facts = self.clock(), {}
+        account, code = account.with_code("reset", code_id=new_id(), now=now)
+        if former := account.former_addresses(now):
             until = max(offer.expires_at for offer in account.undo_offers)
             facts = {"former_email": ", ".join(former), "undo_until": in_words(until)}
         return self.with_notice(account, "reset_password", to, code_id=code.id, **facts)
-
-    def former_addresses(self, account: Account) -> tuple[str, ...]:
-        """The former addresses that can take the account back, the latest first, masked."""
-        now = self.clock()
-        live = (masked_email(offer.email) for offer in reversed(account.undo_offers) if offer.expires_at > now)
-        return tuple(dict.fromkeys(live))
-
-    def with_code(self, account: Account, purpose: CodePurpose) -> tuple[Account, LiveCode]:
-        """The account with a live code for this purpose, its present one or a new one; and that code."""
-        now = self.clock()
-        live = tuple(code for code in account.codes if code.expires_at > now)
-        known = next((code for code in live if code.purpose == purpose), None)
-        if known is not None:
-            return account, known
-        code = LiveCode(new_id(), purpose, now + _LIVES[purpose])
-        return replace(account, codes=(*live, code)), code
-
-    def without_code(self, account: Account, purpose: CodePurpose, code_id: str) -> Account:
-        """The account without this code; raises InvalidCode if it has no such live code."""
-        now = self.clock()
-        if not any(code.id == code_id and code.purpose == purpose and code.expires_at > now for code in account.codes):
-            raise InvalidCode
-        return replace(account, codes=tuple(code for code in account.codes if code.purpose != purpose))
 
     def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
         """End the holds on addresses whose undo offers are gone, except addresses that another offer still names."""
@@ -179,8 +158,9 @@ class Accounts:
             if other is not None and other.user.id != by:
                 if other.user.email_verified:
                     raise EmailTaken
-                if self.users.save(without_email(other)):
-                    self.audit.record(other.user.id, "email.lost")
+                events = [self.audit.event(other.user.id, "email.lost")]
+                if self.users.save(other.without_email(), events):
+                    self.audit.tell(events)
                 continue
             # In this order: a user who gave the address up before it was found free had it held before that.
             if self.is_held(key, by):
@@ -223,20 +203,4 @@ class Accounts:
         if holder is None or holder == by:
             return False
         account = self.users.account(holder)
-        offers = account.undo_offers if account else ()
-        return any(offer.proven and offer.expires_at > now and email_key(offer.email) == key for offer in offers)
-
-
-def without_email(account: Account) -> Account:
-    """The account without its address, which someone else has proven: everything mailed to that address is void."""
-    return replace(
-        account,
-        user=replace(account.user, email=None, email_verified=False),
-        codes=(),
-        notices=tuple(notice for notice in account.notices if notice.to != account.user.email),
-    )
-
-
-def in_new_epoch(account: Account, *, keep: str | None = None) -> Account:
-    """The account with all sessions ended except `keep`."""
-    return replace(account, auth_epoch=account.auth_epoch + 1, kept_session=keep)
+        return account is not None and account.may_take_back(key, now)

@@ -1,4 +1,4 @@
-"""Users in SQL: a row each, which is the whole account; what is under way in it lies in columns of JSON."""
+"""Users in SQL: a row each, which is the whole account; what is under way in it lies in one column, as JSON."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.model import Account, AlreadyThereError, Credentials, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.accounts.account import Account, UnderWay
+from app.accounts.model import AlreadyThereError, Credentials, User
+from app.audit.sql import ADD_EVENT, row_of_event
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key
+from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.documents import all_of, one_of, written
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Executable
+    from sqlalchemy import ColumnElement, Connection, Executable
 
+    from app.audit.model import AuditEvent
     from app.store.sql.database import Database
 
 USERS: Final = Table(
@@ -55,12 +58,11 @@ USERS: Final = Table(
     Column("password_hash", exact(512)),
     Column("auth_epoch", Integer, nullable=False),
     Column("kept_session", exact(36)),
-    # What is under way, as JSON: it is read and replaced together with its user, and nothing is looked for in it.
-    Column("codes", LONG_TEXT),
-    Column("pending_email", LONG_TEXT),
+    # What is under way, as JSON: only the whole account is read with it, and nothing is looked for in it. Text, since
+    # PostgreSQL's jsonb refuses the character NUL, which a device may have in its name.
+    Column("under_way", LONG_TEXT),
+    # What of it is looked for.
     Column("pending_email_key", exact(320)),
-    Column("undo_offers", LONG_TEXT),
-    Column("notices", LONG_TEXT),
     Column("due_at", INSTANT),
     # The default lets instances of an earlier version go on adding users until all are replaced.
     Column("revision", Integer, nullable=False, server_default="0"),
@@ -72,6 +74,7 @@ USERS: Final = Table(
 )
 
 
+_UNDER_WAY: Final = Codec(UnderWay)
 _ATTEMPTS: Final = 20
 """How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 _COLUMNS: Final = USERS.c
@@ -99,10 +102,7 @@ _ACCOUNTS: Final = select(
     _COLUMNS.password_hash,
     _COLUMNS.auth_epoch,
     _COLUMNS.kept_session,
-    _COLUMNS.codes,
-    _COLUMNS.pending_email,
-    _COLUMNS.undo_offers,
-    _COLUMNS.notices,
+    _COLUMNS.under_way,
     _COLUMNS.due_at,
     _COLUMNS.revision,
 )
@@ -159,10 +159,10 @@ class SqlUsers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, account: Account) -> None:
+    def add(self, account: Account, events: Sequence[AuditEvent] = ()) -> None:
         user = account.user
         first = {"id": user.id, "created_at": user.created_at, "last_login_at": user.last_login_at}
-        self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id)
+        self._write(_ADD, _row_of(account) | first | {"revision": account.revision}, user.id, events)
 
     def account(self, user_id: str) -> Account | None:
         rows = self._database.rows(_ACCOUNT, {"user_id": user_id})
@@ -176,9 +176,9 @@ class SqlUsers:
         rows = self._database.rows(_CHANGING_TO, {"key": email_key, "limit": limit})
         return [_account_of(row) for row in rows]
 
-    def save(self, account: Account) -> bool:
+    def save(self, account: Account, events: Sequence[AuditEvent] = ()) -> bool:
         guard = {"user_id": account.user.id, "seen": account.revision}
-        return self._write(_SAVE, _row_of(account) | guard, account.user.id) == 1
+        return self._write(_SAVE, _row_of(account) | guard, account.user.id, events) == 1
 
     def due(self, now: datetime, limit: int) -> list[str]:
         return [row[0] for row in self._database.rows(_DUE, {"now": now, "limit": limit})]
@@ -214,14 +214,14 @@ class SqlUsers:
         *fields, password_hash, auth_epoch = rows[0]
         return Credentials(user_of(fields), password_hash, auth_epoch)
 
-    def _write(self, statement: Executable, row: dict[str, Any], user_id: str) -> int:
-        """Run one conditional write that sets names; returns how many rows it changed.
+    def _write(self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]) -> int:
+        """Run one conditional write that sets names, and add the events if it met a row; returns how many it changed.
 
         Raises EmailTaken, UsernameTaken or, for a new user, AlreadyThereError.
         """
         for _ in range(_ATTEMPTS):
             try:
-                return self._database.change(statement, row)
+                return self._write_once(statement, row, events)
             except IntegrityError:
                 pass
             except Unavailable as failure:
@@ -237,6 +237,18 @@ class SqlUsers:
                 raise AlreadyThereError
             # The other user gave up the name before the read.
         raise Unavailable(retry_after=1)
+
+    def _write_once(self, statement: Executable, row: dict[str, Any], events: Sequence[AuditEvent]) -> int:
+        if not events:
+            return self._database.change(statement, row)
+
+        def write(connection: Connection) -> int:
+            met = connection.execute(statement, row).rowcount
+            if met:  # of an INSERT, SQLAlchemy does not always know it: -1
+                connection.execute(ADD_EVENT, [row_of_event(event) for event in events])
+            return met
+
+        return self._database.write(write)
 
 
 def _is_rolled_back(failure: Unavailable) -> bool:
@@ -263,27 +275,17 @@ def _row_of(account: Account) -> dict[str, Any]:
         "password_hash": account.password_hash,
         "auth_epoch": account.auth_epoch,
         "kept_session": account.kept_session,
-        "codes": written(account.codes),
-        "pending_email": written(pending),
+        "under_way": _UNDER_WAY.text(account, account.unknown),
         "pending_email_key": pending and email_key(pending.email),
-        "undo_offers": written(account.undo_offers),
-        "notices": written(account.notices),
         "due_at": account.due_at,
     }
 
 
 def _account_of(row: Iterable[Any]) -> Account:
     """The account whose columns of `_ACCOUNTS` have these values."""
-    *user, password_hash, auth_epoch, kept_session, codes, pending, undo_offers, notices, due_at, revision = row
-    return Account(
-        user_of(user),
-        password_hash,
-        auth_epoch,
-        kept_session,
-        all_of(LiveCode, codes),
-        one_of(PendingEmail, pending),
-        all_of(UndoOffer, undo_offers),
-        all_of(Notice, notices),
-        due_at,
-        revision,
-    )
+    *user, password_hash, auth_epoch, kept_session, text, due_at, revision = row
+    plain = Account(user_of(user), password_hash, auth_epoch, kept_session, due_at, revision)
+    if text is None:
+        return plain
+    document = from_json(text)
+    return plain.with_under_way(_UNDER_WAY.entity(document), _UNDER_WAY.unknown(document))

@@ -6,22 +6,18 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, SerializeAsAny
-from pydantic_core import to_json
 
-from app.platform.devices import device_name
-from app.roles.permissions import permissions_of
 from app.web.cursors import cursor_behind
 from app.web.schemas import PlainSchemas
 from app.web.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable
 
+    from app.accounts.account import Account
     from app.accounts.directory import UserPage
     from app.accounts.model import User
-    from app.accounts.profile import Export
-    from app.audit.model import AuditEvent
-    from app.audit.service import EventPage
+    from app.accounts.principal import Principal
 
 
 class UserView(View):
@@ -38,8 +34,8 @@ class UserView(View):
     last_login_at: datetime | None = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
     @classmethod
-    def of(cls, user: User) -> UserView:
-        """The view of a user."""
+    def of(cls, user: User, permissions: frozenset[str]) -> UserView:
+        """The view of a user, who has these permissions."""
         return cls(
             id=user.id,
             email=user.email,
@@ -47,7 +43,7 @@ class UserView(View):
             username=user.username,
             name=user.name,
             roles=list(user.roles),
-            permissions=sorted(permissions_of(user.roles)),
+            permissions=sorted(permissions),
             created_at=user.created_at,
             last_login_at=user.last_login_at,
         )
@@ -73,9 +69,9 @@ class UserData(View):
     user: UserView
 
     @classmethod
-    def of(cls, user: User) -> UserData:
+    def of(cls, user: User, permissions: frozenset[str]) -> UserData:
         """The data of a reply about one user."""
-        return cls(user=UserView.of(user))
+        return cls(user=UserView.of(user, permissions))
 
 
 class UserList(View):
@@ -85,50 +81,15 @@ class UserList(View):
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
-    def of(cls, page: UserPage) -> UserList:
-        """The data of a reply with a page of users."""
+    def of(cls, page: UserPage, permissions_of: Callable[[tuple[str, ...]], frozenset[str]]) -> UserList:
+        """The data of a reply with a page of users; `permissions_of` gives the permissions of roles."""
         users: Any
         if page.whole:
-            users = [UserView.of(user) for user in page.users]
+            users = [UserView.of(user, permissions_of(user.roles)) for user in page.users]
         else:
             users = [ListedUser(id=user.id, username=user.username) for user in page.users]
         # Not validated: a `UserView` is not a `ListedUser`, and all its fields are shown.
         return cls.model_construct(users=users, next=cursor_behind(page.next))
-
-
-class EventView(View):
-    """Something that happened to the account."""
-
-    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
-    action: str = Field(examples=["password.changed"])
-    at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
-    ip: str | None = Field(examples=["203.0.113.7"], description="Null for events that the service itself caused.")
-    device: str | None = Field(examples=["Firefox on Linux"])
-    details: dict[str, str] = Field(examples=[{}])
-
-    @classmethod
-    def of(cls, event: AuditEvent) -> EventView:
-        """What is shown of an event."""
-        return cls(
-            id=event.id,
-            action=event.action,
-            at=event.at,
-            ip=event.ip,
-            device=None if event.user_agent is None else device_name(event.user_agent),
-            details=dict(event.details),
-        )
-
-
-class EventList(View):
-    """A page of audit events, newest first."""
-
-    events: list[EventView]
-    next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
-
-    @classmethod
-    def of(cls, page: EventPage) -> EventList:
-        """The data of a reply with a page of events."""
-        return cls(events=[EventView.of(event) for event in page.events], next=cursor_behind(page.next))
 
 
 class AddressView(View):
@@ -146,10 +107,6 @@ class WaitingMailView(View):
     queued_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
 
-from app.samples.products.views import ProductView  # noqa: E402 - until the export hook
-from app.sessions.views import SessionView  # noqa: E402 - until the export hook
-
-
 class ExportDocument(View):
     """Everything the service holds about a user, except their credentials."""
 
@@ -157,31 +114,13 @@ class ExportDocument(View):
     pending_email: AddressView | None = Field(description="The address that is waiting to be verified.")
     former_emails: list[AddressView] = Field(description="The former addresses that can still undo their change.")
     waiting_mails: list[WaitingMailView]
-    sessions: list[SessionView]
-    events: list[EventView]
-    products: list[ProductView]
 
     @classmethod
-    def parts(cls, export: Export, current: str) -> Iterator[bytes]:
-        """The JSON of the export, part by part; `current` is the session of the request.
-
-        Only the last part closes the document: JSON that breaks off earlier is invalid.
-        """
-        begun = to_json(cls._begun(export, current))
-        yield begun.removesuffix(_OPEN_ENDED)
-        yield b'"events":['
-        yield from _joined(map(EventView.of, page) for page in export.events)
-        yield b'],"products":['
-        yield from _joined(map(ProductView.of, page) for page in export.products)
-        yield b"]}"
-
-    @classmethod
-    def _begun(cls, export: Export, current: str) -> ExportDocument:
-        """The export without the lists that come page by page."""
-        account = export.account
+    def of(cls, account: Account, caller: Principal) -> ExportDocument:
+        """What is shown to `caller` of their account itself; other features add their lists (`app.web.export`)."""
         pending = account.pending_email
         return cls(
-            user=UserView.of(account.user),
+            user=UserView.of(account.user, caller.permissions),
             pending_email=AddressView(email=pending.email, expires_at=pending.expires_at) if pending else None,
             former_emails=[
                 AddressView(email=offer.email, expires_at=offer.expires_at) for offer in account.undo_offers
@@ -190,20 +129,4 @@ class ExportDocument(View):
                 WaitingMailView(kind=notice.kind, to=notice.to, queued_at=notice.queued_at)
                 for notice in account.notices
             ],
-            sessions=[SessionView.of(session, current) for session in export.sessions],
-            events=[],
-            products=[],
         )
-
-
-_OPEN_ENDED = b'"events":[],"products":[]}'
-"""The end of an export with neither events nor products."""
-
-
-def _joined(pages: Iterable[Iterable[View]]) -> Iterator[bytes]:
-    """The elements of a JSON array, one part for each page."""
-    separator = b""
-    for page in pages:
-        if content := b",".join(map(to_json, page)):
-            yield separator + content
-            separator = b","

@@ -1,4 +1,4 @@
-"""Audit events: who did what, and when."""
+"""Audit events: who did what, and when. Each is also a line of the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.audit.model import Events
 from app.audit.service import Audit
-from app.feature import Feature
+from app.feature import Feature, Job
 
 if TYPE_CHECKING:
     from app.platform.container import Container
@@ -20,6 +20,7 @@ def _audit(parts: Container) -> Audit:
 FEATURE = Feature(
     services={Audit: _audit},
     repositories=(Events,),
+    jobs=(lambda parts: Job("events", timedelta(hours=1), parts.get(Audit).gather),),
     erase=lambda parts: parts.get(Audit).erase,
     expires=(Events,),
     permissions=frozenset({"audit:read"}),

@@ -37,7 +37,7 @@ class Events(Protocol):
         the deletion finds the event, or this finds the user deleted.
         """
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+    def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         """Up to `limit` events of a user that are older than `before`, newest first (by identifier)."""
 
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
@@ -47,5 +47,12 @@ class Events(Protocol):
         None at the end.
         """
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def gather(self, now: datetime, limit: int) -> int:
+        """Put events among the others that a crash left with the account of their change; returns how many.
+
+        It takes up to `limit` accounts, and leaves what is so new at `now` that its own request does it. Whoever reads
+        or anonymises the events of a user finds these, too; so this may come late.
+        """
+
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` expired events; returns how many."""

@@ -1,19 +1,32 @@
-"""Audit events in MongoDB: one document each, with the fields of `AuditEvent`; a field without a value is absent."""
+"""Audit events in MongoDB: one document each, with the fields of `AuditEvent`; a field without a value is
+absent.
+
+The events of a change of an account lie in the user's document at first, in the field `new_events`, so that one write
+holds both. They are moved from there to the others: by the request, right after its write, and by whoever comes before
+it or after its crash. An event that was moved twice is there once, since its identifier is the same.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from app.audit.model import AuditEvent
-from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.batches import delete_batch
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
-from app.store.mongo.purge import purge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+NEW_EVENTS: Final = "new_events"
+"""The field of a user's document with the events that have not been moved."""
+_LEFT_TO_THE_REQUEST: Final = timedelta(minutes=1)
+_DUPLICATE_KEY: Final = 11000
 
 
 class MongoEvents:
@@ -27,42 +40,82 @@ class MongoEvents:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @answering()
+    @answer_or_unavailable()
     def add(self, event: AuditEvent) -> None:
-        self._connection.events.insert_one(_document_of(event))
+        self._connection["events"].insert_one(_document_of(event))
 
-    @answering()
+    @answer_or_unavailable()
     def record(self, event: AuditEvent) -> bool:
         try:
-            self._connection.events.insert_one(_document_of(event))
+            self._connection["events"].insert_one(_document_of(event))
         except DuplicateKeyError:
             return False
-        # Look at the user after the insert: the purge of a deleted user either finds the event, or has marked them as
+        # Look at the user after the insert: the erasure of a deleted user either finds the event, or has marked them as
         # deleted by now.
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
-        if self._connection.users.find_one(there, {"_id": 1}) is not None:
+        if self._connection["users"].find_one(there, {"_id": 1}) is not None:
             return True
-        self._connection.events.delete_one({"_id": event.id})
+        self._connection["events"].delete_one({"_id": event.id})
         return False
 
-    @answering()
-    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+    @answer_or_unavailable()
+    def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+        self._move_all_of(user_id)
         older: Document = {} if before is None else {"_id": {"$lt": before}}
-        found = self._connection.events.find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
+        found = self._connection["events"].find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
         return [_event_of(document) for document in found]
 
-    @answering()
+    @answer_or_unavailable()
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
+        if after is None:
+            self._move_all_of(user_id)
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        found = self._connection.events.find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
+        found = self._connection["events"].find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
         ids = [document["_id"] for document in found.limit(limit)]
         change = {"$unset": {"ip": "", "user_agent": "", "details": ""}}
-        self._connection.events.update_many({"_id": {"$in": ids}}, change)
+        self._connection["events"].update_many({"_id": {"$in": ids}}, change)
         return ids[-1] if len(ids) == limit else None
 
-    @answering()
-    def purge(self, now: datetime, limit: int) -> int:
-        return purge(self._connection.events, {"expires_at": {"$lte": now}}, limit)
+    @answer_or_unavailable()
+    def gather(self, now: datetime, limit: int) -> int:
+        left = {f"{NEW_EVENTS}.at": {"$lte": now - _LEFT_TO_THE_REQUEST}}
+        users = list(self._connection["users"].find(left, {NEW_EVENTS: 1}).limit(limit))
+        for user in users:
+            move_events(self._connection, user["_id"], user[NEW_EVENTS])
+        return sum(len(user[NEW_EVENTS]) for user in users)
+
+    def _move_all_of(self, user_id: str) -> None:
+        move_all_events(self._connection, user_id)
+
+    @answer_or_unavailable()
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return delete_batch(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
+
+
+def documents_of(events: Iterable[AuditEvent]) -> list[Document]:
+    """The documents of events, for the field NEW_EVENTS of their user."""
+    return [_document_of(event) for event in events]
+
+
+def move_all_events(connection: Connection, user_id: str) -> None:
+    """Move whatever events of a user have not been moved; one read when there are none."""
+    user = connection["users"].find_one({"_id": user_id, NEW_EVENTS: {"$exists": True}}, {NEW_EVENTS: 1})
+    if user is not None:
+        move_events(connection, user_id, user[NEW_EVENTS])
+
+
+def move_events(connection: Connection, user_id: str, documents: Sequence[Document]) -> None:
+    """Put events of a user among the others, then take them from the user's document; idempotent."""
+    try:
+        connection["events"].insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
+            raise
+    ids = [document["_id"] for document in documents]
+    others = {"$elemMatch": {"_id": {"$nin": ids}}}
+    unset = {"$unset": {NEW_EVENTS: ""}}
+    if not connection["users"].update_one({"_id": user_id, NEW_EVENTS: {"$not": others}}, unset).matched_count:
+        connection["users"].update_one({"_id": user_id}, {"$pull": {NEW_EVENTS: {"_id": {"$in": ids}}}})
 
 
 def _document_of(event: AuditEvent) -> Document:

@@ -16,7 +16,7 @@ from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
 
     from app.audit.model import Events
@@ -42,21 +42,31 @@ class Audit:
     clock: Clock
     kept: timedelta
 
+    def event(self, user_id: str, action: str, device: Device | None = None) -> AuditEvent:
+        """A new event, to be stored in the write of the change that it records, and then `tell`-ed."""
+        return self._event(new_id(), user_id, action, device, {})
+
+    def tell(self, events: Iterable[AuditEvent]) -> None:
+        """Write a line of the log for each event that was stored."""
+        for event in events:
+            _log.info("event", action=event.action, user_id=event.user_id, ip=event.ip, **event.details)
+
     def record(self, user_id: str, action: str, device: Device | None = None, **details: str) -> None:
-        """Record an event, after the action itself: if the store fails now, only the log has the event.
+        """Record an event that is no change of an account, after it: if the store fails now, only the log has it.
 
         For a deleted user nothing is written, neither here nor to the log.
         """
         self._record(new_id(), user_id, action, device, details)
 
     def record_once(
-        self, user_id: str, action: str, device: Device, *, since: datetime, of: str, **details: str
+        self, user_id: str, action: str, device: Device, *, since: datetime, subject: str, **details: str
     ) -> None:
-        """Record an event that a client can repeat as often as it likes only once for `since` and `of`.
+        """Record an event that a client can repeat as often as it likes only once for `since` and `subject`.
 
-        The identifier of the event is derived from `since`, `action` and `of`, so that the store refuses a second one.
+        The identifier of the event is derived from `since`, `action` and `subject`, so that the store refuses a second
+        one.
         """
-        self._record(_id_of(since, f"{action} {of}"), user_id, action, device, details)
+        self._record(_id_of(since, f"{action} {subject}"), user_id, action, device, details)
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
@@ -64,19 +74,13 @@ class Audit:
         while behind := self.events.anonymise_some(user_id, after=behind, limit=pieces.AT_ONCE):
             yield
 
-    def record_end(self, user_id: str, action: str) -> None:
-        """Record that an account was deleted, and nothing else about it."""
-        event = self._event(new_id(), user_id, action, None, {})
-        try:
-            self.events.add(event)
-        except Unavailable:
-            _log.exception("event lost", action=action, user_id=user_id)
-        else:
-            _log.info("event", action=action, user_id=user_id)
+    def gather(self) -> int:
+        """Put events among the others that a crash left with the account of their change; returns how many."""
+        return self.events.gather(self.clock(), pieces.AT_ONCE)
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
+    def events_of(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
         """Up to `limit` events of a user that are older than the event `before`."""
-        events = self.events.page(user_id, before=before, limit=limit + 1)
+        events = self.events.page_of(user_id, before=before, limit=limit + 1)
         page = events[:limit]
         return EventPage(page, page[-1].id if len(events) > limit else None)
 
@@ -88,7 +92,7 @@ class Audit:
             _log.exception("event lost", action=action, user_id=user_id, ip=event.ip, **details)
         else:
             if kept:
-                _log.info("event", action=action, user_id=user_id, ip=event.ip, **details)
+                self.tell([event])
 
     def _event(
         self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]

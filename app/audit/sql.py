@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.audit.model import AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
+from app.store.codec import from_json, to_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.documents import mapping_of, written
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
 
-_ADD: Final = insert(EVENTS)
+ADD_EVENT: Final = insert(EVENTS)
 # The user's row is locked until the event is committed: a deletion of the user waits, and then finds the event.
 _RECORD: Final = (
     insert(EVENTS)
@@ -87,7 +87,7 @@ _ANONYMISE: Final = (
     )
     .values(ip=null(), user_agent=null(), details=null())
 )
-_PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlEvents:
@@ -97,16 +97,16 @@ class SqlEvents:
         self._database = database
 
     def add(self, event: AuditEvent) -> None:
-        self._database.change(_ADD, _row_of(event))
+        self._database.change(ADD_EVENT, row_of_event(event))
 
     def record(self, event: AuditEvent) -> bool:
-        row = {f"new_{name}": value for name, value in _row_of(event).items()}
+        row = {f"new_{name}": value for name, value in row_of_event(event).items()}
         try:
             return self._database.change(_RECORD, row | {"owner": event.user_id, "known": event.id}) == 1
         except IntegrityError:
             return False  # a concurrent insert had the same identifier
 
-    def page(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
+    def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         rows = self._database.rows(_PAGE, {"owner": user_id, "before": before or _BEHIND_ALL, "limit": limit})
         return [_event_of(row) for row in rows]
 
@@ -117,14 +117,21 @@ class SqlEvents:
             self._database.change(_ANONYMISE, {"ids": ids})
         return ids[-1] if len(ids) == limit else None
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def gather(self, now: datetime, limit: int) -> int:
+        del now, limit  # they were stored among the others, in the transaction of their change
+        return 0
+
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
 
-def _row_of(event: AuditEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in _PLAIN} | {"details": written(event.details)}
+def row_of_event(event: AuditEvent) -> dict[str, Any]:
+    """The row of an event, for ADD_EVENT."""
+    return {name: getattr(event, name) for name in _PLAIN} | {
+        "details": to_json(event.details) if event.details else None
+    }
 
 
 def _event_of(row: Iterable[Any]) -> AuditEvent:
     event_id, user_id, action, at, ip, user_agent, expires_at, details = row
-    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, mapping_of(details))
+    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details))

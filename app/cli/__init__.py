@@ -1,1 +1,1 @@
-"""What the commands of all features share. Each command is in the `cli.py` of its feature."""
+"""What the commands of all features share. The commands themselves are in the `cli.py` of each feature."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 from flask import current_app
@@ -20,14 +20,14 @@ from app.store.unusable import UnusableStoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from flask import Flask
+
     from app.config import Settings
     from app.store.store import Store
 
 T = TypeVar("T")
-APPLICATION = "latchkey"
-"""The key of the `Application` in Flask's extensions."""
-WRONG_SETTINGS = "wrong settings"
-"""There instead, if the settings are wrong: the message that says which."""
+EXTENSION = "latchkey"
+"""Where Flask keeps the `Application`, or the StartError that says why there is none."""
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, or one per line.")
 
 
@@ -51,9 +51,18 @@ class Application(Protocol):
 
 def wired() -> Application:
     """The application in which the command runs; if the settings are wrong, there is none, and the command ends."""
-    if APPLICATION not in current_app.extensions:
-        raise click.ClickException(current_app.extensions[WRONG_SETTINGS])
-    return cast("Application", current_app.extensions[APPLICATION])
+    try:
+        return running_in(current_app)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def running_in(app: Flask) -> Application:
+    """The application that Flask serves here. Raises StartError if it could not be built, and only has commands."""
+    found: Application | StartError = app.extensions[EXTENSION]
+    if isinstance(found, StartError):
+        raise found
+    return found
 
 
 def say(facts: Mapping[str, object], line: str, *, as_json: bool) -> None:
@@ -85,9 +94,9 @@ def failures_as_messages() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise click.ClickException(f"{wired().store.product} does not answer: {reason_of(error)}") from None
+        raise click.ClickException(f"{wired().store.common_name} does not answer: {reason_of(error)}") from None
     except UnusableStoreError as error:
-        raise click.ClickException(f"{wired().store.product}: {error}") from None
+        raise click.ClickException(f"{wired().store.common_name}: {error}") from None
     except SealedError as error:
         raise click.ClickException(
             f"SECRET_KEY: {error}; nothing was changed. Run this with the settings of the service"
@@ -96,7 +105,7 @@ def failures_as_messages() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
     except OSError as error:  # the folder or the file of an embedded database
         raise click.ClickException(
-            f"{wired().store.product} cannot be made ready ({error.strerror or error})"
+            f"{wired().store.common_name} cannot be made ready ({error.strerror or error})"
         ) from None
     except Failure as failure:
         details = "".join(f"\n  {error.field}: {error.message}" for error in failure.fields)

@@ -1,4 +1,4 @@
-"""The settings: the only place that reads the environment.
+"""The settings, typed and checked at the start. Nothing else reads the environment.
 
 `load()` gives `Settings`, typed and in sections (`settings.server.port`, `settings.store.mongo_uri`), or
 raises `ConfigurationError`, which names every wrong setting on a line of its own. `sections.py` and

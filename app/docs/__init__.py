@@ -1,4 +1,4 @@
-"""The documentation of a running instance: the OpenAPI document, Swagger UI, the index page."""
+"""The documentation that an instance serves: OpenAPI, Swagger UI, the first page, and a page for each error."""
 
 from __future__ import annotations
 

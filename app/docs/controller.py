@@ -5,19 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-from flask import current_app
 
 from app.platform.errors import CATALOGUE, NotFound
 from app.platform.version import __version__
-from app.web.endpoint import Call, File, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
-from app.web.pages import page, site
 from app.web.problems import sample
-
-if TYPE_CHECKING:
-    from app.web.openapi import Specification
+from app.web.result import File
 
 _DAY = 86_400
 _HOUR = 3_600
@@ -37,10 +32,10 @@ _OF_SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
 @endpoint("GET /", access=public, returns=File, cache=_HOUR, media_type="text/html")
-def index(_call: Call) -> File:
+def index(call: Call) -> File:
     """The start page: what this is, three steps to an access token, and links to the documentation."""
-    settings = site().settings
-    return page(
+    settings = call.settings
+    return call.page(
         "index.html",
         version=__version__,
         public_url=settings.server.public_url,
@@ -50,27 +45,26 @@ def index(_call: Call) -> File:
 
 
 @endpoint("GET /openapi.json", access=public, operation="getOpenApi", returns=File, cache=_HOUR, any_origin=True)
-def openapi(_call: Call) -> File:
+def openapi(call: Call) -> File:
     """The OpenAPI 3.1 document of this service."""
-    specification = cast("Specification", current_app.extensions["openapi"])
-    return File(specification.json(), "application/json")
+    return File(call.specification.json(), "application/json")
 
 
 @endpoint("GET /swagger/", access=public, returns=File, cache=_HOUR, media_type="text/html")
-def swagger(_call: Call) -> File:
+def swagger(call: Call) -> File:
     """Interactive documentation: Swagger UI, served by this service."""
     headers = {"Content-Security-Policy": _POLICY_OF_SWAGGER}
-    return page("swagger.html", headers=headers, keeps_token=site().settings.profile == "development")
+    return call.page("swagger.html", headers=headers, keeps_token=call.settings.profile == "development")
 
 
 @endpoint("GET /errors/<code>", access=public, returns=File, cache=_HOUR, media_type="text/html", raises=(NotFound,))
-def error(_call: Call, code: str) -> File:
+def error(call: Call, code: str) -> File:
     """What an error code means, why it occurs, and what to do."""
     failure = CATALOGUE.get(code)
     if failure is None:
         raise NotFound
-    headers, body = sample(failure, site().settings.server.public_url)
-    return page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase, fields=headers, body=body)
+    headers, body = sample(failure, call.settings.server.public_url)
+    return call.page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase, fields=headers, body=body)
 
 
 @endpoint("GET /assets/<name>", access=public, returns=File, cache=_DAY, media_type="*/*", raises=(NotFound,))

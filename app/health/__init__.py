@@ -1,4 +1,4 @@
-"""Whether the service is alive and ready."""
+"""Health checks: whether the service is alive, and whether it is ready for requests."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from app.health.service import HealthService
 from app.health.views import Health, Ping
 from app.platform import clock
 from app.platform.errors import Unavailable
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 
 

@@ -20,7 +20,7 @@ class Probed(Protocol):
     """What an instance depends on: its name, and a sign of life."""
 
     @property
-    def product(self) -> str:
+    def common_name(self) -> str:
         """What it is, as people call it."""
 
     def ping(self) -> None:
@@ -49,7 +49,7 @@ class HealthService:
             probe.result(timeout=PATIENCE)
         except (Unavailable, TimeoutError, CancelledError) as error:
             cause = TimeoutError(f"no answer within {PATIENCE} s") if isinstance(error, TimeoutError) else error
-            message = f"The store ({self._store.product}) does not answer."
+            message = f"The store ({self._store.common_name}) does not answer."
             raise Unavailable(message, fields=(FieldError("store", "unavailable", message),), retry_after=1) from cause
 
     def close(self) -> None:

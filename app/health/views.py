@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.web.view import Document
+from app.web.view import BareView
 
 
-class Health(Document):
+class Health(BareView):
     """The service answers."""
 
     status: Literal["success"] = "success"
@@ -18,7 +18,7 @@ class Health(Document):
     timestamp: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
 
-class Ping(Document):
+class Ping(BareView):
     """The shortest sign of life."""
 
     status: Literal["ok"] = "ok"

@@ -1,4 +1,4 @@
-"""What a worker does in the background, under leases that all instances share."""
+"""Background work: jobs, each done by one worker of all instances, and the thread that sends mail."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.feature import ExpiringRepositories, Feature, Job
-from app.jobs.expiry import PurgeService
+from app.jobs.expiry import ExpiryService
 from app.jobs.model import Leases
 
 if TYPE_CHECKING:
     from app.platform.container import Container
 
 
-def _expiry(parts: Container) -> PurgeService:
-    return PurgeService(parts.get(ExpiringRepositories).repositories, parts.clock)
+def _expiry(parts: Container) -> ExpiryService:
+    return ExpiryService(parts.get(ExpiringRepositories).repositories, parts.clock)
 
 
 FEATURE = Feature(
-    services={PurgeService: _expiry},
+    services={ExpiryService: _expiry},
     repositories=(Leases,),
-    jobs=(lambda parts: Job("purge", timedelta(hours=1), parts.get(PurgeService).purge),),
+    jobs=(lambda parts: Job("purge", timedelta(hours=1), parts.get(ExpiryService).delete_expired),),
 )

@@ -16,19 +16,19 @@ _MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeService:
+class ExpiryService:
     """Deletes expired sessions, holds, mail requests, audit events and counts of failed logins."""
 
     repositories: tuple[Expiring, ...]
     clock: Clock
 
-    def purge(self) -> int:
+    def delete_expired(self) -> int:
         """Delete expired entries; returns how many."""
-        now, purged = self.clock(), 0
+        now, deleted = self.clock(), 0
         for repository in self.repositories:
             for _ in range(_MOST):
-                count = repository.purge(now, pieces.AT_ONCE)
-                purged += count
+                count = repository.delete_expired(now, pieces.AT_ONCE)
+                deleted += count
                 if count < pieces.AT_ONCE:
                     break
-        return purged
+        return deleted

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: published, rotated, revoked."""
+"""The keys that sign access tokens: making, publishing, rotating and revoking them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 from app.feature import Feature, Job, Tag
 from app.keys import cli, controller
 from app.keys.model import Keyrings
-from app.keys.service import LEEWAY, Keys
+from app.keys.service import LEEWAY, KeyService
 from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
     from app.platform.container import Container
 
 
-def _keys(parts: Container) -> Keys:
+def _keys(parts: Container) -> KeyService:
     tokens, secrets = parts.settings.tokens, parts.get(SecretKeys)
     life = timedelta(seconds=tokens.access_token_seconds) + LEEWAY
-    keys = Keys(parts.get(Keyrings), secrets, tokens.jwt_algorithm, parts.clock, token_life=life)
+    keys = KeyService(parts.get(Keyrings), secrets, tokens.jwt_algorithm, parts.clock, token_life=life)
     secrets.follow(keys.follow)
     return keys
 
 
 FEATURE = Feature(
     tags=(Tag("keys", "The keys that verify access tokens.", (controller.jwks,)),),
-    services={Keys: _keys},
+    services={KeyService: _keys},
     repositories=(Keyrings,),
-    jobs=(lambda parts: Job("keys", timedelta(hours=1), parts.get(Keys).tend),),
+    jobs=(lambda parts: Job("keys", timedelta(hours=1), parts.get(KeyService).tend),),
     permissions=frozenset({"keys:write"}),
     commands=(cli.keys,),
 )

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from app.cli.common import as_json, failures_as_messages, say, wired
-from app.keys.service import Keys, LastKeyError
+from app.keys.service import KeyService, LastKeyError
 from app.platform.errors import NotFound
 from app.security.secret_keys import SecretKeys
 
@@ -25,7 +25,7 @@ _A_KID = {"ignore_unknown_options": True}
 def show(*, as_json: bool) -> None:
     """Show the keys: kid, algorithm, when each starts to sign, and the name of the secret that seals it."""
     with failures_as_messages():
-        stored = wired().get(Keys).stored()
+        stored = wired().get(KeyService).stored()
         secrets = wired().get(SecretKeys)
     for key in stored:
         place = _place_of(key.wrapped_by, secrets)
@@ -38,7 +38,7 @@ def show(*, as_json: bool) -> None:
 def rotate(*, as_json: bool) -> None:
     """Add a key. It is published at once and signs after an hour; old keys go when their last token has expired."""
     with failures_as_messages():
-        key = wired().get(Keys).rotate()
+        key = wired().get(KeyService).rotate()
     say(_facts(key), _line(key), as_json=as_json)
 
 
@@ -49,7 +49,7 @@ def retire(kid: str, *, as_json: bool) -> None:
     """Drop a key that another one has replaced: from then on, all its tokens are refused."""
     try:
         with failures_as_messages():
-            wired().get(Keys).retire(kid)
+            wired().get(KeyService).retire(kid)
     except LastKeyError:
         raise click.ClickException(
             "It is the only key that signs: rotate first, and wait until the new one signs; or, if someone else has"
@@ -72,7 +72,7 @@ def revoke(kid: str | None, *, every: bool, unopened: bool, yes: bool, as_json: 
     """
     if [kid is not None, every, unopened].count(True) != 1:
         raise click.UsageError("Name one KID, or --all, or --unopened.")
-    keys = wired().get(Keys)
+    keys = wired().get(KeyService)
     revoked: list[str] = []
     with failures_as_messages():
         if unopened:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from app.keys.service import JWKS_MAX_AGE, Keys
+from app.keys.service import JWKS_MAX_AGE, KeyService
 from app.keys.views import KeySet
 from app.platform.errors import Unavailable
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 
 
@@ -21,4 +22,4 @@ from app.web.guard import public
 )
 def jwks(call: Call) -> KeySet:
     """The public keys (RFC 7517) with which other services verify access tokens. Empty with HS256, which has none."""
-    return KeySet.model_validate(call.get(Keys).jwks())
+    return KeySet.model_validate(call.get(KeyService).jwks())

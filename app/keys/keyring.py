@@ -79,7 +79,7 @@ _Key = TypeVar("_Key", StoredKey, SigningKey)
 
 
 @dataclass(frozen=True, slots=True)
-class Keyring:
+class OpenKeyring:
     """The open keys, by kid; `version` changes with each set of keys that a process opens."""
 
     version: int

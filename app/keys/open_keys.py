@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.keys.keyring import Keyring, unseal
+from app.keys.keyring import OpenKeyring, unseal
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
 from app.security.secret_keys import SealedError
@@ -30,7 +30,7 @@ _log = structlog.get_logger("latchkey.keys")
 
 
 class OpenKeys:
-    """The keyring in memory; `security.tokens` takes its keys from here.
+    """The keyring in memory; `app.sessions.access_tokens` takes its keys from here.
 
     It never holds a key that the store does not list any more, whether or not the others can be opened.
     """
@@ -43,7 +43,7 @@ class OpenKeys:
         self._clock = clock
         self._loading = Lock()
         self._stored: StoredKeyring | None = None
-        self._keyring: Keyring | None = None
+        self._keyring: OpenKeyring | None = None
         self._version = 0
         self._reads = 0
         self._asked_at: datetime | None = None
@@ -57,7 +57,7 @@ class OpenKeys:
         """The key that signs now."""
         return self._current().signing_key(self._clock(), self._algorithm)
 
-    def find(self, kid: str) -> SigningKey | None:
+    def key_by_kid(self, kid: str) -> SigningKey | None:
         """The key with this kid; an unknown kid reloads the keyring, at most once in UNKNOWN_KID_PAUSE."""
         key = self._current().keys.get(kid)
         if key is None and self._is_older_than(UNKNOWN_KID_PAUSE):
@@ -72,7 +72,7 @@ class OpenKeys:
         """The JWK set to publish (RFC 7517 section 5)."""
         return self._current().jwks()
 
-    def _current(self) -> Keyring:
+    def _current(self) -> OpenKeyring:
         known = self._keyring
         return self._load() if known is None or self._is_older_than(RELOAD_AFTER) else known
 
@@ -80,7 +80,7 @@ class OpenKeys:
         # In either direction: a clock that was set back must not keep the keyring from being read.
         return self._asked_at is None or abs(self._clock() - self._asked_at) >= age
 
-    def _load(self) -> Keyring:
+    def _load(self) -> OpenKeyring:
         """Read the keyring; while another thread reads it, or if reading fails, the one in memory stays in use.
 
         While there is none yet, all threads wait for the one that reads and share its result: if the store is down,
@@ -100,7 +100,7 @@ class OpenKeys:
         finally:
             self._loading.release()
 
-    def _read(self, known: Keyring | None) -> Keyring:
+    def _read(self, known: OpenKeyring | None) -> OpenKeyring:
         self._asked_at = self._clock()
         try:
             stored = self._keyrings.load()
@@ -122,7 +122,7 @@ class OpenKeys:
             self._stored = stored
         return known
 
-    def _taken_over(self, stored: StoredKeyring | None, known: Keyring | None) -> Keyring:
+    def _taken_over(self, stored: StoredKeyring | None, known: OpenKeyring | None) -> OpenKeyring:
         """The stored keys, opened; a key that no secret opens any more is taken from memory, if it is there.
 
         Raises Unavailable if no key is left, or, without a keyring in memory, if one cannot be opened.
@@ -144,4 +144,4 @@ class OpenKeys:
         if not keys:
             raise Unavailable("The signing keys cannot be opened.")
         self._version += 1
-        return Keyring(self._version, keys)
+        return OpenKeyring(self._version, keys)

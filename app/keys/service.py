@@ -40,7 +40,7 @@ class UnknownSecretError(Exception):
     """This service is not known to have used the secret that is reported as leaked."""
 
 
-class Keys(OpenKeys):
+class KeyService(OpenKeys):
     """The signing keys: those open in this process, and the operations that change them for every instance."""
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from app.web.view import Document
+from app.web.view import BareView
 
 _EXAMPLE = {
     "kid": "5Om_FZ8kqHyoLqBE",
@@ -20,7 +20,7 @@ _EXAMPLE = {
 """The public key of RFC 7515 appendix A.3.1, in the form that this service publishes."""
 
 
-class KeySet(Document):
+class KeySet(BareView):
     """A JWK set, RFC 7517 section 5."""
 
     keys: list[dict[str, Any]] = Field(examples=[[_EXAMPLE]])

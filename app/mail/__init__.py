@@ -1,4 +1,4 @@
-"""What mails say, and how they are sent: by SMTP, or into a Maildir in development."""
+"""What each mail says, and how it is sent: by SMTP, or into a Maildir in development."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from app.feature import Feature, Tag
 from app.mail import controller
-from app.mail.letters import Letters
+from app.mail.mail_templates import MailTemplates
 
 if TYPE_CHECKING:
     from app.platform.container import Container
 
 
-def _letters(parts: Container) -> Letters:
+def _templates(parts: Container) -> MailTemplates:
     mail = parts.settings.mail
-    return Letters(mail.product_name, mail.product_color, parts.settings.server.public_url)
+    return MailTemplates(mail.product_name, mail.product_color, parts.settings.server.public_url)
 
 
 FEATURE = Feature(
     pages=(Tag("dev_mail", "Mails that were sent in development.", (controller.mails,)),),
-    services={Letters: _letters},
+    services={MailTemplates: _templates},
 )

@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus: its library is imported only where METRICS_ALLOW is set, to save memory."""
+"""Metrics for Prometheus. Its library is loaded only where `METRICS_ALLOW` is set, which saves memory."""
 
 from app.feature import Feature, Tag
 from app.metrics import controller

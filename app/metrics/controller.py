@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
-from flask import current_app, request
-
 from app.platform.errors import NotFound
-from app.web.endpoint import Call, File, endpoint
-from app.web.guard import comes_straight_from, public
-from app.web.pages import site
-
-if TYPE_CHECKING:
-    from app.metrics.exposition import Metrics
+from app.platform.instrumentation import Exposition
+from app.web.call import Call
+from app.web.endpoint import endpoint
+from app.web.guard import public
+from app.web.result import File
 
 
 @endpoint(
@@ -24,13 +19,13 @@ if TYPE_CHECKING:
     media_type="*/*",
     raises=(NotFound,),
 )
-def metrics(_call: Call) -> File:
+def metrics(call: Call) -> File:
     """Metrics for Prometheus: as text, or as OpenMetrics for clients that accept it.
 
     Only clients that connect from a network in `METRICS_ALLOW`, and not through a proxy, get them; all others get 404.
     """
-    measured = cast("Metrics | None", current_app.extensions["metrics"])
-    if measured is None or not comes_straight_from(site().settings.monitoring.metrics_allow, request):
+    measured = call.find(Exposition)
+    if measured is None or not call.came_from(call.settings.monitoring.metrics_allow):
         raise NotFound
-    content, media_type = measured.render(request.headers.get("Accept", ""))
+    content, media_type = measured.render(call.header("Accept"))
     return File(content, media_type)

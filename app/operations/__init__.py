@@ -1,4 +1,4 @@
-"""What operators do with an instance: look after its store, its secrets and its health."""
+"""Commands for operators: `flask db`, `flask doctor` and `flask secrets`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def upgrade(*, as_json: bool) -> None:
     """Run the missing migrations, or create the missing indexes; make the first signing key."""
     with failures_as_messages():
         wired().prepare()
-    say({"store": wired().store.product, "problems": []}, "up to date", as_json=as_json)
+    say({"store": wired().store.common_name, "problems": []}, "up to date", as_json=as_json)
 
 
 @db.command("check")
@@ -26,7 +26,7 @@ def check(*, as_json: bool) -> None:
     with failures_as_messages():
         problems = wired().store.problems()
     if as_json:
-        say({"store": wired().store.product, "problems": problems}, "", as_json=True)
+        say({"store": wired().store.common_name, "problems": problems}, "", as_json=True)
     else:
         for problem in problems:
             click.echo(problem)

@@ -14,7 +14,7 @@ from flask.cli import with_appcontext
 
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
 from app.operations.probes import PATIENCE, collector, within
@@ -81,9 +81,9 @@ def _store(application: Application) -> Iterator[tuple[str, str]]:
         for problem in application.store.problems():
             yield "note" if is_note(problem) else "error", problem.removeprefix("note:").strip()
     except Unavailable as error:
-        yield "error", f"{application.store.product} does not answer: {reason_of(error)}"
+        yield "error", f"{application.store.common_name} does not answer: {reason_of(error)}"
     except UnusableStoreError as error:
-        yield "error", f"{application.store.product}: {error}"
+        yield "error", f"{application.store.common_name}: {error}"
 
 
 def _is_fresh(settings: Settings) -> bool:
@@ -101,7 +101,7 @@ def _redis(application: Application) -> Iterator[tuple[str, str]]:
 
 
 def _keys(application: Application) -> Iterator[tuple[str, str]]:
-    keys = application.get(Keys)
+    keys = application.get(KeyService)
     try:
         keys.signing_key()
         sealed_by = Counter(key.wrapped_by for key in keys.stored())

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
 from app.config import values
-from app.keys.service import Keys, UnknownSecretError
+from app.keys.service import KeyService, UnknownSecretError
 from app.security.secret_file import SecretFileError, keep, read_given, read_or_create
 from app.security.secret_keys import LeakedSecretError, RootKey
 
@@ -115,7 +115,7 @@ def leaked(*, unknown: bool, as_json: bool) -> None:
     secret = RootKey(secret_input("The secret that leaked"))
     try:
         with failures_as_messages():
-            key = wired().get(Keys).secret_leaked(secret, unknown=unknown)
+            key = wired().get(KeyService).secret_leaked(secret, unknown=unknown)
     except LeakedSecretError as error:
         raise click.ClickException(f"SECRET_KEY: {error}; set a new one, then run this with it") from None
     except UnknownSecretError:

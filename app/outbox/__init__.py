@@ -1,8 +1,7 @@
-"""What waits to be sent, and the courier that sends it."""
+"""What a write causes elsewhere: entries that are stored with the write, and handled afterwards by their kind."""
 
 from __future__ import annotations
 
 from app.feature import Feature
-from app.outbox.model import MailRequests
 
-FEATURE = Feature(repositories=(MailRequests,), expires=(MailRequests,))
+FEATURE = Feature()

@@ -1,69 +1,60 @@
-"""Requests for mail to an address that may or may not have an account, which the requester does not learn.
+"""The outbox: what a write causes elsewhere is an entry, which is stored in the same write and done afterwards.
 
-Only the request is stored while the client waits; a worker looks up the account afterwards. A registration that waits
-for its mail to be answered (HIDE_ACCOUNTS) is such a request, too.
+So neither a crash nor an outage can lose it. This knows nothing of what holds the entries, or of what is to be done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Mapping  # noqa: TC003 - the codec reads the annotation
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-MailRequestKind = Literal["reset", "verify", "register"]
-
-
-@dataclass(frozen=True, slots=True)
-class PendingRegistration:
-    """What the user will be when the mail is answered."""
-
-    username: str | None
-    name: str | None
-    password_hash: str = field(repr=False)
+Key = TypeVar("Key")
+Owner = TypeVar("Owner")
+CLAIMED_FOR: Final = timedelta(minutes=2)
+"""How long a worker may take for the due entries of one holder; then another takes over."""
 
 
 @dataclass(frozen=True, slots=True)
-class MailRequest:
-    """One request. `due_at` is when a worker is to take it up; None once it only waits for its answer."""
+class Entry:
+    """One thing to do. `kind` chooses the handler, which may be one that only a newer version has.
+
+    `payload` is for the handler: JSON, without nulls. `attempts` counts those that failed.
+    """
 
     id: str
-    kind: MailRequestKind
-    email: str
-    created_at: datetime
-    expires_at: datetime
-    due_at: datetime | None
+    kind: str
+    payload: Mapping[str, Any]
+    due_at: datetime
     attempts: int = 0
-    registration: PendingRegistration | None = None
 
 
-class MailRequests(Protocol):
-    """The operations of a store on mail requests. Each raises `Unavailable` when the store does not answer."""
+@dataclass(frozen=True, slots=True)
+class Claimed(Generic[Owner]):
+    """What holds entries, as it was when one worker claimed it until a time; the entries that are due, in their order.
 
-    def add(self, request: MailRequest) -> None:
-        """Store a new request."""
+    Those in `first` have to be done before any other is begun.
+    """
 
-    def get(self, request_id: str) -> MailRequest | None:
-        """The request with this identifier, expired or not."""
+    owner: Owner
+    entries: tuple[Entry, ...]
+    until: datetime
+    first: tuple[Entry, ...] = ()
 
-    def registrations(self, email_key: str, now: datetime, limit: int) -> list[MailRequest]:
-        """Up to `limit` unexpired requests of the kind register for this address, oldest first.
 
-        So later requests never crowd out one that was mailed.
+class Holders(Protocol[Key, Owner]):
+    """What holds entries, each one claimed as a whole. All raise `Unavailable` when the store does not answer."""
+
+    def due(self, now: datetime, limit: int) -> list[Key]:
+        """Up to `limit` holders with something due at `now`, those due longest first."""
+
+    def claim(self, key: Key, now: datetime, until: datetime) -> Claimed[Owner] | None:
+        """Claim a holder by one conditional write; None if there is nothing due any more, or another was faster.
+
+        If it is not settled by `until`, it is due again.
         """
 
-    def due(self, now: datetime, limit: int) -> list[MailRequest]:
-        """Up to `limit` requests whose `due_at` is not after `now`, those due longest first."""
-
-    def reschedule(self, request: MailRequest, due_at: datetime | None, attempts: int) -> bool:
-        """Set a new `due_at` if it is still that of `request`; False if it has changed, or the request is gone.
-
-        One atomic conditional write: of all workers that saw the request due exactly one takes it.
-        """
-
-    def remove(self, request_id: str) -> bool:
-        """Delete a request; False if it is gone."""
-
-    def purge(self, now: datetime, limit: int) -> int:
-        """Delete up to `limit` expired requests; returns how many."""
+    def settle(self, claimed: Claimed[Owner], outcomes: Mapping[str, Entry | None], now: datetime) -> None:
+        """End a claim. `outcomes` has each entry that was tried, by its identifier, as it is to wait; None if it is
+        done. What else is in the holder by now stays."""

@@ -1,1 +1,1 @@
-"""What every other package may use: time, failures, log, identifiers. It imports nothing above it."""
+"""What every package may use: the clock, failures, the log, identifiers. It imports only the settings."""

@@ -49,7 +49,7 @@ class Container:
     def _build(self, kind: type) -> object:
         factory = self._factories.get(kind)
         if factory is None:
-            raise LookupError(f"no feature makes a {kind.__name__}: name its factory in a Feature")
+            raise LookupError(f"nothing makes {kind.__name__}: declare its factory in a Feature")
         if kind in self._being_built:
             circle = " -> ".join(each.__name__ for each in (*self._being_built, kind))
             raise LookupError(f"these parts need each other: {circle}")

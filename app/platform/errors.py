@@ -1,6 +1,6 @@
 """The catalogue of everything that can go wrong: one class for each failure.
 
-Services and repositories raise these; `web/problems.py` turns them into replies and `/errors/<code>` serves
+Services and repositories raise these; `app/web/problems.py` turns them into replies and `/errors/<code>` serves
 them as pages. A message is written for the person who reads it and reveals nothing to an attacker.
 """
 

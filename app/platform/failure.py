@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CATALOGUE: dict[str, type[Failure]] = {}
 """Every failure by its code, in the order of this file."""
@@ -30,6 +34,8 @@ class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, no
     message: str
     meaning: ClassVar[str]
     remedy: ClassVar[str]
+    carries: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The headers of its reply beside those that its status implies, each with what it says."""
 
     def __init_subclass__(cls) -> None:
         """Enter the class into the catalogue; a code belongs to one class."""
@@ -48,6 +54,11 @@ class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, no
         self.fields = fields
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The values of the headers that it `carries`."""
+        return {}
 
 
 class StartError(Exception):

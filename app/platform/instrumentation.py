@@ -6,7 +6,7 @@ Without either of the two, `NOBODY` is used, and the hooks cost next to nothing.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
 class Observer:
     """Hooks that do nothing; subclasses override those they need. No method may raise, or take long."""
 
-    def answering(
+    def exchange(
         self,
         path: str,  # noqa: ARG002 - for subclasses
         carried: Mapping[str, str],  # noqa: ARG002
@@ -75,6 +75,13 @@ class Observer:
         """A password was not hashed: with `deadline` it leaves the queue, otherwise it never entered it."""
 
 
+class Exposition(Protocol):
+    """What was measured, for whoever collects it."""
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """All metrics, and their media type, which is one that the header `Accept` names if possible."""
+
+
 NOBODY = Observer()
 """The observer when there is no other."""
 
@@ -98,9 +105,9 @@ class Observers(Observer):
         self._observers = observers
 
     @contextmanager
-    def answering(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    def exchange(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         with ExitStack() as stack:
-            told = [stack.enter_context(observer.answering(path, carried)) for observer in self._observers]
+            told = [stack.enter_context(observer.exchange(path, carried)) for observer in self._observers]
             yield {name: fact for facts in told for name, fact in facts.items()}
 
     @contextmanager

@@ -100,7 +100,7 @@ class Tracing(Observer):
             self._exporter.shutdown()  # type: ignore[no-untyped-call] # it has no types
 
     @contextmanager
-    def answering(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    def exchange(self, path: str, carried: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         """A span for a request, in the trace that `carried` names; `exchange_ended` adds the outcome."""
         if _UNTRACED.fullmatch(path):
             yield {}

@@ -1,4 +1,4 @@
-"""Mailed codes: verification, password reset, change of address, and the pages that mailed links open."""
+"""Mailed codes: verification of addresses, password reset, change of address, and the pages that mailed links open."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
+from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
-from app.feature import Feature, Tag
-from app.mail.letters import Letters
+from app.feature import EntryHandlers, Feature, Tag
 from app.mail.mail import Mailer
-from app.outbox.allowance import MailAllowance
-from app.outbox.model import MailRequests
-from app.outbox.service import Mailroom
+from app.mail.mail_templates import MailTemplates
 from app.recovery import controller, pages
+from app.recovery.allowance import MailAllowance
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import MailedCodes
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.security.secret_keys import SecretKeys
@@ -68,9 +68,9 @@ def _mailroom(parts: Container) -> Mailroom:
         parts.get(Accounts),
         parts.get(MailedCodes),
         parts.get(MailAllowance),
-        parts.get(DeletionService),
+        parts.get(EntryHandlers).handlers,
         parts.get(SecretKeys),
-        parts.get(Letters),
+        parts.get(MailTemplates),
         parts.find(Mailer),
         parts.observer,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.accounts.principal import Principal
 from app.accounts.views import UserData
 from app.platform.errors import (
     EmailTaken,
@@ -17,7 +18,9 @@ from app.recovery.email_change import EmailChangeService
 from app.recovery.inputs import Address, ChangeEmail, MailedToken, ResetPassword, VerifyEmail
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
-from app.web.endpoint import Call, endpoint
+from app.roles.service import Roles
+from app.web.call import Call, CallBy
+from app.web.endpoint import endpoint
 from app.web.guard import authenticated, public
 from app.web.view import Nothing
 
@@ -77,8 +80,9 @@ def verify_email(call: Call, body: VerifyEmail) -> UserData:
     pending registration, which this completes. If another user has taken its user name meanwhile, it gets none.
     """
     verification = call.get(VerificationService)
-    found = verification.find(token=body.token, email=body.email, code=body.code)
-    return UserData.of(verification.verify(found, call.device))
+    found = verification.redeemable(token=body.token, email=body.email, code=body.code)
+    user = verification.verify(found, call.device)
+    return UserData.of(user, call.get(Roles).permissions_of(user.roles))
 
 
 @endpoint(
@@ -114,7 +118,7 @@ def disown(call: Call, body: MailedToken) -> Nothing:
     An account that never verified the address is deleted; a pending change to it is cancelled.
     """
     verification = call.get(VerificationService)
-    verification.disown(verification.find(token=body.token), call.device)
+    verification.disown(verification.redeemable(token=body.token), call.device)
     return Nothing()
 
 
@@ -149,7 +153,7 @@ def undo_email(call: Call, body: MailedToken) -> Nothing:
     message="Check the mail of the new address",
     raises=(WrongPassword, TooManyRequests, Overloaded, EmailTaken, ValidationFailed),
 )
-def change_email(call: Call, body: ChangeEmail) -> Nothing:
+def change_email(call: CallBy[Principal], body: ChangeEmail) -> Nothing:
     """Request a change of the e-mail address.
 
     The change takes effect when the new address is verified with the token or code mailed to it. The old address then

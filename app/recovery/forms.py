@@ -1,4 +1,4 @@
-"""The forms of `controllers/pages.py`. All values are text, and fields left empty are absent."""
+"""The forms of `pages.py`. All values are text, and fields left empty are absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies of `controllers/recovery.py`."""
+"""The bodies of requests that verify or change an address or reset a password."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from app.security import codes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.accounts.model import CodePurpose, Users
-    from app.outbox.model import MailRequests
+    from app.accounts.account import CodePurpose
+    from app.accounts.mail_requests.model import MailRequests
+    from app.accounts.model import Users
     from app.platform.clock import Clock
     from app.security.codes import Purpose
     from app.security.secret_keys import SecretKeys
@@ -51,7 +52,7 @@ class MailedCodes:
     secrets: SecretKeys
     clock: Clock
 
-    def find(self, use: CodePurpose, *, token: str | None, email: str | None, code: str | None) -> Redeemable:
+    def redeemable(self, use: CodePurpose, *, token: str | None, email: str | None, code: str | None) -> Redeemable:
         """What a token refers to, or without one an address and the code mailed to it. Raises InvalidCode."""
         if token is not None:
             return self.of_token(token, use)
@@ -100,7 +101,7 @@ class MailedCodes:
         account = self.users.account_by_email(key)
         for code in account.codes if account else ():
             if code.purpose == use and code.expires_at > now:
-                yield Redeemable(code.purpose, account.user.id, code.id)  # type: ignore[union-attr] # it has codes
+                yield Redeemable(use, account.user.id, code.id)  # type: ignore[union-attr] # it has codes
         if use == "reset":
             return
         for changing in self.users.accounts_changing_to(key, _CANDIDATES):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.accounts.credentials import counted_names, own_words
-from app.accounts.service import in_new_epoch
 from app.platform.errors import InvalidCode
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account, UndoOffer
+    from app.accounts.account import Account, UndoOffer
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.platform.devices import Device
@@ -46,30 +45,23 @@ class ResetService:
         account may be someone else's, so undo offers are dropped along with pending changes and the old password.
         Raises InvalidCode, or ValidationFailed, which leaves the code valid.
         """
-        found = self.codes.find("reset", token=token, email=email, code=code)
+        found = self.codes.redeemable("reset", token=token, email=email, code=code)
         known = self.accounts.users.account(found.owner_id)
         if known is None:
             raise InvalidCode
-        self.accounts.without_code(known, "reset", found.code_id)
+        known.require_code("reset", found.code_id, self.accounts.clock())
         self.passwords.check_new(new, own_words(known.user), "new_password")
         password_hash = self.passwords.hash(new)
         dropped: list[UndoOffer] = []
 
         def reset(account: Account) -> Account:
-            account = self.accounts.without_code(account, "reset", found.code_id)
-            user = account.user
-            dropped[:] = () if user.email_verified else account.undo_offers
-            told = self.accounts.with_warning(account, "password_changed", device)
-            return replace(
-                in_new_epoch(told),
-                user=replace(user, email_verified=True),
-                password_hash=password_hash,
-                codes=(),
-                pending_email=None,
-                undo_offers=account.undo_offers if user.email_verified else (),
-            )
+            account.require_code("reset", found.code_id, self.accounts.clock())
+            changed = self.accounts.with_warning(account, "password_changed", device).with_reset_password(password_hash)
+            dropped[:] = [offer for offer in account.undo_offers if offer not in changed.undo_offers]
+            return changed
 
-        account = self.accounts.change(found.owner_id, reset, missing=InvalidCode)
-        self.accounts.audit.record(account.user.id, "password.reset", device)
+        account = self.accounts.change(
+            found.owner_id, reset, missing=InvalidCode, actions=["password.reset"], device=device
+        )
         self.accounts.release(account, dropped)
-        self.throttle.forget(counted_names(account.user), account.user.id)
+        self.throttle.clear(counted_names(account.user), account.user.id)

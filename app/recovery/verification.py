@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.platform.errors import InvalidCode
@@ -11,12 +11,13 @@ from app.platform.identifiers import masked_email
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.accounts.account import Account
     from app.accounts.deletion import DeletionService
-    from app.accounts.model import Account, User
+    from app.accounts.model import User
     from app.accounts.registration import RegistrationService
     from app.accounts.service import Accounts
-    from app.outbox.allowance import MailAllowance
     from app.platform.devices import Device
+    from app.recovery.allowance import MailAllowance
     from app.recovery.email_change import EmailChangeService
     from app.recovery.mailed_codes import MailedCodes, Redeemable
 
@@ -47,9 +48,9 @@ class VerificationService:
     registration: RegistrationService
     deletion: DeletionService
 
-    def find(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
+    def redeemable(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
         """What a token, or an address and the code mailed to it, refer to; raises InvalidCode."""
-        return self.codes.find("verify", token=token, email=email, code=code)
+        return self.codes.redeemable("verify", token=token, email=email, code=code)
 
     def look(self, found: Redeemable) -> Claim:
         """The claim that would be verified, without verifying it; raises InvalidCode."""
@@ -62,18 +63,19 @@ class VerificationService:
         account = self.accounts.users.account(found.owner_id)
         if account is None or account.user.status != "active":
             raise InvalidCode
-        user, pending = account.user, account.pending_email
-        if found.purpose == "change" and pending and pending.id == found.code_id and pending.expires_at > now:
+        user = account.user
+        if found.purpose == "change":
+            pending = account.required_pending_email(found.code_id, now)
             return Claim(
                 pending.email,
                 user.username,
                 user.created_at,
                 moves=True,
                 present=masked_email(user.email) if user.email else None,
-                former=self.accounts.former_addresses(account),
+                former=account.former_addresses(now),
             )
         if found.purpose == "verify" and user.email:
-            self.accounts.without_code(account, "verify", found.code_id)
+            account.require_code("verify", found.code_id, now)
             return Claim(user.email, user.username, user.created_at)
         raise InvalidCode
 
@@ -89,12 +91,12 @@ class VerificationService:
             return self.registration.complete(found.owner_id, device)
 
         def verified(account: Account) -> Account:
-            account = self.accounts.without_code(account, "verify", found.code_id)
-            return replace(account, user=replace(account.user, email_verified=True))
+            account = account.without_code("verify", found.code_id, self.accounts.clock())
+            return account.with_user(email_verified=True)
 
-        account = self.accounts.change(found.owner_id, verified, missing=InvalidCode)
-        self.accounts.audit.record(account.user.id, "email.verified", device)
-        return account.user
+        return self.accounts.change(
+            found.owner_id, verified, missing=InvalidCode, actions=["email.verified"], device=device
+        ).user
 
     def resend(self, email: str) -> None:
         """Request the mail again: the same for any address, known or not."""
@@ -117,7 +119,7 @@ class VerificationService:
             return
 
         def disowned(account: Account) -> Account:
-            self.accounts.without_code(account, "verify", found.code_id)
+            account.require_code("verify", found.code_id, self.accounts.clock())
             if account.user.email_verified:
                 raise InvalidCode
             return account

@@ -1,7 +1,9 @@
 """Roles, and the permissions they hold."""
 
-from __future__ import annotations
+from app.feature import DeclaredPermissions, Feature
+from app.roles.service import Roles
 
-from app.feature import Feature
-
-FEATURE = Feature(permissions=frozenset({"roles:write"}))
+FEATURE = Feature(
+    services={Roles: lambda parts: Roles(parts.get(DeclaredPermissions).permissions)},
+    permissions=frozenset({"roles:write"}),
+)

@@ -1,1 +1,1 @@
-"""Samples: features that plug in like any other, and can be turned off."""
+"""Samples: features like any other, which `SAMPLES=off` turns off."""

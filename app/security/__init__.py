@@ -1,1 +1,1 @@
-"""Passwords, tokens and keys. No Flask, no store."""
+"""Password hashes, mailed codes, the secret, and bounded calls of other servers. No Flask, no store."""

@@ -1,42 +1,31 @@
-"""What gunicorn needs from this application besides the WSGI callable."""
+"""A worker whose main thread receives the requests, and whose threads only handle those that are complete."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import selectors
 import socket
-import sys
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
 from app.server.incoming import Incoming, Received
+from app.server.listening import ListeningWorker
 from app.server.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from gunicorn.config import Config
-
-
-_ACCEPT = ctypes.PyDLL(None).accept
-"""accept(2), called without releasing the interpreter's lock."""
 REQUEST_SECONDS = 10.0
 """How long a whole request, head and body, may take from its first byte to its last."""
 _LINGER_SECONDS = 2.0
 """How long a connection stays open after its last reply: closing it while data comes in would lose the reply."""
 _REFUSED_BYTES = 1024 * 1024 + 1
 """How much of a body is read after the reply that refuses it: more than nginx lets through (nginx/nginx.conf)."""
-_PAUSE_SECONDS = 1.0
-"""How long no connection is accepted after the file descriptors have run out."""
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _AT_ONCE = 65536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -50,8 +39,8 @@ class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
     """Bytes that may still arrive after the last reply and are discarded; 0 before it."""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's threaded worker, fixed where it loses requests or waits for clients (gunicorn 27.0).
+class Worker(ListeningWorker):
+    """gunicorn's threaded worker, fixed where it loses requests or waits for clients (see `app.server`).
 
     Its main thread receives the requests, up to `longest_body` bytes of a body. A thread only handles a request that is
     complete, so that no client can occupy a thread by sending slowly.
@@ -63,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         super().__init__(*args, **kwargs)
         self.pending_conns: dict[_Connection, None] = {}
         """The connections without a thread: idle, sending a request, or about to be closed."""
-        self._sweeps_at = self._accepts_at = 0.0
+        self._sweeps_at = 0.0
         Reply.make_places(self.cfg.threads)
 
     def run(self) -> None:
@@ -73,35 +62,20 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             conn.close()
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
-        """Accept connections or not; a worker that stops also takes those that the kernel has accepted already."""
-        if enabled and time.monotonic() < self._accepts_at:
-            return
+        """Accept connections or not; a worker that stops gives those that have sent nothing a last moment."""
         super().set_accept_enabled(enabled)
-        if enabled or self.alive:  # a worker that has to stop while it boots also enables first
+        if enabled or self.alive:
             return
-        # A connection in the backlog would be reset with its request when the last worker closes the listener; once it
-        # is closed, the kernel refuses new ones and clients go elsewhere.
-        for listener in self.sockets:
-            while self.nr_conns < self.worker_connections and (taken := _take(listener)):
-                self._begin(taken, taken.getpeername(), listener)
-            listener.close()
         # Without this, a connection that has sent nothing delays the stop until the graceful time-out.
         deadline = time.monotonic() + STOP_KEEPALIVE_LINGER
         for conn in self.pending_conns:
             if not conn.incoming.bytes:
                 conn.timeout = min(conn.timeout, deadline)
 
-    def accept(self, listener: socket.socket) -> None:
-        """Accept a connection; pause if no file descriptor is left."""
-        try:
-            taken, client = listener.accept()
-        except OSError as error:
-            if error.errno in _NO_DESCRIPTORS and self._accepting:
-                self.log.warning("No connection can be taken: %s", error.strerror)
-                self._accepts_at = time.monotonic() + _PAUSE_SECONDS
-                self.set_accept_enabled(False)
-            return
-        self._begin(taken, client, listener)
+    def begin(self, taken: socket.socket, client: object, listener: socket.socket) -> None:
+        """Receive the first request of a new connection."""
+        self.nr_conns += 1
+        self._receive(_Connection(self.cfg, taken, client, listener.getsockname()))
 
     def murder_pending(self) -> None:
         """Close the connections that took too long, once a second."""
@@ -146,10 +120,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._linger(conn)
         else:
             self._receive(conn, conn.parser.unreader.take_buffered())
-
-    def _begin(self, taken: socket.socket, client: object, listener: socket.socket) -> None:
-        self.nr_conns += 1
-        self._receive(_Connection(self.cfg, taken, client, listener.getsockname()))
 
     def _receive(self, conn: _Connection, rest: bytes = b"") -> None:
         """Wait for the next request, of which `rest` has arrived."""
@@ -228,39 +198,3 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def _close(self, conn: _Connection) -> None:
         self.nr_conns -= 1
         conn.close()
-
-
-def _take(listener: socket.socket) -> socket.socket | None:
-    """The next connection of the backlog, None when it is empty.
-
-    Python's own accept lets other threads run before it returns, for milliseconds: connections that arrive meanwhile
-    would be reset by the close that follows.
-    """
-    while (descriptor := _ACCEPT(listener.fileno(), None, None)) >= 0:
-        taken = socket.socket(fileno=descriptor)
-        with suppress(OSError):  # the client has left already
-            taken.getpeername()
-            return taken
-        taken.close()
-    return None
-
-
-class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's messages in the same log as everything else, in the same form; its access log stays off."""
-
-    def setup(self, cfg: Config) -> None:
-        """Pass gunicorn's messages to the root logger, which `app.platform.log` has set up."""
-        self.cfg = cfg
-        self.error_log.handlers = []
-        self.error_log.propagate = True
-        self.access_log.handlers = []
-        self.access_log.propagate = False
-
-    def access(self, *_: object) -> None:
-        """Do nothing, since `web/exchange.py` logs the requests. gunicorn would look up its settings each time."""
-
-    def warning(self, msg: str, *args: object, **kwargs: object) -> None:
-        """Log a warning, without what a client sent: a line that gunicorn cannot read may hold a token."""
-        if msg.startswith("Invalid request from ip="):
-            msg = f"{msg.partition(': ')[0]}: {type(sys.exception()).__name__}"
-        super().warning(msg, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Sessions: login, refresh, logout, and the access tokens they give."""
+"""Sessions: login, refresh and logout; and access tokens: issuing, checking and explaining them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, LiveSessions
 from app.feature import Feature, Tag
-from app.keys.service import Keys
+from app.keys.service import KeyService
+from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens
@@ -27,7 +28,7 @@ def _tokens(parts: Container) -> AccessTokens:
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,
         lifetime=parts.settings.tokens.access_token_seconds,
-        keys=parts.get(Keys),
+        keys=parts.get(KeyService),
         clock=parts.clock,
     )
 
@@ -47,6 +48,7 @@ def _sessions(parts: Container) -> SessionService:
             most=tokens.sessions_per_user,
             fresh=parts.settings.accounts.reauth_seconds,
         ),
+        permissions_of=parts.get(Roles).permissions_of,
         observer=parts.observer,
     )
 
@@ -76,13 +78,16 @@ FEATURE = Feature(
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
     ),
     services={
+        LiveSessions: lambda parts: parts.get(Sessions),
         AccessTokens: _tokens,
         SessionService: _sessions,
         LoginService: _login,
         ExplainService: _explain,
     },
+    authenticators=(SessionService,),
     repositories=(Sessions,),
     erase=lambda parts: parts.get(SessionService).erase,
+    exports=(controller.exported,),
     expires=(Sessions,),
     commands=(cli.token,),
 )

@@ -31,6 +31,8 @@ REMEMBERED = 20_000
 """The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
+_DOTS = 2
+"""Between the parts of a signed JWT."""
 _REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
 
 
@@ -53,7 +55,7 @@ class Claims:
     expires_at: float
 
 
-class Keys(Protocol):
+class TokenKeys(Protocol):
     """Where the keys come from."""
 
     @property
@@ -63,7 +65,7 @@ class Keys(Protocol):
     def signing_key(self) -> SigningKey:
         """The key that signs now."""
 
-    def find(self, kid: str) -> SigningKey | None:
+    def key_by_kid(self, kid: str) -> SigningKey | None:
         """The key of this kid."""
 
 
@@ -74,7 +76,7 @@ class AccessTokens:
     times are checked again.
     """
 
-    def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: Keys, clock: Clock) -> None:
+    def __init__(self, *, issuer: str, audience: str, lifetime: int, keys: TokenKeys, clock: Clock) -> None:
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -151,12 +153,17 @@ class AccessTokens:
         if header.keys() != {"typ", "alg", "kid"}:
             raise RefusedTokenError("unexpected_header")
         kid = header["kid"]
-        key = self._keys.find(kid) if isinstance(kid, str) else None
+        key = self._keys.key_by_kid(kid) if isinstance(kid, str) else None
         if key is None:
             raise RefusedTokenError("unknown_key")
         if header["alg"] != key.alg:
             raise RefusedTokenError("wrong_algorithm")
         return key
+
+
+def has_form(token: str) -> bool:
+    """Whether a token has the three parts of a signed JWT (RFC 7515 section 7.1), of whatever issuer and use."""
+    return token.count(".") == _DOTS
 
 
 def _header(token: str) -> dict[str, Any]:
@@ -168,9 +175,9 @@ def _header(token: str) -> dict[str, Any]:
 
 def _is_canonical(token: str) -> bool:
     """Whether each of the three parts is the one base64url encoding of its bytes (RFC 7515 appendix C)."""
-    parts = token.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - the compact serialisation has three parts, RFC 7515 section 7.1
+    if not has_form(token):
         return False
+    parts = token.split(".")
     try:
         return all(
             urlsafe_b64encode(urlsafe_b64decode(part + "=" * (-len(part) % 4))).rstrip(b"=") == part.encode()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
+from app.accounts.principal import Principal
 from app.accounts.registration import NewAccount, RegistrationService
 from app.accounts.views import UserData
 from app.platform.errors import (
@@ -22,15 +25,22 @@ from app.platform.errors import (
     UsernameTaken,
 )
 from app.platform.identifiers import ascii_email
-from app.roles.permissions import permissions_of
+from app.roles.service import Roles
 from app.sessions.explain import ExplainService
 from app.sessions.inputs import Explain, Login, Logout, Refresh
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ExplanationView, SessionList, TokenPair
-from app.web.endpoint import Call, File, Outcome, endpoint
+from app.sessions.views import ExplanationView, SessionList, SessionView, TokenPair
+from app.web.call import Call, CallBy
+from app.web.endpoint import Outcome, endpoint
+from app.web.export import exporter
 from app.web.guard import asked_by_proxy, authenticated, public
+from app.web.result import File
 from app.web.view import Nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 _REGISTERED = "User registered successfully"
 
@@ -62,7 +72,8 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
         return Nothing()
     credentials = registration.register(new, call.device)
     if call.get(LoginService).wants_verification(credentials.user):
-        return UserData.of(credentials.user)
+        user = credentials.user
+        return UserData.of(user, call.get(Roles).permissions_of(user.roles))
     return TokenPair.of(call.get(SessionService).open(credentials, call.device, "register"))
 
 
@@ -114,16 +125,16 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
 
 
 @endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
-def logout(call: Call, body: Logout) -> Nothing:
+def logout(call: CallBy[Principal], body: Logout) -> Nothing:
     """End this session, all others, or all: at once, on every instance."""
     call.get(SessionService).log_out(call.caller, body.scope, call.device)
     return Nothing()
 
 
 @endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
-def sessions(call: Call) -> SessionList:
+def sessions(call: CallBy[Principal]) -> SessionList:
     """The user's active sessions, oldest first."""
-    return SessionList.of(call.get(SessionService).list_of(call.user), call.caller.session_id)
+    return SessionList.of(call.get(SessionService).list_of(call.caller.user), call.caller.session_id)
 
 
 @endpoint(
@@ -133,10 +144,16 @@ def sessions(call: Call) -> SessionList:
     message="Session ended",
     raises=(NotFound,),
 )
-def end_session(call: Call, session_id: str) -> Nothing:
+def end_session(call: CallBy[Principal], session_id: str) -> Nothing:
     """End one of the user's sessions at once, on every instance."""
-    call.get(SessionService).end(session_id, call.user, call.device)
+    call.get(SessionService).end(session_id, call.caller.user, call.device)
     return Nothing()
+
+
+@exporter("sessions", SessionView)
+def exported(call: CallBy[Principal]) -> Iterator[list[SessionView]]:
+    """The user's active sessions, oldest first: a user has few."""
+    yield SessionList.of(call.get(SessionService).list_of(call.caller.user), call.caller.session_id).sessions
 
 
 @endpoint(
@@ -164,20 +181,20 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     media_type="text/plain",
     raises=(Forbidden,),
 )
-def verify(call: Call) -> File:
+def verify(call: CallBy[Principal]) -> File:
     """Decide whether to let a request through, for nginx `auth_request`.
 
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
     domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
     other parameter gets 403.
     """
-    user, query = call.user, call.query
+    caller, query = call.caller, call.query
+    user = caller.user
     if not query.keys() <= {"role", "permission"}:
         raise Forbidden("The query may hold role and permission only.")
-    permissions = permissions_of(user.roles)
     if not all(role in user.roles for role in query.get("role", ())):
         raise Forbidden("The user lacks the role.")
-    if not all(permission in permissions for permission in query.get("permission", ())):
+    if not all(permission in caller.permissions for permission in query.get("permission", ())):
         raise Forbidden("The user lacks the permission.")
     return File(
         b"",

@@ -77,8 +77,8 @@ class ExplainService:
             claims = self.tokens.verify(token)
         except RefusedTokenError as refused:
             return refused.reason
-        held = self.sessions.principal(claims.session_id, claims.subject, self.clock())
-        return None if held else "session_ended"
+        live = self.sessions.principal(claims.session_id, claims.subject, self.clock())
+        return None if live else "session_ended"
 
 
 def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -1,4 +1,4 @@
-"""The bodies of `controllers/auth.py`."""
+"""The bodies of login, refresh and logout, and of requests about a token."""
 
 from __future__ import annotations
 

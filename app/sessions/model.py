@@ -32,8 +32,8 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldSession:
-    """A session that holds, together with its user."""
+class LiveSession:
+    """A live session, together with its user."""
 
     session: Session
     user: User
@@ -49,17 +49,17 @@ class Sessions(Protocol):
         """
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        """The user of a session that holds, in one round trip; None if there is no such session.
+        """The user of a live session, in one round trip; None if there is no such session.
 
-        It holds if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
+        It is live if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
         after `now`; the user is active; its epoch is the user's, or it was kept at the last change of epoch.
         """
 
-    def find(self, session_id: str, now: datetime) -> HeldSession | None:
-        """A session that holds (see `principal`), in one round trip."""
+    def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
+        """A live session (see `principal`), in one round trip."""
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
-        """The sessions of a user that hold (see `principal`), oldest first."""
+        """The live sessions of a user (see `principal`), oldest first."""
 
     def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
         """Begin the next generation of a session that is still in `generation`; False if it has moved on or ended.
@@ -74,14 +74,14 @@ class Sessions(Protocol):
         """End a session of this user; False if they have no such session.
 
         It raises the revision of the user's account before it returns. So a change of the account that still found the
-        session holding is either saved already, or tried again (see `services.accounts.Accounts.change`).
+        session live is either saved already, or tried again (see `app.accounts.service.Accounts.change`).
         """
 
     def end_some_of(self, user_id: str, limit: int) -> int:
-        """Delete up to `limit` sessions of a user, whether they hold or not; returns how many."""
+        """Delete up to `limit` sessions of a user, whether they are live or not; returns how many."""
 
     def trim(self, user_id: str, keep: int) -> None:
-        """End all sessions of a user except the `keep` most recently used of those that hold."""
+        """End all sessions of a user except the `keep` most recently used of those that are live."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; returns how many."""

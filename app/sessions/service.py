@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from app.accounts.service import in_new_epoch
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
@@ -24,14 +23,14 @@ from app.platform.errors import (
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import RefusedTokenError
+from app.sessions.access_tokens import RefusedTokenError, has_form
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from app.accounts.model import Account, Credentials, User
+    from app.accounts.model import Credentials, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.platform.clock import Clock
@@ -56,6 +55,8 @@ class OpenedSession:
     expires_in: int
     refresh_token: str = field(repr=False)
     refresh_expires_in: int
+    permissions: frozenset[str]
+    """What the user may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class SessionLimits:
 
 
 class SessionService:
-    """Opens, renews, lists and ends sessions."""
+    """Opens, renews, lists and ends sessions; an `app.web.caller.Authenticator` of their access tokens."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class SessionService:
         secrets: SecretKeys,
         clock: Clock,
         limits: SessionLimits,
+        permissions_of: Callable[[tuple[str, ...]], frozenset[str]],
         observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
@@ -93,13 +95,14 @@ class SessionService:
         self._secrets = secrets
         self._clock = clock
         self._limits = limits
+        self._permissions_of = permissions_of
         self._observer = observer
 
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
-        It holds only while the epoch read with them is the user's, so if the password was changed in between, the
-        session does not hold. Raises SessionEnded if the user was deleted in between.
+        It is live only while the epoch read with them is the user's, so if the password was changed in between, the
+        session is not live. Raises SessionEnded if the user was deleted in between.
         """
         user, now = credentials.user, self._clock()
         session = Session(
@@ -133,10 +136,10 @@ class SessionService:
             raise InvalidRefreshToken
         for _ in range(_ATTEMPTS):
             now = self._clock()
-            held = self._sessions.find(sent.session_id, now)
-            if held is None or not refresh_tokens.is_genuine(sent, held.session.seed, self._secrets):
+            live = self._sessions.find_live(sent.session_id, now)
+            if live is None or not refresh_tokens.is_genuine(sent, live.session.seed, self._secrets):
                 raise InvalidRefreshToken
-            session = held.session
+            session = live.session
             if sent.generation == session.generation:
                 renewed = replace(
                     session,
@@ -150,18 +153,18 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, held.user, now, "refresh")
+                    return self._tokens_of(renewed, live.user, now, "refresh")
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
-                self._report_repetition(session, held.user, device)
-                return self._tokens_of(session, held.user, now, "refresh")
-            if self._sessions.end(session.id, held.user.id):
-                self._report_reuse(session, held.user, device)
+                self._report_repetition(session, live.user, device)
+                return self._tokens_of(session, live.user, now, "refresh")
+            if self._sessions.end(session.id, live.user.id):
+                self._report_reuse(session, live.user, device)
             raise ReusedRefreshToken
         raise Unavailable
 
     def list_of(self, user: User) -> list[Session]:
-        """The sessions of a user that hold, in the order of their opening."""
+        """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
     def end(self, session_id: str, user: User, device: Device) -> None:
@@ -177,12 +180,17 @@ class SessionService:
         """
         if scope == "this":
             self._sessions.end(principal.session_id, principal.user.id)
-        elif scope == "others":
-            self._end_others(principal)
-        else:
-            self._accounts.change(principal.user.id, in_new_epoch, by=principal)
-        self._accounts.audit.record(
-            principal.user.id, "session.ended" if scope == "this" else f"sessions.ended_{scope}", device
+            self._accounts.audit.record(principal.user.id, "session.ended", device)
+            return
+        # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
+        # revive it.
+        keep = principal.session_id if scope == "others" else None
+        self._accounts.change(
+            principal.user.id,
+            lambda account: account.in_new_epoch(keep=keep),
+            by=principal,
+            actions=[f"sessions.ended_{scope}"],
+            device=device,
         )
 
     def erase(self, user_id: str) -> Iterator[None]:
@@ -204,10 +212,14 @@ class SessionService:
         """Record that a session was used."""
         self._sessions.touch(principal.session_id, self._clock())
 
-    def authenticate(self, access_token: str) -> Principal:
-        """The principal of this access token; one round trip to the store.
+    def recognises(self, token: str) -> bool:
+        """Whether a token has the form of an access token."""
+        return has_form(token)
 
-        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session does not hold.
+    def authenticate(self, access_token: str) -> Principal:
+        """The principal of this access token, with their permissions; one round trip to the store.
+
+        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live.
         """
         try:
             claims = self._tokens.verify(access_token)
@@ -216,18 +228,7 @@ class SessionService:
         principal = self._sessions.principal(claims.session_id, claims.subject, self._clock())
         if principal is None:
             raise SessionEnded
-        return principal
-
-    def _end_others(self, principal: Principal) -> None:
-        """End the other sessions of a user; raises SessionEnded if the caller's own has ended meanwhile.
-
-        Keeping it would revive a session that a password reset, for example, had ended.
-        """
-
-        def alone(account: Account) -> Account:
-            return in_new_epoch(account, keep=principal.session_id)
-
-        self._accounts.change(principal.user.id, alone, by=principal)
+        return principal.with_permissions(self._permissions_of(principal.user.roles))
 
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
         """Record that a token was sent again within its grace time: once, however often it was sent."""
@@ -236,7 +237,7 @@ class SessionService:
             "session.repeated",
             device,
             since=session.rotated_at or session.created_at,
-            of=f"{session.id} {session.generation}",
+            subject=f"{session.id} {session.generation}",
             session_id=session.id,
         )
 
@@ -264,6 +265,7 @@ class SessionService:
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
             refresh_expires_in=left,
+            permissions=self._permissions_of(user.roles),
         )
         self._observer.token_issued(grant)
         return tokens

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from app.accounts.principal import Principal
 from app.accounts.sql import USER_COLUMNS, USERS, user_of
 from app.platform.devices import LONGEST_USER_AGENT
-from app.sessions.model import HeldSession, Session
+from app.sessions.model import LiveSession, Session
 from app.store.sql.columns import INSTANT, exact
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ SESSIONS: Final = Table(
     "sessions",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    # The purge of a deleted user deletes their sessions first, some at a time. The cascade makes sure that none is
+    # The erasure of a deleted user deletes their sessions first, some at a time. The cascade makes sure that none is
     # left, even when an operator deletes a user by hand.
     Column("user_id", exact(36), ForeignKey("users.id", name="sessions_of_user", ondelete="CASCADE"), nullable=False),
     Column("auth_epoch", Integer, nullable=False),
@@ -86,7 +86,7 @@ _THIS: Final = SESSIONS.c.id == bindparam("session_id")
 _OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
 _IS_USER: Final = USERS.c.id == bindparam("user_id")
 _WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
-HOLDING_SESSION: Final = (
+LIVE_SESSION: Final = (
     select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at)
     .select_from(_WITH_USER)
     .where(_THIS, _OF_USER, _HOLDS)
@@ -114,7 +114,7 @@ _END_THOSE_OF_FORMER_EPOCHS: Final = delete(SESSIONS).where(
     SESSIONS.c.auth_epoch < select(USERS.c.auth_epoch).where(_IS_USER).scalar_subquery(),
     SESSIONS.c.id != select(func.coalesce(USERS.c.kept_session, "")).where(_IS_USER).scalar_subquery(),
 )
-_PURGE: Final = Purge(
+_EXPIRED: Final = ExpiredRows(
     SESSIONS.c.id,
     or_(SESSIONS.c.idle_expires_at <= bindparam("now"), SESSIONS.c.expires_at <= bindparam("now")),
 )
@@ -141,17 +141,17 @@ class SqlSessions:
         return self._database.write(write)
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        rows = self._database.rows(HOLDING_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
+        rows = self._database.rows(LIVE_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
         if not rows:
             return None
         *user, opened_at, last_used_at = rows[0]
         return Principal(user_of(user), session_id, opened_at, last_used_at)
 
-    def find(self, session_id: str, now: datetime) -> HeldSession | None:
+    def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
         rows = self._database.rows(_FIND, {"session_id": session_id, "now": now})
         if not rows:
             return None
-        return HeldSession(Session(*rows[0][: len(_FIELDS)]), user_of(rows[0][len(_FIELDS) :]))
+        return LiveSession(Session(*rows[0][: len(_FIELDS)]), user_of(rows[0][len(_FIELDS) :]))
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
         return [Session(*row) for row in self._database.rows(_ALL_OF_USER, {"user_id": user_id, "now": now})]
@@ -180,13 +180,13 @@ class SqlSessions:
 
     def trim(self, user_id: str, keep: int) -> None:
         if self._surplus(user_id, keep):
-            # A session that no longer holds takes no place from one that does.
+            # A session that is no longer live takes no place from one that is.
             self._database.change(_END_THOSE_OF_FORMER_EPOCHS, {"user_id": user_id})
             if surplus := self._surplus(user_id, keep):
                 self._database.change(_END_THESE, {"ids": surplus})
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
     def _surplus(self, user_id: str, keep: int) -> list[str]:
         return [row[0] for row in self._database.rows(_SURPLUS, {"user_id": user_id, "keep": keep})]

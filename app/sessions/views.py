@@ -44,7 +44,7 @@ class TokenPair(View):
             expires_in=opened.expires_in,
             refresh_token=opened.refresh_token,
             refresh_expires_in=opened.refresh_expires_in,
-            user=UserView.of(opened.user),
+            user=UserView.of(opened.user, opened.permissions),
         )
 
 

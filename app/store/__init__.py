@@ -1,1 +1,1 @@
-"""Connections to the databases, and what repositories share. No entity is in it."""
+"""The databases: connections, transactions, migrations, and what repositories share. It knows no entity."""

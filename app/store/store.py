@@ -15,7 +15,7 @@ class Store(Protocol):
     """Creating one opens nothing: connections are opened at first use, in the process that uses them."""
 
     @property
-    def product(self) -> str:
+    def common_name(self) -> str:
         """Its common name: "MongoDB", "SQLite", "PostgreSQL", "MySQL"."""
 
     def repository(self, kind: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""Counting failed attempts, and making guessers wait."""
+"""Counts failed attempts, and makes guessers wait."""
 
 from __future__ import annotations
 

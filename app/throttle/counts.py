@@ -20,10 +20,10 @@ _ATTEMPTS = 1000
 class Counts:
     """Counts by name. The store sees a digest of the name only: people type passwords into the wrong field."""
 
-    def __init__(self, kept: LoginFailures, secrets: SecretKeys, of: str) -> None:
-        """`of` says what is counted and namespaces the counters."""
+    def __init__(self, kept: LoginFailures, secrets: SecretKeys, namespace: str) -> None:
+        """`namespace` says what is counted, and keeps the counters apart."""
         self._kept = kept
-        self._key = secrets.current.derive(f"latchkey {of}")
+        self._key = secrets.current.derive(f"latchkey {namespace}")
 
     def get(self, name: str) -> FailureCount | None:
         """The count of this name, expired or not."""

@@ -16,8 +16,8 @@ from app.platform.identifiers import comparable_email
 from app.throttle.model import FailureCount
 
 if TYPE_CHECKING:
-    from app.accounts.model import CodePurpose
     from app.platform.clock import Clock
+    from app.security.codes import Purpose
     from app.throttle.counts import Counts
 
 MOST_GUESSES = 100
@@ -37,7 +37,7 @@ class Guesses:
     counts: Counts
     clock: Clock
 
-    def admit(self, email: str, use: CodePurpose) -> int:
+    def admit(self, email: str, use: Purpose) -> int:
         """Count a guess before it is checked; returns the generation of the codes to compare it with.
 
         Raises InvalidCode if the codes of this address are dead. Concurrent guesses get no more answers than
@@ -53,7 +53,7 @@ class Guesses:
         kept = self.counts.change(_name(email, use), counted)
         return _generation_of(kept.count - 1 if kept else 0)
 
-    def take_back(self, email: str, use: CodePurpose) -> None:
+    def take_back(self, email: str, use: Purpose) -> None:
         """Uncount a guess that was right."""
 
         def without(seen: FailureCount | None) -> FailureCount | None:
@@ -62,7 +62,7 @@ class Guesses:
 
         self.counts.change(_name(email, use), without)
 
-    def replace_dead(self, email: str, use: CodePurpose) -> None:
+    def replace_dead(self, email: str, use: Purpose) -> None:
         """Give the address codes of the next generation, if the present ones are dead.
 
         Called when mail is asked for, the same for every address, known or not, and for nothing else.
@@ -80,7 +80,7 @@ class Guesses:
 
         self.counts.change(_name(email, use), replaced)
 
-    def generation(self, email: str, use: CodePurpose) -> int:
+    def generation(self, email: str, use: Purpose) -> int:
         """The generation of the codes that are mailed to this address now."""
         return _generation_of(self._live(self.counts.get(_name(email, use))))
 
@@ -100,5 +100,5 @@ def _generation_of(count: int) -> int:
     return count // _GENERATION
 
 
-def _name(email: str, use: CodePurpose) -> str:
+def _name(email: str, use: Purpose) -> str:
     return f"{use}:{comparable_email(email)}"

@@ -37,5 +37,5 @@ class LoginFailures(Protocol):
     def clear(self, key: str, seen: FailureCount) -> bool:
         """Forget a count that is still `seen`, as in `advance`; False if it has changed."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` expired counts; returns how many."""

@@ -61,11 +61,11 @@ class Throttle:
         clock: Clock,
         *,
         enabled: bool = True,
-        of: str = "login failures",
+        namespace: str = "login failures",
         delay: Callable[[int], timedelta] | None = None,
     ) -> None:
-        """`of` namespaces the counters; `delay(n)` is the lock-out after n failures."""
-        self._counts = Counts(failures, secrets, of)
+        """`namespace` keeps the counters apart; `delay(n)` is the lock-out after n failures."""
+        self._counts = Counts(failures, secrets, namespace)
         self._clock = clock
         self._enabled = enabled
         self._delay = delay or delay_after
@@ -92,7 +92,7 @@ class Throttle:
         if self._enabled:
             self._counts.clear(name, self._admit)
 
-    def forget(self, name: str) -> None:
+    def clear(self, name: str) -> None:
         """Forget the failures even if this name is refused by now: its owner has proven their identity otherwise."""
         self._counts.clear(name)
 
@@ -118,8 +118,8 @@ class PasswordThrottle:
         throttle = partial(Throttle, failures, secrets, clock, enabled=enabled)
         return cls(
             throttle(),
-            throttle(of="failures of an account", delay=_closed_at_its_most),
-            throttle(of="wrong confirmations", delay=partial(delay_after, most=MOST_CONFIRMATIONS)),
+            throttle(namespace="failures of an account", delay=_closed_at_its_most),
+            throttle(namespace="wrong confirmations", delay=partial(delay_after, most=MOST_CONFIRMATIONS)),
         )
 
     def check_login(self, name: str) -> None:
@@ -139,7 +139,7 @@ class PasswordThrottle:
         """Forget the failures before a login. Raises TooManyRequests if the name or the account is refused by now."""
         self.names.succeed(name)
         self.accounts.succeed(_subject(name, user_id))
-        self.confirmations.forget(user_id)
+        self.confirmations.clear(user_id)
 
     def check_confirmation(self, user_id: str) -> None:
         """Raises TooManyRequests while confirmations of the password of this account are refused."""
@@ -155,14 +155,14 @@ class PasswordThrottle:
     def succeed_confirmation(self, names: Iterable[str], user_id: str) -> None:
         """Forget all failures of an account and of its names. Raises TooManyRequests as `check_confirmation` does."""
         self.confirmations.succeed(user_id)
-        self.forget(names, user_id)
+        self.clear(names, user_id)
 
-    def forget(self, names: Iterable[str], user_id: str) -> None:
+    def clear(self, names: Iterable[str], user_id: str) -> None:
         """Forget all failures of an account and of its names: its owner has proven their identity."""
         for name in names:
-            self.names.forget(name)
-        self.accounts.forget(user_id)
-        self.confirmations.forget(user_id)
+            self.names.clear(name)
+        self.accounts.clear(user_id)
+        self.confirmations.clear(user_id)
 
 
 def _subject(name: str, user_id: str | None) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Index, Integer, Table, bindparam, delete, insert,
 from sqlalchemy.exc import IntegrityError
 
 from app.store.sql.columns import INSTANT, exact
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 from app.throttle.model import FailureCount
 
@@ -42,7 +42,7 @@ _GET: Final = select(_COLUMNS.count, _COLUMNS.blocked_until, _COLUMNS.expires_at
 _BEGIN: Final = insert(LOGIN_FAILURES)
 _ADVANCE: Final = update(LOGIN_FAILURES).where(*_STILL_SEEN)
 _CLEAR: Final = delete(LOGIN_FAILURES).where(*_STILL_SEEN)
-_PURGE: Final = Purge(_COLUMNS.digest, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.digest, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlLoginFailures:
@@ -68,8 +68,8 @@ class SqlLoginFailures:
     def clear(self, key: str, seen: FailureCount) -> bool:
         return self._database.change(_CLEAR, _still_seen(key, seen)) == 1
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
 
 def _still_seen(key: str, seen: FailureCount) -> dict[str, Any]:

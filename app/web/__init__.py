@@ -1,1 +1,1 @@
-"""The boundary between Flask and the rest of the application."""
+"""Between Flask and the endpoints: declarations, access checks, reading requests, replies, failures, OpenAPI."""

@@ -37,7 +37,7 @@ class Application(Flask):
 
     def __init__(self, import_name: str, settings: Settings, observer: Observer = NOBODY) -> None:
         super().__init__(import_name, static_folder=None)
-        self._begin_exchange = exchange.beginner(settings, observer)
+        self._begin = exchange.begin_hook(settings, observer)
         self._observer = observer
         self.testing = settings.profile == "testing"
         self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
@@ -48,7 +48,7 @@ class Application(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, within its exchange."""
-        begun = self._begin_exchange(environ, start_response)
+        begun = self._begin(environ, start_response)
         with deadline.begin(deadline.REQUEST_SECONDS), exchange.under_way(environ, self._observer):
             return super().wsgi_app(environ, begun)
 

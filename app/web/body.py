@@ -28,8 +28,6 @@ from app.platform.errors import (
 if TYPE_CHECKING:
     from flask import Request
 
-    from app.accounts.fields import InputRules
-
 DEEPEST = 32
 """Levels of nesting, including the outermost."""
 _FORM = "application/x-www-form-urlencoded"
@@ -46,22 +44,22 @@ _LONGEST_NAME_TOLD = 64
 _Input = TypeVar("_Input", bound=BaseModel)
 
 
-def read_body(request: Request, model: type[_Input], rules: InputRules) -> _Input:
-    """The body as `model`.
+def read_body(request: Request, model: type[_Input], context: object) -> _Input:
+    """The body as `model`, with this `context` for pydantic.
 
     Raises PayloadTooLarge, UnsupportedMediaType, MalformedJson, or ValidationFailed with every wrong field
     up to MOST_WRONG_FIELDS_TOLD; fields that the model names come first.
     """
     raw = read_raw(request)
     if not raw and not request.mimetype:
-        return validate({}, model, rules)
+        return validate({}, model, context)
     if request.mimetype != "application/json":
         raise UnsupportedMediaType(_OF_CURL if request.mimetype == _FORM else None)
     if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType("The body has to be in UTF-8.")
     if not raw and may_be_left_out(model):
-        return validate({}, model, rules)
-    return validate(parse_json(raw), model, rules)
+        return validate({}, model, context)
+    return validate(parse_json(raw), model, context)
 
 
 _OF_CURL = f'{UnsupportedMediaType.message} With curl, add -H "Content-Type: application/json".'
@@ -77,7 +75,7 @@ def may_be_left_out(model: type[BaseModel]) -> bool:
     return True
 
 
-def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Input:
+def read_query(request: Request, model: type[_Input], context: object) -> _Input:
     """The query string as `model`; raises ValidationFailed with every wrong field, as `read_body` does."""
     given = {name: values for name, values in request.args.lists() if name not in _TOKENS_IN_QUERIES}
     wrong = [
@@ -87,7 +85,7 @@ def read_query(request: Request, model: type[_Input], rules: InputRules) -> _Inp
     ]
     repeated = {error.field for error in wrong}
     try:
-        query = validate({name: values[0] for name, values in given.items()}, model, rules)
+        query = validate({name: values[0] for name, values in given.items()}, model, context)
     except ValidationFailed as failed:
         wrong += [error for error in failed.fields if error.field not in repeated]
     if wrong:
@@ -217,10 +215,10 @@ def _check_text(text: str) -> None:
         raise MalformedJson("The body contains a lone surrogate.") from None
 
 
-def validate(value: Any, model: type[_Input], rules: InputRules) -> _Input:  # noqa: ANN401 - any JSON value
+def validate(value: Any, model: type[_Input], context: object) -> _Input:  # noqa: ANN401 - any JSON value
     """The value as `model`; raises ValidationFailed as `read_body` does."""
     try:
-        return model.model_validate(value, context=rules)
+        return model.model_validate(value, context=context)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=True)[:MOST_WRONG_FIELDS_TOLD]
         raise ValidationFailed(fields=tuple(_field_error(detail) for detail in details)) from None

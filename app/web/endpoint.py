@@ -6,11 +6,11 @@ An endpoint has to declare who may call it, or the service does not start: `acce
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from flask import Flask, Response, request
 
@@ -27,71 +27,28 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.platform.identifiers import is_identifier
-from app.web import exchange, guard
-from app.web.body import read_body, read_query, receive
+from app.web import exchange, guard, problems
+from app.web.body import read_body, read_query, receive, validate
+from app.web.call import CallBy
+from app.web.form import OF_FORMS, read_form
 from app.web.limits import LIMITS, Limit
-from app.web.view import Document, Streamed, View, envelope
+from app.web.result import Carrying, Cookie, File, Header
+from app.web.view import BareView, Streamed, View, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from flask import Request
     from pydantic import BaseModel
 
-    from app.accounts.fields import InputRules
-    from app.accounts.model import User
-    from app.accounts.principal import Principal
     from app.config import Settings
-    from app.platform.container import Container
-    from app.platform.devices import Device
+    from app.web.call import Shared
+    from app.web.caller import Admitted
+    from app.web.form import Again
     from app.web.guard import Access
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What an endpoint receives: the parts of the application, the device that sent the request, and the principal."""
-
-    parts: Container
-    device: Device
-    principal: Principal | None
-
-    def get(self, kind: type[T]) -> T:
-        """The service of this type."""
-        return self.parts.get(kind)
-
-    @property
-    def caller(self) -> Principal:
-        """The user and the session of the access token; only if `access` requires one."""
-        if self.principal is None:
-            raise TypeError("a public endpoint has no caller")
-        return self.principal
-
-    @property
-    def user(self) -> User:
-        """The user of the access token; only if `access` requires one."""
-        return self.caller.user
-
-    @property
-    def query(self) -> dict[str, list[str]]:
-        """The raw query string, for an endpoint that refuses unknown parameters in its own way."""
-        return request.args.to_dict(flat=False)
-
-    @property
-    def bearer(self) -> str | None:
-        """The token in `Authorization: Bearer`, of whatever kind."""
-        return guard.bearer(request)
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A reply that does not come from a view: a page, a script, a document."""
-
-    content: bytes
-    media_type: str
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int | None = None
-    """Defaults to the endpoint's status."""
+Result: TypeAlias = View | File | Streamed | Carrying
+"""What the function of an endpoint may return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +64,16 @@ class Outcome:
 class Endpoint:
     """An endpoint as it was declared."""
 
-    function: Callable[..., View | File | Streamed]
+    function: Callable[..., Result]
     method: str
     path: str
     access: Access
     outcomes: tuple[Outcome, ...]
     body: type[BaseModel] | None
     query: type[BaseModel] | None
+    form: type[BaseModel] | None
+    again: Again | None
+    carries: frozenset[Header | Cookie]
     limit: Limit | None
     cache: int
     any_host: bool
@@ -152,6 +112,10 @@ class Endpoint:
             implied += (PayloadTooLarge, UnsupportedMediaType, MalformedJson, ValidationFailed)
         if self.query:
             implied += (ValidationFailed,)
+        if self.form:
+            implied += OF_FORMS
+        if self.again:
+            implied += self.again.failures
         if self.access.authenticated:
             implied += (Unavailable,)
         return tuple(sorted({*self.declared, *implied}, key=lambda failure: (failure.status, failure.code)))
@@ -167,6 +131,9 @@ def endpoint(
     or_else: tuple[Outcome, ...] = (),
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
+    form: type[BaseModel] | None = None,
+    again: Again | None = None,
+    carries: tuple[Header | Cookie, ...] = (),
     limit: str | None = None,
     cache: int = 0,
     any_host: bool = False,
@@ -175,19 +142,28 @@ def endpoint(
     development_only: bool = False,
     operation: str | None = None,
     raises: tuple[type[Failure], ...] = (),
-) -> Callable[[Callable[..., View | File | Streamed]], Endpoint]:
+) -> Callable[[Callable[..., Result]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
 
-    The function is called with a `Call`, then the validated `body` and `query` if it has them, then the parts of the
-    path in <angle brackets>; its docstring is its documentation. `returns` is what it returns, sent with `status` and
-    `message`; `or_else` lists other outcomes, distinguished by their types. `limit` names one of LIMITS. `cache` is how
-    many seconds anyone may cache the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any
-    web page read it. `development_only` leaves it out in production. `operation` is its name
-    in the OpenAPI document, by default that of the function, as `changePassword`. `raises` lists its own failures.
+    The function is called with a `Call`, then the validated `form` or `body`, and `query`, if it has them, then the
+    parts of the path in <angle brackets>; its docstring is its documentation. A `form` is sent by a page of ours;
+    `again` says after which failures it is shown again. `returns` is what the function returns, sent with `status` and
+    `message`; `or_else` lists other outcomes, distinguished by their types. `carries` lists the headers and cookies
+    that it may return with them (`Carrying`). `limit` names one of LIMITS. `cache` is how many seconds anyone may cache
+    the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it.
+    `development_only` leaves it out in production. `operation` is its name in the OpenAPI document, by default that of
+    the function, as `changePassword`. `raises` lists its own failures. Raises ValueError for a declaration that
+    contradicts itself.
     """
     method, _, path = rule.partition(" ")
+    if cache and carries:
+        raise ValueError(f"{rule}: what is cached for everybody cannot carry headers or cookies for somebody")
+    if form and body:
+        raise ValueError(f"{rule}: a request has one body, a form or JSON")
+    if again and not form:
+        raise ValueError(f"{rule}: there is no form to show again")
 
-    def declare(function: Callable[..., View | File | Streamed]) -> Endpoint:
+    def declare(function: Callable[..., Result]) -> Endpoint:
         return Endpoint(
             function=function,
             method=method,
@@ -196,6 +172,9 @@ def endpoint(
             outcomes=(Outcome(returns, status, message), *or_else),
             body=body,
             query=query,
+            form=form,
+            again=again,
+            carries=frozenset(carries),
             limit=LIMITS[limit] if limit else None,
             cache=cache,
             any_host=any_host,
@@ -224,13 +203,16 @@ def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint,
     )
 
 
-def install(app: Flask, endpoints: tuple[Endpoint, ...], parts: Container, rules: InputRules) -> None:
-    """Serve the endpoints."""
+def install(app: Flask, endpoints: tuple[Endpoint, ...], shared: Shared) -> None:
+    """Serve the endpoints. Raises ValueError for one that asks for a permission that does not exist."""
     for declared in endpoints:
+        needed = declared.access.permission
+        if needed is not None and needed not in shared.permissions:
+            raise ValueError(f"{declared.method} {declared.path}: there is no permission {needed!r}")
         app.add_url_rule(
             declared.path,
             endpoint=declared.shown,
-            view_func=_view(declared, parts, rules, check_failures=app.testing),
+            view_func=_view(declared, shared, check_failures=app.testing),
             methods=[declared.method],
         )
 
@@ -239,22 +221,31 @@ class UndeclaredFailureError(Exception):
     """An endpoint failed with a failure that it does not declare; raised in tests only."""
 
 
-def _view(declared: Endpoint, parts: Container, rules: InputRules, *, check_failures: bool) -> Callable[..., Response]:
+def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callable[..., Response]:
     """The function that Flask calls: checks access, parses the input, calls the endpoint, and formats the result."""
-    function, body, query = declared.function, declared.body, declared.query
-    reply = _replier(declared)
+    access = declared.access
+    has_body = declared.body is not None or declared.form is not None
+    readers = ((read_body, declared.body), (read_query, declared.query))
+    inputs = [(read, model) for read, model in readers if model is not None]
+    function = declared.function if declared.form is None else _of_form(declared, declared.form, shared)
+    reply = _replier(declared, https=shared.https)
+    authenticators, context = shared.authenticators, shared.input_context
 
     def view(**path: str) -> Response:
-        principal = _admit(declared, parts)
-        arguments: list[Any] = [Call(parts, exchange.current().device, principal)]
-        if body is not None:
-            arguments.append(read_body(request, body, rules))
-        if query is not None:
-            arguments.append(read_query(request, query, rules))
+        http = cast("Request", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Werkzeug's way
+        if has_body:
+            receive(http)  # first, so that a slow sender's token is checked after the last byte
+        current = exchange.state_of(http)
+        admitted = guard.admit(access, http, authenticators)
+        if admitted is not None:
+            current.user_id = admitted.caller.subject
+        arguments: list[Any] = [CallBy(shared, current.device, admitted)]
+        for read, model in inputs:
+            arguments.append(read(http, model, context))
         _check_identifiers(path)
         response = reply(function(*arguments, **path))
-        if principal is not None and _sessions(parts).use_is_due(principal):
-            response.call_on_close(partial(_note_use, parts, principal))
+        if admitted is not None and admitted.authenticator.use_is_due(admitted.caller):
+            response.call_on_close(partial(_note_use, admitted))
         return response
 
     if not check_failures:
@@ -271,14 +262,21 @@ def _view(declared: Endpoint, parts: Container, rules: InputRules, *, check_fail
     return checked
 
 
-def _admit(declared: Endpoint, parts: Container) -> Principal | None:
-    """Who calls the endpoint; raises as `guard.admit` does."""
-    if declared.body is not None:
-        receive(request)  # first, so that a slow sender's token is checked after the last byte
-    principal = guard.admit(declared.access, request, parts)
-    if principal is not None:
-        exchange.current().user_id = principal.user.id
-    return principal
+def _of_form(declared: Endpoint, form: type[BaseModel], shared: Shared) -> Callable[..., Result]:
+    """The function of the endpoint, which is given the validated form, and whose failures show the form again."""
+    function, again, pages, context = declared.function, declared.again, shared.pages, shared.input_context
+    public_url, local_too = shared.settings.server.public_url, shared.settings.profile != "production"
+    shown_again: tuple[type[Failure], ...] = () if again is None else (ValidationFailed, *again.failures)
+
+    def answer(call: CallBy[Any], *arguments: object, **path: str) -> Result:
+        sent = read_form(request, public_url, local_too=local_too)
+        try:
+            return function(call, validate(sent, form, context), *arguments, **path)
+        except shown_again as failure:
+            assert again is not None  # noqa: S101 - nothing is caught without it
+            return problems.as_form(failure, pages, again.template, again.variables(call, sent, failure))
+
+    return answer
 
 
 def _check_identifiers(path: dict[str, str]) -> None:
@@ -286,14 +284,15 @@ def _check_identifiers(path: dict[str, str]) -> None:
 
     Databases disagree on which other forms match: MariaDB ignores trailing spaces. Access is checked before this.
     """
-    if not all(is_identifier(value) for name, value in path.items() if name.endswith("_id")):
-        raise NotFound
+    for name, value in path.items():
+        if name.endswith("_id") and not is_identifier(value):
+            raise NotFound
 
 
-def _note_use(parts: Container, principal: Principal) -> None:
-    """Record the use of a session after the reply is sent, so that nobody waits for it and its failure does no harm."""
+def _note_use(admitted: Admitted[Any]) -> None:
+    """Record the use of a token after the reply is sent, so that nobody waits for it and its failure does no harm."""
     with suppress(Unavailable):
-        _sessions(parts).note_use(principal)
+        admitted.authenticator.note_use(admitted.caller)
 
 
 def _few_at_once(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -312,29 +311,35 @@ def _few_at_once(parts: Iterator[bytes]) -> Iterator[bytes]:
 _STREAMS = BoundedSemaphore(4)
 
 
-def _replier(declared: Endpoint) -> Callable[[Any], Response]:
+def _replier(declared: Endpoint, *, https: bool) -> Callable[[Any], Response]:
     """Returns the function that turns the result of the endpoint into a response."""
     media_type, cache = declared.media_type, declared.cache
     envelopes = {
         outcome.returns: (
             outcome.status,
-            *((b"", b"") if issubclass(outcome.returns, Document) else envelope(outcome.message)),
+            *((b"", b"") if issubclass(outcome.returns, BareView) else envelope(outcome.message)),
         )
         for outcome in declared.outcomes
     }
 
-    def reply(result: View | File | Streamed) -> Response:
-        status, before, behind = envelopes[result.view if isinstance(result, Streamed) else type(result)]
-        if isinstance(result, Streamed):
+    def reply(result: Result) -> Response:
+        if isinstance(result, File):
+            status, *_ = envelopes[File]
+            response = Response(result.content, status=result.status or status, content_type=result.media_type)
+            response.headers.update(result.headers)
+        elif isinstance(result, Streamed):
+            status, before, behind = envelopes[result.view]
             # Made before the status is sent, so that a failure up to here gets an ordinary error reply.
             parts = _few_at_once(result.parts)
             first = next(parts)
             content = chain((before + first,), parts, (behind,))
             response = Response(content, status=status, content_type=media_type)
-        elif isinstance(result, File):
-            response = Response(result.content, status=result.status or status, content_type=result.media_type)
-            response.headers.update(result.headers)
+        elif isinstance(result, Carrying):
+            response = reply(result.reply)
+            _carry(declared, result, response, https=https)
+            return response
         else:
+            status, before, behind = envelopes[type(result)]
             json = before + result.__pydantic_serializer__.to_json(result) + behind
             response = Response(json, status=status, content_type=media_type)
         if declared.any_origin:
@@ -348,7 +353,9 @@ def _replier(declared: Endpoint) -> Callable[[Any], Response]:
     return reply
 
 
-def _sessions(parts: Container) -> Any:
-    from app.sessions.service import SessionService
-
-    return parts.get(SessionService)
+def _carry(declared: Endpoint, result: Carrying, response: Response, *, https: bool) -> None:
+    """Add headers and cookies to the response; raises TypeError if the endpoint does not declare them."""
+    if undeclared := result.carried - declared.carries:
+        names = ", ".join(sorted(carried.name for carried in undeclared))
+        raise TypeError(f"{declared.name} does not declare that it carries {names}")
+    result.write(response, https=https)

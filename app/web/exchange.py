@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Request
 
     from app.config import Settings
     from app.platform.failure import Failure
@@ -52,10 +53,10 @@ _log = structlog.get_logger("latchkey.request")
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestState:
     """The facts about the current request: `user_id` once it is authenticated, `failure` once it has failed.
 
-    `proxied` is whether it came through a trusted proxy.
+    `proxied` is whether it came through a trusted proxy. `headers` are added to the reply, whatever it becomes.
     """
 
     request_id: str
@@ -64,15 +65,21 @@ class Exchange:
     proxied: bool
     user_id: str | None = None
     failure: Failure | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
-def current() -> Exchange:
-    """The exchange of the current request."""
-    exchange: Exchange = request.environ[_KEY]
-    return exchange
+def current() -> RequestState:
+    """The state of the current request."""
+    return state_of(request)
 
 
-def beginner(
+def state_of(request: Request) -> RequestState:
+    """The state of this request."""
+    state: RequestState = request.environ[_KEY]
+    return state
+
+
+def begin_hook(
     settings: Settings, observer: Observer = NOBODY
 ) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
     """Returns the function that begins an exchange, and wraps `start_response` to end it and to notify `observer`.
@@ -87,7 +94,7 @@ def beginner(
     def begin(environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
         trusted, client = client_of(environ)
         sent_id = environ.get("HTTP_X_REQUEST_ID", "") if trusted else ""
-        exchange = environ[_KEY] = Exchange(
+        state = environ[_KEY] = RequestState(
             request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex,
             device=Device(client, environ.get("HTTP_USER_AGENT", "")),
             started=time.perf_counter(),
@@ -99,8 +106,9 @@ def beginner(
         ) -> Callable[[bytes], object]:
             names = {name for name, _ in sent}
             missing = [default for default in _DEFAULTS if default[0] not in names]
-            _end(environ, exchange, int(status[:3]), observer)
-            return start_response(status, [*sent, *headers, *missing, ("X-Request-ID", exchange.request_id)], exc_info)
+            _end(environ, state, int(status[:3]), observer)
+            complete = [*sent, *headers, *missing, *state.headers, ("X-Request-ID", state.request_id)]
+            return start_response(status, complete, exc_info)
 
         return end
 
@@ -114,21 +122,21 @@ def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
     The trace context is accepted from trusted proxies only; otherwise anyone could add to the traces of others, and
     choose which requests are traced.
     """
-    exchange: Exchange = environ[_KEY]
-    named = _TRACE_CONTEXT.items() if exchange.proxied else ()
+    state: RequestState = environ[_KEY]
+    named = _TRACE_CONTEXT.items() if state.proxied else ()
     carried = {name: environ[key] for name, key in named if key in environ}
     with (
-        observer.answering(environ["PATH_INFO"], carried) as facts,
-        log.telling({"request_id": exchange.request_id, **facts}),
+        observer.exchange(environ["PATH_INFO"], carried) as facts,
+        log.telling({"request_id": state.request_id, **facts}),
     ):
         yield
 
 
-def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Observer) -> None:
+def _end(environ: WSGIEnvironment, state: RequestState, status: int, observer: Observer) -> None:
     """Log the exchange and notify the observer."""
-    rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - exchange.started
+    rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - state.started
     route = rule.rule if rule else None
-    observer.exchange_ended(method, route, status, exchange.failure, seconds)
+    observer.exchange_ended(method, route, status, state.failure, seconds)
     write = _log.debug if route in _PROBES and status < HTTPStatus.BAD_REQUEST else _log.info
     write(
         "request",
@@ -136,9 +144,9 @@ def _end(environ: WSGIEnvironment, exchange: Exchange, status: int, observer: Ob
         route=route,
         status=status,
         ms=round(seconds * 1000, 2),
-        request_id=exchange.request_id,
-        user_id=exchange.user_id,
-        ip=exchange.device.ip,
+        request_id=state.request_id,
+        user_id=state.user_id,
+        ip=state.device.ip,
     )
 
 

@@ -1,20 +1,57 @@
-"""The forms of our pages are parsed here."""
+"""The forms of our pages: how they are parsed, and shown again when they fail."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from app.config.values import is_loopback
-from app.platform.errors import FieldError, Forbidden, InvalidRequest, UnsupportedMediaType, ValidationFailed
+from app.platform.errors import (
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    MalformedJson,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from app.web.body import read_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from flask import Request
+
+    from app.platform.errors import Failure
+    from app.web.call import Call
+
+OF_FORMS = (Forbidden, InvalidRequest, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed)
+"""The failures of every endpoint that takes a form."""
 
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How a form is shown again after a failure, so that people can correct it: also with a wrong field.
+
+    The `template` gets `sent`, the values that are `still_good` after this failure; `errors`, a message for each wrong
+    field; and `facts`. `words` replaces the messages of fields that are not meant for people, by field and code.
+    """
+
+    template: str
+    failures: tuple[type[Failure], ...]
+    still_good: Callable[[Mapping[str, str], Failure], Mapping[str, str]]
+    words: Mapping[tuple[str, str], str]
+    facts: Callable[[Call], Mapping[str, object]]
+
+    def variables(self, call: Call, sent: Mapping[str, str], failure: Failure) -> dict[str, object]:
+        """The variables of the template after this failure of the form that was `sent`."""
+        errors = {wrong.field: self.words.get((wrong.field, wrong.code), wrong.message) for wrong in failure.fields}
+        return {"sent": self.still_good(sent, failure), "errors": errors, **self.facts(call)}
 
 
 def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str, str]:

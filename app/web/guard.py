@@ -17,16 +17,15 @@ from app.platform.errors import (
     MissingToken,
     SessionEnded,
 )
-from app.roles.permissions import PERMISSIONS, permissions_of
+from app.web.caller import Admitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from flask import Request
 
-    from app.accounts.principal import Principal
     from app.config.values import Network
-    from app.platform.container import Container
+    from app.web.caller import Authenticator
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,18 @@ class Access:
 
 public = Access(authenticated=False)
 authenticated = Access(authenticated=True)
+"""Access for every caller, whatever kind of token they present."""
 asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
 """Like `authenticated`, for nginx's auth_request, which treats every refusal except 401 and 403 as an error."""
 
 
 def permission(name: str) -> Access:
-    """Access for callers who hold this permission."""
-    if name not in PERMISSIONS:
-        raise ValueError(f"there is no permission {name!r}")
+    """Access for callers who hold this permission. `endpoint.install` refuses one that does not exist."""
     return Access(authenticated=True, permission=name)
 
 
-def admit(access: Access, request: Request, parts: Container) -> Principal | None:
-    """The caller; None on a public endpoint.
+def admit(access: Access, request: Request, authenticators: Sequence[Authenticator[Any]]) -> Admitted[Any] | None:
+    """The caller, and who authenticated them; None on a public endpoint.
 
     Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
     """
@@ -77,10 +75,19 @@ def admit(access: Access, request: Request, parts: Container) -> Principal | Non
     token = token or other
     if not token:
         raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
-    principal = _sessions(parts).authenticate(token)
-    if access.permission and access.permission not in permissions_of(principal.user.roles):
+    authenticator = _authenticator_of(token, authenticators)
+    caller = authenticator.authenticate(token)
+    if access.permission and access.permission not in caller.permissions:
         raise Forbidden(f"This needs the permission {access.permission}.")
-    return principal
+    return Admitted(caller, authenticator)
+
+
+def _authenticator_of(token: str, authenticators: Sequence[Authenticator[Any]]) -> Authenticator[Any]:
+    """The first that recognises the token; the last if none does, which refuses it for a reason that is counted."""
+    for authenticator in authenticators:
+        if authenticator.recognises(token):
+            return authenticator
+    return authenticators[-1]
 
 
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
@@ -97,7 +104,7 @@ def is_on_this_machine(request: Request) -> bool:
     return not _came_by_proxy(request) and is_loopback(_peer(request)) and is_loopback(host)
 
 
-def comes_straight_from(networks: Iterable[Network], request: Request) -> bool:
+def came_from(networks: Iterable[Network], request: Request) -> bool:
     """Whether the client is in one of these networks and uses no proxy, trusted or not."""
     try:
         peer = ip_address(_peer(request))
@@ -122,9 +129,3 @@ def bearer(request: Request) -> str | None:
     """The token in `Authorization: Bearer`, RFC 6750 section 2.1."""
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return credentials.strip(" ") or None if scheme.lower() == "bearer" else None
-
-
-def _sessions(parts: Container) -> Any:
-    from app.sessions.service import SessionService
-
-    return parts.get(SessionService)

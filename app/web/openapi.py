@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from app.web.body import may_be_left_out
-from app.web.endpoint import File
 from app.web.problem_views import Problem
+from app.web.result import Cookie, File, Header
 from app.web.schemas import PlainSchemas, any_of
-from app.web.view import Document, Success, View
+from app.web.view import BareView, Success, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,7 +124,7 @@ def _reply_model(outcomes: tuple[Outcome, ...]) -> type[BaseModel] | None:
     if any(issubclass(returns, File) for returns in returned):
         return None
     views = tuple(returns for returns in returned if issubclass(returns, View))
-    if issubclass(views[0], Document):
+    if issubclass(views[0], BareView):
         return views[0]
     data: Any = any_of(views)
     return Success[data]
@@ -194,7 +194,7 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
             schema = {"type": "object" if declared.media_type == "application/json" else "string"}
         responses[str(status)] = {
             "description": outcomes[0].message or "Success.",
-            "headers": _HEADERS,
+            "headers": _HEADERS | _carried(declared.carries),
             "content": {declared.media_type: {"schema": schema}},
         }
     if declared.cache:
@@ -204,9 +204,25 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
         failures_by_status.setdefault(failure.status, []).append(failure)
     for status, failures in failures_by_status.items():
         extra = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}.get(status, {})
+        for failure in failures:
+            extra = extra | {name: _header(description) for name, description in failure.carries.items()}
         responses[str(status)] = {
             "description": "\n\n".join(f"`{failure.code}`: {failure.message}" for failure in failures),
             "headers": _HEADERS | extra,
             "content": {"application/json": {"schema": references[Problem, "serialization"]}},
         }
     return responses
+
+
+def _carried(carries: Iterable[Header | Cookie]) -> dict[str, Any]:
+    """The headers of a success. All cookies share one header, so it names them."""
+    headers = sorted((each for each in carries if isinstance(each, Header)), key=lambda header: header.name)
+    shown = {header.name: _header(header.description, header.type) for header in headers}
+    cookies = sorted((each for each in carries if isinstance(each, Cookie)), key=lambda cookie: cookie.name)
+    if cookies:
+        shown["Set-Cookie"] = _header("\n\n".join(f"`{cookie.name}`: {cookie.description}" for cookie in cookies))
+    return shown
+
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}

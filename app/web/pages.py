@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import current_app, render_template, request
+from flask import render_template, request
 
-from app.web.endpoint import File
+from app.web.result import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from app.accounts.fields import InputRules
     from app.config import Settings
     from app.web.endpoint import Endpoint
 
@@ -41,20 +40,7 @@ ADVICE = {
     "not_found": "Check the address for a typing error. If a link led here, it is out of date.",
     "method_not_allowed": "This address is not meant to be opened in a browser.",
 }
-"""What a person can do about a failure, by its code. The remedies in `app/platform/errors.py` are for client developers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What the pages depend on."""
-
-    settings: Settings
-    rules: InputRules
-
-
-def site() -> Site:
-    """The site of the current application."""
-    return cast("Site", current_app.extensions["site"])
+"""What a person can do about a failure, by its code. The remedies in `errors.py` are for client developers."""
 
 
 def paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
@@ -62,22 +48,35 @@ def paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
     return frozenset(declared.path for declared in endpoints if declared.media_type in {"text/html", "*/*"})
 
 
-def page(
-    template: str,
-    *,
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    anywhere: bool = False,
-    **facts: object,
-) -> File:
-    """Render a template as a page. Its links are relative, since a proxy may have removed a prefix of the path.
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Renders the templates, with the name of the product and links that work behind every proxy."""
 
-    Relative links depend on the path that the browser sees. A page that can appear `anywhere`, under any path, does not
-    know that path, since proxies change slashes: its links begin with the path of PUBLIC_URL instead.
-    """
-    settings = site().settings
-    above = urlsplit(settings.server.public_url).path
-    root = above if anywhere else "/".join([".", *[".."] * (request.path.count("/") - 1)])
-    content = render_template(template, product=settings.mail.product_name, root=root, **facts)
-    headers = {"Content-Security-Policy": _POLICY, **(headers or {})}
-    return File(content.encode(), "text/html; charset=utf-8", headers, status)
+    product: str
+    above: str
+    """The path of PUBLIC_URL."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Pages:
+        """The pages as these settings have them."""
+        return cls(settings.mail.product_name, urlsplit(settings.server.public_url).path)
+
+    def render(
+        self,
+        template: str,
+        facts: Mapping[str, object],
+        *,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        anywhere: bool = False,
+    ) -> File:
+        """Render a template with these variables as a page.
+
+        Its links are relative, since a proxy may have removed a prefix of the path.
+        Relative links depend on the path that the browser sees. A page that can appear `anywhere`, under any path, does
+        not know that path, since proxies change slashes: its links begin with the path of PUBLIC_URL instead.
+        """
+        root = self.above if anywhere else "/".join([".", *[".."] * (request.path.count("/") - 1)])
+        content = render_template(template, product=self.product, root=root, **facts)
+        headers = {"Content-Security-Policy": _POLICY, **(headers or {})}
+        return File(content.encode(), "text/html; charset=utf-8", headers, status)

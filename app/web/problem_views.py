@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
 from app.platform.errors import CATALOGUE
-from app.web.view import Document, is_none
+from app.web.view import BareView, is_none
 
 if TYPE_CHECKING:
     from app.platform.errors import Failure
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FIELD_ERROR = {"field": "password", "code": "too_short", "message": "A password has at least 10 characters."}
 
 
-class FieldErrorView(Document):
+class FieldErrorView(BareView):
     """One wrong field."""
 
     field: str = Field(examples=[_FIELD_ERROR["field"]])
@@ -29,7 +29,7 @@ def _known_codes(schema: dict[str, Any]) -> None:
     schema["enum"] = list(CATALOGUE)
 
 
-class Problem(Document):
+class Problem(BareView):
     """A failure."""
 
     status: Literal["error"] = "error"
@@ -59,7 +59,7 @@ class Problem(Document):
         )
 
 
-class ProblemDetails(Document):
+class ProblemDetails(BareView):
     """A failure in the form of RFC 9457, for clients that accept `application/problem+json`."""
 
     type: str

@@ -26,12 +26,14 @@ from app.platform.errors import (
 )
 from app.platform.log import reason_of
 from app.web import exchange
-from app.web.pages import ADVICE, page
+from app.web.pages import ADVICE, Pages
 from app.web.problem_views import Problem, ProblemDetails
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.config import Settings
-    from app.web.endpoint import File
+    from app.web.result import File
 
 _PROBLEM_JSON = "application/problem+json"
 _BY_STATUS: dict[int, type[Failure]] = {
@@ -59,11 +61,11 @@ def install(
     On the paths in `pages`, it is a page unless the client prefers JSON. On the paths in `documents`, and on unknown
     paths, it is a page if the client prefers HTML, as browsers do. On every other path, programs rely on JSON.
     """
-    public_url = settings.server.public_url
+    public_url, templates = settings.server.public_url, Pages.from_settings(settings)
 
     def _reply(failure: Failure) -> Response:
         exchange.current().failure = failure
-        if made := _page_of(failure, pages, documents):
+        if made := _page_of(failure, templates, pages, documents):
             return Response(made.content, failure.status, made.headers, content_type=made.media_type)
         return _as_json(failure, public_url)
 
@@ -94,35 +96,35 @@ def install(
         return _reply(InternalError())
 
 
-def _page_of(failure: Failure, pages: frozenset[str], documents: frozenset[str]) -> File | None:
+def _page_of(failure: Failure, templates: Pages, pages: frozenset[str], documents: frozenset[str]) -> File | None:
     """The page for a failure of this request; None if the reply is JSON."""
     if request.path.rstrip("/") in pages:
-        return as_page(failure, "failure.html") if _accepted(_ON_PAGES) == "text/html" else None
+        return _as_page(failure, templates, "failure.html", {}) if accepted(_ON_PAGES) == "text/html" else None
     rule = request.url_rule
-    if (rule is None or rule.rule in documents) and _accepted(_ELSEWHERE) == "text/html":
-        return as_page(failure, "missing.html", anywhere=True)
+    if (rule is None or rule.rule in documents) and accepted(_ELSEWHERE) == "text/html":
+        return _as_page(failure, templates, "missing.html", {}, anywhere=True)
     return None
 
 
-def as_page(failure: Failure, template: str, *, anywhere: bool = False, **facts: object) -> File:
-    """The failure as a page, with its status and headers; `facts` are the other variables of the template."""
-    return page(
-        template,
-        anywhere=anywhere,
-        status=failure.status,
-        headers=_headers(failure),
-        failure=failure,
-        advice=ADVICE.get(failure.code),
-        request_id=exchange.current().request_id,
-        **facts,
-    )
-
-
-def as_form(failure: Failure, template: str, **facts: object) -> File:
-    """The failure together with its form, so that the form can be sent again."""
+def as_form(failure: Failure, templates: Pages, template: str, facts: Mapping[str, object]) -> File:
+    """The failure as a page with its form, so that the form can be sent again; `facts` are the template's variables."""
     exchange.current().failure = failure
     _note_cause(failure)
-    return as_page(failure, template, anywhere=False, **facts)
+    return _as_page(failure, templates, template, facts)
+
+
+def _as_page(
+    failure: Failure, templates: Pages, template: str, facts: Mapping[str, object], *, anywhere: bool = False
+) -> File:
+    """The failure as a page, with its status and headers."""
+    advice, request_id = ADVICE.get(failure.code), exchange.current().request_id
+    return templates.render(
+        template,
+        {"failure": failure, "advice": advice, "request_id": request_id, **facts},
+        status=failure.status,
+        headers=_headers(failure),
+        anywhere=anywhere,
+    )
 
 
 def _note_cause(failure: Failure) -> None:
@@ -144,16 +146,16 @@ def _refused() -> Failure:
 def _as_json(failure: Failure, public_url: str) -> Response:
     help_url, request_id = f"{public_url}/errors/{failure.code}", exchange.current().request_id
     view: Problem | ProblemDetails
-    accepted = _accepted(("application/json", _PROBLEM_JSON))
-    if accepted == _PROBLEM_JSON:
+    media_type = accepted(("application/json", _PROBLEM_JSON))
+    if media_type == _PROBLEM_JSON:
         view = ProblemDetails.of(failure, help_url=help_url, request_id=request_id)
     else:
         view = Problem.of(failure, help_url=help_url, request_id=request_id)
     body = view.model_dump_json()
-    return Response(body, failure.status, _headers(failure), mimetype=accepted)
+    return Response(body, failure.status, _headers(failure), mimetype=media_type)
 
 
-def _accepted(offered: tuple[str, ...]) -> str:
+def accepted(offered: tuple[str, ...]) -> str:
     """The offered type that the client prefers; the first if it has no preference or accepts none."""
     return request.accept_mimetypes.best_match(offered, offered[0])
 
@@ -168,11 +170,14 @@ def sample(failure: type[Failure], public_url: str) -> tuple[dict[str, str], str
 
 
 def _headers(failure: Failure) -> dict[str, str]:
+    headers: dict[str, str] = {}
     if failure.status == 401:  # noqa: PLR2004 - HTTP
-        return {"WWW-Authenticate": _challenge(failure)}
-    if failure.status in {429, 503}:
-        return {"Retry-After": str(failure.retry_after or _RETRY_AFTER)}
-    return {}
+        headers["WWW-Authenticate"] = _challenge(failure)
+    elif failure.status in {429, 503}:
+        headers["Retry-After"] = str(failure.retry_after or _RETRY_AFTER)
+    if failure.carries:
+        headers.update((name, value) for name, value in failure.headers.items() if name in failure.carries)
+    return headers
 
 
 def _challenge(failure: Failure) -> str:

@@ -19,7 +19,7 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Document(View):
+class BareView(View):
     """A reply without the envelope."""
 
 

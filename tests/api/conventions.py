@@ -10,8 +10,11 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from app.features import PAGES
+from app import __version__, wired_of
+from app.features import ENDPOINTS, PAGES, TAGS
 from app.platform.errors import CATALOGUE
+from app.web.endpoint import served
+from app.web.openapi import Specification
 from app.web.problem_views import ProblemDetails
 
 OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
@@ -107,7 +110,9 @@ class Conventions:
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self._app.extensions["openapi"].json())
+        settings = wired_of(self._app).settings
+        made = Specification(served(ENDPOINTS, settings), TAGS, settings.server.public_url, __version__)
+        document: dict[str, Any] = json.loads(made.json())
         return document
 
     def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:

@@ -8,7 +8,7 @@ from typing import Any
 from jwt import get_algorithm_by_name
 
 from app.keys.keyring import SigningKey
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from tests.api.service import Service
 
 GONE: Any = ...
@@ -23,7 +23,7 @@ def read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def genuine_key(service: Service) -> SigningKey:
     """The key with which the service signs."""
-    return service.wired.get(Keys).signing_key()
+    return service.wired.get(KeyService).signing_key()
 
 
 def altered(

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from app.outbox.service import Mailroom
+from app.recovery.mailroom import Mailroom
 from tests.api.service import Service
 
 

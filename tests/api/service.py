@@ -15,12 +15,12 @@ from typing import Any, Protocol, TypeVar, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.mail.maildir import MOST_KEPT, SentMail, newest
-from app.outbox.service import Mailroom
 from app.platform import clock as system
+from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.conventions import Conventions
@@ -99,7 +99,7 @@ class Service:
     @property
     def wired(self) -> Wired:
         """What the application is made of."""
-        return cast("Wired", self.app.extensions["latchkey"])
+        return wired_of(self.app)
 
     @property
     def store(self) -> Store:
@@ -208,7 +208,7 @@ def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[S
     service = Service(app, clock, database)
     try:
         service.wired.store.prepare()
-        service.wired.get(Keys).ensure()
+        service.wired.get(KeyService).ensure()
         yield service
     finally:
         service.wired.close()

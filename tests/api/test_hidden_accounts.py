@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.jobs.expiry import PurgeService
+from app.jobs.expiry import ExpiryService
 from tests.api.mailbox import mails_to, newest_to
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names
 from tests.api.test_recovery import NEW, outcome
@@ -78,7 +78,7 @@ def test_a_registration_waits_for_a_day(service: Service) -> None:
     token = newest_to(service, email).token
     service.clock.advance(DAY)
     assert outcome(service.post("/auth/email/verify", {"token": token})) == (422, "invalid_code")
-    service.wired.get(PurgeService).purge()
+    service.wired.get(ExpiryService).delete_expired()
     assert service.post("/auth/email/resend", {"email": email}).status_code == 202
     assert len(mails_to(service, email)) == 1
 

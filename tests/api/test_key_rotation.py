@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from app.keys.service import Keys
+from app.keys.service import KeyService
 
 if TYPE_CHECKING:
     from tests.api.service import Service, Start
@@ -58,11 +58,11 @@ def test_an_old_key_stays_until_its_last_token_has_expired(start: Start) -> None
     last = login(service, account.username)
     assert kid_of(last) == old
     service.clock.advance(EXPIRED - 1)
-    assert service.wired.get(Keys).tend() == 0
+    assert service.wired.get(KeyService).tend() == 0
     assert service.get("/auth/me", token=last).status_code == 200
     service.clock.advance(2 + FOLLOWED)
-    assert service.wired.get(Keys).tend() == 1
-    assert [key.kid for key in service.wired.get(Keys).stored()] == [new]
+    assert service.wired.get(KeyService).tend() == 1
+    assert [key.kid for key in service.wired.get(KeyService).stored()] == [new]
 
 
 def test_a_retired_key_verifies_nothing_within_seconds(start: Start) -> None:

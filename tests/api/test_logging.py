@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.outbox.service import Mailroom
+from app.recovery.mailroom import Mailroom
 from tests.api.service import PASSWORD, SETTINGS, Service, Start
 
 Logged = Callable[[], list[dict[str, Any]]]

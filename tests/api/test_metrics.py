@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import __version__, config, create_app
-from app.outbox.service import Mailroom
+from app.recovery.mailroom import Mailroom
 from tests.api.service import PASSWORD, SETTINGS, Service, new_names, occupied
 from tests.servers.process import free_port, wait_until
 

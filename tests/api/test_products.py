@@ -236,7 +236,7 @@ def test_more_products_than_are_deleted_at_once_go_with_their_owner(
 def test_products_are_in_the_export_all_of_them(
     service: Service, ann: Account, bob: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.accounts.profile._AT_ONCE", 2)
+    monkeypatch.setattr("app.platform.pieces.EXPORTED_AT_ONCE", 2)
     products = [made(service, ann) for _ in range(5)]
     made(service, bob)
     exported = service.get("/auth/me/export", token=ann.token).json["data"]

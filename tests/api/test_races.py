@@ -84,7 +84,7 @@ def test_an_account_deleted_in_the_middle_of_a_login_leaves_nothing_about_its_or
         if looks <= moment:
             break  # there is no later moment
         refused += outcomes([response]) == {(401, "invalid_credentials"): 1}
-        events = service.store.events.page(account.id, before=None, limit=100)
+        events = service.store.events.page_of(account.id, before=None, limit=100)
         assert {(event.ip, event.user_agent, tuple(event.details)) for event in events} == {(None, None, ())}
         assert service.store.users.account(account.id) is None
         if response.status_code == 200:

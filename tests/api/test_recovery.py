@@ -231,7 +231,7 @@ def test_what_the_attacker_was_mailed_before_the_proof_is_dead_after_it(service:
     assert service.login(mallory.email, NEW).status_code == 200
 
 
-def test_a_login_under_way_during_the_reset_opens_no_session_that_holds(service: Service) -> None:
+def test_a_login_under_way_during_the_reset_opens_no_live_session(service: Service) -> None:
     """Each login of 16 either came before the reset, and its session has ended, or after it, and failed."""
     ann = verified(service)
     forgot(service, ann.email)

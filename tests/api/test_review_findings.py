@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from app.accounts import model as models
+from app.accounts.account import Account
 from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount
 from app.platform.devices import Device
@@ -90,7 +90,7 @@ def test_an_administrator_whose_deletion_fails_at_the_last_moment_stays_one(serv
     ann = service.administrator()
     looks = count()
 
-    def check(account: models.Account) -> models.Account:
+    def check(account: Account) -> Account:
         if next(looks):
             raise WrongPassword  # the password was changed between the two writes
         return account

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from app.keys.open_keys import RELOAD_AFTER
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.security.secret_keys import LeakedSecretError, RootKey
 from app.sessions import refresh_tokens
 from tests.api.mailbox import newest_to
@@ -62,7 +62,7 @@ def with_new_secret(service: Service, settings: dict[str, str], lines: list[str]
             assert result.exit_code == 0, result.output
             assert A not in result.output
     finally:
-        app.extensions["latchkey"].close()
+        wired_of(app).close()
 
 
 def test_a_change_logs_nobody_out_and_the_former_secret_can_be_dropped(start: Start, algorithm: str) -> None:
@@ -201,7 +201,7 @@ def test_an_instance_still_on_the_former_secret_serves_users_with_a_token(start:
 def test_an_instance_that_cannot_open_the_keyring_says_unavailable_and_logs_why(start: Start, log_file: Path) -> None:
     service = start()  # the keyring is not read before the first request, as in a worker that was forked just now
     changed = start(on=service, **CHANGED)
-    (key,) = changed.wired.get(Keys).stored()
+    (key,) = changed.wired.get(KeyService).stored()
 
     reply = service.get("/auth/me", token=changed.register().token)
 

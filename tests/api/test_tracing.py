@@ -42,7 +42,7 @@ def test_a_request_with_a_token_is_one_call_of_the_store(service: Service, told:
     (me,) = [span for span in spans(service, told) if span.name == "GET /auth/me"]
     (call,) = told.inside(me)
     assert (call.name, call.kind) == ("sessions.principal", "CLIENT")
-    assert call.attributes == {"db.system.name": service.wired.store.product.lower()}
+    assert call.attributes == {"db.system.name": service.wired.store.common_name.lower()}
 
 
 def test_an_error_of_a_client_is_not_an_error_of_the_service(service: Service, told: Collector) -> None:

@@ -16,7 +16,7 @@ from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
 from tests.stores import Store
 
-PRODUCTS = ["mongomock", "mongodb", "sqlite", "postgresql", "mariadb"]
+STORES = ["mongomock", "mongodb", "sqlite", "postgresql", "mariadb"]
 RACES = {"in_threads", "in_processes"}
 
 Subjects = Callable[[str], Subject]
@@ -26,8 +26,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per store; but mongomock's operations need not be atomic, so it runs no races."""
     if "subject" in metafunc.fixturenames:
         racing = bool(RACES.intersection(metafunc.fixturenames))
-        products = [product for product in PRODUCTS if not (racing and product == "mongomock")]
-        metafunc.parametrize("subject", products, indirect=True, scope="session")
+        stores = [store for store in STORES if not (racing and store == "mongomock")]
+        metafunc.parametrize("subject", stores, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.accounts.model import Account, LiveCode, Notice, PendingEmail, UndoOffer, User
+from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.model import User
 from app.keys.model import StoredKey, StoredKeyring
+from app.outbox.model import Entry
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
 from app.throttle.model import FailureCount
@@ -48,9 +50,12 @@ def a_whole_account(**fields: Any) -> Account:
         codes=(LiveCode(new_id(), "verify", NOW + DAY), LiveCode(new_id(), "reset", NOW + MINUTE)),
         pending_email=PendingEmail(new_id(), "Ada@Bücher.example", NOW + DAY),
         undo_offers=tuple(UndoOffer(new_id(), f"ada.{number}@example.net", NOW + 7 * DAY) for number in range(2)),
-        notices=(
-            Notice(new_id(), "email_changed", "ada.1@example.net", NOW, {"name": "Gräfin 🧮\n", "": ""}, new_id(), 2),
-            Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE),
+        outbox=(
+            Notice(
+                new_id(), "email_changed", "ada.1@example.net", NOW, {"name": "Gräfin 🧮\n", "": ""}, new_id(), 2
+            ).entry(NOW + DAY),
+            Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE).entry(),
+            Entry(new_id(), "of a newer version", {"to": ["Gräfin", 1, {"a": True}]}, NOW),
         ),
         due_at=NOW + MINUTE,
         revision=5,

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
-from app.accounts.model import Account
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import Keys
-from app.outbox.service import Mailroom
+from app.keys.service import KeyService
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
+from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.security import codes
 from app.security.hash_pool import HashPool
@@ -37,7 +38,7 @@ _NUMBERS = count(1)
 def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
     settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
     wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.get(Keys).ensure()
+    wired.get(KeyService).ensure()
     yield wired
     wired.get(HashPool).close()
 
@@ -85,7 +86,8 @@ class Ann:
             self.services.get(CredentialService).accounts,
             self.wired.get(SecretKeys).current,
         )
-        changed = accounts.change(self.id, lambda account: accounts.with_code(account, "reset")[0])
+        code_id, now = new_id(), accounts.clock()
+        changed = accounts.change(self.id, lambda account: account.with_code("reset", code_id=code_id, now=now)[0])
         (code,) = changed.codes
         token = codes.make_token(secret, "reset", self.id, code.id)
         return lambda: self.services.get(ResetService).redeem("another good long password", HERE, token=token)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.accounts.principal import Principal
-from app.accounts.service import Accounts, in_new_epoch
+from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
@@ -193,7 +193,7 @@ def renamed(account: Account, name: str) -> Account:
 
 def end_by_reset(store: Store, principal: Principal) -> None:
     """What the reset of a password does, until it gets through."""
-    accounts_of(store).change(principal.user.id, in_new_epoch)
+    accounts_of(store).change(principal.user.id, Account.in_new_epoch)
 
 
 ENDS: dict[str, Callable[[Store, Principal], object]] = {
@@ -210,7 +210,7 @@ def test_a_session_that_ends_while_it_changes_its_account_changes_nothing(store:
 
     def change(account: Account) -> Account:
         ENDS[way](store, principal)
-        return renamed(in_new_epoch(account, keep=principal.session_id), "changed")
+        return renamed(account.in_new_epoch(keep=principal.session_id), "changed")
 
     with pytest.raises(SessionEnded):
         accounts.change(principal.user.id, change, by=principal)

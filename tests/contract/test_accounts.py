@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, AlreadyThereError, PendingEmail, Status
+from app.accounts.account import Account, PendingEmail
+from app.accounts.model import AlreadyThereError, Status
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, a_whole_account
@@ -58,7 +59,7 @@ def test_the_times_in_an_account_come_back_aware_in_utc(store: Store) -> None:
     assert found is not None
     assert found.pending_email is not None
     assert found.due_at is not None
-    times = [found.codes[1].expires_at, found.notices[1].queued_at, found.due_at]
+    times = [found.codes[1].expires_at, found.outbox[1].due_at, found.due_at]
     assert [time.isoformat() for time in times] == [(NOW + MINUTE).isoformat()] * 3
     assert found.pending_email.expires_at.isoformat() == (NOW + DAY).isoformat()
     assert found.undo_offers[0].expires_at.isoformat() == (NOW + 7 * DAY).isoformat()
@@ -298,3 +299,18 @@ def test_the_end_of_sessions_counts_as_a_replacement_of_the_account(store: Store
     assert store.users.account(account.user.id) == ended
     assert store.users.end_sessions(account.user.id, None)
     assert store.users.account(account.user.id) == replace(account, auth_epoch=2, revision=2)
+
+
+def test_what_a_newer_version_keeps_in_an_account_is_not_lost_when_this_one_writes_it(store: Store) -> None:
+    """Both run side by side while a newer version takes over, one instance after the other."""
+    code, *_ = WHOLE.codes
+    unknown = {"codes": {code.id: {"sent_to": "ada@example.org", "tries": [1, {"at": "noon"}]}}}
+    newer = replace(WHOLE, unknown=unknown)
+    store.users.add(newer)
+    assert store.users.account(newer.user.id) == newer
+    assert store.users.save(replace(newer, outbox=(), pending_email=None))
+    assert store.users.account(newer.user.id) == replace(newer, outbox=(), pending_email=None, revision=6)
+    assert store.users.save(replace(newer, codes=(), revision=6))
+    found = store.users.account(newer.user.id)
+    assert found is not None
+    assert (found.codes, found.unknown) == ((), {})

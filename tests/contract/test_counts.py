@@ -1,8 +1,8 @@
 """What is granted a limited number of times is never granted more often, on any store, however many ask at once."""
 
-from app.outbox.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.platform import clock
 from app.platform.errors import Failure
+from app.recovery.allowance import MOST_REGISTRATIONS, MailAllowance
 from app.security.secret_keys import SecretKeys
 from app.throttle.counts import Counts
 from app.throttle.guesses import MOST_GUESSES, Guesses

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, Status
+from app.accounts.account import Account
+from app.accounts.model import Status
 from app.audit.model import AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id
@@ -36,7 +37,7 @@ def added(store: Store, user_id: str = ADA, **fields: Any) -> AuditEvent:
 
 
 def all_of(store: Store, user_id: str = ADA) -> list[AuditEvent]:
-    return store.events.page(user_id, before=None, limit=100)
+    return store.events.page_of(user_id, before=None, limit=100)
 
 
 @pytest.mark.parametrize(
@@ -60,29 +61,29 @@ def test_the_events_of_a_user_come_newest_first(store: Store) -> None:
     ids = [new_id() for _ in range(3)]
     second, third, first = (added(store, id=ids[number], at=NOW) for number in (1, 2, 0))
     assert all_of(store) == [third, second, first]
-    assert store.events.page(ADA, before=None, limit=2) == [third, second]
+    assert store.events.page_of(ADA, before=None, limit=2) == [third, second]
 
 
 def test_users_have_only_their_own_events(store: Store) -> None:
     theirs = added(store, EVE)
     ours = added(store, ADA)
     assert all_of(store, ADA) == [ours]
-    assert store.events.page(EVE, before=ours.id, limit=10) == [theirs]
+    assert store.events.page_of(EVE, before=ours.id, limit=10) == [theirs]
     assert all_of(store, new_id()) == []
 
 
 def test_a_page_continues_after_the_given_event(store: Store) -> None:
     events = [added(store) for _ in range(4)]
-    assert store.events.page(ADA, before=events[3].id, limit=2) == [events[2], events[1]]
-    assert store.events.page(ADA, before=events[1].id, limit=2) == [events[0]]
-    assert store.events.page(ADA, before=events[0].id, limit=2) == []
+    assert store.events.page_of(ADA, before=events[3].id, limit=2) == [events[2], events[1]]
+    assert store.events.page_of(ADA, before=events[1].id, limit=2) == [events[0]]
+    assert store.events.page_of(ADA, before=events[0].id, limit=2) == []
 
 
 def test_pages_neither_skip_nor_repeat_an_event_while_others_come(store: Store) -> None:
     events = [added(store) for _ in range(7)]
     seen: list[AuditEvent] = []
     before: str | None = None
-    while page := store.events.page(ADA, before=before, limit=2):
+    while page := store.events.page_of(ADA, before=before, limit=2):
         seen += page
         before = page[-1].id
         added(store)
@@ -92,9 +93,9 @@ def test_pages_neither_skip_nor_repeat_an_event_while_others_come(store: Store) 
 
 def test_what_is_purged_between_two_pages_hides_no_other_event(store: Store) -> None:
     events = [added(store, expires_at=NOW if number in {2, 3} else NOW + DAY) for number in range(5)]
-    first = store.events.page(ADA, before=None, limit=2)
-    assert store.events.purge(NOW, 10) == 2
-    assert [*first, *store.events.page(ADA, before=first[-1].id, limit=10)] == [events[n] for n in (4, 3, 1, 0)]
+    first = store.events.page_of(ADA, before=None, limit=2)
+    assert store.events.delete_expired(NOW, 10) == 2
+    assert [*first, *store.events.page_of(ADA, before=first[-1].id, limit=10)] == [events[n] for n in (4, 3, 1, 0)]
 
 
 def test_anonymised_events_keep_only_the_identifier_of_their_user(store: Store) -> None:
@@ -193,15 +194,15 @@ def test_events_outlive_their_user(store: Store) -> None:
 
 def test_a_purge_deletes_only_events_that_have_expired(store: Store) -> None:
     last, *_ = (added(store, expires_at=at) for at in (NOW + MILLISECOND, NOW, NOW - DAY))
-    assert store.events.purge(NOW, 10) == 2
-    assert store.events.purge(NOW, 10) == 0
+    assert store.events.delete_expired(NOW, 10) == 2
+    assert store.events.delete_expired(NOW, 10) == 0
     assert all_of(store) == [last]
 
 
 def test_a_purge_of_events_deletes_no_more_than_its_limit(store: Store) -> None:
     for _ in range(5):
         added(store, expires_at=NOW + MINUTE)
-    assert [store.events.purge(NOW + MINUTE, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [store.events.delete_expired(NOW + MINUTE, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_of_events_that_sixteen_threads_add_at_once_none_is_lost(store: Store, in_threads: InThreads) -> None:

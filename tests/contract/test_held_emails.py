@@ -73,8 +73,8 @@ def test_only_the_holder_releases_an_address(store: Store) -> None:
 def test_a_purge_deletes_only_holds_that_have_expired(store: Store) -> None:
     for number, until in enumerate([NOW + MINUTE, NOW + 2 * MINUTE, NOW + 2 * MINUTE + MILLISECOND]):
         assert hold(store, ADA, f"{number}@example.org", until=until)
-    assert store.held_emails.purge(NOW + 2 * MINUTE, 10) == 2
-    assert store.held_emails.purge(NOW + 2 * MINUTE, 10) == 0
+    assert store.held_emails.delete_expired(NOW + 2 * MINUTE, 10) == 2
+    assert store.held_emails.delete_expired(NOW + 2 * MINUTE, 10) == 0
     held = [store.held_emails.holder(f"{number}@example.org", NOW) for number in range(3)]
     assert held == [None, None, ADA]
 
@@ -82,7 +82,7 @@ def test_a_purge_deletes_only_holds_that_have_expired(store: Store) -> None:
 def test_a_purge_of_holds_deletes_no_more_than_its_limit(store: Store) -> None:
     for number in range(5):
         assert hold(store, ADA, f"{number}@example.org", until=NOW + MINUTE)
-    assert [store.held_emails.purge(NOW + MINUTE, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [store.held_emails.delete_expired(NOW + MINUTE, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_of_sixteen_users_who_hold_an_address_one_gets_it(store: Store, in_threads: InThreads) -> None:

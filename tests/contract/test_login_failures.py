@@ -119,8 +119,8 @@ def test_a_purge_deletes_only_what_has_expired(store: Store) -> None:
     expiries = [NOW - DAY, NOW, NOW + MINUTE]
     for number, expires_at in enumerate(expiries):
         assert store.login_failures.advance(f"{number:064}", None, a_count(1, expires_at=expires_at))
-    assert store.login_failures.purge(NOW, 10) == 2
-    assert store.login_failures.purge(NOW, 10) == 0
+    assert store.login_failures.delete_expired(NOW, 10) == 2
+    assert store.login_failures.delete_expired(NOW, 10) == 0
     assert [count(store, f"{number:064}") for number in range(3)] == [0, 0, 1]
 
 
@@ -128,4 +128,4 @@ def test_a_purge_deletes_no_more_than_its_limit(store: Store) -> None:
     for number, days in enumerate([1, 1, -1, -1, -1, -1, -1]):
         count = a_count(1, expires_at=NOW + days * DAY)
         assert store.login_failures.advance(f"{number:064}", None, count)
-    assert [store.login_failures.purge(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [store.login_failures.delete_expired(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]

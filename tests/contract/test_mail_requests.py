@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.outbox.model import MailRequest, PendingRegistration
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW
 from tests.contract.races import InProcesses, InThreads
 from tests.stores import Store
 
-REGISTRATION = PendingRegistration("Ada_L", "Ada Lovelace 🧮, Gräfin", HASH)
+REGISTRATION = PendingRegistration("Ada_L", "Ada Lovelace 🧮, Gräfin", password_hash=HASH)
 KEY = "ada@example.org"
 LATER = NOW + 5 * MINUTE
 MILLISECOND = timedelta(milliseconds=1)
@@ -39,7 +39,7 @@ def due_at(store: Store, request: MailRequest) -> datetime | None:
     return found.due_at
 
 
-@pytest.mark.parametrize("registration", [None, REGISTRATION, PendingRegistration(None, None, HASH)])
+@pytest.mark.parametrize("registration", [None, REGISTRATION, PendingRegistration(password_hash=HASH)])
 @pytest.mark.parametrize("due", [NOW, None])
 def test_a_request_comes_back_as_it_was_added(
     store: Store, registration: PendingRegistration | None, due: datetime | None
@@ -138,15 +138,15 @@ def test_a_request_that_is_gone_can_be_neither_rescheduled_nor_removed(store: St
 
 def test_a_purge_deletes_only_requests_that_have_expired(store: Store) -> None:
     requests = [added(store, expires_at=at) for at in (NOW - DAY, NOW, NOW + MILLISECOND)]
-    assert store.mail_requests.purge(NOW, 10) == 2
-    assert store.mail_requests.purge(NOW, 10) == 0
+    assert store.mail_requests.delete_expired(NOW, 10) == 2
+    assert store.mail_requests.delete_expired(NOW, 10) == 0
     assert [store.mail_requests.get(request.id) for request in requests] == [None, None, requests[2]]
 
 
 def test_a_purge_of_requests_deletes_no_more_than_its_limit(store: Store) -> None:
     for _ in range(5):
         added(store, expires_at=NOW)
-    assert [store.mail_requests.purge(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [store.mail_requests.delete_expired(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 @pytest.mark.parametrize("due", [NOW, None])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, User
+from app.accounts.account import Account
+from app.accounts.model import User
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.samples.products.model import SampleProduct
@@ -140,7 +141,7 @@ def test_only_active_users_can_add_products(store: Store, change_user: ChangeUse
     assert everything(store) == []
 
 
-def test_no_product_is_made_in_a_session_that_does_not_hold(store: Store, change_user: ChangeUser) -> None:
+def test_no_product_is_made_in_a_session_that_is_not_live(store: Store, change_user: ChangeUser) -> None:
     user, other = owner(store), owner(store)
     idle = a_session(user, idle_expires_at=NOW)
     store.sessions.open(idle)
@@ -197,7 +198,7 @@ def test_of_sixteen_threads_removing_a_product_one_succeeds(store: Store, in_thr
 
 
 def delete_owner(store: Store, user_id: str) -> None:
-    """What `app/accounts/deletion.py` does: first the write, then the purge; again when the store is too busy."""
+    """What `app/accounts/deletion.py` does: first the write, then the erasure; again when the store is too busy."""
     deleted = False
     while not deleted:
         with suppress(Unavailable):

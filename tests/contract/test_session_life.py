@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model import Account, User
+from app.accounts.account import Account
+from app.accounts.model import User
 from app.platform.identifiers import new_id
-from app.sessions.model import HeldSession, Session
+from app.sessions.model import LiveSession, Session
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
@@ -36,14 +37,14 @@ def rotate(store: Store, session: Session, generation: int = 0) -> bool:
 
 def test_a_session_is_found_whole_with_its_user(store: Store, user: User) -> None:
     session = opened(store, user)
-    assert store.sessions.find(session.id, LATER) == HeldSession(session, replace(user, last_login_at=NOW))
+    assert store.sessions.find_live(session.id, LATER) == LiveSession(session, replace(user, last_login_at=NOW))
 
 
 def test_a_session_that_is_unknown_idle_or_expired_is_not_found(store: Store, user: User) -> None:
     idle = opened(store, user, idle_expires_at=LATER)
     expired = opened(store, user, expires_at=LATER)
-    assert store.sessions.find(idle.id, LATER - timedelta(milliseconds=1)) is not None
-    assert [store.sessions.find(wanted, LATER) for wanted in (idle.id, expired.id, new_id())] == [None] * 3
+    assert store.sessions.find_live(idle.id, LATER - timedelta(milliseconds=1)) is not None
+    assert [store.sessions.find_live(wanted, LATER) for wanted in (idle.id, expired.id, new_id())] == [None] * 3
 
 
 def test_a_session_of_a_disabled_user_or_an_earlier_epoch_is_not_found(
@@ -51,17 +52,17 @@ def test_a_session_of_a_disabled_user_or_an_earlier_epoch_is_not_found(
 ) -> None:
     session = opened(store, user)
     change_user(user.id, auth_epoch=1)
-    assert store.sessions.find(session.id, LATER) is None
+    assert store.sessions.find_live(session.id, LATER) is None
     change_user(user.id, kept_session=session.id)
-    assert store.sessions.find(session.id, LATER) is not None
+    assert store.sessions.find_live(session.id, LATER) is not None
     change_user(user.id, status="disabled")
-    assert store.sessions.find(session.id, LATER) is None
+    assert store.sessions.find_live(session.id, LATER) is None
 
 
 def test_a_rotation_begins_the_next_generation(store: Store, user: User) -> None:
     session = opened(store, user)
     assert rotate(store, session)
-    found = store.sessions.find(session.id, LATER)
+    found = store.sessions.find_live(session.id, LATER)
     assert found is not None
     renewed: dict[str, Any] = {"generation": 1, "rotated_at": LATER, "last_used_at": LATER}
     renewed["idle_expires_at"] = LATER + DAY
@@ -73,7 +74,7 @@ def test_a_rotation_of_another_generation_or_an_ended_session_changes_nothing(st
     assert not rotate(store, session, generation=1)
     assert store.sessions.end(session.id, user.id)
     assert not rotate(store, session)
-    assert store.sessions.find(session.id, LATER) is None
+    assert store.sessions.find_live(session.id, LATER) is None
 
 
 def test_of_many_rotations_of_a_generation_at_once_one_gets_through(
@@ -81,12 +82,12 @@ def test_of_many_rotations_of_a_generation_at_once_one_gets_through(
 ) -> None:
     session = opened(store, user)
     assert sum(in_threads(lambda _: rotate(store, session))) == 1
-    found = store.sessions.find(session.id, LATER)
+    found = store.sessions.find_live(session.id, LATER)
     assert found is not None
     assert found.session.generation == 1
 
 
-def test_only_the_sessions_of_the_user_that_hold_are_listed_in_their_order(store: Store, user: User) -> None:
+def test_only_the_sessions_of_the_user_that_are_live_are_listed_in_their_order(store: Store, user: User) -> None:
     other = a_user(username="grace")
     store.users.add(Account(other, HASH))
     first, second = opened(store, user), opened(store, user)
@@ -99,7 +100,7 @@ def test_only_the_sessions_of_the_user_that_hold_are_listed_in_their_order(store
 def test_users_can_end_only_their_own_sessions(store: Store, user: User) -> None:
     session = opened(store, user)
     assert not store.sessions.end(session.id, new_id())
-    assert store.sessions.find(session.id, LATER) is not None
+    assert store.sessions.find_live(session.id, LATER) is not None
     assert store.sessions.end(session.id, user.id)
     assert not store.sessions.end(session.id, user.id)
     assert store.sessions.principal(session.id, user.id, LATER) is None
@@ -123,7 +124,7 @@ def test_all_sessions_but_the_kept_one_end_with_the_epoch(store: Store, user: Us
     assert store.sessions.of_user(user.id, LATER) == []
 
 
-def test_a_session_of_the_new_epoch_holds_beside_the_kept_one(store: Store, user: User) -> None:
+def test_a_session_of_the_new_epoch_is_live_beside_the_kept_one(store: Store, user: User) -> None:
     kept = opened(store, user)
     assert store.users.end_sessions(user.id, kept.id)
     new = opened(store, user, auth_epoch=1)
@@ -154,7 +155,7 @@ def test_a_session_says_when_it_was_opened_however_often_it_was_renewed(store: S
     assert (found.opened_at, found.last_used_at) == (NOW - DAY, LATER)
 
 
-def test_all_sessions_of_a_user_are_deleted_whether_they_hold_or_not(
+def test_all_sessions_of_a_user_are_deleted_whether_they_are_live_or_not(
     store: Store, user: User, change_user: ChangeUser
 ) -> None:
     other = a_user(username="grace")
@@ -165,7 +166,7 @@ def test_all_sessions_of_a_user_are_deleted_whether_they_hold_or_not(
     change_user(user.id, status="disabled")
     assert store.sessions.end_some_of(user.id, 100) == 4
     assert store.sessions.end_some_of(user.id, 100) == 0
-    assert store.sessions.purge(LATER, 10) == 0
+    assert store.sessions.delete_expired(LATER, 10) == 0
     assert store.sessions.of_user(other.id, LATER) == [theirs]
 
 
@@ -198,7 +199,7 @@ def test_the_sessions_used_least_recently_end_first(store: Store, user: User) ->
     assert len(store.sessions.of_user(user.id, LATER)) == 3
     store.sessions.trim(user.id, 2)
     assert store.sessions.of_user(user.id, LATER) == [replace(one, last_used_at=LATER) for one in (oldest, newest)]
-    assert store.sessions.find(used.id, LATER) is None
+    assert store.sessions.find_live(used.id, LATER) is None
 
 
 def test_invalid_sessions_do_not_count_against_the_limit(store: Store, user: User) -> None:

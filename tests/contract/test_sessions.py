@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.accounts.model import Account, Status, User
+from app.accounts.account import Account
+from app.accounts.model import Status, User
 from app.accounts.principal import Principal
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id
@@ -32,8 +33,8 @@ def session(store: Store, user: User) -> Session:
     return opened
 
 
-def holds(store: Store, session: Session) -> bool:
-    """Whether the session holds a minute after it was opened."""
+def is_live(store: Store, session: Session) -> bool:
+    """Whether the session is live a minute after it was opened."""
     return store.sessions.principal(session.id, session.user_id, NOW + MINUTE) is not None
 
 
@@ -64,7 +65,7 @@ def test_times_come_back_aware_in_utc(store: Store, session: Session) -> None:
 def test_any_user_agent_can_be_kept(store: Store, user: User, user_agent: str) -> None:
     session = a_session(user, user_agent=user_agent, seed=bytes(range(224, 256)))
     store.sessions.open(session)
-    assert holds(store, session)
+    assert is_live(store, session)
 
 
 def test_an_unknown_session_leads_nowhere(store: Store, user: User, session: Session) -> None:
@@ -85,7 +86,7 @@ def test_a_session_without_a_user_is_not_valid(store: Store, user: User, session
     assert store.sessions.principal(user.id, session.id, NOW) is None
 
 
-def test_a_session_holds_until_it_expires(store: Store, user: User) -> None:
+def test_a_session_is_live_until_it_expires(store: Store, user: User) -> None:
     session = a_session(user, expires_at=NOW + DAY)
     store.sessions.open(session)
     assert store.sessions.principal(session.id, user.id, NOW + DAY - A_MILLISECOND) is not None
@@ -93,23 +94,23 @@ def test_a_session_holds_until_it_expires(store: Store, user: User) -> None:
     assert store.sessions.principal(session.id, user.id, NOW + 2 * DAY) is None
 
 
-def test_a_session_that_has_been_idle_too_long_does_not_hold(store: Store, user: User) -> None:
+def test_a_session_that_has_been_idle_too_long_is_not_live(store: Store, user: User) -> None:
     session = a_session(user, idle_expires_at=NOW + MINUTE)
     store.sessions.open(session)
     assert store.sessions.principal(session.id, user.id, NOW + MINUTE - A_MILLISECOND) is not None
     assert store.sessions.principal(session.id, user.id, NOW + MINUTE) is None
 
 
-def test_a_session_of_a_disabled_user_does_not_hold(store: Store, session: Session, change_user: ChangeUser) -> None:
+def test_a_session_of_a_disabled_user_is_not_live(store: Store, session: Session, change_user: ChangeUser) -> None:
     change_user(session.user_id, status="disabled")
-    assert not holds(store, session)
+    assert not is_live(store, session)
     change_user(session.user_id, status="active")
-    assert holds(store, session)
+    assert is_live(store, session)
 
 
-def test_a_session_of_an_invited_user_does_not_hold(store: Store, session: Session, change_user: ChangeUser) -> None:
+def test_a_session_of_an_invited_user_is_not_live(store: Store, session: Session, change_user: ChangeUser) -> None:
     change_user(session.user_id, status="invited")
-    assert not holds(store, session)
+    assert not is_live(store, session)
 
 
 def test_a_change_of_epoch_ends_the_sessions_before_it(
@@ -118,31 +119,31 @@ def test_a_change_of_epoch_ends_the_sessions_before_it(
     change_user(user.id, auth_epoch=1)
     later = a_session(user, auth_epoch=1)
     store.sessions.open(later)
-    assert not holds(store, session)
-    assert holds(store, later)
+    assert not is_live(store, session)
+    assert is_live(store, later)
 
 
-def test_a_session_opened_on_an_older_epoch_never_holds(store: Store, user: User, change_user: ChangeUser) -> None:
+def test_a_session_opened_on_an_older_epoch_is_never_live(store: Store, user: User, change_user: ChangeUser) -> None:
     change_user(user.id, auth_epoch=1)
     late = a_session(user, auth_epoch=0)
     store.sessions.open(late)
-    assert not holds(store, late)
+    assert not is_live(store, late)
 
 
-def test_a_session_of_an_epoch_to_come_does_not_hold(store: Store, user: User) -> None:
+def test_a_session_of_an_epoch_to_come_is_not_live(store: Store, user: User) -> None:
     session = a_session(user, auth_epoch=1)
     store.sessions.open(session)
-    assert not holds(store, session)
+    assert not is_live(store, session)
 
 
-def test_the_session_that_the_user_kept_holds_on(
+def test_the_session_that_the_user_kept_stays_live(
     store: Store, user: User, session: Session, change_user: ChangeUser
 ) -> None:
     other = a_session(user)
     store.sessions.open(other)
     change_user(user.id, auth_epoch=1, kept_session=session.id)
-    assert holds(store, session)
-    assert not holds(store, other)
+    assert is_live(store, session)
+    assert not is_live(store, other)
 
 
 def test_the_kept_session_still_expires_and_ends_with_its_user(
@@ -151,7 +152,7 @@ def test_the_kept_session_still_expires_and_ends_with_its_user(
     change_user(session.user_id, auth_epoch=1, kept_session=session.id)
     assert store.sessions.principal(session.id, session.user_id, session.expires_at) is None
     change_user(session.user_id, status="disabled")
-    assert not holds(store, session)
+    assert not is_live(store, session)
 
 
 def test_the_last_login_never_goes_back(store: Store, user: User) -> None:
@@ -178,9 +179,9 @@ def test_a_login_of_a_user_who_cannot_use_it_now_is_kept(
     change_user(user.id, status=status)
     session = a_session(user)
     store.sessions.open(session)
-    assert not holds(store, session)
+    assert not is_live(store, session)
     change_user(user.id, status="active")
-    assert holds(store, session)
+    assert is_live(store, session)
 
 
 def test_a_login_leaves_nothing_behind_for_a_user_who_is_deleted(
@@ -191,7 +192,7 @@ def test_a_login_leaves_nothing_behind_for_a_user_who_is_deleted(
     assert not store.sessions.open(late)
     assert store.sessions.end_some_of(user.id, 100) == 0
     change_user(user.id, status="active")
-    assert not holds(store, late)
+    assert not is_live(store, late)
     found = store.users.account(user.id)
     assert found is not None
     assert found.user.last_login_at is None
@@ -209,7 +210,7 @@ def test_a_login_leaves_nothing_behind_for_a_user_who_is_gone(store: Store, user
 def test_users_have_as_many_sessions_as_they_open(store: Store, user: User, in_threads: InThreads) -> None:
     sessions = [a_session(user, created_at=NOW + number * A_MILLISECOND) for number in range(16)]
     in_threads(lambda number: store.sessions.open(sessions[number]))
-    assert all(holds(store, session) for session in sessions)
+    assert all(is_live(store, session) for session in sessions)
     found = store.users.credentials_by_username("ada")
     assert found is not None
     assert found.user.last_login_at == NOW + 15 * A_MILLISECOND
@@ -222,8 +223,8 @@ def test_a_purge_deletes_only_what_has_expired(store: Store, user: User) -> None
     going_on = a_session(user, idle_expires_at=NOW + A_MILLISECOND, expires_at=NOW + A_MILLISECOND)
     for session in (idle, just_idle, over, going_on):
         store.sessions.open(session)
-    assert store.sessions.purge(NOW, 10) == 3
-    assert store.sessions.purge(NOW, 10) == 0
+    assert store.sessions.delete_expired(NOW, 10) == 3
+    assert store.sessions.delete_expired(NOW, 10) == 0
     long_ago = NOW - DAY
     kept = [store.sessions.principal(each.id, user.id, long_ago) for each in (idle, just_idle, over, going_on)]
     assert [each is not None for each in kept] == [False, False, False, True]
@@ -232,4 +233,4 @@ def test_a_purge_deletes_only_what_has_expired(store: Store, user: User) -> None
 def test_a_purge_deletes_no_more_than_its_limit(store: Store, user: User) -> None:
     for expires_at in (NOW + MINUTE, NOW + MINUTE, *[NOW - MINUTE] * 5):
         store.sessions.open(a_session(user, expires_at=expires_at))
-    assert [store.sessions.purge(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [store.sessions.delete_expired(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]

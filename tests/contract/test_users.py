@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.accounts.model import Account, Credentials, User
+from app.accounts.account import Account
+from app.accounts.model import Credentials, User
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user

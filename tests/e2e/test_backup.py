@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
@@ -17,16 +16,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import MetaData, NullPool, create_engine, inspect, make_url, text
 from werkzeug.test import TestResponse
 
-from app import config, create_app, wiring
+from app import config, create_app, wired_of, wiring
 from app.accounts.sql import USERS
 from tests.e2e.clients import PATIENCE, clients, log_in, me, registering
 from tests.e2e.settings import PASSWORD, in_testing, new_secret
 from tests.servers.fixtures import require
 from tests.servers.process import program, wait_until
 from tests.servers.service import ROOT, service
-
-if TYPE_CHECKING:
-    from app.wiring import Wired
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -134,7 +130,7 @@ def opened(settings: Mapping[str, str]) -> Iterator[FlaskClient]:
     try:
         yield app.test_client()
     finally:
-        cast("Wired", app.extensions["latchkey"]).close()
+        wired_of(app).close()
 
 
 def register(client: FlaskClient, username: str) -> None:
@@ -368,7 +364,7 @@ def test_restoring_a_backup_without_the_secret_needs_the_secret(kept: Host) -> N
     assert kept.restore(archive, "--replace").returncode == 0
 
 
-def test_an_archive_of_another_product_or_a_newer_version_is_refused(kept: Host) -> None:
+def test_an_archive_of_another_database_or_a_newer_version_is_refused(kept: Host) -> None:
     for name, value in (("store", "PostgreSQL"), ("version", "999.0.0")):
         archive = kept.back_up()
         manifest = json.loads(read(archive)["manifest.json"]) | {name: value}

@@ -33,27 +33,28 @@ class Instance:
         self._client = httpx.Client(base_url=server.base_url, timeout=PATIENCE)
         self.close = self._client.close
 
-    def send(self, method: str, path: str, token: str = "", **body: Any) -> Any:
+    def send(self, method: str, path: str, token: str = "", /, **body: Any) -> Any:
         """The `data` of a reply that succeeds."""
         reply = self._client.request(method, path, json=body or None, headers=bearer(token) if token else {})
         assert reply.is_success, f"{method} {path}: {reply.text}"
         return reply.json().get("data")
 
-    def status(self, method: str, path: str, token: str = "", **body: Any) -> int:
+    def status(self, method: str, path: str, token: str = "", /, **body: Any) -> int:
         headers = bearer(token) if token else {}
         return self._client.request(method, path, json=body or None, headers=headers).status_code
 
-    def newest_mail(self, address: str) -> str:
-        """The text of the newest mail to this address, once there is one."""
-        texts: list[str] = []
+    def mailed(self, address: str, page: str) -> str:
+        """The token in the newest mail to this address with a link to this page, once there is one."""
+        tokens: list[str] = []
 
         def arrived() -> bool:
             reply = self._client.get("/dev/mail", headers={"Accept": "application/json"}).json()
-            texts[:] = [mail["text"] for mail in reply["data"]["mails"] if mail["to"] == address]
-            return bool(texts)
+            texts = [mail["text"] for mail in reply["data"]["mails"] if mail["to"] == address]
+            tokens[:] = re.findall(rf"/{page}#token=([\w-]+)", "\n".join(texts))
+            return bool(tokens)
 
         wait_until(arrived, 60)
-        return texts[0]
+        return tokens[0]
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def pair(store: dict[str, str], tmp_path: Path) -> Iterator[tuple[Instance, Inst
         WEB_CONCURRENCY="1",
         PUBLIC_URL="http://localhost",
         HASH_THREADS="1",
-        MAIL_FOLDER=str(tmp_path / "mail"),
+        MAIL_DIR=str(tmp_path / "mail"),
         **store,
     )
     code = tmp_path / "former"
@@ -87,20 +88,18 @@ def test_an_account_lives_on_both_versions_at_once(pair: tuple[Instance, Instanc
     assert len(one.send("GET", "/auth/sessions", refreshed["access_token"])["sessions"]) == 1
 
     # A mailed code: asked for here, redeemed there.
-    token = _token(other.newest_mail(email))
-    other.send("POST", "/auth/verify-email", token=token)
+    other.send("POST", "/auth/email/verify", token=other.mailed(email, "verify-email"))
     assert one.send("GET", "/auth/me", refreshed["access_token"])["user"]["email_verified"] is True
 
     # A change of address under way here is completed there, and undone here.
     one.send("POST", "/auth/email", refreshed["access_token"], email=new_email, password=PASSWORD)
-    other.send("POST", "/auth/verify-email", token=_token(one.newest_mail(new_email)))
+    other.send("POST", "/auth/email/verify", token=one.mailed(new_email, "verify-email"))
     assert one.send("GET", "/auth/me", refreshed["access_token"])["user"]["email"] == new_email
-    undo = _token(other.newest_mail(email), "undo")
-    one.send("POST", "/auth/email/undo", token=undo)
+    one.send("POST", "/auth/email/undo", token=other.mailed(email, "undo-email"))
 
     # The password: changed there, and the former one refused here.
     other.send("POST", "/auth/password/forgot", email=email)
-    one.send("POST", "/auth/password/reset", token=_token(one.newest_mail(email)), new_password=OTHER_PASSWORD)
+    one.send("POST", "/auth/password/reset", token=one.mailed(email, "reset-password"), new_password=OTHER_PASSWORD)
     assert other.status("POST", "/auth/login", login=email, password=PASSWORD) == 401
     last = other.send("POST", "/auth/login", login=email, password=OTHER_PASSWORD)
 
@@ -112,9 +111,3 @@ def test_an_account_lives_on_both_versions_at_once(pair: tuple[Instance, Instanc
     one.send("DELETE", "/auth/me", last["access_token"], password=OTHER_PASSWORD)
     assert other.status("GET", "/auth/me", last["access_token"]) == 401
     assert other.status("POST", "/auth/login", login=email, password=OTHER_PASSWORD) == 401
-
-
-def _token(text: str, kind: str = "") -> str:
-    found = re.search(rf"/\S*{kind}\S*#token=([\w.~-]+)", text)
-    assert found, text
-    return found[1]

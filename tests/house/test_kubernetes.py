@@ -16,7 +16,7 @@ import pytest
 import yaml
 from flask import Flask
 
-from app import __version__, create_app
+from app import __version__, create_app, wired_of
 from app.config import load
 from app.config.section import is_secret
 from app.config.settings import definitions
@@ -66,7 +66,7 @@ def served() -> Iterator[Flask]:
     """The application with all that it serves."""
     application = create_app(load({"FLASK_ENV": "testing", "SECRET_KEY": secrets.token_urlsafe(48)}, None))
     yield application
-    application.extensions["latchkey"].close()
+    wired_of(application).close()
 
 
 @cache

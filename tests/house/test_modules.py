@@ -4,8 +4,10 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,20 @@ def test_imports_run_one_way() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_package_without_a_layer_is_imported_by_the_list_of_features_only() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    listed = {name.strip() for layer in contracts[0]["layers"] for name in re.split("[|:]", layer)}
+    graph = grimp.build_graph("app", cache_dir=None)
+    for package in graph.find_children("app") - listed:
+        importing = {
+            importer
+            for module in {package} | graph.find_descendants(package)
+            for importer in graph.find_modules_that_directly_import(module)
+        }
+        others = {importer for importer in importing if importer != package and not importer.startswith(f"{package}.")}
+        assert others <= {"app.features"}, package
 
 
 def test_only_the_settings_read_the_environment(module: Path) -> None:

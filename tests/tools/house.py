@@ -1,4 +1,4 @@
-"""Writes into docs/architecture.md what the code itself says: a table of the packages, and a picture of their imports.
+"""Writes into docs/architecture.md what the code itself says: tables of the packages, and a picture of their imports.
 
     python -m tests.tools.house
 
@@ -13,11 +13,14 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[2]
+APP = ROOT / "app"
 DOCUMENT = ROOT / "docs/architecture.md"
+PUT_TOGETHER = ("__init__", "wsgi", "commands", "wiring", "dependencies", "features")
+"""The modules that put the application together; `__init__` stands for `app` itself."""
 
 
 def rewritten(text: str) -> str:
-    """The document with its table and its picture as the code has them now."""
+    """The document with its tables and its picture as the code has them now."""
     for name, made in (("packages", packages()), ("imports", imports())):
         begin, end = f"<!-- {name}: made by tests/tools/house.py -->\n", "<!-- end -->"
         before, _, rest = text.partition(begin)
@@ -27,30 +30,53 @@ def rewritten(text: str) -> str:
 
 
 def packages() -> str:
-    """A row for each module and package of `app/`, with the first paragraph of its docstring."""
-    rows = ["| part | what it is for |", "|---|---|"]
-    for part in sorted((ROOT / "app").iterdir()):
-        if (part / "__init__.py").exists():
-            rows.append(f"| `app/{part.name}/` | {_purpose(part / '__init__.py')} |")
-        elif part.suffix == ".py":
-            rows.append(f"| `app/{part.name}` | {_purpose(part)} |")
-    return "\n".join(rows) + "\n"
+    """A table for each group, with a row for each part: the first paragraph of its docstring."""
+    features = [f"app/{part.parent.relative_to(APP)}/" for part in sorted(APP.rglob("__init__.py")) if _declares(part)]
+    put_together = [f"app/{name}.py" for name in PUT_TOGETHER]
+    tops = [f"app/{part.name}/" for part in sorted(APP.iterdir()) if (part / "__init__.py").exists()]
+    shared = [part for part in tops if not any(feature.startswith(part) for feature in features)]
+    modules = [f"app/{part.name}" for part in sorted(APP.glob("*.py"))]
+    return "\n".join(
+        _table(head, parts)
+        for head, parts in (
+            ("feature", features),
+            ("what features work with", sorted(shared + [each for each in modules if each not in put_together])),
+            ("what puts them together", put_together),
+        )
+    )
 
 
-def _purpose(module: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+def _table(head: str, parts: list[str]) -> str:
+    rows = [f"| `{part}` | {_purpose(ROOT / part)} |" for part in parts]
+    return "\n".join([f"| {head} | what it is for |", "|---|---|", *rows]) + "\n"
+
+
+def _declares(module: Path) -> bool:
+    """Whether a package declares a feature."""
+    targets = [node.targets for node in _parsed(module).body if isinstance(node, ast.Assign)]
+    return any(isinstance(target, ast.Name) and target.id == "FEATURE" for each in targets for target in each)
+
+
+def _purpose(part: Path) -> str:
+    docstring = ast.get_docstring(_parsed(part / "__init__.py" if part.is_dir() else part)) or ""
     return " ".join(docstring.partition("\n\n")[0].split())
 
 
+def _parsed(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
 def imports() -> str:
-    """Which package imports which, without the arrows that follow from others."""
+    """Which package imports which, without the arrows that follow from others; the features in a frame."""
     below = _imported()
+    features = {part.parent.relative_to(APP).parts[0] for part in APP.rglob("__init__.py") if _declares(part)}
     arrows = [
         f"    {package} --> {' & '.join(shown)}"
         for package in _downwards(below)
         if (shown := sorted(_direct(package, below)))
     ]
-    return "\n".join(["```mermaid", "flowchart TB", *arrows, "```"]) + "\n"
+    frame = ["    subgraph frame [the features]", *(f"        {feature}" for feature in sorted(features)), "    end"]
+    return "\n".join(["```mermaid", "flowchart TB", *frame, *arrows, "```"]) + "\n"
 
 
 def _imported() -> dict[str, set[str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 from flask.cli import FlaskGroup
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from app.platform import log
 from tests.api.logs import logging_as
 from tests.api.service import SETTINGS
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask import Flask
-
-    from app.wiring import Wired
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def flask(fresh: Path) -> Iterator[Callable[..., Result]]:
 
     yield run
     for app in apps:
-        cast("Wired", app.extensions["latchkey"]).close()
+        wired_of(app).close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from app import config, wiring
-from app.keys.service import Keys
+from app.keys.service import KeyService
 from app.security.secret_keys import SecretKeys
 from tests.api.service import SETTINGS, FakeClock
 from tests.stores import Store, sql_store
@@ -84,7 +84,7 @@ def start(store: Store, clock: FakeClock) -> Iterator[Callable[..., Instance]]:
 
     def start(**settings: str) -> Instance:
         wired = wiring.build(config.load(SETTINGS | settings, dotenv=None), clock=clock, store=store)
-        wired.get(Keys).ensure()
+        wired.get(KeyService).ensure()
         started.append(wired)
         return Instance(wired)
 

@@ -81,7 +81,7 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
 def test_the_store_is_the_one_that_the_settings_name(setting: dict[str, str], product: str) -> None:
     store = dependencies.make_store(config.load(SETTINGS | setting, dotenv=None), REPOSITORIES)
 
-    assert store.product == product
+    assert store.common_name == product
     store.close()
 
 

@@ -27,5 +27,5 @@ class HeldEmails(Protocol):
     def release(self, email_key: str, user_id: str) -> None:
         """End this user's hold on an address, if there is one."""
 
-    def purge(self, now: datetime, limit: int) -> int:
+    def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` expired holds; returns how many."""

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Index, Table, bindparam, case, delete, insert, or
 from sqlalchemy.exc import IntegrityError
 
 from app.store.sql.columns import INSTANT, exact
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _TAKE_OVER: Final = (
 _BEGIN: Final = insert(HELD_EMAILS)
 _HOLDER: Final = select(_COLUMNS.user_id).where(_THIS, _COLUMNS.expires_at > bindparam("now"))
 _RELEASE: Final = delete(HELD_EMAILS).where(_THIS, _COLUMNS.user_id == bindparam("holder"))
-_PURGE: Final = Purge(_COLUMNS.email_key, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.email_key, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlHeldEmails:
@@ -71,5 +71,5 @@ class SqlHeldEmails:
     def release(self, email_key: str, user_id: str) -> None:
         self._database.change(_RELEASE, {"key": email_key, "holder": user_id})
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)

@@ -18,6 +18,7 @@ FEATURE = Feature(
     services={SampleProductService: lambda parts: SampleProductService(parts.get(SampleProducts), parts.clock)},
     repositories=(SampleProducts,),
     erase=lambda parts: parts.get(SampleProductService).erase,
+    exports=(controller.exported,),
     permissions=frozenset({"products:write"}),
     sample=True,
 )

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from app.accounts.principal import Principal
+from app.platform import pieces
 from app.platform.errors import NotFound, Unavailable
 from app.samples.products.inputs import CreateProduct
 from app.samples.products.service import NewProduct, SampleProductService
-from app.samples.products.views import ProductData, ProductList
-from app.web.endpoint import Call, endpoint
+from app.samples.products.views import ProductData, ProductList, ProductView
+from app.web.call import Call, CallBy
+from app.web.endpoint import endpoint
+from app.web.export import exporter
 from app.web.guard import authenticated, public
 from app.web.paging import Page
 from app.web.view import Nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @endpoint(
@@ -22,7 +31,7 @@ from app.web.view import Nothing
 )
 def products(call: Call, page: Page) -> ProductList:
     """The products of all users, oldest first."""
-    return ProductList.of(call.get(SampleProductService).page(after=page.cursor, limit=page.limit))
+    return ProductList.of(call.get(SampleProductService).list_all(after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -32,9 +41,10 @@ def products(call: Call, page: Page) -> ProductList:
     query=Page,
     returns=ProductList,
 )
-def my(call: Call, page: Page) -> ProductList:
+def my(call: CallBy[Principal], page: Page) -> ProductList:
     """The user's own products, oldest first."""
-    return ProductList.of(call.get(SampleProductService).page_of(call.user.id, after=page.cursor, limit=page.limit))
+    owner_id = call.caller.user.id
+    return ProductList.of(call.get(SampleProductService).list_of(owner_id, after=page.cursor, limit=page.limit))
 
 
 @endpoint(
@@ -46,7 +56,7 @@ def my(call: Call, page: Page) -> ProductList:
     status=201,
     message="Product created",
 )
-def create(call: Call, body: CreateProduct) -> ProductData:
+def create(call: CallBy[Principal], body: CreateProduct) -> ProductData:
     """Create a product that belongs to the user. It is deleted with the account."""
     new = NewProduct(body.name, body.price, body.description)
     return ProductData.of(call.get(SampleProductService).create(call.caller, new))
@@ -60,7 +70,18 @@ def create(call: Call, body: CreateProduct) -> ProductData:
     message="Product deleted",
     raises=(NotFound,),
 )
-def delete(call: Call, product_id: str) -> Nothing:
+def delete(call: CallBy[Principal], product_id: str) -> Nothing:
     """Delete one of the user's own products. Another user's product gets the same reply as one that does not exist."""
-    call.get(SampleProductService).delete(product_id, call.user.id)
+    call.get(SampleProductService).delete(product_id, call.caller.user.id)
     return Nothing()
+
+
+@exporter("products", ProductView)
+def exported(call: CallBy[Principal]) -> Iterator[list[ProductView]]:
+    """The user's own products, oldest first."""
+    after: str | None = None
+    while True:
+        page = call.get(SampleProductService).list_of(call.caller.user.id, after=after, limit=pieces.EXPORTED_AT_ONCE)
+        yield ProductList.of(page).products
+        if (after := page.next) is None:
+            return

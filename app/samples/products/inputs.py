@@ -1,4 +1,4 @@
-"""The bodies of `controllers/products.py`."""
+"""The bodies of requests about products."""
 
 from __future__ import annotations
 

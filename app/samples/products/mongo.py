@@ -9,9 +9,9 @@ from pymongo import ASCENDING
 
 from app.samples.products.model import SampleProduct
 from app.sessions.mongo import MongoSessions
-from app.store.mongo.connection import Connection, Document, answering, without_none
+from app.store.mongo.batches import delete_batch
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
-from app.store.mongo.purge import purge
 
 
 class MongoSampleProducts:
@@ -26,7 +26,7 @@ class MongoSampleProducts:
         self._connection = connection
         self._sessions = MongoSessions(connection)
 
-    @answering()
+    @answer_or_unavailable()
     def add(self, product: SampleProduct, session_id: str) -> bool:
         document = {
             "_id": product.id,
@@ -36,12 +36,12 @@ class MongoSampleProducts:
             "description": product.description,
             "created_at": product.created_at,
         }
-        self._connection.sample_products.insert_one(without_none(document))
-        # Look at the session after the insert. A deleted owner has no sessions left: either their purge finds the
+        self._connection["sample_products"].insert_one(without_none(document))
+        # Look at the session after the insert. A deleted owner has no sessions left: either their erasure finds the
         # product, or this look finds no session.
         if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
             return True
-        self._connection.sample_products.delete_one({"_id": product.id})
+        self._connection["sample_products"].delete_one({"_id": product.id})
         return False
 
     def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:
@@ -50,18 +50,19 @@ class MongoSampleProducts:
     def page_of(self, owner_id: str, *, after: str | None, limit: int) -> list[SampleProduct]:
         return self._page({"owner_id": owner_id}, after, limit)
 
-    @answering()
+    @answer_or_unavailable()
     def remove(self, product_id: str, owner_id: str) -> bool:
-        return self._connection.sample_products.delete_one({"_id": product_id, "owner_id": owner_id}).deleted_count == 1
+        own = {"_id": product_id, "owner_id": owner_id}
+        return self._connection["sample_products"].delete_one(own).deleted_count == 1
 
-    @answering()
+    @answer_or_unavailable()
     def remove_some_of(self, owner_id: str, limit: int) -> int:
-        return purge(self._connection.sample_products, {"owner_id": owner_id}, limit)
+        return delete_batch(self._connection["sample_products"], {"owner_id": owner_id}, limit)
 
-    @answering()
+    @answer_or_unavailable()
     def _page(self, whose: Document, after: str | None, limit: int) -> list[SampleProduct]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        found = self._connection.sample_products.find(whose | behind).sort("_id", ASCENDING).limit(limit)
+        found = self._connection["sample_products"].find(whose | behind).sort("_id", ASCENDING).limit(limit)
         return [_product_of(document) for document in found]
 
 

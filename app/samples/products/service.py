@@ -43,12 +43,12 @@ class SampleProductService:
     products: SampleProducts
     clock: Clock
 
-    def page(self, *, after: str | None, limit: int) -> ProductPage:
+    def list_all(self, *, after: str | None, limit: int) -> ProductPage:
         """Up to `limit` products of all users after `after`."""
         # One more than asked for tells whether there is a next page.
         return _page(self.products.page(after=after, limit=limit + 1), limit)
 
-    def page_of(self, owner_id: str, *, after: str | None, limit: int) -> ProductPage:
+    def list_of(self, owner_id: str, *, after: str | None, limit: int) -> ProductPage:
         """The same for the products of one user."""
         return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
 

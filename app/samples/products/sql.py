@@ -9,7 +9,7 @@ from sqlalchemy import Column, ForeignKey, Index, String, Table, bindparam, dele
 
 from app.accounts.sql import USERS
 from app.samples.products.model import SampleProduct
-from app.sessions.sql import HOLDING_SESSION
+from app.sessions.sql import LIVE_SESSION
 from app.store.sql.columns import INSTANT, PRICE, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
 
@@ -22,7 +22,8 @@ SAMPLE_PRODUCTS: Final = Table(
     "sample_products",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    # As for sessions: the purge of a deleted user deletes their products, and the cascade makes sure that none is left.
+    # As for sessions: the erasure of a deleted user deletes their products, and the cascade makes sure that none is
+    # left.
     Column(
         "owner_id",
         exact(36),
@@ -70,7 +71,7 @@ class SqlSampleProducts:
 
         def write(connection: Connection) -> bool:
             connection.execute(_OWNER, {"owner": product.owner_id})
-            if connection.execute(HOLDING_SESSION, session).first() is None:
+            if connection.execute(LIVE_SESSION, session).first() is None:
                 return False
             connection.execute(_ADD, row)
             return True

@@ -1,4 +1,4 @@
-"""A sample: a counter of visits."""
+"""A sample: a count of visits."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.samples.visits.service import VisitService
 from app.samples.visits.views import VisitCount
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import authenticated
 
 

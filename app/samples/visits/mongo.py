@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from app.store.mongo.connection import Connection, answering
+from app.store.mongo.connection import Connection, answer_or_unavailable
 
 if TYPE_CHECKING:
     from app.store.mongo.indexes import Index
@@ -23,7 +23,7 @@ class MongoVisits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @answering()
+    @answer_or_unavailable()
     def add_one(self) -> int:
         try:
             return self._increase()
@@ -33,7 +33,7 @@ class MongoVisits:
             return self._increase()
 
     def _increase(self) -> int:
-        counted = self._connection.visits.find_one_and_update(
+        counted = self._connection["visits"].find_one_and_update(
             {"_id": _ID}, {"$inc": {"count": 1}}, upsert=True, return_document=ReturnDocument.AFTER
         )
         count: int = counted["count"]  # type: ignore[index] # an upsert always returns one

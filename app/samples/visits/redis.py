@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.store.redis.connection import answering
+from app.store.redis.connection import answer_or_unavailable
 
 if TYPE_CHECKING:
     from app.store.redis import RedisServer
@@ -18,6 +18,6 @@ class RedisVisits:
     def __init__(self, connection: RedisServer) -> None:
         self._connection = connection
 
-    @answering()
+    @answer_or_unavailable()
     def add_one(self) -> int:
         return int(self._connection.client.incr(KEY))

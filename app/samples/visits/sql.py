@@ -6,27 +6,24 @@ one write is under way are counted together by the next.
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from contextlib import suppress
-from copy import copy
-from threading import Lock
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import BigInteger, Column, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.platform.errors import Unavailable
+from app.store.sql.backend import PLACE_SECONDS
+from app.store.sql.batches import Batches, Entry
 from app.store.sql.columns import exact
-from app.store.sql.product import PLACE_SECONDS
+from app.store.sql.database import answer_or_unavailable
 from app.store.sql.schema import METADATA, ON_MYSQL
-from app.store.sql.waits import seconds_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from app.store.sql.database import Database
-
-    Numbers: TypeAlias = list[Future[int]]
 
 VISITS: Final = Table(
     "visits",
@@ -49,40 +46,18 @@ class SqlVisits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: Numbers = []
-        self._lock = Lock()
-        """Held for a look at those that wait."""
-        self._writing = Lock()
+        self._batches: Batches[Entry[int]] = Batches(self._count, PLACE_SECONDS)
 
     def add_one(self) -> int:
-        number: Future[int] = Future()
-        with self._lock:
-            self._waiting.append(number)
-        if self._writing.acquire(timeout=seconds_for(PLACE_SECONDS)):
-            try:
-                if not number.done():
-                    self._count_waiting()
-            finally:
-                self._writing.release()
-        else:
-            with self._lock, suppress(ValueError):  # too late to step back: it is being counted
-                self._waiting.remove(number)
-                raise Unavailable(retry_after=1)
-        return number.result()
+        visit: Entry[int] = Entry()
+        with answer_or_unavailable(self._database.backend):
+            self._batches.join(visit)
+            return visit.outcome()
 
-    def _count_waiting(self) -> None:
-        with self._lock:
-            numbers, self._waiting = self._waiting, []
-        try:
-            last = self._increase(len(numbers))
-        except Exception as error:  # noqa: BLE001 - whatever it is, each of the visits raises it
-            numbers[0].set_exception(error)
-            # Each its own: a traceback grows in the thread that raises it.
-            for number in numbers[1:]:
-                number.set_exception(copy(error).with_traceback(error.__traceback__))
-        else:
-            for position, number in enumerate(reversed(numbers)):
-                number.set_result(last - position)
+    def _count(self, visits: Sequence[Entry[int]]) -> None:
+        first = self._increase(len(visits)) - len(visits) + 1
+        for number, visit in enumerate(visits, first):
+            visit.result = number
 
     def _increase(self, more: int) -> int:
         """The count with so many more."""

@@ -69,16 +69,6 @@ class Connection:
 
     client: MongoClient[Document]
     database: Database[Document]
-    users: Collection[Document]
-    sessions: Collection[Document]
-    held_emails: Collection[Document]
-    mail_requests: Collection[Document]
-    events: Collection[Document]
-    login_failures: Collection[Document]
-    keyrings: Collection[Document]
-    leases: Collection[Document]
-    sample_products: Collection[Document]
-    visits: Collection[Document]
 
     def __init__(self, uri: str, database: str, client: MongoClient[Document] | None) -> None:
         """`client` replaces the one for `uri`; it has to return aware datetimes."""
@@ -86,6 +76,14 @@ class Connection:
         self._name = database
         self._given = client
         self._open()
+
+    def __getitem__(self, name: str) -> Collection[Document]:
+        """The collection of this name."""
+        database, collections = self._opened  # together: a thread that meets `close` keeps no closed collection
+        found = collections.get(name)
+        if found is None:
+            found = collections[name] = database[name]
+        return found
 
     def close(self) -> None:
         """Close all connections; the next operation opens new ones."""
@@ -101,16 +99,7 @@ class Connection:
             write_concern=WriteConcern("majority", j=True),
             read_concern=ReadConcern(),
         )
-        self.users = self.database["users"]
-        self.sessions = self.database["sessions"]
-        self.held_emails = self.database["held_emails"]
-        self.mail_requests = self.database["mail_requests"]
-        self.events = self.database["events"]
-        self.login_failures = self.database["login_failures"]
-        self.keyrings = self.database["keyrings"]
-        self.leases = self.database["leases"]
-        self.sample_products = self.database["sample_products"]
-        self.visits = self.database["visits"]
+        self._opened: tuple[Database[Document], dict[str, Collection[Document]]] = (self.database, {})
 
 
 def _client(uri: str) -> MongoClient[Document]:
@@ -121,7 +110,7 @@ def _client(uri: str) -> MongoClient[Document]:
 
 
 @contextmanager
-def answering(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
+def answer_or_unavailable(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
     """Limit the operations inside to `seconds` in total, or to what the request has left if that is less.
 
     Raises Unavailable if MongoDB does not answer in time.

@@ -8,7 +8,7 @@ from pymongo.errors import ConfigurationError, NotPrimaryError, OperationFailure
 
 from app.platform import clock
 from app.platform.errors import Unavailable
-from app.store.mongo.connection import CODEC, CREDENTIALS_CODES, Connection, Document, answering
+from app.store.mongo.connection import CODEC, CREDENTIALS_CODES, Connection, Document, answer_or_unavailable
 from app.store.mongo.indexes import create_indexes, index_problems
 from app.store.store import implementations
 from app.store.unusable import UnusableStoreError
@@ -35,7 +35,7 @@ _INDEX_SECONDS: Final = 600
 class MongoStore:
     """`app.store.store.Store` on MongoDB."""
 
-    product = "MongoDB"
+    common_name = "MongoDB"
 
     def __init__(
         self, uri: str, database: str, repositories: Iterable[type], *, client: MongoClient[Document] | None = None
@@ -55,7 +55,7 @@ class MongoStore:
     def prepare(self) -> None:
         try:
             self.ping()
-            with answering(_INDEX_SECONDS):
+            with answer_or_unavailable(_INDEX_SECONDS):
                 create_indexes(self._connection.database, self.indexes)
         except Unavailable as error:
             if isinstance(error.__cause__, OperationFailure) and error.__cause__.code in CREDENTIALS_CODES:
@@ -67,7 +67,7 @@ class MongoStore:
             raise UnusableStoreError(f"its driver refuses MONGO_URI: {error}") from error
 
     def ping(self) -> None:
-        with answering():
+        with answer_or_unavailable():
             # The old name of `hello`, which every server understands.
             hello = self._connection.database.command("isMaster")
             if hello["ismaster"]:  # a router says so, too
@@ -76,7 +76,7 @@ class MongoStore:
         self._connection.close()
         raise Unavailable(retry_after=1) from NotPrimaryError("the server is not the primary", hello)
 
-    @answering()
+    @answer_or_unavailable()
     def problems(self) -> list[str]:
         """Lines that begin with "note:" are for information only."""
         admin = self._connection.client.get_database("admin")

@@ -41,7 +41,7 @@ class RedisConnection:
 
     def ping(self) -> None:
         """Check that Redis answers; raises Unavailable if it does not."""
-        with answering():
+        with answer_or_unavailable():
             self.client.ping()
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class RedisConnection:
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def answer_or_unavailable() -> Iterator[None]:
     """Raise Unavailable if Redis does not execute the commands inside."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a driver's error says about its database: one classification, to which each product maps its codes."""
+"""What a driver's error says about its database: one classification, to which each backend maps its codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of columns: each means the same, to the byte and the millisecond, on every product."""
+"""The types of columns: each means the same, to the byte and the millisecond, on every backend."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoPlaceError
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.store.sql.answers import Answer
-from app.store.sql.product import OPERATION_SECONDS, PLACE_SECONDS
+from app.store.sql.backend import OPERATION_SECONDS, PLACE_SECONDS
 from app.store.sql.readers import Readers
 from app.store.sql.shared_commits import SharedCommits
 from app.store.sql.waits import seconds_for
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable
     from sqlalchemy.pool import ConnectionPoolEntry
 
-    from app.store.sql.product import Product
+    from app.store.sql.backend import Backend
     from app.store.sql.readers import Rows
 
 T = TypeVar("T")
@@ -39,16 +39,16 @@ class UnwritableError(Exception):
 
 
 class Database:
-    """One database, whatever the product; each process opens its own connections at the first use."""
+    """One database, whatever the backend; each process opens its own connections at the first use."""
 
-    def __init__(self, product: Product) -> None:
-        self.product = product
-        self._readers = Readers(product.reader, product.kept_readers)
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._readers = Readers(backend.reader, backend.kept_readers)
         self._drops = 0
         """How often all connections were given up. Older ones of the writer are replaced before they are used."""
-        event.listen(product.writer, "connect", lambda _, record: record.info.update(drops=self._drops))
-        event.listen(product.writer, "checkout", self._check_age)
-        self._shared = SharedCommits(product.writer, PLACE_SECONDS) if product.shares_commits else None
+        event.listen(backend.writer, "connect", lambda _, record: record.info.update(drops=self._drops))
+        event.listen(backend.writer, "checkout", self._check_age)
+        self._shared = SharedCommits(backend.writer, PLACE_SECONDS) if backend.shares_commits else None
 
     def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Rows:
         """All rows of a SELECT, in one round trip; raises Unavailable or UnusableStoreError if no answer comes.
@@ -57,7 +57,7 @@ class Database:
         between two requests goes unnoticed.
         """
         began = monotonic()
-        with answering(self.product), deadline.begin(OPERATION_SECONDS):
+        with answer_or_unavailable(self.backend), deadline.begin(OPERATION_SECONDS):
             try:
                 return self._readers.rows(statement, parameters)
             except SQLAlchemyError as error:
@@ -75,7 +75,7 @@ class Database:
 
         In that case all connections are closed, since new ones may lead to a server that does.
         """
-        why = self.product.unwritable(self.rows(text(self.product.probe)))
+        why = self.backend.unwritable(self.rows(text(self.backend.probe)))
         if why is not None:
             self.drop()
             raise Unavailable(retry_after=1) from UnwritableError(why)
@@ -103,15 +103,15 @@ class Database:
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
         self.drop()
-        self.product.writer.dispose()
+        self.backend.writer.dispose()
 
     def _write(self, work: Callable[[Connection], T], *, single: bool) -> T:
-        with answering(self.product), deadline.begin(OPERATION_SECONDS):
+        with answer_or_unavailable(self.backend), deadline.begin(OPERATION_SECONDS):
             seconds_for(OPERATION_SECONDS)
             try:
                 if self._shared is not None:
                     return self._shared.run(work, single=single)
-                with self.product.writer.begin() as connection:
+                with self.backend.writer.begin() as connection:
                     return work(connection)
             except SQLAlchemyError as error:
                 if _is_lost(error):  # reads would go to the same server
@@ -120,47 +120,47 @@ class Database:
 
 
 @contextmanager
-def answering(product: Product) -> Iterator[None]:
+def answer_or_unavailable(backend: Backend) -> Iterator[None]:
     """Raise Unavailable if the database cannot answer the statements inside, UnusableStoreError if it never will."""
     try:
         yield
     except SQLAlchemyError as error:
-        _refuse(product, error)
+        _refuse(backend, error)
 
 
 @contextmanager
-def starting(product: Product) -> Iterator[None]:
-    """The same as `answering`, at a start: an error that waiting does not mend is raised with its remedy.
+def starting(backend: Backend) -> Iterator[None]:
+    """The same as `answer_or_unavailable`, at a start: an error that waiting does not mend is raised with its remedy.
 
     Such an error is, for example, a user that does not exist. The start does not wait for it.
     """
     try:
-        with answering(product):
+        with answer_or_unavailable(backend):
             yield
     except Unavailable as error:
         cause = getattr(error.__cause__, "orig", None)
-        if cause is not None and product.remedy(cause) is not None:
-            raise UnusableStoreError(refusal(product, cause)) from error
+        if cause is not None and backend.remedy(cause) is not None:
+            raise UnusableStoreError(refusal(backend, cause)) from error
         raise
 
 
-def _refuse(product: Product, error: SQLAlchemyError) -> NoReturn:
+def _refuse(backend: Backend, error: SQLAlchemyError) -> NoReturn:
     if isinstance(error, NoPlaceError) or _is_lost(error):
         raise Unavailable(retry_after=1) from error
     if not isinstance(error, DBAPIError) or error.orig is None:
         raise error
-    match product.answer_of(error.orig):
+    match backend.answer_of(error.orig):
         case Answer.ELSEWHERE | Answer.LATER:
             raise Unavailable(retry_after=1) from error
         case Answer.REFUSED:
             # The statements themselves are right, so a table or a right is missing, or this is not a database.
-            raise UnusableStoreError(refusal(product, error.orig)) from error
+            raise UnusableStoreError(refusal(backend, error.orig)) from error
     raise error
 
 
-def refusal(product: Product, error: BaseException) -> str:
+def refusal(backend: Backend, error: BaseException) -> str:
     """One line on what the database refuses, and what to do about it."""
-    remedy = product.remedy(error) or "see DATABASE_URL and flask doctor"
+    remedy = backend.remedy(error) or "see DATABASE_URL and flask doctor"
     return f"it refuses what it is asked ({first_line(error)}): {remedy}"
 
 

@@ -1,4 +1,4 @@
-"""The SQLAlchemy engines of every product. Their errors never show the values of a statement."""
+"""The SQLAlchemy engines of every backend. Their errors never show the values of a statement."""
 
 from __future__ import annotations
 

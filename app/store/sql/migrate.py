@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -17,17 +16,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Index, Table
 
-from app.store.sql.database import answering
-from app.store.sql.products import product_of
+from app.store.sql.backends import backend_of
+from app.store.sql.database import answer_or_unavailable
 from app.store.sql.revision import SchemaError, revision_of
-from app.store.sql.schema import METADATA
+from app.store.sql.schema import METADATA, MIGRATIONS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from app.store.sql.product import Product
-
-FOLDER: Final = Path(__file__).parents[3] / "migrations"
+    from app.store.sql.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +37,15 @@ class Migration:
 
 def upgrade(url: str) -> None:
     """Bring the schema up to date; safe to run concurrently. Raises SchemaError or Unavailable."""
-    upgrade_product(product_of(url))
+    upgrade_backend(backend_of(url))
 
 
 def current(url: str) -> str | None:
     """The revision that the database is at, None before the first; raises Unavailable."""
-    product = product_of(url)
-    with answering(product):
-        product.create()
-        with product.reader.connect() as connection:
+    backend = backend_of(url)
+    with answer_or_unavailable(backend):
+        backend.create()
+        with backend.reader.connect() as connection:
             return revision_of(connection)
 
 
@@ -58,13 +55,13 @@ def history() -> list[Migration]:
     return [Migration(step.revision, step.doc) for step in steps]
 
 
-def upgrade_product(product: Product) -> None:
-    """The same as `upgrade`, for a caller that already has the product."""
+def upgrade_backend(backend: Backend) -> None:
+    """The same as `upgrade`, for a caller that already has the backend."""
     config = _config()
     with ExitStack() as stack:
-        with answering(product):
-            product.create()
-            connection = stack.enter_context(product.migrating())
+        with answer_or_unavailable(backend):
+            backend.create()
+            connection = stack.enter_context(backend.migrating())
         # A failure from here on is the migration's, not the database's: it is shown unchanged.
         _refuse_newer(revision_of(connection))
         config.attributes["connection"] = connection
@@ -72,8 +69,8 @@ def upgrade_product(product: Product) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """What the tables lack, compared with `schema.py`, one line each. What they have beyond it is the operator's."""
-    # A product rarely reports a type by the name that it was created with.
+    """What the tables lack, compared with those of the code, one line each. Anything beyond is the operator's."""
+    # A backend rarely reports a type by the name that it was created with.
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     changes: list[tuple[Any, ...]] = []
     for found in compare_metadata(context, METADATA):
@@ -94,7 +91,7 @@ def _refuse_newer(revision: str | None) -> None:
 def _config() -> Config:
     config = Config()
     # Not relative to the working directory, which may be any.
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
 
 

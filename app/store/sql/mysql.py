@@ -12,13 +12,13 @@ from pymysql.constants import ER
 from sqlalchemy import URL, event, literal_column, text
 
 from app.platform.errors import Unavailable
+from app.store.sql.backend import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.columns import INSTANT
 from app.store.sql.engines import migrating_engine, reading_engine, writing_engine
 from app.store.sql.mysql_connection import TimedConnection
 from app.store.sql.mysql_errors import answer_of, remedy
 from app.store.sql.options import options_of, seconds_of
 from app.store.sql.places import limit_connections
-from app.store.sql.product import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.sockets import check_open
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ _MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENT
 
 
 class Mysql:
-    """`Product` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
+    """`Backend` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
 
     name = "MySQL"
     # With the writers 21 per worker; a server allows 100 or 151 by default.
     kept_readers = 16
     shares_commits = False
     server_time: ColumnElement[datetime] | None = literal_column("UTC_TIMESTAMP(3)", INSTANT)
-    # Not every product has all of them.
+    # Not every backend has all of them.
     probe = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only')"
 
     def __init__(self, url: URL) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.constants import ER
 
+from app.store.sql.backend import ANSWER_SECONDS
 from app.store.sql.mysql_errors import code_of
 from app.store.sql.places import CANCEL_SECONDS, see_off
-from app.store.sql.product import ANSWER_SECONDS
 from app.store.sql.waits import network_seconds_for
 
 if TYPE_CHECKING:

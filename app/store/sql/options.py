@@ -1,4 +1,4 @@
-"""The options after the `?` of a database URL: each product accepts those it knows, and refuses the others."""
+"""The options after the `?` of a database URL: each backend accepts those it knows, and refuses the others."""
 
 from __future__ import annotations
 

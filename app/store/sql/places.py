@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
-from app.store.sql.product import PLACE_SECONDS
+from app.store.sql.backend import PLACE_SECONDS
 from app.store.sql.waits import seconds_for
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 from sqlalchemy import URL, event, literal_column, text
 
+from app.store.sql.backend import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.columns import INSTANT
 from app.store.sql.engines import migrating_engine, reading_engine, writing_engine
 from app.store.sql.options import options_of, seconds_of
 from app.store.sql.places import limit_connections
 from app.store.sql.postgresql_connection import STATEMENT_MILLISECONDS, TimedConnection
 from app.store.sql.postgresql_errors import answer_of, remedy
-from app.store.sql.product import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.sockets import check_open
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _HINTS: Final = {
 
 
 class Postgresql:
-    """`Product` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
+    """`Backend` for a SQLAlchemy URL. Raises ValueError for an option that is not accepted."""
 
     name = "PostgreSQL"
     # With the writers 21 per worker; a server allows 100 or 151 by default.

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import conninfo as info
 from psycopg.pq import ConnStatus, TransactionStatus
 
+from app.store.sql.backend import ANSWER_SECONDS
 from app.store.sql.places import CANCEL_SECONDS, see_off
-from app.store.sql.product import ANSWER_SECONDS
 from app.store.sql.waits import network_seconds_for
 
 if TYPE_CHECKING:

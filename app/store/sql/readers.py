@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
-from app.store.sql.product import PLACE_SECONDS
+from app.store.sql.backend import PLACE_SECONDS
 from app.store.sql.waits import seconds_for
 
 if TYPE_CHECKING:

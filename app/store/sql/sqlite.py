@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import URL, event
 
 from app.store.sql.answers import Answer
+from app.store.sql.backend import MIGRATION_SECONDS
 from app.store.sql.engines import migrating_engine, reading_engine, writing_engine
 from app.store.sql.options import options_of
-from app.store.sql.product import MIGRATION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ _ANSWERS: Final = {
 
 
 class Sqlite:
-    """`Product` for a file. It makes the file (mode 0600) and its folder (mode 0700) for their owner only."""
+    """`Backend` for a file. It makes the file (mode 0600) and its folder (mode 0700) for their owner only."""
 
     name = "SQLite"
     # As many as there are threads. With fewer, some threads starved for a second under load, though each read takes

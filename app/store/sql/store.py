@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from sqlalchemy import select
 
 from app.platform import clock as system
-from app.store.sql.database import Database, answering, starting
-from app.store.sql.products import product_of
+from app.store.sql.backends import backend_of
+from app.store.sql.database import Database, answer_or_unavailable, starting
 from app.store.sql.revision import revision_of
 from app.store.sql.schema import REVISION
 from app.store.store import implementations
@@ -27,13 +27,13 @@ class SqlStore:
     """`app.store.store.Store` on SQL."""
 
     def __init__(self, url: str, repositories: Iterable[type], *, clock: Clock = system.now) -> None:
-        """`url` is one of SQLAlchemy, as app.config gives it. Raises ValueError for another product.
+        """`url` is one of SQLAlchemy, as app.config gives it. Raises ValueError for another backend.
 
         `repositories` are the Protocols of all repositories. Opening them imports all tables.
         """
-        self._database = Database(product_of(url))
+        self._database = Database(backend_of(url))
         self._clock = clock
-        self.product = self._database.product.name
+        self.common_name = self._database.backend.name
         self._repositories = {kind: made(self._database) for kind, made in implementations(repositories, "sql").items()}
 
     def repository(self, kind: type[T]) -> T:
@@ -45,17 +45,17 @@ class SqlStore:
         Raises SchemaError when it is newer than this version of the service, and UnusableStoreError for what waiting
         does not mend: a refused option, or a missing user, database or right.
         """
-        product = self._database.product
-        with starting(product):
-            product.create()
+        backend = self._database.backend
+        with starting(backend):
+            backend.create()
             revision = self._database.read(revision_of)
         if revision == REVISION:
             return
         # Alembic takes 0.2 s and 11 MB, and nearly always there is nothing to do.
-        from app.store.sql.migrate import upgrade_product  # noqa: PLC0415 - see above
+        from app.store.sql.migrate import upgrade_backend  # noqa: PLC0415 - see above
 
-        with starting(product):
-            upgrade_product(product)
+        with starting(backend):
+            upgrade_backend(backend)
 
     def ping(self) -> None:
         self._database.probe()
@@ -68,20 +68,20 @@ class SqlStore:
             return [f"the schema is at revision {revision}, not {REVISION}: run flask db upgrade"]
         from app.store.sql.migrate import differences  # noqa: PLC0415 - as in `prepare`
 
-        product = self._database.product
-        with answering(product):
-            problems = self._database.read(differences) + product.server_problems()
+        backend = self._database.backend
+        with answer_or_unavailable(backend):
+            problems = self._database.read(differences) + backend.server_problems()
         return problems + self._clock_problems()
 
     def close(self) -> None:
         self._database.close()
 
     def _revision(self) -> str | None:
-        with answering(self._database.product):
+        with answer_or_unavailable(self._database.backend):
             return self._database.read(revision_of)
 
     def _clock_problems(self) -> list[str]:
-        asked = self._database.product.server_time
+        asked = self._database.backend.server_time
         if asked is None:
             return []
         theirs = self._database.rows(select(asked))[0][0]

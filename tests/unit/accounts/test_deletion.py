@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.accounts.deletion import DeletionService
-from app.accounts.service import CLAIMED_FOR
-from app.outbox.service import Mailroom
+from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import LastAdmin, WrongPassword
+from app.recovery.mailroom import Mailroom
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 

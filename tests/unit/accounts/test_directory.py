@@ -10,6 +10,7 @@ from app.accounts.directory import DirectoryService
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.errors import Forbidden
 from tests.api.service import PASSWORD
+from tests.unit.instance import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +25,15 @@ def an_admin(instance: Instance) -> User:
     return instance.get(RegistrationService).register(account, roles=("admin",)).user
 
 
+def page(instance: Instance, viewer: User, after: str | None = None, limit: int = 50) -> UserPage:
+    """What somebody sees who is logged in."""
+    return instance.get(DirectoryService).list_users(session_of(instance.wired, viewer.id), after=after, limit=limit)
+
+
 def all_pages(instance: Instance, viewer: User, limit: int) -> list[UserPage]:
-    pages = [instance.get(DirectoryService).page(viewer, after=None, limit=limit)]
+    pages = [page(instance, viewer, limit=limit)]
     while pages[-1].next:
-        pages.append(instance.get(DirectoryService).page(viewer, after=pages[-1].next, limit=limit))
+        pages.append(page(instance, viewer, pages[-1].next, limit))
     return pages
 
 
@@ -40,8 +46,8 @@ def test_pages_hold_every_user_once_in_the_order_of_registration(
 
     pages = all_pages(instance, admin, limit)
 
-    assert [len(page.users) for page in pages] == sizes
-    assert [user.id for page in pages for user in page.users] == ids
+    assert [len(each.users) for each in pages] == sizes
+    assert [user.id for each in pages for user in each.users] == ids
 
 
 def test_members_see_only_active_users_and_administrators_see_all_in_full(
@@ -51,8 +57,8 @@ def test_members_see_only_active_users_and_administrators_see_all_in_full(
     disabled = instance.register("bob")
     change_user(disabled, status="disabled")
 
-    seen_by_admin = instance.get(DirectoryService).page(admin, after=None, limit=50)
-    seen_by_member = instance.get(DirectoryService).page(member, after=None, limit=50)
+    seen_by_admin = page(instance, admin)
+    seen_by_member = page(instance, member)
 
     assert (seen_by_admin.whole, seen_by_member.whole) == (True, False)
     assert [user.id for user in seen_by_admin.users] == [admin.id, member.id, disabled]
@@ -63,6 +69,6 @@ def test_a_directory_of_the_administrators_is_closed_to_members(start: Callable[
     instance = start(USER_DIRECTORY="admins")
     admin, member = an_admin(instance), instance.login_of("ann").user
 
-    assert len(instance.get(DirectoryService).page(admin, after=None, limit=50).users) == 2
+    assert len(page(instance, admin).users) == 2
     with pytest.raises(Forbidden, match="users:read"):
-        instance.get(DirectoryService).page(member, after=None, limit=50)
+        page(instance, member)

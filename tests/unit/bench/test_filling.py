@@ -50,15 +50,15 @@ def test_every_user_is_found_by_either_name_and_has_the_password(
         assert store.users.save(account)  # it is whole
 
 
-def test_every_user_has_a_session_that_holds_and_the_event_of_its_opening(
+def test_every_user_has_a_live_session_and_the_event_of_its_opening(
     filled: tuple[Store, dict[str, filling.Space]],
 ) -> None:
     store, _ = filled
     now = datetime.now(UTC)
     for user in store.users.page(after=None, limit=200, active_only=True):
         [session] = store.sessions.of_user(user.id, now)
-        assert store.sessions.find(session.id, now)
-        [event] = store.events.page(user.id, before=None, limit=10)
+        assert store.sessions.find_live(session.id, now)
+        [event] = store.events.page_of(user.id, before=None, limit=10)
         assert event.details == {"session_id": session.id}
 
 

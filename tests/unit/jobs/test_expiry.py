@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.jobs import expiry as purge_module
-from app.jobs.expiry import PurgeService
+from app.jobs.expiry import ExpiryService
 from app.platform.errors import InvalidCredentials, SessionEnded
 from app.sessions.service import SessionService
 
@@ -31,8 +31,8 @@ def test_expired_sessions_and_forgotten_failures_go_and_live_ones_stay(instance:
     fail(instance, "eve")
 
     # A session, the counts of the name and of the account that it did not lead to, and two events.
-    assert instance.get(PurgeService).purge() == 5
-    assert instance.get(PurgeService).purge() == 0
+    assert instance.get(ExpiryService).delete_expired() == 5
+    assert instance.get(ExpiryService).delete_expired() == 0
 
     assert instance.get(SessionService).authenticate(fresh.access_token).user.id == old.user.id
     clock.advance(-365 * DAY)
@@ -43,7 +43,7 @@ def test_expired_sessions_and_forgotten_failures_go_and_live_ones_stay(instance:
 def test_a_purge_without_work_does_nothing(instance: Instance) -> None:
     instance.login_of("ann")
 
-    assert instance.get(PurgeService).purge() == 0
+    assert instance.get(ExpiryService).delete_expired() == 0
 
 
 def test_a_purge_goes_on_in_small_steps_and_leaves_the_rest_to_the_next_one(
@@ -56,4 +56,4 @@ def test_a_purge_goes_on_in_small_steps_and_leaves_the_rest_to_the_next_one(
         instance.login("ann")
     clock.advance(30 * DAY)
 
-    assert [instance.get(PurgeService).purge() for _ in range(3)] == [4, 1, 0]
+    assert [instance.get(ExpiryService).delete_expired() for _ in range(3)] == [4, 1, 0]

@@ -11,7 +11,7 @@ from typing import get_args
 import jwt
 import pytest
 
-from app.keys.keyring import Algorithm, Keyring, SigningKey, StoredKey, generate, reseal, unseal
+from app.keys.keyring import Algorithm, OpenKeyring, SigningKey, StoredKey, generate, reseal, unseal
 from app.security.secret_keys import SealedError, SecretKeys
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -167,7 +167,7 @@ def test_nothing_private_of_a_key_is_published(alg: Algorithm, stored: dict[str,
 def test_hs256_publishes_nothing(stored: dict[str, StoredKey]) -> None:
     keys = {key.kid: unseal(key, SECRETS) for key in stored.values()}
 
-    published = Keyring(1, keys).jwks()["keys"]
+    published = OpenKeyring(1, keys).jwks()["keys"]
 
     assert [jwk["alg"] for jwk in published] == [alg for alg in ALGORITHMS if alg != "HS256"]
     secret = unseal(stored["HS256"], SECRETS).signing
@@ -180,7 +180,7 @@ def a_key(kid: str, alg: str, seconds: int) -> SigningKey:
 
 
 def test_of_the_keys_that_have_begun_the_last_one_signs() -> None:
-    ring = Keyring(
+    ring = OpenKeyring(
         1, {key.kid: key for key in (a_key("b", "ES256", 0), a_key("a", "ES256", 10), a_key("c", "ES256", 20))}
     )
 
@@ -191,7 +191,7 @@ def test_of_the_keys_that_have_begun_the_last_one_signs() -> None:
 
 
 def test_a_key_of_the_wanted_algorithm_signs_as_soon_as_one_has_begun() -> None:
-    ring = Keyring(1, {key.kid: key for key in (a_key("old", "ES256", 0), a_key("new", "EdDSA", 300))})
+    ring = OpenKeyring(1, {key.kid: key for key in (a_key("old", "ES256", 0), a_key("new", "EdDSA", 300))})
 
     assert ring.signing_key(NOW, "EdDSA").kid == "old"
     assert ring.signing_key(LATER, "EdDSA").kid == "new"
@@ -199,6 +199,6 @@ def test_a_key_of_the_wanted_algorithm_signs_as_soon_as_one_has_begun() -> None:
 
 
 def test_a_clock_that_is_behind_still_finds_a_key_to_sign_with() -> None:
-    ring = Keyring(1, {"only": a_key("only", "ES256", 300)})
+    ring = OpenKeyring(1, {"only": a_key("only", "ES256", 300)})
 
     assert ring.signing_key(NOW, "ES256").kid == "only"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.keys.open_keys import RELOAD_AFTER
-from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys, LastKeyError
+from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, KeyService, LastKeyError
 from app.platform.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def algorithm(request: pytest.FixtureRequest) -> Algorithm:
 
 
 @pytest.fixture
-def keys(store: Store, secrets: SecretKeys, algorithm: Algorithm, clock: FakeClock) -> Keys:
+def keys(store: Store, secrets: SecretKeys, algorithm: Algorithm, clock: FakeClock) -> KeyService:
     """The keys of an instance that has been started."""
-    made = Keys(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
+    made = KeyService(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
     made.ensure()
     return made
 
@@ -47,11 +47,13 @@ def lead(algorithm: Algorithm) -> timedelta:
     return FOLLOWED_WITHIN if algorithm == "HS256" else PUBLISHED_BEFORE
 
 
-def kids(keys: Keys) -> list[str]:
+def kids(keys: KeyService) -> list[str]:
     return [key.kid for key in keys.stored()]
 
 
-def test_a_new_key_signs_only_when_every_client_can_know_it(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
+def test_a_new_key_signs_only_when_every_client_can_know_it(
+    keys: KeyService, clock: FakeClock, lead: timedelta
+) -> None:
     old, new = keys.signing_key().kid, keys.rotate()
 
     assert kids(keys) == [old, new.kid]
@@ -63,7 +65,7 @@ def test_a_new_key_signs_only_when_every_client_can_know_it(keys: Keys, clock: F
 
 
 def test_a_key_is_dropped_when_no_token_of_it_can_be_valid_on_any_instance(
-    keys: Keys, clock: FakeClock, lead: timedelta
+    keys: KeyService, clock: FakeClock, lead: timedelta
 ) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
     clock.now += lead + TOKEN_LIFE + FOLLOWED_WITHIN - MOMENT
@@ -75,7 +77,7 @@ def test_a_key_is_dropped_when_no_token_of_it_can_be_valid_on_any_instance(
     assert keys.tend() == 0
 
 
-def test_a_rotation_drops_what_no_token_needs(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
+def test_a_rotation_drops_what_no_token_needs(keys: KeyService, clock: FakeClock, lead: timedelta) -> None:
     second = keys.rotate().kid
     clock.now += lead + TOKEN_LIFE + FOLLOWED_WITHIN
 
@@ -85,29 +87,29 @@ def test_a_rotation_drops_what_no_token_needs(keys: Keys, clock: FakeClock, lead
 
 
 def test_a_key_of_another_algorithm_replaces_none(
-    keys: Keys, store: Store, secrets: SecretKeys, clock: FakeClock
+    keys: KeyService, store: Store, secrets: SecretKeys, clock: FakeClock
 ) -> None:
-    Keys(store.keyrings, secrets, "EdDSA", clock, token_life=TOKEN_LIFE).ensure()
+    KeyService(store.keyrings, secrets, "EdDSA", clock, token_life=TOKEN_LIFE).ensure()
     clock.now += PUBLISHED_BEFORE + TOKEN_LIFE + FOLLOWED_WITHIN
 
     assert keys.tend() == 0
 
 
 def test_a_retired_key_is_gone_from_every_instance_within_seconds(
-    keys: Keys, clock: FakeClock, lead: timedelta
+    keys: KeyService, clock: FakeClock, lead: timedelta
 ) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
     clock.now += lead
-    assert keys.find(old) is not None
+    assert keys.key_by_kid(old) is not None
 
     keys.retire(old)
 
     assert kids(keys) == [new]
     clock.now += RELOAD_AFTER
-    assert keys.find(old) is None
+    assert keys.key_by_kid(old) is None
 
 
-def test_the_only_key_that_signs_is_not_retired(keys: Keys, clock: FakeClock, lead: timedelta) -> None:
+def test_the_only_key_that_signs_is_not_retired(keys: KeyService, clock: FakeClock, lead: timedelta) -> None:
     old = keys.signing_key().kid
     with pytest.raises(LastKeyError):
         keys.retire(old)
@@ -119,7 +121,7 @@ def test_the_only_key_that_signs_is_not_retired(keys: Keys, clock: FakeClock, le
     assert kids(keys) == [old, new]
 
 
-def test_a_key_that_does_not_sign_yet_may_be_retired(keys: Keys) -> None:
+def test_a_key_that_does_not_sign_yet_may_be_retired(keys: KeyService) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
 
     keys.retire(new)
@@ -127,7 +129,7 @@ def test_a_key_that_does_not_sign_yet_may_be_retired(keys: Keys) -> None:
     assert kids(keys) == [old]
 
 
-def test_a_key_that_is_revoked_is_gone_and_a_new_one_signs_at_once(keys: Keys, clock: FakeClock) -> None:
+def test_a_key_that_is_revoked_is_gone_and_a_new_one_signs_at_once(keys: KeyService, clock: FakeClock) -> None:
     old = keys.signing_key().kid
 
     signs = keys.revoke(old)
@@ -135,11 +137,11 @@ def test_a_key_that_is_revoked_is_gone_and_a_new_one_signs_at_once(keys: Keys, c
     assert kids(keys) == [signs.kid] != [old]
     assert signs.signs_from == clock.now
     clock.now += RELOAD_AFTER
-    assert keys.find(old) is None
+    assert keys.key_by_kid(old) is None
     assert keys.signing_key().kid == signs.kid
 
 
-def test_the_next_published_key_replaces_a_revoked_one(keys: Keys, clock: FakeClock) -> None:
+def test_the_next_published_key_replaces_a_revoked_one(keys: KeyService, clock: FakeClock) -> None:
     old, following = keys.signing_key().kid, keys.rotate().kid
     keys.rotate()
 
@@ -150,7 +152,7 @@ def test_the_next_published_key_replaces_a_revoked_one(keys: Keys, clock: FakeCl
 
 
 def test_a_key_that_does_not_sign_is_revoked_and_the_present_one_goes_on(
-    keys: Keys, clock: FakeClock, lead: timedelta
+    keys: KeyService, clock: FakeClock, lead: timedelta
 ) -> None:
     old, new = keys.signing_key().kid, keys.rotate().kid
     assert keys.revoke(new).kid == old
@@ -161,7 +163,7 @@ def test_a_key_that_does_not_sign_is_revoked_and_the_present_one_goes_on(
     assert kids(keys) == [new]
 
 
-def test_all_keys_can_be_revoked(keys: Keys, clock: FakeClock) -> None:
+def test_all_keys_can_be_revoked(keys: KeyService, clock: FakeClock) -> None:
     keys.rotate()
 
     signs = keys.revoke_all()
@@ -172,18 +174,20 @@ def test_all_keys_can_be_revoked(keys: Keys, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("end", ["DELETE FROM keyrings", "UPDATE keyrings SET version = 9, document = '[]'"])
-def test_keys_of_a_keyring_that_is_gone_verify_nothing(end: str, keys: Keys, clock: FakeClock, database: Path) -> None:
+def test_keys_of_a_keyring_that_is_gone_verify_nothing(
+    end: str, keys: KeyService, clock: FakeClock, database: Path
+) -> None:
     kid = keys.signing_key().kid
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(end)
     clock.now += RELOAD_AFTER
 
-    for ask in (lambda: keys.find(kid), keys.signing_key, keys.jwks):
+    for ask in (lambda: keys.key_by_kid(kid), keys.signing_key, keys.jwks):
         with pytest.raises(Unavailable):
             ask()
 
 
-def test_an_unknown_key_is_neither_retired_nor_revoked(keys: Keys) -> None:
+def test_an_unknown_key_is_neither_retired_nor_revoked(keys: KeyService) -> None:
     before = kids(keys)
 
     with pytest.raises(NotFound):
@@ -194,7 +198,7 @@ def test_an_unknown_key_is_neither_retired_nor_revoked(keys: Keys) -> None:
     assert kids(keys) == before
 
 
-def test_rotations_at_once_lose_no_key(keys: Keys) -> None:
+def test_rotations_at_once_lose_no_key(keys: KeyService) -> None:
     old, barrier = keys.signing_key().kid, Barrier(4)
 
     def rotate() -> str:

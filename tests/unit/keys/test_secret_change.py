@@ -14,7 +14,7 @@ import pytest
 from app.keys.keyring import Algorithm, generate
 from app.keys.model import StoredKeyring
 from app.keys.open_keys import RELOAD_AFTER
-from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys, UnknownSecretError
+from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, KeyService, UnknownSecretError
 from app.platform.errors import Unavailable
 from app.security.secret_keys import LeakedSecretError, RootKey, SealedError, SecretKeys
 
@@ -31,39 +31,39 @@ MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.fixture
-def make(store: Store, clock: FakeClock) -> Callable[..., Keys]:
+def make(store: Store, clock: FakeClock) -> Callable[..., KeyService]:
     """Starts the keys of an instance with these secrets."""
 
-    def make(secrets: SecretKeys, algorithm: Algorithm = "ES256") -> Keys:
-        keys = Keys(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
+    def make(secrets: SecretKeys, algorithm: Algorithm = "ES256") -> KeyService:
+        keys = KeyService(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
         keys.ensure()
         return keys
 
     return make
 
 
-def sealed_by(keys: Keys) -> set[str]:
+def sealed_by(keys: KeyService) -> set[str]:
     return {key.wrapped_by for key in keys.stored()}
 
 
-def kids(keys: Keys) -> list[str]:
+def kids(keys: KeyService) -> list[str]:
     return [key.kid for key in keys.stored()]
 
 
-def token_of(keys: Keys) -> tuple[str, str]:
+def token_of(keys: KeyService) -> tuple[str, str]:
     """A token that the instance signs now, and the kid of its key."""
     key = keys.signing_key()
     return jwt.encode({"sub": "ann"}, key.signing, algorithm=key.alg), key.kid
 
 
-def verifies(keys: Keys, token: str, kid: str) -> bool:
-    key = keys.find(kid)
+def verifies(keys: KeyService, token: str, kid: str) -> bool:
+    key = keys.key_by_kid(kid)
     return key is not None and jwt.decode(token, key.verifying, algorithms=[key.alg]) == {"sub": "ann"}
 
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_a_start_with_a_new_secret_seals_every_key_under_it_and_the_former_one_can_go(
-    algorithm: Algorithm, make: Callable[..., Keys]
+    algorithm: Algorithm, make: Callable[..., KeyService]
 ) -> None:
     old = make(OLD, algorithm)
     token = token_of(old)
@@ -78,7 +78,7 @@ def test_a_start_with_a_new_secret_seals_every_key_under_it_and_the_former_one_c
     assert new.jwks() == changed.jwks() == published
 
 
-def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., Keys], store: Store) -> None:
+def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., KeyService], store: Store) -> None:
     make(OLD).rotate()
     make(CHANGED)
     before = store.keyrings.load()
@@ -90,12 +90,12 @@ def test_keys_under_the_current_secret_are_left_alone(make: Callable[..., Keys],
 
 
 def test_of_sixteen_starts_at_once_one_seals_the_keyring_and_all_take_it_over(
-    make: Callable[..., Keys], store: Store
+    make: Callable[..., KeyService], store: Store
 ) -> None:
     token = token_of(make(OLD, "HS256"))
     barrier = Barrier(16)
 
-    def start(_: int) -> Keys:
+    def start(_: int) -> KeyService:
         barrier.wait()
         return make(CHANGED, "HS256")
 
@@ -109,7 +109,7 @@ def test_of_sixteen_starts_at_once_one_seals_the_keyring_and_all_take_it_over(
 
 
 def test_a_new_key_of_hs256_signs_when_every_instance_has_it_and_the_former_one_goes_with_its_last_token(
-    make: Callable[..., Keys], clock: FakeClock
+    make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     former = make(OLD, "HS256").signing_key().kid
     changed = make(CHANGED, "HS256")
@@ -131,7 +131,7 @@ def test_a_new_key_of_hs256_signs_when_every_instance_has_it_and_the_former_one_
 
 
 def test_a_key_of_hs256_from_before_a_change_of_the_algorithm_is_not_kept_for_ever(
-    make: Callable[..., Keys], clock: FakeClock
+    make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     former = make(OLD, "HS256").signing_key().kid
     make(OLD, "ES256")
@@ -148,7 +148,7 @@ def test_a_key_of_hs256_from_before_a_change_of_the_algorithm_is_not_kept_for_ev
     assert changed.signing_key().alg == "ES256"
 
 
-def test_the_job_seals_what_an_instance_with_the_former_secret_added_meanwhile(make: Callable[..., Keys]) -> None:
+def test_the_job_seals_what_an_instance_with_the_former_secret_added_meanwhile(make: Callable[..., KeyService]) -> None:
     old = make(SecretKeys(A, [B]))
     changed = make(CHANGED)
     added = old.rotate().kid
@@ -157,11 +157,11 @@ def test_the_job_seals_what_an_instance_with_the_former_secret_added_meanwhile(m
     assert changed.tend() == 1
 
     assert sealed_by(changed) == {NEW.current.name}
-    assert make(NEW).find(added) is not None
+    assert make(NEW).key_by_kid(added) is not None
 
 
 def test_the_job_makes_no_keys_for_a_store_that_holds_none(store: Store, clock: FakeClock) -> None:
-    keys = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
+    keys = KeyService(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
 
     assert keys.tend() == 0
 
@@ -169,7 +169,7 @@ def test_the_job_makes_no_keys_for_a_store_that_holds_none(store: Store, clock: 
 
 
 def test_an_instance_that_knows_only_the_former_secret_goes_on_with_the_keys_in_memory(
-    make: Callable[..., Keys], clock: FakeClock
+    make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     old = make(OLD)
     token = token_of(old)
@@ -187,7 +187,7 @@ def test_an_instance_that_knows_only_the_former_secret_goes_on_with_the_keys_in_
 
 @pytest.mark.parametrize("command", ["retire", "revoke"])
 def test_a_key_that_the_store_no_longer_lists_verifies_nothing_where_the_others_cannot_be_opened(
-    command: str, make: Callable[..., Keys], clock: FakeClock
+    command: str, make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     old = make(OLD)
     dropped = token_of(old)
@@ -200,27 +200,29 @@ def test_a_key_that_the_store_no_longer_lists_verifies_nothing_where_the_others_
     clock.now += RELOAD_AFTER
 
     with pytest.raises(Unavailable):  # the other key was never open here
-        old.find(dropped[1])
-    assert changed.find(kept) is not None
+        old.key_by_kid(dropped[1])
+    assert changed.key_by_kid(kept) is not None
 
 
-def test_what_is_in_memory_goes_on_as_far_as_the_store_lists_it(make: Callable[..., Keys], clock: FakeClock) -> None:
+def test_what_is_in_memory_goes_on_as_far_as_the_store_lists_it(
+    make: Callable[..., KeyService], clock: FakeClock
+) -> None:
     old = make(OLD)
     first = token_of(old)
     second = old.rotate().kid
     clock.now += RELOAD_AFTER
-    assert old.find(second) is not None
+    assert old.key_by_kid(second) is not None
     changed = make(CHANGED)
     changed.revoke(first[1])
     clock.now += RELOAD_AFTER
 
-    assert old.find(first[1]) is None
+    assert old.key_by_kid(first[1]) is None
     assert old.signing_key().kid == second
     assert verifies(changed, *token_of(old))
 
 
 def test_another_key_under_the_same_kid_is_not_taken_from_memory(
-    make: Callable[..., Keys], clock: FakeClock, store: Store
+    make: Callable[..., KeyService], clock: FakeClock, store: Store
 ) -> None:
     old = make(OLD)
     kid = old.signing_key().kid
@@ -229,16 +231,16 @@ def test_another_key_under_the_same_kid_is_not_taken_from_memory(
     clock.now += RELOAD_AFTER
 
     with pytest.raises(Unavailable):
-        old.find(kid)
+        old.key_by_kid(kid)
 
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_a_wrong_secret_adds_and_revokes_no_key(
-    algorithm: Algorithm, make: Callable[..., Keys], store: Store, clock: FakeClock
+    algorithm: Algorithm, make: Callable[..., KeyService], store: Store, clock: FakeClock
 ) -> None:
     kid = make(OLD, algorithm).signing_key().kid
     before = store.keyrings.load()
-    wrong = Keys(store.keyrings, NEW, algorithm, clock, token_life=TOKEN_LIFE)
+    wrong = KeyService(store.keyrings, NEW, algorithm, clock, token_life=TOKEN_LIFE)
 
     for change in (wrong.rotate, lambda: wrong.revoke(kid), wrong.revoke_all):
         with pytest.raises(SealedError, match=f"another SECRET_KEY .*{OLD.current.name}"):
@@ -247,7 +249,9 @@ def test_a_wrong_secret_adds_and_revokes_no_key(
     assert store.keyrings.load() == before
 
 
-def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], store: Store, clock: FakeClock) -> None:
+def test_keys_whose_secret_is_lost_can_be_dropped(
+    make: Callable[..., KeyService], store: Store, clock: FakeClock
+) -> None:
     right = make(OLD)
     foreign = generate("ES256", NEW.current, now=clock.now, signs_from=clock.now)
     stored = store.keyrings.load()
@@ -258,21 +262,21 @@ def test_keys_whose_secret_is_lost_can_be_dropped(make: Callable[..., Keys], sto
     assert kids(right) == [stored.keys[0].kid]
     assert right.revoke_unopened() == ()
 
-    lost = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
+    lost = KeyService(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
     assert lost.revoke_unopened() == stored.keys
     assert lost.signing_key().signs_from == clock.now
 
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_a_secret_that_leaked_opens_derives_and_seals_nothing_on_any_instance(
-    algorithm: Algorithm, make: Callable[..., Keys], store: Store, clock: FakeClock
+    algorithm: Algorithm, make: Callable[..., KeyService], store: Store, clock: FakeClock
 ) -> None:
     with_leaked, with_both = SecretKeys(A), SecretKeys(B, [A])
     running = make(with_leaked, algorithm)
     tokens = [token_of(running)]
     fallback = make(with_both, algorithm)
     tokens.append(token_of(fallback))
-    new = Keys(store.keyrings, SecretKeys(B), algorithm, clock, token_life=TOKEN_LIFE)
+    new = KeyService(store.keyrings, SecretKeys(B), algorithm, clock, token_life=TOKEN_LIFE)
 
     signs = new.secret_leaked(OLD.current, unknown=True)  # by now it seals nothing any more
 
@@ -291,12 +295,12 @@ def test_a_secret_that_leaked_opens_derives_and_seals_nothing_on_any_instance(
         with pytest.raises(LeakedSecretError):
             make(secrets, algorithm)
         with pytest.raises(Unavailable):
-            Keys(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE).tend()
+            KeyService(store.keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE).tend()
     assert kids(new) == [signs.kid]
     assert make(SecretKeys(B, [A]), algorithm).signing_key().kid == signs.kid
 
 
-def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Keys], store: Store) -> None:
+def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., KeyService], store: Store) -> None:
     make(OLD)
     new = make(CHANGED)
     new.secret_leaked(OLD.current)
@@ -309,11 +313,11 @@ def test_a_secret_stays_leaked_through_every_later_change(make: Callable[..., Ke
 
 
 def test_only_a_secret_that_was_in_use_and_is_replaced_can_be_declared_leaked(
-    make: Callable[..., Keys], store: Store, clock: FakeClock
+    make: Callable[..., KeyService], store: Store, clock: FakeClock
 ) -> None:
     keys = make(OLD)
     before = store.keyrings.load()
-    new = Keys(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
+    new = KeyService(store.keyrings, NEW, "ES256", clock, token_life=TOKEN_LIFE)
 
     with pytest.raises(LeakedSecretError, match="still SECRET_KEY"):
         keys.secret_leaked(OLD.current)
@@ -328,7 +332,9 @@ def test_only_a_secret_that_was_in_use_and_is_replaced_can_be_declared_leaked(
     new.secret_leaked(RootKey("from long ago"), unknown=True)
 
 
-def test_a_start_without_the_former_secret_stops_and_changes_nothing(make: Callable[..., Keys], store: Store) -> None:
+def test_a_start_without_the_former_secret_stops_and_changes_nothing(
+    make: Callable[..., KeyService], store: Store
+) -> None:
     make(OLD)
     before = store.keyrings.load()
 
@@ -338,7 +344,7 @@ def test_a_start_without_the_former_secret_stops_and_changes_nothing(make: Calla
     assert store.keyrings.load() == before
 
 
-def test_a_start_stops_at_a_key_that_was_altered_in_the_store(make: Callable[..., Keys], store: Store) -> None:
+def test_a_start_stops_at_a_key_that_was_altered_in_the_store(make: Callable[..., KeyService], store: Store) -> None:
     make(OLD)
     stored = store.keyrings.load()
     assert stored is not None
@@ -350,7 +356,7 @@ def test_a_start_stops_at_a_key_that_was_altered_in_the_store(make: Callable[...
 
 
 def test_instances_that_disagree_about_which_of_two_secrets_is_current_end_with_the_last_one_started(
-    make: Callable[..., Keys], clock: FakeClock
+    make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     token = token_of(make(OLD, "HS256"))
     back, changed = SecretKeys(A, [B]), CHANGED

@@ -15,7 +15,7 @@ from app.keys import service as keys_module
 from app.keys.keyring import Algorithm, generate
 from app.keys.model import StoredKeyring
 from app.keys.open_keys import RELOAD_AFTER, UNKNOWN_KID_PAUSE
-from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, Keys
+from app.keys.service import FOLLOWED_WITHIN, PUBLISHED_BEFORE, KeyService
 from app.platform.errors import Unavailable
 from app.security.secret_keys import SealedError, SecretKeys
 
@@ -73,17 +73,17 @@ def keyrings(store: Store) -> Counted:
 
 
 @pytest.fixture
-def make(keyrings: Counted, secrets: SecretKeys, clock: FakeClock) -> Callable[..., Keys]:
+def make(keyrings: Counted, secrets: SecretKeys, clock: FakeClock) -> Callable[..., KeyService]:
     """Makes the keys of an instance."""
 
-    def make(algorithm: Algorithm = "ES256", secrets: SecretKeys = secrets) -> Keys:
-        return Keys(keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
+    def make(algorithm: Algorithm = "ES256", secrets: SecretKeys = secrets) -> KeyService:
+        return KeyService(keyrings, secrets, algorithm, clock, token_life=TOKEN_LIFE)
 
     return make
 
 
 @pytest.fixture
-def keys(make: Callable[..., Keys]) -> Keys:
+def keys(make: Callable[..., KeyService]) -> KeyService:
     """The keys of an instance that has been started."""
     made = make()
     made.ensure()
@@ -96,7 +96,7 @@ def kids(keyrings: Counted) -> list[str]:
 
 
 def test_of_sixteen_concurrent_first_starts_one_makes_the_key_that_all_use(
-    make: Callable[..., Keys], keyrings: Counted
+    make: Callable[..., KeyService], keyrings: Counted
 ) -> None:
     barrier = Barrier(16)
 
@@ -113,7 +113,7 @@ def test_of_sixteen_concurrent_first_starts_one_makes_the_key_that_all_use(
     assert len(kids(keyrings)) == 1
 
 
-def test_a_second_start_makes_nothing(keys: Keys, make: Callable[..., Keys], keyrings: Counted) -> None:
+def test_a_second_start_makes_nothing(keys: KeyService, make: Callable[..., KeyService], keyrings: Counted) -> None:
     before = keyrings.load()
 
     make().ensure()
@@ -122,13 +122,13 @@ def test_a_second_start_makes_nothing(keys: Keys, make: Callable[..., Keys], key
     assert keys.version == 1
 
 
-def test_the_first_key_signs_at_once(keys: Keys, clock: FakeClock) -> None:
+def test_the_first_key_signs_at_once(keys: KeyService, clock: FakeClock) -> None:
     assert keys.signing_key().signs_from == clock.now
     assert [jwk["kid"] for jwk in keys.jwks()["keys"]] == [keys.signing_key().kid]
 
 
 def test_a_new_algorithm_adds_a_key_that_is_published_at_once_and_signs_when_every_copy_of_the_key_set_has_it(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     changed = make("EdDSA")
     changed.ensure()
@@ -142,7 +142,7 @@ def test_a_new_algorithm_adds_a_key_that_is_published_at_once_and_signs_when_eve
 
 
 def test_hs256_which_is_not_published_signs_when_every_instance_has_it(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     changed = make("HS256")
     changed.ensure()
@@ -151,11 +151,11 @@ def test_hs256_which_is_not_published_signs_when_every_instance_has_it(
     assert changed.signing_key().alg == "ES256"
     clock.now += MOMENT
     assert changed.signing_key().alg == "HS256"
-    assert changed.find(keys.signing_key().kid) is not None
+    assert changed.key_by_kid(keys.signing_key().kid) is not None
 
 
 def test_a_key_after_hs256_waits_although_nothing_was_published_before(
-    make: Callable[..., Keys], clock: FakeClock
+    make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     make("HS256").ensure()
     changed = make("ES256")
@@ -167,7 +167,7 @@ def test_a_key_after_hs256_waits_although_nothing_was_published_before(
 
 
 def test_the_algorithm_can_be_set_back_without_another_key(
-    make: Callable[..., Keys], clock: FakeClock, keyrings: Counted
+    make: Callable[..., KeyService], clock: FakeClock, keyrings: Counted
 ) -> None:
     for algorithm in ("ES256", "EdDSA", "ES256"):
         instance = make(algorithm)
@@ -178,19 +178,19 @@ def test_the_algorithm_can_be_set_back_without_another_key(
     assert len(kids(keyrings)) == 2
 
 
-def test_tokens_of_the_former_algorithm_are_still_verified(keys: Keys, make: Callable[..., Keys]) -> None:
+def test_tokens_of_the_former_algorithm_are_still_verified(keys: KeyService, make: Callable[..., KeyService]) -> None:
     former = keys.signing_key()
     changed = make("EdDSA")
     changed.ensure()
 
-    found = changed.find(former.kid)
+    found = changed.key_by_kid(former.kid)
 
     assert found is not None
     assert found.alg == "ES256"
 
 
 def test_an_instance_follows_the_new_key_of_another_within_seconds(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     keys.signing_key()
     make("HS256").ensure()
@@ -201,7 +201,7 @@ def test_an_instance_follows_the_new_key_of_another_within_seconds(
     assert keys.version == 2
 
 
-def test_a_keyring_that_was_just_read_is_not_read_again(keys: Keys, keyrings: Counted) -> None:
+def test_a_keyring_that_was_just_read_is_not_read_again(keys: KeyService, keyrings: Counted) -> None:
     keys.signing_key()
     before = keyrings.loads
 
@@ -214,47 +214,47 @@ def test_a_keyring_that_was_just_read_is_not_read_again(keys: Keys, keyrings: Co
 
 
 def test_an_unknown_kid_finds_the_key_that_another_instance_has_just_made(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock, keyrings: Counted
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock, keyrings: Counted
 ) -> None:
     keys.signing_key()
     make("HS256").ensure()
     clock.now += UNKNOWN_KID_PAUSE
 
-    found = keys.find(kids(keyrings)[1])
+    found = keys.key_by_kid(kids(keyrings)[1])
 
     assert found is not None
     assert found.alg == "HS256"
 
 
 def test_unknown_kids_read_the_keyring_at_most_once_in_five_seconds(
-    keys: Keys, keyrings: Counted, clock: FakeClock
+    keys: KeyService, keyrings: Counted, clock: FakeClock
 ) -> None:
     keys.signing_key()
     before = keyrings.loads
 
     for _ in range(100):  # 10 seconds
         for number in range(5):
-            assert keys.find(f"unknown {number}") is None
+            assert keys.key_by_kid(f"unknown {number}") is None
         clock.advance(0.1)
 
     assert keyrings.loads == before + 1
     clock.advance(0.1)
-    keys.find("unknown")
+    keys.key_by_kid("unknown")
     assert keyrings.loads == before + 2
 
 
-def test_a_known_kid_reads_nothing(keys: Keys, keyrings: Counted, clock: FakeClock) -> None:
+def test_a_known_kid_reads_nothing(keys: KeyService, keyrings: Counted, clock: FakeClock) -> None:
     kid = keys.signing_key().kid
     before = keyrings.loads
     clock.now += UNKNOWN_KID_PAUSE
 
-    assert keys.find(kid) is not None
+    assert keys.key_by_kid(kid) is not None
 
     assert keyrings.loads == before
 
 
 def test_a_clock_that_is_set_back_does_not_keep_the_keyring_from_being_followed(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock
 ) -> None:
     keys.signing_key()
     make("HS256").ensure()
@@ -265,7 +265,7 @@ def test_a_clock_that_is_set_back_does_not_keep_the_keyring_from_being_followed(
 
 
 def test_a_keyring_that_no_secret_opens_stops_the_start_and_stays_as_it_is(
-    keys: Keys, make: Callable[..., Keys], keyrings: Counted
+    keys: KeyService, make: Callable[..., KeyService], keyrings: Counted
 ) -> None:
     before = keyrings.load()
 
@@ -277,7 +277,7 @@ def test_a_keyring_that_no_secret_opens_stops_the_start_and_stays_as_it_is(
 
 
 def test_a_keyring_that_no_secret_opens_makes_an_instance_unavailable_and_the_cause_is_kept(
-    keys: Keys, make: Callable[..., Keys]
+    keys: KeyService, make: Callable[..., KeyService]
 ) -> None:
     with pytest.raises(Unavailable) as refused:
         make(secrets=OTHER).signing_key()
@@ -289,7 +289,7 @@ def test_a_keyring_that_no_secret_opens_makes_an_instance_unavailable_and_the_ca
 
 
 def test_other_keys_under_the_same_version_are_noticed(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock, database: Path
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock, database: Path
 ) -> None:
     wiped, version = keys.signing_key().kid, keys.version
     with closing(sqlite3.connect(database)) as connection, connection:
@@ -298,12 +298,12 @@ def test_other_keys_under_the_same_version_are_noticed(
     clock.now += RELOAD_AFTER
 
     assert keys.signing_key().kid != wiped
-    assert keys.find(wiped) is None
+    assert keys.key_by_kid(wiped) is None
     assert keys.version != version  # so that no token is remembered that the wiped key had signed
 
 
 def test_a_keyring_that_can_no_longer_be_opened_leaves_the_one_in_memory(
-    keys: Keys, keyrings: Counted, clock: FakeClock
+    keys: KeyService, keyrings: Counted, clock: FakeClock
 ) -> None:
     kid = keys.signing_key().kid
     stored = keyrings.load()
@@ -314,18 +314,18 @@ def test_a_keyring_that_can_no_longer_be_opened_leaves_the_one_in_memory(
     clock.now += RELOAD_AFTER
 
     assert keys.signing_key().kid == kid
-    assert keys.find(foreign.kid) is None
+    assert keys.key_by_kid(foreign.kid) is None
 
 
 def test_while_the_store_is_away_the_keyring_in_memory_goes_on_and_is_followed_again_later(
-    keys: Keys, make: Callable[..., Keys], clock: FakeClock, away: Callable[[], None]
+    keys: KeyService, make: Callable[..., KeyService], clock: FakeClock, away: Callable[[], None]
 ) -> None:
     kid = keys.signing_key().kid
     away()
     clock.now += RELOAD_AFTER
     assert keys.signing_key().kid == kid
     clock.now += UNKNOWN_KID_PAUSE
-    assert keys.find("unknown") is None
+    assert keys.key_by_kid("unknown") is None
     away()
     make("HS256").ensure()
 
@@ -335,11 +335,11 @@ def test_while_the_store_is_away_the_keyring_in_memory_goes_on_and_is_followed_a
 
 
 def test_an_instance_that_has_never_seen_the_keyring_is_not_available_while_the_store_is_away(
-    keys: Keys, make: Callable[..., Keys], away: Callable[[], None]
+    keys: KeyService, make: Callable[..., KeyService], away: Callable[[], None]
 ) -> None:
     fresh = make()
     away()
-    for ask in (fresh.signing_key, fresh.jwks, lambda: fresh.find(keys.signing_key().kid), lambda: fresh.version):
+    for ask in (fresh.signing_key, fresh.jwks, lambda: fresh.key_by_kid(keys.signing_key().kid), lambda: fresh.version):
         with pytest.raises(Unavailable):
             ask()
     away()
@@ -351,7 +351,7 @@ def test_requests_that_wait_for_the_first_keyring_share_the_outcome_of_one_read(
     secrets: SecretKeys, clock: FakeClock
 ) -> None:
     hanging, begun = Hanging(), Semaphore(0)
-    keys = Keys(hanging, secrets, "ES256", clock, token_life=TOKEN_LIFE)
+    keys = KeyService(hanging, secrets, "ES256", clock, token_life=TOKEN_LIFE)
 
     def ask() -> None:
         begun.release()
@@ -368,7 +368,9 @@ def test_requests_that_wait_for_the_first_keyring_share_the_outcome_of_one_read(
     assert hanging.loads < 16
 
 
-def test_requests_that_come_first_at_once_all_get_the_keyring(keys: Keys, make: Callable[..., Keys]) -> None:
+def test_requests_that_come_first_at_once_all_get_the_keyring(
+    keys: KeyService, make: Callable[..., KeyService]
+) -> None:
     fresh, barrier = make(), Barrier(16)
 
     def ask() -> str:
@@ -382,7 +384,7 @@ def test_requests_that_come_first_at_once_all_get_the_keyring(keys: Keys, make: 
 
 
 def test_a_request_does_not_wait_for_another_that_reads_the_keyring_again(
-    keys: Keys, secrets: SecretKeys, clock: FakeClock, store: Store
+    keys: KeyService, secrets: SecretKeys, clock: FakeClock, store: Store
 ) -> None:
     class Slow(Hanging):
         def load(self) -> StoredKeyring | None:
@@ -392,7 +394,7 @@ def test_a_request_does_not_wait_for_another_that_reads_the_keyring_again(
             return store.keyrings.load()
 
     slow = Slow()
-    mine = Keys(slow, secrets, "ES256", clock, token_life=TOKEN_LIFE)
+    mine = KeyService(slow, secrets, "ES256", clock, token_life=TOKEN_LIFE)
     kid = mine.signing_key().kid
     clock.now += RELOAD_AFTER
     with ThreadPoolExecutor(1) as threads:
@@ -407,13 +409,13 @@ def test_a_request_does_not_wait_for_another_that_reads_the_keyring_again(
         assert reading.result(LONG).kid == keys.signing_key().kid
 
 
-def test_without_keys_in_the_store_the_remedy_is_named(make: Callable[..., Keys]) -> None:
+def test_without_keys_in_the_store_the_remedy_is_named(make: Callable[..., KeyService]) -> None:
     with pytest.raises(Unavailable, match="restart the service"):
         make().signing_key()
 
 
 def test_a_keyring_that_changes_before_every_write_is_given_up(
-    make: Callable[..., Keys], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., KeyService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys_module, "_ATTEMPTS", 0)
 

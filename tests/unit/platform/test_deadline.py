@@ -10,7 +10,8 @@ import pytest
 from app.health.views import Ping
 from app.platform import deadline
 from app.security.hash_pool import HashPool
-from app.web.endpoint import Call, endpoint
+from app.web.call import Call
+from app.web.endpoint import endpoint
 from app.web.guard import public
 from tests.unit.web.serving import serving
 

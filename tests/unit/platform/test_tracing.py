@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from app.features import ENDPOINTS
 from app.mail.mail import MailFailedError
-from app.outbox.service import Mailroom
 from app.platform.tracing import COMPLAIN_EVERY, Tracing
+from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
 from tests.servers.otlp import Collector, collector_of_this_process
@@ -126,19 +126,19 @@ def test_work_outside_of_any_trace_is_not_traced(tracing: Tracing, told: Collect
     "path", [one.path for one in ENDPOINTS if one.any_host] + ["/health/ready/", "/metrics/", "/assets/x/y\n"]
 )
 def test_what_machines_request_every_few_seconds_is_not_traced(path: str, tracing: Tracing) -> None:
-    with tracing.answering(path, {}) as facts:
+    with tracing.exchange(path, {}) as facts:
         assert facts == {}
 
 
 @pytest.mark.parametrize("path", ["/healthy", "/auth/login", "/metricsx", "/x/assets/y", "/"])
 def test_every_other_path_is_traced(path: str, tracing: Tracing) -> None:
-    with tracing.answering(path, {}) as facts:
+    with tracing.exchange(path, {}) as facts:
         assert facts.keys() == {"trace_id", "span_id"}
 
 
 def test_before_the_start_nothing_is_traced(told: Collector) -> None:
     tracing = Tracing(told.url, "SQLite")
-    with tracing.answering("/", {}) as facts:
+    with tracing.exchange("/", {}) as facts:
         assert facts == {}
     tracing.close()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.model import UndoOffer
+from app.accounts.account import UndoOffer
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
@@ -17,7 +17,7 @@ from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 

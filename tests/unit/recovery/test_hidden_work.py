@@ -10,10 +10,10 @@ import pytest
 
 from app import config, wiring
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import Keys
-from app.outbox.service import Mailroom
+from app.keys.service import KeyService
 from app.platform.instrumentation import Observer
 from app.recovery.email_change import EmailChangeService
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.store.observed import observed
@@ -57,8 +57,8 @@ def hiding(store: Store, clock: FakeClock, work: Work) -> Iterator[Instance]:
     """An instance where accounts are hidden, with one account whose address is proven."""
     settings = config.load(SETTINGS | {"HIDE_ACCOUNTS": "on"}, dotenv=None)
     wired = wiring.build(settings, clock=clock, store=observed(store, work))
-    wired.get(Keys).ensure()
-    wired.get(Keys).signing_key()  # loaded, as in any process that has served a request
+    wired.get(KeyService).ensure()
+    wired.get(KeyService).signing_key()  # loaded, as in any process that has served a request
     instance = Instance(wired)
     user_id = instance.register("known", email=KNOWN)
     account = store.users.account(user_id)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.keys.keyring import Algorithm, Keyring, SigningKey, generate, unseal
+from app.keys.keyring import Algorithm, OpenKeyring, SigningKey, generate, unseal
 from app.security.secret_keys import SecretKeys
 from app.sessions import access_tokens as tokens
 from app.sessions.access_tokens import AccessTokens, RefusedTokenError
@@ -35,16 +35,16 @@ def new_key(alg: Algorithm = "ES256") -> SigningKey:
     return unseal(generate(alg, SECRETS.current, now=CLOCK.now, signs_from=CLOCK.now), SECRETS)
 
 
-class Keys:
+class KeyService:
     """A keyring that tests change; it counts how often a key is asked for, which every check of a signature does."""
 
     def __init__(self, *keys: SigningKey) -> None:
-        self.ring = Keyring(1, {})
+        self.ring = OpenKeyring(1, {})
         self.asked = 0
         self.replace_by(*keys)
 
     def replace_by(self, *keys: SigningKey) -> None:
-        self.ring = Keyring(self.ring.version + 1, {key.kid: key for key in keys})
+        self.ring = OpenKeyring(self.ring.version + 1, {key.kid: key for key in keys})
 
     @property
     def version(self) -> int:
@@ -53,17 +53,17 @@ class Keys:
     def signing_key(self) -> SigningKey:
         return list(self.ring.keys.values())[-1]
 
-    def find(self, kid: str) -> SigningKey | None:
+    def key_by_kid(self, kid: str) -> SigningKey | None:
         self.asked += 1
         return self.ring.keys.get(kid)
 
 
 KEY = new_key()
-KEYS = Keys(KEY)
+KEYS = KeyService(KEY)
 
 
 def service(
-    keys: Keys = KEYS, clock: FakeClock = CLOCK, issuer: str = ISSUER, audience: str = AUDIENCE
+    keys: KeyService = KEYS, clock: FakeClock = CLOCK, issuer: str = ISSUER, audience: str = AUDIENCE
 ) -> AccessTokens:
     return AccessTokens(issuer=issuer, audience=audience, lifetime=900, keys=keys, clock=clock)
 
@@ -113,7 +113,7 @@ def decoded(part: str) -> Any:
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_token_of_each_algorithm_is_accepted_as_it_was_issued(alg: Algorithm) -> None:
-    keys = Keys(new_key(alg))
+    keys = KeyService(new_key(alg))
 
     claims = service(keys).verify(service(keys).issue(subject="ann", session_id="s1", roles=()))
 
@@ -191,7 +191,7 @@ def test_a_second_encoding_of_the_same_bytes_is_refused() -> None:
 
 
 def test_a_token_longer_than_any_that_is_made_here_is_not_even_read() -> None:
-    keys = Keys(KEY)
+    keys = KeyService(KEY)
     longest = a_token({"x": ""})
     longest = a_token({"x": "x" * ((tokens.LONGEST - len(longest)) // 4 * 3)})
     assert len(longest) <= tokens.LONGEST
@@ -241,7 +241,7 @@ def test_a_token_signed_by_hs256_with_the_published_key_is_refused() -> None:
 
 @pytest.mark.parametrize("alg", [alg for alg in ALGORITHMS if alg != "ES256"])
 def test_a_key_verifies_with_its_own_algorithm_only(alg: Algorithm) -> None:
-    keys = Keys(KEY, new_key(alg))
+    keys = KeyService(KEY, new_key(alg))
     other = keys.signing_key()
 
     assert refusal(a_token(header={"kid": KEY.kid}, key=other), service(keys)) == "wrong_algorithm"
@@ -376,7 +376,7 @@ def test_a_token_from_the_future_is_accepted_up_to_30_seconds_early() -> None:
 
 
 def test_a_signature_is_verified_once() -> None:
-    keys = Keys(KEY)
+    keys = KeyService(KEY)
     mine = service(keys)
 
     for _ in range(3):
@@ -386,7 +386,7 @@ def test_a_signature_is_verified_once() -> None:
 
 
 def test_a_refused_token_is_not_remembered() -> None:
-    keys = Keys(KEY)
+    keys = KeyService(KEY)
     mine = service(keys)
     forged = a_token(header={"kid": KEY.kid}, key=new_key())
 
@@ -397,7 +397,7 @@ def test_a_refused_token_is_not_remembered() -> None:
 
 
 def test_what_was_verified_is_forgotten_when_the_keyring_changes() -> None:
-    keys = Keys(KEY)
+    keys = KeyService(KEY)
     mine = service(keys)
     mine.verify(ISSUED)
 
@@ -410,7 +410,7 @@ def test_what_was_verified_is_forgotten_when_the_keyring_changes() -> None:
 
 def test_a_limited_number_of_verified_tokens_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "REMEMBERED", 3)
-    keys = Keys(KEY)
+    keys = KeyService(KEY)
     mine = service(keys)
     several = [mine.issue(subject=str(number), session_id="s1", roles=()) for number in range(4)]
 

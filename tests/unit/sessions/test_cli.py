@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app import config, create_app
+from app import config, create_app, wired_of
 from tests.api.service import SETTINGS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def token(fresh: Path) -> str:
     app = create_app(config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{fresh}"}, dotenv=None))
     body = {"username": "ann", "password": "correct horse battery staple"}
     reply = app.test_client().post("/auth/register", json=body)
-    app.extensions["latchkey"].close()
+    wired_of(app).close()
     return str(reply.json["data"]["token"])  # type: ignore[index]
 
 

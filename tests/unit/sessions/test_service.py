@@ -1,4 +1,4 @@
-"""A session is opened for verified credentials, and holds while user and time let it."""
+"""A session is opened for verified credentials, and is live while user and time let it."""
 
 from __future__ import annotations
 

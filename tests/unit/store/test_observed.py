@@ -78,6 +78,6 @@ def test_every_operation_of_every_repository_is_observed(plain: Store, store: St
 def test_everything_else_is_delegated_to_the_store(plain: Store, store: Store) -> None:
     store.prepare()
     store.ping()
-    assert (store.product, store.problems()) == (plain.product, plain.problems())
+    assert (store.common_name, store.problems()) == (plain.common_name, plain.problems())
     with pytest.raises(AttributeError, match="nonsense"):
         store.inner.nonsense  # type: ignore[attr-defined]  # noqa: B018 - it is not there

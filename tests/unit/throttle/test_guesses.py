@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.service import VERIFICATION_LIVES
-from app.outbox.service import Mailroom
+from app.accounts.account import VERIFICATION_LIVES
 from app.platform.errors import InvalidCode
+from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES
@@ -17,7 +17,7 @@ from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.model import LiveCode
+    from app.accounts.account import LiveCode
     from app.recovery.mailed_codes import MailedCodes
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance

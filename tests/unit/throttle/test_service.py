@@ -172,7 +172,7 @@ def test_of_sixteen_concurrent_failures_after_an_expired_count_of_one_each_count
     throttle: Throttle, clock: FakeClock
 ) -> None:
     for _ in range(5):  # in each round at most ten get through, and only the tenth brings the delay
-        throttle.forget(NAME)
+        throttle.clear(NAME)
         throttle.fail(NAME)
         clock.now += FORGOTTEN_AFTER
         barrier = Barrier(16)

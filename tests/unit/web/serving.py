@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from app import config
 from app.accounts.fields import InputRules
+from app.features import PERMISSIONS, TAGS
 from app.web import endpoint, exchange, problems
 from app.web.application import Application
+from app.web.call import Shared
+from app.web.openapi import Specification
 from tests.api.service import SETTINGS
 
 if TYPE_CHECKING:
+    from app.web.caller import Authenticator
     from app.web.endpoint import Endpoint
     from app.wiring import Wired
 
 
-def serving(*endpoints: Endpoint, wired: Wired | None = None, **settings: str) -> Application:
-    """An application of these endpoints; without `wired` it can have none."""
+def serving(
+    *endpoints: Endpoint,
+    wired: Wired | None = None,
+    authenticators: tuple[Authenticator[Any], ...] | None = None,
+    **settings: str,
+) -> Application:
+    """An application of these endpoints; without `wired` it can have none. `authenticators` replace the service's."""
     made = config.load(SETTINGS | settings, dotenv=None)
     app = Application("app", made)
     exchange.check_hosts(app, made, frozenset(declared.shown for declared in endpoints if declared.any_host))
     problems.install(app, made)
     if wired is not None:
-        endpoint.install(app, endpoints, wired.parts, wired.get(InputRules))
+        shared = Shared(
+            settings=made,
+            parts=wired.parts,
+            authenticators=wired.authenticators if authenticators is None else authenticators,
+            permissions=PERMISSIONS,
+            input_context=wired.get(InputRules),
+            specification=Specification(endpoints, TAGS, made.server.public_url, "1"),
+        )
+        endpoint.install(app, endpoints, shared)
     return app
+
+
+def document(*endpoints: Endpoint) -> dict[str, Any]:
+    """The OpenAPI document of these endpoints."""
+    made: dict[str, Any] = json.loads(Specification(endpoints, TAGS, "https://auth.example.com", "1.2.3").json())
+    return made

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.accounts.principal import Principal
 from app.health.views import Ping
 from app.platform.devices import Device
-from app.platform.errors import CATALOGUE, EmailTaken, NotFound, Overloaded
-from app.web.endpoint import Call, File, endpoint
+from app.platform.errors import CATALOGUE, EmailTaken, Forbidden, NotFound, Overloaded, ReauthenticationRequired
+from app.sessions.service import SessionService
+from app.web import exchange
+from app.web.call import Call, CallBy
+from app.web.endpoint import endpoint
 from app.web.guard import authenticated, permission, public
 from app.web.input import Body
 from app.web.limits import LIMITS
 from app.web.paging import Page
-from app.web.view import Document, Streamed, View
+from app.web.result import File
+from app.web.view import BareView, Streamed, View
+from tests.unit.web.callers import KeyService, Robot
 from tests.unit.web.serving import serving
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
     from flask.testing import FlaskClient
 
+    from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 
 
@@ -48,9 +55,9 @@ def make(_call: Call, body: Wish, page: Page, name: str) -> Thing:
 
 
 @endpoint("GET /mine", access=authenticated, returns=Thing)
-def mine(call: Call) -> Thing:
+def mine(call: CallBy[Principal]) -> Thing:
     """Whose."""
-    return Thing(text=call.user.username or "")
+    return Thing(text=call.caller.user.username or "")
 
 
 @endpoint("POST /wishes", access=authenticated, body=Wish, returns=Thing)
@@ -168,6 +175,66 @@ def test_the_user_of_a_request_is_named_in_its_line_of_the_log(client: FlaskClie
     assert [event["user_id"] for event in logged] == [opened.user.id]
 
 
+@endpoint("GET /robots", access=permission("users:read"), returns=Thing)
+def robots(call: Call) -> Thing:
+    """Who calls, whoever that is."""
+    return Thing(text=call.caller.subject)
+
+
+@endpoint("GET /fresh", access=authenticated, returns=Thing, raises=(Forbidden, ReauthenticationRequired))
+def fresh(call: Call) -> Thing:
+    """For who logged in recently."""
+    call.require_fresh_login()
+    return Thing(text="")
+
+
+def test_what_depends_on_the_kind_of_a_token_is_asked_of_who_authenticated_it(
+    instance: Instance, clock: FakeClock
+) -> None:
+    keys = KeyService("lk_", Robot(permissions=frozenset({"users:read"})))
+    wired = instance.wired
+    client = serving(robots, fresh, wired=wired, authenticators=(keys, wired.get(SessionService))).test_client()
+    key = {"Authorization": "Bearer lk_1"}
+    with capture_logs() as logged:
+        reply = client.get("/robots", headers=key, buffered=True)
+    assert (reply.status_code, reply.get_json()["data"]) == (200, {"text": "robot-7"})
+    assert [event["user_id"] for event in logged] == ["robot-7"]
+    assert keys.asked == ["authenticate lk_1", "note_use robot-7"]
+    refused = client.get("/fresh", headers=key)
+    assert (refused.status_code, refused.get_json()["message"]) == (403, "robot-7 never logs in.")
+
+    session = {"x-access-token": instance.login_of("ann").access_token}
+    assert client.get("/robots", headers=session).status_code == 403
+    assert client.get("/fresh", headers=session).status_code == 200
+    clock.advance(wired.settings.accounts.reauth_seconds + 1)
+    assert client.get("/fresh", headers=session).get_json()["code"] == "reauthentication_required"
+    assert len(keys.asked) == 3
+
+
+def test_a_permission_that_does_not_exist_does_not_start(instance: Instance) -> None:
+    for name in ("users:fly", "", "admin"):
+        declared = endpoint("GET /x", access=permission(name), returns=Ping)(ping.function)
+        with pytest.raises(ValueError, match=f"GET /x: there is no permission '{name}'"):
+            serving(declared, wired=instance.wired)
+
+
+@endpoint("GET /limited/<code>", access=public, returns=Ping, raises=(NotFound,))
+def limited(_call: Call, code: str) -> Ping:
+    """Count requests."""
+    exchange.current().headers.append(("RateLimit", '"login";r=1;t=9'))
+    if code in CATALOGUE:
+        raise CATALOGUE[code]
+    return Ping()
+
+
+def test_a_header_of_the_exchange_stands_on_its_reply_whatever_that_becomes(instance: Instance) -> None:
+    client = serving(limited, ping, wired=instance.wired).test_client()
+    for code, status in (("fine", 200), ("not_found", 404), ("email_taken", 500)):
+        reply = client.get(f"/limited/{code}")
+        assert (reply.status_code, reply.headers.getlist("RateLimit")) == (status, ['"login";r=1;t=9'])
+    assert "RateLimit" not in client.get("/ping", headers={"User-Agent": "curl"}).headers
+
+
 def test_a_public_endpoint_has_no_caller(client: FlaskClient) -> None:
     with capture_logs() as logged:
         assert client.get("/nobody").status_code == 500
@@ -256,7 +323,7 @@ def test_an_unknown_limit_cannot_be_declared() -> None:
     assert all(limit.name == name and limit.requests > 0 and limit.seconds > 0 for name, limit in LIMITS.items())
     with pytest.raises(KeyError):
         endpoint("GET /x", access=public, returns=Ping, limit="unheard of")(ping.function)
-    assert issubclass(Ping, Document)
+    assert issubclass(Ping, BareView)
 
 
 @endpoint("GET /long", access=public, returns=Thing, raises=(Overloaded,))

@@ -15,8 +15,9 @@ from structlog.testing import capture_logs
 from app import config
 from app.health.views import Ping
 from app.platform.errors import Unavailable
-from app.web.endpoint import Call, endpoint
-from app.web.exchange import Exchange, beginner
+from app.web.call import Call
+from app.web.endpoint import endpoint
+from app.web.exchange import RequestState, begin_hook
 from app.web.guard import public
 from tests.api.service import SETTINGS
 from tests.unit.web.serving import serving
@@ -31,10 +32,10 @@ OUTSIDE = "203.0.113.9"
 begin_of_settings: dict[str, Any] = {}
 
 
-def exchange(peer: str, forwarded: str | None = None, request_id: str = "", proxies: str = PROXIES) -> Exchange:
+def exchange(peer: str, forwarded: str | None = None, request_id: str = "", proxies: str = PROXIES) -> RequestState:
     """What is known of a request from this peer."""
     begin = begin_of_settings.setdefault(
-        proxies, beginner(config.load(SETTINGS | {"TRUSTED_PROXIES": proxies}, dotenv=None))
+        proxies, begin_hook(config.load(SETTINGS | {"TRUSTED_PROXIES": proxies}, dotenv=None))
     )
     environ = {"REMOTE_ADDR": peer, "HTTP_X_REQUEST_ID": request_id}
     if forwarded is not None:
@@ -42,9 +43,9 @@ def exchange(peer: str, forwarded: str | None = None, request_id: str = "", prox
     return begun(begin, environ)
 
 
-def begun(begin: Callable[..., Any], environ: dict[str, Any]) -> Exchange:
+def begun(begin: Callable[..., Any], environ: dict[str, Any]) -> RequestState:
     begin(environ, lambda *_: None)
-    made: Exchange = environ["latchkey.exchange"]
+    made: RequestState = environ["latchkey.exchange"]
     return made
 
 
@@ -163,7 +164,7 @@ def test_a_request_id_from_an_untrusted_client_is_replaced() -> None:
 
 
 def test_whatever_the_address_is_the_user_agent_is_passed_on_unchanged() -> None:
-    begin = beginner(config.load(SETTINGS, dotenv=None))
+    begin = begin_hook(config.load(SETTINGS, dotenv=None))
     environ: dict[str, Any] = {"HTTP_USER_AGENT": "curl/8.5.0 é"}
 
     assert begun(begin, environ).device.user_agent == "curl/8.5.0 é"

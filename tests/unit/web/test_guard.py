@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask, request
 
-from app.platform.errors import Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
-from app.roles.permissions import PERMISSIONS
+from app.platform.errors import ExpiredToken, Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
+from app.sessions.access_tokens import RefusedTokenError
 from app.sessions.service import SessionService
 from app.web.guard import Access, admit, authenticated, permission, public
+from tests.unit.web.callers import KeyService, Robot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.principal import Principal
+    from app.web.caller import Authenticator
     from tests.unit.instance import Instance
 
 FLASK = Flask(__name__)
@@ -29,7 +31,8 @@ def token(instance: Instance) -> str:
 
 def admitted(instance: Instance, access: Access, headers: dict[str, str], query: str = "") -> Principal | None:
     with FLASK.test_request_context("/", headers=headers, query_string=query):
-        return admit(access, request, instance.wired.parts)
+        admitted = admit(access, request, instance.wired.authenticators)
+    return None if admitted is None else admitted.caller
 
 
 @pytest.mark.parametrize(
@@ -120,11 +123,42 @@ def test_a_permission_is_that_of_the_user_in_the_store_from_the_next_request_on(
         admitted(instance, READERS, headers)
 
 
-def test_a_permission_that_does_not_exist_cannot_be_demanded() -> None:
-    for name in ("users:fly", "", "admin"):
-        with pytest.raises(ValueError, match="there is no permission"):
-            permission(name)
-    assert all(permission(name).permission == name for name in PERMISSIONS)
+def judged(token: str, *authenticators: Authenticator[Any], access: Access = authenticated) -> Any:
+    with FLASK.test_request_context("/", headers={"Authorization": f"Bearer {token}"}):
+        admitted = admit(access, request, authenticators)
+    assert admitted is not None
+    return admitted.caller
+
+
+def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(instance: Instance, token: str) -> None:
+    refusing, keys, more = KeyService("lk_"), KeyService("l", Robot()), KeyService("")
+    sessions = instance.get(SessionService)
+
+    assert judged("lx", refusing, keys, more, sessions) == Robot()
+    with pytest.raises(ExpiredToken):  # which the second would take
+        judged("lk_1", refusing, keys, more, sessions)
+    assert judged(token, refusing, keys, sessions).user.username == "ann"
+    assert judged(token, sessions, more).user.username == "ann"
+    assert judged("lx", sessions, keys) == Robot()
+    assert (refusing.asked, keys.asked, more.asked) == (["authenticate lk_1"], ["authenticate lx"] * 2, [])
+
+
+@pytest.mark.parametrize("unknown", ["lk_1", "x", "a.b", "a.b.c.d"])
+def test_a_token_of_no_kind_is_refused_by_the_last(unknown: str, instance: Instance) -> None:
+    keys = KeyService("rk_", Robot())
+    with pytest.raises(InvalidToken) as refused:
+        judged(unknown, keys, instance.get(SessionService))
+    assert isinstance(refused.value.__cause__, RefusedTokenError)
+    assert keys.asked == []
+
+
+def test_a_permission_is_the_caller_s_whoever_they_are(instance: Instance) -> None:
+    reader = Robot(permissions=frozenset({"users:read"}))
+
+    assert judged("x", KeyService("", reader), instance.get(SessionService), access=READERS) is reader
+    for other in (frozenset[str](), frozenset({"users:write"}), frozenset({"users"})):
+        with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
+            judged("x", KeyService("", Robot(permissions=other)), access=READERS)
 
 
 def test_the_codes_of_an_endpoint_follow_from_its_rule() -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pytest
 from flask import abort
 from structlog.testing import capture_logs
 from werkzeug.exceptions import default_exceptions
 
+from app.health.views import Ping
 from app.platform.errors import CATALOGUE, Failure, FieldError, Unavailable, ValidationFailed
-from tests.unit.web.serving import serving
+from app.web.endpoint import endpoint
+from app.web.guard import public
+from tests.unit.web.serving import document, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from werkzeug.test import TestResponse
 
@@ -222,3 +225,39 @@ def test_the_cause_of_a_clients_failure_is_not_logged() -> None:
         reply(raising(Unavailable()))
 
     assert [event["event"] for event in logged] == ["request", "request"]
+
+
+@pytest.fixture
+def step_up() -> Iterator[type[Failure]]:
+    """A failure with a challenge of its own, as long as the test lasts."""
+
+    class StepUp(Failure):
+        code = "step_up_of_a_test"
+        status = 403
+        message = "Log in again."
+        carries: ClassVar = {"WWW-Authenticate": "The challenge of RFC 9470."}
+
+        @property
+        def headers(self) -> dict[str, str]:
+            return {"WWW-Authenticate": f'Bearer max_age="{self.retry_after}"', "X-Undeclared": "1"}
+
+    yield StepUp
+    del CATALOGUE[StepUp.code]
+
+
+def test_a_failure_carries_the_headers_that_it_declares_and_no_others(step_up: type[Failure]) -> None:
+    for accept in ("application/json", PROBLEM_JSON):
+        response = reply(raising(step_up(retry_after=600)), Accept=accept)
+        assert response.headers["WWW-Authenticate"] == 'Bearer max_age="600"'
+        assert "X-Undeclared" not in response.headers
+
+
+def test_the_openapi_document_shows_the_headers_that_a_failure_carries(step_up: type[Failure]) -> None:
+    declared = endpoint("GET /x", access=public, returns=Ping, raises=(step_up,))(lambda _call: Ping())
+    responses = document(declared)["paths"]["/x"]["get"]["responses"]
+
+    assert responses["403"]["headers"]["WWW-Authenticate"] == {
+        "description": "The challenge of RFC 9470.",
+        "schema": {"type": "string"},
+    }
+    assert "WWW-Authenticate" not in responses["400"]["headers"]

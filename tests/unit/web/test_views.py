@@ -12,10 +12,11 @@ import pytest
 from app.accounts.directory import UserPage
 from app.accounts.model import User
 from app.accounts.views import UserData, UserList
+from app.features import PERMISSIONS
 from app.health.views import Health, Ping
 from app.keys.views import KeySet
 from app.platform.errors import FieldError, ValidationFailed
-from app.roles.permissions import PERMISSIONS
+from app.roles.service import Roles
 from app.sessions.service import OpenedSession
 from app.sessions.views import TokenPair
 from app.web.cursors import cursor_behind
@@ -47,17 +48,19 @@ SHOWN = {
     "last_login_at": None,
 }
 
+ROLES = Roles(PERMISSIONS)
+
 
 def as_json(view: BaseModel) -> Any:
     return json.loads(view.model_dump_json())
 
 
 def test_a_user_is_shown_without_anything_internal() -> None:
-    assert as_json(UserData.of(ANN)) == {"user": SHOWN}
+    assert as_json(UserData.of(ANN, frozenset())) == {"user": SHOWN}
 
 
 def test_an_administrator_is_shown_with_all_permissions_in_order() -> None:
-    shown = as_json(UserData.of(dataclasses.replace(ANN, roles=("admin", "member"))))["user"]
+    shown = as_json(UserData.of(dataclasses.replace(ANN, roles=("admin", "member")), PERMISSIONS))["user"]
 
     assert shown["roles"] == ["admin", "member"]
     assert shown["permissions"] == sorted(PERMISSIONS)
@@ -65,7 +68,7 @@ def test_an_administrator_is_shown_with_all_permissions_in_order() -> None:
 
 def test_times_are_rfc_3339_in_utc() -> None:
     login = datetime(2026, 1, 31, 12, 0, 1, 250_000, tzinfo=UTC)
-    shown = as_json(UserData.of(dataclasses.replace(ANN, last_login_at=login)))["user"]
+    shown = as_json(UserData.of(dataclasses.replace(ANN, last_login_at=login), frozenset()))["user"]
 
     assert shown["last_login_at"] == "2026-01-31T12:00:01.250000Z"
     assert as_json(Health(message="OK", timestamp=login)) == {
@@ -77,18 +80,21 @@ def test_times_are_rfc_3339_in_utc() -> None:
 
 @pytest.mark.parametrize(("whole", "shown"), [(True, SHOWN), (False, {"id": ANN.id, "username": "ann"})])
 def test_a_page_shows_users_whole_or_by_name_only(whole: bool, shown: dict[str, Any]) -> None:  # noqa: FBT001 - by pytest
-    page = as_json(UserList.of(UserPage([ANN, ANN], ANN.id, whole)))
+    page = as_json(UserList.of(UserPage([ANN, ANN], ANN.id, whole), ROLES.permissions_of))
 
     assert page == {"users": [shown, shown], "next": cursor_behind(ANN.id)}
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_empty_page_has_no_next_one(whole: bool) -> None:  # noqa: FBT001 - by pytest
-    assert as_json(UserList.of(UserPage([], None, whole))) == {"users": [], "next": None}
+    assert as_json(UserList.of(UserPage([], None, whole), ROLES.permissions_of)) == {
+        "users": [],
+        "next": None,
+    }
 
 
 def test_the_tokens_of_a_session_also_come_under_the_name_that_the_oldest_clients_read() -> None:
-    assert as_json(TokenPair.of(OpenedSession(ANN, "access", 900, "refresh", 2_592_000))) == {
+    assert as_json(TokenPair.of(OpenedSession(ANN, "access", 900, "refresh", 2_592_000, frozenset()))) == {
         "access_token": "access",
         "token": "access",
         "token_type": "Bearer",
@@ -102,7 +108,7 @@ def test_the_tokens_of_a_session_also_come_under_the_name_that_the_oldest_client
 @pytest.mark.parametrize("message", [None, "OK", 'a "quoted" \\ line\n\u2028 of é and 😀'])
 def test_the_envelope_that_is_written_is_the_one_that_is_documented(message: str | None) -> None:
     before, behind = envelope(message)
-    view = UserData.of(ANN)
+    view = UserData.of(ANN, frozenset())
 
     written = before + view.model_dump_json().encode() + behind
 

@@ -13,11 +13,11 @@ import pytest
 from pymongo import MongoClient, ReadPreference, WriteConcern, errors
 from pymongo.uri_parser import parse_uri
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
-from app.store.mongo.connection import Connection, answering, no_answer
+from app.store.mongo.connection import Connection, answer_or_unavailable, no_answer
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.servers.mongo import Mongo
 from tests.stores import Store, mongo_store
@@ -89,7 +89,7 @@ def test_the_uri_cannot_make_a_request_wait_longer() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_without_an_answer_an_operation_raises_unavailable(error: errors.PyMongoError) -> None:
-    with pytest.raises(Unavailable) as caught, answering():
+    with pytest.raises(Unavailable) as caught, answer_or_unavailable():
         raise error
     assert caught.value.retry_after == 1
     assert caught.value.__cause__ is error
@@ -103,7 +103,7 @@ def test_without_an_answer_an_operation_raises_unavailable(error: errors.PyMongo
 def test_a_server_that_cannot_do_its_work_at_the_moment_is_unavailable(
     kind: type[errors.OperationFailure], code: int
 ) -> None:
-    with pytest.raises(Unavailable), answering():
+    with pytest.raises(Unavailable), answer_or_unavailable():
         raise kind("not now", code)
 
 
@@ -156,7 +156,7 @@ def test_the_uri_overrides_our_defaults() -> None:
 )
 def test_a_fault_of_the_program_is_raised_unchanged(error: errors.PyMongoError) -> None:
     assert not no_answer(error)
-    with pytest.raises(type(error)), answering():
+    with pytest.raises(type(error)), answer_or_unavailable():
         raise error
 
 

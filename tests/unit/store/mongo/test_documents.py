@@ -9,9 +9,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from app.accounts.model import Account
+from app.accounts.account import Account, Notice
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
+from app.accounts.mongo import USER_FIELDS
 from app.audit.model import AuditEvent
-from app.outbox.model import MailRequest, PendingRegistration
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, a_whole_account
 from tests.servers.mongo import Mongo
 from tests.stores import Store, mongo_store
@@ -75,7 +76,7 @@ def use(store: Store) -> None:
     store.held_emails.hold("ada@example.org", whole.id, now=NOW, until=NOW + MINUTE)
     store.held_emails.hold("eve@example.org", whole.id, now=NOW, until=NOW + MINUTE)
     store.held_emails.release("eve@example.org", whole.id)
-    registration = PendingRegistration(None, None, HASH)
+    registration = PendingRegistration(password_hash=HASH)
     request = MailRequest("request", "register", "a@example.org", NOW, NOW, NOW, registration=registration)
     store.mail_requests.add(request)
     store.mail_requests.reschedule(request, None, 1)
@@ -92,8 +93,8 @@ def use(store: Store) -> None:
     store.keyrings.save(a_keyring(2, "kid", "next"))
     store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE)
     store.leases.take("purge", holder="b", now=NOW + MINUTE, until=NOW + 2 * MINUTE)
-    store.sessions.purge(NOW, 1)
-    store.login_failures.purge(NOW, 1)
+    store.sessions.delete_expired(NOW, 1)
+    store.login_failures.delete_expired(NOW, 1)
 
 
 def use_accounts(store: Store) -> None:
@@ -156,7 +157,18 @@ def test_an_account_is_replaced_by_one_command(store: Store, recorder: Recorder)
     assert [next(iter(command)) for command in recorder.sent] == ["update", "update"]
 
 
-def test_an_account_without_a_revision_is_replaced_once(store: Store, database: Documents) -> None:
+def test_a_change_and_its_event_are_one_command_and_two_more_put_the_event_among_the_others(
+    store: Store, recorder: Recorder
+) -> None:
+    account = Account(a_user(), HASH)
+    store.users.add(account)
+    recorder.sent.clear()
+    assert store.users.save(account, [AuditEvent("e", account.user.id, "login", NOW, None, None, NOW)])
+    sent = [(next(iter(command)), next(iter(command.values()))) for command in recorder.sent]
+    assert sent == [("update", "users"), ("insert", "events"), ("update", "users")]
+
+
+def test_an_account_from_before_there_were_revisions_is_replaced_once(store: Store, database: Documents) -> None:
     user = a_user(username="ada")
     store.users.add(Account(user, HASH))
     database["users"].update_one({}, {"$unset": {"revision": ""}})
@@ -189,6 +201,51 @@ def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: St
     assert set(found["user"]) == {
         "auth_epoch", "email_verified", "username", "roles", "status", "created_at", "last_login_at",
     }  # fmt: skip
+
+
+def test_a_login_reads_nothing_of_what_is_under_way(store: Store, recorder: Recorder) -> None:
+    store.users.add(a_whole_account())
+    recorder.received.clear()
+    assert store.users.credentials_by_email("ada.lovelace@example.org") is not None
+    assert store.users.credentials_by_username("ada_l") is not None
+    for reply in recorder.received:
+        (found,) = reply["cursor"]["firstBatch"]
+        assert set(found) == {"_id", *USER_FIELDS, "password_hash", "auth_epoch"}
+
+
+def test_mail_that_a_version_before_there_was_an_outbox_queued_is_an_entry_from_the_next_write_on(
+    store: Store, database: Documents
+) -> None:
+    former = {
+        "id": "n", "kind": "new_login", "to": "ada@example.org", "queued_at": NOW, "facts": {"ip": "::1"},
+        "attempts": 2,
+    }  # fmt: skip
+    carries = {**former, "id": "m", "code_id": "c"}
+    account = Account(a_user(), HASH)
+    store.users.add(account)
+    database["users"].update_one({}, {"$set": {"notices": [former, carries]}})
+    found = store.users.account(account.user.id)
+    queued = [Notice(each, "new_login", "ada@example.org", NOW, {"ip": "::1"}, attempts=2) for each in ("n", "m")]
+    queued[1] = replace(queued[1], code_id="c")
+    assert found == replace(account, outbox=tuple(notice.entry() for notice in queued))
+    assert store.users.save(found)
+    assert store.users.account(account.user.id) == replace(found, revision=1)
+    kept = database["users"].find_one()
+    assert kept is not None
+    assert "notices" not in kept
+    assert [entry["id"] for entry in kept["outbox"]] == ["n", "m"]
+
+
+def test_fields_that_only_a_newer_version_knows_stay_in_the_document(store: Store, database: Documents) -> None:
+    account = a_whole_account()
+    store.users.add(account)
+    database["users"].update_one({}, {"$set": {"factors": [{"id": "f", "secret": "s"}]}})
+    found = store.users.account(account.user.id)
+    assert found == account
+    assert store.users.save(replace(found, codes=()))
+    kept = database["users"].find_one()
+    assert kept is not None
+    assert kept["factors"] == [{"id": "f", "secret": "s"}]
 
 
 def test_a_page_of_users_brings_no_secret(store: Store, recorder: Recorder) -> None:
@@ -224,7 +281,7 @@ def test_a_purge_leaves_a_document_that_was_renewed_after_it_was_found(
     store.login_failures.advance("b", None, a_count(1, expires_at=NOW))
     renew = Meanwhile("find", lambda: store.login_failures.advance("a", a_count(1, expires_at=NOW), a_count(2)))
     with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[renew]) as client:
-        assert mongo_store("", database.name, client=client).login_failures.purge(NOW, 10) == 1
+        assert mongo_store("", database.name, client=client).login_failures.delete_expired(NOW, 10) == 1
     assert store.login_failures.get("a") == a_count(2)
     assert store.login_failures.get("b") is None
 

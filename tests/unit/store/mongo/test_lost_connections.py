@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform.errors import Unavailable, UsernameTaken
 from app.platform.identifiers import new_id
 from tests.contract.entities import HASH, NOW, a_session, a_user

@@ -1,4 +1,4 @@
-"""A fresh database of each product."""
+"""A fresh database of each backend."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +25,8 @@ def server_url(request: pytest.FixtureRequest) -> str:
     return create_database(request, request.param)
 
 
-def create_database(request: pytest.FixtureRequest, product: str) -> str:
-    return str(request.getfixturevalue(SERVERS[product]).create_database())
+def create_database(request: pytest.FixtureRequest, backend: str) -> str:
+    return str(request.getfixturevalue(SERVERS[backend]).create_database())
 
 
 @pytest.fixture

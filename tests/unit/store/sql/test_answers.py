@@ -11,7 +11,7 @@ from pymysql.err import raise_mysql_exception
 
 from app.store.sql import mysql_errors, postgresql_errors
 from app.store.sql.answers import Answer
-from app.store.sql.products import product_of
+from app.store.sql.backends import backend_of
 
 SQLSTATES = {
     Answer.ELSEWHERE: ["08000", "08006", "08P01", "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"],
@@ -65,4 +65,4 @@ def test_an_error_number_of_mysql_decides_what_happens_to_the_connection(code: i
 def test_an_error_code_of_sqlite_decides_what_happens_to_the_connection(code: int, answer: Answer) -> None:
     error = sqlite3.OperationalError("refused")
     error.sqlite_errorcode = code
-    assert product_of("sqlite:////tmp/x.db").answer_of(error) is answer
+    assert backend_of("sqlite:////tmp/x.db").answer_of(error) is answer

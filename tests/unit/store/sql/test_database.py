@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Connection, delete, event, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
-from app.accounts.model import Account
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.sql import USERS
 from app.jobs.sql import LEASES
-from app.outbox.model import MailRequest, PendingRegistration
 from app.platform.errors import Unavailable
 from app.sessions.sql import SESSIONS
+from app.store.sql.backends import backend_of
 from app.store.sql.database import Database
-from app.store.sql.products import product_of
 from app.store.unusable import UnusableStoreError
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.servers.sql import SqlServer
@@ -34,7 +34,7 @@ def database(store: Store) -> Database:
 
 def test_a_product_that_is_not_supported_is_named() -> None:
     with pytest.raises(ValueError, match="no store on oracle; use sqlite, postgresql or mysql"):
-        product_of("oracle://localhost/latchkey")
+        backend_of("oracle://localhost/latchkey")
 
 
 def test_a_database_refusal_is_reported_in_one_line_with_its_cause(database: Database) -> None:
@@ -46,7 +46,7 @@ def test_a_database_refusal_is_reported_in_one_line_with_its_cause(database: Dat
 
 
 def test_failed_reads_and_writes_use_up_no_connections(database: Database) -> None:
-    for _ in range(database.product.kept_readers + 1):
+    for _ in range(database.backend.kept_readers + 1):
         with pytest.raises(UnusableStoreError):
             database.rows(A_FAULT)
         with pytest.raises(UnusableStoreError):
@@ -56,7 +56,7 @@ def test_failed_reads_and_writes_use_up_no_connections(database: Database) -> No
 
 
 def test_an_error_shows_no_values(store: Store) -> None:
-    registration = PendingRegistration("grace", None, HASH)
+    registration = PendingRegistration("grace", password_hash=HASH)
     request = MailRequest("id", "register", "grace@example.org", NOW, NOW, NOW, registration=registration)
     store.mail_requests.add(request)
     with pytest.raises(IntegrityError) as raised:
@@ -77,8 +77,8 @@ def test_an_error_inside_a_transaction_leaves_nothing_behind(database: Database)
 
 
 def test_a_read_that_finds_every_connection_in_use_is_refused(database: Database) -> None:
-    readers = database._readers  # noqa: SLF001 - no read is slow on every product
-    taken = [readers._take() for _ in range(database.product.kept_readers)]  # noqa: SLF001
+    readers = database._readers  # noqa: SLF001 - no read is slow on every backend
+    taken = [readers._take() for _ in range(database.backend.kept_readers)]  # noqa: SLF001
     with pytest.raises(Unavailable):
         database.rows(text("SELECT 1"))
     for connection in taken:
@@ -129,7 +129,7 @@ def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
         with beside() as connection, connection.begin():
             connection.execute(update(USERS).where(USERS.c.id == ada.id).values(email=None, email_key=None))
 
-    event.listen(database.product.reader, "before_cursor_execute", give_up, once=True)
+    event.listen(database.backend.reader, "before_cursor_execute", give_up, once=True)
     eve = Account(a_user(email="ada@example.org"), HASH)
     store.users.add(eve)
     assert store.users.account_by_email("ada@example.org") == eve
@@ -145,7 +145,7 @@ def test_of_two_holds_that_begin_at_once_the_first_one_counts(
             connection.execute(insert(HELD_EMAILS), row)
 
     # Between the search for a hold and the insert of a new one.
-    event.listen(database.product.writer, "checkin", begin, once=True)
+    event.listen(database.backend.writer, "checkin", begin, once=True)
     held = store.held_emails.hold("ada@example.org", "ada", now=NOW, until=NOW + 2 * MINUTE)
     assert held is (faster == "ada")
     assert store.held_emails.holder("ada@example.org", NOW) == faster
@@ -166,8 +166,8 @@ def test_a_row_that_was_renewed_after_a_purge_found_it_stays(
             renewed = update(SESSIONS).where(SESSIONS.c.id == sessions[1].id)
             connection.execute(renewed.values(idle_expires_at=NOW + MINUTE))
 
-    event.listen(database.product.reader, "after_cursor_execute", renew, once=True)
-    assert store.sessions.purge(NOW, 10) == 2
+    event.listen(database.backend.reader, "after_cursor_execute", renew, once=True)
+    assert store.sessions.delete_expired(NOW, 10) == 2
     assert store.sessions.principal(sessions[1].id, user.id, NOW) is not None
 
 

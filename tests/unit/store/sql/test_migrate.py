@@ -1,5 +1,6 @@
 """Migrations make the schema: in several processes at once, after a crash, and never backwards."""
 
+import json
 import multiprocessing
 import subprocess
 import sys
@@ -11,18 +12,22 @@ from threading import Barrier
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select, text, update
 
-from app.accounts.model import Account, User
+from app.accounts.account import Account, LiveCode, Notice, UnderWay
+from app.accounts.model import User
 from app.accounts.sql import USERS
 from app.platform.errors import EmailTaken
+from app.platform.identifiers import new_id
 from app.sessions.model import Session
 from app.sessions.sql import SESSIONS
+from app.store.codec import Codec, from_json, to_json
 from app.store.sql import migrate
-from app.store.sql.products import product_of
+from app.store.sql.backends import backend_of
+from app.store.sql.columns import LONG_TEXT
 from app.store.sql.revision import SchemaError
-from app.store.sql.schema import REVISION
-from tests.contract.entities import HASH, NOW, a_session, a_user
+from app.store.sql.schema import MIGRATIONS, REVISION
+from tests.contract.entities import HASH, NOW, a_session, a_user, a_whole_account
 from tests.stores import Store, sql_store
 
 PROCESSES = 4
@@ -82,10 +87,10 @@ def first(url: str, beside: Callable[[], Connection]) -> tuple[User, Session]:
 
 
 def upgrade_to(url: str, revision: str) -> None:
-    product = product_of(url)
-    product.create()
+    backend = backend_of(url)
+    backend.create()
     config = migrate._config()  # noqa: SLF001 - no version of the service stops on the way
-    with product.migrating() as connection:
+    with backend.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
@@ -138,6 +143,93 @@ def test_a_second_migration_that_crashed_in_the_middle_is_completed(
     assert store.users.account(user.id) == Account(user, HASH)
     assert store.sessions.of_user(user.id, NOW) == [session]
     store.close()
+
+
+FORMER = ("codes", "pending_email", "undo_offers", "notices")
+"""The columns of the third revision whose contents lie in one since the fourth."""
+
+
+@pytest.fixture
+def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
+    """Accounts in a database of the third revision: one whole, one with a part, many with nothing, or with one code."""
+    upgrade_to(url, "0003")
+    waiting = (
+        Notice(new_id(), "email_changed", "ada.1@example.net", NOW, {"name": "Gräfin 🧮\n", "": ""}, new_id(), 2),
+        Notice(new_id(), "new_login", "ada@example.org", NOW),
+    )
+    whole = replace(a_whole_account(), kept_session=None, outbox=tuple(notice.entry() for notice in waiting))
+    accounts = [
+        whole,
+        Account(a_user(username="part"), HASH, undo_offers=whole.undo_offers),
+        *(Account(a_user(), HASH) for _ in range(3)),
+        *(Account(a_user(), HASH, codes=(LiveCode(new_id(), "reset", NOW),)) for _ in range(1001)),
+    ]
+    with beside() as connection, connection.begin():
+        connection.execute(insert(_THIRD), [_row_of_the_third(account) for account in accounts])
+    return accounts
+
+
+_THIRD = Table(
+    "users",
+    MetaData(),
+    *(Column(column.name, column.type) for column in USERS.columns if column.name != "under_way"),
+    *(Column(name, LONG_TEXT) for name in FORMER),
+)
+
+
+def _row_of_the_third(account: Account) -> dict[str, object]:
+    user, pending = account.user, account.pending_email
+    document = from_json(Codec(UnderWay).text(account))
+    if account.notices:
+        # As it was written then.
+        document["notices"] = [from_json(to_json(asdict(notice))) for notice in account.notices]
+    return {
+        **asdict(user), "roles": ",".join(user.roles), "password_hash": account.password_hash,
+        "email_key": user.email and user.email.lower(), "username_key": user.username and user.username.lower(),
+        "auth_epoch": account.auth_epoch, "due_at": account.due_at, "revision": account.revision,
+        "pending_email_key": pending and "ada@xn--bcher-kva.example",
+        **{name: json.dumps(document[name]) if name in document else None for name in FORMER},
+    }  # fmt: skip
+
+
+def kept(url: str, accounts: list[Account]) -> list[Account | None]:
+    store = sql_store(url)
+    store.prepare()
+    assert store.problems() == []
+    found = [store.users.account(account.user.id) for account in accounts]
+    store.close()
+    return found
+
+
+def test_what_is_under_way_in_the_accounts_of_the_third_revision_goes_on(
+    url: str, third: list[Account], beside: Callable[[], Connection]
+) -> None:
+    assert kept(url, third) == third
+    store = sql_store(url)
+    assert store.users.save(replace(third[0], codes=()))
+    assert store.users.accounts_changing_to("ada@xn--bcher-kva.example", 2) == [replace(third[0], codes=(), revision=6)]
+    store.close()
+    with beside() as connection:
+        empty = select(USERS.c.id).where(USERS.c.under_way.is_(None))
+        assert set(connection.scalars(empty)) == {account.user.id for account in third[2:5]}
+        assert {column["name"] for column in inspect(connection).get_columns("users")} == set(USERS.columns.keys())
+
+
+@pytest.mark.parametrize("crash", ["while rows are moved", "while columns are dropped"])
+def test_a_fourth_migration_that_crashed_in_the_middle_is_completed(
+    url: str, third: list[Account], beside: Callable[[], Connection], crash: str
+) -> None:
+    """As on MySQL, which keeps each statement at once."""
+    moved = third if crash == "while columns are dropped" else third[:7]
+    with beside() as connection, connection.begin():
+        connection.execute(text(f"ALTER TABLE users ADD COLUMN under_way {LONG_TEXT.compile(connection.dialect)}"))
+        for account in moved:
+            connection.execute(
+                update(USERS).where(USERS.c.id == account.user.id).values(under_way=Codec(UnderWay).text(account))
+            )
+        if moved is third:
+            connection.execute(text("ALTER TABLE users DROP COLUMN codes"))
+    assert kept(url, third) == third
 
 
 class _Process:
@@ -202,6 +294,6 @@ def test_a_start_on_a_current_schema_does_not_load_alembic(url: str) -> None:
         " store.close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", start, url], capture_output=True, text=True, check=True, cwd=migrate.FOLDER.parent
+        [sys.executable, "-c", start, url], capture_output=True, text=True, check=True, cwd=MIGRATIONS.parent
     )
     assert done.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Frequent statements use an index, on every product, however many users there are."""
+"""Frequent statements use an index, on every backend, however many users there are."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 
+from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
-from app.accounts.model import Account
+from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.sql import USERS
 from app.audit.sql import EVENTS
-from app.outbox.sql import MAIL_REQUESTS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
@@ -26,7 +26,7 @@ IDS = [f"00000000-0000-7000-8000-{number:012}" for number in range(ROWS)]
 LATER = NOW + 5 * MINUTE
 READS: dict[str, Callable[[Store], object]] = {
     "principal": lambda store: store.sessions.principal(IDS[7], IDS[7], NOW),
-    "session": lambda store: store.sessions.find(IDS[7], NOW),
+    "session": lambda store: store.sessions.find_live(IDS[7], NOW),
     "sessions of a user": lambda store: store.sessions.of_user(IDS[7], NOW),
     "account": lambda store: store.users.account(IDS[7]),
     "account by e-mail": lambda store: store.users.account_by_email("7@example.org"),
@@ -40,14 +40,14 @@ READS: dict[str, Callable[[Store], object]] = {
     "mail request": lambda store: store.mail_requests.get(IDS[7]),
     "mail requests that are due": lambda store: store.mail_requests.due(LATER, 100),
     "registrations of an e-mail": lambda store: store.mail_requests.registrations("7@example.org", NOW, 10),
-    "events of a user": lambda store: store.events.page(IDS[7], before=None, limit=50),
-    "events of a user, going on": lambda store: store.events.page(IDS[7], before=IDS[-1], limit=50),
+    "events of a user": lambda store: store.events.page_of(IDS[7], before=None, limit=50),
+    "events of a user, going on": lambda store: store.events.page_of(IDS[7], before=IDS[-1], limit=50),
     "failures": lambda store: store.login_failures.get(f"{7:064}"),
-    "expired sessions": lambda store: store.sessions.purge(LATER, 100),
-    "expired failures": lambda store: store.login_failures.purge(LATER, 100),
-    "expired holds": lambda store: store.held_emails.purge(LATER, 100),
-    "expired mail requests": lambda store: store.mail_requests.purge(LATER, 100),
-    "expired events": lambda store: store.events.purge(LATER, 100),
+    "expired sessions": lambda store: store.sessions.delete_expired(LATER, 100),
+    "expired failures": lambda store: store.login_failures.delete_expired(LATER, 100),
+    "expired holds": lambda store: store.held_emails.delete_expired(LATER, 100),
+    "expired mail requests": lambda store: store.mail_requests.delete_expired(LATER, 100),
+    "expired events": lambda store: store.events.delete_expired(LATER, 100),
 }
 
 
@@ -145,7 +145,7 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
         )
     with beside() as connection, connection.begin():
         tables = ", ".join(METADATA.tables)
-        connection.execute(text(f"ANALYZE TABLE {tables}" if store.product == "MySQL" else "ANALYZE"))
+        connection.execute(text(f"ANALYZE TABLE {tables}" if store.common_name == "MySQL" else "ANALYZE"))
     return store
 
 
@@ -158,21 +158,21 @@ def listen(*engines: Engine) -> list[tuple[str, Any]]:
 
 
 def plan_of(store: Store, beside: Callable[[], Connection], statement: str, values: Any) -> Sequence[RowMapping]:
-    """How the product would execute a statement, without executing it."""
-    explain = "EXPLAIN QUERY PLAN" if store.product == "SQLite" else "EXPLAIN"
+    """How the backend would execute a statement, without executing it."""
+    explain = "EXPLAIN QUERY PLAN" if store.common_name == "SQLite" else "EXPLAIN"
     with beside() as connection:
         return connection.exec_driver_sql(f"{explain} {statement}", values).mappings().all()
 
 
 def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
-    """Whether a product's plan reads a table, or an index, from end to end."""
+    """Whether a backend's plan reads a table, or an index, from end to end."""
     steps = [str(dict(step)) for step in plan]
     whole = ("SCAN", "Seq Scan", "'type': 'ALL'", "'type': 'index'")
     return any(words in step for step in steps for words in whole)
 
 
 def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
-    asked = listen(database_of(filled).product.reader)
+    asked = listen(database_of(filled).backend.reader)
     found = {}
     for name, read in READS.items():
         asked.clear()
@@ -183,8 +183,8 @@ def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connect
 
 
 def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
-    product = database_of(filled).product
-    asked = listen(product.reader, product.writer)
+    backend = database_of(filled).backend
+    asked = listen(backend.reader, backend.writer)
     found = {}
     for name, write in WRITES.items():
         asked.clear()
@@ -193,3 +193,14 @@ def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connec
         assert looking, name
         found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in looking)
     assert found == dict.fromkeys(WRITES, False)
+
+
+def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) -> None:
+    asked = listen(database_of(filled).backend.reader)
+    found = set()
+    for name, read in READS.items():
+        asked.clear()
+        read(filled)
+        if any("under_way" in statement for statement, _ in asked):
+            found.add(name)
+    assert found == {"account", "account by e-mail", "accounts that change to an e-mail"}

@@ -52,13 +52,13 @@ def test_a_missing_file_is_not_made_by_looking_for_problems(tmp_path: Path) -> N
 
 
 def test_a_missing_index_is_a_problem(store: Store, beside: Callable[[], Connection]) -> None:
-    on_table = " ON users" if store.product == "MySQL" else ""
+    on_table = " ON users" if store.common_name == "MySQL" else ""
     change(beside, f"DROP INDEX users_by_email{on_table}")
     assert store.problems() == ["the index users_by_email of the table users is missing, or another has its name"]
 
 
 def test_an_index_that_is_not_unique_is_a_problem(store: Store, beside: Callable[[], Connection]) -> None:
-    on_table = " ON users" if store.product == "MySQL" else ""
+    on_table = " ON users" if store.common_name == "MySQL" else ""
     change(beside, f"DROP INDEX users_by_email{on_table}", "CREATE INDEX users_by_email ON users (email_key)")
     assert store.problems() == ["the index users_by_email of the table users is missing, or another has its name"]
 

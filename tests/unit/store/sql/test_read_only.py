@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
-from app.accounts.model import Account
-from app.outbox.model import MailRequest
+from app.accounts.account import Account
+from app.accounts.mail_requests.model import MailRequest
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
@@ -124,14 +124,14 @@ def test_readiness_alone_notices_a_server_that_became_read_only(demoted: Demoted
 
 def backends(demoted: Demoted) -> int:
     """The connections of the store that its server has."""
-    if demoted.store.product == "PostgreSQL":
+    if demoted.store.common_name == "PostgreSQL":
         return len(demoted.root("SELECT pid FROM pg_stat_activity WHERE application_name = 'latchkey'"))
     return len(demoted.root("SELECT id FROM information_schema.processlist WHERE user = 'plain'"))
 
 
 def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -> None:
     database = database_of(demoted.store)
-    on_postgresql = demoted.store.product == "PostgreSQL"
+    on_postgresql = demoted.store.common_name == "PostgreSQL"
     # MariaDB ends SLEEP by itself when its client is gone.
     slow = "SELECT pg_sleep(600)" if on_postgresql else "SELECT BENCHMARK(1000000000, SHA2('x', 512))"
 
@@ -148,7 +148,7 @@ def test_a_statement_that_is_given_up_is_ended_at_the_server(demoted: Demoted) -
 
 def test_no_statement_has_more_time_than_the_request(demoted: Demoted) -> None:
     database = database_of(demoted.store)
-    slow = "SELECT pg_sleep(1.2)" if database.product.name == "PostgreSQL" else "SELECT SLEEP(1.2)"
+    slow = "SELECT pg_sleep(1.2)" if database.backend.name == "PostgreSQL" else "SELECT SLEEP(1.2)"
     demoted.store.ping()
     with deadline.begin(0.3), pytest.raises(Unavailable):
         database.rows(text(slow))
@@ -162,7 +162,7 @@ def test_no_statement_has_more_time_than_the_request(demoted: Demoted) -> None:
 def test_commits_that_wait_for_an_absent_standby_leave_no_more_connections_than_there_are_places(
     demoted: Demoted,
 ) -> None:
-    if demoted.store.product != "PostgreSQL":
+    if demoted.store.common_name != "PostgreSQL":
         pytest.skip("MariaDB has no synchronous standby here")
     before = backends(demoted)
     demoted.root("ALTER SYSTEM SET synchronous_standby_names = 'away'")

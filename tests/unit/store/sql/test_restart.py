@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform.errors import Unavailable
 from tests.contract.entities import HASH, NOW, a_count, a_user
 from tests.servers import mariadb, postgres
@@ -49,8 +49,8 @@ def test_when_one_connection_is_lost_the_idle_ones_go_with_it(server: SqlServer)
     store.prepare()
     database = database_of(store)
     closed: list[object] = []
-    event.listen(database.product.reader, "close", lambda connection, _: closed.append(connection))
-    slow = text("SELECT pg_sleep(1)" if store.product == "PostgreSQL" else "SELECT SLEEP(1)")
+    event.listen(database.backend.reader, "close", lambda connection, _: closed.append(connection))
+    slow = text("SELECT pg_sleep(1)" if store.common_name == "PostgreSQL" else "SELECT SLEEP(1)")
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(database.rows, [slow] * 3))
     assert closed == []

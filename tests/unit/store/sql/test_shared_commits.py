@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from time import monotonic
 
 import pytest
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.platform.errors import Unavailable
 from app.store.sql.shared_commits import SharedCommits
 from app.store.sql.sqlite import Sqlite
@@ -31,12 +31,12 @@ Write = Callable[[Connection], object]
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """The engine that writes to a file with a table of numbers."""
-    product = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
-    product.create()
-    with product.writer.begin() as connection:
+    backend = Sqlite(make_url(f"sqlite:///{tmp_path}/numbers.db"))
+    backend.create()
+    with backend.writer.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
-    yield product.writer
-    product.writer.dispose()
+    yield backend.writer
+    backend.writer.dispose()
 
 
 def adding(*numbers: int) -> Write:
@@ -62,16 +62,23 @@ class Leader:
         return "led"
 
 
-class TooLate(Event):
+class TooLate:
     """A turn that comes at the very moment at which the time to wait for it has ended."""
 
-    def wait(self, timeout: float | None = None) -> bool:
-        return super().wait() and timeout is None
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.release = self._lock.release
+
+    def acquire(self, timeout: float = -1) -> bool:
+        self._lock.acquire()
+        if timeout >= 0:
+            self._lock.release()
+        return timeout < 0
 
 
 def until_they_wait(shared: SharedCommits, count: int) -> None:
     until = monotonic() + PATIENCE
-    while len(shared._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
+    while len(shared._batches._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
         assert monotonic() < until
 
 
@@ -196,7 +203,7 @@ def test_a_write_whose_time_ends_after_it_was_taken_up_is_done_and_answered(
     shared = SharedCommits(engine, PATIENCE)
     with ThreadPoolExecutor(3) as pool:
         leader = Leader(shared, pool)
-        monkeypatch.setattr("app.store.sql.shared_commits.Event", TooLate)
+        monkeypatch.setattr("app.store.sql.batches.Lock", TooLate)
         leads = pool.submit(shared.run, adding(1))
         until_they_wait(shared, 1)
         written = pool.submit(shared.run, adding(2))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import Connection, select, update
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.accounts.sql import USERS
 from app.platform.errors import Unavailable
 from tests.contract.entities import HASH, NOW, a_session, a_user
@@ -103,7 +103,7 @@ def test_committed_writes_outlive_a_crash_of_the_machine(tmp_path: Path) -> None
 def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "latchkey.db") as store,
-        database_of(store).product.reader.connect() as connection,
+        database_of(store).backend.reader.connect() as connection,
         pytest.raises(Exception, match="readonly"),
     ):
         connection.exec_driver_sql("DELETE FROM users")

@@ -9,7 +9,7 @@ import pytest
 from psycopg import conninfo as info
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
-from app.accounts.model import Account
+from app.accounts.account import Account
 from app.config import values
 from app.store.sql.postgresql import conninfo_of
 from app.store.unusable import UnusableStoreError
@@ -89,7 +89,7 @@ def assert_our_settings_hold(url: str) -> None:
         store.users.add(Account(user, HASH))
         assert store.users.account(user.id) == Account(user, HASH)
         database = database_of(store)
-        if store.product == "PostgreSQL":
+        if store.common_name == "PostgreSQL":
             query = text("SELECT current_setting('timezone'), current_setting('statement_timeout')")
             expected: tuple[object, ...] = ("UTC", "1800ms")
         else:
@@ -151,15 +151,15 @@ def test_a_full_disk_and_a_file_that_cannot_be_written_to_are_noticed(
 ) -> None:
     with closing(sql_store(f"sqlite:///{tmp_path}/x.db")) as store:
         store.prepare()
-        product = database_of(store).product
-        assert product.unwritable([]) is None
+        backend = database_of(store).backend
+        assert backend.unwritable([]) is None
         free = os.statvfs(tmp_path)
         full = os.statvfs_result((*free[:4], 0, *free[5:]))
         monkeypatch.setattr(os, "statvfs", lambda _: full)
-        assert product.unwritable([]) == "the disk is full"
+        assert backend.unwritable([]) == "the disk is full"
         monkeypatch.undo()
         monkeypatch.setattr(os, "access", lambda *_: False)
-        assert product.unwritable([]) == "the file cannot be written to"
+        assert backend.unwritable([]) == "the file cannot be written to"
         monkeypatch.undo()
         (tmp_path / "x.db").unlink()
-        assert "the file is not there" in (product.unwritable([]) or "")
+        assert "the file is not there" in (backend.unwritable([]) or "")

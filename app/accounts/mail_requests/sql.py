@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, insert, select, update
 
-from app.outbox.model import MailRequest, PendingRegistration
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.platform import identifiers
+from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
-from app.store.sql.documents import one_of, written
-from app.store.sql.purge import Purge
+from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ MAIL_REQUESTS: Final = Table(
 )
 
 
+_REGISTRATION: Final = Codec(PendingRegistration)
 _COLUMNS: Final = MAIL_REQUESTS.c
 _PLAIN: Final = ("id", "kind", "email", "created_at", "expires_at", "due_at", "attempts")
 _THIS: Final = _COLUMNS.id == bindparam("request_id")
@@ -59,11 +60,11 @@ _RESCHEDULE: Final = update(MAIL_REQUESTS).where(
     _THIS, _COLUMNS.due_at.is_not_distinct_from(bindparam("seen", type_=_COLUMNS.due_at.type))
 )
 _REMOVE: Final = delete(MAIL_REQUESTS).where(_THIS)
-_PURGE: Final = Purge(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
+_EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
 class SqlMailRequests:
-    """`app.outbox.model.MailRequests` on SQL."""
+    """`app.accounts.mail_requests.model.MailRequests` on SQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,7 +72,7 @@ class SqlMailRequests:
     def add(self, request: MailRequest) -> None:
         row: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
         row["email_key"] = identifiers.comparable_email(request.email)
-        row["registration"] = written(request.registration)
+        row["registration"] = _REGISTRATION.text(request.registration) if request.registration else None
         self._database.change(_ADD, row)
 
     def get(self, request_id: str) -> MailRequest | None:
@@ -92,11 +93,11 @@ class SqlMailRequests:
     def remove(self, request_id: str) -> bool:
         return self._database.change(_REMOVE, {"request_id": request_id}) == 1
 
-    def purge(self, now: datetime, limit: int) -> int:
-        return _PURGE.run(self._database, now, limit)
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        return _EXPIRED.delete(self._database, now, limit)
 
 
 def _request_of(row: Iterable[Any]) -> MailRequest:
     request_id, kind, email, created_at, expires_at, due_at, attempts, text = row
-    registration = one_of(PendingRegistration, text)
+    registration = None if text is None else _REGISTRATION.entity(from_json(text))
     return MailRequest(request_id, kind, email, created_at, expires_at, due_at, attempts, registration)

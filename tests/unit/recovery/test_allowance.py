@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.model import Account, UndoOffer
-from app.outbox.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
-from app.outbox.service import Mailroom
+from app.accounts.account import Account, UndoOffer
+from app.recovery.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
+from app.recovery.mailroom import Mailroom
 from tests.contract.entities import a_user
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Finds the product of a URL."""
+"""Finds the backend of a URL."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
-    from app.store.sql.product import Product
+    from app.store.sql.backend import Backend
 
 
-def product_of(url: str) -> Product:
-    """The product that a SQLAlchemy URL names. Only its own driver is imported, which saves memory."""
+def backend_of(url: str) -> Backend:
+    """The backend that a SQLAlchemy URL names. Only its own driver is imported, which saves memory."""
     address = make_url(url)
     match address.get_backend_name():
         case "sqlite":

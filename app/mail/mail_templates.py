@@ -1,4 +1,4 @@
-"""The mails of the service: a letter for each kind of event, as text and as HTML, from one template.
+"""The mails of the service: one for each kind of event, as text and as HTML, from one template.
 
 `templates/<kind>.txt` holds the words once; `layout.txt` and `layout.html` arrange them, so both say the same.
 """
@@ -26,9 +26,9 @@ PAGES = {
     "email_changed": "undo-email",
     "deletion_undo": "undo-email",
 }
-"""The page that the link of a letter opens; the other kinds have no link."""
+"""The page that the link of a mail opens; the other kinds have no link."""
 TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
-"""Letters to unproven addresses. They contain no user text, or anyone could make us mail strangers."""
+"""Mails to unproven addresses. They contain no user text, or anyone could make us mail strangers."""
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),
@@ -36,7 +36,7 @@ LABELS = (
     ("device", "Device"),
     ("ip", "IP address"),
 )
-"""The facts that a letter may show, in this order, and their labels."""
+"""The facts that a mail may show, in this order, and their labels."""
 _WIDTH = 72
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -46,14 +46,14 @@ _DARK, _LIGHT = "#000000", "#ffffff"
 _LONGEST_FACT = 254
 
 
-class Letters:
-    """Writes letters in the name of a product."""
+class MailTemplates:
+    """Writes mails in the name of a product, from their templates."""
 
     def __init__(self, product_name: str, color: str, public_url: str) -> None:
         """`color` is the colour of buttons, as #rrggbb; every link begins with `public_url`."""
         self._look = {"product": product_name, "color": color, "on_color": readable_on(color), "home": public_url}
 
-    def write(
+    def render(
         self,
         kind: str,
         *,
@@ -65,7 +65,7 @@ class Letters:
         code: str | None = None,
         expires_at: datetime | None = None,
     ) -> Mail:
-        """The letter about an event that happened `at` this time.
+        """The mail about an event that happened `at` this time.
 
         `facts` may hold the names in LABELS, and `undo_until`, the time until which an earlier address can take the
         account back. `token` makes the link, which only the kinds in PAGES have; `code` can be entered instead. Raises

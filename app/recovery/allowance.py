@@ -10,7 +10,7 @@ from app.platform.identifiers import comparable_email
 from app.throttle.model import FailureCount
 
 if TYPE_CHECKING:
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from app.platform.clock import Clock
     from app.throttle.counts import Counts
 
@@ -54,7 +54,7 @@ class MailAllowance:
         """Whether a mail of this kind may go to this address, which is counted then. `account` is whose mail it is."""
         key = comparable_email(to)
         most = _MOST_BY_KIND.get(kind, _MOST_ASKED)
-        if kind == "email_changed" and account is not None and not _has_proven(account, key):
+        if kind == "email_changed" and account is not None and not account.has_proven(key):
             most = _MOST_ASKED  # anybody can register an address and move on from it, as often as they like
         if kind != "reset_password":
             return self._take(f"all:{key}", most)
@@ -91,11 +91,6 @@ class MailAllowance:
 
         self.counts.change(name, counted)
         return granted
-
-
-def _has_proven(account: Account, key: str) -> bool:
-    """Whether the account gave up this address after it was proven."""
-    return any(offer.proven and comparable_email(offer.email) == key for offer in account.undo_offers)
 
 
 def _registrations(address: str) -> str:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.model import UndoOffer
-from app.accounts.service import CLAIMED_FOR, UNDO_LIVES
+from app.accounts.account import UNDO_LIVES, UndoOffer
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.outbox.service import FIRST_RETRY, GIVEN_UP_AFTER, LONGEST_RETRY, Mailroom
+from app.outbox.model import CLAIMED_FOR
+from app.outbox.service import FIRST_RETRY, LONGEST_RETRY
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import Observer
+from app.recovery.mailroom import GIVEN_UP_AFTER, Mailroom
 from app.recovery.reset import ResetService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.model import Account
+    from app.accounts.account import Account
     from app.mail.mail import Mail
-    from app.outbox.service import Mailroom
     from app.platform.instrumentation import MailOutcome
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance

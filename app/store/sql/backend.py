@@ -1,4 +1,4 @@
-"""The interface of the SQL products, and the time limits that they share."""
+"""The interface of the SQL backends, and the time limits that they share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIGRATION_SECONDS: Final = 60
 """The longest wait for another process that is migrating the schema."""
 
 
-class Product(Protocol):
+class Backend(Protocol):
     """A kind of SQL database, at one URL. Creating one creates its engines, and opens nothing."""
 
     name: str

@@ -1,4 +1,4 @@
-"""Letters: every kind carries what it must in both parts, and no text from a user can become markup."""
+"""Mails: every kind carries what it must in both parts, and no text from a user can become markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.mail.letters import PAGES, TO_UNPROVEN, Letters, in_words, readable_on
+from app.mail.mail_templates import PAGES, TO_UNPROVEN, MailTemplates, in_words, readable_on
 
 if TYPE_CHECKING:
     from app.mail.mail import Mail
@@ -28,7 +28,7 @@ FACTS = {
     "new_email": "countess@example.org",
     "former_email": "a•••@example.net",
 }
-LETTERS = Letters("Ünder & <Co>", "#0a5bd3", HOME)
+TEMPLATES = MailTemplates("Ünder & <Co>", "#0a5bd3", HOME)
 
 
 @pytest.fixture(params=KINDS)
@@ -36,8 +36,8 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def write(kind: str, facts: dict[str, str] | None = None, *, letters: Letters = LETTERS) -> Mail:
-    return letters.write(
+def write(kind: str, facts: dict[str, str] | None = None, *, templates: MailTemplates = TEMPLATES) -> Mail:
+    return templates.render(
         kind,
         id="7",
         to="ada@example.org",
@@ -109,7 +109,7 @@ def test_both_parts_carry_the_code_and_the_page_where_it_is_typed_in(kind: str) 
 
 def test_a_code_is_shown_alike_with_and_without_its_dash() -> None:
     texts = {
-        LETTERS.write("reset_password", id="7", to="a@b.example", at=AT, facts={}, token=TOKEN, code=code).text
+        TEMPLATES.render("reset_password", id="7", to="a@b.example", at=AT, facts={}, token=TOKEN, code=code).text
         for code in ("ABCDE0GH", "ABCD-E0GH")
     }
     assert len(texts) == 1
@@ -127,12 +127,12 @@ def test_text_and_html_say_the_same(kind: str) -> None:
 
 def test_a_letter_without_a_link_has_no_place_for_one() -> None:
     with pytest.raises(ValueError, match="without a token"):
-        LETTERS.write("password_changed", id="7", to="a@b.example", at=AT, facts={}, token=TOKEN)
+        TEMPLATES.render("password_changed", id="7", to="a@b.example", at=AT, facts={}, token=TOKEN)
 
 
 def test_a_letter_never_goes_out_without_its_link() -> None:
     with pytest.raises(ValueError, match="with a token"):
-        LETTERS.write("verify_email", id="7", to="a@b.example", at=AT, facts={})
+        TEMPLATES.render("verify_email", id="7", to="a@b.example", at=AT, facts={})
 
 
 @pytest.mark.parametrize("kind", sorted(TO_UNPROVEN))
@@ -193,13 +193,13 @@ def test_a_letter_is_plain_text_in_short_lines(kind: str) -> None:
 
 def test_no_word_is_broken_between_two_lines() -> None:
     for length in range(1, 40):
-        letters = Letters("x" * length + " well-known", "#0a5bd3", HOME)
+        templates = MailTemplates("x" * length + " well-known", "#0a5bd3", HOME)
         for kind in KINDS:
-            assert "-\n" not in write(kind, letters=letters).text
+            assert "-\n" not in write(kind, templates=templates).text
 
 
 def test_colour_and_name_of_the_product_are_those_of_the_settings() -> None:
-    mail = write("reset_password", letters=Letters("Example Accounts", "#ffd400", HOME))
+    mail = write("reset_password", templates=MailTemplates("Example Accounts", "#ffd400", HOME))
     assert mail.text.endswith(
         f"-- \nExample Accounts\n{HOME}\nThis mail was sent automatically; nobody reads replies to it.\n"
     )
@@ -213,7 +213,7 @@ def test_colour_and_name_of_the_product_are_those_of_the_settings() -> None:
 )
 def test_a_button_can_be_read_on_any_colour(color: str, ink: str) -> None:
     assert readable_on(color) == ink
-    assert f"color:{ink};" in write("reset_password", letters=Letters("Example", color, HOME)).html
+    assert f"color:{ink};" in write("reset_password", templates=MailTemplates("Example", color, HOME)).html
 
 
 def test_times_are_shown_in_utc_whatever_their_zone() -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from app.store.sql.database import Database
 
 
-class Purge:
-    """The statements that purge one table."""
+class ExpiredRows:
+    """The statements that delete the expired rows of one table."""
 
     def __init__(self, key: Column[Any], expired: ColumnElement[bool]) -> None:
         """`key` is the primary key; `expired` has a parameter `now`."""
@@ -23,7 +23,7 @@ class Purge:
         # A row that was renewed after it was found stays.
         self._delete = delete(key.table).where(key.in_(bindparam("keys", expanding=True)), expired)
 
-    def run(self, database: Database, now: datetime, limit: int) -> int:
+    def delete(self, database: Database, now: datetime, limit: int) -> int:
         """Delete up to `limit` rows that have expired at `now`; returns how many."""
         keys = [row[0] for row in database.rows(self._find, {"now": now, "limit": limit})]
         return database.change(self._delete, {"keys": keys, "now": now}) if keys else 0

@@ -1,0 +1,405 @@
+"""The account: a user together with everything that has to change in the same write.
+
+It is stored and replaced as a whole (`Users.save`), on condition that no other write replaced it meanwhile. So each
+rule about an account is a function from one `Account` to the next, for every store. The rules that need nothing but the
+account are its methods: the time, and each new identifier, is passed in. What needs a store as well is in the services.
+
+What changes at every login or request is no part of it: that is an entity with an operation of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping  # noqa: TC003 - the codec reads the annotation
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from app.outbox.model import CLAIMED_FOR, Entry
+from app.platform.errors import InvalidCode, TooManyRequests
+from app.platform.identifiers import comparable_email, email_key, masked_email
+
+if TYPE_CHECKING:
+    from app.accounts.model import User
+
+CodePurpose = Literal["verify", "reset"]
+
+RESET_LIVES: Final = timedelta(minutes=30)
+VERIFICATION_LIVES: Final = timedelta(hours=24)
+UNDO_LIVES: Final = timedelta(days=7)
+MAIL: Final = "mail"
+"""The kind of the entries that are mail to send."""
+ERASE: Final = "erase"
+"""The kind of the entry that a deleted account implies: all that belongs to it has to go."""
+WAYS_BACK: Final = frozenset({"email_changed", "deletion_undo"})
+"""Mails to a former address that carry its offer to undo the change."""
+MOST_NOTICES: Final = 20
+"""Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
+MOST_OFFERS: Final = 20
+"""Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
+_LIVES: Final[Mapping[CodePurpose, timedelta]] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCode:
+    """A mailed token and code that can be redeemed once. Token and code are computed, never stored.
+
+    `purpose` is a CodePurpose, or one that only a newer version knows.
+    """
+
+    id: str
+    purpose: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEmail:
+    """An address that the user wants to have, until it is proven; `id` is that of the code mailed to it."""
+
+    id: str
+    email: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOffer:
+    """A former address whose owner may undo the change; the `id` of a later change sorts later.
+
+    Only a `proven` address is held meanwhile; any other is free to be claimed.
+    """
+
+    id: str
+    email: str
+    expires_at: datetime
+    proven: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A mail that has not been sent yet: its content (`kind`, `facts`) and recipient, but no token.
+
+    `code_id` names the code, pending address or undo offer that the mail carries. In the account it is an entry of the
+    outbox, of the kind MAIL.
+    """
+
+    id: str
+    kind: str
+    to: str
+    queued_at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+    code_id: str | None = None
+    attempts: int = 0
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> Self:
+        """The mail that is in an entry."""
+        found = entry.payload
+        queued_at = datetime.fromisoformat(found["queued_at"])
+        return cls(
+            entry.id, found["letter"], found["to"], queued_at, found["facts"], found.get("code_id"), entry.attempts
+        )
+
+    def entry(self, due_at: datetime | None = None) -> Entry:
+        """The entry with this mail, due as soon as it is queued unless `due_at` is given."""
+        payload = {
+            "letter": self.kind,
+            "to": self.to,
+            "queued_at": self.queued_at.isoformat(timespec="milliseconds"),
+            "facts": dict(self.facts),
+            **({} if self.code_id is None else {"code_id": self.code_id}),
+        }
+        return Entry(self.id, MAIL, payload, due_at or self.queued_at, self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
+
+    SQL keeps it in one column, as JSON. So a new field needs no migration, but a default.
+    """
+
+    codes: tuple[LiveCode, ...] = ()
+    pending_email: PendingEmail | None = None
+    undo_offers: tuple[UndoOffer, ...] = ()
+    outbox: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account(UnderWay):
+    """A user, their credentials, and what is under way.
+
+    `due_at` is when background work is due: an entry of the outbox or, once the status is deleted, an erasure or the
+    expiry of an undo offer; None when there is none. `revision` counts the replacements. `unknown` is what a newer
+    version keeps in the account (`app.store.codec`).
+    """
+
+    user: User
+    password_hash: str | None = field(repr=False)
+    auth_epoch: int = 0
+    kept_session: str | None = None
+    due_at: datetime | None = None
+    revision: int = 0
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
+        """The account with what is under way in it, as a store keeps it."""
+        return replace(self, **{each.name: getattr(found, each.name) for each in fields(UnderWay)}, unknown=unknown)
+
+    # User and sessions
+
+    def with_user(self, **changes: Any) -> Account:  # noqa: ANN401 - the fields of User
+        """The account with these fields of its user changed."""
+        return replace(self, user=replace(self.user, **changes))
+
+    def with_role_replaced(self, role: str, by: str) -> Account:
+        """The account with the role `by` in the place of `role`."""
+        return self.with_user(roles=tuple(by if each == role else each for each in self.user.roles))
+
+    def in_new_epoch(self, *, keep: str | None = None) -> Account:
+        """The account with all sessions ended except `keep`."""
+        return replace(self, auth_epoch=self.auth_epoch + 1, kept_session=keep)
+
+    def with_password(self, password_hash: str, *, keep: str) -> Account:
+        """The account with a password that its owner changed in the session `keep`, the only one that goes on.
+
+        Mailed codes for a new password are void, and so is a pending address: an intruder may have asked for either.
+        """
+        codes = tuple(code for code in self.codes if code.purpose != "reset")
+        return replace(self.in_new_epoch(keep=keep), password_hash=password_hash, codes=codes, pending_email=None)
+
+    def with_reset_password(self, password_hash: str) -> Account:
+        """The account with a password that was set by mail, which also proves the address; all sessions end.
+
+        If the address was not proven before, everything in the account may be someone else's: undo offers go, too.
+        """
+        return replace(
+            self.in_new_epoch().with_user(email_verified=True),
+            password_hash=password_hash,
+            codes=(),
+            pending_email=None,
+            undo_offers=self.undo_offers if self.user.email_verified else (),
+        )
+
+    # Codes
+
+    def with_code(self, purpose: CodePurpose, *, code_id: str, now: datetime) -> tuple[Account, LiveCode]:
+        """The account with a live code for this purpose, its present one or a new one named `code_id`; and that code.
+
+        Codes that have expired go.
+        """
+        live = tuple(code for code in self.codes if code.expires_at > now)
+        known = next((code for code in live if code.purpose == purpose), None)
+        if known is not None:
+            return self, known
+        code = LiveCode(code_id, purpose, now + _LIVES[purpose])
+        return replace(self, codes=(*live, code)), code
+
+    def require_code(self, purpose: CodePurpose, code_id: str, now: datetime) -> None:
+        """Raises InvalidCode if the account has no such live code."""
+        if not any(code.id == code_id and code.purpose == purpose and code.expires_at > now for code in self.codes):
+            raise InvalidCode
+
+    def without_code(self, purpose: CodePurpose, code_id: str, now: datetime) -> Account:
+        """The account without the codes of this purpose, one of which is redeemed; raises InvalidCode if it is dead."""
+        self.require_code(purpose, code_id, now)
+        return replace(self, codes=tuple(code for code in self.codes if code.purpose != purpose))
+
+    def expiry_of(self, code_id: str | None) -> datetime | None:
+        """When the code, pending address or undo offer of this identifier expires; None if the account has none."""
+        pending = (self.pending_email,) if self.pending_email else ()
+        carried = (*self.codes, *pending, *self.undo_offers)
+        return next((one.expires_at for one in carried if one.id == code_id), None)
+
+    # The address and its changes
+
+    def with_pending_email(self, email: str, *, code_id: str, now: datetime) -> tuple[Account, PendingEmail]:
+        """The account with this pending address, the present one if it is the same; and the pending address.
+
+        Raises TooManyRequests while as many undo offers are open as there may be.
+        """
+        ends = sorted(offer.expires_at for offer in self.open_offers(now))
+        if len(ends) >= MOST_OFFERS:
+            raise TooManyRequests(retry_after=math.ceil((ends[0] - now).total_seconds()))
+        known = self.pending_email
+        if known is None or email_key(known.email) != email_key(email) or known.expires_at <= now:
+            known = PendingEmail(code_id, email, now + VERIFICATION_LIVES)
+        return replace(self, pending_email=known), known
+
+    def required_pending_email(self, code_id: str, now: datetime) -> PendingEmail:
+        """The pending address that this code proves; raises InvalidCode if there is none, or it has expired."""
+        pending = self.pending_email
+        if pending is None or pending.id != code_id or pending.expires_at <= now:
+            raise InvalidCode
+        return pending
+
+    def without_pending_email(self, code_id: str) -> Account:
+        """The account without the pending address of this code, expired or not; raises InvalidCode if it has none."""
+        if self.pending_email is None or self.pending_email.id != code_id:
+            raise InvalidCode
+        return replace(self, pending_email=None)
+
+    def offer_of_present_email(self, offer_id: str, now: datetime) -> UndoOffer | None:
+        """The undo offer for the present address, should the account move to another; None if it has no address."""
+        if self.user.email is None:
+            return None
+        return UndoOffer(offer_id, self.user.email, now + UNDO_LIVES, self.user.email_verified)
+
+    def moved_to(self, email: str, offer: UndoOffer | None, now: datetime) -> Account:
+        """The account with another address, now proven, and with the undo offer of the former one.
+
+        Codes that were mailed to the former address are void.
+        """
+        offers = (*self.open_offers(now), *([offer] if offer else []))
+        moved = self.with_user(email=email, email_verified=True)
+        return replace(moved, codes=(), pending_email=None, undo_offers=offers)
+
+    def without_email(self) -> Account:
+        """The account without its address, which someone else has proven: everything mailed to that address is void."""
+        left = self.without_mail_to(self.user.email)
+        return replace(left.with_user(email=None, email_verified=False), codes=())
+
+    # Undo offers
+
+    def open_offers(self, now: datetime) -> tuple[UndoOffer, ...]:
+        """The undo offers that have not expired, the earliest change first."""
+        return tuple(offer for offer in self.undo_offers if offer.expires_at > now)
+
+    def required_offer(self, offer_id: str, now: datetime) -> UndoOffer:
+        """The undo offer of this identifier; raises InvalidCode if there is none, or it has expired."""
+        for offer in self.open_offers(now):
+            if offer.id == offer_id:
+                return offer
+        raise InvalidCode
+
+    def former_addresses(self, now: datetime) -> tuple[str, ...]:
+        """The former addresses that can take the account back, the latest first, masked."""
+        return tuple(dict.fromkeys(masked_email(offer.email) for offer in reversed(self.open_offers(now))))
+
+    def has_proven(self, key: str) -> bool:
+        """Whether the account gave up the address of this `comparable_email` after it was proven."""
+        return any(offer.proven and comparable_email(offer.email) == key for offer in self.undo_offers)
+
+    def may_take_back(self, key: str, now: datetime) -> bool:
+        """Whether the account gave up the address of this `email_key` after it was proven, and may still take it back.
+
+        The undo offer decides whether a hold on an address counts: an unproven address is never held.
+        """
+        return any(offer.proven and email_key(offer.email) == key for offer in self.open_offers(now))
+
+    def given_back(self, offer: UndoOffer, now: datetime) -> Account:
+        """The account given back to the owner of a former address; a deleted one is active again.
+
+        All sessions end, the password becomes void, pending changes and this and all later offers are cancelled, and
+        what was to be mailed to the present address is dropped.
+        """
+        account = self._brought_back(now) if self.user.status == "deleted" else self
+        return replace(
+            account.without_mail_to(self.user.email).in_new_epoch().with_user(email=offer.email, email_verified=True),
+            password_hash=None,
+            codes=(),
+            pending_email=None,
+            undo_offers=tuple(other for other in self.undo_offers if other.id < offer.id),
+        )
+
+    def _brought_back(self, now: datetime) -> Account:
+        """A deleted account without the mails about its deletion; earlier owners still get theirs about the change."""
+        told = (
+            entry if entry.kind != MAIL else replace(entry, payload={**entry.payload, "letter": "email_changed"})
+            for entry in self.outbox
+            if entry.kind != MAIL or Notice.from_entry(entry).kind in WAYS_BACK
+        )
+        # `due_at` may only be the expiry of an offer, which is cleared; the claim of a worker stays.
+        claimed = self.due_at is not None and self.due_at <= now + CLAIMED_FOR
+        due_at = self.due_at if claimed else None
+        return replace(self.with_user(status="active"), outbox=tuple(told), due_at=due_at)
+
+    # Deletion
+
+    def deleted(self, *, roles: tuple[str, ...], claimed_until: datetime, now: datetime) -> Account:
+        """What is left of the account once it is deleted: its identifier, and what the undo of a change needs.
+
+        Offers of proven addresses stay open; while there is one, `roles` stay as well. What waited to be mailed
+        concerns an account that is gone. Mail waits until `claimed_until` for the erasure, so that it takes
+        nothing from a user who returns.
+        """
+        offers = tuple(offer for offer in self.open_offers(now) if offer.proven)
+        nobody = self.with_user(
+            email=None,
+            email_verified=False,
+            username=None,
+            name=None,
+            roles=roles if offers else (),
+            status="deleted",
+            last_login_at=None,
+        )
+        return replace(
+            nobody.in_new_epoch(),
+            password_hash=None,
+            codes=(),
+            pending_email=None,
+            undo_offers=offers,
+            outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            due_at=claimed_until,
+        )
+
+    # The outbox
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The mails that wait to be sent, the oldest first."""
+        return tuple(Notice.from_entry(entry) for entry in self.outbox if entry.kind == MAIL)
+
+    def with_notice(self, notice: Notice, now: datetime) -> Account:
+        """The account with one more mail to send.
+
+        Beyond MOST_NOTICES the oldest is dropped, but never one with an undo offer, or an attacker who took the account
+        could keep it from being sent. There are at most as many of those as undo offers.
+        """
+        waiting, surplus = self.notices, None
+        if len(waiting) >= MOST_NOTICES:
+            surplus = next((each.id for each in waiting if each.kind not in WAYS_BACK), None)
+        left = tuple(entry for entry in self.outbox if entry.id != surplus)
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself.
+        return replace(self, outbox=(*left, notice.entry(now)), due_at=self.due_at or now)
+
+    def without_mail_to(self, email: str | None) -> Account:
+        """The account without the mails that wait to be sent to an address."""
+        left = tuple(entry for entry in self.outbox if entry.kind != MAIL or Notice.from_entry(entry).to != email)
+        return replace(self, outbox=left)
+
+    def due_entries(self, now: datetime) -> tuple[Entry, ...]:
+        """The entries that are to be done now."""
+        return tuple(entry for entry in self.outbox if entry.due_at <= now)
+
+    def implied_entries(self, now: datetime) -> tuple[Entry, ...]:
+        """What has to be done first, whatever is in the outbox: everything of a deleted account is erased.
+
+        Mail about a deletion waits for that, so that an owner who restores the account loses nothing.
+        """
+        return (Entry(self.user.id, ERASE, {}, now),) if self.user.status == "deleted" else ()
+
+    def settled(self, outcomes: Mapping[str, Entry | None], *, claimed_until: datetime, now: datetime) -> Account:
+        """The account after a worker tried the entries in `outcomes`, whose claim ended at `claimed_until`.
+
+        `outcomes` says how each is to wait, None if it is done and goes.
+        """
+        waiting = ((entry, outcomes.get(entry.id, entry)) for entry in self.outbox)
+        # Its time alone is changed: the rest may have been replaced since the worker read it.
+        remaining = tuple(
+            replace(entry, due_at=left.due_at, attempts=left.attempts) for entry, left in waiting if left is not None
+        )
+        times, offers = [entry.due_at for entry in remaining], self.undo_offers
+        if self.user.status == "deleted":
+            # The last offer goes by a write of its own: without an offer nobody can restore the account.
+            offers = self.open_offers(now)
+            times += [offer.expires_at for offer in offers] or [now]
+            if failed := outcomes.get(self.user.id):  # it was not erased, and nothing else is begun before
+                times = [failed.due_at]
+        # The claim may have expired and belong to another worker by now, which does the rest.
+        due_at = min(times, default=None) if self.due_at == claimed_until else self.due_at
+        return replace(self, outbox=remaining, undo_offers=offers, due_at=due_at)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do for a deleted account, and nobody can bring it back."""
+        return self.user.status == "deleted" and not self.outbox and not self.undo_offers

@@ -1,0 +1,1 @@
+"""Requests for mail to an address that may or may not have an account."""

@@ -1,0 +1,252 @@
+"""Handles the entries of the outbox that are about mail: resolves mail requests, writes and sends what is queued.
+
+Each mail is sent once, and after a crash at least once (`app.outbox.service`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.accounts.account import MAIL, WAYS_BACK, Notice
+from app.accounts.holders import AccountHolders, MailRequestHolders
+from app.mail.mail import MailFailedError, MailRefusedError
+from app.outbox.model import CLAIMED_FOR
+from app.outbox.service import Box, Outbox, retry_after
+from app.platform.errors import SessionEnded
+from app.platform.identifiers import comparable_email, new_id
+from app.platform.instrumentation import NOBODY
+from app.security import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from app.accounts.account import Account, CodePurpose
+    from app.accounts.mail_requests.model import MailRequest
+    from app.accounts.service import Accounts
+    from app.mail.mail import Mailer
+    from app.mail.mail_templates import MailTemplates
+    from app.outbox.model import Entry
+    from app.outbox.service import Handler
+    from app.platform.instrumentation import Observer
+    from app.recovery.allowance import MailAllowance
+    from app.recovery.mailed_codes import MailedCodes
+    from app.security.codes import Purpose
+    from app.security.secret_keys import SecretKeys
+
+GIVEN_UP_AFTER = timedelta(days=1)
+_AT_ONCE = 50
+_log = structlog.get_logger("latchkey.mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailroom:
+    """Handles mail and the requests for it. Without a `mailer`, mail is dropped.
+
+    `handlers` are those of other features, by the kind of the entries in an account.
+    """
+
+    accounts: Accounts
+    codes: MailedCodes
+    allowance: MailAllowance
+    handlers: Mapping[str, Handler[Account]]
+    secrets: SecretKeys
+    templates: MailTemplates
+    mailer: Mailer | None
+    observer: Observer = NOBODY
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of mail requests and accounts, with the handlers of this and of other features."""
+        requests: Box[MailRequest, MailRequest] = Box(
+            MailRequestHolders(self.accounts.requests),
+            {"reset": self._reset_requested, "verify": self._verification_requested, "register": self._registered},
+        )
+        accounts: Box[str, Account] = Box(AccountHolders(self.accounts.users), {**self.handlers, MAIL: self._mail})
+        return Outbox((requests, accounts), self.accounts.clock, self.accounts.mail_waits)
+
+    def send_due(self) -> int:
+        """Take up everything that is due now; returns the number of requests and accounts."""
+        return self.outbox.deliver_due()
+
+    def waiting(self) -> int:
+        """How many requests and accounts have unsent mail, including mail that waits for a retry; up to 1,000 of each.
+
+        Raises Unavailable.
+        """
+        return self.outbox.waiting()
+
+    def _reset_requested(self, request: MailRequest, entry: Entry) -> None:
+        """Queue the mail with the reset code, if the address has an account."""
+        if self.mailer is None:
+            return
+        self._begin(request, entry)
+        account = self._account_of(request.email)
+        if account is not None:
+            self._change(account.user.id, lambda account: self._with_code(account, "reset"))
+
+    def _verification_requested(self, request: MailRequest, entry: Entry) -> None:
+        """Queue the mails again for everything that waits for proof of this address."""
+        if self.mailer is None:
+            return
+        self._begin(request, entry)
+        account = self._account_of(request.email)
+        if account is not None and not account.user.email_verified:
+            self._change(account.user.id, lambda account: self._with_code(account, "verify"))
+        key, now = comparable_email(request.email), self._now()
+        for changing in self.accounts.users.accounts_changing_to(key, 1):
+            if changing.user.status == "active":
+                self._change(changing.user.id, self._with_pending)
+        # Those that wait for their answer were mailed: the others are about to be.
+        requests = self.accounts.requests
+        waiting = [each for each in requests.registrations(key, now, _AT_ONCE) if each.due_at is None]
+        claimed_until = now + CLAIMED_FOR
+        if waiting and requests.reschedule(waiting[-1], claimed_until, 1):
+            claimed = replace(waiting[-1], due_at=claimed_until, attempts=1)
+            requests.reschedule(claimed, self._mail_registration(claimed), 1)
+
+    def _registered(self, request: MailRequest, entry: Entry) -> datetime | None:
+        """Mail the code of a pending registration, which then waits for its answer."""
+        if self.mailer is None:
+            self.accounts.requests.remove(request.id)
+            return None
+        self._begin(request, entry)
+        if not entry.attempts and not self.allowance.take_registration(request.email):
+            _log.warning("registration not mailed", mail_id=request.id, cause="too many of its address today")
+            self.accounts.requests.remove(request.id)
+            return None
+        return self._mail_registration(request)
+
+    def _begin(self, request: MailRequest, entry: Entry) -> None:
+        """Do what is done alike for every address, when its request is taken up for the first time."""
+        if not entry.attempts:
+            self.codes.replace_dead(request.email, "reset" if request.kind == "reset" else "verify")
+
+    def _with_code(self, account: Account, purpose: CodePurpose) -> Account:
+        """The account with a mail that carries its live code."""
+        email = account.user.email
+        if email is None or (purpose == "verify" and account.user.email_verified):
+            return account
+        if purpose == "reset":
+            return self.accounts.with_reset_mail(account, email)
+        account, code = account.with_code(purpose, code_id=new_id(), now=self._now())
+        return self.accounts.with_notice(account, "verify_email", email, code_id=code.id)
+
+    def _with_pending(self, account: Account) -> Account:
+        """The account with the mail to its pending address."""
+        pending = account.pending_email
+        if pending is None or pending.expires_at <= self._now():
+            return account
+        return self.accounts.with_notice(account, "change_email", pending.email, code_id=pending.id)
+
+    def _mail_registration(self, request: MailRequest) -> datetime | None:
+        """Mail the code of a pending registration, or inform the owner of a proven address that they have an account;
+        gives when to try again.
+
+        The work is the same either way, now and when the mail is requested again. A registration of a proven address
+        never completes: its code is never mailed, and could not take the address.
+        """
+        account = self._account_of(request.email)
+        if account is not None and account.user.email_verified:
+            to, kind = account.user.email or "", "account_exists"
+        else:
+            to, kind = request.email, "confirm_registration"
+        notice = Notice(new_id(), kind, to, request.created_at, {}, request.id)
+        return self._send(request.id, notice, request.expires_at, request.attempts)
+
+    def _account_of(self, email: str) -> Account | None:
+        account = self.accounts.users.account_by_email(comparable_email(email))
+        return account if account is not None and account.user.status == "active" else None
+
+    def _mail(self, account: Account, entry: Entry) -> datetime | None:
+        """Send a mail that waits in an account; gives when to try again."""
+        notice, now = Notice.from_entry(entry), self._now()
+        expires_at = account.expiry_of(notice.code_id)
+        if notice.code_id is not None and (expires_at is None or expires_at <= now):
+            return None  # its code was used meanwhile, or replaced
+        if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
+            # Sent instead, so that the requester can neither see nor time a difference.
+            notice = replace(notice, kind="email_in_use")
+        return self._send(account.user.id, notice, expires_at, notice.attempts + 1, account)
+
+    def _send(
+        self,
+        owner_id: str,
+        notice: Notice,
+        expires_at: datetime | None,
+        attempt: int,
+        account: Account | None = None,
+    ) -> datetime | None:
+        """Send one mail; returns when to try again, or None if it was sent, refused, given up or withheld."""
+        if self.mailer is None:
+            return None
+        if attempt == 1 and not self.allowance.take(notice.to, notice.kind, account):
+            self.observer.mail_tried("withheld")
+            _log.warning("mail withheld", kind=notice.kind, mail_id=notice.id, cause="too many to its address today")
+            return None
+        token = code = None
+        purpose = _PURPOSES.get(_INSTEAD_OF.get(notice.kind, notice.kind))
+        if purpose is not None and notice.code_id is not None:
+            token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
+            if purpose != "undo":
+                code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
+        if notice.kind in _INSTEAD_OF:
+            token = code = None
+        mail = self.templates.render(
+            notice.kind,
+            id=notice.id,
+            to=notice.to,
+            at=notice.queued_at,
+            facts=notice.facts,
+            token=token,
+            code=code,
+            expires_at=expires_at,
+        )
+        now = self._now()
+        try:
+            with self.observer.working("mail send"):
+                self.mailer.send(mail)
+        except MailRefusedError as error:
+            self.observer.mail_tried("refused")
+            _log.warning("mail refused", kind=notice.kind, mail_id=notice.id, cause=str(error))
+        except MailFailedError as error:
+            # A mail with an undo offer is retried for as long as the offer is open.
+            patience_ends = notice.queued_at + GIVEN_UP_AFTER if notice.kind not in WAYS_BACK else expires_at
+            if (patience_ends and patience_ends <= now) or (expires_at and expires_at <= now):
+                self.observer.mail_tried("given_up")
+                _log.warning("mail given up", kind=notice.kind, mail_id=notice.id, cause=str(error))
+                return None
+            retry = now + retry_after(attempt - 1)
+            self.observer.mail_tried("failed")
+            _log.warning("mail failed", kind=notice.kind, mail_id=notice.id, cause=str(error), again_at=str(retry))
+            return retry
+        else:
+            self.observer.mail_tried("sent")
+            _log.info("mail sent", kind=notice.kind, mail_id=notice.id, user_id=owner_id)
+        return None
+
+    def _change(self, user_id: str, step: Callable[[Account], Account]) -> None:
+        with suppress(SessionEnded):  # deleted or disabled meanwhile: then there is nothing to tell
+            self.accounts.change(user_id, step)
+
+    def _now(self) -> datetime:
+        return self.accounts.clock()
+
+
+_PURPOSES: dict[str, Purpose] = {
+    "verify_email": "verify",
+    "change_email": "change",
+    "confirm_registration": "register",
+    "reset_password": "reset",
+    "email_changed": "undo",
+    "deletion_undo": "undo",
+}
+"""The purpose of the code in each kind of mail; the other kinds carry none."""
+_INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}
+"""Mails that replace others when the address already belongs to someone else: they go to its owner. They carry no code,
+but cost the same work, so that nothing shows which of the two was sent."""

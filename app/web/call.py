@@ -1,0 +1,135 @@
+"""What an endpoint receives: everything it may know of a request, so that none of them needs Flask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from flask import request
+
+from app.config.values import is_loopback
+from app.web import guard, problems
+from app.web.caller import Caller, CallerT
+from app.web.pages import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.config import Settings
+    from app.config.values import Network
+    from app.platform.container import Container
+    from app.platform.devices import Device
+    from app.web.caller import Admitted, Authenticator
+    from app.web.openapi import Specification
+    from app.web.result import Cookie, File
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all calls of an application share."""
+
+    settings: Settings
+    parts: Container
+    """The parts of the features, of which the web layer knows nothing."""
+    authenticators: tuple[Authenticator[Any], ...]
+    """Of each kind of token, in the order in which they are asked."""
+    permissions: frozenset[str]
+    """Every permission that an endpoint may ask for."""
+    input_context: object
+    """What the inputs get from pydantic as the validation context."""
+    specification: Specification
+
+    @cached_property
+    def pages(self) -> Pages:
+        """The templates."""
+        return Pages.from_settings(self.settings)
+
+    @cached_property
+    def https(self) -> bool:
+        """Whether cookies need https: always, but for development on loopback."""
+        public = urlsplit(self.settings.server.public_url)
+        on_loopback = public.scheme == "http" and is_loopback(public.hostname or "")
+        return not on_loopback or self.settings.profile == "production"
+
+
+@dataclass(frozen=True, slots=True)
+class CallBy(Generic[CallerT]):
+    """A call by a certain kind of caller: the device that sent the request, whom it acts for, and what it may use."""
+
+    shared: Shared
+    device: Device
+    admitted: Admitted[CallerT] | None
+
+    def get(self, kind: type[T]) -> T:
+        """The service of this type. Raises LookupError if the settings turn it off."""
+        return self.shared.parts.get(kind)
+
+    def find(self, kind: type[T]) -> T | None:
+        """The service of this type, or None if the settings turn it off."""
+        return self.shared.parts.find(kind)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the service."""
+        return self.shared.settings
+
+    @property
+    def specification(self) -> Specification:
+        """The OpenAPI document of the service."""
+        return self.shared.specification
+
+    @property
+    def caller(self) -> CallerT:
+        """Who presented the token; only if `access` requires one."""
+        if self.admitted is None:
+            raise TypeError("a public endpoint has no caller")
+        return self.admitted.caller
+
+    def require_fresh_login(self) -> None:
+        """Raises ReauthenticationRequired, or Forbidden, unless the caller logged in recently."""
+        if self.admitted is None:
+            raise TypeError("a public endpoint has no caller")
+        self.admitted.authenticator.require_fresh_login(self.admitted.caller)
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The raw query string, for an endpoint that refuses unknown parameters in its own way."""
+        return request.args.to_dict(flat=False)
+
+    @property
+    def bearer(self) -> str | None:
+        """The token in `Authorization: Bearer`, of whatever kind."""
+        return guard.bearer(request)
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the client runs on this machine, uses no proxy, and addresses the service by a loopback name."""
+        return guard.is_on_this_machine(request)
+
+    def came_from(self, networks: Iterable[Network]) -> bool:
+        """Whether the client is in one of these networks and uses no proxy, trusted or not."""
+        return guard.came_from(networks, request)
+
+    def header(self, name: str) -> str:
+        """A header of the request, "" if it has none."""
+        return request.headers.get(name, "")
+
+    def cookie(self, cookie: Cookie) -> str | None:
+        """The value of a cookie of the request."""
+        return request.cookies.get(cookie.sent_as(https=self.shared.https))
+
+    def preferred(self, *media_types: str) -> str:
+        """The type that the client prefers of these; the first if it has no preference, or accepts none."""
+        return problems.accepted(media_types)
+
+    def page(self, template: str, *, headers: dict[str, str] | None = None, **facts: object) -> File:
+        """Render a template as a page, with these variables; see `Pages.render`."""
+        return self.shared.pages.render(template, facts, headers=headers)
+
+
+Call: TypeAlias = CallBy[Caller]
+"""A call by whoever it may be."""

@@ -1,0 +1,50 @@
+"""Who a request acts for, as far as the web layer has to know, and how that is found out: features implement both."""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+
+class Caller(Protocol):
+    """Who a request acts for."""
+
+    @property
+    def subject(self) -> str:
+        """The identifier that the log names."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """All that they may do."""
+
+
+CallerT = TypeVar("CallerT", bound=Caller)
+
+
+class Authenticator(Protocol[CallerT]):
+    """Authenticates one kind of token, and does what else depends on the kind.
+
+    Several kinds come in the same header. They are told apart by their form, and a token is never tried as a second
+    kind: so two kinds must not share a form. A token of no form is left to the last authenticator, to refuse it.
+    """
+
+    def recognises(self, token: str) -> bool:
+        """Whether a token has the form of this kind; neither a secret nor the store is used."""
+
+    def authenticate(self, token: str) -> CallerT:
+        """Who presents this token. Raises InvalidToken, ExpiredToken, or SessionEnded."""
+
+    def use_is_due(self, caller: CallerT) -> bool:
+        """Whether `note_use` is due after this request."""
+
+    def note_use(self, caller: CallerT) -> None:
+        """Record that the token was used; called after the reply is sent. Raises Unavailable."""
+
+    def require_fresh_login(self, caller: CallerT) -> None:
+        """Raises ReauthenticationRequired if the login behind the token is not recent, Forbidden if there is none."""
+
+
+class Admitted(NamedTuple, Generic[CallerT]):
+    """A caller, and who authenticated them."""
+
+    caller: CallerT
+    authenticator: Authenticator[CallerT]

@@ -1,0 +1,144 @@
+"""What an endpoint returns besides a view: a file, and headers and cookies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Response
+
+    from app.web.view import View
+
+_HOST, _SECURE = "__Host-", "__Secure-"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 section 5.6.2: the name of a header."""
+_PREFIXED = re.compile(rf"({_HOST}|{_SECURE})[0-9A-Za-z_-]+")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
+"""RFC 6265 section 4.1.1, without quotes."""
+_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
+_LONGEST_LIFE = 400 * 24 * 3600
+"""Seconds; browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
+_OF_THE_SEAM = frozenset({"set-cookie", "cache-control", "content-type", "content-length", "etag", "x-request-id"})
+"""Headers that have a way of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A reply that does not come from a view: a page, a script, a document."""
+
+    content: bytes
+    media_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
+    """Defaults to the endpoint's status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that successes of an endpoint may carry: declared there, and shown in the OpenAPI document.
+
+    Raises ValueError for a name that is no header's, or one that the web layer writes itself.
+    """
+
+    name: str
+    description: str
+    type: Literal["string", "integer"] = "string"
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.fullmatch(self.name) or self.name.lower() in _OF_THE_SEAM:
+            raise ValueError(f"{self.name!r} cannot be declared as a header")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie that successes of an endpoint may set, declared like a `Header`; no script can read it.
+
+    It is sent over https only, but for development on loopback, and belongs to this host alone: the browser enforces
+    both by the prefix of its name (RFC 6265bis section 4.1.3). `__Host-` is for the whole host, `__Secure-` for the
+    paths below `path`. `same_site` says whether links of other sites carry it ("Lax") or nothing of theirs ("Strict").
+    Raises ValueError for anything less safe.
+    """
+
+    name: str
+    description: str
+    same_site: Literal["Strict", "Lax"] = "Strict"
+    path: str = "/"
+
+    def __post_init__(self) -> None:
+        if not _PREFIXED.fullmatch(self.name):
+            raise ValueError(f"the cookie {self.name!r} has to begin with {_HOST} or {_SECURE}, so that it is safe")
+        if self.name.startswith(_HOST) and self.path != "/":
+            raise ValueError(f"the cookie {self.name!r} is for the whole host: a path needs {_SECURE}")
+        if not _PATH.fullmatch(self.path):
+            raise ValueError(f"the cookie {self.name!r} has no path in {self.path!r}")
+        if self.same_site not in {"Strict", "Lax"}:
+            raise ValueError(f"the cookie {self.name!r} would be sent with requests of other sites")
+
+    def sent_as(self, *, https: bool) -> str:
+        """The name that it has; browsers refuse the prefixes over http."""
+        return self.name if https else self.name.removeprefix(_HOST).removeprefix(_SECURE)
+
+    def set(self, value: str, *, seconds: int | None = None) -> CookieChange:
+        """Let the browser keep `value`, for `seconds` or until it is closed."""
+        if not value or not _COOKIE_VALUE.fullmatch(value):
+            raise ValueError(f"this value cannot be kept in the cookie {self.name!r}")  # not repeated: it is a secret
+        if seconds is not None and seconds <= 0:
+            raise ValueError("to end a cookie, clear it")
+        return CookieChange(self, value, None if seconds is None else min(seconds, _LONGEST_LIFE))
+
+    def clear(self) -> CookieChange:
+        """Let the browser forget it."""
+        return CookieChange(self, "", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CookieChange:
+    """What a browser is told about a cookie; `seconds` is its life, None until the browser is closed."""
+
+    cookie: Cookie
+    value: str = field(repr=False)
+    seconds: int | None
+
+    def write(self, response: Response, *, https: bool) -> None:
+        """Add it to a response."""
+        cookie = self.cookie
+        response.set_cookie(
+            cookie.sent_as(https=https),
+            self.value,
+            max_age=self.seconds,
+            expires=0 if self.seconds == 0 else None,
+            path=cookie.path,
+            secure=https,
+            httponly=True,
+            samesite=cookie.same_site,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """A reply with headers and cookies, all of them declared in `carries` of the endpoint.
+
+    A failure carries its own (`Failure.headers`): what an endpoint was about to return is not sent then.
+    """
+
+    reply: View | File
+    headers: Mapping[Header, str] = field(default_factory=dict)
+    cookies: tuple[CookieChange, ...] = ()
+
+    @property
+    def carried(self) -> frozenset[Header | Cookie]:
+        """What it carries, as it has to be declared."""
+        return frozenset((*self.headers, *(change.cookie for change in self.cookies)))
+
+    def write(self, response: Response, *, https: bool) -> None:
+        """Add them to a response. Raises ValueError for a value with a line end, as Werkzeug does."""
+        for header, value in self.headers.items():
+            response.headers[header.name] = value
+        for change in self.cookies:
+            change.write(response, https=https)
+        if self.cookies:
+            response.headers["Cache-Control"] = "no-store"

@@ -1,0 +1,44 @@
+"""What the features declare agrees with each other, and with the code that uses it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from app.features import ENDPOINTS, FEATURES, PAGES, PERMISSIONS, REPOSITORIES, TAGS
+
+APP = Path(__file__).parents[2] / "app"
+
+
+def test_each_package_that_declares_itself_is_in_the_list() -> None:
+    declaring = {init.parent.name for init in APP.rglob("__init__.py") if "\nFEATURE = " in init.read_text()}
+    listed = (APP / "features.py").read_text()
+    assert len(declaring) == len(FEATURES)
+    assert all(f"    {name}.FEATURE,\n" in listed for name in declaring)
+
+
+def test_each_permission_is_declared_by_one_feature() -> None:
+    declared = Counter(name for feature in FEATURES for name in feature.permissions)
+    assert set(declared) == PERMISSIONS
+    assert set(declared.values()) == {1}
+
+
+def test_an_endpoint_requires_only_what_a_feature_declares() -> None:
+    required = {each.access.permission for each in (*ENDPOINTS, *PAGES)} - {None}
+    assert required <= PERMISSIONS
+
+
+def test_each_tag_has_one_description_and_each_endpoint_a_tag() -> None:
+    described = Counter(tag.name for feature in FEATURES for tag in feature.tags if tag.description)
+    assert set(described.values()) == {1}
+    assert {each.tag for each in ENDPOINTS} == set(TAGS)
+
+
+def test_each_repository_and_each_part_is_made_by_one_feature() -> None:
+    made = Counter([*REPOSITORIES, *(kind for feature in FEATURES for kind in feature.services)])
+    assert set(made.values()) == {1}
+
+
+def test_what_expires_is_a_repository_of_the_feature_that_says_so() -> None:
+    for feature in FEATURES:
+        assert set(feature.expires) <= set(feature.repositories)

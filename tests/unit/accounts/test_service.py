@@ -1,0 +1,113 @@
+"""Changing accounts: a change and its events are there together, or neither is."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.accounts.account import UndoOffer
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
+from app.accounts.registration import NewAccount, RegistrationService
+from app.platform.errors import EmailTaken, Failure, WrongPassword
+from app.platform.identifiers import new_id
+from tests.api.service import PASSWORD
+from tests.unit.instance import DEVICE, session_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.accounts.account import Account
+    from app.audit.model import AuditEvent
+    from tests.api.service import FakeClock
+    from tests.unit.instance import Instance
+
+
+def events_of(instance: Instance, user_id: str) -> list[AuditEvent]:
+    return instance.store.events.page_of(user_id, before=None, limit=10)
+
+
+def actions_of(instance: Instance, user_id: str) -> list[str]:
+    return [event.action for event in events_of(instance, user_id)]
+
+
+def kept(instance: Instance, user_id: str) -> Account:
+    account = instance.store.users.account(user_id)
+    assert account is not None
+    return account
+
+
+def test_a_change_whose_event_cannot_be_stored_is_not_made(instance: Instance, database: Path) -> None:
+    user_id = instance.register()
+    principal, before = session_of(instance.wired, user_id), kept(instance, user_id)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE events RENAME TO no_events")
+    with pytest.raises(Exception, match="no such table: events"):
+        instance.get(CredentialService).change(principal, PASSWORD, "another " + PASSWORD, DEVICE)
+    assert kept(instance, user_id) == before
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE no_events RENAME TO events")
+    instance.get(CredentialService).change(principal, PASSWORD, "another " + PASSWORD, DEVICE)
+    assert actions_of(instance, user_id) == ["password.changed", "session.opened", "user.registered"]
+
+
+def test_a_change_that_is_refused_leaves_no_event(instance: Instance) -> None:
+    user_id, accounts = instance.register(), instance.get(CredentialService).accounts
+
+    def refuse(_: Account) -> Account:
+        raise WrongPassword
+
+    with pytest.raises(Failure):
+        accounts.change(user_id, refuse, actions=["name.changed"])
+    assert actions_of(instance, user_id) == ["user.registered"]
+
+
+def test_a_change_that_is_made_again_since_another_came_first_is_one_event(instance: Instance) -> None:
+    user_id, accounts = instance.register(), instance.get(CredentialService).accounts
+    others = [accounts.users]
+
+    def renamed(account: Account) -> Account:
+        while others:
+            assert others.pop().save(account.in_new_epoch())
+        return account.with_user(name="Ann")
+
+    accounts.change(user_id, renamed, actions=["name.changed"], device=DEVICE)
+    assert (kept(instance, user_id).user.name, kept(instance, user_id).auth_epoch) == ("Ann", 1)
+    assert actions_of(instance, user_id) == ["name.changed", "user.registered"]
+
+
+def test_what_changes_nothing_is_an_event_all_the_same(instance: Instance) -> None:
+    user_id, accounts = instance.register(), instance.get(CredentialService).accounts
+    before = kept(instance, user_id)
+    accounts.change(user_id, lambda account: account, actions=["email.change_requested"], device=DEVICE)
+    assert kept(instance, user_id) == before
+    assert actions_of(instance, user_id) == ["email.change_requested", "user.registered"]
+
+
+def test_a_registration_that_meets_a_held_address_leaves_nothing_personal(
+    instance: Instance, database: Path, clock: FakeClock
+) -> None:
+    store, email = instance.store, "ann@example.com"
+    holder, until = instance.register("holder"), clock.now + timedelta(days=1)
+    store.held_emails.hold(email, holder, now=clock.now, until=until)
+    instance.get(CredentialService).accounts.change(
+        holder, lambda account: account.moved_to("new@example.com", UndoOffer(new_id(), email, until), clock.now)
+    )
+    with pytest.raises(EmailTaken):
+        instance.get(RegistrationService).register(NewAccount(PASSWORD, email), DEVICE)
+    with closing(sqlite3.connect(database)) as connection:
+        users = {row[0] for row in connection.execute("SELECT id FROM users")}
+        found = connection.execute("SELECT user_id, ip, user_agent, details FROM events").fetchall()
+    assert users == {holder}
+    assert [row[1:] for row in found if row[0] != holder] == [(None, None, None)]
+
+
+def test_a_deletion_leaves_one_event_of_it(instance: Instance) -> None:
+    user_id = instance.register()
+    instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+    assert actions_of(instance, user_id) == ["user.deleted", "session.opened", "user.registered"]
+    assert {(event.ip, event.user_agent, *event.details) for event in events_of(instance, user_id)} == {(None, None)}

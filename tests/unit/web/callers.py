@@ -1,0 +1,41 @@
+"""A caller of another kind than users in their sessions, and its tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.platform.errors import ExpiredToken, Forbidden
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A caller without a user and without a session."""
+
+    subject: str = "robot-7"
+    permissions: frozenset[str] = frozenset()
+
+
+class KeyService:
+    """Another kind of token: what begins with `mark`. It tells what is asked of it."""
+
+    def __init__(self, mark: str, robot: Robot | None = None) -> None:
+        self.mark, self.robot = mark, robot
+        self.asked: list[str] = []
+
+    def recognises(self, token: str) -> bool:
+        return token.startswith(self.mark)
+
+    def authenticate(self, token: str) -> Robot:
+        self.asked.append(f"authenticate {token}")
+        if self.robot is None:
+            raise ExpiredToken
+        return self.robot
+
+    def use_is_due(self, caller: Robot) -> bool:
+        return caller is self.robot
+
+    def note_use(self, caller: Robot) -> None:
+        self.asked.append(f"note_use {caller.subject}")
+
+    def require_fresh_login(self, caller: Robot) -> None:
+        raise Forbidden(f"{caller.subject} never logs in.")
