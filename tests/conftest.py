@@ -4,8 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# A busy machine is not a failure. `pytest --hypothesis-profile thorough` looks longer, in a night or before a release.
+settings.register_profile("ci", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("ci")
 
 SERVERS = {"mongo_server", "postgres_server", "mariadb_server", "redis_server"}
 """Fixtures that start the server of a store."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from tests.api.conftest import ON_MONGODB_TOO
+
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "app").rglob("*.py"))
 
@@ -54,3 +56,7 @@ def test_make_test_runs_each_folder_of_tests_but_the_served_ones() -> None:
     run = re.findall(r"\btests/(\w+)\b", command)
     holding = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
     assert sorted([*run, "e2e", "servers"]) == sorted(holding)
+
+
+def test_each_module_that_runs_on_mongodb_too_exists() -> None:
+    assert {path.stem for path in (ROOT / "tests" / "api").glob("test_*.py")} >= ON_MONGODB_TOO

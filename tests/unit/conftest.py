@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from app import config, wiring
 from app.keys.service import KeyService
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.wiring import Wired
-
-# A busy machine is not a failure. `pytest --hypothesis-profile thorough` looks longer, in a night or before a release.
-settings.register_profile("ci", deadline=None, max_examples=50)
-settings.register_profile("thorough", deadline=None, max_examples=2000)
-settings.load_profile("ci")
 
 
 @pytest.fixture
