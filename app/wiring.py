@@ -21,8 +21,8 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories
-from app.features import FEATURES, PERMISSIONS, REPOSITORIES
+from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
+from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Courier, Jobs
@@ -185,6 +185,7 @@ def _features() -> dict[type, Factory]:
     built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
     return built | {
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
+        MailKinds: lambda _: MailKinds(MAIL_KINDS),
         EntryHandlers: lambda parts: EntryHandlers(
             {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
         ),
