@@ -25,9 +25,10 @@ from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRep
 from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
-from app.jobs.workers import Courier, Jobs
+from app.jobs.workers import Jobs
 from app.keys.service import KeyService
 from app.mail.mail import Mailer
+from app.outbox.courier import Courier
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
