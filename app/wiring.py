@@ -21,13 +21,14 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories
-from app.features import FEATURES, PERMISSIONS, REPOSITORIES
+from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
+from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
-from app.jobs.workers import Courier, Jobs
+from app.jobs.workers import Jobs
 from app.keys.service import KeyService
 from app.mail.mail import Mailer
+from app.outbox.courier import Courier
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
@@ -185,6 +186,7 @@ def _features() -> dict[type, Factory]:
     built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
     return built | {
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
+        MailKinds: lambda _: MailKinds(MAIL_KINDS),
         EntryHandlers: lambda parts: EntryHandlers(
             {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
         ),
