@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from app.samples.visits.sql import SqlVisits
 from app.store.sql.database import Database
 from app.store.sql.schema import METADATA
 from app.store.sql.sqlite import Sqlite
+from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +57,8 @@ class Counted:
             first = pool.submit(self.visits.add_one)
             assert self.held.wait(PATIENCE)
             others = [pool.submit(self.visits.add_one) for _ in range(visits)]
-            until = monotonic() + PATIENCE
-            while len(self.visits._batches._waiting) < visits:  # noqa: SLF001 - the queue is not visible from outside
-                assert monotonic() < until
+            waiting = self.visits._batches._waiting  # noqa: SLF001 - the queue is not visible from outside
+            wait_until(lambda: len(waiting) >= visits, PATIENCE)
             answered = [visit for visit in (first, *others) if visit.done()]
             self.fails = fails
             self.go_on.set()
