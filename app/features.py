@@ -1,4 +1,8 @@
-"""The features, in the order of the documentation. A new feature is one line here."""
+"""The features, in the order of the documentation. A new feature is one line here.
+
+In the same order they erase what they hold of a deleted user. What others see of it goes first, before `audit`, whose
+events may be many.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,9 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
-    audit.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,
     throttle.FEATURE,
