@@ -198,6 +198,21 @@ def test_a_value_that_is_no_cookie_value_is_refused_and_not_repeated(value: str)
         VISIT.set("a1", seconds=0)
 
 
+def test_no_header_that_a_reply_has_anyway_can_be_declared(instance: Instance) -> None:
+    @endpoint("GET /all", access=public, returns=Ping, cache=60, any_origin=True)
+    def everything(_call: Call) -> Ping:
+        """Have every header that the web layer writes."""
+        return Ping()
+
+    client = serving(everything, wired=instance.wired, **ANYWHERE).test_client()
+    names = client.get("/all", headers={"Host": "auth.example.com"}).headers.keys()
+
+    assert {"Access-Control-Allow-Origin", "Strict-Transport-Security", "ETag"} <= set(names)
+    for name in names:
+        with pytest.raises(ValueError, match="cannot be declared as a header"):
+            Header(name, "A header.")
+
+
 @pytest.mark.parametrize(
     "name", ["", "X Left", "X-Left:", "Set-Cookie", "cache-control", "Content-Type", "X-Request-ID"]
 )
