@@ -1,4 +1,4 @@
-# `make run` serves Latchkey, `make test` runs all tests that this machine can run; both first build what they need.
+# `make run` serves Latchkey, `make test` runs the tests that need no server; both first install what they need.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,10 +7,10 @@ PORT ?= 5000
 export HOST PORT
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
-# Run two lanes in parallel; on two cores one after the other, since the servers of the tests need cores, too.
-LANES ?= $(shell [ "$$(nproc)" -gt 2 ] && echo 2 || echo 1)
-# sed passes on whole lines, so that the output of two lanes does not mix within a line.
-LANE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@
+# How many tests run at once.
+WORKERS ?= $(shell nproc)
+# Each worker starts servers of its own; when it has run its tests, it takes over some of another's.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 # Only packages with a hash in requirements*.txt are installed: a package that was tampered with is refused.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 # One lock for every platform and each supported Python. Locked versions stay, unless LOCK has --upgrade.
@@ -18,7 +18,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help tried run test test-inside test-served lint format bench tools coverage lock upgrade
+.PHONY: help tried run test test-all lint format bench tools coverage lock upgrade
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,21 +32,20 @@ tried:
 	  sys.version_info[:2] > (3, 13) and print("Python", v, "is newer than those that Latchkey was tried with (3.11 to 3.13).", \
 	  "If it fails: rm -r .venv && make PYTHON=python3.13 run", file=sys.stderr)'
 
-test: .venv/.dev ## run all tests (PYTEST_ARGS=tests/unit runs only these)
+test: .venv/.dev ## run the tests that need no server (PYTEST_ARGS=tests/unit runs only these)
 ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
-	$(MAKE) --no-print-directory --keep-going --jobs $(LANES) test-inside test-served
+	$(PYTEST) tests/unit tests/house tests/api tests/contract
 endif
 
-test-inside: .venv/.dev
-	$(LANE) tests/unit tests/house tests/api tests/contract | sed -u ''
-
-test-served: .venv/.dev
-	$(LANE) tests/e2e tests/servers | sed -u ''
+# Much of the served tests is waiting, so there may be more workers than cores.
+test-all: WORKERS := $(shell echo $$(($$(nproc) + 1)))
+test-all: .venv/.dev ## run all tests, and fail if a server or tool is missing (.ci/run installs them)
+	CI=true $(PYTEST) --all-stores --durations 20
 
 coverage: .venv/.dev ## run the tests and show which code of app/ they cover
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --cov --cov-report=term --all-stores $(PYTEST_ARGS)
 
 lint: .venv/.dev ## check style, types and the imports between packages
 	$(BIN)/ruff check .

@@ -57,6 +57,25 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class MailKind:
+    """A kind of mail. Its words are in `templates/<name>.txt` of the `package` that declares it."""
+
+    name: str
+    package: str
+    page: str | None = None
+    """The page that its link opens; None if it has no link."""
+    to_unproven: bool = False
+    """Whether it goes to unproven addresses. Then it contains no user text, or anyone could make us mail strangers."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailKinds:
+    """Those of all features."""
+
+    kinds: tuple[MailKind, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredPermissions:
     """Those of all features."""
 
@@ -108,6 +127,8 @@ class Feature:
     expires: tuple[type[Expiring], ...] = ()
     """Those of its repositories that keep things for a limited time."""
     jobs: tuple[Callable[[Container], Job], ...] = ()
+    mails: tuple[MailKind, ...] = ()
+    """The kinds of mail that it sends."""
     permissions: frozenset[str] = frozenset()
     """The permissions that it declares, as `resource:action`."""
     commands: tuple[click.Command, ...] = ()

@@ -21,13 +21,14 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories
-from app.features import FEATURES, PERMISSIONS, REPOSITORIES
+from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
+from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
-from app.jobs.workers import Courier, Jobs
+from app.jobs.workers import Jobs
 from app.keys.service import KeyService
 from app.mail.mail import Mailer
+from app.outbox.courier import Courier
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
@@ -192,6 +193,7 @@ def _collected() -> dict[type, Factory]:
     """What is collected from the declarations of all features."""
     return {
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
+        MailKinds: lambda _: MailKinds(MAIL_KINDS),
         EntryHandlers: _entry_handlers,
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(

@@ -18,7 +18,7 @@ from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts, LiveSessions
 from app.audit.service import Audit
-from app.feature import Erasers, Feature, Tag
+from app.feature import Erasers, Feature, MailKind, Tag
 from app.mail.mail import Mailer
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
@@ -108,6 +108,12 @@ FEATURE = Feature(
     repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),
+    mails=(
+        MailKind("account_deleted", __name__),
+        MailKind("password_changed", __name__),
+        MailKind("profile_changed", __name__),
+        MailKind("username_changed", __name__),
+    ),
     permissions=frozenset({"users:read", "users:write"}),
     commands=(cli.users,),
 )

@@ -1,4 +1,4 @@
-"""Background work: jobs, each done by one worker of all instances, and the thread that sends mail."""
+"""Background work: jobs, each done by one worker of all instances."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Background work: each worker has a daemon thread that runs leased jobs when they are due, and one that sends mail.
+"""Background work: each worker has a daemon thread that runs leased jobs when they are due.
 
-A lease lets one worker of all instances do a job. If that worker dies, the lease expires.
+A lease lets one worker of all instances do a job; if that worker dies, the lease expires.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.platform.instrumentation import NOBODY
 from app.platform.log import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from app.feature import Job
     from app.jobs.model import Leases
@@ -26,39 +26,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 60
 """Seconds between checks for due jobs."""
-SEND_EVERY = 2
-"""Seconds between checks for mail requests, for mail that other workers queued, and for mail to retry."""
 _log = structlog.get_logger("latchkey.jobs")
-
-
-class Courier:
-    """The thread of a worker that sends queued mail: at once if this worker queued it, else within SEND_EVERY.
-
-    It needs no lease: each mail is claimed separately.
-    """
-
-    def __init__(self, send_due: Callable[[], int], waits: Event) -> None:
-        self._send_due = send_due
-        self._waits = waits
-        self._stopped = Event()
-
-    def start(self) -> None:
-        """Start the thread."""
-        Thread(target=self._loop, name="courier", daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop sending."""
-        self._stopped.set()
-        self._waits.set()
-
-    def _loop(self) -> None:
-        while True:
-            self._waits.wait(SEND_EVERY)
-            self._waits.clear()
-            if self._stopped.is_set():
-                return
-            with _outlived("courier"):
-                self._send_due()
 
 
 class Jobs:
@@ -87,7 +55,7 @@ class Jobs:
             if self._stopped.is_set():
                 return
             now = self._clock()
-            with _outlived("job", job=job.name):
+            with outlived("job", job=job.name):
                 if self._leases.take(job.name, holder=self._holder, now=now, until=now + job.every):
                     with self._observer.working(f"job {job.name}"):
                         done = job.run()
@@ -99,7 +67,7 @@ class Jobs:
 
 
 @contextmanager
-def _outlived(event: str, **facts: str) -> Iterator[None]:
+def outlived(event: str, **facts: str) -> Iterator[None]:
     """Log an error raised inside, with its cause, and go on: no error ends the thread."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.feature import Feature, Tag
+from app.feature import Feature, MailKinds, Tag
 from app.mail import controller
 from app.mail.mail_templates import MailTemplates
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def _templates(parts: Container) -> MailTemplates:
-    mail = parts.settings.mail
-    return MailTemplates(mail.product_name, mail.product_color, parts.settings.server.public_url)
+    kinds, mail = parts.get(MailKinds).kinds, parts.settings.mail
+    return MailTemplates(kinds, mail.product_name, mail.product_color, parts.settings.server.public_url)
 
 
 FEATURE = Feature(

@@ -1,6 +1,7 @@
 """The mails of the service: one for each kind of event, as text and as HTML, from one template.
 
-`templates/<kind>.txt` holds the words once; `layout.txt` and `layout.html` arrange them, so both say the same.
+`templates/<kind>.txt` of the feature that sends it holds the words once. `layout.txt` and `layout.html`, here, arrange
+them, so both say the same.
 """
 
 from __future__ import annotations
@@ -13,22 +14,13 @@ from typing import TYPE_CHECKING
 from app.mail.mail import Mail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from jinja2 import Environment
 
-PAGES = {
-    "verify_email": "verify-email",
-    "change_email": "verify-email",
-    "confirm_registration": "verify-email",
-    "reset_password": "reset-password",
-    "email_changed": "undo-email",
-    "deletion_undo": "undo-email",
-}
-"""The page that the link of a mail opens; the other kinds have no link."""
-TO_UNPROVEN = frozenset({"verify_email", "change_email", "confirm_registration"})
-"""Mails to unproven addresses. They contain no user text, or anyone could make us mail strangers."""
+    from app.feature import MailKind
+
 LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),
@@ -49,8 +41,9 @@ _LONGEST_FACT = 254
 class MailTemplates:
     """Writes mails in the name of a product, from their templates."""
 
-    def __init__(self, product_name: str, color: str, public_url: str) -> None:
+    def __init__(self, kinds: Iterable[MailKind], product_name: str, color: str, public_url: str) -> None:
         """`color` is the colour of buttons, as #rrggbb; every link begins with `public_url`."""
+        self._kinds = {kind.name: kind for kind in kinds}
         self._look = {"product": product_name, "color": color, "on_color": readable_on(color), "home": public_url}
 
     def render(
@@ -68,13 +61,14 @@ class MailTemplates:
         """The mail about an event that happened `at` this time.
 
         `facts` may hold the names in LABELS, and `undo_until`, the time until which an earlier address can take the
-        account back. `token` makes the link, which only the kinds in PAGES have; `code` can be entered instead. Raises
+        account back. `token` makes the link, which only kinds with a page have; `code` can be entered instead. Raises
         ValueError if a kind with a link has no token, or one without a link has one.
         """
-        page = PAGES.get(kind)
+        declared = self._kinds[kind]
+        page = declared.page
         if (page is None) != (token is None):
             raise ValueError(f"{kind} has to come {'with' if page else 'without'} a token")
-        known = {} if kind in TO_UNPROVEN else {name: _one_line(text) for name, text in facts.items()}
+        known = {} if declared.to_unproven else {name: _one_line(text) for name, text in facts.items()}
         content = {
             **self._look,
             "details": [("When", in_words(at)), *((label, known[name]) for name, label in LABELS if known.get(name))],
@@ -98,11 +92,13 @@ class MailTemplates:
     @cached_property
     def _environments(self) -> tuple[Environment, Environment]:
         """Jinja2 for text, and for HTML with escaping."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
+        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
+
+        packages = sorted({"app.mail", *(kind.package for kind in self._kinds.values())})
 
         def environment(*, autoescape: bool) -> Environment:
             made = Environment(
-                loader=PackageLoader("app.mail"),
+                loader=ChoiceLoader([PackageLoader(package) for package in packages]),
                 autoescape=autoescape,  # noqa: S701 - off for text, on for HTML
                 undefined=StrictUndefined,
                 trim_blocks=True,

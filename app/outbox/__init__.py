@@ -1,4 +1,5 @@
-"""What a write causes elsewhere: entries that are stored with the write, and handled afterwards by their kind."""
+"""What a write causes elsewhere: entries that are stored with the write, and handled afterwards by their kind;
+and the courier, the thread that does that."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
-from app.feature import EntryHandlers, Feature, Tag
+from app.feature import EntryHandlers, Feature, MailKind, Tag
 from app.mail.mail import Mailer
 from app.mail.mail_templates import MailTemplates
 from app.recovery import controller, pages
@@ -115,4 +115,14 @@ FEATURE = Feature(
         EmailChangeService: _email_change,
         Mailroom: _mailroom,
     },
+    mails=(
+        MailKind("verify_email", __name__, page="verify-email", to_unproven=True),
+        MailKind("change_email", __name__, page="verify-email", to_unproven=True),
+        MailKind("confirm_registration", __name__, page="verify-email", to_unproven=True),
+        MailKind("account_exists", __name__),
+        MailKind("email_in_use", __name__),
+        MailKind("reset_password", __name__, page="reset-password"),
+        MailKind("email_changed", __name__, page="undo-email"),
+        MailKind("deletion_undo", __name__, page="undo-email"),
+    ),
 )

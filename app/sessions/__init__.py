@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts, LiveSessions
-from app.feature import Feature, Tag
+from app.feature import Feature, MailKind, Tag
 from app.keys.service import KeyService
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
@@ -89,5 +89,6 @@ FEATURE = Feature(
     erase=lambda parts: parts.get(SessionService).erase,
     exports=(controller.exported,),
     expires=(Sessions,),
+    mails=(MailKind("session_reused", __name__),),
     commands=(cli.token,),
 )

@@ -11,7 +11,7 @@ from app.keys.keyring import SigningKey
 from app.keys.service import KeyService
 from tests.api.service import Service
 
-GONE: Any = object()
+GONE: Any = ...
 """Stands for a header or claim that is removed."""
 
 

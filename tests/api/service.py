@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import KeyService
-from app.mail.maildir import SentMail, newest
+from app.mail.maildir import MOST_KEPT, SentMail, newest
 from app.platform import clock as system
 from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
@@ -94,6 +94,7 @@ class Service:
         self.clock = clock
         self.database = database
         self.conventions = Conventions(app)
+        self._mails: list[SentMail] = []
 
     @property
     def wired(self) -> Wired:
@@ -144,8 +145,12 @@ class Service:
         return in_threads(act, many)
 
     def sent_mails(self) -> list[SentMail]:
-        """What was mailed, the newest first."""
-        return newest(self.wired.settings.mail.folder, 200)
+        """What was mailed, the newest first. A mail that was read before is not parsed again."""
+        folder = self.wired.settings.mail.folder
+        kept = len(list(folder.glob("new/*")))
+        new = kept - len(self._mails) if kept < MOST_KEPT else kept
+        self._mails = (newest(folder, new) + self._mails)[:kept]
+        return list(self._mails)
 
     def get(self, path: str, **more: Any) -> Reply:
         return self.send("GET", path, **more)

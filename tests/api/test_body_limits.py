@@ -36,18 +36,32 @@ def without_fields(declared: Endpoint) -> tuple[int, str | None]:
     return WITHOUT_FIELDS.get(named(declared), (422, "validation_failed"))
 
 
+class Caller:
+    """Somebody who may call every endpoint, and is registered anew after a logout."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._token: str | None = None
+
+    def call(self, declared: Endpoint, *, on: Service | None = None, **request: Any) -> Reply:
+        """Ask the instance of the module, or another on its database."""
+        if declared.access.authenticated:
+            request["token"] = self._token = self._token or self.service.register().token
+        response = (on or self.service).send(declared.method, declared.path, **request)
+        if response.status_code == 200 and declared.path == "/auth/logout":
+            self._token = None
+        return response
+
+
 class Target:
     """An endpoint that takes a body, called by somebody who may."""
 
-    def __init__(self, declared: Endpoint, service: Service) -> None:
+    def __init__(self, declared: Endpoint, caller: Caller) -> None:
         self.declared = declared
-        self._service = service
+        self._caller = caller
 
-    def send(self, *, on: Service | None = None, **request: Any) -> Reply:
-        """Ask the instance of the module, or another on its database."""
-        if self.declared.access.authenticated:
-            request["token"] = self._service.register().token  # a new one, since a logout ends it
-        return (on or self._service).send(self.declared.method, self.declared.path, **request)
+    def send(self, **request: Any) -> Reply:
+        return self._caller.call(self.declared, **request)
 
     def send_json(self, body: bytes, **more: Any) -> Reply:
         return self.send(body=body, content_type="application/json", **more)
@@ -57,18 +71,21 @@ def named(declared: Endpoint) -> str:
     return f"{declared.method} {declared.path}"
 
 
+@pytest.fixture(scope="module")
+def caller(service: Service) -> Caller:
+    return Caller(service)
+
+
 @pytest.fixture(params=WITH_BODY, ids=named)
-def target(request: pytest.FixtureRequest, service: Service) -> Target:
+def target(request: pytest.FixtureRequest, caller: Caller) -> Target:
     """Each endpoint that takes a body."""
-    return Target(request.param, service)
+    return Target(request.param, caller)
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", "", "json",
-     "application/json5", "application/vnd.api+json", "application/problem+json", "text/plain; application/json",
-     "application/json; charset=utf-16", "application/json; charset=iso-8859-1", "application/xml"],
-)  # fmt: skip
+# Which bodies are refused, and why, is tests/unit/web/test_body.py's: here each endpoint refuses one of a kind.
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
 def test_a_body_of_another_type_is_refused(target: Target, content_type: str) -> None:
     body = json.dumps({"login": "ann", "password": PASSWORD}).encode()
     assert code(target.send(body=body, content_type=content_type)) == (415, "unsupported_media_type")
@@ -126,60 +143,11 @@ def nested(levels: int, opening: str = "[", closing: str = "]") -> str:
     return opening * levels + closing * levels
 
 
-MALFORMED = {
-    "nothing": b" ",
-    "half": b'{"password": "x"',
-    "two": b"{}{}",
-    "behind": b"{} x",
-    "single quotes": b"{'password': 'x'}",
-    "bare key": b"{password: 1}",
-    "trailing comma": b'{"password": "x",}',
-    "comment": b'{"password": "x"} // x',
-    "control character": b'{"password": "a\nb"}',
-    "raw nul": b'{"password": "a\x00b"}',
-    "bad escape": b'{"password": "\\x41"}',
-    "duplicate": b'{"password": "a", "password": "b"}',
-    "same duplicate": b'{"password": "a", "password": "a"}',
-    "escaped duplicate": b'{"password": "a", "p\\u0061ssword": "a"}',
-    "inner duplicate": b'{"x": [{"a": 1, "a": 2}]}',
-    "nan": b'{"x": NaN}',
-    "infinity": b'{"x": Infinity}',
-    "minus infinity": b'{"x": -Infinity}',
-    "1e400": b'{"x": 1e400}',
-    "-1e400": b'{"x": -1e400}',
-    "1e999999999": b'{"x": 1e999999999}',
-    "bom": b'\xef\xbb\xbf{"password": "x"}',
-    "utf-16": '{"password": "x"}'.encode("utf-16"),
-    "utf-16 without bom": '{"password": "x"}'.encode("utf-16-le"),
-    "latin-1": '{"password": "\xe9"}'.encode("latin-1"),
-    "truncated utf-8": b'{"password": "\xf0\x9f\x98"}',
-    "overlong utf-8": b'{"password": "\xc0\xaf"}',
-    "surrogate in utf-8": b'{"password": "\xed\xa0\x80"}',
-    "lone surrogate": b'{"password": "\\ud800"}',
-    "lone low surrogate": b'{"password": "\\udc00x"}',
-    "reversed surrogates": b'{"password": "\\udc00\\ud800"}',
-    "surrogate in a key": b'{"\\ud800": 1}',
-    "surrogate in an inner key": b'{"x": [{"\\udfff": 1}]}',
-    "surrogate alone": b'"\\ud800"',
-    "2**63": b'{"x": 9223372036854775808}',
-    "-2**63-1": b'{"x": -9223372036854775809}',
-    "4000 digits": b'{"x": ' + b"9" * 4000 + b"}",
-    "60000 digits": b'{"x": ' + b"9" * 60_000 + b"}",
-    "leading zero": b'{"x": 01}',
-    "plus": b'{"x": +1}',
-    "bare point": b'{"x": .5}',
-    "hexadecimal": b'{"x": 0x10}',
-    "other digits": '{"x": ٣}'.encode(),
-    "33 lists": nested(33).encode(),
-    "33 objects": nested(33, '{"x":', "}").replace('"x":}', '"x":1}', 1).encode(),
-    "32 lists in a field": b'{"password": ' + nested(32).encode() + b"}",
-    "30000 lists": nested(30_000).encode(),
-    "60000 opened": b"[" * 60_000,
-    "10000 objects": nested(10_000, '{"x":', "}").replace('"x":}', '"x":1}', 1).encode(),
-}
-
-
-@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize(
+    "body",
+    [b'{"password": "a", "password": "b"}', b'{"password": "\\ud800"}', b'{"x": NaN}', nested(33).encode()],
+    ids=["duplicate", "lone surrogate", "nan", "33 lists"],
+)
 def test_what_parsers_disagree_about_is_malformed(target: Target, body: bytes) -> None:
     assert code(target.send_json(body)) == (400, "malformed_json")
 
@@ -192,26 +160,12 @@ def test_a_hundred_thousand_levels_are_malformed_even_where_they_fit(
         assert code(target.send_json(body.encode(), on=wide)) == (400, "malformed_json")
 
 
-WELL_FORMED = {
-    "32 levels": b'{"x": ' + nested(31).encode() + b"}",
-    "2**63-1": b'{"x": 9223372036854775807}',
-    "-2**63": b'{"x": -9223372036854775808}',
-    "1e308": b'{"x": 1e308}',
-    "1e-400": b'{"x": 1e-400}',
-    "a long fraction": b'{"x": 0.' + b"3" * 4000 + b"}",
-    "same key in two objects": b'{"x": {"a": 1}, "y": {"a": 1}}',
-    "surrogate pair": b'{"x": "\\ud83d\\ude00"}',
-    "pair in a key": b'{"\\ud83d\\ude00": 1}',
-    "white space": b' \t\r\n{"x": 1}\n',
-}
-
-
-@pytest.mark.parametrize("body", WELL_FORMED.values(), ids=WELL_FORMED.keys())
-def test_what_is_just_inside_the_limits_is_read(target: Target, body: bytes) -> None:
+def test_what_is_just_inside_the_limits_is_read(target: Target) -> None:
+    body = b'{"x": [9223372036854775807, 1e308, "\\ud83d\\ude00", ' + nested(30).encode() + b"]}"
     assert code(target.send_json(body)) == (422, "validation_failed")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"x"', b"true", b'[{"password": "x"}]', b"1.5"])
+@pytest.mark.parametrize("body", [b"[]", b"null", b'[{"password": "x"}]'])
 def test_a_body_that_is_not_an_object_is_refused(target: Target, body: bytes) -> None:
     assert code(target.send_json(body)) == (422, "validation_failed")
 
@@ -223,7 +177,6 @@ def test_unknown_fields_are_refused_by_name(target: Target) -> None:
     assert len(response.data) < 4000
 
 
-@pytest.mark.parametrize("value", OPERATORS, ids=str)
 @pytest.mark.parametrize(
     ("declared", "field"),
     [
@@ -233,17 +186,18 @@ def test_unknown_fields_are_refused_by_name(target: Target) -> None:
         for field in declared.body.model_fields
     ],
 )
-def test_no_operator_reaches_a_query(service: Service, declared: Endpoint, field: str, value: Any) -> None:
+def test_no_operator_reaches_a_query(service: Service, caller: Caller, declared: Endpoint, field: str) -> None:
     account = service.register()
-    body: dict[str, Any] = {"password": PASSWORD, field: value}
-    if field == "password":
-        body["email"] = account.email
-    response = Target(declared, service).send(json=body)
-    assert code(response) == (422, "validation_failed")
-    told = {error["field"]: error["code"] for error in response.json["errors"]}
-    is_taken = field in NUMBERS and type(value) in {int, float}
-    assert (field in told) is not is_taken
-    assert is_taken or told[field] == "invalid_type" or field in CHOICES
+    for value in OPERATORS:
+        body: dict[str, Any] = {"password": PASSWORD, field: value}
+        if field == "password":
+            body["email"] = account.email
+        response = caller.call(declared, json=body)
+        assert code(response) == (422, "validation_failed"), value
+        told = {error["field"]: error["code"] for error in response.json["errors"]}
+        is_taken = field in NUMBERS and type(value) in {int, float}
+        assert (field in told) is not is_taken, value
+        assert is_taken or told[field] == "invalid_type" or field in CHOICES, value
 
 
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])

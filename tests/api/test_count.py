@@ -12,7 +12,7 @@ from tests.servers.process import wait_until
 from tests.servers.redis import RedisServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["redis"])
 def redis_of_its_own() -> Iterator[RedisServer]:
     """A server that a test may stop."""
     require(redis.missing())

@@ -20,7 +20,7 @@ BACK_WITHIN = 10 + 15
 machine."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["mongodb"])
 def server() -> Iterator[MongoServer]:
     """A server of this module's own, whose data outlive a stop."""
     require(mongo.missing())

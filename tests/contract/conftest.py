@@ -1,7 +1,8 @@
 """Each test of the contract runs on every store, and finds it empty."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.stores import Store
 STORES = ["mongomock", "mongodb", "sqlite", "postgresql", "mariadb"]
 RACES = {"in_threads", "in_processes"}
 
+Subjects = Callable[[str], Subject]
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per store; but mongomock's operations need not be atomic, so it runs no races."""
@@ -28,7 +31,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+def subjects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subjects]:
+    """Gives each product's store, made at its first test and kept: a run of some tests may change between them."""
     server = request.getfixturevalue
     opened: dict[str, Callable[[], AbstractContextManager[Subject]]] = {
         "mongomock": mongomock_subject,
@@ -37,8 +41,13 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "postgresql": lambda: server_subject(server("postgres_server")),
         "mariadb": lambda: server_subject(server("mariadb_server")),
     }
-    with opened[request.param]() as subject:
-        yield subject
+    with ExitStack() as stack:
+        yield cache(lambda product: stack.enter_context(opened[product]()))
+
+
+@pytest.fixture(scope="session")
+def subject(request: pytest.FixtureRequest, subjects: Subjects) -> Subject:
+    return subjects(request.param)
 
 
 @pytest.fixture

@@ -45,7 +45,9 @@ class InProcesses(Protocol):
 @contextmanager
 def processes(make: Callable[[], Store]) -> Iterator[InProcesses]:
     """Start the processes; they are kept for several races, since starting them takes the most time."""
-    context = multiprocessing.get_context("spawn")
+    # New processes as `spawn` makes them, but forked from one without threads that has imported all of this already.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     start = context.Barrier(PROCESSES)
     with ProcessPoolExecutor(PROCESSES, context, _begin, (make, start)) as pool:
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, delete, update
+from sqlalchemy import create_engine, delete, update
 
 from app.accounts.model import Status
 from app.accounts.sql import USERS
@@ -34,7 +34,7 @@ def _subject(url: str) -> Iterator[Subject]:
     make = partial(sql_store, url)
     store = make()
     store.prepare()
-    beside = create_engine(url, poolclass=NullPool)
+    beside = create_engine(url, pool_pre_ping=True)  # the server of a fragile store is stopped meanwhile
 
     def clear() -> None:
         with beside.begin() as connection:
@@ -54,4 +54,5 @@ def _subject(url: str) -> Iterator[Subject]:
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(given))
 
     yield Subject(store, make, clear, change_user)
+    beside.dispose()
     store.close()

@@ -7,12 +7,16 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import MetaData, NullPool, create_engine, inspect, make_url, text
+from werkzeug.test import TestResponse
 
+from app import config, create_app, wired_of, wiring
 from app.accounts.sql import USERS
 from tests.e2e.clients import PATIENCE, clients, log_in, me, registering
 from tests.e2e.settings import PASSWORD, in_testing, new_secret
@@ -90,8 +94,8 @@ def host(store: dict[str, str], tmp_path: Path) -> Host:
 @pytest.fixture
 def kept(host: Host) -> Host:
     """A host whose store was made ready, and holds an account."""
-    with service(host.settings) as server:
-        log_in_anew(server.base_url, "ann")
+    with opened(host.settings) as client:
+        register(client, "ann")
     return host
 
 
@@ -115,6 +119,30 @@ def log_in_anew(base_url: str, username: str) -> dict[str, str]:
     assert reply.status_code == 201, reply.text
     tokens: dict[str, str] = reply.json()["data"]
     return tokens
+
+
+@contextmanager
+def opened(settings: Mapping[str, str]) -> Iterator[FlaskClient]:
+    """A client of the service with these settings, in this process: quicker than a server, and on the same store."""
+    made = config.load(settings, dotenv=None)
+    wiring.prepare(made)
+    app = create_app(made)
+    try:
+        yield app.test_client()
+    finally:
+        wired_of(app).close()
+
+
+def register(client: FlaskClient, username: str) -> None:
+    assert post(client, "/auth/register", username=username, password=PASSWORD).status_code == 201
+
+
+def login(client: FlaskClient, username: str) -> TestResponse:
+    return post(client, "/auth/login", username=username, password=PASSWORD)
+
+
+def post(client: FlaskClient, path: str, **body: str) -> TestResponse:
+    return client.post(path, json=body, base_url="https://auth.example.com")
 
 
 def destroy(store: Mapping[str, str]) -> None:
@@ -161,20 +189,20 @@ def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
 @on_every_sql_store
 def test_a_store_with_data_is_replaced_only_with_the_option_for_it(store: dict[str, str], kept: Host) -> None:
     archive = kept.back_up()
-    with service(kept.settings) as server:
-        log_in_anew(server.base_url, "bob")
+    with opened(kept.settings) as client:
+        register(client, "bob")
     leave_a_table_behind(store)
 
     refused = kept.restore(archive)
     assert (refused.returncode, "--replace" in refused.stderr) == (1, True)
-    with service(kept.settings) as server:
-        assert log_in(server.base_url, "bob").status_code == 200
+    with opened(kept.settings) as client:
+        assert login(client, "bob").status_code == 200
 
     done = kept.restore(archive, "--replace")
     assert done.returncode == 0, done.stdout + done.stderr
-    with service(kept.settings) as server:
-        assert log_in(server.base_url, "ann").status_code == 200
-        assert log_in(server.base_url, "bob").status_code == 401
+    with opened(kept.settings) as client:
+        assert login(client, "ann").status_code == 200
+        assert login(client, "bob").status_code == 401
     engine = create_engine(store["DATABASE_URL"], poolclass=NullPool)
     assert "of_a_newer_version" not in inspect(engine).get_table_names()
 
@@ -202,8 +230,8 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(
 
     assert refused.returncode == 1
     assert "damaged" in refused.stderr
-    with service(kept.settings) as server:
-        assert log_in(server.base_url, "ann").status_code == 200
+    with opened(kept.settings) as client:
+        assert login(client, "ann").status_code == 200
     assert Path(make_url(store["DATABASE_URL"]).database or "").exists()
 
 
@@ -234,14 +262,14 @@ def test_a_file_that_is_not_there_gives_no_archive(host: Host) -> None:
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_a_restore_that_fails_leaves_what_was_there(kept: Host) -> None:
     archive = kept.back_up()
-    with service(kept.settings) as server:
-        log_in_anew(server.base_url, "bob")
+    with opened(kept.settings) as client:
+        register(client, "bob")
     take_the_name_of_an_index(kept.settings["DATABASE_URL"])
 
     assert kept.restore(archive, "--replace").returncode == 1
 
-    with service(kept.settings) as server:
-        assert log_in(server.base_url, "bob").status_code == 200
+    with opened(kept.settings) as client:
+        assert login(client, "bob").status_code == 200
 
 
 @on_every_sql_store
@@ -276,17 +304,17 @@ def test_mongodb_is_backed_up_by_its_own_tools(kept: Host, tmp_path: Path) -> No
         (tools / name).chmod(0o700)
     kept.settings["PATH"] = f"{tools}:{os.environ['PATH']}"
     archive = kept.back_up()
-    with service(kept.settings) as server:
-        log_in_anew(server.base_url, "bob")
+    with opened(kept.settings) as client:
+        register(client, "bob")
 
     assert "--replace" in kept.restore(archive).stderr
     done = kept.restore(archive, "--replace")
 
     # Not its status: to flask doctor, the server that stands in for MongoDB is too old.
     assert done.stdout.startswith("restored: MongoDB"), done.stderr
-    with service(kept.settings) as server:
-        assert log_in(server.base_url, "ann").status_code == 200
-        assert log_in(server.base_url, "bob").status_code == 401
+    with opened(kept.settings) as client:
+        assert login(client, "ann").status_code == 200
+        assert login(client, "bob").status_code == 401
 
 
 def test_a_backup_that_is_ended_leaves_nothing(kept: Host, tmp_path: Path) -> None:

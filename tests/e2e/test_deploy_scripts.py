@@ -59,7 +59,7 @@ class Machine:
         if not self.origin.exists():
             self.git("init", "--quiet", str(self.origin), folder=Path("/"))
             shutil.copytree(ROOT / "deploy", self.origin / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-            (self.origin / "app").mkdir()
+            (self.origin / VERSION).parent.mkdir(parents=True)
         (self.origin / VERSION).write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
         self.git("add", "--all")
         self.git(*AUTHOR, "commit", "--quiet", "--message", version)

@@ -5,31 +5,32 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.e2e.clients import register
 from tests.e2e.settings import in_testing
 from tests.servers.process import own_folder
 from tests.servers.service import ROOT, Service
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
-EXAMPLES = 25
-"""Requests that are made up for each endpoint, beside those for every limit in the document."""
 
 
 @pytest.mark.parametrize("role", ["member", "admin"])
 def test_every_answer_is_as_the_document_says(role: str, store: dict[str, str]) -> None:
+    # Requests that are made up for each endpoint, beside those for every limit in the document.
+    examples = settings().max_examples // 2
     # Without limits: they would answer 429 to most of it.
-    settings = in_testing(RATE_LIMITS="off", METRICS_ALLOW="127.0.0.1", **store)
-    with own_folder() as folder, Service(settings, folder=folder) as server:
+    chosen = in_testing(RATE_LIMITS="off", METRICS_ALLOW="127.0.0.1", **store)
+    with own_folder() as folder, Service(chosen, folder=folder) as server:
         register(server.base_url, "ann")
-        make_caller(role, settings, folder)
+        make_caller(role, chosen, folder)
         done = subprocess.run(
             [
                 Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIGURATION,
                 "run", f"{server.base_url}/openapi.json", "--url", server.base_url,
-                "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color",
+                "--max-examples", str(examples), "--seed", "1", "--no-color",
             ],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False,

@@ -17,7 +17,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypedDict
 
-_PORTS_GIVEN: set[int] = set()
+_PORTS = range(20_000, 32_000)
+_BLOCK = 100
+"""So many ports are reserved at a time."""
+_reserved: list[int] = []
+_blocks: list[socket.socket] = []
+"""Each reserves a block of ports until this process ends."""
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 KILL_SECONDS = 10.0
@@ -173,19 +178,33 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, and another at each call.
+    """A loopback port that nobody listens on, and another at each call, also of the test runs beside this one.
 
     Below 32768, where Linux takes the ports of outgoing connections from: else one of them could take the
     port of a server that is stopped for a while, or a client that knocks there could reach itself.
     """
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        if port in _PORTS_GIVEN:  # to a server that may not listen yet, or is stopped for a while
-            continue
+        if not _reserved:
+            _reserved.extend(_reserve_block())
+        port = _reserved.pop()
         with closing(socket.socket()) as candidate, suppress(OSError):
             candidate.bind(("127.0.0.1", port))
-            _PORTS_GIVEN.add(port)
             return port
+
+
+def _reserve_block() -> range:
+    """Ports that no other process reserves: a server may not listen on its port yet, or be stopped for a while."""
+    while True:
+        first = _PORTS.start + secrets.randbelow(len(_PORTS) // _BLOCK) * _BLOCK
+        # A name among Linux's abstract sockets is one process's, and free again when that ends, however it ends.
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0latchkey-tests-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        _blocks.append(mark)
+        return range(first, first + _BLOCK)
 
 
 def alive(pid: int) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -259,6 +259,27 @@ def test_a_killed_run_of_the_tests_leaves_no_server_behind() -> None:
         assert alive(int(pid))
         process.kill()
     wait_until(lambda: not alive(int(pid)) and not Path(folder).exists(), 30)
+
+
+def test_runs_beside_each_other_get_different_ports() -> None:
+    run = (
+        "from tests.servers.process import free_port\nprint(*(free_port() for _ in range(2000)), flush=True)\ninput()\n"
+    )
+    with ExitStack() as ending:
+        beside = [
+            ending.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", run], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
+            )
+            for _ in range(3)
+        ]
+        given = [process.stdout.readline().split() for process in beside if process.stdout is not None]
+        for process in beside:
+            process.communicate("\n")
+    ports = [port for some in given for port in some]
+    assert len(ports) == 6000
+    assert len(set(ports)) == 6000
 
 
 def test_what_is_missing_skips_a_test_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

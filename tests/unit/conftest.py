@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from app import config, wiring
 from app.keys.service import KeyService
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.wiring import Wired
-
-# A busy machine is not a failure. A test that needs more examples says so.
-settings.register_profile("unit", deadline=None, max_examples=50)
-settings.load_profile("unit")
 
 
 @pytest.fixture

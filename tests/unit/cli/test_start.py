@@ -47,7 +47,7 @@ def test_the_list_of_commands_needs_no_settings(flask: Callable[..., Result]) ->
     assert {name for name, *_ in COMMANDS} <= set(result.stdout.split())
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *{(name,) for name, *_ in COMMANDS}], ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS, *dict.fromkeys((name,) for name, *_ in COMMANDS)], ids=" ".join)
 @pytest.mark.parametrize("settings", [{}, {"PORT": "planted"}], ids=["none", "a wrong one"])
 def test_help_needs_no_settings(
     command: tuple[str, ...], settings: dict[str, str], flask: Callable[..., Result]

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.mail.mail_templates import PAGES, TO_UNPROVEN, MailTemplates, in_words, readable_on
+from app.features import MAIL_KINDS
+from app.mail.mail_templates import MailTemplates, in_words, readable_on
 
 if TYPE_CHECKING:
     from app.mail.mail import Mail
 
-ROOT = Path(__file__).parents[3]
-KINDS = sorted(path.stem for path in (ROOT / "app/mail/templates").glob("*.txt") if path.stem != "layout")
+APP = Path(__file__).parents[3] / "app"
+KINDS = sorted(kind.name for kind in MAIL_KINDS)
+PAGES = {kind.name: kind.page for kind in MAIL_KINDS if kind.page}
+TO_UNPROVEN = {kind.name for kind in MAIL_KINDS if kind.to_unproven}
 HOME = "https://auth.example.com/team"
 TOKEN = "AZM8-HgAAcAC_" * 6 + "AZM8-HgAAc"
 AT = datetime(2026, 11, 21, 14, 5, 59, tzinfo=UTC)
@@ -28,7 +31,14 @@ FACTS = {
     "new_email": "countess@example.org",
     "former_email": "a•••@example.net",
 }
-TEMPLATES = MailTemplates("Ünder & <Co>", "#0a5bd3", HOME)
+TEMPLATES = MailTemplates(MAIL_KINDS, "Ünder & <Co>", "#0a5bd3", HOME)
+
+
+def test_each_kind_has_its_words_in_the_package_that_declares_it_and_no_words_are_left_over() -> None:
+    written = {path for path in APP.rglob("templates/*.txt") if path.stem != "layout"}
+    declared = {APP.parent / kind.package.replace(".", "/") / "templates" / f"{kind.name}.txt" for kind in MAIL_KINDS}
+    assert written == declared
+    assert len(MAIL_KINDS) == len(declared) == 13
 
 
 @pytest.fixture(params=KINDS)
@@ -193,13 +203,13 @@ def test_a_letter_is_plain_text_in_short_lines(kind: str) -> None:
 
 def test_no_word_is_broken_between_two_lines() -> None:
     for length in range(1, 40):
-        templates = MailTemplates("x" * length + " well-known", "#0a5bd3", HOME)
+        templates = MailTemplates(MAIL_KINDS, "x" * length + " well-known", "#0a5bd3", HOME)
         for kind in KINDS:
             assert "-\n" not in write(kind, templates=templates).text
 
 
 def test_colour_and_name_of_the_product_are_those_of_the_settings() -> None:
-    mail = write("reset_password", templates=MailTemplates("Example Accounts", "#ffd400", HOME))
+    mail = write("reset_password", templates=MailTemplates(MAIL_KINDS, "Example Accounts", "#ffd400", HOME))
     assert mail.text.endswith(
         f"-- \nExample Accounts\n{HOME}\nThis mail was sent automatically; nobody reads replies to it.\n"
     )
@@ -213,7 +223,7 @@ def test_colour_and_name_of_the_product_are_those_of_the_settings() -> None:
 )
 def test_a_button_can_be_read_on_any_colour(color: str, ink: str) -> None:
     assert readable_on(color) == ink
-    assert f"color:{ink};" in write("reset_password", templates=MailTemplates("Example", color, HOME)).html
+    assert f"color:{ink};" in write("reset_password", templates=MailTemplates(MAIL_KINDS, "Example", color, HOME)).html
 
 
 def test_times_are_shown_in_utc_whatever_their_zone() -> None:

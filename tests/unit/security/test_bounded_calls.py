@@ -42,6 +42,8 @@ def gate() -> Iterator[Event]:
     gate = Event()
     yield gate
     gate.set()
+    for thread in threads("late"):
+        thread.join()
 
 
 def run_late(calls: BoundedCalls, gate: Event) -> None:

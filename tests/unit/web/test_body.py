@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask, request
 from gunicorn.http.errors import InvalidChunkSize
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
@@ -76,7 +76,6 @@ def test_any_value_is_read_as_it_was_written(value: Any, ascii_only: bool) -> No
 @example(b"1e-99999999999999999999")
 @example(b"0e99999999999999999999")
 @example(b"[" * 5000)
-@settings(max_examples=300)
 def test_any_bytes_are_a_value_or_malformed_and_nothing_worse(raw: bytes) -> None:
     if not is_refused(raw):
         assert json.loads(raw) is not ...  # what is accepted here, every parser accepts
@@ -136,7 +135,8 @@ def test_a_number_with_a_point_or_exponent_is_exact_or_beyond_a_double(text: str
         ),
         *(b"01", b"+1", b".5", b"1.", b"0x1", b"1_0", b"\x00", b"{}\x00", b"\xc2\xa0{}", b"\x0b{}"),
         *(b"\xef\xbb\xbf{}", "{}".encode("utf-16"), "{}".encode("utf-32-le")),
-        *(b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"'),
+        *(b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xe9"', b'"\xf0\x9f\x98"', "{}".encode("utf-16-le")),
+        *(b'{"a":"b"', b"{}{}", '{"a":٣}'.encode(), b'{"a":1e999999999}', b'{"a":-Infinity}', b"[" * 60_000),
     ],
 )
 def test_what_rfc_8259_does_not_know_is_refused(raw: bytes) -> None:
@@ -144,7 +144,17 @@ def test_what_rfc_8259_does_not_know_is_refused(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b" \t\r\n{ } \n", b"null", b'"\\ud83d\\ude00"', b'"\xf0\x9f\x98\x80"', b"-0", b'"\\u0000"', b'{"":1}']
+    "raw",
+    [
+        b" \t\r\n{ } \n",
+        b"null",
+        b'"\\ud83d\\ude00"',
+        b'"\xf0\x9f\x98\x80"',
+        b"-0",
+        b'"\\u0000"',
+        b'{"":1}',
+        b'{"x":{"a":1},"y":{"a":1}}',
+    ],
 )
 def test_what_rfc_8259_knows_is_read(raw: bytes) -> None:
     assert parse_json(raw) == json.loads(raw)

@@ -24,7 +24,7 @@ ANSWER_SECONDS = 1.0 + 9.0
 """The wait for an answer is a second; the rest is for a busy machine."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["redis"])
 def server() -> Iterator[RedisServer]:
     """A server of this module's own, which a test may stop and freeze."""
     require(redis.missing())

@@ -16,12 +16,12 @@ from tests.servers.sql import SqlServer
 from tests.stores import database_of, sql_store
 
 
-@pytest.fixture(
-    params=[(postgres.missing, postgres.postgres_server), (mariadb.missing, mariadb.mariadb_server)],
-    ids=["postgresql", "mariadb"],
-)
+@pytest.fixture(params=["postgresql", "mariadb"])
 def server(request: pytest.FixtureRequest) -> Iterator[SqlServer]:
-    missing, opened = request.param
+    missing, opened = {
+        "postgresql": (postgres.missing, postgres.postgres_server),
+        "mariadb": (mariadb.missing, mariadb.mariadb_server),
+    }[request.param]
     require(missing())
     with opened() as started:
         yield started
