@@ -57,7 +57,5 @@ PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declare
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
 PERMISSIONS = frozenset[str]().union(*(feature.permissions for feature in FEATURES))
 """Every permission there is."""
-MAIL_KINDS = tuple(kind for feature in FEATURES for kind in feature.mails)
-"""Every kind of mail."""
 REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)
 """The Protocols of all repositories."""

@@ -22,7 +22,7 @@ from app.dependencies import (
     make_tracing,
 )
 from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
-from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
+from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Jobs
@@ -193,13 +193,18 @@ def _collected() -> dict[type, Factory]:
     """What is collected from the declarations of all features."""
     return {
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
-        MailKinds: lambda _: MailKinds(MAIL_KINDS),
+        MailKinds: lambda _: _mail_kinds(),
         EntryHandlers: _entry_handlers,
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),
     }
+
+
+def _mail_kinds() -> MailKinds:
+    kinds = _merged([{kind.name: kind} for feature in FEATURES for kind in feature.mails])
+    return MailKinds(tuple(kinds.values()))
 
 
 def _entry_handlers(parts: Container) -> EntryHandlers:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app import config, create_app, dependencies, wiring
 from app.accounts.account import ERASE
 from app.accounts.model import Users
-from app.feature import Erasers, Feature, Job
+from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
@@ -82,6 +82,7 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
         Feature(services={AnyStore: lambda _: None}),
         Feature(services={Users: lambda _: None}),
         Feature(services={Erasers: lambda _: None}),
+        Feature(mails=(MailKind("verify_email", "app.accounts"),)),
         Feature(handlers={ERASE: lambda _: lambda _account, _entry: None}),
         Feature(jobs=(lambda _: Job("purge", timedelta(hours=1), lambda: 0),)),
     ],
