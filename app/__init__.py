@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
         sys.exit(str(error))
 
     endpoints, pages_ = endpoint.served(ENDPOINTS, settings), endpoint.served(PAGES, settings)
-    app = Application(__name__, settings, wired.observer)
+    app = Application(__name__, settings, endpoints, wired.observer)
     app.extensions[EXTENSION] = wired
     shared = Shared(
         settings=settings,

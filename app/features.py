@@ -1,4 +1,8 @@
-"""The features, in the order of the documentation. A new feature is one line here."""
+"""The features, in the order of the documentation. A new feature is one line here.
+
+In the same order they erase what they hold of a deleted user. What others see of it goes first, before `audit`, whose
+events may be many.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,9 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
-    audit.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,
     throttle.FEATURE,
@@ -53,7 +57,5 @@ PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declare
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
 PERMISSIONS = frozenset[str]().union(*(feature.permissions for feature in FEATURES))
 """Every permission there is."""
-MAIL_KINDS = tuple(kind for feature in FEATURES for kind in feature.mails)
-"""Every kind of mail."""
 REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)
 """The Protocols of all repositories."""

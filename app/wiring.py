@@ -22,7 +22,7 @@ from app.dependencies import (
     make_tracing,
 )
 from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
-from app.features import FEATURES, MAIL_KINDS, PERMISSIONS, REPOSITORIES
+from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
 from app.jobs.workers import Jobs
@@ -46,6 +46,8 @@ from app.store.store import Store
 from app.store.unusable import UnusableStoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from app.config import Settings
     from app.metrics.exposition import Metrics
     from app.platform.clock import Clock
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from app.web.caller import Authenticator
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 STORE_PATIENCE = 30
 """Seconds that a start waits for a store that is down."""
 _log = structlog.get_logger("latchkey.start")
@@ -123,7 +127,8 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     """Build the application; `store` replaces the store of the settings, and `clock` the system's clock.
 
     Metrics and tracing are on if the settings turn them on and `watched` is True.
-    Raises StartError if the settings name something that does not exist, or the secret cannot be read or made.
+    Raises StartError if the settings name something that does not exist, or the secret cannot be read or made, and
+    ValueError if two features declare the same.
     """
     unknown = sorted(set(settings.accounts.default_roles) - BUILT_IN)
     if unknown:
@@ -134,12 +139,15 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     if observer is not NOBODY:
         store = observed(store, observer)
     blocklist.load()  # before the fork, so that the workers share it
-    parts = Container(settings, clock, observer, _shared(store, metrics) | _repositories(store) | _features())
+    of_features = [feature.services for feature in FEATURES]
+    factories = _merged([_shared(store, metrics), _repositories(store), *of_features, _collected()])
+    parts = Container(settings, clock, observer, factories)
     parts.build_all()
     mailroom = parts.get(Mailroom)
     if metrics is not None:
         metrics.watch_mail(mailroom.waiting)
     jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
+    _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
         store=store,
@@ -181,20 +189,37 @@ def _repositories(store: Store) -> dict[type, Factory]:
     return {kind: factory(kind) for kind in REPOSITORIES}
 
 
-def _features() -> dict[type, Factory]:
-    """What the features build, and what is collected from their declarations."""
-    built = {kind: factory for feature in FEATURES for kind, factory in feature.services.items()}
-    return built | {
+def _collected() -> dict[type, Factory]:
+    """What is collected from the declarations of all features."""
+    return {
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
-        MailKinds: lambda _: MailKinds(MAIL_KINDS),
-        EntryHandlers: lambda parts: EntryHandlers(
-            {kind: make(parts) for feature in FEATURES for kind, make in feature.handlers.items()}
-        ),
+        MailKinds: lambda _: _mail_kinds(),
+        EntryHandlers: _entry_handlers,
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),
     }
+
+
+def _mail_kinds() -> MailKinds:
+    kinds = _merged([{kind.name: kind} for feature in FEATURES for kind in feature.mails])
+    return MailKinds(tuple(kinds.values()))
+
+
+def _entry_handlers(parts: Container) -> EntryHandlers:
+    makers = _merged([feature.handlers for feature in FEATURES])
+    return EntryHandlers({kind: make(parts) for kind, make in makers.items()})
+
+
+def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    """All of these together; raises ValueError for what two of them declare, since one would replace the other."""
+    merged: dict[K, V] = {}
+    for declared in declarations:
+        if twice := merged.keys() & declared.keys():
+            raise ValueError(f"declared twice: {', '.join(sorted(map(str, twice)))}")
+        merged |= declared
+    return merged
 
 
 def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:

@@ -11,26 +11,32 @@ from app.web.endpoint import endpoint
 from app.web.guard import public
 
 
-@endpoint("GET /health", access=public, operation="getHealth", any_host=True, returns=Health)
+@endpoint("GET /health", access=public, operation="getHealth", any_host=True, probe=True, returns=Health)
 def health(_call: Call) -> Health:
     """The service answers. No dependency is checked."""
     return _health("OK")
 
 
-@endpoint("GET /auth/health", access=public, operation="getAuthHealth", any_host=True, returns=Health)
+@endpoint("GET /auth/health", access=public, operation="getAuthHealth", any_host=True, probe=True, returns=Health)
 def auth_health(_call: Call) -> Health:
     """The same as `GET /health`."""
     return _health("OK")
 
 
-@endpoint("GET /health/live", access=public, operation="getLiveness", any_host=True, returns=Health)
+@endpoint("GET /health/live", access=public, operation="getLiveness", any_host=True, probe=True, returns=Health)
 def live(_call: Call) -> Health:
     """The process answers. No dependency is touched. An orchestrator restarts an instance that does not answer."""
     return _health("live")
 
 
 @endpoint(
-    "GET /health/ready", access=public, operation="getReadiness", any_host=True, returns=Health, raises=(Unavailable,)
+    "GET /health/ready",
+    access=public,
+    operation="getReadiness",
+    any_host=True,
+    probe=True,
+    returns=Health,
+    raises=(Unavailable,),
 )
 def ready(call: Call) -> Health:
     """The store answers, so this instance can take requests. Otherwise 503 names the failing dependency within 2 s."""

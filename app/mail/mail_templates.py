@@ -94,7 +94,8 @@ class MailTemplates:
         """Jinja2 for text, and for HTML with escaping."""
         from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
 
-        packages = sorted({"app.mail", *(kind.package for kind in self._kinds.values())})
+        # The layouts first, so that no feature has a file that replaces them.
+        packages = ["app.mail", *sorted({kind.package for kind in self._kinds.values()} - {"app.mail"})]
 
         def environment(*, autoescape: bool) -> Environment:
             made = Environment(

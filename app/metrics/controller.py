@@ -15,6 +15,7 @@ from app.web.result import File
     access=public,
     operation="getMetrics",
     any_host=True,
+    probe=True,
     returns=File,
     media_type="*/*",
     raises=(NotFound,),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.platform.instrumentation import Observer
+    from app.web.endpoint import Endpoint
 
 
 class _Name(UnicodeConverter):
@@ -35,9 +36,13 @@ class _Name(UnicodeConverter):
 class Application(Flask):
     """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
 
-    def __init__(self, import_name: str, settings: Settings, observer: Observer = NOBODY) -> None:
+    def __init__(
+        self, import_name: str, settings: Settings, endpoints: Iterable[Endpoint], observer: Observer = NOBODY
+    ) -> None:
+        """`endpoints` are those that it will serve."""
         super().__init__(import_name, static_folder=None)
-        self._begin = exchange.begin_hook(settings, observer)
+        probes = frozenset(declared.path for declared in endpoints if declared.probe)
+        self._begin = exchange.begin_hook(settings, observer, probes)
         self._observer = observer
         self.testing = settings.profile == "testing"
         self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes

@@ -78,6 +78,7 @@ class Endpoint:
     cache: int
     any_host: bool
     any_origin: bool
+    probe: bool
     media_type: str
     development_only: bool
     operation: str
@@ -138,6 +139,7 @@ def endpoint(
     cache: int = 0,
     any_host: bool = False,
     any_origin: bool = False,
+    probe: bool = False,
     media_type: str = "application/json",
     development_only: bool = False,
     operation: str | None = None,
@@ -150,7 +152,8 @@ def endpoint(
     `again` says after which failures it is shown again. `returns` is what the function returns, sent with `status` and
     `message`; `or_else` lists other outcomes, distinguished by their types. `carries` lists the headers and cookies
     that it may return with them (`Carrying`). `limit` names one of LIMITS. `cache` is how many seconds anyone may cache
-    the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it.
+    the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it. A `probe` is
+    requested by machines several times a minute: its successes are logged at debug level only.
     `development_only` leaves it out in production. `operation` is its name in the OpenAPI document, by default that of
     the function, as `changePassword`. `raises` lists its own failures. Raises ValueError for a declaration that
     contradicts itself.
@@ -179,6 +182,7 @@ def endpoint(
             cache=cache,
             any_host=any_host,
             any_origin=any_origin,
+            probe=probe,
             media_type=media_type,
             development_only=development_only,
             operation=operation or _camel_case(function.__name__),

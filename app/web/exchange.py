@@ -45,8 +45,6 @@ _DEFAULTS = [
 _TRACE_CONTEXT = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 _TWO_YEARS = 63_072_000
 _KEY = "latchkey.exchange"
-_PROBES = frozenset({"/health", "/auth/health", "/health/live", "/health/ready", "/metrics"})
-"""Routes that machines request several times a minute; a line for each would push audit events out of the log."""
 _LONGEST_HOST = 260
 """Characters: a name of 253 (RFC 1035 section 2.3.4), a dot and a port."""
 _log = structlog.get_logger("latchkey.request")
@@ -80,10 +78,11 @@ def state_of(request: Request) -> RequestState:
 
 
 def begin_hook(
-    settings: Settings, observer: Observer = NOBODY
+    settings: Settings, observer: Observer = NOBODY, probes: frozenset[str] = frozenset()
 ) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
     """Returns the function that begins an exchange, and wraps `start_response` to end it and to notify `observer`.
 
+    Successes on the paths `probes` are logged at debug level: lines of them would push audit events out of the log.
     It works on WSGI, outside Flask's hooks, which would take three times as long on every request.
     """
     server = settings.server
@@ -106,7 +105,7 @@ def begin_hook(
         ) -> Callable[[bytes], object]:
             names = {name for name, _ in sent}
             missing = [default for default in _DEFAULTS if default[0] not in names]
-            _end(environ, state, int(status[:3]), observer)
+            _end(environ, state, int(status[:3]), observer, probes)
             complete = [*sent, *headers, *missing, *state.headers, ("X-Request-ID", state.request_id)]
             return start_response(status, complete, exc_info)
 
@@ -132,12 +131,14 @@ def under_way(environ: WSGIEnvironment, observer: Observer) -> Iterator[None]:
         yield
 
 
-def _end(environ: WSGIEnvironment, state: RequestState, status: int, observer: Observer) -> None:
+def _end(
+    environ: WSGIEnvironment, state: RequestState, status: int, observer: Observer, probes: frozenset[str]
+) -> None:
     """Log the exchange and notify the observer."""
     rule, method, seconds = request.url_rule, environ["REQUEST_METHOD"], time.perf_counter() - state.started
     route = rule.rule if rule else None
     observer.exchange_ended(method, route, status, state.failure, seconds)
-    write = _log.debug if route in _PROBES and status < HTTPStatus.BAD_REQUEST else _log.info
+    write = _log.debug if route in probes and status < HTTPStatus.BAD_REQUEST else _log.info
     write(
         "request",
         method=method if len(method) <= 16 else "?",  # noqa: PLR2004 - a method has few letters

@@ -38,7 +38,13 @@ def exporter(
 
 
 def document_of(head: type[View], exporters: Sequence[Exporter]) -> type[View]:
-    """What an export looks like: the fields of `head`, and behind them the list of each exporter."""
+    """What an export looks like: the fields of `head`, and behind them the list of each exporter.
+
+    Raises ValueError for two of one name: of a repeated name in JSON, a reader keeps one and drops the other.
+    """
+    names = [*head.model_fields, *(each.name for each in exporters)]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"an export has two of {', '.join(sorted(twice))}")
     lists: dict[str, Any] = {each.name: (list[each.view], ...) for each in exporters}  # type: ignore[name-defined]
     return create_model(head.__name__, __base__=head, __doc__=head.__doc__, **lists)
 

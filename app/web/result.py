@@ -22,8 +22,14 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
 _LONGEST_LIFE = 400 * 24 * 3600
 """Seconds; browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
-_OF_THE_SEAM = frozenset({"set-cookie", "cache-control", "content-type", "content-length", "etag", "x-request-id"})
-"""Headers that have a way of their own."""
+_OF_THE_SERVICE = frozenset(
+    {
+        *("set-cookie", "cache-control", "content-type", "content-length", "etag", "x-request-id"),
+        *("content-security-policy", "strict-transport-security", "x-content-type-options", "x-frame-options"),
+        *("referrer-policy", "access-control-allow-origin", "connection", "date", "server", "transfer-encoding"),
+    }
+)
+"""Headers that the web layer or gunicorn writes; a second one would contradict it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class File:
 class Header:
     """A header that successes of an endpoint may carry: declared there, and shown in the OpenAPI document.
 
-    Raises ValueError for a name that is no header's, or one that the web layer writes itself.
+    Raises ValueError for a name that is no header's, or one that the service writes itself.
     """
 
     name: str
@@ -49,7 +55,7 @@ class Header:
     type: Literal["string", "integer"] = "string"
 
     def __post_init__(self) -> None:
-        if not _TOKEN.fullmatch(self.name) or self.name.lower() in _OF_THE_SEAM:
+        if not _TOKEN.fullmatch(self.name) or self.name.lower() in _OF_THE_SERVICE:
             raise ValueError(f"{self.name!r} cannot be declared as a header")
 
 

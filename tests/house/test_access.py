@@ -143,6 +143,11 @@ def test_access_says_what_it_asks_for() -> None:
     ]
 
 
+def test_what_machines_request_all_the_time_is_not_logged_each_time() -> None:
+    probes = {f"{declared.method} {declared.path}" for declared in SERVED if declared.probe}
+    assert probes == ANY_HOST - {"GET /api/ping"}
+
+
 def test_only_health_checks_are_answered_under_any_host() -> None:
     assert {f"{declared.method} {declared.path}" for declared in SERVED if declared.any_host} == ANY_HOST
 

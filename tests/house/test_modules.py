@@ -14,6 +14,10 @@ from tests.api.conftest import ON_MONGODB_TOO
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "app").rglob("*.py"))
+KINDS = {"cli": 0, "controller": 1, "pages": 1, "forms": 2, "inputs": 2, "views": 2}
+"""How far above the rules a file of a feature is, by its name: 0 is the top."""
+A_RULE = 3
+"""A file of any other name."""
 
 
 @pytest.fixture(params=MODULES, ids=lambda module: str(module.relative_to(ROOT)))
@@ -43,6 +47,28 @@ def test_a_package_without_a_layer_is_imported_by_the_list_of_features_only() ->
         }
         others = {importer for importer in importing if importer != package and not importer.startswith(f"{package}.")}
         assert others <= {"app.features"}, package
+
+
+def test_a_rule_knows_no_request_and_no_reply_in_whatever_file_and_feature_it_is() -> None:
+    graph = grimp.build_graph("app", cache_dir=None)
+    features = [f"app.{'.'.join(init.parent.relative_to(ROOT / 'app').parts)}." for init in declaring_a_feature()]
+    files = {
+        module: KINDS.get(module.rpartition(".")[2], A_RULE)
+        for module in graph.modules
+        if module.startswith(tuple(features)) and not graph.find_children(module)
+    }
+    assert {f"{features[0]}model", f"{features[0]}service"} <= files.keys()
+    upwards = {
+        (module, imported)
+        for module, kind in files.items()
+        for imported in graph.find_modules_directly_imported_by(module)
+        if files.get(imported, A_RULE) < kind
+    }
+    assert not upwards
+
+
+def declaring_a_feature() -> list[Path]:
+    return [each for each in MODULES if each.name == "__init__.py" and "\nFEATURE = " in each.read_text("utf-8")]
 
 
 def test_only_the_settings_read_the_environment(module: Path) -> None:

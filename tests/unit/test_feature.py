@@ -69,10 +69,10 @@ class MongoNotes:
         self._connection = connection
 
     def add(self, owner_id, text, expires_at):
-        self._connection.database["notes"].insert_one({"owner_id": owner_id, "text": text, "expires_at": expires_at})
+        self._connection["notes"].insert_one({"owner_id": owner_id, "text": text, "expires_at": expires_at})
 
     def texts(self):
-        return sorted(note["text"] for note in self._connection.database["notes"].find())
+        return sorted(note["text"] for note in self._connection["notes"].find())
 ''',
     "sql.py": '''
 """Notes in SQL."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from threading import enumerate as threads_alive
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.features import REPOSITORIES
+from app.accounts.account import ERASE
+from app.accounts.model import Users
+from app.feature import Erasers, Feature, Job, MailKind
+from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.log import reason_of
+from app.samples.products.service import SampleProductService
 from app.samples.visits.model import Visits
 from app.samples.visits.redis import RedisVisits
 from app.samples.visits.service import VisitService
 from app.security import secret_file
 from app.security.hash_pool import HashPool
+from app.store.store import Store as AnyStore
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.stores import Store, sql_store
@@ -67,6 +73,27 @@ def test_putting_the_parts_together_opens_nothing_and_starts_no_thread(tmp_path:
         assert begun == set(), settings
 
     assert not nowhere.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        Feature(services={SampleProductService: lambda _: None}),
+        Feature(services={AnyStore: lambda _: None}),
+        Feature(services={Users: lambda _: None}),
+        Feature(services={Erasers: lambda _: None}),
+        Feature(mails=(MailKind("verify_email", "app.accounts"),)),
+        Feature(handlers={ERASE: lambda _: lambda _account, _entry: None}),
+        Feature(jobs=(lambda _: Job("purge", timedelta(hours=1), lambda: 0),)),
+    ],
+)
+def test_what_two_features_declare_stops_the_start(
+    feature: Feature, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.wiring.FEATURES", (*FEATURES, feature))
+
+    with pytest.raises(ValueError, match="declared twice: "):
+        wiring.build(settings_of(database))
 
 
 @pytest.mark.parametrize(

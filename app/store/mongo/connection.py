@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient, ReadPreference, WriteConcern
-from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from app.platform import deadline
@@ -50,6 +51,9 @@ NO_ANSWER_CODES: Final = CREDENTIALS_CODES | frozenset(
 From src/mongo/base/error_codes.yml of MongoDB; faults of the program and missing rights are not among them.
 """
 
+_CLOSED: Final = "after close"
+"""What the driver says when another thread has closed the client of an operation: the next one has a new client."""
+
 CODEC: Final = CodecOptions[Document](tz_aware=True)
 
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -61,45 +65,60 @@ _DEFAULTS: Final[dict[str, Any]] = {
 }
 
 
+class _Opened(NamedTuple):
+    client: MongoClient[Document]
+    database: Database[Document]
+    collections: dict[str, Collection[Document]]
+
+
 class Connection:
     """A client, and the collections of one database; nothing is opened before the first operation.
 
-    `close` replaces all of them, so get them from here each time.
+    `close` replaces all of them, so get them from here each time. Several threads may do all of this at once.
     """
-
-    client: MongoClient[Document]
-    database: Database[Document]
 
     def __init__(self, uri: str, database: str, client: MongoClient[Document] | None) -> None:
         """`client` replaces the one for `uri`; it has to return aware datetimes."""
         self._uri = uri
         self._name = database
         self._given = client
-        self._open()
+        self._lock = Lock()
+        self._opened = self._open()
+
+    @property
+    def client(self) -> MongoClient[Document]:
+        """The client."""
+        return self._opened.client
+
+    @property
+    def database(self) -> Database[Document]:
+        """The database."""
+        return self._opened.database
 
     def __getitem__(self, name: str) -> Collection[Document]:
         """The collection of this name."""
-        database, collections = self._opened  # together: a thread that meets `close` keeps no closed collection
-        found = collections.get(name)
+        opened = self._opened  # read once: a thread that meets `close` keeps no closed collection
+        found = opened.collections.get(name)
         if found is None:
-            found = collections[name] = database[name]
+            found = opened.collections[name] = opened.database[name]
         return found
 
     def close(self) -> None:
         """Close all connections; the next operation opens new ones."""
-        closed = self.client
-        self._open()
-        closed.close()
+        opened = self._open()
+        with self._lock:  # or two threads could close the same client, and one of the new ones would stay open
+            closed, self._opened = self._opened, opened
+        closed.client.close()
 
-    def _open(self) -> None:
-        self.client = _client(self._uri) if self._given is None else self._given
-        self.database = self.client.get_database(
+    def _open(self) -> _Opened:
+        client = _client(self._uri) if self._given is None else self._given
+        database = client.get_database(
             self._name,
             read_preference=ReadPreference.PRIMARY,
             write_concern=WriteConcern("majority", j=True),
             read_concern=ReadConcern(),
         )
-        self._opened: tuple[Database[Document], dict[str, Collection[Document]]] = (self.database, {})
+        return _Opened(client, database, {})
 
 
 def _client(uri: str) -> MongoClient[Document]:
@@ -134,6 +153,7 @@ def no_answer(error: PyMongoError) -> bool:
         or error.timeout
         or (isinstance(error, OperationFailure) and error.code in NO_ANSWER_CODES)
         or (isinstance(error, ConfigurationError) and _is_dns_away(error.__cause__))
+        or (isinstance(error, InvalidOperation) and _CLOSED in str(error))
         or error.has_error_label("RetryableWriteError")
         or error.has_error_label("SystemOverloadedError")
     )

@@ -1,16 +1,19 @@
-"""Deleting accounts: the roles after a deletion that fails, and when mail about a deletion goes out."""
+"""Deleting accounts: the roles after a deletion that fails, when mail goes out, and what goes with the reply."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.accounts.deletion import DeletionService
+from app.audit.service import Audit
 from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import LastAdmin, WrongPassword
 from app.recovery.mailroom import Mailroom
+from app.samples.products.service import NewProduct, SampleProductService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
 
@@ -83,3 +86,18 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
     clock.now += CLAIMED_FOR
     assert mailroom.send_due() == 1
     assert instance.store.users.account(user_id) is None
+
+
+def test_what_others_see_of_a_user_goes_with_the_reply_however_long_their_history_is(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.platform.pieces.AT_ONCE", 2)
+    user_id = instance.register("ann")
+    principal, products = session_of(instance.wired, user_id), instance.get(SampleProductService)
+    products.create(principal, NewProduct("Lamp", Decimal(1), None))
+    for _ in range(40):
+        instance.get(Audit).record(user_id, "session.opened", DEVICE)
+
+    instance.get(DeletionService).delete(principal, PASSWORD, DEVICE)
+
+    assert products.list_all(after=None, limit=1).products == []

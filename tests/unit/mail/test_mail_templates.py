@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.features import MAIL_KINDS
+from app.feature import MailKind
+from app.features import FEATURES
 from app.mail.mail_templates import MailTemplates, in_words, readable_on
 
 if TYPE_CHECKING:
     from app.mail.mail import Mail
 
 APP = Path(__file__).parents[3] / "app"
+MAIL_KINDS = tuple(kind for feature in FEATURES for kind in feature.mails)
 KINDS = sorted(kind.name for kind in MAIL_KINDS)
 PAGES = {kind.name: kind.page for kind in MAIL_KINDS if kind.page}
 TO_UNPROVEN = {kind.name for kind in MAIL_KINDS if kind.to_unproven}
@@ -39,6 +41,18 @@ def test_each_kind_has_its_words_in_the_package_that_declares_it_and_no_words_ar
     declared = {APP.parent / kind.package.replace(".", "/") / "templates" / f"{kind.name}.txt" for kind in MAIL_KINDS}
     assert written == declared
     assert len(MAIL_KINDS) == len(declared) == 13
+
+
+def test_no_feature_replaces_the_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "above_all" / "templates").mkdir(parents=True)
+    (tmp_path / "above_all" / "__init__.py").write_text("")
+    (tmp_path / "above_all" / "templates" / "layout.txt").write_text("replaced")
+    monkeypatch.syspath_prepend(tmp_path)
+    kinds = (*MAIL_KINDS, MailKind("greeting", "above_all"))
+
+    mail = write("verify_email", templates=MailTemplates(kinds, "Ünder & <Co>", "#0a5bd3", HOME))
+
+    assert mail == write("verify_email")
 
 
 @pytest.fixture(params=KINDS)

@@ -28,7 +28,7 @@ def serving(
 ) -> Application:
     """An application of these endpoints; without `wired` it can have none. `authenticators` replace the service's."""
     made = config.load(SETTINGS | settings, dotenv=None)
-    app = Application("app", made)
+    app = Application("app", made, endpoints)
     exchange.check_hosts(app, made, frozenset(declared.shown for declared in endpoints if declared.any_host))
     problems.install(app, made)
     if wired is not None:

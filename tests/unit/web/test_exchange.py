@@ -288,7 +288,7 @@ def test_hsts_is_sent_where_https_is_served(url: str, value: str | None, serve: 
     assert serve(PUBLIC_URL=url).get("/ping").headers.get("Strict-Transport-Security") == value
 
 
-@endpoint("GET /health/ready", access=public, returns=Ping, raises=(Unavailable,))
+@endpoint("GET /ready", access=public, probe=True, returns=Ping, raises=(Unavailable,))
 def ready(_call: Call) -> Ping:
     """Answer, or fail."""
     if request.args:
@@ -299,9 +299,9 @@ def ready(_call: Call) -> Ping:
 def test_a_failed_probe_is_logged_and_a_successful_one_only_at_debug_level(instance: Instance) -> None:
     client = serving(ready, ping, wired=instance.wired).test_client()
     with capture_logs() as logged:
-        client.get("/health/ready")
-        client.get("/health/ready?fail=1")
-        client.post("/health/ready")
+        client.get("/ready")
+        client.get("/ready?fail=1")
+        client.post("/ready")
         client.get("/ping")
     lines = [(line["log_level"], line["status"]) for line in logged if line["event"] == "request"]
     assert lines == [("debug", 200), ("info", 503), ("info", 405), ("info", 200)]

@@ -94,3 +94,9 @@ def test_what_it_looks_like_is_declared_with_the_lists() -> None:
     assert (schema["title"], schema["description"]) == ("Head", "The beginning.")
     assert list(schema["properties"]) == schema["required"] == ["name", "things", "more"]
     assert schema["properties"]["things"]["items"] == {"$ref": "#/$defs/Thing"}
+
+
+@pytest.mark.parametrize("names", [["things", "things"], ["name"]])
+def test_two_of_one_name_stop_the_start(names: list[str]) -> None:
+    with pytest.raises(ValueError, match=names[0]):
+        document_of(Head, [Exporter(name, Thing, lambda _call: pages([1])) for name in names])

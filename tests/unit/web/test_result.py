@@ -198,6 +198,22 @@ def test_a_value_that_is_no_cookie_value_is_refused_and_not_repeated(value: str)
         VISIT.set("a1", seconds=0)
 
 
+def test_no_header_that_a_reply_has_anyway_can_be_declared(instance: Instance) -> None:
+    @endpoint("GET /all", access=public, returns=Ping, cache=60, any_origin=True)
+    def everything(_call: Call) -> Ping:
+        """Have every header that the web layer writes."""
+        return Ping()
+
+    settings: dict[str, Any] = ANYWHERE
+    client = serving(everything, wired=instance.wired, **settings).test_client()
+    names = set(client.get("/all", headers={"Host": "auth.example.com"}).headers.keys())
+
+    assert {"Access-Control-Allow-Origin", "Strict-Transport-Security", "ETag"} <= names
+    for name in names:
+        with pytest.raises(ValueError, match="cannot be declared as a header"):
+            Header(name, "A header.")
+
+
 @pytest.mark.parametrize(
     "name", ["", "X Left", "X-Left:", "Set-Cookie", "cache-control", "Content-Type", "X-Request-ID"]
 )

@@ -40,12 +40,12 @@ def uri_of(listener: socket.socket) -> str:
     return f"mongodb://127.0.0.1:{listener.getsockname()[1]}/"
 
 
-@pytest.mark.parametrize("name", [name for name in Connection.__annotations__ if name not in {"client", "database"}])
-def test_writes_are_journaled_by_the_majority_and_reads_go_to_the_primary_whatever_the_uri_says(name: str) -> None:
-    collection = getattr(Connection(LAX, "latchkey", None), name)
-    assert collection.write_concern == WriteConcern("majority", j=True)
-    assert collection.read_preference == ReadPreference.PRIMARY
-    assert collection.read_concern.level is None
+def test_writes_are_journaled_by_the_majority_and_reads_go_to_the_primary_whatever_the_uri_says() -> None:
+    connection = Connection(LAX, "latchkey", None)
+    for collection in (connection["users"], connection["users"], connection.database["users"]):
+        assert collection.write_concern == WriteConcern("majority", j=True)
+        assert collection.read_preference == ReadPreference.PRIMARY
+        assert collection.read_concern.level is None
 
 
 def test_making_a_store_opens_no_connection_and_starts_no_thread() -> None:
@@ -105,6 +105,43 @@ def test_a_server_that_cannot_do_its_work_at_the_moment_is_unavailable(
 ) -> None:
     with pytest.raises(Unavailable), answer_or_unavailable():
         raise kind("not now", code)
+
+
+def test_an_operation_whose_client_another_thread_closes_is_unavailable() -> None:
+    with listening() as listener:
+        connection = Connection(uri_of(listener), "latchkey", None)
+        users = connection["users"]
+        connection.close()
+        with pytest.raises(Unavailable), answer_or_unavailable():
+            users.find_one({})
+        assert connection["users"] is not users
+
+
+def test_a_misuse_of_the_driver_is_no_outage() -> None:
+    with pytest.raises(errors.InvalidOperation), answer_or_unavailable():
+        raise errors.InvalidOperation("No operations to execute")
+
+
+def test_when_two_threads_close_at_once_no_client_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[MongoClient[Any]] = []
+    closed: set[int] = set()
+
+    class Client(MongoClient[Any]):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            made.append(self)
+            if len(made) == 2:  # the other thread closes while this one makes its client
+                connection.close()
+
+        def close(self) -> None:
+            closed.add(id(self))
+            super().close()
+
+    monkeypatch.setattr("app.store.mongo.connection.MongoClient", Client)
+    connection = Connection("mongodb://127.0.0.1:1/", "latchkey", None)
+    connection.close()
+    assert [id(client) for client in made if id(client) not in closed] == [id(connection.client)]
+    connection.close()
 
 
 def test_dns_that_is_away_is_an_outage_like_any_other() -> None:
