@@ -390,11 +390,15 @@ class Account(UnderWay):
         )
         times, offers = [entry.due_at for entry in remaining], self.undo_offers
         if self.user.status == "deleted":
-            # The last offer goes by a write of its own: without an offer nobody can restore the account.
             offers = self.open_offers(now)
-            times += [offer.expires_at for offer in offers] or [now]
-            if failed := outcomes.get(self.user.id):  # it was not erased, and nothing else is begun before
+            if self.user.id not in outcomes:  # nobody began to erase it
+                times = [now]
+            elif failed := outcomes[self.user.id]:  # it was not erased, and nothing else is begun before
                 times = [failed.due_at]
+            else:
+                # The last offer goes by a write of its own: without an offer nobody can restore the account. What is
+                # left of the outbox is waited for, or its worker would come back at once, over and over.
+                times = [*times, *(offer.expires_at for offer in offers)] or [now]
         # The claim may have expired and belong to another worker by now, which does the rest.
         due_at = min(times, default=None) if self.due_at == claimed_until else self.due_at
         return replace(self, outbox=remaining, undo_offers=offers, due_at=due_at)

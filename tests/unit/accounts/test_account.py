@@ -371,10 +371,23 @@ def test_a_deleted_account_is_due_when_an_offer_ends_and_over_when_none_is_left(
     gone = gone.deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
 
     def settled(now: datetime) -> Account:
-        return gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=now)
+        return gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=now)
 
     assert (settled(NOW).due_at, settled(NOW).is_over) == (NOW + MINUTE, False)
     assert settled(NOW + MINUTE).undo_offers == (offer(2, expires_at=NOW + DAY),)
     assert (settled(NOW + DAY).due_at, settled(NOW + DAY).is_over) == (NOW + DAY, True)
     assert not replace(settled(NOW + DAY), outbox=(entry(1),)).is_over
     assert not PLAIN.is_over
+
+
+@pytest.mark.parametrize("offers", [(), (offer(1),)])
+def test_a_deleted_account_that_nobody_began_to_erase_is_due_at_once(offers: tuple[UndoOffer, ...]) -> None:
+    gone = replace(PLAIN, undo_offers=offers).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
+    gone = replace(gone, outbox=(entry(1, NOW + MINUTE),))
+    assert gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW
+
+
+def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
+    gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
+    gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
+    assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
