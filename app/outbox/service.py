@@ -52,13 +52,21 @@ class Outbox:
     wakes: Event
 
     def deliver_due(self) -> int:
-        """Take up everything that is due now; returns the number of holders."""
+        """Take up everything that is due now; returns the number of holders. Raises Unavailable."""
         done = 0
         for box in self.boxes:
             # What was queued until now is found below: another round would be work for some requests only.
             self.wakes.clear()
-            while due := box.holders.due(self.clock(), _AT_ONCE):
-                done += sum(self._serve(box, key) for key in due)
+            broken: set[Any] = set()
+            while due := [key for key in box.holders.due(self.clock(), _AT_ONCE + len(broken)) if key not in broken]:
+                for key in due:
+                    try:
+                        done += self._serve(box, key)
+                    except Unavailable:
+                        raise
+                    except Exception:  # noqa: BLE001 - one that cannot be read, for example: the others are served
+                        broken.add(key)
+                        _log.exception("outbox failed", holder=getattr(key, "id", key))
         return done
 
     def waiting(self) -> int:

@@ -184,9 +184,8 @@ def test_an_event_that_comes_while_another_is_moved_is_not_lost(
     assert [event.id for event in events_of(store)] == ["f", "e"]
 
 
-def test_two_who_move_their_events_at_once_leave_nothing_behind(
-    uri: str, store: Store, database: Database[dict[str, Any]]
-) -> None:
+@pytest.mark.usefixtures("store")
+def test_two_who_move_their_events_at_once_leave_nothing_behind(uri: str, database: Database[dict[str, Any]]) -> None:
     def another(operator: str, what: dict[str, Any]) -> Callable[[], object]:
         return lambda: database["users"].update_one({}, {operator: {"new_events": what}})
 
