@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias
 
 import structlog
 
-from app.outbox.model import CLAIMED_FOR, Claimed, Entry, Holders, Key, Owner
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Claimed, Entry, Holders, Key, Owner
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
 
@@ -28,7 +28,6 @@ Handler: TypeAlias = "Callable[[Owner, Entry], datetime | None]"
 BEGINS_FOR: Final = timedelta(minutes=1)
 """How long a claim lets a worker begin with entries: one takes at most half a minute."""
 FIRST_RETRY: Final = timedelta(seconds=15)
-LONGEST_RETRY: Final = timedelta(minutes=5)
 _AT_ONCE: Final = 50
 _COUNTED: Final = 1000
 """The most of each kind of holders that `waiting` counts."""

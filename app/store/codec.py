@@ -99,7 +99,8 @@ def _plain(found: object) -> object:
 
 
 def _listed(found: object) -> Iterable[Document]:
-    return (found,) if isinstance(found, dict) else found  # type: ignore[return-value] # embedded are one or several
+    # Embedded are one or several; a null is the same as nothing.
+    return (found,) if isinstance(found, dict) else found or ()  # type: ignore[return-value]
 
 
 def _beyond(part: Document, known: frozenset[str]) -> Document:

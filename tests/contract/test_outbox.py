@@ -11,8 +11,8 @@ import pytest
 from app.accounts.account import ERASE, Account, UndoOffer
 from app.accounts.holders import AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
-from app.outbox.model import CLAIMED_FOR, Entry
-from app.outbox.service import BEGINS_FOR, FIRST_RETRY, LONGEST_RETRY, Box, Outbox
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
+from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user

@@ -257,7 +257,8 @@ def test_a_deleted_account_comes_back_without_the_mails_about_its_deletion(*, du
         ("notice 2", "email_changed"), ("notice 3", "email_changed"),
     ]  # fmt: skip
     assert after.outbox[-1] == entry(4)
-    assert after.due_at == (NOW + due if kept else None)
+    assert after.due_at == (NOW + due if kept else NOW)
+    assert replace(gone, outbox=()).given_back(gone.undo_offers[1], NOW).due_at == (NOW + due if kept else None)
 
 
 @pytest.mark.parametrize("change", [
@@ -324,6 +325,11 @@ def test_mail_that_is_added_leaves_the_claim_of_a_worker_alone() -> None:
     claimed = replace(PLAIN, due_at=NOW + CLAIMED_FOR)
     assert claimed.with_notice(notice(1), NOW).due_at == NOW + CLAIMED_FOR
     assert PLAIN.with_notice(notice(1), NOW).due_at == NOW
+
+
+def test_mail_that_is_added_does_not_wait_for_an_entry_that_is_due_much_later() -> None:
+    far = replace(PLAIN, outbox=(entry(1, NOW + DAY),), due_at=NOW + DAY)
+    assert far.with_notice(notice(1), NOW).due_at == NOW
 
 
 @given(st.dictionaries(st.integers(0, 5), st.none() | MOMENTS), st.booleans())

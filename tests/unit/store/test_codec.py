@@ -165,3 +165,9 @@ def test_what_a_newer_version_wrote_of_a_code_goes_with_the_code() -> None:
     left = rewritten(NEW.document(NEWER), codes=(LiveCode("d", "invite", NOW), LiveCode("e", "reset", NOW)))
     assert NEW.entity(left) == replace(NEWER, codes=(NEWER.codes[1], NewCode("e", "reset", NOW)))
     assert NEW.entity(rewritten(NEW.document(NEWER), codes=())) == replace(NEWER, codes=())
+
+
+def test_a_null_is_read_like_nothing_and_stays_where_it_is_in_a_payload() -> None:
+    document = {"pending_email": None, "outbox": [{"id": "n", "kind": "k", "payload": {"a": None}, "due_at": NOW}]}
+    assert rewritten(document)["outbox"][0]["payload"] == {"a": None}
+    assert UNDER_WAY.unknown(document) == {}
