@@ -56,16 +56,12 @@ class Outbox:
         for box in self.boxes:
             # What was queued until now is found below: another round would be work for some requests only.
             self.wakes.clear()
-            broken: set[Any] = set()
-            while due := [key for key in box.holders.due(self.clock(), _AT_ONCE + len(broken)) if key not in broken]:
-                for key in due:
-                    try:
-                        done += self._serve(box, key)
-                    except Unavailable:
-                        raise
-                    except Exception:  # noqa: BLE001 - one that cannot be read, for example: the others are served
-                        broken.add(key)
-                        _log.exception("outbox failed", holder=getattr(key, "id", key))
+            try:
+                done += self._deliver(box)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the other boxes are served
+                _log.exception("outbox failed")
         return done
 
     def waiting(self) -> int:
@@ -75,6 +71,19 @@ class Outbox:
         """
         until = self.clock() + max(LONGEST_RETRY, CLAIMED_FOR)
         return sum(len(box.holders.due(until, _COUNTED)) for box in self.boxes)
+
+    def _deliver(self, box: Box[Key, Owner]) -> int:
+        done, broken = 0, set[Key]()
+        while due := [key for key in box.holders.due(self.clock(), _AT_ONCE + len(broken)) if key not in broken]:
+            for key in due:
+                try:
+                    done += self._serve(box, key)
+                except Unavailable:
+                    raise
+                except Exception:  # noqa: BLE001 - one that cannot be read, for example: the others are served
+                    broken.add(key)
+                    _log.exception("outbox failed", holder=getattr(key, "id", key))
+        return done
 
     def _serve(self, box: Box[Key, Owner], key: Key) -> bool:
         """Do the entries of one holder, if no other worker does; True if this one did."""
