@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from app.outbox.model import CLAIMED_FOR, Entry
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email
 
@@ -303,15 +303,15 @@ class Account(UnderWay):
 
     def _brought_back(self, now: datetime) -> Account:
         """A deleted account without the mails about its deletion; earlier owners still get theirs about the change."""
-        told = (
+        left = tuple(
             entry if entry.kind != MAIL else replace(entry, payload={**entry.payload, "letter": "email_changed"})
             for entry in self.outbox
             if entry.kind != MAIL or Notice.from_entry(entry).kind in WAYS_BACK
         )
-        # `due_at` may only be the expiry of an offer, which is cleared; the claim of a worker stays.
+        # `due_at` may only be the expiry of an offer, which no longer counts; the claim of a worker stays.
         claimed = self.due_at is not None and self.due_at <= now + CLAIMED_FOR
-        due_at = self.due_at if claimed else None
-        return replace(self.with_user(status="active"), outbox=tuple(told), due_at=due_at)
+        due_at = self.due_at if claimed else min((entry.due_at for entry in left), default=None)
+        return replace(self.with_user(status="active"), outbox=left, due_at=due_at)
 
     # Deletion
 
@@ -359,8 +359,10 @@ class Account(UnderWay):
         if len(waiting) >= MOST_NOTICES:
             surplus = next((each.id for each in waiting if each.kind not in WAYS_BACK), None)
         left = tuple(entry for entry in self.outbox if entry.id != surplus)
-        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself.
-        return replace(self, outbox=(*left, notice.entry(now)), due_at=self.due_at or now)
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself. What
+        # is further off is no claim: mail does not wait for an entry whose handler wants to be called tomorrow.
+        due_at = self.due_at if self.due_at is not None and self.due_at <= now + LONGEST_RETRY else now
+        return replace(self, outbox=(*left, notice.entry(now)), due_at=due_at)
 
     def without_mail_to(self, email: str | None) -> Account:
         """The account without the mails that wait to be sent to an address."""
@@ -390,11 +392,15 @@ class Account(UnderWay):
         )
         times, offers = [entry.due_at for entry in remaining], self.undo_offers
         if self.user.status == "deleted":
-            # The last offer goes by a write of its own: without an offer nobody can restore the account.
             offers = self.open_offers(now)
-            times += [offer.expires_at for offer in offers] or [now]
-            if failed := outcomes.get(self.user.id):  # it was not erased, and nothing else is begun before
+            if self.user.id not in outcomes:  # nobody began to erase it
+                times = [now]
+            elif failed := outcomes[self.user.id]:  # it was not erased, and nothing else is begun before
                 times = [failed.due_at]
+            else:
+                # The last offer goes by a write of its own: without an offer nobody can restore the account. What is
+                # left of the outbox is waited for, or its worker would come back at once, over and over.
+                times = [*times, *(offer.expires_at for offer in offers)] or [now]
         # The claim may have expired and belong to another worker by now, which does the rest.
         due_at = min(times, default=None) if self.due_at == claimed_until else self.due_at
         return replace(self, outbox=remaining, undo_offers=offers, due_at=due_at)

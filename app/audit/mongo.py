@@ -106,16 +106,24 @@ def move_all_events(connection: Connection, user_id: str) -> None:
 
 def move_events(connection: Connection, user_id: str, documents: Sequence[Document]) -> None:
     """Put events of a user among the others, then take them from the user's document; idempotent."""
+    if documents:
+        _insert(connection, documents)
+    ids = [document["_id"] for document in documents]
+    users, unset = connection["users"], {"$unset": {NEW_EVENTS: ""}}
+    others = {"$elemMatch": {"_id": {"$nin": ids}}}
+    if users.update_one({"_id": user_id, NEW_EVENTS: {"$not": others}}, unset).matched_count:
+        return
+    users.update_one({"_id": user_id}, {"$pull": {NEW_EVENTS: {"_id": {"$in": ids}}}})
+    # Of two who find each other's events here, both pull their own: the later one leaves an empty list.
+    users.update_one({"_id": user_id, NEW_EVENTS: []}, unset)
+
+
+def _insert(connection: Connection, documents: Sequence[Document]) -> None:
     try:
         connection["events"].insert_many(documents, ordered=False)
     except BulkWriteError as error:
         if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
             raise
-    ids = [document["_id"] for document in documents]
-    others = {"$elemMatch": {"_id": {"$nin": ids}}}
-    unset = {"$unset": {NEW_EVENTS: ""}}
-    if not connection["users"].update_one({"_id": user_id, NEW_EVENTS: {"$not": others}}, unset).matched_count:
-        connection["users"].update_one({"_id": user_id}, {"$pull": {NEW_EVENTS: {"_id": {"$in": ids}}}})
 
 
 def _document_of(event: AuditEvent) -> Document:

@@ -14,6 +14,8 @@ Key = TypeVar("Key")
 Owner = TypeVar("Owner")
 CLAIMED_FOR: Final = timedelta(minutes=2)
 """How long a worker may take for the due entries of one holder; then another takes over."""
+LONGEST_RETRY: Final = timedelta(minutes=5)
+"""The longest wait after an attempt that failed; a handler may name a later time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias
 
 import structlog
 
-from app.outbox.model import CLAIMED_FOR, Claimed, Entry, Holders, Key, Owner
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Claimed, Entry, Holders, Key, Owner
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
 
@@ -28,7 +28,6 @@ Handler: TypeAlias = "Callable[[Owner, Entry], datetime | None]"
 BEGINS_FOR: Final = timedelta(minutes=1)
 """How long a claim lets a worker begin with entries: one takes at most half a minute."""
 FIRST_RETRY: Final = timedelta(seconds=15)
-LONGEST_RETRY: Final = timedelta(minutes=5)
 _AT_ONCE: Final = 50
 _COUNTED: Final = 1000
 """The most of each kind of holders that `waiting` counts."""
@@ -52,13 +51,17 @@ class Outbox:
     wakes: Event
 
     def deliver_due(self) -> int:
-        """Take up everything that is due now; returns the number of holders."""
+        """Take up everything that is due now; returns the number of holders. Raises Unavailable."""
         done = 0
         for box in self.boxes:
             # What was queued until now is found below: another round would be work for some requests only.
             self.wakes.clear()
-            while due := box.holders.due(self.clock(), _AT_ONCE):
-                done += sum(self._serve(box, key) for key in due)
+            try:
+                done += self._deliver(box)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the other boxes are served
+                _log.exception("outbox failed")
         return done
 
     def waiting(self) -> int:
@@ -68,6 +71,19 @@ class Outbox:
         """
         until = self.clock() + max(LONGEST_RETRY, CLAIMED_FOR)
         return sum(len(box.holders.due(until, _COUNTED)) for box in self.boxes)
+
+    def _deliver(self, box: Box[Key, Owner]) -> int:
+        done, broken = 0, set[Key]()
+        while due := [key for key in box.holders.due(self.clock(), _AT_ONCE + len(broken)) if key not in broken]:
+            for key in due:
+                try:
+                    done += self._serve(box, key)
+                except Unavailable:
+                    raise
+                except Exception:  # noqa: BLE001 - one that cannot be read, for example: the others are served
+                    broken.add(key)
+                    _log.exception("outbox failed", holder=getattr(key, "id", key))
+        return done
 
     def _serve(self, box: Box[Key, Owner], key: Key) -> bool:
         """Do the entries of one holder, if no other worker does; True if this one did."""

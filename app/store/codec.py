@@ -19,7 +19,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, get_args, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +35,7 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         """`kind` and the dataclasses in it need the types of their fields at runtime."""
+        self._name = kind.__name__
         self._adapter = TypeAdapter(kind)
         self._parts = {name: _parts_of(hint) for name, hint in get_type_hints(kind).items()}
         """The names of all fields; of one that embeds documents, the names of their fields."""
@@ -46,8 +47,17 @@ class Codec(Generic[T]):
         return self._with_unknown(document, unknown) if unknown else document
 
     def entity(self, document: Mapping[str, Any]) -> T:
-        """The entity that is in a document; other fields of it are ignored."""
-        return self._adapter.validate_python(document)
+        """The entity that is in a document; other fields of it are ignored.
+
+        Raises ValueError for a document that holds none. It names the fields that are wrong, but not what is in them:
+        errors go to the log, where no address and no hash belongs.
+        """
+        try:
+            return self._adapter.validate_python(document)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            fields = ", ".join(f"{'.'.join(map(str, each['loc']))} ({each['type']})" for each in wrong)
+        raise ValueError(f"no {self._name}: {fields}")
 
     def unknown(self, document: Mapping[str, Any]) -> Document:
         """What a document holds beyond the fields of its dataclass, for `document`: empty if it is of this version.
@@ -99,7 +109,8 @@ def _plain(found: object) -> object:
 
 
 def _listed(found: object) -> Iterable[Document]:
-    return (found,) if isinstance(found, dict) else found  # type: ignore[return-value] # embedded are one or several
+    # Embedded are one or several; a null is the same as nothing.
+    return (found,) if isinstance(found, dict) else found or ()  # type: ignore[return-value]
 
 
 def _beyond(part: Document, known: frozenset[str]) -> Document:

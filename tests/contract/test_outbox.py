@@ -11,8 +11,8 @@ import pytest
 from app.accounts.account import ERASE, Account, UndoOffer
 from app.accounts.holders import AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
-from app.outbox.model import CLAIMED_FOR, Entry
-from app.outbox.service import BEGINS_FOR, FIRST_RETRY, LONGEST_RETRY, Box, Outbox
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
+from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
@@ -234,6 +234,23 @@ def test_a_deleted_account_that_cannot_be_erased_sends_no_mail_and_stays(store: 
     other.now = NOW + FIRST_RETRY
     assert other.deliver() == []
     assert kept(store, account) is not None
+
+
+def test_a_deleted_account_whose_last_mail_fails_is_left_alone_until_that_is_tried_again(store: Store) -> None:
+    account = deleted(store, "known 1")
+    erased: list[str] = []
+    # Whoever comes back sooner than that would never end.
+    erase = iter([erased.append] * 2)
+    worker = Worker(store, lambda *_: NOW + MINUTE, **{ERASE: lambda owner, _: next(erase)(owner.user.id)})
+    assert worker.deliver() == ["known 1"]
+    assert erased == [account.user.id]
+    found = kept(store, account)
+    assert found is not None
+    assert found.due_at == NOW + MINUTE
+    after = Worker(store, **{ERASE: lambda *_: None})
+    after.now = NOW + MINUTE
+    assert after.deliver() == ["known 1"]
+    assert kept(store, account) is None
 
 
 def test_a_deleted_account_is_not_removed_under_a_claim_that_came_too_late_to_erase_it(store: Store) -> None:

@@ -257,7 +257,8 @@ def test_a_deleted_account_comes_back_without_the_mails_about_its_deletion(*, du
         ("notice 2", "email_changed"), ("notice 3", "email_changed"),
     ]  # fmt: skip
     assert after.outbox[-1] == entry(4)
-    assert after.due_at == (NOW + due if kept else None)
+    assert after.due_at == (NOW + due if kept else NOW)
+    assert replace(gone, outbox=()).given_back(gone.undo_offers[1], NOW).due_at == (NOW + due if kept else None)
 
 
 @pytest.mark.parametrize("change", [
@@ -326,6 +327,11 @@ def test_mail_that_is_added_leaves_the_claim_of_a_worker_alone() -> None:
     assert PLAIN.with_notice(notice(1), NOW).due_at == NOW
 
 
+def test_mail_that_is_added_does_not_wait_for_an_entry_that_is_due_much_later() -> None:
+    far = replace(PLAIN, outbox=(entry(1, NOW + DAY),), due_at=NOW + DAY)
+    assert far.with_notice(notice(1), NOW).due_at == NOW
+
+
 @given(st.dictionaries(st.integers(0, 5), st.none() | MOMENTS), st.booleans())
 def test_after_a_round_what_failed_or_was_not_tried_waits_each_for_its_own_time(
     tried: dict[int, datetime | None],
@@ -371,10 +377,23 @@ def test_a_deleted_account_is_due_when_an_offer_ends_and_over_when_none_is_left(
     gone = gone.deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
 
     def settled(now: datetime) -> Account:
-        return gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=now)
+        return gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=now)
 
     assert (settled(NOW).due_at, settled(NOW).is_over) == (NOW + MINUTE, False)
     assert settled(NOW + MINUTE).undo_offers == (offer(2, expires_at=NOW + DAY),)
     assert (settled(NOW + DAY).due_at, settled(NOW + DAY).is_over) == (NOW + DAY, True)
     assert not replace(settled(NOW + DAY), outbox=(entry(1),)).is_over
     assert not PLAIN.is_over
+
+
+@pytest.mark.parametrize("offers", [(), (offer(1),)])
+def test_a_deleted_account_that_nobody_began_to_erase_is_due_at_once(offers: tuple[UndoOffer, ...]) -> None:
+    gone = replace(PLAIN, undo_offers=offers).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
+    gone = replace(gone, outbox=(entry(1, NOW + MINUTE),))
+    assert gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW
+
+
+def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
+    gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
+    gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
+    assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE

@@ -10,8 +10,8 @@ import pytest
 
 from app.accounts.account import UNDO_LIVES, UndoOffer
 from app.mail.mail import MailFailedError, MailRefusedError
-from app.outbox.model import CLAIMED_FOR
-from app.outbox.service import FIRST_RETRY, LONGEST_RETRY
+from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY
+from app.outbox.service import FIRST_RETRY
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import Observer
 from app.recovery.mailroom import GIVEN_UP_AFTER, Mailroom

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -165,3 +166,20 @@ def test_what_a_newer_version_wrote_of_a_code_goes_with_the_code() -> None:
     left = rewritten(NEW.document(NEWER), codes=(LiveCode("d", "invite", NOW), LiveCode("e", "reset", NOW)))
     assert NEW.entity(left) == replace(NEWER, codes=(NEWER.codes[1], NewCode("e", "reset", NOW)))
     assert NEW.entity(rewritten(NEW.document(NEWER), codes=())) == replace(NEWER, codes=())
+
+
+def test_a_null_is_read_like_nothing_and_stays_where_it_is_in_a_payload() -> None:
+    document = {"pending_email": None, "outbox": [{"id": "n", "kind": "k", "payload": {"a": None}, "due_at": NOW}]}
+    assert rewritten(document)["outbox"][0]["payload"] == {"a": None}
+    assert UNDER_WAY.unknown(document) == {}
+
+
+def test_what_is_wrong_in_a_document_is_named_without_what_is_in_it() -> None:
+    document = {"username": "ada", "password_hash": ["hash"]}
+    with pytest.raises(ValueError, match=r"^no PendingRegistration: password_hash \(string_type\)$") as refused:
+        Codec(PendingRegistration).entity(document)
+    assert "ada" not in "".join(format_exception(refused.value))
+    with pytest.raises(ValueError, match=r"^no UnderWay: codes\.1\.id \(missing\)$"):
+        UNDER_WAY.entity(
+            {"codes": [{"id": "c", "purpose": "reset", "expires_at": NOW}, {"purpose": "reset", "expires_at": NOW}]}
+        )

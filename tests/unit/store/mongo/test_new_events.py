@@ -37,20 +37,24 @@ def an_event(event_id: str) -> AuditEvent:
 
 
 class AtCommand(CommandListener):
-    """Does something just before a command on a collection is sent, the first time."""
+    """Does something just before a command on a collection is sent, the first time; `then` something the next time."""
 
     def __init__(
-        self, command: str, collection: str, act: Callable[[], object], unless: Callable[[], bool] = lambda: False
+        self,
+        command: str,
+        collection: str,
+        act: Callable[[], object],
+        unless: Callable[[], bool] = lambda: False,
+        then: Callable[[], object] | None = None,
     ) -> None:
         self._this = (command, collection)
-        self._act: Callable[[], object] | None = act
+        self._acts = [act, *([then] if then else [])]
         self._unless = unless
 
     def started(self, event: CommandStartedEvent) -> None:
         this = (event.command_name, event.command.get(event.command_name))
-        if self._act and this == self._this and not self._unless():
-            act, self._act = self._act, None
-            act()
+        if self._acts and this == self._this and not self._unless():
+            self._acts.pop(0)()
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing happens after it."""
@@ -178,6 +182,26 @@ def test_an_event_that_comes_while_another_is_moved_is_not_lost(
     with watched(uri, listener, database.name) as slow:
         assert [event.id for event in slow.events.page_of(USER.id, before=None, limit=10)] == ["e"]
     assert [event.id for event in events_of(store)] == ["f", "e"]
+
+
+@pytest.mark.usefixtures("store")
+def test_two_who_move_their_events_at_once_leave_nothing_behind(uri: str, database: Database[dict[str, Any]]) -> None:
+    def another(operator: str, what: dict[str, Any]) -> Callable[[], object]:
+        return lambda: database["users"].update_one({}, {operator: {"new_events": what}})
+
+    # Each finds the event of the other and so takes its own alone.
+    event_f = {**EVENT_E, "_id": "f"}
+    listener = AtCommand("update", "users", another("$push", event_f), then=another("$pull", {"_id": "f"}))
+    database["users"].update_one({}, {"$push": {"new_events": {**EVENT_E}}})
+    with watched(uri, listener, database.name) as slow:
+        assert [event.id for event in slow.events.page_of(USER.id, before=None, limit=10)] == ["e"]
+    assert database["users"].count_documents({"new_events": {"$exists": True}}) == 0
+
+
+def test_an_empty_list_that_a_crash_left_is_in_nobodys_way(store: Store, database: Database[dict[str, Any]]) -> None:
+    database["users"].update_one({}, {"$set": {"new_events": []}})
+    assert events_of(store) == []
+    assert database["users"].count_documents({"new_events": {"$exists": True}}) == 0
 
 
 EVENT_E = {"_id": "e", "user_id": USER.id, "action": "password.changed", "at": NOW, "expires_at": NOW + DAY}
