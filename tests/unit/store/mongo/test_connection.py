@@ -165,9 +165,9 @@ def test_a_member_that_is_not_the_primary_is_not_ready_and_its_connections_are_c
 
 def test_no_operation_has_more_time_than_the_request() -> None:
     with listening() as listener, closing(mongo_store(uri_of(listener), "latchkey")) as store:
-        with deadline.begin(0.1), pytest.raises(Unavailable) as refused:
+        with deadline.begin(0.9), pytest.raises(Unavailable) as refused:  # a busy machine may lose some of it before
             store.ping()
-        assert "0.1s" in str(refused.value.__cause__) or "Timeout: 0." in str(refused.value.__cause__)
+        assert "Timeout: 0." in str(refused.value.__cause__)
         with deadline.begin(0.0), pytest.raises(Unavailable):
             store.sessions.principal(new_id(), new_id(), NOW)
 
