@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.accounts.account import UndoOffer
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
+from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.errors import EmailTaken, Failure, WrongPassword
 from app.platform.identifiers import new_id
@@ -86,6 +88,28 @@ def test_what_changes_nothing_is_an_event_all_the_same(instance: Instance) -> No
     accounts.change(user_id, lambda account: account, actions=["email.change_requested"], device=DEVICE)
     assert kept(instance, user_id) == before
     assert actions_of(instance, user_id) == ["email.change_requested", "user.registered"]
+
+
+def test_each_event_of_a_change_is_a_line_of_the_log_once_it_is_stored(instance: Instance, clock: FakeClock) -> None:
+    accounts, email = instance.get(CredentialService).accounts, "ann@example.com"
+    with capture_logs() as logged:
+        ann = instance.register("ann", email=email)
+        eve = instance.register("eve")
+        accounts.change(eve, lambda account: account.with_user(name="Eve"), actions=["name.changed"], device=DEVICE)
+        accounts.take_email(email, by=eve)
+        registration = PendingRegistration(password_hash="hash")
+        until = clock.now + timedelta(days=1)
+        request = MailRequest(new_id(), "register", email, clock.now, until, None, 1, registration)
+        accounts.requests.add(request)
+        instance.get(RegistrationService).complete(request.id, DEVICE)
+    told = [(line["user_id"], line["action"], line["ip"]) for line in logged if line["event"] == "event"]
+    assert told == [
+        (ann, "user.registered", None),
+        (eve, "user.registered", None),
+        (eve, "name.changed", DEVICE.ip),
+        (ann, "email.lost", None),
+        (request.id, "user.registered", DEVICE.ip),
+    ]
 
 
 def test_a_registration_that_meets_a_held_address_leaves_nothing_personal(
