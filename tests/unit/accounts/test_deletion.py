@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.deletion import DeletionService
 from app.audit.service import Audit
-from app.outbox.model import CLAIMED_FOR
+from app.outbox.model import CLAIMED_FOR, Entry
 from app.platform.errors import LastAdmin, WrongPassword
 from app.recovery.mailroom import Mailroom
 from app.samples.products.service import NewProduct, SampleProductService
@@ -86,6 +86,23 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
     clock.now += CLAIMED_FOR
     assert mailroom.send_due() == 1
     assert instance.store.users.account(user_id) is None
+
+
+def test_of_the_mail_that_waits_only_that_about_the_deletion_is_left_and_other_entries_stay_once(
+    instance: Instance, clock: FakeClock
+) -> None:
+    user_id = instance.register("ann", email="ann@example.com")
+    account = kept(instance, user_id)
+    assert [notice.kind for notice in account.notices] == ["verify_email"]
+    other = Entry("other", "webhook", {"of": "a newer version"}, clock.now)
+    assert instance.store.users.save(replace(account, outbox=(*account.outbox, other)))
+
+    instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
+
+    gone = kept(instance, user_id)
+    assert [notice.kind for notice in gone.notices] == ["account_deleted"]
+    assert [entry.kind for entry in gone.outbox].count("webhook") == 1
+    assert len(gone.outbox) == 2
 
 
 def test_what_others_see_of_a_user_goes_with_the_reply_however_long_their_history_is(
