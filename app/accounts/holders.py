@@ -73,7 +73,7 @@ class MailRequestHolders:
         if left is not None:
             self.requests.reschedule(request, left.due_at, left.attempts)
         elif request.registration is not None:
-            # It waits for its answer. Never 0 attempts again: it was taken up, whoever asks for its mail once more.
+            # It waits for its answer. It was mailed, so its attempts never go back to 0, even if it is requested again.
             self.requests.reschedule(request, None, 1)
         else:
             self.requests.remove(request.id)

@@ -123,8 +123,8 @@ class RegistrationService:
         return self.passwords.hash(new.password)
 
     def _forget_failures(self, user: User) -> None:
-        """Forget the failed logins of the names, which were nobody's until now: else whoever guessed at a name that was
-        still free would have closed it to whoever registers it, for a year."""
+        """Clear the failed logins of the new user's names. Otherwise guesses at a name that was still free would lock
+        it for the user who registers it, for up to a year."""
         self.throttle.clear(counted_names(user), user.id)
 
     def _add(self, account: Account, device: Device | None) -> None:

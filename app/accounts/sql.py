@@ -1,4 +1,4 @@
-"""Users in SQL: a row each, which is the whole account; what is under way in it lies in one column, as JSON."""
+"""Users in SQL: one row for each account. Codes, offers, outbox and the like are JSON in one column of it."""
 
 from __future__ import annotations
 

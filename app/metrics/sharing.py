@@ -60,7 +60,7 @@ class Sharing:
         return found
 
     def collect(self) -> Iterable[Metric]:
-        """The sums over all workers, those that are gone too; of gauges only over those that live."""
+        """The sums over all workers, including those that have ended; gauges count live workers only."""
         live = self.workers()
         files = [
             str(file)
@@ -92,7 +92,7 @@ class Sharing:
 
 
 def begin() -> Path:
-    """Let this process and those that it forks count together; the folder, whose name belongs into VARIABLE.
+    """Let this process and its forks count together. Returns the folder; its name belongs in VARIABLE.
 
     Called before the first metric is made. The folder goes when this process ends; one that was killed leaves it to
     the next start.
@@ -105,7 +105,7 @@ def begin() -> Path:
 
 
 def make_folder(place: Path) -> Path:
-    """A new folder in `place`, which nobody else uses; those that were left behind there are removed."""
+    """Make a new folder in `place` that nobody else uses, and remove abandoned ones."""
     for left in place.glob(f"{_PREFIX}*"):
         _remove_if_left(left)
     folder, made_by = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)), os.getpid()

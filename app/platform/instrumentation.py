@@ -76,7 +76,7 @@ class Observer:
 
 
 class Exposition(Protocol):
-    """What was measured, for whoever collects it."""
+    """Metrics, in the format that a collector asks for."""
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """All metrics, and their media type, which is one that the header `Accept` names if possible."""

@@ -21,11 +21,11 @@ MOST: Final = 20
 MOST_REGISTRATIONS: Final = 3
 """Registrations of one address that are mailed in that time."""
 _MOST_ASKED: Final = 14
-"""Those that anybody can ask for, whose address it is or not: they leave room for the others."""
+"""Mails that anybody can request for any address. They leave room for the others."""
 _MOST_WITH_SPARE_RESETS: Final = 17
 SPARE_RESET_EVERY: Final = timedelta(hours=6)
-"""Beyond those, one mail that leads to a new password may go out in each such time. Else whoever asks for fourteen
-mails would keep the owner from a reset for a day; now the owner can use even the mail that a stranger asked for."""
+"""Beyond those 14, one mail that leads to a new password may go out in each such period. Otherwise a stranger who
+requests 14 mails would keep the owner from a reset for a day. The owner can use even a mail that the stranger requested."""
 _MOST_BY_KIND: Final = {
     # Caused by actions that a logged-in user can repeat as often as they like.
     "profile_changed": 16,
@@ -34,8 +34,8 @@ _MOST_BY_KIND: Final = {
     # What needs the password, or ends the account.
     "password_changed": 17,
     "account_deleted": 17,
-    # The way back to a former address. Another one needs the address to be proven anew: so nothing crowds it out. There
-    # is room for both, and for the reset that is mailed to whoever took the account back.
+    # The way back to a former address. Nothing can crowd it out, since another such mail needs the address to be proven
+    # anew. There is room for both, and for the reset mail of the owner who took the account back.
     "email_changed": MOST,
     "deletion_undo": MOST,
 }

@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 
 
 class BoundedCalls:
-    """Runs at most `at_once` calls, each in a daemon thread of its own: the end of the process waits for none."""
+    """Runs at most `at_once` calls, each in a daemon thread of its own, so the process can end without them."""
 
     def __init__(self, name: str, at_once: int) -> None:
-        """`name` is that of the threads."""
+        """`name` is the name of the threads."""
         self._name = name
         self._at_once = at_once
         self._places = BoundedSemaphore(at_once)

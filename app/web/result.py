@@ -103,7 +103,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True)
 class CookieChange:
-    """What a browser is told about a cookie; `seconds` is its life, None until the browser is closed."""
+    """A cookie as it is set; it lives for `seconds`, or, with None, until the browser is closed."""
 
     cookie: Cookie
     value: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Indexes of collections: creating them, and what is wrong with those that are there. Each repository names its own."""
+"""Creates the indexes that repositories declare, and checks existing ones."""
 
 from __future__ import annotations
 
