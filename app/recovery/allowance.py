@@ -25,7 +25,7 @@ _MOST_ASKED: Final = 14
 _MOST_WITH_SPARE_RESETS: Final = 17
 SPARE_RESET_EVERY: Final = timedelta(hours=6)
 """Beyond those 14, one mail that leads to a new password may go out in each such period. Otherwise a stranger who
-requests 14 mails would keep the owner from a reset for a day. The owner can use even a mail that the stranger requested."""
+requests 14 mails would keep the owner from a reset for a day. The owner can even use the stranger's."""
 _MOST_BY_KIND: Final = {
     # Caused by actions that a logged-in user can repeat as often as they like.
     "profile_changed": 16,
