@@ -28,7 +28,7 @@ from app.platform.errors import (
 from app.roles.service import Roles
 from app.web.call import CallBy
 from app.web.endpoint import Endpoint, endpoint
-from app.web.export import Exporter, document_of, exporter, parts_of
+from app.web.export import Exporter, all_pages, document_of, exporter, parts_of
 from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
@@ -137,12 +137,9 @@ def events(call: CallBy[Principal], page: Page) -> EventList:
 @exporter("events", EventView)
 def exported_events(call: CallBy[Principal]) -> Iterator[list[EventView]]:
     """The user's own audit events, newest first."""
-    before: str | None = None
-    while True:
-        page = call.get(Audit).events_of(call.caller.user.id, before=before, limit=pieces.EXPORTED_AT_ONCE)
+    audit, user_id = call.get(Audit), call.caller.user.id
+    for page in all_pages(lambda start: audit.events_of(user_id, before=start, limit=pieces.EXPORTED_AT_ONCE)):
         yield EventList.of(page).events
-        if (before := page.next) is None:
-            return
 
 
 @endpoint(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import create_model
 from pydantic_core import to_json
@@ -35,6 +35,26 @@ def exporter(
         return Exporter(name, view, pages)
 
     return declare
+
+
+class Page(Protocol):
+    """Some things of a list; the next page starts after `next`, None at the end."""
+
+    @property
+    def next(self) -> str | None: ...
+
+
+PageT = TypeVar("PageT", bound=Page)
+
+
+def all_pages(read: Callable[[str | None], PageT]) -> Iterator[PageT]:
+    """The pages of a list, one after the other; `read` gets where a page starts, None for the first one."""
+    start: str | None = None
+    while True:
+        page = read(start)
+        yield page
+        if (start := page.next) is None:
+            return
 
 
 def document_of(head: type[View], exporters: Sequence[Exporter]) -> type[View]:

@@ -12,7 +12,7 @@ from app.samples.products.service import NewProduct, SampleProductService
 from app.samples.products.views import ProductData, ProductList, ProductView
 from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
-from app.web.export import exporter
+from app.web.export import all_pages, exporter
 from app.web.guard import authenticated, public
 from app.web.paging import Page
 from app.web.view import Nothing
@@ -79,9 +79,6 @@ def delete(call: CallBy[Principal], product_id: str) -> Nothing:
 @exporter("products", ProductView)
 def exported(call: CallBy[Principal]) -> Iterator[list[ProductView]]:
     """The user's own products, oldest first."""
-    after: str | None = None
-    while True:
-        page = call.get(SampleProductService).list_of(call.caller.user.id, after=after, limit=pieces.EXPORTED_AT_ONCE)
+    products, owner_id = call.get(SampleProductService), call.caller.user.id
+    for page in all_pages(lambda start: products.list_of(owner_id, after=start, limit=pieces.EXPORTED_AT_ONCE)):
         yield ProductList.of(page).products
-        if (after := page.next) is None:
-            return
