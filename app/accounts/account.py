@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, TooManyRequests
-from app.platform.identifiers import comparable_email, email_key, masked_email
+from app.platform.identifiers import comparable_email, email_key, masked_email, username_key
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -144,6 +144,28 @@ class Account(UnderWay):
     def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
         """The account with what is under way in it, as a store keeps it."""
         return replace(self, **{each.name: getattr(found, each.name) for each in fields(UnderWay)}, unknown=unknown)
+
+    def stored_fields(self) -> dict[str, Any]:
+        """What every store writes at each replacement, besides what is under way; a field without a value is None.
+
+        A `..._key` is the form in which addresses or user names are compared.
+        """
+        user, pending = self.user, self.pending_email
+        return {
+            "email": user.email,
+            "email_key": user.email and email_key(user.email),
+            "email_verified": user.email_verified,
+            "username": user.username,
+            "username_key": user.username and username_key(user.username),
+            "name": user.name,
+            "roles": user.roles,
+            "status": user.status,
+            "password_hash": self.password_hash,
+            "auth_epoch": self.auth_epoch,
+            "kept_session": self.kept_session,
+            "pending_email_key": pending and email_key(pending.email),
+            "due_at": self.due_at,
+        }
 
     # User and sessions
 

@@ -197,21 +197,9 @@ def user_of(user_id: str, document: Document) -> User:
 
 def _fields_of(account: Account) -> Document:
     """The fields of an account that each replacement writes; one without a value is None."""
-    user, pending = account.user, account.pending_email
     return {
-        "email": user.email,
-        "email_key": user.email and email_key(user.email),
-        "email_verified": user.email_verified,
-        "username": user.username,
-        "username_key": user.username and username_key(user.username),
-        "name": user.name,
-        "roles": list(user.roles),
-        "status": user.status,
-        "password_hash": account.password_hash,
-        "auth_epoch": account.auth_epoch,
-        "kept_session": account.kept_session,
-        "pending_email_key": pending and email_key(pending.email),
-        "due_at": account.due_at,
+        **account.stored_fields(),
+        "roles": list(account.user.roles),
         **dict.fromkeys(_PARTS),
         **_UNDER_WAY.document(account, account.unknown),
         _NOTICES: None,

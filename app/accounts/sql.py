@@ -25,7 +25,6 @@ from app.accounts.account import Account, UnderWay
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.sql import ADD_EVENT, row_of_event
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
-from app.platform.identifiers import email_key, username_key
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
@@ -262,22 +261,10 @@ def _is_rolled_back(failure: Unavailable) -> bool:
 
 def _row_of(account: Account) -> dict[str, Any]:
     """The columns of an account that each replacement writes."""
-    user, pending = account.user, account.pending_email
     return {
-        "email": user.email,
-        "email_key": user.email and email_key(user.email),
-        "email_verified": user.email_verified,
-        "username": user.username,
-        "username_key": user.username and username_key(user.username),
-        "name": user.name,
-        "roles": ",".join(user.roles),
-        "status": user.status,
-        "password_hash": account.password_hash,
-        "auth_epoch": account.auth_epoch,
-        "kept_session": account.kept_session,
+        **account.stored_fields(),
+        "roles": ",".join(account.user.roles),
         "under_way": _UNDER_WAY.text(account, account.unknown),
-        "pending_email_key": pending and email_key(pending.email),
-        "due_at": account.due_at,
     }
 
 

@@ -1,5 +1,4 @@
-"""Audit events in MongoDB: one document each, with the fields of `AuditEvent`; a field without a value is
-absent.
+"""Audit events in MongoDB: one document each, with the fields of `AuditEvent`, without those that are None.
 
 The events of a change of an account lie in the user's document at first, in the field `new_events`, so that one write
 holds both. They are moved from there to the others: by the request, right after its write, and by whoever comes before
@@ -60,7 +59,7 @@ class MongoEvents:
 
     @answer_or_unavailable()
     def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
-        self._move_all_of(user_id)
+        move_all_events(self._connection, user_id)
         older: Document = {} if before is None else {"_id": {"$lt": before}}
         found = self._connection["events"].find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
         return [_event_of(document) for document in found]
@@ -68,7 +67,7 @@ class MongoEvents:
     @answer_or_unavailable()
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
         if after is None:
-            self._move_all_of(user_id)
+            move_all_events(self._connection, user_id)
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         found = self._connection["events"].find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
         ids = [document["_id"] for document in found.limit(limit)]
@@ -83,9 +82,6 @@ class MongoEvents:
         for user in users:
             move_events(self._connection, user["_id"], user[NEW_EVENTS])
         return sum(len(user[NEW_EVENTS]) for user in users)
-
-    def _move_all_of(self, user_id: str) -> None:
-        move_all_events(self._connection, user_id)
 
     @answer_or_unavailable()
     def delete_expired(self, now: datetime, limit: int) -> int:
