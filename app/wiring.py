@@ -69,7 +69,6 @@ class Wired:
     """The application: its parts, and what runs in the background."""
 
     parts: Container
-    store: Store
     authenticators: tuple[Authenticator[Any], ...]
     """Of each kind of token that the Authorization header may hold.
 
@@ -84,6 +83,11 @@ class Wired:
     def settings(self) -> Settings:
         """What the operator has set."""
         return self.parts.settings
+
+    @property
+    def store(self) -> Store:
+        """The store, with all repositories."""
+        return self.parts.get(Store)
 
     @property
     def observer(self) -> Observer:
@@ -150,7 +154,6 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
-        store=store,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
         courier=Courier(mailroom.send_due, mailroom.accounts.mail_waits),

@@ -37,14 +37,14 @@ def exporter(
     return declare
 
 
-class Page(Protocol):
+class Paged(Protocol):
     """Some things of a list; the next page starts after `next`, None at the end."""
 
     @property
     def next(self) -> str | None: ...
 
 
-PageT = TypeVar("PageT", bound=Page)
+PageT = TypeVar("PageT", bound=Paged)
 
 
 def all_pages(read: Callable[[str | None], PageT]) -> Iterator[PageT]:

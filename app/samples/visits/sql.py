@@ -13,9 +13,9 @@ from sqlalchemy import BigInteger, Column, Table, bindparam, insert, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from app.store.sql.backend import PLACE_SECONDS
-from app.store.sql.batches import Batches, Entry
 from app.store.sql.columns import exact
 from app.store.sql.database import answer_or_unavailable
+from app.store.sql.group_commit import GroupCommit, Member
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ class SqlVisits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._batches: Batches[Entry[int]] = Batches(self._count, PLACE_SECONDS)
+        self._commits: GroupCommit[Member[int]] = GroupCommit(self._count, PLACE_SECONDS)
 
     def add_one(self) -> int:
-        visit: Entry[int] = Entry()
+        visit: Member[int] = Member()
         with answer_or_unavailable(self._database.backend):
-            self._batches.join(visit)
+            self._commits.join(visit)
             return visit.outcome()
 
-    def _count(self, visits: Sequence[Entry[int]]) -> None:
+    def _count(self, visits: Sequence[Member[int]]) -> None:
         first = self._increase(len(visits)) - len(visits) + 1
         for number, visit in enumerate(visits, first):
             visit.result = number

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from app.store.sql.batches import Batches, Entry
+from app.store.sql.group_commit import GroupCommit, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class SharedCommits:
     def __init__(self, engine: Engine, patience: float) -> None:
         """`patience` is how long a write waits for its turn, in seconds."""
         self._engine = engine
-        self._batches: Batches[_Write[Any]] = Batches(self._commit, patience, _MOST)
+        self._commits: GroupCommit[_Write[Any]] = GroupCommit(self._commit, patience, _MOST)
 
     def run(self, work: Callable[[Connection], T], *, single: bool = False) -> T:
         """Run `work` in a transaction; returns its result once that is durable. `single` says it is one statement.
@@ -42,7 +42,7 @@ class SharedCommits:
         TimeoutError, and does nothing, if its turn does not come in time.
         """
         write = _Write(work, single=single)
-        self._batches.join(write)
+        self._commits.join(write)
         return write.outcome()
 
     def _commit(self, writes: Sequence[_Write[Any]]) -> None:
@@ -51,7 +51,7 @@ class SharedCommits:
                 write.do(connection, alone=len(writes) == 1)
 
 
-class _Write(Entry[T]):
+class _Write(Member[T]):
     """One write."""
 
     def __init__(self, work: Callable[[Connection], T], *, single: bool) -> None:

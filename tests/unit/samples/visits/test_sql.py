@@ -57,7 +57,7 @@ class Counted:
             first = pool.submit(self.visits.add_one)
             assert self.held.wait(PATIENCE)
             others = [pool.submit(self.visits.add_one) for _ in range(visits)]
-            waiting = self.visits._batches._waiting  # noqa: SLF001 - the queue is not visible from outside
+            waiting = self.visits._commits._waiting  # noqa: SLF001 - the queue is not visible from outside
             wait_until(lambda: len(waiting) >= visits, PATIENCE)
             answered = [visit for visit in (first, *others) if visit.done()]
             self.fails = fails

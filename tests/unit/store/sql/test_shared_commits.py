@@ -78,7 +78,7 @@ class TooLate:
 
 def until_they_wait(shared: SharedCommits, count: int) -> None:
     until = monotonic() + PATIENCE
-    while len(shared._batches._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
+    while len(shared._commits._waiting) < count:  # noqa: SLF001 - the queue is not visible from outside
         assert monotonic() < until
 
 
@@ -203,7 +203,7 @@ def test_a_write_whose_time_ends_after_it_was_taken_up_is_done_and_answered(
     shared = SharedCommits(engine, PATIENCE)
     with ThreadPoolExecutor(3) as pool:
         leader = Leader(shared, pool)
-        monkeypatch.setattr("app.store.sql.batches.Lock", TooLate)
+        monkeypatch.setattr("app.store.sql.group_commit.Lock", TooLate)
         leads = pool.submit(shared.run, adding(1))
         until_they_wait(shared, 1)
         written = pool.submit(shared.run, adding(2))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Entry(Generic[T]):
+class Member(Generic[T]):
     """What a thread asks for, and its outcome."""
 
     result: T
@@ -38,47 +38,47 @@ class Entry(Generic[T]):
         return self.result
 
 
-EntryT = TypeVar("EntryT", bound=Entry[Any])
+MemberT = TypeVar("MemberT", bound=Member[Any])
 
 
-class Batches(Generic[EntryT]):
-    """Does what entries ask for, in as few acts as there can be, one after the other.
+class GroupCommit(Generic[MemberT]):
+    """Does what members ask for, in as few acts as there can be, one after the other.
 
     One thread leads at a time: it acts for all who wait, once, and hands the lead to the first who came meanwhile.
     """
 
-    def __init__(self, act: Callable[[Sequence[EntryT]], None], patience: float, most: int | None = None) -> None:
-        """`act` gives each of these entries its result or its error; what it raises is the error of each.
+    def __init__(self, act: Callable[[Sequence[MemberT]], None], patience: float, most: int | None = None) -> None:
+        """`act` gives each of these members its result or its error; what it raises is the error of each.
 
-        `patience` is how long an entry waits for its turn, in seconds, and `most` how many go into one act.
+        `patience` is how long a member waits for its turn, in seconds, and `most` how many go into one act.
         """
         self._act = act
         self._patience = patience
         self._most = most
-        self._waiting: deque[EntryT] = deque()
+        self._waiting: deque[MemberT] = deque()
         self._lock = Lock()
         self._led = False
 
-    def join(self, entry: EntryT) -> None:
-        """Have an entry done; it has its outcome then.
+    def join(self, member: MemberT) -> None:
+        """Have a member done; it has its outcome then.
 
         Raises SQLAlchemy's TimeoutError, and nothing is done for it, when its turn does not come in time.
         """
         seconds = seconds_for(self._patience)  # before anything else: it raises when there are none
         with self._lock:
             if self._led:
-                self._waiting.append(entry)
+                self._waiting.append(member)
             else:
-                self._led = entry.leads = True
-        if not entry.leads and not entry.turn.acquire(timeout=seconds):
+                self._led = member.leads = True
+        if not member.leads and not member.turn.acquire(timeout=seconds):
             with self._lock, suppress(ValueError):
-                self._waiting.remove(entry)
+                self._waiting.remove(member)
                 raise NoPlaceError("no turn to write")
-            entry.turn.acquire()  # too late to step back: it is being done, or is to lead
-        if entry.leads:
-            self._lead(entry)
+            member.turn.acquire()  # too late to step back: it is being done, or is to lead
+        if member.leads:
+            self._lead(member)
 
-    def _lead(self, first: EntryT) -> None:
+    def _lead(self, first: MemberT) -> None:
         """Act for the first and all who wait, and hand over to the next who came meanwhile."""
         with self._lock:
             count = len(self._waiting) if self._most is None else min(len(self._waiting), self._most - 1)
@@ -92,20 +92,20 @@ class Batches(Generic[EntryT]):
                     self._led = False
                 else:
                     following.leads = True
-            for entry in (*others, *([following] if following else [])):
-                entry.turn.release()
+            for member in (*others, *([following] if following else [])):
+                member.turn.release()
 
-    def _do(self, entries: Sequence[EntryT]) -> None:
+    def _do(self, members: Sequence[MemberT]) -> None:
         try:
-            self._act(entries)
-        except Exception as error:  # noqa: BLE001 - whatever it is, each of the entries raises it
+            self._act(members)
+        except Exception as error:  # noqa: BLE001 - whatever it is, each of the members raises it
             # What was refused counts no more, either: it may have been for the sake of a write that is not kept.
-            entries[0].error = error
+            members[0].error = error
             # Each its own: a traceback grows in the thread that raises it.
-            for entry in entries[1:]:
-                entry.error = copy(error).with_traceback(error.__traceback__)
-                entry.error.__cause__ = error.__cause__
+            for member in members[1:]:
+                member.error = copy(error).with_traceback(error.__traceback__)
+                member.error.__cause__ = error.__cause__
         except BaseException:
-            for entry in entries:
-                entry.error = NoPlaceError("whoever was writing was stopped")
+            for member in members:
+                member.error = NoPlaceError("whoever was writing was stopped")
             raise

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
 from app.platform import deadline
-from app.store.sql.batches import Batches, Entry
+from app.store.sql.group_commit import GroupCommit, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,12 +25,12 @@ class Numbers:
     """Gives each entry a number; the first act waits to be let go."""
 
     def __init__(self, patience: float = PATIENCE, most: int | None = None) -> None:
-        self.batches: Batches[Entry[int]] = Batches(self._act, patience, most)
+        self.batches: GroupCommit[Member[int]] = GroupCommit(self._act, patience, most)
         self.acts: list[int] = []
         self.begun, self.go_on = Event(), Event()
         self.fails: Exception | None = None
 
-    def _act(self, entries: Sequence[Entry[int]]) -> None:
+    def _act(self, entries: Sequence[Member[int]]) -> None:
         if not self.begun.is_set():
             self.begun.set()
             assert self.go_on.wait(PATIENCE)
@@ -41,7 +41,7 @@ class Numbers:
         self.acts.append(len(entries))
 
     def ask(self) -> int:
-        entry: Entry[int] = Entry()
+        entry: Member[int] = Member()
         self.batches.join(entry)
         return entry.outcome()
 
