@@ -79,13 +79,17 @@ def test_mail_that_could_not_leave_goes_out_when_the_server_is_back_though_the_w
     store: dict[str, str], smtp: SmtpServer
 ) -> None:
     smtp.answers["sender"] = "451 4.3.0 Try again later"
-    addresses = {f"user{number}@example.com" for number in range(4)}
+    addresses, last = {f"user{number}@example.com" for number in range(4)}, "last@example.com"
     with mailing(store, smtp.port) as (server, client):
         for address in addresses:
             assert register(client, address).status_code == 201
         wait_until(lambda: server.log().count('"mail failed"') >= len(addresses), 60)
+        # A worker that dies with an account in hand keeps it for two minutes: so one more is taken up, and those before
+        # it are done with.
+        assert register(client, last).status_code == 201
+        wait_until(lambda: server.log().count('"mail failed"') > len(addresses), 60)
         for pid in server.worker_pids():
             os.kill(pid, signal.SIGKILL)
         del smtp.answers["sender"]
-        received = smtp.wait_for(len(addresses), seconds=200)
-    assert {mail.recipients[0] for mail in received} == addresses
+        wait_until(lambda: addresses <= {mail.recipients[0] for mail in smtp.received}, 200)
+    assert {mail.recipients[0] for mail in smtp.received} - {last} == addresses
