@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, Response
-from werkzeug.routing import UnicodeConverter
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import MapAdapter, UnicodeConverter
 
 from app.platform import deadline
 from app.platform.instrumentation import NOBODY
@@ -15,11 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Request
     from werkzeug.routing import Map
 
     from app.config import Settings
     from app.platform.instrumentation import Observer
     from app.web.endpoint import Endpoint
+
+_T = TypeVar("_T")
+_PLAIN_HOST = re.compile(r"[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*(:[0-9]{1,5})?")
+"""Of a Host header in this form, IDNA leaves everything as it is."""
 
 
 class _Name(UnicodeConverter):
@@ -33,8 +40,20 @@ class _Name(UnicodeConverter):
         self.regex = r"(?!my\Z)[^/\0]+"
 
 
+class _NoSession(SessionInterface):
+    """Flask's session, which nothing here uses: it is never read from a cookie, nor written to one."""
+
+    _nothing = NullSession()  # refuses to be changed, so all requests can share it
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 - the signature is Flask's
+        """The one that stays empty; Flask would look for a secret key first, and make one for each request."""
+        return self._nothing
+
+
 class Application(Flask):
     """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
+
+    session_interface = _NoSession()
 
     def __init__(
         self, import_name: str, settings: Settings, endpoints: Iterable[Endpoint], observer: Observer = NOBODY
@@ -56,6 +75,26 @@ class Application(Flask):
         begun = self._begin(environ, start_response)
         with deadline.begin(deadline.REQUEST_SECONDS), exchange.under_way(environ, self._observer):
             return super().wsgi_app(environ, begun)
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the endpoint of a request, by its path and method. Flask would read and encode the host, twice.
+
+        That is left to Flask where the host could matter: it refuses one that cannot be encoded, and WebSockets.
+        """
+        if (
+            request is None
+            or "HTTP_UPGRADE" in request.environ
+            or not request.environ.get("PATH_INFO")
+            or not _PLAIN_HOST.fullmatch(request.environ.get("HTTP_HOST", ""))
+        ):
+            return super().create_url_adapter(request)
+        server_name = request.environ["HTTP_HOST"].lower()
+        root, path = request.root_path, request.path
+        return MapAdapter(self.url_map, server_name, root, "", request.scheme, path, request.method)
+
+    def ensure_sync(self, func: _T) -> _T:
+        """The function itself: none here is a coroutine, for which Flask would look at each on every request."""
+        return func
 
     def make_default_options_response(self) -> Response:
         """204 with the methods of the path in `Allow`."""
