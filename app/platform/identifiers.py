@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import email_validator
 import uuid_utils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Teams run this service in private networks, under names that are not used on the Internet (RFC 6761, 6762).
 for _name in ("local", "test"):
@@ -35,7 +41,29 @@ def parse_email(text: str) -> email_validator.ValidatedEmail:
 
     The local part is ASCII, the domain may be international (RFC 5890); no DNS query is made.
     """
-    return email_validator.validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False, strict=True)
+    trimmed, parsed = text.strip(), _parsed.get()
+    if parsed is not None and trimmed in parsed:
+        return parsed[trimmed]
+    made = email_validator.validate_email(trimmed, check_deliverability=False, allow_smtputf8=False, strict=True)
+    if parsed is not None:
+        parsed[trimmed] = made
+    return made
+
+
+@contextmanager
+def parsing_once() -> Iterator[None]:
+    """Parse no e-mail address twice in this context: a registration asks for the key of its address four times.
+
+    Nothing is remembered beyond it: otherwise the time of a reply would tell whether others used the same address.
+    """
+    token = _parsed.set({})
+    try:
+        yield
+    finally:
+        _parsed.reset(token)
+
+
+_parsed: ContextVar[dict[str, email_validator.ValidatedEmail] | None] = ContextVar("parsed", default=None)
 
 
 def email_key(address: str) -> str | None:

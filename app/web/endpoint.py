@@ -26,7 +26,7 @@ from app.platform.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.platform.identifiers import is_identifier
+from app.platform.identifiers import is_identifier, parsing_once
 from app.web import exchange, guard, problems
 from app.web.body import read_body, read_query, receive, validate
 from app.web.call import CallBy
@@ -213,10 +213,12 @@ def install(app: Flask, endpoints: tuple[Endpoint, ...], shared: Shared) -> None
         needed = declared.access.permission
         if needed is not None and needed not in shared.permissions:
             raise ValueError(f"{declared.method} {declared.path}: there is no permission {needed!r}")
+        view = _view(declared, shared, check_failures=app.testing)
+        takes_body = declared.body is not None or declared.form is not None
         app.add_url_rule(
             declared.path,
             endpoint=declared.shown,
-            view_func=_view(declared, shared, check_failures=app.testing),
+            view_func=parsing_once()(view) if takes_body else view,
             methods=[declared.method],
         )
 

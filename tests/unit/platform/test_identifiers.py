@@ -16,6 +16,7 @@ from app.platform.identifiers import (
     masked_email,
     new_id,
     parse_email,
+    parsing_once,
     username_key,
 )
 
@@ -137,3 +138,25 @@ def test_every_new_identifier_is_valid() -> None:
 )
 def test_an_identifier_in_any_other_form_is_invalid(written: str) -> None:
     assert not is_identifier(written)
+
+
+@given(ADDRESSES | st.text(max_size=20))
+def test_an_address_that_is_parsed_once_has_the_key_that_it_always_has(address: str) -> None:
+    key = email_key(address)
+
+    with parsing_once():
+        assert [email_key(address), email_key(f" {address} "), email_key(address)] == [
+            key,
+            email_key(address.strip()),
+            key,
+        ]
+
+
+def test_what_was_parsed_is_remembered_until_the_end_of_the_context_and_no_longer() -> None:
+    with parsing_once():
+        first = parse_email("ann@example.com")
+        assert parse_email(" ann@example.com") is first
+        assert parse_email("Ann@example.com") is not first
+    with parsing_once():
+        assert parse_email("ann@example.com") is not first
+    assert parse_email("ann@example.com") is not parse_email("ann@example.com")

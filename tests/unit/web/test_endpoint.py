@@ -14,6 +14,7 @@ from app.accounts.principal import Principal
 from app.health.views import Ping
 from app.platform.devices import Device
 from app.platform.errors import CATALOGUE, EmailTaken, Forbidden, NotFound, Overloaded, ReauthenticationRequired
+from app.platform.identifiers import parse_email
 from app.sessions.service import SessionService
 from app.web import exchange
 from app.web.call import Call, CallBy
@@ -343,3 +344,21 @@ def test_few_long_replies_are_sent_at_once(instance: Instance, monkeypatch: pyte
     assert client.get("/long").status_code == 200
     client.get("/long", buffered=False).close()  # the client goes in the middle
     assert client.get("/long").status_code == 200
+
+
+def test_each_request_parses_its_addresses_itself_and_once(instance: Instance) -> None:
+    parsed: list[object] = []
+
+    @endpoint("POST /addresses", access=public, body=Wish, returns=Ping)
+    def address(_call: Call, body: Wish) -> Ping:
+        """Parse it twice."""
+        parsed.extend(parse_email(body.text) for _ in range(2))
+        return Ping()
+
+    client = serving(address, wired=instance.wired).test_client()
+    for _ in range(2):
+        assert client.post("/addresses", json={"text": "ann@example.com"}).status_code == 200
+
+    assert parsed[0] is parsed[1]
+    assert parsed[2] is parsed[3]
+    assert parsed[0] is not parsed[2]
