@@ -32,7 +32,7 @@ from app.web.body import read_body, read_query, receive, validate
 from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
 from app.web.limits import LIMITS, Limit
-from app.web.result import Carrying, Cookie, File, Header
+from app.web.result import Carrying, Cookie, File, Header, Reply
 from app.web.view import BareView, Streamed, View, envelope
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ def _replier(declared: Endpoint, *, https: bool) -> Callable[[Any], Response]:
         else:
             status, before, behind = envelopes[type(result)]
             json = before + result.__pydantic_serializer__.to_json(result) + behind
-            response = Response(json, status=status, content_type=media_type)
+            response = Reply(json, status=status, content_type=media_type)
         if declared.any_origin:
             response.headers["Access-Control-Allow-Origin"] = "*"
         if cache:

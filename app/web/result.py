@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from flask import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from flask import Response
+    from _typeshed.wsgi import WSGIEnvironment
 
     from app.web.view import View
 
@@ -30,6 +32,34 @@ _OF_THE_SERVICE = frozenset(
     }
 )
 """Headers that the web layer or gunicorn writes; a second one would contradict it."""
+
+
+class Reply(Response):
+    """A reply. One that is whole is sent as it is: Werkzeug would copy its headers and wrap its body first."""
+
+    _closes = False
+
+    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        """Call the function after the reply is sent."""
+        self._closes = True
+        return super().call_on_close(func)
+
+    def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """Body, status and headers; Werkzeug's unless there is nothing in them that it could have to change."""
+        if (
+            self.status_code in _WITH_BODY
+            and len(self.headers) == _TYPE_AND_LENGTH
+            and isinstance(self.response, list)
+            and not self._closes
+            and environ["REQUEST_METHOD"] != "HEAD"
+        ):
+            return self.response, self.status, self.headers.to_wsgi_list()
+        return super().get_wsgi_response(environ)
+
+
+_WITH_BODY = frozenset({200, 201, 202})
+_TYPE_AND_LENGTH = 2
+"""The headers that a whole reply has at least: with one more, it could be a Location."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Response
 from structlog.testing import capture_logs
 
 from app.health.views import Ping
@@ -13,7 +15,7 @@ from app.platform.errors import EmailTaken
 from app.web.call import Call
 from app.web.endpoint import endpoint
 from app.web.guard import public
-from app.web.result import Carrying, Cookie, File, Header
+from app.web.result import Carrying, Cookie, File, Header, Reply
 from tests.unit.web.serving import document, serving
 
 if TYPE_CHECKING:
@@ -220,3 +222,29 @@ def test_no_header_that_a_reply_has_anyway_can_be_declared(instance: Instance) -
 def test_a_header_that_the_service_writes_itself_cannot_be_declared(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be declared as a header"):
         Header(name, "A header.")
+
+
+def as_sent(response: Response, method: str, *, later: bool) -> tuple[object, ...]:
+    """What a server would send of the response, and what is called after that."""
+    began: list[object] = []
+    called: list[str] = []
+    if later:
+        response.call_on_close(lambda: called.append("later"))
+    environ: Any = {"REQUEST_METHOD": method}
+    parts: Any = response(environ, lambda *line: began.append(line))  # type: ignore[arg-type]
+    content = b"".join(parts)
+    if hasattr(parts, "close"):
+        parts.close()
+    return content, began, called
+
+
+def test_every_reply_is_sent_as_werkzeug_would_send_it() -> None:
+    bodies: tuple[Callable[[], Any], ...] = (lambda: b"{}", lambda: b"", lambda: iter([b"a", b"b"]))
+    statuses, methods = (200, 201, 202, 204, 206, 301, 304, 404, 503), ("GET", "HEAD", "POST")
+    headers: tuple[dict[str, str], ...] = ({}, {"X-Left": "3"}, {"Location": "/bü"}, {"Content-Location": "/bü"})
+    for body, status, method, added, later in product(bodies, statuses, methods, headers, (True, False)):
+        ours, theirs = (
+            as_sent(kind(body(), status, added, content_type="application/json"), method, later=later)
+            for kind in (Reply, Response)
+        )
+        assert ours == theirs, (status, method, added, later)
