@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import traceback
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from app.platform.errors import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from structlog.typing import EventDict, ExcInfo, Processor
@@ -79,14 +79,19 @@ def configure(settings: Settings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plugins
 
 
-@contextmanager
-def telling(facts: Mapping[str, str]) -> Iterator[None]:
+class telling:  # noqa: N801 - used as a function; a generator would take three times as long, in every request
     """Add these facts to every line logged in this context, by this thread or on its behalf."""
-    token = _facts.set(facts)
-    try:
-        yield
-    finally:
-        _facts.reset(token)
+
+    __slots__ = ("_token", "_told")
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self._told = facts
+
+    def __enter__(self) -> None:
+        self._token = _facts.set(self._told)
+
+    def __exit__(self, *_: object) -> None:
+        _facts.reset(self._token)
 
 
 def reason_of(error: BaseException) -> str:
