@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pymongo import MongoClient
 
+    from app.audit.model import AuditEvent
     from app.platform.clock import Clock
     from app.store.mongo.indexes import Index
     from app.store.sql.database import Database
@@ -107,6 +108,11 @@ def sql_store(url: str, *, clock: Clock = system.now) -> Store:
 def mongo_store(uri: str, database: str, *, client: MongoClient[dict[str, Any]] | None = None) -> Store:
     """The store at this URI, with all repositories."""
     return Store(MongoStore(uri, database, REPOSITORIES, client=client))
+
+
+def events_of(store: Store, user_id: str) -> list[AuditEvent]:
+    """All events of a user, the newest first."""
+    return store.events.page_of(user_id, before=None, limit=1000)
 
 
 def database_of(store: Store) -> Database:

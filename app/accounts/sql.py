@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.account import Account, UnderWay
 from app.accounts.model import AlreadyThereError, Credentials, User
-from app.audit.sql import ADD_EVENT, row_of_event
+from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
@@ -244,7 +244,7 @@ class SqlUsers:
         def write(connection: Connection) -> int:
             met = connection.execute(statement, row).rowcount
             if met:  # of an INSERT, SQLAlchemy does not always know it: -1
-                connection.execute(ADD_EVENT, [row_of_event(event) for event in events])
+                add_events(connection, events)
             return met
 
         return self._database.write(write)

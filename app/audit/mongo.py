@@ -88,6 +88,22 @@ class MongoEvents:
         return delete_batch(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
 
 
+def add_events(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Store the events of a write that is not one of their user's document.
+
+    Look at the user after it, and `take_back` the events if the user is deleted: the erasure either finds the events,
+    or has marked the user as deleted by then.
+    """
+    if events:
+        _insert(connection, documents_of(events))
+
+
+def take_back(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Delete events that were just added."""
+    if events:
+        connection["events"].delete_many({"_id": {"$in": [event.id for event in events]}})
+
+
 def documents_of(events: Iterable[AuditEvent]) -> list[Document]:
     """The documents of events, for the field NEW_EVENTS of their user."""
     return [_document_of(event) for event in events]

@@ -101,8 +101,8 @@ class SessionService:
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
-        It is live only while the epoch read with them is the user's, so if the password was changed in between, the
-        session is not live. Raises SessionEnded if the user was deleted in between.
+        Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
+        comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
         """
         user, now = credentials.user, self._clock()
         session = Session(
@@ -118,10 +118,10 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
         )
-        if not self._sessions.open(session):
+        event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
+        if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
-        self._sessions.trim(user.id, self._limits.most)
-        self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
+        self._accounts.audit.tell([event])
         return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
@@ -158,8 +158,8 @@ class SessionService:
             if self._is_in_grace(sent.generation, session, now):
                 self._report_repetition(session, live.user, device)
                 return self._tokens_of(session, live.user, now, "refresh")
-            if self._sessions.end(session.id, live.user.id):
-                self._report_reuse(session, live.user, device)
+            if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
+                self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
         raise Unavailable
 
@@ -169,9 +169,8 @@ class SessionService:
 
     def end(self, session_id: str, user: User, device: Device) -> None:
         """End one of the user's sessions; raises NotFound for any other."""
-        if not self._sessions.end(session_id, user.id):
+        if not self._end(session_id, user, "session.ended", device, session_id=session_id):
             raise NotFound
-        self._accounts.audit.record(user.id, "session.ended", device, session_id=session_id)
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
         """End this session of the caller, the others, or all.
@@ -179,8 +178,7 @@ class SessionService:
         Raises SessionEnded if it has ended meanwhile, and others than itself were to be ended.
         """
         if scope == "this":
-            self._sessions.end(principal.session_id, principal.user.id)
-            self._accounts.audit.record(principal.user.id, "session.ended", device)
+            self._end(principal.session_id, principal.user, "session.ended", device)
             return
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
@@ -230,6 +228,14 @@ class SessionService:
             raise SessionEnded
         return principal.with_permissions(self._permissions_of(principal.user.roles))
 
+    def _end(self, session_id: str, user: User, action: str, device: Device, /, **details: str) -> bool:
+        """End a session and record it; False, and nothing is recorded, if it has ended already."""
+        event = self._accounts.audit.event(user.id, action, device, **details)
+        ended = self._sessions.end(session_id, user.id, [event])
+        if ended:
+            self._accounts.audit.tell([event])
+        return ended
+
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
         """Record that a token was sent again within its grace time: once, however often it was sent."""
         self._accounts.audit.record_once(
@@ -241,9 +247,8 @@ class SessionService:
             session_id=session.id,
         )
 
-    def _report_reuse(self, session: Session, user: User, device: Device) -> None:
+    def _warn_of_reuse(self, user: User, device: Device) -> None:
         """Inform the owner of a session that its token was used twice: someone else may have a copy of it."""
-        self._accounts.audit.record(user.id, "session.reused", device, session_id=session.id)
         with suppress(SessionEnded):  # the user was deleted or disabled meanwhile
             self._accounts.change(
                 user.id, lambda account: self._accounts.with_warning(account, "session_reused", device)

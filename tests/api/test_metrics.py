@@ -233,7 +233,7 @@ def test_calls_of_the_store_are_timed_by_operation(measured: Service) -> None:
         == 1
     )
     operations = {dict(labels)["operation"] for labels in labels_of(measured, "store_call_duration_seconds_count")}
-    assert {"users.add", "sessions.open", "events.record"} <= operations
+    assert {"users.add", "sessions.open", "login_failures.get"} <= operations
 
 
 def test_a_store_that_is_down_is_counted_and_fails_no_scrape(clock: FakeClock) -> None:

@@ -49,7 +49,6 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sessions.touch": lambda store: store.sessions.touch(new_id(), NOW),
     "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
     "sessions.end_some_of": lambda store: store.sessions.end_some_of(new_id(), 10),
-    "sessions.trim": lambda store: store.sessions.trim(USER.id, 10),
     "sessions.delete_expired": lambda store: store.sessions.delete_expired(NOW, 10),
     "held_emails.hold": lambda store: store.held_emails.hold("a@example.org", USER.id, now=NOW, until=NOW + MINUTE),
     "held_emails.holder": lambda store: store.held_emails.holder("a@example.org", NOW),
