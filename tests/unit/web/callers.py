@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.platform.errors import ExpiredToken, Forbidden
+
+if TYPE_CHECKING:
+    from app.web.caller import CallerKind
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,7 @@ class Robot:
 
     subject: str = "robot-7"
     permissions: frozenset[str] = frozenset()
+    kind: CallerKind = "session"
 
 
 class KeyService:
