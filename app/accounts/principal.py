@@ -39,6 +39,8 @@ class Principal:
 
     def with_permissions(self, permissions: frozenset[str]) -> Principal:
         """The same with these permissions. Made on every request, so not by the slower `replace`."""
+        if permissions == self.permissions:
+            return self  # most users have none
         return Principal(
             self.user,
             self.session_id,
