@@ -38,6 +38,7 @@ from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
 from app.roles.model import BUILT_IN
 from app.security import blocklist
+from app.security.egress import Egress
 from app.security.hash_pool import HashPool
 from app.security.secret_keys import LeakedSecretError, SealedError, SecretKeys
 from app.store.observed import observed
@@ -171,6 +172,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Egress: lambda parts: Egress(parts.settings.egress.allow),
         Exposition: lambda _: metrics,
     }
 
