@@ -1,6 +1,7 @@
 """The type of EGRESS_ALLOW: addresses and networks, each with an optional port."""
 
 # Not `from __future__ import annotations`: pydantic reads the annotations.
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,14 +24,18 @@ def destination(text: str) -> Destination:
     """An address or a network with an optional port. One of IPv6 with a port is in brackets: `[fd00::1]:9000`."""
     place, port = text, None
     if text.startswith("["):
-        address, _, rest = text[1:].partition("]")
+        address, closed, rest = text[1:].partition("]")
         length, colon, port = rest.partition(":")
+        if not closed or not re.fullmatch("(/[0-9]+)?", length):
+            raise ValueError(
+                "has to be an address or a network; with a port, one of IPv6 is in brackets: [fd00::1]:443"
+            )
         place, port = address + length, port if colon else None
     elif text.count(":") == 1:
         place, _, port = text.partition(":")
     if port is None:
         return Destination(values.network(place))
-    if not (port.isascii() and port.isdigit() and len(port) <= len(str(_LAST_PORT)) and 1 <= int(port) <= _LAST_PORT):
+    if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= _LAST_PORT:
         raise ValueError("has to name a port from 1 to 65535, or none")
     return Destination(values.network(place), int(port))
 

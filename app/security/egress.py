@@ -216,8 +216,7 @@ def _exchanged(wire: socket.socket, request: _Request, most_bytes: int) -> Egres
     connection = http.client.HTTPConnection("")
     connection.auto_open = 0  # it is never to resolve a name itself
     connection.sock = _Bounded(wire, most_bytes + MOST_AROUND)
-    with suppress(BrokenPipeError):  # a server may answer before it has read the body
-        connection.request(*request)
+    connection.request(*request)
     with connection.getresponse() as response:
         if (response.getheader("Content-Encoding") or "identity").lower() != "identity":
             raise EgressFailedError("the reply is compressed, which it was not asked to be")
