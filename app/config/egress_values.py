@@ -27,9 +27,7 @@ def destination(text: str) -> Destination:
         address, closed, rest = text[1:].partition("]")
         length, colon, port = rest.partition(":")
         if not closed or not re.fullmatch("(/[0-9]+)?", length):
-            raise ValueError(
-                "has to be an address or a network; with a port, one of IPv6 is in brackets: [fd00::1]:443"
-            )
+            raise ValueError("has to be an address or a network; one of IPv6 that has a port is written [fd00::1]:443")
         place, port = address + length, port if colon else None
     elif text.count(":") == 1:
         place, _, port = text.partition(":")

@@ -158,6 +158,7 @@ def test_http_is_refused_except_to_what_is_allowed() -> None:
         for url in (f"http://{PUBLIC}/", f"http://{NAME}:9000/", "http://127.0.0.1/", "http://127.0.0.1:9001"):
             with pytest.raises(EgressRefusedError, match="has to begin with https://"):
                 guard.check(url)
+    assert resolver.asked == [NAME]  # where nothing is allowed, no name is looked up
     for url in ("http://10.1.2.3/", "http://10.1.2.3:81/", "http://127.0.0.1:9000", "https://127.0.0.1:9000"):
         Egress(allow).check(url)
 
