@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -74,11 +75,8 @@ def _host(text: str) -> tuple[str, Address | None]:
     """The host without brackets; and its address, if that is what it is, in its one usual form."""
     bare = text.removeprefix("[").removesuffix("]")
     if text.startswith("[") or _NUMBER.fullmatch(text.rpartition(".")[2]):
-        try:
-            if ("[" in text) == (":" in bare):
-                return bare, address_of(bare)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            return bare, address_of(bare)
     elif _NAME.fullmatch(text):
         return text, None
     raise ValueError("has to have a host name without a dot at the end, or an address in its usual form: 192.0.2.1")
