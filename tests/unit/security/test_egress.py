@@ -202,6 +202,14 @@ def test_a_name_is_resolved_once_and_the_address_that_was_judged_is_the_one_conn
     assert other.requests == []
 
 
+def test_names_are_resolved_by_the_system(serve: Callable[..., ReplyingServer]) -> None:
+    server = serve(replying(b"by name"))
+    guard = Egress((destination(server.host),))
+    assert guard.request("GET", f"http://localhost:{server.port}/", seconds=PATIENCE).body == b"by name"
+    with pytest.raises(EgressRefusedError, match="has to lead to a public address"):
+        Egress().check("https://localhost/", seconds=PATIENCE)
+
+
 def test_an_answer_that_changes_after_the_creation_is_judged_again(serve: Callable[..., ReplyingServer]) -> None:
     allowed = serve(replying(b""))
     inner = serve(replying(b""), host="127.0.0.2", port=allowed.port)
