@@ -13,6 +13,7 @@ from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
 from app.platform import clock as system
+from app.roles.model import Guards, RoleBooks
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
@@ -89,6 +90,14 @@ class Store:
     @property
     def leases(self) -> Leases:
         return self.repository(Leases)
+
+    @property
+    def role_books(self) -> RoleBooks:
+        return self.repository(RoleBooks)
+
+    @property
+    def guards(self) -> Guards:
+        return self.repository(Guards)
 
     @property
     def sample_products(self) -> SampleProducts:

@@ -23,6 +23,8 @@ class Principal:
     """When the session was last recorded as used."""
     permissions: frozenset[str] = frozenset()
     """All that the user may do: none, until the service that authenticates them says otherwise."""
+    roles_version: int = 0
+    """The version of the roles (`app.roles.model.RoleBook`) when the session was found live."""
 
     @property
     def subject(self) -> str:
@@ -31,4 +33,4 @@ class Principal:
 
     def with_permissions(self, permissions: frozenset[str]) -> Principal:
         """The same with these permissions. Made on every request, so not by the slower `replace`."""
-        return Principal(self.user, self.session_id, self.opened_at, self.last_used_at, permissions)
+        return Principal(self.user, self.session_id, self.opened_at, self.last_used_at, permissions, self.roles_version)

@@ -12,19 +12,22 @@ from app.accounts.mail_requests.model import MailRequest
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
+from app.roles.administrators import is_administrator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.account import Account, UndoOffer
     from app.accounts.held_emails.model import HeldEmails
     from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
-    from app.accounts.model import Status, Users
+    from app.accounts.model import Status, User, Users
     from app.accounts.principal import Principal
+    from app.audit.model import AuditEvent
     from app.audit.service import Audit
     from app.platform.clock import Clock
     from app.platform.devices import Device
+    from app.roles.administrators import Administrators
 
 _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
@@ -46,6 +49,7 @@ class Accounts:
     held: HeldEmails
     requests: MailRequests
     audit: Audit
+    administrators: Administrators
     clock: Clock
     mailing: bool
     mail_waits: Event = field(default_factory=Event)
@@ -60,16 +64,18 @@ class Accounts:
         missing: type[Failure] = SessionEnded,
         among: Collection[Status] = _ACTIVE,
         actions: Sequence[str] = (),
+        details: Mapping[str, str] | None = None,
         device: Device | None = None,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
         asks for the change, if a session does. Raises `missing` if there is no such user or their status is not in
-        `among`, and SessionEnded if the session of `by` has ended by the time of the write.
+        `among`, and SessionEnded if the session of `by` has ended by the time of the write. Raises LastAdmin if nobody
+        but this user is an active administrator, and `step` makes them stop being one.
 
-        An audit event for each of `actions`, done from `device`, is stored in the same write. They are read after
-        `step`, which may decide on them.
+        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
+        read after `step`, which may decide on them.
         """
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
@@ -81,17 +87,42 @@ class Accounts:
             changed = step(account)
             if changed == account:
                 for action in actions:
-                    self.audit.record(user_id, action, device)
+                    self.audit.record(user_id, action, device, **(details or {}))
                 return account
-            events = [self.audit.event(user_id, action, device) for action in actions]
+            events = [self.audit.event(user_id, action, device, **(details or {})) for action in actions]
             # An address that `step` found free may have been claimed since: then `step` runs again.
             with suppress(EmailTaken):
-                if self.users.save(changed, events):
+                if self._save(account.user, changed, events):
                     self.audit.tell(events)
                     if changed.outbox:
                         self.mail_waits.set()
                     return replace(changed, revision=changed.revision + 1)
         raise Unavailable
+
+    def _save(self, before: User, changed: Account, events: Sequence[AuditEvent]) -> bool:
+        """Save an account whose user was `before`, and keep the guard of administrators in step."""
+        was, is_now = (is_administrator(user.roles, user.status) for user in (before, changed.user))
+        if not was or is_now:
+            saved = self.users.save(changed, events)
+            if saved and is_now and not was:
+                self.has_become_administrator(before.id)
+            return saved
+        saved = False
+        try:
+            self.administrators.leave(before.id)
+            saved = self.users.save(changed, events)
+        finally:
+            with suppress(Unavailable):  # then the job does it
+                if saved:
+                    self.administrators.left(before.id)
+                else:
+                    self.administrators.stay(before.id)
+        return saved
+
+    def has_become_administrator(self, user_id: str) -> None:
+        """Count a user among those of whom one always remains: to be called after the write that made them one."""
+        with suppress(Unavailable):  # then the job does it
+            self.administrators.join(user_id)
 
     def require_session(self, by: Principal) -> None:
         """Raises SessionEnded if the session of `by` has ended."""

@@ -42,9 +42,9 @@ class Audit:
     clock: Clock
     kept: timedelta
 
-    def event(self, user_id: str, action: str, device: Device | None = None) -> AuditEvent:
+    def event(self, user_id: str, action: str, device: Device | None = None, **details: str) -> AuditEvent:
         """A new event, to be stored in the write of the change that it records, and then `tell`-ed."""
-        return self._event(new_id(), user_id, action, device, {})
+        return self._event(new_id(), user_id, action, device, details)
 
     def tell(self, events: Iterable[AuditEvent]) -> None:
         """Write a line of the log for each event that was stored."""

@@ -11,6 +11,7 @@ from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
+from app.roles.administrators import Administrators
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store
@@ -173,8 +174,16 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
 def accounts_of(store: Store) -> Accounts:
     """What the services change accounts with."""
     audit = Audit(store.events, lambda: NOW, DAY)
+    administrators = Administrators(store.guards, store.users)
     return Accounts(
-        store.users, store.sessions, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False
+        store.users,
+        store.sessions,
+        store.held_emails,
+        store.mail_requests,
+        audit,
+        administrators,
+        lambda: NOW,
+        mailing=False,
     )
 
 
