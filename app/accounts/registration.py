@@ -11,7 +11,6 @@ from app.accounts.mail_requests.model import PendingRegistration
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, new_id, username_key
-from app.roles.administrators import is_administrator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,5 +145,4 @@ class RegistrationService:
     def _tell(self, user: User, events: Sequence[AuditEvent]) -> None:
         """Do what follows when a new user is there for good."""
         self.accounts.audit.tell(events)
-        if is_administrator(user.roles, user.status):
-            self.accounts.has_become_administrator(user.id)
+        self.accounts.note_new(user)

@@ -12,7 +12,7 @@ from app.accounts.mail_requests.model import MailRequest
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
-from app.roles.administrators import is_administrator
+from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
     from app.accounts.model import Status, User, Users
     from app.accounts.principal import Principal
-    from app.audit.model import AuditEvent
     from app.audit.service import Audit
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -77,52 +76,36 @@ class Accounts:
         An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
         read after `step`, which may decide on them.
         """
-        for _ in range(_ATTEMPTS):
-            account = self.users.account(user_id)
-            if account is None or account.user.status not in among:
-                raise missing
-            # Ending a session raises the revision, so a session that is live here is still live when `save` succeeds.
-            if by is not None:
-                self.require_session(by)
-            changed = step(account)
-            if changed == account:
-                for action in actions:
-                    self.audit.record(user_id, action, device, **(details or {}))
-                return account
-            events = [self.audit.event(user_id, action, device, **(details or {})) for action in actions]
-            # An address that `step` found free may have been claimed since: then `step` runs again.
-            with suppress(EmailTaken):
-                if self._save(account.user, changed, events):
-                    self.audit.tell(events)
-                    if changed.outbox:
-                        self.mail_waits.set()
-                    return replace(changed, revision=changed.revision + 1)
-        raise Unavailable
+        with self.administrators.changing(user_id) as guard:
+            for _ in range(_ATTEMPTS):
+                account = self.users.account(user_id)
+                if account is None or account.user.status not in among:
+                    raise missing
+                # Ending a session raises the revision: one that is live here is still live when `save` succeeds.
+                if by is not None:
+                    self.require_session(by)
+                changed = step(account)
+                if changed == account:
+                    for action in actions:
+                        self.audit.record(user_id, action, device, **(details or {}))
+                    return account
+                events = [self.audit.event(user_id, action, device, **(details or {})) for action in actions]
+                # An address that `step` found free may have been claimed since: then `step` runs again.
+                with suppress(EmailTaken):
+                    guard.begin(was=_is_administrator(account.user), is_now=_is_administrator(changed.user))
+                    if self.users.save(changed, events):
+                        guard.saved = True
+                        self.audit.tell(events)
+                        if changed.outbox:
+                            self.mail_waits.set()
+                        return replace(changed, revision=changed.revision + 1)
+            raise Unavailable
 
-    def _save(self, before: User, changed: Account, events: Sequence[AuditEvent]) -> bool:
-        """Save an account whose user was `before`, and keep the guard of administrators in step."""
-        was, is_now = (is_administrator(user.roles, user.status) for user in (before, changed.user))
-        if not was or is_now:
-            saved = self.users.save(changed, events)
-            if saved and is_now and not was:
-                self.has_become_administrator(before.id)
-            return saved
-        saved = False
-        try:
-            self.administrators.leave(before.id)
-            saved = self.users.save(changed, events)
-        finally:
+    def note_new(self, user: User) -> None:
+        """Do what follows the write that added a user: an administrator is one of those of whom one always remains."""
+        if _is_administrator(user):
             with suppress(Unavailable):  # then the job does it
-                if saved:
-                    self.administrators.left(before.id)
-                else:
-                    self.administrators.stay(before.id)
-        return saved
-
-    def has_become_administrator(self, user_id: str) -> None:
-        """Count a user among those of whom one always remains: to be called after the write that made them one."""
-        with suppress(Unavailable):  # then the job does it
-            self.administrators.join(user_id)
+                self.administrators.join(user.id)
 
     def require_session(self, by: Principal) -> None:
         """Raises SessionEnded if the session of `by` has ended."""
@@ -235,3 +218,8 @@ class Accounts:
             return False
         account = self.users.account(holder)
         return account is not None and account.may_take_back(key, now)
+
+
+def _is_administrator(user: User) -> bool:
+    """Whether a user counts as an administrator who remains."""
+    return ADMINISTRATOR in user.roles and user.status == "active"

@@ -15,6 +15,7 @@ That holds whatever the guard names.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,17 +23,12 @@ from app.platform.errors import LastAdmin, Unavailable
 from app.roles.model import ADMINISTRATOR, Guard, all_with_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Iterator
 
     from app.roles.model import Guards, RoleHolders
 
 GUARD: Final = "admins"
 _ATTEMPTS: Final = 100
-
-
-def is_administrator(roles: Collection[str], status: str) -> bool:
-    """Whether a user with these roles and this status counts as an administrator who remains."""
-    return ADMINISTRATOR in roles and status == "active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,16 @@ class Administrators:
 
     guards: Guards
     users: RoleHolders
+
+    @contextmanager
+    def changing(self, user_id: str) -> Iterator[Change]:
+        """While an account is changed, perhaps in several attempts; afterwards the guard is brought in step."""
+        change = Change(self, user_id)
+        try:
+            yield change
+        finally:
+            with suppress(Unavailable):  # then the job does it
+                change.end()
 
     def leave(self, user_id: str) -> None:
         """Let an administrator stop being one, before the write that does it; raises LastAdmin if nobody else is left.
@@ -61,7 +67,8 @@ class Administrators:
 
     def stay(self, user_id: str) -> None:
         """Put back an administrator who stays after all."""
-        self.join(user_id)
+        if self.users.confirm_role(user_id, ADMINISTRATOR):
+            self.join(user_id)
 
     def join(self, user_id: str) -> None:
         """Add a user who has become an administrator, after the write that did it."""
@@ -107,3 +114,35 @@ class Administrators:
 
     def _all(self) -> set[str]:
         return all_with_role(self.users, ADMINISTRATOR)
+
+
+@dataclass(slots=True)
+class Change:
+    """A change of an account, as far as it concerns the guard. `saved` is set once the account is written."""
+
+    administrators: Administrators
+    user_id: str
+    saved: bool = False
+    _left: bool = False
+    _leaves: bool = False
+    _joins: bool = False
+
+    def begin(self, *, was: bool, is_now: bool) -> None:
+        """Before each attempt to write the account: whether its user `was` an administrator, and is to be one.
+
+        Raises LastAdmin.
+        """
+        self._leaves, self._joins = was and not is_now, is_now and not was
+        if self._leaves:
+            # Not put back before the next attempt: others who want to leave would come in between, and so on.
+            self._left = True
+            self.administrators.leave(self.user_id)
+
+    def end(self) -> None:
+        """Afterwards."""
+        if self.saved and self._leaves:
+            self.administrators.left(self.user_id)
+        elif self.saved and self._joins:
+            self.administrators.join(self.user_id)
+        elif self._left:
+            self.administrators.stay(self.user_id)
