@@ -173,7 +173,9 @@ def leave_at_once(
     return them, in_threads(lambda number: change(store, them[number % many], ways[number % many % len(ways)]))
 
 
-@pytest.mark.parametrize("ways", [[demoted], [demoted, deleted], [disabled, demoted]], ids=["demoted", "deleted too", "disabled too"])
+@pytest.mark.parametrize(
+    "ways", [[demoted], [demoted, deleted], [disabled, demoted]], ids=["demoted", "deleted too", "disabled too"]
+)
 def test_of_two_who_leave_at_once_one_does_and_one_stays(
     store: Store, in_threads: InThreads, ways: list[Callable[[Account], Account]]
 ) -> None:
