@@ -18,6 +18,7 @@ _ROLE: Final = Codec(Role)
 WITH_BOOK: Final[tuple[Document, ...]] = (
     {"$addFields": {"book_id": _ID}},
     {"$lookup": {"from": "role_books", "localField": "book_id", "foreignField": "_id", "as": "book"}},
+    {"$unwind": {"path": "$book", "preserveNullAndEmptyArrays": True}},
 )
 """The stages that read the roles together with something else, for `book_version`."""
 
@@ -64,5 +65,5 @@ class MongoGuards:
 
 def book_version(document: Document) -> int:
     """The version of the roles that WITH_BOOK found; 0 before the first write."""
-    found = document["book"]
-    return found[0]["version"] if found else 0
+    version: int = document["book"]["version"] if "book" in document else 0
+    return version
