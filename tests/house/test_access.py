@@ -81,13 +81,13 @@ EXAMPLES = {
     "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a",
     "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
 }
-ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PUT": 415, "PATCH": 200, "DELETE": 404}
+ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PUT": 422, "PATCH": 200, "DELETE": 404}
 """The reply of each method to a permitted caller: the body has a wrong field, and what is to be deleted does not
 exist."""
 OTHERS = {
     "DELETE /auth/me": 422,
     "GET /metrics": 404,
-    "PATCH /admin/roles/<name>": 415,
+    "PATCH /admin/roles/<name>": 404,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
