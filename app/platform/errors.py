@@ -229,7 +229,7 @@ class RoleInUse(Failure):
         "A role can be deleted only when nobody has it. Disabled users count, and so do deleted ones whose account may"
         " still be restored by mail. A role that new users get (the setting DEFAULT_ROLES) stays, too."
     )
-    remedy = "Take the role from its users first: PUT /admin/users/<id>/roles."
+    remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
 
 
 class PayloadTooLarge(Failure):
