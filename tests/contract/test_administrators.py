@@ -7,7 +7,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.accounts.former_leavers import FormerLeavers
-from app.platform.errors import Failure, LastAdmin, SessionEnded, Unavailable
+from app.platform.errors import Failure, LastAdmin, SessionEnded, Unavailable, WrongPassword
 from app.roles.administrators import GUARD, Administrators
 from app.roles.model import Guard, all_with_role
 from tests.contract.entities import HASH, NOW, a_user
@@ -102,6 +102,23 @@ def test_a_refused_change_leaves_the_guard_as_it_was(store: Store) -> None:
     administrators_of(store).leave(first)
     assert guarded(store) == {second}
     administrators_of(store).stay(first)
+    assert guarded(store) == {first, second}
+
+
+def test_a_change_that_is_refused_at_its_second_attempt_leaves_the_guard_as_it_was(store: Store) -> None:
+    first, second = administrator(store), administrator(store)
+    administrators_of(store).tend()
+    seen: list[set[str]] = []
+
+    def step(account: Account) -> Account:
+        seen.append(guarded(store))
+        if len(seen) > 1:
+            raise WrongPassword
+        store.users.end_sessions(first, None)  # another write comes first
+        return demoted(account)
+
+    assert change(store, first, step) is WrongPassword
+    assert seen == [{first, second}, {second}]
     assert guarded(store) == {first, second}
 
 
