@@ -78,6 +78,8 @@ class Administrators:
 
     def tend(self) -> int:
         """Add the administrators whom the guard misses after a crash, and drop whom it names falsely; how many."""
+        if self.guards.load(GUARD) is None:
+            self.guards.save(GUARD, Guard(1, tuple(sorted(self._all()))))
         there, named = self._all(), set(self._guard().ids)
         for user_id in there - named:
             self.join(user_id)
