@@ -44,7 +44,7 @@ from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
-from app.roles.model import BUILT_IN
+from app.roles.service import Roles
 from app.security import blocklist
 from app.security.egress import Egress
 from app.security.hash_pool import HashPool
@@ -140,9 +140,6 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     Raises StartError if the settings name something that does not exist, or the secret cannot be read or made, and
     ValueError if two features declare the same.
     """
-    unknown = sorted(set(settings.accounts.default_roles) - BUILT_IN)
-    if unknown:
-        raise StartError(f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(sorted(BUILT_IN))}")
     store = store or make_store(settings, REPOSITORIES)
     metrics, tracing = (make_metrics(settings), make_tracing(settings, store)) if watched else (None, None)
     observer = together(metrics.counts if metrics else None, tracing)
@@ -240,10 +237,10 @@ def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:
 
 
 def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
-    """Make the store ready, once, before any worker: schema or indexes, and the signing keys.
+    """Make the store ready, once, before any worker: schema or indexes, and the signing keys; and check the roles.
 
     Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
-    Raises StartError if it stays down, or if no secret opens the keyring in it.
+    Raises StartError if it stays down, if no secret opens the keyring in it, or if a role of new users is not in it.
     """
     wired = build(settings, watched=False)
     deadline = time.monotonic() + patience
@@ -252,6 +249,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
             try:
                 wired.store.prepare()
                 wired.get(KeyService).ensure()
+                _check_default_roles(wired)
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
@@ -278,3 +276,13 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         ) from None
     finally:
         wired.close()
+
+
+def _check_default_roles(wired: Wired) -> None:
+    """Raises StartError if new users would get a role that does not exist."""
+    roles = wired.get(Roles)
+    if unknown := roles.unknown(wired.settings.accounts.default_roles):
+        raise StartError(
+            f"DEFAULT_ROLES: there is no role {unknown[0]}; the roles are {', '.join(roles.names())}"
+            " (flask roles load adds the sample roles)"
+        )

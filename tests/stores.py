@@ -15,6 +15,7 @@ from app.keys.model import Keyrings
 from app.outbox.service import Outbox
 from app.platform import clock as system
 from app.recovery.mailroom import Mailroom
+from app.roles.model import Guards, RoleBooks
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
@@ -93,6 +94,14 @@ class Store:
     @property
     def leases(self) -> Leases:
         return self.repository(Leases)
+
+    @property
+    def role_books(self) -> RoleBooks:
+        return self.repository(RoleBooks)
+
+    @property
+    def guards(self) -> Guards:
+        return self.repository(Guards)
 
     @property
     def sample_products(self) -> SampleProducts:

@@ -35,10 +35,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A live session, together with its user."""
+    """A live session, together with its user and the version of the roles."""
 
     session: Session
     user: User
+    roles_version: int = 0
 
 
 class Sessions(Protocol):
@@ -56,7 +57,7 @@ class Sessions(Protocol):
         """
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        """The user of a live session, in one round trip; None if there is no such session.
+        """The user of a live session, with the version of the roles, in one round trip; None if there is no session.
 
         It is live if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
         after `now`; the user is active; its epoch is the user's, or it was kept at the last change of epoch.

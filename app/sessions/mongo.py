@@ -10,6 +10,7 @@ from pymongo.errors import AutoReconnect
 from app.accounts.mongo import USER_FIELDS, user_of
 from app.accounts.principal import Principal
 from app.audit.mongo import add_events, take_back
+from app.roles.mongo import WITH_BOOK, book_version
 from app.sessions.model import LiveSession, Session
 from app.store.mongo.batches import delete_batch
 from app.store.mongo.connection import CODEC, Connection, Document, answer_or_unavailable, without_none
@@ -27,9 +28,10 @@ _FIELDS: Final = (
 )  # fmt: skip
 """The fields of a document that make up a `Session`, besides `_id`."""
 
-_USER_OF_SESSION: Final = (
+_USER_OF_SESSION: Final[tuple[Document, ...]] = (
     {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "user"}},
     {"$unwind": "$user"},
+    *WITH_BOOK,
 )
 _WITH_ITS_USER: Final = (
     *_USER_OF_SESSION,
@@ -38,6 +40,7 @@ _WITH_ITS_USER: Final = (
             "auth_epoch": 1,
             "created_at": 1,
             "last_used_at": 1,
+            "book.version": 1,
             "user.auth_epoch": 1,
             "user.kept_session": 1,
             **{f"user.{name}": 1 for name in USER_FIELDS},
@@ -92,7 +95,13 @@ class MongoSessions:
         session, user = found[0], found[0]["user"]
         if not _is_live(session, user):
             return None
-        return Principal(user_of(user_id, user), session_id, session["created_at"], session["last_used_at"])
+        return Principal(
+            user_of(user_id, user),
+            session_id,
+            session["created_at"],
+            session["last_used_at"],
+            roles_version=book_version(session),
+        )
 
     @answer_or_unavailable()
     def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
@@ -100,7 +109,8 @@ class MongoSessions:
         found = list(self._connection["sessions"].aggregate([{"$match": live}, *_USER_OF_SESSION]))
         if not found or not _is_live(found[0], found[0]["user"]):
             return None
-        return LiveSession(_session_of(found[0]), user_of(found[0]["user_id"], found[0]["user"]))
+        user = user_of(found[0]["user_id"], found[0]["user"])
+        return LiveSession(_session_of(found[0]), user, book_version(found[0]))
 
     @answer_or_unavailable()
     def of_user(self, user_id: str, now: datetime) -> list[Session]:

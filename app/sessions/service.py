@@ -89,7 +89,7 @@ class SessionService:
         secrets: SecretKeys,
         clock: Clock,
         limits: SessionLimits,
-        permissions_of: Callable[[tuple[str, ...]], frozenset[str]],
+        permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
         observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
@@ -109,6 +109,7 @@ class SessionService:
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
         """
         user, now = credentials.user, self._clock()
+        permissions = self._permissions_of(user.roles, None)
         session = Session(
             id=new_id(),
             user_id=user.id,
@@ -126,7 +127,7 @@ class SessionService:
         if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
         self._accounts.audit.tell([event])
-        return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
+        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -143,7 +144,7 @@ class SessionService:
             live = self._sessions.find_live(sent.session_id, now)
             if live is None or not refresh_tokens.is_genuine(sent, live.session.seed, self._secrets):
                 raise InvalidRefreshToken
-            session = live.session
+            session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
             if sent.generation == session.generation:
                 renewed = replace(
                     session,
@@ -157,11 +158,11 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, live.user, now, "refresh")
+                    return self._tokens_of(renewed, live.user, permissions, now, "refresh")
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
                 self._report_repetition(session, live.user, device)
-                return self._tokens_of(session, live.user, now, "refresh")
+                return self._tokens_of(session, live.user, permissions, now, "refresh")
             if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
@@ -283,7 +284,9 @@ class SessionService:
             return False
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
-    def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
+    def _tokens_of(
+        self, session: Session, user: User, permissions: frozenset[str], now: datetime, grant: Grant
+    ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
         tokens = OpenedSession(
@@ -294,7 +297,7 @@ class SessionService:
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
             refresh_expires_in=left,
-            permissions=self._permissions_of(user.roles),
+            permissions=permissions,
         )
         self._observer.token_issued(grant)
         return tokens

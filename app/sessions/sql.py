@@ -27,6 +27,7 @@ from app.accounts.principal import Principal
 from app.accounts.sql import USER_COLUMNS, USERS, user_of
 from app.audit.sql import add_events
 from app.platform.devices import LONGEST_USER_AGENT
+from app.roles.sql import BOOK_VERSION
 from app.sessions.model import LiveSession, Session
 from app.store.sql.columns import INSTANT, exact
 from app.store.sql.expired_rows import ExpiredRows
@@ -93,12 +94,12 @@ _THIS: Final = SESSIONS.c.id == bindparam("session_id")
 _OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
 _WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
 LIVE_SESSION: Final = (
-    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at)
+    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at, BOOK_VERSION)
     .select_from(_WITH_USER)
     .where(_THIS, _OF_USER, _HOLDS)
 )
 """What `Sessions.principal` finds."""
-_FIND: Final = select(*_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
+_FIND: Final = select(BOOK_VERSION, *_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
 _ALL_OF_USER: Final = select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, _HOLDS).order_by(SESSIONS.c.id)
 _ROTATE: Final = (
     update(SESSIONS).where(_THIS, SESSIONS.c.generation == bindparam("seen")).values(generation=bindparam("seen") + 1)
@@ -159,14 +160,15 @@ class SqlSessions:
         rows = self._database.rows(LIVE_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
         if not rows:
             return None
-        *user, opened_at, last_used_at = rows[0]
-        return Principal(user_of(user), session_id, opened_at, last_used_at)
+        *user, opened_at, last_used_at, version = rows[0]
+        return Principal(user_of(user), session_id, opened_at, last_used_at, roles_version=version or 0)
 
     def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
         rows = self._database.rows(_FIND, {"session_id": session_id, "now": now})
         if not rows:
             return None
-        return LiveSession(Session(*rows[0][: len(_FIELDS)]), user_of(rows[0][len(_FIELDS) :]))
+        version, *found = rows[0]
+        return LiveSession(Session(*found[: len(_FIELDS)]), user_of(found[len(_FIELDS) :]), version or 0)
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
         return [Session(*row) for row in self._database.rows(_ALL_OF_USER, {"user_id": user_id, "now": now})]

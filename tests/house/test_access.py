@@ -38,6 +38,11 @@ ACCESS = {
     "POST /auth/email/undo": EVERYBODY,
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
+    "PUT /admin/users/<user_id>/roles": "roles:write",
+    "GET /admin/roles": "roles:read",
+    "POST /admin/roles": "roles:write",
+    "PATCH /admin/roles/<name>": "roles:write",
+    "DELETE /admin/roles/<name>": "roles:write",
     "GET /api/products": EVERYBODY,
     "GET /api/products/my": WHO_LOGGED_IN,
     "POST /api/products": WHO_LOGGED_IN,
@@ -96,16 +101,19 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
     "<code>": "not_found",
+    "roles/<name>": "roles/nobody",
     "<name>": "pages.css",
+    "<user_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7c",
     "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a",
     "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
 }
-ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PATCH": 200, "DELETE": 404}
+ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PUT": 422, "PATCH": 200, "DELETE": 404}
 """The reply of each method to a permitted caller: the body has a wrong field, and what is to be deleted does not
 exist."""
 OTHERS = {
     "DELETE /auth/me": 422,
     "GET /metrics": 404,
+    "PATCH /admin/roles/<name>": 404,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,

@@ -18,6 +18,7 @@ from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
+from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
@@ -43,6 +44,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
+    "roles": ("role_books", Role),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -135,6 +137,8 @@ def documents() -> dict[str, dict[str, Any]]:
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
+    store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
+    store.guards.save("admins", Guard(1, ("u",)))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -160,7 +164,8 @@ def least() -> dict[str, dict[str, Any]]:
     store.mail_requests.remove("m")
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
-    names = ("users", "sessions", "mail_requests", "events", "sample_products")
+    store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
+    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products")
     return _with_embedded({name: database[name].find_one() for name in names}) | found
 
 

@@ -23,6 +23,7 @@ from app.outbox.service import Box, Outbox
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.log import reason_of
+from app.roles.editing import RoleEditor
 from app.samples.products.service import SampleProductService
 from app.samples.visits.model import Visits
 from app.samples.visits.redis import RedisVisits
@@ -174,7 +175,18 @@ def test_a_start_makes_schema_and_keys_and_a_second_one_nothing_more(tmp_path: P
 def test_a_role_that_does_not_exist_stops_the_start_and_names_those_that_do(database: Path) -> None:
     settings = settings_of(database, DEFAULT_ROLES="member,wizard")
 
-    assert start_error(settings) == "DEFAULT_ROLES: there is no role wizard; the roles are admin, member"
+    assert start_error(settings) == (
+        "DEFAULT_ROLES: there is no role wizard; the roles are admin, member (flask roles load adds the sample roles)"
+    )
+
+
+def test_a_role_of_new_users_may_be_one_that_was_loaded_before_the_first_start(database: Path) -> None:
+    settings = settings_of(database, DEFAULT_ROLES="member,student")
+    assert "there is no role student" in start_error(settings)
+    wired = wiring.build(settings)
+    wired.get(RoleEditor).install_samples()
+    wired.close()
+    wiring.prepare(settings, patience=0)
 
 
 def test_a_secret_that_cannot_be_read_or_made_stops_the_start(
@@ -354,10 +366,12 @@ def test_another_secret_key_stops_the_start_and_changes_nothing(algorithm: str, 
 
 
 def test_the_application_ends_with_the_line_instead_of_a_traceback(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit, match="there is no role wizard"):
-        create_app(settings_of(database, DEFAULT_ROLES="wizard"))
+    (tmp_path / "secret").write_text("short")
+    monkeypatch.setattr(secret_file, "SECRET_FILE", tmp_path / "secret")
+    with pytest.raises(SystemExit, match="less than 32 characters"):
+        create_app(settings_of(database, SECRET_KEY=""))
     monkeypatch.setenv("PORT", "planted")
     monkeypatch.setenv("FLASK_ENV", "testing")
     with pytest.raises(SystemExit, match="PORT: has to be a whole number"):

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
 from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
 from app.accounts.mail_requests.sql import MAIL_REQUESTS
-from app.accounts.sql import USERS
+from app.accounts.sql import USER_ROLES, USERS
 from app.audit.sql import EVENTS
+from app.roles.sql import GUARDS, ROLE_BOOKS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
@@ -43,6 +44,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "events of a user": lambda store: store.events.page_of(IDS[7], before=None, limit=50),
     "events of a user, going on": lambda store: store.events.page_of(IDS[7], before=IDS[-1], limit=50),
     "failures": lambda store: store.login_failures.get(f"{7:064}"),
+    "whether a role is held": lambda store: store.users.is_role_held(f"role-{IDS[7]}"),
+    "roles": lambda store: store.role_books.load(),
     "expired sessions": lambda store: store.sessions.delete_expired(LATER, 100),
     "expired failures": lambda store: store.login_failures.delete_expired(LATER, 100),
     "expired holds": lambda store: store.held_emails.delete_expired(LATER, 100),
@@ -67,6 +70,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "all sessions of a user ended": lambda store: store.sessions.end_some_of(IDS[7], 100),
     "new epoch": lambda store: store.users.end_sessions(IDS[7], None),
     "account saved": lambda store: store.users.save(account(store)),
+    "role confirmed": lambda store: store.users.confirm_role(IDS[7], "member"),
     "hash replaced": lambda store: store.users.replace_hash(IDS[7], HASH, HASH),
     "e-mail held": lambda store: store.held_emails.hold("7@example.org", IDS[7], now=NOW, until=LATER),
     "e-mail given up": lambda store: store.held_emails.release("7@example.org", IDS[7]),
@@ -96,6 +100,10 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                 for number in range(ROWS)
             ],
         )  # fmt: skip
+        connection.execute(insert(USER_ROLES), [{"role": f"role-{user_id}", "user_id": user_id} for user_id in IDS])
+        for table in (ROLE_BOOKS, GUARDS):
+            names = [{"name": f"{number}", "version": 1, "document": "{}"} for number in range(ROWS)]
+            connection.execute(insert(table), names)
         connection.execute(
             insert(HELD_EMAILS),
             [
