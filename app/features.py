@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    api_keys,
     audit,
     docs,
     health,
@@ -21,6 +22,7 @@ from app import (
     outbox,
     recovery,
     roles,
+    service_accounts,
     sessions,
     throttle,
 )
@@ -33,6 +35,8 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    api_keys.FEATURE,
+    service_accounts.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     audit.FEATURE,

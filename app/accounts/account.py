@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
-from app.platform.errors import InvalidCode, TooManyRequests
+from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, username_key
 
 if TYPE_CHECKING:
@@ -111,6 +111,14 @@ class Notice:
         return Entry(self.id, MAIL, payload, due_at or self.queued_at, self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """An API key that the account has: what is not listed here does not work, whatever else the store holds of it."""
+
+    id: str
+    expires_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
     """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
@@ -122,6 +130,7 @@ class UnderWay:
     pending_email: PendingEmail | None = None
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
+    api_keys: tuple[ListedKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ class Account(UnderWay):
             "name": user.name,
             "roles": user.roles,
             "status": user.status,
+            "kind": user.kind,
             "password_hash": self.password_hash,
             "auth_epoch": self.auth_epoch,
             "kept_session": self.kept_session,
@@ -192,15 +202,40 @@ class Account(UnderWay):
     def with_reset_password(self, password_hash: str) -> Account:
         """The account with a password that was set by mail, which also proves the address; all sessions end.
 
-        If the address was not proven before, everything in the account may be someone else's: undo offers go, too.
+        If the address was not proven before, everything in the account may be someone else's: undo offers and API
+        keys go, too.
         """
+        proven = self.user.email_verified
         return replace(
             self.in_new_epoch().with_user(email_verified=True),
             password_hash=password_hash,
             codes=(),
             pending_email=None,
-            undo_offers=self.undo_offers if self.user.email_verified else (),
+            undo_offers=self.undo_offers if proven else (),
+            api_keys=self.api_keys if proven else (),
         )
+
+    # API keys
+
+    def with_api_key(self, key: ListedKey, *, most: int, now: datetime) -> Account:
+        """The account with one more API key, and without those that have expired.
+
+        Raises TooManyApiKeys if it has `most` already.
+        """
+        live = tuple(each for each in self.api_keys if each.expires_at > now)
+        if len(live) >= most:
+            raise TooManyApiKeys
+        return replace(self, api_keys=(*live, key))
+
+    def has_api_key(self, key_id: str) -> bool:
+        """Whether the account has this API key."""
+        return any(key.id == key_id for key in self.api_keys)
+
+    def without_api_key(self, key_id: str) -> Account:
+        """The account without this API key; raises NotFound if it has no such key."""
+        if not self.has_api_key(key_id):
+            raise NotFound
+        return replace(self, api_keys=tuple(key for key in self.api_keys if key.id != key_id))
 
     # Codes
 
@@ -311,8 +346,8 @@ class Account(UnderWay):
     def given_back(self, offer: UndoOffer, now: datetime) -> Account:
         """The account given back to the owner of a former address; a deleted one is active again.
 
-        All sessions end, the password becomes void, pending changes and this and all later offers are cancelled, and
-        what was to be mailed to the present address is dropped.
+        All sessions and API keys end, since an intruder may have made them, the password becomes void, pending changes
+        and this and all later offers are cancelled, and what was to be mailed to the present address is dropped.
         """
         account = self._brought_back(now) if self.user.status == "deleted" else self
         return replace(
@@ -321,6 +356,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             undo_offers=tuple(other for other in self.undo_offers if other.id < offer.id),
+            api_keys=(),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -362,6 +398,7 @@ class Account(UnderWay):
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             due_at=claimed_until,
+            api_keys=(),
         )
 
     # The outbox

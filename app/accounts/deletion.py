@@ -62,8 +62,11 @@ class DeletionService:
         action: str,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
+        services: bool = False,
     ) -> None:
         """Delete an active account that `check` accepts; `check` may add a last mail to it.
+
+        Service accounts are deleted only if `services`.
 
         Owners of former addresses with an undo offer can bring the account back until their offers expire: they get a
         mail, and their addresses stay held. Raises `missing` if there is no such account, LastAdmin, what `check`
@@ -90,7 +93,7 @@ class DeletionService:
             return gone
 
         # The event has no device: nothing is kept of a deleted user but the identifier.
-        account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action])
+        account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action], services=services)
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
             for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
@@ -117,5 +120,5 @@ class DeletionService:
             return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account
 
         with suppress(SessionEnded):  # gone already
-            self.accounts.change(user_id, due, among=("deleted", "active"))
+            self.accounts.change(user_id, due, among=("deleted", "active"), services=True)
         self.accounts.mail_waits.set()

@@ -59,14 +59,15 @@ class Accounts:
         actions: Sequence[str] = (),
         details: Mapping[str, str] | None = None,
         device: Device | None = None,
+        services: bool = False,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
-        asks for the change, if one does. Raises `missing` if there is no such user or their status is not in
-        `among`, SessionEnded if `by` has ended by the time of the write, and Forbidden if `by` changes another user's
-        account and has lost a permission since they were admitted. Raises LastAdmin if nobody but this user is an
-        active administrator, and `step` makes them stop being one.
+        asks for the change, if one does. Raises `missing` if there is no such user, their status is not in `among`, or
+        they are a service account and not `services`; SessionEnded if `by` has ended by the time of the write, and
+        Forbidden if `by` changes another user's account and has lost a permission since they were admitted. Raises
+        LastAdmin if nobody but this user is an active administrator, and `step` makes them stop being one.
 
         An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
         read after `step`, which may decide on them. They name who is responsible, if that is another user.
@@ -75,7 +76,7 @@ class Accounts:
         with self.administrators.changing(user_id) as guard:
             for _ in range(_ATTEMPTS):
                 account = self.users.account(user_id)
-                if account is None or account.user.status not in among:
+                if account is None or account.user.status not in among or (account.user.kind and not services):
                     raise missing
                 # Ending a session raises the revision, so a session of this account that is live here is still live
                 # when `save` succeeds.
@@ -225,5 +226,5 @@ class Accounts:
 
 
 def _is_administrator(user: User) -> bool:
-    """Whether a user counts as an administrator who remains."""
-    return ADMINISTRATOR in user.roles and user.status == "active"
+    """Whether a user counts as an administrator who remains: a service account never does."""
+    return ADMINISTRATOR in user.roles and user.status == "active" and user.kind is None

@@ -67,10 +67,12 @@ USERS: Final = Table(
     Column("due_at", INSTANT),
     # The default lets instances of an earlier version go on adding users until all are replaced.
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("kind", exact(16)),
     Index("users_by_email", "email_key", unique=True),
     Index("users_by_username", "username_key", unique=True),
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
+    Index("users_by_kind", "kind", "id"),
     **ON_MYSQL,
 )
 USER_ROLES: Final = Table(
@@ -99,6 +101,7 @@ USER_COLUMNS: Final = (
     _COLUMNS.status,
     _COLUMNS.created_at,
     _COLUMNS.last_login_at,
+    _COLUMNS.kind,
 )
 """The columns that `user_of` makes a user from."""
 
@@ -150,14 +153,16 @@ _REPLACE_HASH: Final = (
     .where(_THIS, _COLUMNS.password_hash == bindparam("verified"))
     .values(password_hash=bindparam("new"), revision=_NEXT_REVISION)
 )
+_IS_PERSON: Final = _COLUMNS.kind.is_(None)
 _HAS_ROLE: Final = (
     _COLUMNS.status == "active",
+    _IS_PERSON,
     or_(
         _COLUMNS.roles == bindparam("only"),
         *(_COLUMNS.roles.like(bindparam(name)) for name in ("first", "last", "between")),
     ),
 )
-"""Whether an active user has a role. Those that are asked for contain neither `%` nor `_`."""
+"""Whether an active person has a role. Those that are asked for contain neither `%` nor `_`."""
 _CONFIRM_ROLE: Final = update(USERS).where(_THIS, *_HAS_ROLE).values(revision=_NEXT_REVISION)
 _WITH_ROLE: Final = select(_COLUMNS.id).where(
     _COLUMNS.id > bindparam("after"), _COLUMNS.id <= bindparam("until"), *_HAS_ROLE
@@ -171,20 +176,26 @@ _END_SESSIONS: Final = (
 )
 
 
-def _page(condition: ColumnElement[bool]) -> Select[Any]:
+def _page(*conditions: ColumnElement[bool]) -> Select[Any]:
     behind = _COLUMNS.id > bindparam("after")
-    return select(*USER_COLUMNS).where(behind, condition).order_by(_COLUMNS.id).limit(bindparam("limit"))
+    return select(*USER_COLUMNS).where(behind, *conditions).order_by(_COLUMNS.id).limit(bindparam("limit"))
 
 
-_PAGE: Final = _page(_COLUMNS.status != "deleted")
-_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active")
+_PAGE: Final = _page(_COLUMNS.status != "deleted", _IS_PERSON)
+_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active", _IS_PERSON)
+_SERVICE_ACCOUNTS: Final = _page(_COLUMNS.status != "deleted", _COLUMNS.kind == "service")
 
 
 def user_of(fields: Iterable[Any]) -> User:
     """The user whose USER_COLUMNS have these values."""
-    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at = fields
+    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at, kind = fields
     names = tuple(roles.split(",")) if roles else ()
-    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at)
+    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at, kind)
+
+
+def listed_keys(under_way: str | None) -> frozenset[str]:
+    """The identifiers of the API keys that an account has, whose column `under_way` holds this text."""
+    return frozenset(key["id"] for key in from_json(under_way).get("api_keys", ()))
 
 
 class SqlUsers:
@@ -248,6 +259,10 @@ class SqlUsers:
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE
         rows = self._database.rows(statement, {"after": after or "", "limit": limit})
+        return [user_of(row) for row in rows]
+
+    def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
+        rows = self._database.rows(_SERVICE_ACCOUNTS, {"after": after or "", "limit": limit})
         return [user_of(row) for row in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:

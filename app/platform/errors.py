@@ -232,6 +232,14 @@ class RoleInUse(Failure):
     remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
 
 
+class TooManyApiKeys(Failure):
+    code = "too_many_api_keys"
+    status = 409
+    message = "This account has as many API keys as it may have."
+    meaning = "The setting API_KEYS_PER_USER (50 by default) limits the API keys of an account that have not expired."
+    remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
+
+
 class PayloadTooLarge(Failure):
     code = "payload_too_large"
     status = 413

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.store.sql.columns import LONG_TEXT, exact
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 
 revision = "0005"
 down_revision = "0004"
@@ -101,10 +101,30 @@ def _audit() -> None:
 
 def _api_keys() -> None:
     """API keys."""
+    create_table(
+        "api_keys",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column(
+            "user_id",
+            exact(36),
+            sa.ForeignKey("users.id", name="api_keys_of_user", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("name", sa.String(100), nullable=False),
+        sa.Column("permissions", LONG_TEXT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("last_used_at", INSTANT),
+    )
+    create_index("api_keys_by_user", "api_keys", "user_id")
+    create_index("api_keys_by_expiry", "api_keys", "expires_at")
 
 
 def _service_accounts() -> None:
     """Users that are no people."""
+    add_column("users", sa.Column("kind", exact(16)))
+    create_index("users_by_kind", "users", "kind", "id")
 
 
 def _webhooks() -> None:
