@@ -35,8 +35,7 @@ from app.store.sql.schema import METADATA, ON_MYSQL
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 SESSIONS: Final = Table(

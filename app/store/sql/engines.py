@@ -55,6 +55,6 @@ def writing_engine(
     return engine
 
 
-def migrating_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
-    """For one transaction at the start."""
+def single_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
+    """For single connections: those of migrations, and those that are kept as the driver's."""
     return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=dict(arguments))
