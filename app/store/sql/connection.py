@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable
 
     Rows: TypeAlias = Sequence[Sequence[Any]]
-    Parameters: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    Parameters: TypeAlias = Mapping[str, Any] | list[Mapping[str, Any]]
 
 
 class Result(Protocol):
@@ -32,6 +32,6 @@ class Connection(Protocol):
     """Runs statements; their errors are SQLAlchemy's, whoever runs them."""
 
     def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> Result:
-        """Run a statement once, or once for each set in a sequence of parameters."""
+        """Run a statement once, or once for each set in a list of parameters."""
 
     def close(self) -> None: ...

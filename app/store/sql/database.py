@@ -119,10 +119,10 @@ class Database:
         return self._write(lambda connection: connection.execute(statement, parameters).rowcount, single=True)
 
     def forget(self) -> None:
-        """Leave all connections as they are, in a process that shares them with its parent; the next use opens others.
+        """Leave those connections to the parent process that another thread had at the fork; the next use opens others.
 
-        SQLite's must not even be closed there (sqlite.org/howtocorrupt.html, "Carrying an open database file across a
-        fork").
+        SQLite's must not even be closed in the child (sqlite.org/howtocorrupt.html, "Carrying an open database file
+        across a fork()").
         """
         _INHERITED.append((self._readers, self._shared))
         self._keep()
@@ -147,13 +147,18 @@ class Database:
                 raise
 
 
+def _close_before_fork() -> None:
+    for database in list(_DATABASES):
+        database.close()
+
+
 def _forget_in_child() -> None:
-    """Give up all connections of the parent process, which uses them: they are not even closed."""
     for database in list(_DATABASES):
         database.forget()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+# A child opens its own: SQLite's locks belong to one process, and two cannot share a conversation with a server.
+os.register_at_fork(before=_close_before_fork, after_in_child=_forget_in_child)
 
 
 @contextmanager

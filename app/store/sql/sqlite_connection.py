@@ -54,21 +54,21 @@ class SqliteConnection:
     def __init__(
         self, engine: Engine, prepared: PreparedStatements, answer_of: Callable[[BaseException], Answer]
     ) -> None:
-        """`engine` opens the connection, as it opens its own."""
-        self._pooled = engine.raw_connection()
+        """`engine` opens the connection; raises what it raises."""
+        self._opened = engine.connect()
         self._dialect = engine.dialect
         self._prepared = prepared
         self._answer_of = answer_of
-        self._driver = cast("sqlite3.Connection", self._pooled.driver_connection)
+        self._driver = cast("sqlite3.Connection", self._opened.connection.driver_connection)
 
     @property
     def in_transaction(self) -> bool:
         return self._driver.in_transaction
 
     def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> SqliteResult:
-        if parameters is None or isinstance(parameters, dict):
-            return self._once(statement, parameters or {})
-        return self._many(statement, parameters)
+        if isinstance(parameters, list):
+            return self._many(statement, parameters)
+        return self._once(statement, parameters or {})
 
     def begin(self) -> None:
         # A transaction that reads first and writes later would be refused at once if another one wrote meanwhile.
@@ -91,7 +91,7 @@ class SqliteConnection:
         self._command("RELEASE member")
 
     def close(self) -> None:
-        self._pooled.close()
+        self._opened.close()
 
     def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> SqliteResult:
         form = self._prepared.form(statement, parameters)
@@ -117,7 +117,7 @@ class SqliteConnection:
             self._fail(text, error)
 
     def _fail(self, text: str, error: sqlite3.Error) -> NoReturn:
-        lost = self._answer_of(error) is Answer.ELSEWHERE or self._dialect.is_disconnect(error, None, None)
+        lost = self._answer_of(error) is Answer.ELSEWHERE or self._dialect.is_disconnect(cast("Any", error), None, None)
         raise DBAPIError.instance(
             text,
             None,
