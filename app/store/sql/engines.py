@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def reading_engine(url: URL, arguments: Mapping[str, object], answer_of: Callable[[BaseException], Answer]) -> Engine:
-    """For single statements in AUTOCOMMIT, on connections that `Readers` keeps; `arguments` are the driver's."""
+    """For single statements in AUTOCOMMIT, on connections that are kept; `arguments` are the driver's."""
     engine = create_engine(
         url,
         poolclass=NullPool,

@@ -120,10 +120,9 @@ class SqliteConnection:
         lost = self._answer_of(error) is Answer.ELSEWHERE or self._dialect.is_disconnect(cast("Any", error), None, None)
         raise DBAPIError.instance(
             text,
-            None,
+            None,  # never the values
             error,
             sqlite3.Error,
-            hide_parameters=True,
             connection_invalidated=lost,
             dialect=self._dialect,
         ) from error

@@ -137,15 +137,16 @@ def test_an_error_in_one_write_reaches_no_other_caller_and_undoes_no_other_write
     assert numbers.kept() == [1, 2]
 
 
-def test_a_database_that_fails_in_between_keeps_nothing_and_fails_all_writes(numbers: Numbers) -> None:
+@pytest.mark.parametrize("single", [True, False])
+def test_a_database_that_fails_in_between_keeps_nothing_and_fails_all_writes(numbers: Numbers, single: bool) -> None:  # noqa: FBT001 - a parameter of the test
     def undone(connection: Connection) -> None:
         # As SQLite does by itself when the disk is full.
         connection.execute(text("ROLLBACK"))
         raise OperationalError("", None, Exception("the disk is full"))
 
-    futures = together(numbers.shared(), (adding(1), True), (undone, True), (adding(2), True))
+    futures = together(numbers.shared(), (adding(1), True), (undone, single), (adding(2), True))
     for future in futures:
-        with pytest.raises(OperationalError):
+        with pytest.raises(OperationalError, match="the disk is full"):
             future.result()
     assert numbers.kept() == []
 

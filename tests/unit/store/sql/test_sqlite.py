@@ -110,6 +110,11 @@ def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
         connection.exec_driver_sql("DELETE FROM users")
 
 
+def test_a_kept_connection_for_reading_takes_little_memory(tmp_path: Path) -> None:
+    with prepared(tmp_path / "latchkey.db") as store:
+        assert -512 <= database_of(store).rows(text("PRAGMA cache_size"))[0][0] < 0  # KiB
+
+
 def test_a_file_that_is_gone_is_not_created_again_by_a_request(tmp_path: Path) -> None:
     path = tmp_path / "latchkey.db"
     with prepared(path) as store:

@@ -100,6 +100,10 @@ STATEMENTS: dict[str, tuple[Executable, Any]] = {
     "a text": (text("SELECT id, at FROM things WHERE id = :id"), {"id": "full"}),
     "several values": (select(_ID).where(_ID.in_(bindparam("ids", expanding=True))), {"ids": ["full", "x"]}),
     "several values with a type": (select(_ID).where(THINGS.c.at.in_([FULL["at"]])), None),
+    "several values beside one with a type": (
+        select(_ID).where(_ID.in_(bindparam("ids", expanding=True)), THINGS.c.at <= bindparam("now")),
+        {"ids": ["full", "x"], "now": FULL["at"]},
+    ),
     "no values": (select(_ID).where(_ID.in_(bindparam("ids", expanding=True))), {"ids": []}),
     "an update": (
         update(THINGS).where(bindparam("this") == _ID).values(count=THINGS.c.count + 1),
@@ -172,6 +176,12 @@ def rows(found: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
 def test_a_statement_does_what_it_does_on_a_connection_of_sqlalchemy(backend: Sqlite, name: str) -> None:
     for _ in range(2):  # at first it is prepared
         assert on_the_driver(backend, *STATEMENTS[name]) == on_sqlalchemy(backend, *STATEMENTS[name])
+
+
+def test_a_statement_sets_other_columns_the_next_time(backend: Sqlite) -> None:
+    change = update(THINGS).where(_ID == "full")
+    for values in ({"note": "new"}, {"at": None, "count": 2}, {"count": 3}):
+        assert on_the_driver(backend, change, values) == on_sqlalchemy(backend, change, values)
 
 
 @pytest.mark.parametrize("name", REFUSED)
