@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.store.sql.connection import Connection
-
     from app.store.sql.database import Database
 
 EVENTS: Final = Table(
