@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Executable
+    from sqlalchemy import ColumnElement, Executable
 
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 USERS: Final = Table(

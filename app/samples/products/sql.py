@@ -14,8 +14,7 @@ from app.store.sql.columns import INSTANT, PRICE, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 SAMPLE_PRODUCTS: Final = Table(
