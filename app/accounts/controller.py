@@ -172,7 +172,7 @@ def users(call: CallBy[Principal], page: Page) -> UserList:
 
 @endpoint(
     "PUT /admin/users/<user_id>/roles",
-    access=permission("roles:write"),
+    access=permission("roles:write").by("session", "api_key"),
     operation="setUserRoles",
     body=SetRoles,
     returns=UserData,

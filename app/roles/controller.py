@@ -13,7 +13,12 @@ from app.web.guard import permission
 from app.web.view import Nothing
 
 
-@endpoint("GET /admin/roles", access=permission("roles:read"), operation="listRoles", returns=RoleList)
+@endpoint(
+    "GET /admin/roles",
+    access=permission("roles:read").by("session", "api_key"),
+    operation="listRoles",
+    returns=RoleList,
+)
 def roles(call: Call) -> RoleList:
     """All roles with their permissions, and all permissions that there are."""
     editor = call.get(RoleEditor)
@@ -22,7 +27,7 @@ def roles(call: Call) -> RoleList:
 
 @endpoint(
     "POST /admin/roles",
-    access=permission("roles:write"),
+    access=permission("roles:write").by("session", "api_key"),
     operation="createRole",
     body=CreateRole,
     returns=RoleData,
@@ -38,7 +43,7 @@ def create(call: Call, body: CreateRole) -> RoleData:
 
 @endpoint(
     "PATCH /admin/roles/<name>",
-    access=permission("roles:write"),
+    access=permission("roles:write").by("session", "api_key"),
     operation="updateRole",
     body=UpdateRole,
     returns=RoleData,
@@ -59,7 +64,7 @@ def update(call: Call, body: UpdateRole, name: str) -> RoleData:
 
 @endpoint(
     "DELETE /admin/roles/<name>",
-    access=permission("roles:write"),
+    access=permission("roles:write").by("session", "api_key"),
     operation="deleteRole",
     returns=Nothing,
     message="Role deleted",

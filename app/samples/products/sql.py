@@ -69,7 +69,7 @@ class SqlSampleProducts:
         session = {"session_id": session_id, "user_id": product.owner_id, "now": product.created_at}
 
         def write(connection: Connection) -> bool:
-            if connection.scalar(_OWNER, {"owner": product.owner_id}) != "active":
+            if connection.execute(_OWNER, {"owner": product.owner_id}).scalar() != "active":
                 return False
             if session_id is not None and connection.execute(LIVE_SESSION, session).first() is None:
                 return False
