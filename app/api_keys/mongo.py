@@ -30,7 +30,7 @@ _WITH_USER: Final[tuple[Document, ...]] = (
             "created_at": 1,
             "expires_at": 1,
             "last_used_at": 1,
-            "user.api_keys.id": 1,
+            "user.api_keys": 1,
             "book.version": 1,
             **{f"user.{name}": 1 for name in USER_FIELDS},
         }

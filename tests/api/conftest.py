@@ -13,6 +13,7 @@ from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
+    "test_api_keys",
     "test_count",
     "test_deletion_undo",
     "test_email_change",
@@ -28,6 +29,7 @@ ON_MONGODB_TOO = {
     "test_review_findings",
     "test_roles",
     "test_secret_rotation",
+    "test_service_accounts",
     "test_sessions",
     "test_users",
     "test_verification",
