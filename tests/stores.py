@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
+from app.api_keys.model import ApiKeys
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -102,6 +103,10 @@ class Store:
     @property
     def guards(self) -> Guards:
         return self.repository(Guards)
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        return self.repository(ApiKeys)
 
     @property
     def sample_products(self) -> SampleProducts:

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.model import User
+from app.api_keys.model import ApiKey
 from app.audit.model import AuditEvent
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
@@ -58,6 +59,7 @@ def a_whole_account(**fields: Any) -> Account:
             Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE).entry(),
             Entry(new_id(), "of a newer version", {"to": ["Gräfin", 1, {"a": True}]}, NOW),
         ),
+        api_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
         due_at=NOW + MINUTE,
         revision=5,
     )
@@ -79,6 +81,20 @@ def a_session(user: User, **fields: Any) -> Session:
         "user_agent": "curl/8.5.0",
     }
     return Session(**opened | fields)
+
+
+def an_api_key(user: User, **fields: Any) -> ApiKey:
+    """A key of the user, made at NOW for 90 days, which was never used."""
+    made: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user.id,
+        "digest": bytes(range(32)),
+        "name": "Nightly backup, é 🧮",
+        "permissions": ("audit:read", "users:read"),
+        "created_at": NOW,
+        "expires_at": NOW + 90 * DAY,
+    }
+    return ApiKey(**made | fields)
 
 
 def an_event(user_id: str, action: str = "password.changed") -> AuditEvent:

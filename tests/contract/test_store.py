@@ -16,7 +16,7 @@ from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
-from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
+from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, an_api_key
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
@@ -44,6 +44,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.replace_hash": lambda store: store.users.replace_hash(USER.id, HASH, "new"),
     "users.end_sessions": lambda store: store.users.end_sessions(new_id(), None),
     "users.page": lambda store: store.users.page(after=None, limit=10, active_only=True),
+    "users.service_accounts": lambda store: store.users.service_accounts(after=None, limit=10),
     "sessions.open": lambda store: store.sessions.open(a_session(USER)),
     "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),
@@ -76,6 +77,14 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "login_failures.delete_expired": lambda store: store.login_failures.delete_expired(NOW, 10),
     "keyrings.load": lambda store: store.keyrings.load(),
     "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
+    "api_keys.add": lambda store: store.api_keys.add(an_api_key(USER)),
+    "api_keys.find": lambda store: store.api_keys.find(new_id()),
+    "api_keys.some": lambda store: store.api_keys.some([new_id()]),
+    "api_keys.page": lambda store: store.api_keys.page(after=None, limit=10),
+    "api_keys.touch": lambda store: store.api_keys.touch(new_id(), NOW),
+    "api_keys.remove": lambda store: store.api_keys.remove(new_id()),
+    "api_keys.remove_some_of": lambda store: store.api_keys.remove_some_of(new_id(), 10),
+    "api_keys.delete_expired": lambda store: store.api_keys.delete_expired(NOW, 10),
     "sample_products.add": lambda store: store.sample_products.add(PRODUCT, new_id()),
     "sample_products.page": lambda store: store.sample_products.page(after=None, limit=10),
     "sample_products.page_of": lambda store: store.sample_products.page_of(USER.id, after=None, limit=10),

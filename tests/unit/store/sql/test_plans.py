@@ -11,6 +11,8 @@ from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
 from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.sql import USER_ROLES, USERS
+from app.api_keys.model import KEPT_EXPIRED
+from app.api_keys.sql import API_KEYS
 from app.audit.sql import EVENTS
 from app.roles.sql import GUARDS, ROLE_BOOKS
 from app.sessions.sql import SESSIONS
@@ -47,6 +49,9 @@ READS: dict[str, Callable[[Store], object]] = {
     "failures": lambda store: store.login_failures.get(f"{7:064}"),
     "whether a role is held": lambda store: store.users.is_role_held(f"role-{IDS[7]}"),
     "roles": lambda store: store.role_books.load(),
+    "service accounts": lambda store: store.users.service_accounts(after=None, limit=50),
+    "API key": lambda store: store.api_keys.find(IDS[7]),
+    "API keys": lambda store: store.api_keys.some([IDS[7], IDS[9]]),
     "expired sessions": lambda store: store.sessions.delete_expired(LATER, 100),
     "expired failures": lambda store: store.login_failures.delete_expired(LATER, 100),
     "expired holds": lambda store: store.held_emails.delete_expired(LATER, 100),
@@ -79,6 +84,10 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "failure counted": lambda store: store.login_failures.advance(
         f"{7:064}", FailureCount(1, NOW, SOON[7]), FailureCount(2, NOW, LATER)
     ),
+    "use of an API key noted": lambda store: store.api_keys.touch(IDS[8], LATER),
+    "API key removed": lambda store: store.api_keys.remove(IDS[8]),
+    "API keys of a user removed": lambda store: store.api_keys.remove_some_of(IDS[7], 100),
+    "expired API keys": lambda store: store.api_keys.delete_expired(LATER + KEPT_EXPIRED, 100),
     "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
     "events made anonymous": lambda store: store.events.anonymise_some(IDS[7], after=IDS[3], limit=100),
     "account removed": lambda store: store.users.remove(IDS[7]),
@@ -97,6 +106,7 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                     "email_verified": True, "username": f"user{number}", "username_key": f"user{number}",
                     "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
                     "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
+                    "kind": None if number % 100 else "service",
                 }
                 for number in range(ROWS)
             ],
@@ -140,6 +150,16 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                     "id": IDS[number], "user_id": IDS[number], "auth_epoch": 0, "seed": bytes(32), "generation": 0,
                     "created_at": NOW, "last_used_at": NOW, "idle_expires_at": SOON[number],
                     "expires_at": SOON[number] + DAY, "ip": "", "user_agent": "",
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(API_KEYS),
+            [
+                {
+                    "id": IDS[number], "user_id": IDS[number], "digest": bytes(32), "name": "", "permissions": "[]",
+                    "created_at": NOW, "expires_at": SOON[number],
                 }
                 for number in range(ROWS)
             ],
@@ -211,4 +231,4 @@ def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) ->
         read(filled)
         if any("under_way" in statement for statement, _ in asked):
             found.add(name)
-    assert found == {"account", "account by e-mail", "accounts that change to an e-mail"}
+    assert found == {"account", "account by e-mail", "accounts that change to an e-mail", "API key"}
