@@ -2,12 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from app.accounts.account import Account, ListedKey
-from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.model import User
 from app.accounts.principal import Principal
@@ -26,6 +25,9 @@ from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
 from tests.contract.test_account_races import accounts_of
 from tests.stores import Store
+
+if TYPE_CHECKING:
+    from app.accounts.credentials import CredentialService
 
 DEVICE = Device("192.0.2.1", "curl/8.5.0")
 READS = NewKey("Reads", ("users:read",))
