@@ -130,7 +130,7 @@ class UnderWay:
     pending_email: PendingEmail | None = None
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
-    api_keys: tuple[ListedKey, ...] = ()
+    listed_keys: tuple[ListedKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             undo_offers=self.undo_offers if proven else (),
-            api_keys=self.api_keys if proven else (),
+            listed_keys=self.listed_keys if proven else (),
         )
 
     # API keys
@@ -222,20 +222,20 @@ class Account(UnderWay):
 
         Raises TooManyApiKeys if it has `most` already.
         """
-        live = tuple(each for each in self.api_keys if each.expires_at > now)
+        live = tuple(each for each in self.listed_keys if each.expires_at > now)
         if len(live) >= most:
             raise TooManyApiKeys
-        return replace(self, api_keys=(*live, key))
+        return replace(self, listed_keys=(*live, key))
 
     def has_api_key(self, key_id: str) -> bool:
         """Whether the account has this API key."""
-        return any(key.id == key_id for key in self.api_keys)
+        return any(key.id == key_id for key in self.listed_keys)
 
     def without_api_key(self, key_id: str) -> Account:
         """The account without this API key; raises NotFound if it has no such key."""
         if not self.has_api_key(key_id):
             raise NotFound
-        return replace(self, api_keys=tuple(key for key in self.api_keys if key.id != key_id))
+        return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
 
     # Codes
 
@@ -356,7 +356,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             undo_offers=tuple(other for other in self.undo_offers if other.id < offer.id),
-            api_keys=(),
+            listed_keys=(),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -398,7 +398,7 @@ class Account(UnderWay):
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             due_at=claimed_until,
-            api_keys=(),
+            listed_keys=(),
         )
 
     # The outbox

@@ -3,8 +3,8 @@
 The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at, kind,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, api_keys, due_at,
-revision, new_events
+password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, listed_keys,
+due_at, revision, new_events
 
 Codes, pending e-mail, undo offers, the entries of the outbox and the listed API keys are documents in it, with the
 fields of their dataclasses. What a user does not have is absent, never null. A document from before there was a

@@ -194,9 +194,9 @@ def user_of(fields: Iterable[Any]) -> User:
     return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at, kind)
 
 
-def listed_keys(under_way: str | None) -> frozenset[str]:
+def ids_of_listed_keys(under_way: str | None) -> frozenset[str]:
     """The identifiers of the API keys that an account has, whose column `under_way` holds this text."""
-    return frozenset(key["id"] for key in from_json(under_way).get("api_keys", ()))
+    return frozenset(key["id"] for key in from_json(under_way).get("listed_keys", ()))
 
 
 class SqlUsers:

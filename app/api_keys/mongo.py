@@ -30,7 +30,7 @@ _WITH_USER: Final[tuple[Document, ...]] = (
             "created_at": 1,
             "expires_at": 1,
             "last_used_at": 1,
-            "user.api_keys": 1,
+            "user.listed_keys": 1,
             "book.version": 1,
             **{f"user.{name}": 1 for name in USER_FIELDS},
         }
@@ -101,7 +101,7 @@ class MongoApiKeys:
 
 def _found(document: Document) -> FoundKey:
     key, user = _key_of(document), document["user"]
-    listed = any(each["id"] == key.id for each in user.get("api_keys", ()))
+    listed = any(each["id"] == key.id for each in user.get("listed_keys", ()))
     return FoundKey(key, user_of(key.user_id, user), listed, book_version(document))
 
 

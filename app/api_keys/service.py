@@ -136,7 +136,7 @@ class ApiKeyService:
     def list_of(self, owner_id: str) -> list[ApiKey]:
         """The keys of a user, oldest first: those that have expired until the next one is made."""
         account = self.accounts.users.account(owner_id)
-        return self.keys.some([key.id for key in account.api_keys]) if account else []
+        return self.keys.some([key.id for key in account.listed_keys]) if account else []
 
     def list_all(self, *, after: str | None, limit: int) -> KeyPage:
         """Up to `limit` keys of all users after `after`; fewer, if some of these have ended."""

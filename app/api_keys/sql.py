@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.sql import USER_COLUMNS, USERS, listed_keys, user_of
+from app.accounts.sql import USER_COLUMNS, USERS, ids_of_listed_keys, user_of
 from app.api_keys.model import KEPT_EXPIRED, ApiKey, FoundKey
 from app.roles.sql import BOOK_VERSION
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
@@ -113,7 +113,7 @@ class SqlApiKeys:
 def _found(row: Iterable[Any]) -> FoundKey:
     version, under_way, *columns = row
     key = _key_of(columns[: len(_FIELDS)])
-    return FoundKey(key, user_of(columns[len(_FIELDS) :]), key.id in listed_keys(under_way), version or 0)
+    return FoundKey(key, user_of(columns[len(_FIELDS) :]), key.id in ids_of_listed_keys(under_way), version or 0)
 
 
 def _key_of(row: Iterable[Any]) -> ApiKey:

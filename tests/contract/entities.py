@@ -59,7 +59,7 @@ def a_whole_account(**fields: Any) -> Account:
             Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE).entry(),
             Entry(new_id(), "of a newer version", {"to": ["Gräfin", 1, {"a": True}]}, NOW),
         ),
-        api_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
+        listed_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
         due_at=NOW + MINUTE,
         revision=5,
     )

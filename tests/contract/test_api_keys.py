@@ -44,7 +44,7 @@ def listing(store: Store, user: User, *key_ids: str) -> None:
     """Have the account list these keys."""
     account = store.users.account(user.id)
     assert account is not None
-    assert store.users.save(replace(account, api_keys=tuple(ListedKey(key_id, NOW + DAY) for key_id in key_ids)))
+    assert store.users.save(replace(account, listed_keys=tuple(ListedKey(key_id, NOW + DAY) for key_id in key_ids)))
 
 
 def found(store: Store, key_id: str) -> FoundKey:

@@ -167,7 +167,7 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         Notice(new_id(), "new_login", "ada@example.org", NOW),
     )
     whole = replace(
-        a_whole_account(), kept_session=None, api_keys=(), outbox=tuple(notice.entry() for notice in waiting)
+        a_whole_account(), kept_session=None, listed_keys=(), outbox=tuple(notice.entry() for notice in waiting)
     )
     accounts = [
         whole,
