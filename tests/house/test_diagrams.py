@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
+from app.api_keys.model import ApiKey
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
@@ -41,6 +42,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "pending_email": ("users", PendingEmail),
     "undo_offers": ("users", UndoOffer),
     "outbox": ("users", Entry),
+    "listed_keys": ("users", ListedKey),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -113,7 +115,7 @@ def test_what_is_embedded_is_shown_in_its_document() -> None:
 @pytest.fixture
 def documents() -> dict[str, dict[str, Any]]:
     """One document of each collection, with everything it can hold today, and one of each kind that is embedded."""
-    user = User("u", "ann@example.com", False, "ann", "Ann", ("member",), "active", NOW)  # noqa: FBT003 - a field
+    user = User("u", "ann@example.com", False, "ann", "Ann", ("member",), "active", NOW, kind="service")  # noqa: FBT003 - a field
     account = Account(
         user,
         "hash",
@@ -122,6 +124,7 @@ def documents() -> dict[str, dict[str, Any]]:
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
         due_at=NOW,
+        listed_keys=(ListedKey("k", NOW),),
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
@@ -139,6 +142,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
     store.guards.save("admins", Guard(1, ("u",)))
+    store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -165,7 +169,8 @@ def least() -> dict[str, dict[str, Any]]:
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
     store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
-    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products")
+    store.api_keys.add(ApiKey("k", "u", b"digest", "Backup", (), NOW, LATER))
+    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products", "api_keys")
     return _with_embedded({name: database[name].find_one() for name in names}) | found
 
 
