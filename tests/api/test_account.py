@@ -158,7 +158,7 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
     service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
     reply = service.get("/auth/me/export", token=ann.token)
     export = reply.json["data"]
-    lists = ["former_emails", "waiting_mails", "sessions", "events", "products"]
+    lists = ["former_emails", "waiting_mails", "sessions", "events", "api_keys", "products"]
     assert list(export) == ["user", "pending_email", *lists]
     assert export["user"]["email"] == ann.email
     assert export["pending_email"]["email"] == new
