@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
 
+_WRITTEN_BY_CLIENTS: Final = frozenset({"reason"})
+"""Details that the log leaves out: it holds nothing that a client wrote."""
 _log = structlog.get_logger("latchkey.audit")
 
 
@@ -117,7 +119,8 @@ class Audit:
 def _facts(event: AuditEvent) -> dict[str, str | None]:
     """What the log says of an event."""
     actor = {"actor_id": event.actor_id} if event.actor_id else {}
-    return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **event.details}
+    details = {name: text for name, text in event.details.items() if name not in _WRITTEN_BY_CLIENTS}
+    return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **details}
 
 
 def _id_of(since: datetime, what: str) -> str:

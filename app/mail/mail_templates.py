@@ -27,6 +27,7 @@ LABELS = (
     ("former_email", "Earlier e-mail address"),
     ("device", "Device"),
     ("ip", "IP address"),
+    ("reason", "Reason"),
 )
 """The facts that a mail may show, in this order, and their labels."""
 _WIDTH = 72

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant, Observer
     from app.security.secret_keys import SecretKeys
-    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
 
@@ -84,6 +85,7 @@ class SessionService:
         *,
         sessions: Sessions,
         live: LiveSessions,
+        impersonations: ImpersonationService,
         accounts: Accounts,
         tokens: AccessTokens,
         secrets: SecretKeys,
@@ -94,6 +96,7 @@ class SessionService:
     ) -> None:
         self._sessions = sessions
         self._live = live
+        self._impersonations = impersonations
         self._accounts = accounts
         self._tokens = tokens
         self._secrets = secrets
@@ -173,8 +176,10 @@ class SessionService:
         return self._sessions.of_user(user.id, self._clock())
 
     def end(self, session_id: str, user: User, device: Device) -> None:
-        """End one of the user's sessions; raises NotFound for any other."""
-        if not self._end(session_id, user, "session.ended", device, session_id=session_id):
+        """End one of the user's sessions, or an impersonation of them; raises NotFound for any other."""
+        if self._end(session_id, user, "session.ended", device, session_id=session_id):
+            return
+        if not self._impersonations.end(session_id, user.id, device):
             raise NotFound
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
@@ -184,12 +189,14 @@ class SessionService:
         impersonation, which ends only itself.
         """
         user_id = principal.user.id
-        if scope == "this":
-            actor_id = principal.actor_on(user_id)
-            self._end(principal.session_id, principal.user, "session.ended", device, actor_id=actor_id)
-            return
         if principal.kind != "session":
-            raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
+            if scope != "this":
+                raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
+            self._impersonations.end(principal.session_id, user_id, device, by=principal)
+            return
+        if scope == "this":
+            self._end(principal.session_id, principal.user, "session.ended", device)
+            return
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
         keep = principal.session_id if scope == "others" else None
@@ -218,8 +225,8 @@ class SessionService:
             raise ReauthenticationRequired
 
     def use_is_due(self, principal: Principal) -> bool:
-        """Whether `note_use` is due: the use of a session is recorded at most once a minute."""
-        return self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
+        """Whether `note_use` is due: the use of a session is recorded once a minute, that of an impersonation never."""
+        return principal.kind == "session" and self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
 
     def note_use(self, principal: Principal) -> None:
         """Record that a session was used."""
@@ -230,7 +237,7 @@ class SessionService:
         return has_form(token)
 
     def authenticate(self, access_token: str) -> Principal:
-        """The principal of this access token, with their permissions; one round trip to the store.
+        """The principal of this access token, with their permissions; one round trip to the store for a session.
 
         Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live.
         """
@@ -238,10 +245,16 @@ class SessionService:
             claims = self._tokens.verify(access_token)
         except RefusedTokenError as refused:
             raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
-        principal = self._live.principal(claims.session_id, claims.subject)
+        principal = self.principal_of(claims)
         if principal is None:
             raise SessionEnded
         return principal
+
+    def principal_of(self, claims: Claims) -> Principal | None:
+        """The principal of a verified access token; None if its session, or its impersonation, is not live."""
+        if claims.actor_id is None:
+            return self._live.principal(claims.session_id, claims.subject)
+        return self._impersonations.live.principal(claims.session_id, claims.subject)
 
     def _end(
         self,
@@ -250,12 +263,10 @@ class SessionService:
         action: str,
         device: Device,
         /,
-        *,
-        actor_id: str | None = None,
         **details: str,
     ) -> bool:
         """End a session and record it; False, and nothing is recorded, if it has ended already."""
-        event = self._accounts.audit.event(user.id, action, device, actor_id=actor_id, **details)
+        event = self._accounts.audit.event(user.id, action, device, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:
             self._accounts.audit.tell([event])
