@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from app.audit.model import AuditEvent
+from app.hooks import Event
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import Unavailable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from app.audit.model import Events
+    from app.hooks.calls import Hooks
     from app.platform.clock import Clock
     from app.platform.devices import Device
 
@@ -43,6 +45,7 @@ class Audit:
     events: Events
     clock: Clock
     kept: timedelta
+    hooks: Hooks | None = None
 
     def event(
         self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
@@ -54,9 +57,11 @@ class Audit:
         return replace(self._event(new_id(), user_id, action, device), actor_id=actor_id, details=details)
 
     def tell(self, events: Iterable[AuditEvent]) -> None:
-        """Write a line of the log for each event that was stored."""
+        """Write a line of the log for each event that was stored, and have the hooks learn of it."""
         for event in events:
             _log.info("event", **_facts(event))
+            if self.hooks is not None:
+                self.hooks.tell(_for_hooks(event))
 
     def record(
         self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
@@ -114,6 +119,19 @@ class Audit:
             user_agent=device.user_agent[:LONGEST_USER_AGENT] if device else None,
             expires_at=now + self.kept,
         )
+
+
+def _for_hooks(event: AuditEvent) -> Event:
+    return Event(
+        id=event.id,
+        action=event.action,
+        user_id=event.user_id,
+        actor_id=event.actor_id,
+        at=event.at,
+        ip=event.ip,
+        user_agent=event.user_agent,
+        details=dict(event.details),
+    )
 
 
 def _facts(event: AuditEvent) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
 from app.feature import Feature, MailKind, Tag
+from app.hooks.calls import Hooks
 from app.keys.service import KeyService
 from app.roles.authority import Authority
 from app.roles.service import Roles
@@ -54,6 +55,7 @@ def _impersonations(parts: Container) -> ImpersonationService:
         parts.get(Authority),
         parts.get(AccessTokens),
         parts.observer,
+        parts.find(Hooks),
     )
 
 
@@ -76,6 +78,7 @@ def _sessions(parts: Container) -> SessionService:
         ),
         permissions_of=parts.get(Roles).permissions_of,
         observer=parts.observer,
+        hooks=parts.find(Hooks),
     )
 
 

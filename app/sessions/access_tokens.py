@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -18,7 +19,7 @@ import jwt
 from app.keys.service import LEEWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from app.keys.keyring import SigningKey
@@ -95,15 +96,17 @@ class AccessTokens:
         roles: Sequence[str],
         lifetime: int | None = None,
         actor_id: str | None = None,
+        added: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
         `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
-        for the subject, the claim `act` (RFC 8693 section 4.1).
+        for the subject, the claim `act` (RFC 8693 section 4.1). The claims `added` replace none of ours.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
         claims = {
+            **added,
             "iss": self._issuer,
             "sub": subject,
             "aud": self._audience,

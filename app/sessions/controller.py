@@ -19,6 +19,7 @@ from app.platform.errors import (
     NotFound,
     Overloaded,
     ReauthenticationRequired,
+    RegistrationRefused,
     ReusedRefreshToken,
     SessionEnded,
     TooManyRequests,
@@ -60,7 +61,7 @@ _REGISTERED = "User registered successfully"
         Outcome(UserData, 201, _REGISTERED),
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
-    raises=(EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
+    raises=(EmailTaken, UsernameTaken, RegistrationRefused, SessionEnded, Overloaded, Unavailable),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     """Create an account and log in to it.
@@ -71,7 +72,7 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     """
     registration, new = call.get(RegistrationService), NewAccount(body.password, body.email, body.username, body.name)
     if registration.hides_accounts:
-        registration.register_hidden(new)
+        registration.register_hidden(new, call.device)
         return Nothing()
     credentials = registration.register(new, call.device)
     if call.get(LoginService).wants_verification(credentials.user):

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts.account import Impersonation
 from app.platform.errors import Forbidden, NotFound, SessionEnded
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.roles.authority import require_authority, require_permission
+from app.sessions.added_claims import added_claims
 from app.sessions.live import IMPERSONATE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.accounts.account import Account
     from app.accounts.model import Status, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.hooks.calls import Hooks
     from app.platform.devices import Device
     from app.platform.instrumentation import Observer
     from app.roles.authority import Authority
@@ -52,13 +56,14 @@ class ImpersonationService:
     authority: Authority
     tokens: AccessTokens
     observer: Observer = NOBODY
+    hooks: Hooks | None = None
 
     def begin(self, by: Principal, user_id: str, reason: str, device: Device) -> BegunImpersonation:
         """Let an administrator act for a user from their own session `by`; the user is told by mail.
 
         It is no login of the user: neither their sessions nor the time of their last login change. Raises NotFound;
         TooManyRequests if MOST administrators act for them already; and Forbidden if IMPERSONATION is off, the user is
-        `by` or not active, or has a permission that `by` lacks.
+        `by` or not active, or has a permission that `by` lacks; Unavailable if a hook that adds claims fails.
         """
         if not self.live.on:
             raise Forbidden("Impersonation is off. The operator turns it on with IMPERSONATION=on.")
@@ -66,6 +71,8 @@ class ImpersonationService:
             raise Forbidden("You are this user yourself.")
         now = self.accounts.clock()
         begun = Impersonation(new_id(), by.user.id, by.session_id, reason, now, now + LIVES, auth_epoch=0)
+
+        claims: list[Mapping[str, Any]] = []
 
         def with_it(account: Account) -> Account:
             user = account.user
@@ -75,6 +82,8 @@ class ImpersonationService:
             # Text of others goes to proven addresses only; nothing of the administrator is told, not even their device.
             told = {"reason": reason} if user.email_verified else {}
             changed = self.accounts.with_notice(changed, "impersonated", user.email, **told)
+            if not claims:  # once, however often this is tried again
+                claims.append(added_claims(self.hooks, user, begun.id, now, actor_id=begun.actor_id))
             held = self.authority.held_by(by)  # last: right before the write
             require_permission(held, IMPERSONATE)
             require_authority(held, self.roles.permissions_of(user.roles))
@@ -97,6 +106,7 @@ class ImpersonationService:
             roles=user.roles,
             lifetime=int(LIVES.total_seconds()),
             actor_id=begun.actor_id,
+            added=claims[0],
         )
         self.observer.token_issued("impersonation")
         return BegunImpersonation(user, self.roles.permissions_of(user.roles), begun, token)

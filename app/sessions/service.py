@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
@@ -25,15 +25,17 @@ from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import RefusedTokenError, has_form
+from app.sessions.added_claims import added_claims
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from app.accounts.model import Credentials, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.hooks.calls import Hooks
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant, Observer
@@ -93,6 +95,7 @@ class SessionService:
         limits: SessionLimits,
         permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
         observer: Observer = NOBODY,
+        hooks: Hooks | None = None,
     ) -> None:
         self._sessions = sessions
         self._live = live
@@ -104,12 +107,14 @@ class SessionService:
         self._limits = limits
         self._permissions_of = permissions_of
         self._observer = observer
+        self._hooks = hooks
 
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
         Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
+        Raises Unavailable, and opens none, if a hook that adds claims fails.
         """
         user, now = credentials.user, self._clock()
         permissions = self._permissions_of(user.roles, None)
@@ -126,11 +131,12 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
         )
+        claims = self._claims(user, session)
         event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
         if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
         self._accounts.audit.tell([event])
-        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant)
+        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant=grant, claims=claims)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -149,6 +155,7 @@ class SessionService:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
             if sent.generation == session.generation:
+                claims = self._claims(live.user, session)
                 renewed = replace(
                     session,
                     generation=session.generation + 1,
@@ -161,11 +168,12 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, live.user, permissions, now, "refresh")
+                    return self._tokens_of(renewed, live.user, permissions, now, grant="refresh", claims=claims)
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
+                claims = self._claims(live.user, session)
                 self._report_repetition(session, live.user, device)
-                return self._tokens_of(session, live.user, permissions, now, "refresh")
+                return self._tokens_of(session, live.user, permissions, now, grant="refresh", claims=claims)
             if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
@@ -295,15 +303,26 @@ class SessionService:
             return False
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
+    def _claims(self, user: User, session: Session) -> Mapping[str, Any]:
+        """The claims that hooks add to the token of a session; before it is written."""
+        return added_claims(self._hooks, user, session.id, session.created_at)
+
     def _tokens_of(
-        self, session: Session, user: User, permissions: frozenset[str], now: datetime, grant: Grant
+        self,
+        session: Session,
+        user: User,
+        permissions: frozenset[str],
+        now: datetime,
+        *,
+        grant: Grant,
+        claims: Mapping[str, Any],
     ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(
-                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime
+                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime, added=claims
             ),
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
