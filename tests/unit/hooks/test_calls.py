@@ -160,16 +160,22 @@ def test_the_first_hook_that_refuses_decides() -> None:
     assert asked == [1]
 
 
-def test_events_are_told_in_their_order_whatever_another_hook_does(release: Flag) -> None:
-    """More hang than may be late at once: those after them are told all the same."""
-    learns = Learns(EVENTS_AT_ONCE + 2)
-    hooks = Hooks([Does(fail), Does(leave), learns, Does(release.wait)], 0.01)
-    events = [replace(EVENT, id=str(number)) for number in range(learns.most - 1)]
+def test_events_are_told_in_their_order_whatever_another_hook_does() -> None:
+    learns = Learns(3)
     hooks = Hooks([Does(fail), Does(leave), learns], SECONDS)
-    for event in (*events, EVENT):
+    events = [replace(EVENT, id=str(number)) for number in range(3)]
+    for event in events:
         hooks.tell(event)
     assert learns.enough.wait(SECONDS)
-    assert learns.events == [*events, EVENT]
+    assert learns.events == events
+
+
+def test_events_are_told_to_the_others_while_one_hook_hangs(release: Flag) -> None:
+    learns = Learns(EVENTS_AT_ONCE + 2)
+    hooks = Hooks([Does(release.wait), learns], 0.01)
+    # On a busy machine it may be late itself, and miss some.
+    while not learns.enough.wait(0.01):
+        hooks.tell(EVENT)
 
 
 def test_a_hook_that_hangs_delays_no_request_and_loses_only_what_is_beyond_the_bound(release: Flag) -> None:
