@@ -7,8 +7,8 @@ password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key
 due_at, revision, new_events
 
 Codes, pending e-mail, undo offers, the entries of the outbox and impersonations are documents in it, with the fields of
-their dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts as one
-of revision 0. What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`.
+their dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts
+as one of revision 0. What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`.
 """
 
 from __future__ import annotations

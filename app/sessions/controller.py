@@ -181,6 +181,7 @@ def _sessions_of(call: CallBy[Principal]) -> SessionList:
     "POST /admin/users/<user_id>/impersonate",
     access=permission(IMPERSONATE),
     operation="impersonateUser",
+    limit="impersonate",
     body=Impersonate,
     returns=ActingTokens,
     raises=(NotFound, Forbidden, ReauthenticationRequired, TooManyRequests, Unavailable),

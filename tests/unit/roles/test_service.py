@@ -58,6 +58,7 @@ def test_permissions_and_roles_are_named_as_the_contract_says() -> None:
     assert {
         "users:read",
         "users:write",
+        "users:impersonate",
         "roles:read",
         "roles:write",
         "audit:read",
