@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Lock, Thread
@@ -95,6 +96,7 @@ class Hooks:
             if self._teller is None:
                 teller = Thread(target=self._tell_all, name="hook events", daemon=True)
                 teller.start()
+                atexit.register(self.close)  # for commands, which end without closing the application
                 self._teller = teller
 
     def _tell_all(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +199,20 @@ def test_what_waits_is_told_before_the_process_ends() -> None:
         hooks.tell(EVENT)
     hooks.close()
     assert len(learns.events) == 3
+
+
+AT_THE_END = f"""
+from tests.unit.hooks.test_calls import EVENT, Does, Hooks
+
+Hooks([Does(lambda: print("learnt", flush=True))], {SECONDS}).tell(EVENT)
+"""
+
+
+def test_a_command_that_ends_right_away_tells_what_it_did() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+    )
+    assert done.stdout == "learnt\n"
 
 
 def test_without_a_hook_for_events_there_is_no_thread() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from app.platform.errors import (
     TooManyRequests,
 )
 from app.platform.identifiers import new_id
+from app.roles.authority import Authority
 from app.roles.editing import RoleChanges, RoleEditor
 from app.roles.model import Role
 from app.sessions.explain import ExplainService
@@ -168,6 +169,20 @@ def test_whoever_lost_the_permission_since_they_were_let_in_begins_nothing(
     on.get(GrantService).set_roles(boss, support.user.id, ("member",), DEVICE)
     with pytest.raises(Forbidden):
         begin(on, support, ann)
+    assert "user.impersonated" not in [event.action for event in events_of(on, ann)]
+
+
+def test_whoever_is_demoted_right_before_the_write_begins_nothing(
+    on: Instance, boss: Principal, support: Principal, ann: str
+) -> None:
+    class Late:
+        def held_by(self, caller: Principal) -> frozenset[str]:
+            on.get(GrantService).set_roles(boss, support.user.id, ("member",), DEVICE)
+            return on.get(Authority).held_by(caller)
+
+    late = replace(on.get(ImpersonationService), authority=cast("Authority", Late()))
+    with pytest.raises(Forbidden, match="needs the permission users:impersonate"):
+        late.begin(support, ann, "Ticket 4711", DEVICE)
     assert "user.impersonated" not in [event.action for event in events_of(on, ann)]
 
 
@@ -333,3 +348,18 @@ def test_the_last_administrator_who_is_acted_for_stays_the_last(on: Instance, bo
     assert not is_live(on, acting)
     with pytest.raises(LastAdmin):
         on.get(GrantService).set_roles(chief, chief.user.id, ("member",), DEVICE)
+
+
+def test_the_mail_about_a_change_says_that_an_administrator_did_it_and_not_from_where(
+    on: Instance, boss: Principal, ann: str
+) -> None:
+    acting = on.impersonation_of(ann, boss)
+    on.get(ProfileService).change(acting, Changes(name="Ann", renames=True), DEVICE)
+    on.get(ProfileService).change(session_of(on.wired, ann), Changes(name="Anna", renames=True), DEVICE)
+
+    account = on.store.users.account(ann)
+    assert account is not None
+    assert [each.facts for each in account.notices if each.kind == "profile_changed"] == [
+        {"actor": "an administrator who acts for you"},
+        {"ip": DEVICE.ip},
+    ]
