@@ -1,8 +1,8 @@
 """Hooks: code of the operator that adds claims, refuses registrations, or learns of events; and what it may rely on.
 
 A hook is a class, named in the setting HOOKS, with any of the methods of `AddsClaims`, `ChecksRegistrations` and
-`LearnsOfEvents`; it need not inherit from them. It is made once in each process, without arguments, and its methods are
-called by many threads at once. docs/hooks.md has an example.
+`LearnsOfEvents`; it need not inherit from them. It is made without arguments, before the workers are forked, and its
+methods are called by many threads at once. docs/hooks.md has an example.
 
 Only this module is for hooks: everything else in `app` may change with each version.
 """
