@@ -14,6 +14,7 @@ import structlog
 from app.accounts.passwords import BreachCheck
 from app.dependencies import (
     make_breaches,
+    make_hooks,
     make_mailer,
     make_metrics,
     make_redis,
@@ -32,6 +33,7 @@ from app.feature import (
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
+from app.hooks.calls import Hooks
 from app.jobs.model import Leases
 from app.jobs.workers import Jobs
 from app.keys.service import KeyService
@@ -126,6 +128,8 @@ class Wired:
         self.jobs.stop()
         self.courier.stop()
         self.get(HashPool).close()
+        if hooks := self.find(Hooks):
+            hooks.close()
         self.get(HealthService).close()
         self.store.close()
         for part in (self.find(RedisServer), self.metrics, self.tracing):
@@ -174,6 +178,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Hooks: lambda parts: make_hooks(parts.settings),
         Egress: lambda parts: Egress(parts.settings.egress.allow),
         Exposition: lambda _: metrics,
     }

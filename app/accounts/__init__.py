@@ -24,6 +24,7 @@ from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.feature import EntryHandlers, Erasers, Feature, Job, LiveCallers, MailKind, Tag
+from app.hooks.calls import Hooks
 from app.mail.mail import Mailer
 from app.outbox.service import Box, Wakes
 from app.roles.administrators import Administrators
@@ -76,6 +77,7 @@ def _registration(parts: Container) -> RegistrationService:
         parts.get(PasswordThrottle),
         parts.settings.accounts.default_roles,
         hides_accounts=parts.settings.accounts.hide_accounts,
+        hooks=parts.find(Hooks),
     )
 
 

@@ -119,6 +119,24 @@ class ListedKey:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """An administrator acts for the user of the account: something like a session, which is never renewed.
+
+    It is in effect only in the epoch of its beginning, and only as long as the session of the administrator in which it
+    began, which is for `app.sessions.live` to see. It is kept here, and not with the sessions, so that it begins and
+    ends by a write of the account; and so that a former version, which does not know it, admits nobody by it.
+    """
+
+    id: str
+    actor_id: str
+    actor_session_id: str
+    reason: str
+    began_at: datetime
+    expires_at: datetime
+    auth_epoch: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
     """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
@@ -131,6 +149,7 @@ class UnderWay:
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
     listed_keys: tuple[ListedKey, ...] = ()
+    impersonations: tuple[Impersonation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +255,33 @@ class Account(UnderWay):
         if not self.has_api_key(key_id):
             raise NotFound
         return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
+
+    # Impersonations
+
+    def open_impersonations(self, now: datetime) -> tuple[Impersonation, ...]:
+        """The impersonations that the account itself still allows: the user is active, and nothing ended their sessions
+        meanwhile."""
+        if self.user.status != "active":
+            return ()
+        return tuple(
+            each for each in self.impersonations if each.auth_epoch == self.auth_epoch and each.expires_at > now
+        )
+
+    def with_impersonation(self, begun: Impersonation, *, most: int, now: datetime) -> Account:
+        """The account with one more impersonation, in its present epoch; those that have ended go.
+
+        Raises TooManyRequests if `most` are open already.
+        """
+        is_open = self.open_impersonations(now)
+        if len(is_open) >= most:
+            ends = min(each.expires_at for each in is_open)
+            raise TooManyRequests(retry_after=math.ceil((ends - now).total_seconds()))
+        return replace(self, impersonations=(*is_open, replace(begun, auth_epoch=self.auth_epoch)))
+
+    def without_impersonation(self, impersonation_id: str) -> Account:
+        """The account without this impersonation; the same account if it has none of this identifier."""
+        left = tuple(each for each in self.impersonations if each.id != impersonation_id)
+        return self if left == self.impersonations else replace(self, impersonations=left)
 
     # Codes
 
@@ -395,6 +441,7 @@ class Account(UnderWay):
             password_hash=None,
             codes=(),
             pending_email=None,
+            impersonations=(),
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             due_at=claimed_until,

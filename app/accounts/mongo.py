@@ -4,11 +4,11 @@ The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at, kind,
 password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, listed_keys,
-due_at, revision, new_events
+impersonations, due_at, revision, new_events
 
-Codes, pending e-mail, undo offers, the entries of the outbox and the listed API keys are documents in it, with the
-fields of their dataclasses. What a user does not have is absent, never null. A document from before there was a
-revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
+Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys and impersonations are documents in
+it, with the fields of their dataclasses. What a user does not have is absent, never null. A document from before there
+was a revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
 `app.audit.mongo`.
 """
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from app.audit.model import Events
 from app.audit.service import Audit
 from app.feature import Feature, Job
+from app.hooks.calls import Hooks
 
 if TYPE_CHECKING:
     from app.platform.container import Container
 
 
 def _audit(parts: Container) -> Audit:
-    return Audit(parts.get(Events), parts.clock, timedelta(days=parts.settings.accounts.audit_days))
+    kept = timedelta(days=parts.settings.accounts.audit_days)
+    return Audit(parts.get(Events), parts.clock, kept, parts.find(Hooks))
 
 
 FEATURE = Feature(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
 
 from app.audit.model import AuditEvent
+from app.hooks import Event
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import Unavailable
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from app.audit.model import Events
+    from app.hooks.calls import Hooks
     from app.platform.clock import Clock
     from app.platform.devices import Device
 
+_WRITTEN_BY_CLIENTS: Final = frozenset({"reason"})
+"""Details that the log leaves out: it holds nothing that a client wrote."""
 _log = structlog.get_logger("latchkey.audit")
 
 
@@ -41,6 +45,7 @@ class Audit:
     events: Events
     clock: Clock
     kept: timedelta
+    hooks: Hooks | None = None
 
     def event(
         self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
@@ -52,9 +57,11 @@ class Audit:
         return replace(self._event(new_id(), user_id, action, device), actor_id=actor_id, details=details)
 
     def tell(self, events: Iterable[AuditEvent]) -> None:
-        """Write a line of the log for each event that was stored."""
+        """Write a line of the log for each event that was stored, and have the hooks learn of it."""
         for event in events:
             _log.info("event", **_facts(event))
+            if self.hooks is not None:
+                self.hooks.tell(_for_hooks(event))
 
     def record(
         self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
@@ -114,10 +121,24 @@ class Audit:
         )
 
 
+def _for_hooks(event: AuditEvent) -> Event:
+    return Event(
+        id=event.id,
+        action=event.action,
+        user_id=event.user_id,
+        actor_id=event.actor_id,
+        at=event.at,
+        ip=event.ip,
+        user_agent=event.user_agent,
+        details=dict(event.details),
+    )
+
+
 def _facts(event: AuditEvent) -> dict[str, str | None]:
     """What the log says of an event."""
     actor = {"actor_id": event.actor_id} if event.actor_id else {}
-    return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **event.details}
+    details = {name: text for name, text in event.details.items() if name not in _WRITTEN_BY_CLIENTS}
+    return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **details}
 
 
 def _id_of(since: datetime, what: str) -> str:

@@ -184,6 +184,27 @@ class Egress(Section):
     )
 
 
+class Hooks(Section):
+    """Code of yours that adds claims, refuses registrations, or learns of events: see hooks.md."""
+
+    names: values.Hooks = setting(
+        "HOOKS",
+        (),
+        "The hooks, separated by commas: each as `module:attribute`, or by the name of an entry point in the group"
+        " `latchkey.hooks` of an installed package. Nothing is loaded that is not listed.",
+        example="company_hooks:CompanyHooks",
+        default_text="none",
+    )
+    seconds: int = setting(
+        "HOOK_SECONDS",
+        2,
+        "How long a hook may take. Then its request gets 503, or the event is given up.",
+        example="1",
+        ge=1,
+        le=5,
+    )
+
+
 class Logging(Section):
     """What is logged, how and where."""
 

@@ -156,6 +156,14 @@ class Forbidden(Failure):
     remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
 
 
+class RegistrationRefused(Failure):
+    code = "registration_refused"
+    status = 403
+    message = "You cannot register here."
+    meaning = "The operator of this service decides who may register, by rules of their own, and refused this."
+    remedy = "The message says why. If it does not help, ask the operator."
+
+
 class AccountDisabled(Failure):
     code = "account_disabled"
     status = 403

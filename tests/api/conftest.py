@@ -18,6 +18,7 @@ ON_MONGODB_TOO = {
     "test_deletion_undo",
     "test_email_change",
     "test_hidden_accounts",
+    "test_impersonation",
     "test_key_rotation",
     "test_login",
     "test_login_throttle",

@@ -14,11 +14,11 @@ from app.api_keys.service import ApiKeyService, NewKey
 from app.features import ENDPOINTS, PAGES, PERMISSIONS
 from app.health.views import Ping
 from app.platform.devices import Device
-from app.platform.identifiers import new_id
 from app.web.caller import KINDS, CallerKind
 from app.web.endpoint import Endpoint, endpoint
 from app.web.guard import Access, authenticated, permission, public
 from tests.api.service import Service
+from tests.contract.entities import an_impersonation
 from tests.unit.instance import session_of
 from tests.unit.web.callers import OfOneKind
 from tests.unit.web.serving import serving
@@ -43,6 +43,7 @@ ACCESS = {
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
     "PUT /admin/users/<user_id>/roles": "roles:write",
+    "POST /admin/users/<user_id>/impersonate": "users:impersonate",
     "GET /admin/roles": "roles:read",
     "POST /admin/roles": "roles:write",
     "PATCH /admin/roles/<name>": "roles:write",
@@ -123,10 +124,11 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "PATCH /admin/roles/<name>": {"session", "api_key"},
     "DELETE /admin/roles/<name>": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
+    "POST /admin/users/<user_id>/impersonate": {"session"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
 passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
-nothing that lets anyone in, and takes nothing out."""
+nothing that lets anyone in, takes nothing out, and administers nothing."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
@@ -212,7 +214,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
         session_of(service.wired, service.administrator().id),
         kind=kind,
         permissions=PERMISSIONS,
-        actor_id=new_id() if kind == "impersonation" else None,
+        impersonation=an_impersonation() if kind == "impersonation" else None,
     )
     if kind == "api_key":
         principal = with_a_key(service, replace(principal, kind="session"))

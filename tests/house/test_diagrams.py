@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import Account, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
@@ -24,6 +24,7 @@ from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
+from tests.contract.entities import an_impersonation
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, indexes_of, mongo_store, sql_store
 from tests.tools import house
@@ -41,6 +42,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "codes": ("users", LiveCode),
     "pending_email": ("users", PendingEmail),
     "undo_offers": ("users", UndoOffer),
+    "impersonations": ("users", Impersonation),
     "outbox": ("users", Entry),
     "listed_keys": ("users", ListedKey),
     NEW_EVENTS: ("users", AuditEvent),
@@ -123,6 +125,7 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        impersonations=(an_impersonation(),),
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),
     )
@@ -153,7 +156,8 @@ def documents() -> dict[str, dict[str, Any]]:
 def least() -> dict[str, dict[str, Any]]:
     """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
-    account = Account(user, None, outbox=(Notice("n", "login", "ann@example.com", NOW).entry(),))
+    outbox = (Notice("n", "login", "ann@example.com", NOW).entry(),)
+    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),))
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))
