@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    administration,
     audit,
     docs,
     health,
@@ -33,6 +34,7 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    administration.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     audit.FEATURE,
