@@ -124,8 +124,8 @@ class UnderWay:
     outbox: tuple[Entry, ...] = ()
     returns_as: str | None = None
     """The status that comes back, by enabling or by the undo of a deletion; None is active."""
-    given_email: bool = False
-    """Whether an administrator gave the account its address, or took its proof away."""
+    given_email: bool | None = None
+    """True if an administrator gave the account its address, or took its proof away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class Account(UnderWay):
         If the address was not proven before, everything in the account may be someone else's: undo offers go, too. Not
         so if an administrator gave it to the account.
         """
-        ours = self.user.email_verified or self.given_email
+        ours = self.user.email_verified or self.waits_for_proof
         return replace(
             self.in_new_epoch().with_user(email_verified=True),
             password_hash=password_hash,
@@ -268,7 +268,7 @@ class Account(UnderWay):
         Until then the address does not lead into the account, in case it is misspelt and someone else's: no reset is
         mailed to it on request, no undo is offered to it, and whoever denies it takes the address, not the account.
         """
-        return self.given_email and self.user.email is not None and not self.user.email_verified
+        return bool(self.given_email) and self.user.email is not None and not self.user.email_verified
 
     def require_room_for_offer(self, now: datetime) -> None:
         """Raises TooManyRequests while as many undo offers are open as there may be."""
@@ -316,7 +316,7 @@ class Account(UnderWay):
         """
         offers = (*self.open_offers(now), *([offer] if offer else []))
         moved = self.with_user(email=email, email_verified=True)
-        return replace(moved, codes=(), pending_email=None, undo_offers=offers, given_email=False)
+        return replace(moved, codes=(), pending_email=None, undo_offers=offers, given_email=None)
 
     def with_given_email(self, email: str, offer: UndoOffer | None, now: datetime) -> Account:
         """The same as `moved_to`, but the address is an administrator's, and not proven yet."""

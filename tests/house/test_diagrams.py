@@ -121,6 +121,8 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        returns_as="invited",
+        given_email=True,
         due_at=NOW,
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
