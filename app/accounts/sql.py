@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Executable
+    from sqlalchemy import ColumnElement, Executable
 
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 USERS: Final = Table(
@@ -301,7 +302,7 @@ class SqlUsers:
 def _write_roles(connection: Connection, user_id: str, text: str, *, new: bool) -> None:
     """Bring the rows of a user in USER_ROLES up to date."""
     roles = set(text.split(",")) if text else set()
-    known = set() if new else {role for (role,) in connection.execute(_ROLES_OF, {"user_id": user_id})}
+    known = set() if new else {role for (role,) in connection.execute(_ROLES_OF, {"user_id": user_id}).all()}
     if gone := known - roles:
         connection.execute(_REMOVE_ROLE, [{"gone": role, "of": user_id} for role in sorted(gone)])
     if added := roles - known:

@@ -173,10 +173,13 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
         assert found.user.id == f"user {turn} {results.index(True)}"
 
 
-def accounts_of(store: Store) -> Accounts:
+def accounts_of(
+    store: Store,
+    permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]] = lambda _roles, _version: frozenset(),
+) -> Accounts:
     """What the services change accounts with."""
     audit = Audit(store.events, lambda: NOW, DAY)
-    live = LiveSessions(store.sessions, lambda _roles, _version: frozenset(), lambda: NOW)
+    live = LiveSessions(store.sessions, permissions_of, lambda: NOW)
     administrators = Administrators(store.guards, store.users)
     return Accounts(
         store.users,

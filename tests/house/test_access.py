@@ -122,8 +122,8 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/keys/rotate": {"session"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
-passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes nothing that lets anyone in, and takes
-nothing out."""
+passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
+nothing that lets anyone in, and takes nothing out."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
@@ -219,7 +219,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
             buffered=True,
         )
         assert reply.status_code in {200, 403, 404, 415, 422}, rule
-        if reply.status_code == 403 and "permission" not in reply.json["message"]:
+        if reply.status_code == 403 and "permission" not in reply.get_json()["message"]:
             refused.add(rule)
     assert refused == {rule for rule, kinds in ADMITTED.items() if kind not in kinds}
 

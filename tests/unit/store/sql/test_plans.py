@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, RowMapping, event, insert, text
+from sqlalchemy import Connection, RowMapping, insert, text
 
 from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
@@ -19,6 +19,7 @@ from app.throttle.model import FailureCount
 from app.throttle.sql import LOGIN_FAILURES
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
 from tests.stores import Store, database_of
+from tests.unit.store.sql.watching import watch
 
 ROWS = 3000
 SOON = [NOW + timedelta(minutes=number + 1) for number in range(ROWS)]
@@ -156,11 +157,12 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
     return store
 
 
-def listen(*engines: Engine) -> list[tuple[str, Any]]:
-    """A list to which each statement is added from now on, with its values."""
+def listen(store: Store, *, writes: bool = False) -> list[tuple[str, Any]]:
+    """A list to which each statement of reads, or of writes as well, is added from now on, with its values."""
     asked: list[tuple[str, Any]] = []
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    database = database_of(store)
+    engines = [database.backend.reader, *([database.backend.writer] if writes else [])]
+    watch(database, lambda *call: asked.append(call), *engines)
     return asked
 
 
@@ -179,7 +181,7 @@ def goes_through_a_table(plan: Sequence[RowMapping]) -> bool:
 
 
 def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
-    asked = listen(database_of(filled).backend.reader)
+    asked = listen(filled)
     found = {}
     for name, read in READS.items():
         asked.clear()
@@ -190,8 +192,7 @@ def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connect
 
 
 def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connection]) -> None:
-    backend = database_of(filled).backend
-    asked = listen(backend.reader, backend.writer)
+    asked = listen(filled, writes=True)
     found = {}
     for name, write in WRITES.items():
         asked.clear()
@@ -203,7 +204,7 @@ def test_frequent_writes_use_an_index(filled: Store, beside: Callable[[], Connec
 
 
 def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) -> None:
-    asked = listen(database_of(filled).backend.reader)
+    asked = listen(filled)
     found = set()
     for name, read in READS.items():
         asked.clear()
