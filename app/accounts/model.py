@@ -97,12 +97,5 @@ class Users(RoleHolders, Protocol):
         It counts as a replacement of the account and raises the revision by one.
         """
 
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
-
-        One write, which raises the revision by one. A login that was verified before it but opens its session after it
-        gets a session that is not live.
-        """
-
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""

@@ -146,12 +146,6 @@ class MongoUsers:
         return self._connection["users"].update_one(guard, change).matched_count == 1
 
     @answer_or_unavailable()
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
-        change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
-        return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
-
-    @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}

@@ -169,11 +169,6 @@ _WITH_ROLE: Final = select(_COLUMNS.id).where(
 )
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
-_END_SESSIONS: Final = (
-    update(USERS)
-    .where(_THIS, _COLUMNS.status == "active")
-    .values(auth_epoch=_COLUMNS.auth_epoch + 1, revision=_NEXT_REVISION)
-)
 
 
 def _page(condition: ColumnElement[bool]) -> Select[Any]:
@@ -246,9 +241,6 @@ class SqlUsers:
 
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
-
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        return self._database.change(_END_SESSIONS, {"user_id": user_id, "kept_session": keep}) == 1
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE

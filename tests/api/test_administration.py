@@ -21,7 +21,7 @@ def boss(service: Service) -> Account:
 
 
 def act(service: Service, by: Account, on: str, what: str) -> Reply:
-    body = {} if what == "reset-password" else None
+    body: dict[str, object] | None = {} if what == "reset-password" else None
     return service.post(f"/admin/users/{on}/{what}", body, token=by.token)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.administration import search
 from app.administration.search import UserFinder
+from app.web.cursors import cursor_at
 from tests.api.service import PASSWORD, Account, Reply, Service, Start
 
 _NUMBERS = count(1)
@@ -213,7 +214,7 @@ def test_a_cursor_that_nobody_got_is_refused(service: Service, boss: Account) ->
         [0, {}, []],
         [None, None, None],
     ]
-    odd = ["", "x", "=", "é", "[" * 3000, "A" * 3000, *(search.cursor_at(place, bound) for place in places)]
+    odd = ["", "x", "=", "é", "[" * 3000, "A" * 3000, *(cursor_at(place, bound) for place in places)]
     for cursor in odd:
         reply = find(service, boss, cursor=cursor)
         assert refused_fields(reply) == [("cursor", "invalid_cursor")], cursor
