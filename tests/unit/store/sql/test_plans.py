@@ -68,6 +68,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "expired events": lambda store: store.events.delete_expired(LATER, 100),
 }
 
+IN_TWO_STEPS = {"users by name, going on": 2}
+
 
 def account(store: Store) -> Account:
     found = store.users.account(IDS[7])
@@ -107,8 +109,9 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
             [
                 {
                     "id": IDS[number], "email": f"{number}@example.org", "email_key": f"{number}@example.org",
-                    "email_verified": True, "username": f"user{number}", "username_key": f"user{number}", "name_key": f"name {number}",
-                    "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
+                    "email_verified": True, "username": f"user{number}", "username_key": f"user{number}",
+                    "name_key": f"name {number}", "status": "active" if number % 100 else "disabled",
+                    "roles": "member", "created_at": NOW, "password_hash": HASH,
                     "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
                 }
                 for number in range(ROWS)
@@ -199,8 +202,8 @@ def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connect
     for name, read in READS.items():
         asked.clear()
         assert read(filled)
-        [(statement, values)] = asked
-        found[name] = goes_through_a_table(plan_of(filled, beside, statement, values))
+        assert len(asked) == IN_TWO_STEPS.get(name, 1)
+        found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in asked)
     assert found == dict.fromkeys(READS, False)
 
 
