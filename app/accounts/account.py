@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.model import listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
@@ -165,6 +166,7 @@ class Account(UnderWay):
             "name_key": user.name and name_key(user.name),
             "roles": user.roles,
             "status": user.status,
+            "listed_status": listed_status(user.status),
             "password_hash": self.password_hash,
             "auth_epoch": self.auth_epoch,
             "kept_session": self.kept_session,

@@ -19,6 +19,11 @@ Status = Literal["active", "disabled", "invited", "deleted"]
 erased and nobody can bring the account back."""
 
 
+def listed_status(status: Status) -> Status | None:
+    """The status by which a user is looked for; None for those whom nearly everybody is, or nobody looks for."""
+    return status if status in {"disabled", "invited"} else None
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user as seen by the user and by administrators; the password hash is in `Credentials`."""

@@ -69,6 +69,6 @@ FEATURE = Feature(
         KeyAdministration: _keys,
     },
     repositories=(UserSearch,),
-    jobs=(lambda parts: Job("name keys", timedelta(days=1), parts.get(UserFinder).mend_name_keys),),
+    jobs=(lambda parts: Job("search keys", timedelta(days=1), parts.get(UserFinder).mend_keys),),
     mails=(MailKind("account_disabled", __name__), MailKind("account_enabled", __name__)),
 )

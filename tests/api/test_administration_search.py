@@ -1,5 +1,6 @@
 """Finding users: GET /admin/users."""
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -179,15 +180,15 @@ def test_a_page_looks_at_few_users_and_may_be_short(
     assert ids(found(own, boss, role="member")) == users
 
 
-def test_the_name_keys_of_a_former_version_are_mended(service: Service, boss: Account, prefix: str) -> None:
+def test_the_keys_of_a_former_version_are_mended(service: Service, boss: Account, prefix: str) -> None:
     user = register(service, name=prefix)
     finder = service.wired.get(UserFinder)
-    (stored,) = (each for each in finder.search.names("", 10_000) if each.user_id == user)
+    (stored,) = (each for each in finder.search.keys("", 10_000) if each.user_id == user)
     for wrong in (None, "another"):
-        finder.search.set_name_key(stored, wrong)
+        finder.search.set_keys(replace(stored, name_key=wrong))
         assert found(service, boss, q=prefix) == []
-        assert finder.mend_name_keys() == 1
-        assert finder.mend_name_keys() == 0
+        assert finder.mend_keys() == 1
+        assert finder.mend_keys() == 0
         assert ids(found(service, boss, q=prefix)) == [user]
 
 

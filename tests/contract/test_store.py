@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
-from app.administration.model import StoredName
+from app.administration.model import StoredKeys
 from app.audit.model import AuditEvent
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
@@ -48,8 +48,8 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "user_search.by_status": lambda store: store.user_search.by_status("disabled", "", 10),
     "user_search.by_role": lambda store: store.user_search.by_role("admin", "", 10),
     "user_search.by_key": lambda store: store.user_search.by_key("email_key", "a", key="", after="", limit=10),
-    "user_search.names": lambda store: store.user_search.names("", 10),
-    "user_search.set_name_key": lambda store: store.user_search.set_name_key(StoredName(USER.id, None, None), None),
+    "user_search.keys": lambda store: store.user_search.keys("", 10),
+    "user_search.set_keys": lambda store: store.user_search.set_keys(StoredKeys(USER.id, None, "active", None, None)),
     "sessions.open": lambda store: store.sessions.open(a_session(USER)),
     "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.accounts.account import Account
-from app.administration.model import FoundUser, KeyName, StoredName, UserSearch
+from app.administration.model import FoundUser, KeyName, StoredKeys, UserSearch
 from app.administration.search import UserFinder, UserQuery
 from app.platform.identifiers import new_id
 from tests.contract.entities import HASH, a_user
@@ -104,20 +104,24 @@ def test_a_change_of_an_account_is_found_from_then_on(store: Store) -> None:
     assert search(store).by_id("", 5) == []
 
 
-def test_a_name_key_is_replaced_while_the_name_is_the_same(store: Store) -> None:
-    user_id = add(store, name="Ann")
+def test_keys_are_replaced_while_name_and_status_are_the_same(store: Store) -> None:
+    user_id = add(store, name="Ann", status="disabled")
     nameless = add(store)
-    stored = StoredName(user_id, "Ann", "ann")
-    assert search(store).names("", 50) == [stored, StoredName(nameless, None, None)]
-    assert search(store).names(user_id, 50) == [StoredName(nameless, None, None)]
-    search(store).set_name_key(stored, None)
-    assert search(store).names("", 1) == [replace(stored, name_key=None)]
-    search(store).set_name_key(replace(stored, name="Another"), "another")
-    search(store).set_name_key(StoredName(new_id(), "Ann", None), "ann")
-    assert search(store).names("", 1) == [replace(stored, name_key=None)]
-    search(store).set_name_key(StoredName(nameless, None, None), "left behind")
-    assert UserFinder(search(store), ("member",)).mend_name_keys() == 2
-    assert search(store).names("", 50) == [stored, StoredName(nameless, None, None)]
+    stored = StoredKeys(user_id, "Ann", "disabled", "ann", "disabled")
+    plain = StoredKeys(nameless, None, "active", None, None)
+    assert search(store).keys("", 50) == [stored, plain]
+    assert search(store).keys(user_id, 50) == [plain]
+    former = replace(stored, name_key=None, listed_status=None)
+    search(store).set_keys(former)
+    assert search(store).keys("", 1) == [former]
+    assert ids(search(store).by_status("disabled", "", 50)) == []
+    for other in ({"name": "Another"}, {"name": None}, {"status": "active"}, {"user_id": new_id()}):
+        search(store).set_keys(replace(stored, **other))
+    assert search(store).keys("", 1) == [former]
+    search(store).set_keys(replace(plain, name_key="left behind"))
+    search(store).set_keys(replace(plain, name_key="left behind", listed_status="invited"))
+    assert UserFinder(search(store), ("member",)).mend_keys() == 2
+    assert search(store).keys("", 50) == [stored, plain]
 
 
 def test_pages_beside_changes_have_everybody_who_stays_once(store: Store, in_threads: InThreads) -> None:

@@ -40,7 +40,6 @@ READS: dict[str, Callable[[Store], object]] = {
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
     "users by identifier": lambda store: store.user_search.by_id(IDS[-100], 50),
     "users by status": lambda store: store.user_search.by_status("disabled", "", 50),
-    "active users": lambda store: store.user_search.by_status("active", IDS[-100], 50),
     "users by role": lambda store: store.user_search.by_role(f"role-{IDS[7]}", "", 50),
     "users by address": lambda store: store.user_search.by_key("email_key", "77", key="", after="", limit=50),
     "users by address, going on": lambda store: store.user_search.by_key(
@@ -51,7 +50,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "users by name, going on": lambda store: store.user_search.by_key(
         "name_key", "name 77", key="name 777", after=IDS[777], limit=50
     ),
-    "names": lambda store: store.user_search.names(IDS[-100], 50),
+    "keys of users": lambda store: store.user_search.keys(IDS[-100], 50),
     "holder of an e-mail": lambda store: store.held_emails.holder("7@example.org", NOW),
     "mail request": lambda store: store.mail_requests.get(IDS[7]),
     "mail requests that are due": lambda store: store.mail_requests.due(LATER, 100),
@@ -110,8 +109,8 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                 {
                     "id": IDS[number], "email": f"{number}@example.org", "email_key": f"{number}@example.org",
                     "email_verified": True, "username": f"user{number}", "username_key": f"user{number}",
-                    "name_key": f"name {number}", "status": "active" if number % 100 else "disabled",
-                    "roles": "member", "created_at": NOW, "password_hash": HASH,
+                    "name_key": f"name {number}", "listed_status": None if number % 100 else "disabled",
+                    "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
                     "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
                 }
                 for number in range(ROWS)
