@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    administration,
     api_keys,
     audit,
     docs,
@@ -37,6 +38,7 @@ FEATURES = (
     recovery.FEATURE,
     api_keys.FEATURE,
     service_accounts.FEATURE,
+    administration.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     audit.FEATURE,

@@ -248,6 +248,17 @@ class TooManyApiKeys(Failure):
     remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
 
 
+class CannotBeMailed(Failure):
+    code = "cannot_be_mailed"
+    status = 409
+    message = "This user cannot be mailed."
+    meaning = (
+        "The request would send the user a mail that leads into their account. But they have no e-mail address, or are"
+        " disabled, or this service sends no mail."
+    )
+    remedy = "The message says which it is. Give the user an address, or enable them, with /admin/users/<user_id>."
+
+
 class PayloadTooLarge(Failure):
     code = "payload_too_large"
     status = 413

@@ -3,9 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache, partial
+from pathlib import Path
 
 import pytest
 
+from app import config, wiring
+from app.keys.service import KeyService
+from app.security.hash_pool import HashPool
+from app.wiring import Wired
+from tests.api.service import SETTINGS, FakeClock
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.patience import be_patient, patiently
@@ -61,6 +67,16 @@ def subject(request: pytest.FixtureRequest, subjects: Subjects) -> Subject:
 def store(subject: Subject) -> Store:
     subject.clear()
     return subject.store
+
+
+@pytest.fixture
+def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
+    """The parts of the service over this store."""
+    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
+    wired = wiring.build(settings, clock=FakeClock(), store=store)
+    wired.get(KeyService).ensure()
+    yield wired
+    wired.get(HashPool).close()
 
 
 @pytest.fixture

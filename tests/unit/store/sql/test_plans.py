@@ -40,6 +40,19 @@ READS: dict[str, Callable[[Store], object]] = {
     "credentials by user name": lambda store: store.users.credentials_by_username("user7"),
     "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
+    "users by identifier": lambda store: store.user_search.by_id(IDS[-100], 50),
+    "users by status": lambda store: store.user_search.by_status("disabled", "", 50),
+    "users by role": lambda store: store.user_search.by_role(f"role-{IDS[7]}", "", 50),
+    "users by address": lambda store: store.user_search.by_key("email_key", "77", key="", after="", limit=50),
+    "users by address, going on": lambda store: store.user_search.by_key(
+        "email_key", "77", key="777@example.org", after=IDS[777], limit=50
+    ),
+    "users by user name": lambda store: store.user_search.by_key("username_key", "user77", key="", after="", limit=50),
+    "users by name": lambda store: store.user_search.by_key("name_key", "name 77", key="", after="", limit=50),
+    "users by name, going on": lambda store: store.user_search.by_key(
+        "name_key", "name 77", key="name 777", after=IDS[777], limit=50
+    ),
+    "keys of users": lambda store: store.user_search.keys(IDS[-100], 50),
     "holder of an e-mail": lambda store: store.held_emails.holder("7@example.org", NOW),
     "mail request": lambda store: store.mail_requests.get(IDS[7]),
     "mail requests that are due": lambda store: store.mail_requests.due(LATER, 100),
@@ -59,6 +72,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "expired events": lambda store: store.events.delete_expired(LATER, 100),
 }
 
+IN_TWO_STEPS = {"users by name, going on": 2}
+
 
 def account(store: Store) -> Account:
     found = store.users.account(IDS[7])
@@ -74,7 +89,6 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "use of a session noted": lambda store: store.sessions.touch(IDS[7], LATER),
     "session ended": lambda store: store.sessions.end(IDS[7], IDS[7]),
     "all sessions of a user ended": lambda store: store.sessions.end_some_of(IDS[7], 100),
-    "new epoch": lambda store: store.users.end_sessions(IDS[7], None),
     "account saved": lambda store: store.users.save(account(store)),
     "role confirmed": lambda store: store.users.confirm_role(IDS[7], "member"),
     "hash replaced": lambda store: store.users.replace_hash(IDS[7], HASH, HASH),
@@ -104,6 +118,7 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                 {
                     "id": IDS[number], "email": f"{number}@example.org", "email_key": f"{number}@example.org",
                     "email_verified": True, "username": f"user{number}", "username_key": f"user{number}",
+                    "name_key": f"name {number}", "listed_status": None if number % 100 else "disabled",
                     "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
                     "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
                     "kind": None if number % 100 else "service",
@@ -206,8 +221,8 @@ def test_frequent_reads_use_an_index(filled: Store, beside: Callable[[], Connect
     for name, read in READS.items():
         asked.clear()
         assert read(filled)
-        [(statement, values)] = asked
-        found[name] = goes_through_a_table(plan_of(filled, beside, statement, values))
+        assert len(asked) == IN_TWO_STEPS.get(name, 1)
+        found[name] = any(goes_through_a_table(plan_of(filled, beside, *call)) for call in asked)
     assert found == dict.fromkeys(READS, False)
 
 
