@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
+from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -77,6 +78,14 @@ class Store:
     @property
     def events(self) -> Events:
         return self.repository(Events)
+
+    @property
+    def links(self) -> Links:
+        return self.repository(Links)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return self.repository(Checkpoints)
 
     @property
     def login_failures(self) -> LoginFailures:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
+from app.audit.late_events import LateEvents
+from app.audit.service import Audit
 from app.feature import Feature, MailKind, Tag
 from app.keys.service import KeyService
 from app.roles.service import Roles
@@ -61,6 +63,8 @@ def _login(parts: Container) -> LoginService:
         parts.get(PasswordService),
         parts.get(SessionService),
         parts.get(PasswordThrottle),
+        parts.get(Audit),
+        parts.get(LateEvents),
         require_verified_email=parts.settings.accounts.require_verified_email,
     )
 

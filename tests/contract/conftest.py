@@ -10,7 +10,7 @@ from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
-from tests.contract.subject import ChangeUser, Fragile, Subject
+from tests.contract.subject import ChangeUser, Fragile, Subject, Tamper
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
@@ -59,6 +59,11 @@ def store(subject: Subject) -> Store:
 @pytest.fixture
 def change_user(subject: Subject) -> ChangeUser:
     return subject.change_user
+
+
+@pytest.fixture
+def tamper(subject: Subject) -> Tamper:
+    return subject.tamper
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.model import User
+from app.audit.chain.model import Link
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
@@ -60,6 +61,22 @@ def a_whole_account(**fields: Any) -> Account:
         due_at=NOW + MINUTE,
         revision=5,
     )
+
+
+def a_link(seq: int, **fields: Any) -> Link:
+    """A link of an event that expires in a day."""
+    plain: dict[str, Any] = {
+        "seq": seq,
+        "event_id": new_id(),
+        "sealed_at": NOW,
+        "expires_at": NOW + DAY,
+        "verdict": "signed",
+        "content": "c" * 43,
+        "hash": f"{seq:043}",
+        "secret": "0123456789abcdef",
+        "mac": "m" * 43,
+    }
+    return Link(**plain | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:

@@ -10,9 +10,12 @@ from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit
+from app.audit.signatures import Signer
 from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
+from app.security.secret_keys import SecretKeys
 from app.sessions.live import LiveSessions
+from tests.api.service import SETTINGS
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store
@@ -174,7 +177,7 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
 
 def accounts_of(store: Store) -> Accounts:
     """What the services change accounts with."""
-    audit = Audit(store.events, lambda: NOW, DAY)
+    audit = Audit(store.events, lambda: NOW, DAY, Signer(SecretKeys(SETTINGS["SECRET_KEY"])))
     live = LiveSessions(store.sessions, lambda _: frozenset(), lambda: NOW)
     callers = LiveCallers({"session": live.present})
     return Accounts(store.users, callers, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False)
