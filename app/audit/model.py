@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-Outcome: TypeAlias = Literal["success", "failure"]
-OUTCOMES: Final[frozenset[str]] = frozenset(get_args(Outcome))
+SUCCESS: Final = "success"
+FAILURE: Final = "failure"
 DELETIONS: Final = ("user.deleted", "user.disowned")
 """The actions that delete an account, and so erase what its events say."""
 
@@ -30,8 +30,8 @@ class AuditEvent:
     """Shown to the user: so never the identifier or the address of another."""
     actor_id: str | None = None
     """Who did it, if that is another user; then address and device are theirs."""
-    outcome: str = "success"
-    """One of OUTCOMES, or what a newer version calls it."""
+    outcome: str = SUCCESS
+    """SUCCESS or FAILURE."""
     request_id: str | None = None
     """The request that did it, as the log names it; None for a command or a job."""
     salt: str | None = None

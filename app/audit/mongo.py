@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from app.audit.model import AuditEvent
+from app.audit.model import SUCCESS, AuditEvent
 from app.store.mongo.batches import delete_batch
 from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
@@ -182,7 +182,7 @@ def event_of(document: Document) -> AuditEvent:
         document["expires_at"],
         document.get("details", {}),
         document.get("actor_id"),
-        document.get("outcome", "success"),
+        document.get("outcome", SUCCESS),
         document.get("request_id"),
         document.get("salt"),
         document.get("digest"),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from app.audit.model import AuditEvent, Place
+from app.audit.model import SUCCESS, AuditEvent, Place
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import Unavailable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from app.audit.model import Events, Outcome, Search
+    from app.audit.model import Events, Search
     from app.audit.signatures import Signer
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -60,7 +60,7 @@ class Audit:
         device: Device | None = None,
         *,
         actor_id: str | None = None,
-        outcome: Outcome = "success",
+        outcome: str = SUCCESS,
         **details: str,
     ) -> AuditEvent:
         """A new event, to be stored in the write of the change that it records, and then `tell`-ed.
@@ -81,7 +81,7 @@ class Audit:
         device: Device | None = None,
         *,
         actor_id: str | None = None,
-        outcome: Outcome = "success",
+        outcome: str = SUCCESS,
         **details: str,
     ) -> None:
         """Record an event that is no change of an account, after it: if the store fails now, only the log has it.
@@ -98,7 +98,7 @@ class Audit:
         *,
         since: datetime,
         subject: str,
-        outcome: Outcome = "success",
+        outcome: str = SUCCESS,
         **details: str,
     ) -> None:
         """Record an event that a client can repeat as often as it likes only once for `since` and `subject`."""
@@ -112,7 +112,7 @@ class Audit:
         *,
         since: datetime,
         subject: str,
-        outcome: Outcome = "success",
+        outcome: str = SUCCESS,
         **details: str,
     ) -> AuditEvent:
         """An event whose identifier is derived from `since`, `action` and `subject`: the store refuses a second one."""
@@ -159,7 +159,7 @@ class Audit:
         device: Device | None,
         *,
         actor_id: str | None,
-        outcome: Outcome,
+        outcome: str,
         details: Mapping[str, str],
     ) -> AuditEvent:
         now = self.clock()
@@ -183,7 +183,7 @@ class Audit:
 def _facts(event: AuditEvent) -> dict[str, str | None]:
     """What the log says of an event."""
     actor = {"actor_id": event.actor_id} if event.actor_id else {}
-    outcome = {} if event.outcome == "success" else {"outcome": event.outcome}
+    outcome = {} if event.outcome == SUCCESS else {"outcome": event.outcome}
     return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **outcome, **event.details}
 
 

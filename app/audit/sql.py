@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.audit.model import AuditEvent
+from app.audit.model import SUCCESS, AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.store.codec import from_json, to_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
@@ -187,4 +187,4 @@ def event_of(row: Iterable[Any]) -> AuditEvent:
     """The event in a row with the columns SHOWN."""
     event_id, user_id, action, at, ip, user_agent, expires_at, actor_id, outcome, *proof, details = row
     happened = (event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details))
-    return AuditEvent(*happened, actor_id, outcome or "success", *proof)
+    return AuditEvent(*happened, actor_id, outcome or SUCCESS, *proof)

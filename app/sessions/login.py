@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from app.audit.model import FAILURE
 from app.platform.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class LoginService:
             device,
             since=minute,
             subject=f"{user_id} {reason}",
-            outcome="failure",
+            outcome=FAILURE,
             reason=reason,
         )
         if user_id is not None:

@@ -58,12 +58,12 @@ def in_memory() -> MongoClient[dict[str, Any]]:
 
     client.get_database = with_command
     # The driver names an option that mongomock does not know, even where it is not used.
-    BulkOperationBuilder.add_update = _without_sort
+    BulkOperationBuilder.add_update = _without_sort  # type: ignore[method-assign]
     made: MongoClient[dict[str, Any]] = client
     return made
 
 
-_add_update = BulkOperationBuilder.add_update
+_add_update: Any = BulkOperationBuilder.add_update
 
 
 def _without_sort(self: BulkOperationBuilder, *given: Any, sort: None = None, **options: Any) -> None:
