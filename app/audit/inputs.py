@@ -16,6 +16,8 @@ from app.web.input import wrong
 from app.web.paging import Limited
 
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_ACTION: Final = re.compile(r"[a-z_]+\.[a-z_]+", re.ASCII)
+_LONGEST_ACTION: Final = 64
 
 
 def parse_since(text: object) -> datetime:
@@ -34,6 +36,12 @@ def _of_a_user(text: str) -> str:
     return text
 
 
+def _named_as_one(text: str) -> str:
+    if len(text) > _LONGEST_ACTION or not _ACTION.fullmatch(text):
+        raise wrong("invalid_action", "An action has the form of user.registered.")
+    return text
+
+
 def _of_this_query(cursor: str, info: ValidationInfo) -> str:
     try:
         at, _ = place_at(cursor, _query_of(*(info.data.get(name) for name in ("user", "action", "since"))))
@@ -49,8 +57,8 @@ class SearchEvents(Limited):
     user: Annotated[str, AfterValidator(_of_a_user)] | None = Field(
         default=None, description="Only events of the user with this identifier."
     )
-    action: str | None = Field(
-        default=None, pattern=r"^[a-z_]+\.[a-z_]+$", max_length=64, description="Only events of this action."
+    action: Annotated[str, AfterValidator(_named_as_one)] | None = Field(
+        default=None, description="Only events of this action, as `session.opened`."
     )
     since: Annotated[datetime, BeforeValidator(parse_since)] | None = Field(
         default=None, description="Only events at or after this time (RFC 3339)."

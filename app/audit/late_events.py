@@ -42,7 +42,10 @@ class LateEvents:
         with self._lock:
             events, self._waiting = self._waiting, {}
         for event in events.values():
-            self._audit.store(event)
+            try:
+                self._audit.store(event)
+            except Exception:  # noqa: BLE001 - none ends the thread, or keeps the others from being stored
+                _log.exception("event lost", action=event.action, user_id=event.user_id)
         return len(events)
 
     def start(self) -> None:
@@ -56,7 +59,4 @@ class LateEvents:
 
     def _loop(self) -> None:
         while not self._stopped.wait(STORE_EVERY):
-            try:
-                self.store()
-            except Exception:  # noqa: BLE001 - no error ends the thread
-                _log.exception("late events")
+            self.store()

@@ -13,6 +13,7 @@ from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
+    "test_audit",
     "test_count",
     "test_deletion_undo",
     "test_email_change",

@@ -38,6 +38,7 @@ ACCESS = {
     "POST /auth/email/undo": EVERYBODY,
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
+    "GET /admin/audit": "audit:read",
     "GET /api/products": EVERYBODY,
     "GET /api/products/my": WHO_LOGGED_IN,
     "POST /api/products": WHO_LOGGED_IN,
@@ -80,6 +81,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /auth/email": {"session"},
     "GET /auth/events": {"session", "impersonation"},
     "GET /auth/users": {"session", "impersonation", "api_key"},
+    "GET /admin/audit": {"session", "api_key"},
     "GET /api/products/my": {"session", "impersonation", "api_key"},
     "POST /api/products": {"session", "impersonation", "api_key"},
     "DELETE /api/products/<product_id>": {"session", "impersonation", "api_key"},
@@ -90,8 +92,8 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "GET /auth/verify": {"session", "impersonation", "api_key"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
-passwords, factors, sessions, or what administrators do; an impersonation changes nothing that lets anyone in, and takes
-nothing out."""
+passwords, factors, sessions, or what administrators do, though it may read audit events; an impersonation changes
+nothing that lets anyone in, and takes nothing out."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
