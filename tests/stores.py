@@ -1,8 +1,8 @@
-"""Stores as tests use them: with a name for each repository."""
+"""Stores as tests use them: with a name for each repository; and the outbox, with a mail server of the test."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from app.accounts.held_emails.model import HeldEmails
@@ -13,7 +13,10 @@ from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
+from app.outbox.service import Outbox
 from app.platform import clock as system
+from app.recovery.mailroom import Mailroom
+from app.roles.model import Guards, RoleBooks
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
 
     from pymongo import MongoClient
 
+    from app.audit.model import AuditEvent
     from app.platform.clock import Clock
     from app.store.mongo.indexes import Index
     from app.store.sql.database import Database
     from app.store.store import Store as AnyStore
+    from app.wiring import Wired
 
 T = TypeVar("T")
 
@@ -100,6 +105,14 @@ class Store:
         return self.repository(Leases)
 
     @property
+    def role_books(self) -> RoleBooks:
+        return self.repository(RoleBooks)
+
+    @property
+    def guards(self) -> Guards:
+        return self.repository(Guards)
+
+    @property
     def sample_products(self) -> SampleProducts:
         return self.repository(SampleProducts)
 
@@ -118,6 +131,11 @@ def mongo_store(uri: str, database: str, *, client: MongoClient[dict[str, Any]] 
     return Store(MongoStore(uri, database, REPOSITORIES, client=client))
 
 
+def events_of(store: Store, user_id: str) -> list[AuditEvent]:
+    """All events of a user, the newest first."""
+    return store.events.page_of(user_id, before=None, limit=1000)
+
+
 def database_of(store: Store) -> Database:
     """The database of a store on SQL, to look behind the repositories."""
     assert isinstance(store.inner, SqlStore)
@@ -128,3 +146,18 @@ def indexes_of(store: Store) -> tuple[Index, ...]:
     """The indexes that a store on MongoDB creates."""
     assert isinstance(store.inner, MongoStore)
     return store.inner.indexes
+
+
+def outbox_of(wired: Wired, **of_mailroom: Any) -> Outbox:
+    """The outbox of an instance; with these fields of its mailroom instead, for example `mailer`."""
+    outbox, mailroom = wired.get(Outbox), wired.get(Mailroom)
+    replaced = replace(mailroom, **of_mailroom)
+
+    def rebound(handler: Any) -> Any:
+        return handler.__func__.__get__(replaced) if getattr(handler, "__self__", None) is mailroom else handler
+
+    boxes = (
+        replace(box, handlers={kind: rebound(handler) for kind, handler in box.handlers.items()})
+        for box in outbox.boxes
+    )
+    return replace(outbox, boxes=tuple(boxes))

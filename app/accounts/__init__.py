@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.accounts import cli, controller
 from app.accounts.account import ERASE
+from app.accounts.authority import CallerAuthority
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
+from app.accounts.former_leavers import FormerLeavers
+from app.accounts.grants import GrantService
 from app.accounts.held_emails.model import HeldEmails
+from app.accounts.holders import AccountHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
@@ -18,14 +23,20 @@ from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
 from app.audit.service import Audit
-from app.feature import Erasers, Feature, LiveCallers, MailKind, Tag
+from app.feature import EntryHandlers, Erasers, Feature, Job, LiveCallers, MailKind, Tag
 from app.mail.mail import Mailer
+from app.outbox.service import Box, Wakes
+from app.roles.administrators import Administrators
+from app.roles.authority import Authority
+from app.roles.model import Guards, RoleHolders
+from app.roles.service import Roles
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
+    from app.accounts.account import Account
     from app.platform.container import Container
 
 
@@ -46,8 +57,10 @@ def _accounts(parts: Container) -> Accounts:
         parts.get(HeldEmails),
         parts.get(MailRequests),
         parts.get(Audit),
+        parts.get(Administrators),
         parts.clock,
         mailing=parts.find(Mailer) is not None,
+        mail_waits=parts.get(Wakes),
     )
 
 
@@ -74,8 +87,24 @@ def _deletion(parts: Container) -> DeletionService:
     return DeletionService(parts.get(Accounts), parts.get(CredentialService), parts.get(Erasers).erasers)
 
 
+def _authority(parts: Container) -> CallerAuthority:
+    return CallerAuthority(parts.get(Accounts))
+
+
+def _grants(parts: Container) -> GrantService:
+    return GrantService(parts.get(Accounts), parts.get(Roles), parts.get(Authority))
+
+
+def _former_leavers(parts: Container) -> FormerLeavers:
+    return FormerLeavers(parts.get(Accounts), parts.get(Guards))
+
+
 def _directory(parts: Container) -> DirectoryService:
     return DirectoryService(parts.get(Users), parts.settings.accounts.user_directory)
+
+
+def _box(parts: Container) -> Box[str, Account]:
+    return Box(AccountHolders(parts.get(Users)), parts.get(EntryHandlers).handlers)
 
 
 FEATURE = Feature(
@@ -93,6 +122,7 @@ FEATURE = Feature(
             ),
         ),
         Tag("users", "The list of users.", (controller.users,)),
+        Tag("roles", "", (controller.set_roles,)),
     ),
     services={
         InputRules: _input_rules,
@@ -103,11 +133,17 @@ FEATURE = Feature(
         ProfileService: _profile,
         DeletionService: _deletion,
         DirectoryService: _directory,
+        RoleHolders: lambda parts: parts.get(Users),
+        Authority: _authority,
+        GrantService: _grants,
+        FormerLeavers: _former_leavers,
     },
     handlers={ERASE: lambda parts: parts.get(DeletionService).erase_all},
+    boxes=(_box,),
     repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),
+    jobs=(lambda parts: Job("former leavers", timedelta(hours=1), parts.get(FormerLeavers).heal),),
     mails=(
         MailKind("account_deleted", __name__),
         MailKind("password_changed", __name__),

@@ -14,7 +14,7 @@ from app.accounts.inputs import Register
 from app.accounts.model import Users
 from app.accounts.registration import NewAccount, RegistrationService
 from app.cli.common import as_json, failures_as_messages, say, wired
-from app.roles.model import BUILT_IN
+from app.roles.service import Roles
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -26,7 +26,7 @@ users = AppGroup("users", help="Create and list users.")
 @click.option("--email", help="E-mail address.")
 @click.option("--username", help="User name.")
 @click.option("--name", help="Full name.")
-@click.option("--role", "roles", multiple=True, type=click.Choice(sorted(BUILT_IN)), help="A role; can be repeated.")
+@click.option("--role", "roles", multiple=True, help="A role; can be repeated.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
 @as_json
 def create(
@@ -55,6 +55,9 @@ def create(
     account = NewAccount(email=valid.email, username=valid.username, name=valid.name, password=valid.password)
     with failures_as_messages():
         application.store.prepare()  # the first administrator may come before the first start
+        if unknown := application.get(Roles).unknown(roles):
+            known = ", ".join(application.get(Roles).names())
+            raise click.UsageError(f"There is no role {', '.join(unknown)}; the roles are {known}.")
         user = application.get(RegistrationService).register(account, roles=roles or None).user
     say(_facts(user), f"{user.id}  {user.email or user.username}  {', '.join(user.roles)}", as_json=as_json)
 

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from app.accounts.credentials import refuse_if_changed
+from app.accounts.former_leavers import LEAVING
 from app.outbox.model import CLAIMED_FOR
-from app.platform.errors import Failure, LastAdmin, SessionEnded, Unavailable
+from app.platform.errors import SessionEnded, Unavailable
 from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
     from app.feature import Eraser
     from app.outbox.model import Entry
     from app.platform.devices import Device
+    from app.platform.failure import Failure
 
-_LEAVING = "admin:leaving"
-"""What stands among the roles of an administrator who is about to be deleted. It permits nothing, and no role can have
-this name."""
-_OF_ADMINISTRATORS = frozenset({ADMINISTRATOR, _LEAVING})
+_OF_ADMINISTRATORS = frozenset({ADMINISTRATOR, LEAVING})
 """Roles that do not come back with an account: another administrator is left, and can grant them again."""
 _WITH_THE_REPLY = 8
 """Such statements that the client waits for; the courier does the rest, however much it is."""
@@ -90,13 +89,8 @@ class DeletionService:
                 )
             return gone
 
-        self._step_down(user_id, check, by, missing)
-        try:
-            # The event has no device: nothing is kept of a deleted user but the identifier.
-            account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action])
-        except Failure:
-            self._give_back(user_id)
-            raise
+        # The event has no device: nothing is kept of a deleted user but the identifier.
+        account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action])
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
             for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
@@ -125,30 +119,3 @@ class DeletionService:
         with suppress(SessionEnded):  # gone already
             self.accounts.change(user_id, due, among=("deleted", "active"))
         self.accounts.mail_waits.set()
-
-    def _step_down(
-        self, user_id: str, check: Callable[[Account], Account], by: Principal | None, missing: type[Failure]
-    ) -> None:
-        """Take the administrator's role from a user who is to be deleted; raises LastAdmin if nobody else has it.
-
-        The role is taken first; if no other administrator is found then, it is given back. So if two administrators
-        leave at the same time, both may be refused, but never both deleted. Meanwhile `_LEAVING` replaces the role, so
-        that only a role taken here is given back: if the user's roles are set in between, that setting stays.
-        """
-
-        def stepped_down(account: Account) -> Account:
-            check(account)
-            return account.with_role_replaced(ADMINISTRATOR, _LEAVING)
-
-        before = self.accounts.users.account(user_id)
-        if before is None or ADMINISTRATOR not in before.user.roles:
-            return
-        self.accounts.change(user_id, stepped_down, by=by, missing=missing)
-        if not self.accounts.users.any_with_role(ADMINISTRATOR):
-            self._give_back(user_id)
-            raise LastAdmin
-
-    def _give_back(self, user_id: str) -> None:
-        """Give the administrator's role back to a user who stays after all, if `_step_down` took it."""
-        with suppress(Failure):
-            self.accounts.change(user_id, lambda account: account.with_role_replaced(_LEAVING, ADMINISTRATOR))

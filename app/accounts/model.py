@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from app.roles.model import RoleHolders
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -48,7 +50,7 @@ class AlreadyThereError(Exception):
     """This identifier is already in use."""
 
 
-class Users(Protocol):
+class Users(RoleHolders, Protocol):
     """The operations of a store on users. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, account: Account, events: Sequence[AuditEvent] = ()) -> None:
@@ -79,9 +81,6 @@ class Users(Protocol):
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Up to `limit` identifiers of users whose `due_at` is not after `now`, those due longest first."""
-
-    def any_with_role(self, role: str) -> bool:
-        """Whether any active user has this role: rarely used, and without an index."""
 
     def remove(self, user_id: str) -> None:
         """Delete the account itself; all that belongs to it has to be deleted first."""

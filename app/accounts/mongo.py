@@ -43,6 +43,8 @@ _NOTICE: Final = Codec(Notice)
 _PARTS: Final = tuple(field.name for field in fields(UnderWay))
 _ATTEMPTS: Final = 20
 """How often a write is tried whose name others keep taking and giving up, before the name is refused."""
+_LOOKED_AT: Final = 1000
+"""Users with a certain role that are read at once."""
 
 USER_FIELDS: Final = (
     "email", "email_verified", "username", "name", "roles", "status", "created_at", "last_login_at",
@@ -62,6 +64,7 @@ class MongoUsers:
         Index("users", "pending_email_key", sparse=True),
         Index("users", "due_at", sparse=True),
         Index("users", "new_events.at", sparse=True),
+        Index("users", "roles", newest_first=True),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -108,8 +111,20 @@ class MongoUsers:
         return [document["_id"] for document in found.limit(limit)]
 
     @answer_or_unavailable()
-    def any_with_role(self, role: str) -> bool:
-        return self._has({"roles": role, "status": "active"})
+    def confirm_role(self, user_id: str, role: str) -> bool:
+        active = {"_id": user_id, "roles": role, "status": "active"}
+        return self._connection["users"].update_one(active, {"$inc": {"revision": 1}}).matched_count == 1
+
+    @answer_or_unavailable()
+    def is_role_held(self, role: str) -> bool:
+        return self._has({"roles": role})
+
+    @answer_or_unavailable()
+    def some_with_role(self, role: str, after: str | None) -> tuple[list[str], str | None]:
+        these = {"roles": role, "status": "active", "_id": {"$gt": after or ""}}
+        users = self._connection["users"].find(these, {"_id": 1}).sort("_id", ASCENDING).limit(_LOOKED_AT)
+        found = [user["_id"] for user in users]
+        return found, found[-1] if len(found) == _LOOKED_AT else None
 
     @answer_or_unavailable()
     def remove(self, user_id: str) -> None:

@@ -31,6 +31,8 @@ class Principal:
     """The administrator who acts for the user in an impersonation; else None."""
     key_id: str | None = None
     """The API key, if this is one."""
+    roles_version: int = 0
+    """The version of the roles (`app.roles.model.RoleBook`) when the caller was authenticated."""
 
     @property
     def subject(self) -> str:
@@ -50,6 +52,7 @@ class Principal:
             self.kind,
             self.actor_id,
             self.key_id,
+            self.roles_version,
         )
 
     def actor_on(self, user_id: str) -> str | None:

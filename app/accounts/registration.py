@@ -13,8 +13,11 @@ from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTa
 from app.platform.identifiers import comparable_email, new_id, username_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
+    from app.audit.model import AuditEvent
     from app.platform.devices import Device
     from app.throttle.guesses import Guesses
     from app.throttle.service import PasswordThrottle
@@ -98,7 +101,7 @@ class RegistrationService:
             except UsernameTaken:
                 user = replace(user, username=None)
                 continue
-            self.accounts.audit.tell(events)
+            self._tell(user, events)
             self._forget_failures(user)
             self.accounts.requests.remove(request.id)
             return user
@@ -137,4 +140,9 @@ class RegistrationService:
                 pass
             self.accounts.users.remove(user.id)
             raise EmailTaken
+        self._tell(user, events)
+
+    def _tell(self, user: User, events: Sequence[AuditEvent]) -> None:
+        """Do what follows when a new user is there for good."""
         self.accounts.audit.tell(events)
+        self.accounts.note_new(user)

@@ -12,20 +12,22 @@ from app.accounts.mail_requests.model import MailRequest
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
+from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.account import Account, UndoOffer
     from app.accounts.held_emails.model import HeldEmails
     from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
-    from app.accounts.model import Status, Users
+    from app.accounts.model import Status, User, Users
     from app.accounts.principal import Principal
     from app.audit.service import Audit
     from app.feature import LiveCallers
     from app.platform.clock import Clock
     from app.platform.devices import Device
+    from app.roles.administrators import Administrators
 
 _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
@@ -40,6 +42,7 @@ class Accounts:
     held: HeldEmails
     requests: MailRequests
     audit: Audit
+    administrators: Administrators
     clock: Clock
     mailing: bool
     mail_waits: Event = field(default_factory=Event)
@@ -54,6 +57,7 @@ class Accounts:
         missing: type[Failure] = SessionEnded,
         among: Collection[Status] = _ACTIVE,
         actions: Sequence[str] = (),
+        details: Mapping[str, str] | None = None,
         device: Device | None = None,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
@@ -61,36 +65,49 @@ class Accounts:
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
         asks for the change, if one does. Raises `missing` if there is no such user or their status is not in
         `among`, SessionEnded if `by` has ended by the time of the write, and Forbidden if `by` changes another user's
-        account and has lost a permission since they were admitted.
+        account and has lost a permission since they were admitted. Raises LastAdmin if nobody but this user is an
+        active administrator, and `step` makes them stop being one.
 
-        An audit event for each of `actions`, done from `device`, is stored in the same write. They are read after
-        `step`, which may decide on them. They name who is responsible, if that is another user.
+        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
+        read after `step`, which may decide on them. They name who is responsible, if that is another user.
         """
         actor_id = by.actor_on(user_id) if by is not None else None
-        for _ in range(_ATTEMPTS):
-            account = self.users.account(user_id)
-            if account is None or account.user.status not in among:
-                raise missing
-            # Ending a session raises the revision, so a session of this account that is live here is still live when
-            # `save` succeeds.
-            if by is not None:
-                present = self.require_live(by)
-                if by.user.id != user_id and not by.permissions <= present.permissions:
-                    raise Forbidden("You have lost a permission since you sent this.")
-            changed = step(account)
-            if changed == account:
-                for action in actions:
-                    self.audit.record(user_id, action, device, actor_id=actor_id)
-                return account
-            events = [self.audit.event(user_id, action, device, actor_id=actor_id) for action in actions]
-            # An address that `step` found free may have been claimed since: then `step` runs again.
-            with suppress(EmailTaken):
-                if self.users.save(changed, events):
-                    self.audit.tell(events)
-                    if changed.outbox:
-                        self.mail_waits.set()
-                    return replace(changed, revision=changed.revision + 1)
-        raise Unavailable
+        with self.administrators.changing(user_id) as guard:
+            for _ in range(_ATTEMPTS):
+                account = self.users.account(user_id)
+                if account is None or account.user.status not in among:
+                    raise missing
+                # Ending a session raises the revision, so a session of this account that is live here is still live
+                # when `save` succeeds.
+                if by is not None:
+                    present = self.require_live(by)
+                    if by.user.id != user_id and not by.permissions <= present.permissions:
+                        raise Forbidden("You have lost a permission since you sent this.")
+                changed = step(account)
+                if changed == account:
+                    for action in actions:
+                        self.audit.record(user_id, action, device, actor_id=actor_id, **(details or {}))
+                    return account
+                events = [
+                    self.audit.event(user_id, action, device, actor_id=actor_id, **(details or {}))
+                    for action in actions
+                ]
+                # An address that `step` found free may have been claimed since: then `step` runs again.
+                with suppress(EmailTaken):
+                    guard.begin(was=_is_administrator(account.user), is_now=_is_administrator(changed.user))
+                    if self.users.save(changed, events):
+                        guard.saved = True
+                        self.audit.tell(events)
+                        if changed.outbox:
+                            self.mail_waits.set()
+                        return replace(changed, revision=changed.revision + 1)
+            raise Unavailable
+
+    def note_new(self, user: User) -> None:
+        """Do what follows the write that added a user: an administrator is one of those of whom one always remains."""
+        if _is_administrator(user):
+            with suppress(Unavailable):  # then the job does it
+                self.administrators.join(user.id)
 
     def require_live(self, by: Principal) -> Principal:
         """The principal as it is now. Raises SessionEnded if what it came in by has ended: its session, or its key."""
@@ -205,3 +222,8 @@ class Accounts:
             return False
         account = self.users.account(holder)
         return account is not None and account.may_take_back(key, now)
+
+
+def _is_administrator(user: User) -> bool:
+    """Whether a user counts as an administrator who remains."""
+    return ADMINISTRATOR in user.roles and user.status == "active"

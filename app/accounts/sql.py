@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import (
     Boolean,
     Column,
+    ForeignKey,
     Index,
     Integer,
     Select,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    or_,
     select,
     update,
 )
@@ -23,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.account import Account, UnderWay
 from app.accounts.model import AlreadyThereError, Credentials, User
-from app.audit.sql import ADD_EVENT, row_of_event
+from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Executable
+    from sqlalchemy import ColumnElement, Executable
 
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 USERS: Final = Table(
@@ -49,7 +52,7 @@ USERS: Final = Table(
     Column("username_key", exact(64)),
     Column("name", String(255)),
     # Names separated by commas. Every request reads them in its user's row; a second table would have to be joined, and
-    # aggregated differently on each product. Lists by role read the users in their order.
+    # aggregated differently on each product. What is looked for by role is in USER_ROLES.
     Column("roles", Text, nullable=False),
     Column("status", exact(16), nullable=False),
     Column("created_at", INSTANT, nullable=False),
@@ -69,6 +72,16 @@ USERS: Final = Table(
     Index("users_by_username", "username_key", unique=True),
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
+    **ON_MYSQL,
+)
+USER_ROLES: Final = Table(
+    "user_roles",
+    METADATA,
+    # Written in the transaction of the user's row. The former version does not write it: who registers there is missing
+    # until their account is next saved here.
+    Column("role", exact(64), primary_key=True),
+    Column("user_id", exact(36), ForeignKey("users.id", name="roles_of_user", ondelete="CASCADE"), primary_key=True),
+    Index("user_roles_by_user", "user_id"),
     **ON_MYSQL,
 )
 
@@ -120,7 +133,16 @@ _USERNAME_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_USERNAME, _OTHERS)
 _DUE: Final = (
     select(_COLUMNS.id).where(_COLUMNS.due_at <= bindparam("now")).order_by(_COLUMNS.due_at).limit(bindparam("limit"))
 )
-_ROLES: Final = select(_COLUMNS.roles).where(_COLUMNS.status == "active").distinct()
+_LOOKED_AT: Final = 20_000
+"""Users in which roles are looked for by one statement, so that it has an answer in time however many there are."""
+_LAST_LOOKED_AT: Final = (
+    select(_COLUMNS.id).where(_COLUMNS.id > bindparam("after")).order_by(_COLUMNS.id).limit(1).offset(_LOOKED_AT - 1)
+)
+_ROLES: Final = USER_ROLES.c
+_ROLES_OF: Final = select(_ROLES.role).where(_ROLES.user_id == bindparam("user_id"))
+_ADD_ROLE: Final = insert(USER_ROLES)
+_REMOVE_ROLE: Final = delete(USER_ROLES).where(_ROLES.role == bindparam("gone"), _ROLES.user_id == bindparam("of"))
+_HELD: Final = select(_ROLES.role).where(_ROLES.role == bindparam("role")).limit(1)
 _ADD: Final = insert(USERS)
 _SAVE: Final = update(USERS).where(_THIS, _COLUMNS.revision == bindparam("seen")).values(revision=_NEXT_REVISION)
 _REMOVE: Final = delete(USERS).where(_THIS)
@@ -129,6 +151,20 @@ _REPLACE_HASH: Final = (
     .where(_THIS, _COLUMNS.password_hash == bindparam("verified"))
     .values(password_hash=bindparam("new"), revision=_NEXT_REVISION)
 )
+_HAS_ROLE: Final = (
+    _COLUMNS.status == "active",
+    or_(
+        _COLUMNS.roles == bindparam("only"),
+        *(_COLUMNS.roles.like(bindparam(name)) for name in ("first", "last", "between")),
+    ),
+)
+"""Whether an active user has a role. Those that are asked for contain neither `%` nor `_`."""
+_CONFIRM_ROLE: Final = update(USERS).where(_THIS, *_HAS_ROLE).values(revision=_NEXT_REVISION)
+_WITH_ROLE: Final = select(_COLUMNS.id).where(
+    _COLUMNS.id > bindparam("after"), _COLUMNS.id <= bindparam("until"), *_HAS_ROLE
+)
+_BEHIND_ALL: Final = "~"
+"""Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
 _END_SESSIONS: Final = (
     update(USERS)
     .where(_THIS, _COLUMNS.status == "active")
@@ -182,9 +218,18 @@ class SqlUsers:
     def due(self, now: datetime, limit: int) -> list[str]:
         return [row[0] for row in self._database.rows(_DUE, {"now": now, "limit": limit})]
 
-    def any_with_role(self, role: str) -> bool:
-        # However many users there are, they have few different sets of roles.
-        return any(role in roles.split(",") for (roles,) in self._database.rows(_ROLES))
+    def confirm_role(self, user_id: str, role: str) -> bool:
+        return self._database.change(_CONFIRM_ROLE, {"user_id": user_id, **_patterns(role)}) == 1
+
+    def is_role_held(self, role: str) -> bool:
+        return bool(self._database.rows(_HELD, {"role": role}))
+
+    def some_with_role(self, role: str, after: str | None) -> tuple[list[str], str | None]:
+        begin = {"after": after or ""}
+        last = self._database.rows(_LAST_LOOKED_AT, begin)
+        until = last[0][0] if last else None
+        rows = self._database.rows(_WITH_ROLE, {**begin, "until": until or _BEHIND_ALL, **_patterns(role)})
+        return [row[0] for row in rows], until
 
     def remove(self, user_id: str) -> None:
         self._database.change(_REMOVE, {"user_id": user_id})
@@ -220,7 +265,7 @@ class SqlUsers:
         """
         for _ in range(_ATTEMPTS):
             try:
-                return self._write_once(statement, row, events)
+                return self._write_once(statement, row, user_id, events)
             except IntegrityError:
                 pass
             except Unavailable as failure:
@@ -237,17 +282,32 @@ class SqlUsers:
             # The other user gave up the name before the read.
         raise Unavailable(retry_after=1)
 
-    def _write_once(self, statement: Executable, row: dict[str, Any], events: Sequence[AuditEvent]) -> int:
-        if not events:
-            return self._database.change(statement, row)
-
+    def _write_once(
+        self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]
+    ) -> int:
         def write(connection: Connection) -> int:
             met = connection.execute(statement, row).rowcount
             if met:  # of an INSERT, SQLAlchemy does not always know it: -1
-                connection.execute(ADD_EVENT, [row_of_event(event) for event in events])
+                _write_roles(connection, user_id, row["roles"], new=statement is _ADD)
+                add_events(connection, events)
             return met
 
         return self._database.write(write)
+
+
+def _write_roles(connection: Connection, user_id: str, text: str, *, new: bool) -> None:
+    """Bring the rows of a user in USER_ROLES up to date."""
+    roles = set(text.split(",")) if text else set()
+    known = set() if new else {role for (role,) in connection.execute(_ROLES_OF, {"user_id": user_id}).all()}
+    if gone := known - roles:
+        connection.execute(_REMOVE_ROLE, [{"gone": role, "of": user_id} for role in sorted(gone)])
+    if added := roles - known:
+        connection.execute(_ADD_ROLE, [{"role": role, "user_id": user_id} for role in sorted(added)])
+
+
+def _patterns(role: str) -> dict[str, str]:
+    """What _HAS_ROLE compares the text of a user's roles with."""
+    return {"only": role, "first": f"{role},%", "last": f"%,{role}", "between": f"%,{role},%"}
 
 
 def _is_rolled_back(failure: Unavailable) -> bool:

@@ -62,9 +62,7 @@ class MongoEvents:
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
         if self._connection["users"].find_one(there, {"_id": 1}) is not None:
             return True
-        # One that was sealed meanwhile stays, and is erased.
-        if not self._connection["events"].delete_one({"_id": event.id, "seq": None}).deleted_count:
-            self._connection["events"].update_one({"_id": event.id}, _ERASURE)
+        take_back(self._connection, [event])
         return False
 
     @answer_or_unavailable()
@@ -113,6 +111,24 @@ class MongoEvents:
     @answer_or_unavailable()
     def delete_expired(self, now: datetime, limit: int) -> int:
         return delete_batch(self._connection["events"], {"expires_at": {"$lte": now}}, limit)
+
+
+def add_events(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Store the events of a write that is not one of their user's document.
+
+    Look at the user after it, and `take_back` the events if the user is deleted: the erasure either finds the events,
+    or has marked the user as deleted by then.
+    """
+    if events:
+        _insert(connection, documents_of(events))
+
+
+def take_back(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Delete events that were just added; one that was sealed meanwhile stays, and is erased."""
+    if events:
+        these = {"_id": {"$in": [event.id for event in events]}}
+        if connection["events"].delete_many(these | {"seq": None}).deleted_count < len(events):
+            connection["events"].update_many(these, _ERASURE)
 
 
 def documents_of(events: Iterable[AuditEvent]) -> list[Document]:

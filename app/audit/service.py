@@ -84,7 +84,7 @@ class Audit:
         outcome: str = SUCCESS,
         **details: str,
     ) -> None:
-        """Record an event that is no change of an account, after it: if the store fails now, only the log has it.
+        """Record an event that changes nothing else in the store: if the store fails now, only the log has it.
 
         For a deleted user nothing is written, neither here nor to the log.
         """

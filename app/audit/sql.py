@@ -31,10 +31,11 @@ from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from app.audit.model import Place, Search
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 EVENTS: Final = Table(
@@ -80,7 +81,7 @@ _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
 
-ADD_EVENT: Final = insert(EVENTS)
+_ADD: Final = insert(EVENTS)
 # The user's row is locked until the event is committed: a deletion of the user waits, and then finds the event.
 _RECORD: Final = (
     insert(EVENTS)
@@ -132,10 +133,10 @@ class SqlEvents:
         self._database = database
 
     def add(self, event: AuditEvent) -> None:
-        self._database.change(ADD_EVENT, row_of_event(event))
+        self._database.change(_ADD, _row_of(event))
 
     def record(self, event: AuditEvent) -> bool:
-        row = {f"new_{name}": value for name, value in row_of_event(event).items()}
+        row = {f"new_{name}": value for name, value in _row_of(event).items()}
         try:
             return self._database.change(_RECORD, row | {"owner": event.user_id, "known": event.id}) == 1
         except IntegrityError:
@@ -176,8 +177,13 @@ class SqlEvents:
         return _EXPIRED.delete(self._database, now, limit)
 
 
-def row_of_event(event: AuditEvent) -> dict[str, Any]:
-    """The row of an event, for ADD_EVENT."""
+def add_events(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Store the events of a change in its transaction, which has to make sure that their user is not deleted."""
+    if events:
+        connection.execute(_ADD, [_row_of(event) for event in events])
+
+
+def _row_of(event: AuditEvent) -> dict[str, Any]:
     return {name: getattr(event, name) for name in _PLAIN} | {
         "details": to_json(event.details) if event.details else None
     }

@@ -149,7 +149,10 @@ class Forbidden(Failure):
     code = "forbidden"
     status = 403
     message = "You lack the permission for this."
-    meaning = "The access token is valid, but its user does not hold the permission that the message names."
+    meaning = (
+        "The access token is valid, but its user does not hold the permission that the message names. Nobody gives,"
+        " takes or changes permissions that they do not hold themselves, and the built-in roles stay."
+    )
     remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
 
 
@@ -206,6 +209,27 @@ class LastAdmin(Failure):
     message = "This would leave the service without an administrator."
     meaning = "The last administrator can be neither deleted nor disabled, and cannot lose the role."
     remedy = "Make another user an administrator first."
+
+
+class RoleExists(Failure):
+    code = "role_exists"
+    status = 409
+    message = "There is a role of this name already."
+    meaning = (
+        "The names of roles are unique. `admin` and `member` are built in, so there is always a role of each name."
+    )
+    remedy = "Choose another name, or change the role with PATCH /admin/roles/<name>."
+
+
+class RoleInUse(Failure):
+    code = "role_in_use"
+    status = 409
+    message = "Users still have this role."
+    meaning = (
+        "A role can be deleted only when nobody has it. Disabled users count, and so do deleted ones whose account may"
+        " still be restored by mail. A role that new users get (the setting DEFAULT_ROLES) stays, too."
+    )
+    remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
 
 
 class PayloadTooLarge(Failure):

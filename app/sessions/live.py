@@ -18,13 +18,15 @@ class LiveSessions:
     """Finds the principals of live sessions, in one round trip to the store."""
 
     sessions: Sessions
-    permissions_of: Callable[[tuple[str, ...]], frozenset[str]]
+    permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]]
     clock: Clock
 
     def principal(self, session_id: str, user_id: str) -> Principal | None:
         """The principal of a live session, with the permissions of its user; None if there is no such session."""
         principal = self.sessions.principal(session_id, user_id, self.clock())
-        return None if principal is None else principal.with_permissions(self.permissions_of(principal.user.roles))
+        if principal is None:
+            return None
+        return principal.with_permissions(self.permissions_of(principal.user.roles, principal.roles_version))
 
     def present(self, principal: Principal) -> Principal | None:
         """The principal of an earlier request as it is now; None if its session has ended."""

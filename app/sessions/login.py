@@ -56,7 +56,7 @@ class LoginService:
             raise EmailNotVerified
         try:
             return self.sessions.open(credentials, device)
-        except SessionEnded:  # deleted while the password was hashed
+        except SessionEnded:  # deleted, disabled or given a new password while this one was hashed
             raise InvalidCredentials from None
 
     def wants_verification(self, user: User) -> bool:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from app.accounts.model import User
     from app.accounts.principal import Principal
+    from app.audit.model import AuditEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,29 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A live session, together with its user."""
+    """A live session, together with its user and the version of the roles."""
 
     session: Session
     user: User
+    roles_version: int = 0
 
 
 class Sessions(Protocol):
     """The operations of a store on sessions. Each raises `Unavailable` when the store does not answer."""
 
-    def open(self, session: Session) -> bool:
-        """Store a new session and set its user's `last_login_at` to its `created_at`.
+    def open(self, session: Session, events: Sequence[AuditEvent] = (), *, most: int | None = None) -> bool:
+        """Store a new session and its events, and set its user's `last_login_at` to its `created_at`.
 
-        False, and nothing is stored, if the user was deleted.
+        False, and nothing is stored, if the user is not active or no longer in the epoch of the session. If the user
+        has more than `most` sessions then, the surplus ends: first those that are not live, then those used least
+        recently. Of logins at once the last one sees to that.
+
+        In SQL it is one transaction, and the new session is never surplus. In MongoDB the session is stored first, so a
+        crash leaves no event of a session that never was, but perhaps a session that nobody has tokens of.
         """
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        """The user of a live session, in one round trip; None if there is no such session.
+        """The user of a live session, with the version of the roles, in one round trip; None if there is no session.
 
         It is live if all of these are true: it is this user's and has not ended; `idle_expires_at` and `expires_at` are
         after `now`; the user is active; its epoch is the user's, or it was kept at the last change of epoch.
@@ -70,8 +78,10 @@ class Sessions(Protocol):
     def touch(self, session_id: str, now: datetime) -> None:
         """Record that a session was used; `last_used_at` never goes back."""
 
-    def end(self, session_id: str, user_id: str) -> bool:
-        """End a session of this user; False if they have no such session.
+    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
+        """End a session of this user, and store the events of its end with it.
+
+        False, and no event is stored, if they have no such session or are deleted.
 
         It raises the revision of the user's account before it returns. So a change of the account that still found the
         session live is either saved already, or tried again (see `app.accounts.service.Accounts.change`).
@@ -79,9 +89,6 @@ class Sessions(Protocol):
 
     def end_some_of(self, user_id: str, limit: int) -> int:
         """Delete up to `limit` sessions of a user, whether they are live or not; returns how many."""
-
-    def trim(self, user_id: str, keep: int) -> None:
-        """End all sessions of a user except the `keep` most recently used of those that are live."""
 
     def delete_expired(self, now: datetime, limit: int) -> int:
         """Delete up to `limit` sessions whose `idle_expires_at` or `expires_at` has passed; returns how many."""

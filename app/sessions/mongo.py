@@ -9,13 +9,18 @@ from pymongo.errors import AutoReconnect
 
 from app.accounts.mongo import USER_FIELDS, user_of
 from app.accounts.principal import Principal
+from app.audit.mongo import add_events, take_back
+from app.roles.mongo import WITH_BOOK, book_version
 from app.sessions.model import LiveSession, Session
 from app.store.mongo.batches import delete_batch
 from app.store.mongo.connection import CODEC, Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from app.audit.model import AuditEvent
 
 _FIELDS: Final = (
     "user_id", "auth_epoch", "seed", "generation", "created_at", "last_used_at", "idle_expires_at", "expires_at",
@@ -23,9 +28,10 @@ _FIELDS: Final = (
 )  # fmt: skip
 """The fields of a document that make up a `Session`, besides `_id`."""
 
-_USER_OF_SESSION: Final = (
+_USER_OF_SESSION: Final[tuple[Document, ...]] = (
     {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "user"}},
     {"$unwind": "$user"},
+    *WITH_BOOK,
 )
 _WITH_ITS_USER: Final = (
     *_USER_OF_SESSION,
@@ -34,6 +40,7 @@ _WITH_ITS_USER: Final = (
             "auth_epoch": 1,
             "created_at": 1,
             "last_used_at": 1,
+            "book.version": 1,
             "user.auth_epoch": 1,
             "user.kept_session": 1,
             **{f"user.{name}": 1 for name in USER_FIELDS},
@@ -55,18 +62,23 @@ class MongoSessions:
         self._connection = connection
 
     @answer_or_unavailable()
-    def open(self, session: Session) -> bool:
+    def open(self, session: Session, events: Sequence[AuditEvent] = (), *, most: int | None = None) -> bool:
         self._connection["sessions"].insert_one(
             without_none({"_id": session.id} | {name: getattr(session, name) for name in _FIELDS})
         )
-        # Look at the user after the insert: the erasure of a deleted user either finds the session, or has marked them
-        # as deleted by now.
-        still_there = {"_id": session.user_id, "status": {"$ne": "deleted"}}
+        add_events(self._connection, events)
+        # Look at the user after the inserts: the erasure of a deleted user either finds session and events, or has
+        # marked them as deleted by now.
+        unchanged = {"_id": session.user_id, "status": "active", "auth_epoch": session.auth_epoch}
         login = {"$max": {"last_login_at": session.created_at}}
-        if self._connection["users"].update_one(still_there, login).matched_count == 1:
-            return True
-        self._connection["sessions"].delete_one({"_id": session.id})
-        return False
+        user = self._connection["users"].find_one_and_update(unchanged, login, {"kept_session": 1})
+        if user is None:
+            self._connection["sessions"].delete_one({"_id": session.id})
+            take_back(self._connection, events)
+            return False
+        if most is not None:
+            self._trim(session.user_id, session.auth_epoch, user.get("kept_session"), most)
+        return True
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         # Every authenticated request comes through here. A plain command takes a tenth less CPU than
@@ -83,7 +95,13 @@ class MongoSessions:
         session, user = found[0], found[0]["user"]
         if not _is_live(session, user):
             return None
-        return Principal(user_of(user_id, user), session_id, session["created_at"], session["last_used_at"])
+        return Principal(
+            user_of(user_id, user),
+            session_id,
+            session["created_at"],
+            session["last_used_at"],
+            roles_version=book_version(session),
+        )
 
     @answer_or_unavailable()
     def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
@@ -91,7 +109,8 @@ class MongoSessions:
         found = list(self._connection["sessions"].aggregate([{"$match": live}, *_USER_OF_SESSION]))
         if not found or not _is_live(found[0], found[0]["user"]):
             return None
-        return LiveSession(_session_of(found[0]), user_of(found[0]["user_id"], found[0]["user"]))
+        user = user_of(found[0]["user_id"], found[0]["user"])
+        return LiveSession(_session_of(found[0]), user, book_version(found[0]))
 
     @answer_or_unavailable()
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
@@ -117,27 +136,20 @@ class MongoSessions:
         self._connection["sessions"].update_one({"_id": session_id}, {"$max": {"last_used_at": now}})
 
     @answer_or_unavailable()
-    def end(self, session_id: str, user_id: str) -> bool:
+    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
         if self._connection["sessions"].delete_one({"_id": session_id, "user_id": user_id}).deleted_count == 0:
             return False
-        self._connection["users"].update_one({"_id": user_id}, {"$inc": {"revision": 1}})
-        return True
+        add_events(self._connection, events)
+        # After the events, for the same reason as in `open`.
+        there = {"_id": user_id, "status": {"$ne": "deleted"}}
+        if self._connection["users"].update_one(there, {"$inc": {"revision": 1}}).matched_count == 1:
+            return True
+        take_back(self._connection, events)
+        return False
 
     @answer_or_unavailable()
     def end_some_of(self, user_id: str, limit: int) -> int:
         return delete_batch(self._connection["sessions"], {"user_id": user_id}, limit)
-
-    @answer_or_unavailable()
-    def trim(self, user_id: str, keep: int) -> None:
-        if not self._surplus(user_id, keep):
-            return
-        # A session that is no longer live takes no place from one that is.
-        user = self._connection["users"].find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
-        if user is not None:
-            former = {"user_id": user_id, "auth_epoch": {"$lt": user["auth_epoch"]}}
-            self._connection["sessions"].delete_many(former | {"_id": {"$ne": user.get("kept_session")}})
-        if surplus := self._surplus(user_id, keep):
-            self._connection["sessions"].delete_many({"_id": {"$in": surplus}})
 
     @answer_or_unavailable()
     def delete_expired(self, now: datetime, limit: int) -> int:
@@ -145,9 +157,32 @@ class MongoSessions:
         expired = {"$or": [{"idle_expires_at": passed}, {"expires_at": passed}]}
         return delete_batch(self._connection["sessions"], expired, limit)
 
-    def _surplus(self, user_id: str, keep: int) -> list[str]:
-        order = [("last_used_at", pymongo.DESCENDING), ("_id", pymongo.DESCENDING)]
-        found = self._connection["sessions"].find({"user_id": user_id}, {"_id": 1}).sort(order).skip(keep)
+    def _trim(self, user_id: str, epoch: int, kept: str | None, most: int) -> None:
+        """End the sessions of a user that exceed `most`; `epoch` and `kept` say which of them are live.
+
+        Logins at once all use the same order, and whoever looks last sees all sessions. If each spared its own session
+        instead, two of them could end each other's.
+        """
+        while surplus := self._surplus(user_id, epoch, kept, most):
+            user = self._connection["users"].find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
+            if user is None:
+                return  # their erasure ends the sessions
+            if (epoch, kept) == (user["auth_epoch"], user.get("kept_session")):
+                self._connection["sessions"].delete_many({"_id": {"$in": surplus}})
+                return
+            epoch, kept = user["auth_epoch"], user.get("kept_session")  # others are live by now
+
+    def _surplus(self, user_id: str, epoch: int, kept: str | None, most: int) -> list[str]:
+        """All sessions of a user but `most`: first the live ones count among these, then those used most recently."""
+        live = {"$or": [{"$eq": ["$auth_epoch", epoch]}, {"$eq": ["$_id", kept]}]}
+        found = self._connection["sessions"].aggregate(
+            [
+                {"$match": {"user_id": user_id}},
+                {"$project": {"last_used_at": 1, "live": live}},
+                {"$sort": {"live": pymongo.DESCENDING, "last_used_at": pymongo.DESCENDING, "_id": pymongo.DESCENDING}},
+                {"$skip": most},
+            ]
+        )
         return [document["_id"] for document in found]
 
     def _with_user(self, live: Document) -> list[Document]:

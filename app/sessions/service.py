@@ -89,7 +89,7 @@ class SessionService:
         secrets: SecretKeys,
         clock: Clock,
         limits: SessionLimits,
-        permissions_of: Callable[[tuple[str, ...]], frozenset[str]],
+        permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
         observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
@@ -105,10 +105,11 @@ class SessionService:
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
-        It is live only while the epoch read with them is the user's, so if the password was changed in between, the
-        session is not live. Raises SessionEnded if the user was deleted in between.
+        Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
+        comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
         """
         user, now = credentials.user, self._clock()
+        permissions = self._permissions_of(user.roles, None)
         session = Session(
             id=new_id(),
             user_id=user.id,
@@ -122,11 +123,11 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
         )
-        if not self._sessions.open(session):
+        event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
+        if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
-        self._sessions.trim(user.id, self._limits.most)
-        self._accounts.audit.record(user.id, "session.opened", device, session_id=session.id)
-        return self._tokens_of(session, replace(user, last_login_at=now), now, grant)
+        self._accounts.audit.tell([event])
+        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -143,7 +144,7 @@ class SessionService:
             live = self._sessions.find_live(sent.session_id, now)
             if live is None or not refresh_tokens.is_genuine(sent, live.session.seed, self._secrets):
                 raise InvalidRefreshToken
-            session = live.session
+            session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
             if sent.generation == session.generation:
                 renewed = replace(
                     session,
@@ -157,13 +158,13 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, live.user, now, "refresh")
+                    return self._tokens_of(renewed, live.user, permissions, now, "refresh")
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
                 self._report_repetition(session, live.user, device)
-                return self._tokens_of(session, live.user, now, "refresh")
-            if self._sessions.end(session.id, live.user.id):
-                self._report_reuse(session, live.user, device)
+                return self._tokens_of(session, live.user, permissions, now, "refresh")
+            if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
+                self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
         raise Unavailable
 
@@ -173,9 +174,8 @@ class SessionService:
 
     def end(self, session_id: str, user: User, device: Device) -> None:
         """End one of the user's sessions; raises NotFound for any other."""
-        if not self._sessions.end(session_id, user.id):
+        if not self._end(session_id, user, "session.ended", device, session_id=session_id):
             raise NotFound
-        self._accounts.audit.record(user.id, "session.ended", device, session_id=session_id)
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
         """End this session of the caller, the others, or all.
@@ -185,9 +185,8 @@ class SessionService:
         """
         user_id = principal.user.id
         if scope == "this":
-            self._sessions.end(principal.session_id, user_id)
             actor_id = principal.actor_on(user_id)
-            self._accounts.audit.record(user_id, "session.ended", device, actor_id=actor_id)
+            self._end(principal.session_id, principal.user, "session.ended", device, actor_id=actor_id)
             return
         if principal.kind != "session":
             raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
@@ -244,6 +243,24 @@ class SessionService:
             raise SessionEnded
         return principal
 
+    def _end(
+        self,
+        session_id: str,
+        user: User,
+        action: str,
+        device: Device,
+        /,
+        *,
+        actor_id: str | None = None,
+        **details: str,
+    ) -> bool:
+        """End a session and record it; False, and nothing is recorded, if it has ended already."""
+        event = self._accounts.audit.event(user.id, action, device, actor_id=actor_id, **details)
+        ended = self._sessions.end(session_id, user.id, [event])
+        if ended:
+            self._accounts.audit.tell([event])
+        return ended
+
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
         """Record that a token was sent again within its grace time: once, however often it was sent."""
         self._accounts.audit.record_once(
@@ -255,9 +272,8 @@ class SessionService:
             session_id=session.id,
         )
 
-    def _report_reuse(self, session: Session, user: User, device: Device) -> None:
+    def _warn_of_reuse(self, user: User, device: Device) -> None:
         """Inform the owner of a session that its token was used twice: someone else may have a copy of it."""
-        self._accounts.audit.record(user.id, "session.reused", device, session_id=session.id)
         with suppress(SessionEnded):  # the user was deleted or disabled meanwhile
             self._accounts.change(
                 user.id, lambda account: self._accounts.with_warning(account, "session_reused", device)
@@ -268,7 +284,9 @@ class SessionService:
             return False
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
-    def _tokens_of(self, session: Session, user: User, now: datetime, grant: Grant) -> OpenedSession:
+    def _tokens_of(
+        self, session: Session, user: User, permissions: frozenset[str], now: datetime, grant: Grant
+    ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
         tokens = OpenedSession(
@@ -279,7 +297,7 @@ class SessionService:
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
             refresh_expires_in=left,
-            permissions=self._permissions_of(user.roles),
+            permissions=permissions,
         )
         self._observer.token_issued(grant)
         return tokens

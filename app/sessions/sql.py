@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -26,17 +25,20 @@ from sqlalchemy import (
 
 from app.accounts.principal import Principal
 from app.accounts.sql import USER_COLUMNS, USERS, user_of
+from app.audit.sql import add_events
 from app.platform.devices import LONGEST_USER_AGENT
+from app.roles.sql import BOOK_VERSION
 from app.sessions.model import LiveSession, Session
 from app.store.sql.columns import INSTANT, exact
 from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
+    from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 SESSIONS: Final = Table(
@@ -68,7 +70,11 @@ _COLUMNS: Final = tuple(SESSIONS.c[name] for name in _FIELDS)
 _OPEN: Final = insert(SESSIONS)
 _LOGGED_IN: Final = (
     update(USERS)
-    .where(USERS.c.id == bindparam("user_id"), USERS.c.status != "deleted")
+    .where(
+        USERS.c.id == bindparam("user_id"),
+        USERS.c.status == "active",
+        USERS.c.auth_epoch == bindparam("epoch"),
+    )
     .values(
         last_login_at=case(
             (USERS.c.last_login_at > bindparam("at", type_=USERS.c.last_login_at.type), USERS.c.last_login_at),
@@ -76,48 +82,53 @@ _LOGGED_IN: Final = (
         )
     )
 )
+_OF_THE_EPOCH: Final = or_(SESSIONS.c.auth_epoch == USERS.c.auth_epoch, SESSIONS.c.id == USERS.c.kept_session)
 _HOLDS: Final = and_(
     SESSIONS.c.expires_at > bindparam("now"),
     SESSIONS.c.idle_expires_at > bindparam("now"),
     USERS.c.status == "active",
-    or_(SESSIONS.c.auth_epoch == USERS.c.auth_epoch, SESSIONS.c.id == USERS.c.kept_session),
+    _OF_THE_EPOCH,
 )
 _THIS: Final = SESSIONS.c.id == bindparam("session_id")
 _OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
-_IS_USER: Final = USERS.c.id == bindparam("user_id")
 _WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
 LIVE_SESSION: Final = (
-    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at)
+    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at, BOOK_VERSION)
     .select_from(_WITH_USER)
     .where(_THIS, _OF_USER, _HOLDS)
 )
 """What `Sessions.principal` finds."""
-_FIND: Final = select(*_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
+_FIND: Final = select(BOOK_VERSION, *_COLUMNS, *USER_COLUMNS).select_from(_WITH_USER).where(_THIS, _HOLDS)
 _ALL_OF_USER: Final = select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, _HOLDS).order_by(SESSIONS.c.id)
 _ROTATE: Final = (
     update(SESSIONS).where(_THIS, SESSIONS.c.generation == bindparam("seen")).values(generation=bindparam("seen") + 1)
 )
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
-_END_SEEN: Final = update(USERS).where(_IS_USER).values(revision=USERS.c.revision + 1)
+_END_SEEN: Final = (
+    update(USERS)
+    .where(USERS.c.id == bindparam("user_id"), USERS.c.status != "deleted")
+    .values(revision=USERS.c.revision + 1)
+)
 _SOME_OF_USER: Final = select(SESSIONS.c.id).where(_OF_USER).limit(bindparam("limit"))
 _SURPLUS: Final = (
     select(SESSIONS.c.id)
-    .where(_OF_USER)
-    .order_by(SESSIONS.c.last_used_at.desc(), SESSIONS.c.id.desc())
+    .select_from(_WITH_USER)
+    .where(_OF_USER, SESSIONS.c.id != bindparam("session_id"))
+    # A session that is no longer live takes no place from one that is.
+    .order_by(case((_OF_THE_EPOCH, 0), else_=1), SESSIONS.c.last_used_at.desc(), SESSIONS.c.id.desc())
     .limit(1000)
-    .offset(bindparam("keep"))
+    .offset(bindparam("others"))
 )
 _END_THESE: Final = delete(SESSIONS).where(SESSIONS.c.id.in_(bindparam("ids", expanding=True)))
-_END_THOSE_OF_FORMER_EPOCHS: Final = delete(SESSIONS).where(
-    _OF_USER,
-    SESSIONS.c.auth_epoch < select(USERS.c.auth_epoch).where(_IS_USER).scalar_subquery(),
-    SESSIONS.c.id != select(func.coalesce(USERS.c.kept_session, "")).where(_IS_USER).scalar_subquery(),
-)
 _EXPIRED: Final = ExpiredRows(
     SESSIONS.c.id,
     or_(SESSIONS.c.idle_expires_at <= bindparam("now"), SESSIONS.c.expires_at <= bindparam("now")),
 )
+
+
+class _NoSuchSessionError(Exception):
+    """There is no session to end, so nothing else is to be written."""
 
 
 class SqlSessions:
@@ -126,16 +137,20 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, session: Session) -> bool:
+    def open(self, session: Session, events: Sequence[AuditEvent] = (), *, most: int | None = None) -> bool:
         row = {name: getattr(session, name) for name in _FIELDS}
-        logged_in = {"user_id": session.user_id, "at": session.created_at}
+        logged_in = {"user_id": session.user_id, "at": session.created_at, "epoch": session.auth_epoch}
 
         def write(connection: Connection) -> bool:
             # The user first. Otherwise two logins would each lock the user's row for reading, because of the foreign
-            # key, then both want to write it: a deadlock on MySQL.
+            # key, then both want to write it: a deadlock on MySQL. Behind this lock they also count the sessions one by
+            # one, and a deletion waits, and then finds session and events.
             if not connection.execute(_LOGGED_IN, logged_in).rowcount:
-                return False  # no user, so no session
+                return False  # no such user, so no session
             connection.execute(_OPEN, row)
+            add_events(connection, events)
+            if most is not None:
+                _trim(connection, session, most - 1)
             return True
 
         return self._database.write(write)
@@ -144,14 +159,15 @@ class SqlSessions:
         rows = self._database.rows(LIVE_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
         if not rows:
             return None
-        *user, opened_at, last_used_at = rows[0]
-        return Principal(user_of(user), session_id, opened_at, last_used_at)
+        *user, opened_at, last_used_at, version = rows[0]
+        return Principal(user_of(user), session_id, opened_at, last_used_at, roles_version=version or 0)
 
     def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
         rows = self._database.rows(_FIND, {"session_id": session_id, "now": now})
         if not rows:
             return None
-        return LiveSession(Session(*rows[0][: len(_FIELDS)]), user_of(rows[0][len(_FIELDS) :]))
+        version, *found = rows[0]
+        return LiveSession(Session(*found[: len(_FIELDS)]), user_of(found[len(_FIELDS) :]), version or 0)
 
     def of_user(self, user_id: str, now: datetime) -> list[Session]:
         return [Session(*row) for row in self._database.rows(_ALL_OF_USER, {"user_id": user_id, "now": now})]
@@ -163,30 +179,33 @@ class SqlSessions:
     def touch(self, session_id: str, now: datetime) -> None:
         self._database.change(_TOUCH, {"session_id": session_id, "before": now, "last_used_at": now})
 
-    def end(self, session_id: str, user_id: str) -> bool:
+    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
         this = {"session_id": session_id, "user_id": user_id}
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> None:
+            # The user first, as in `open`, which may end the same session: a deadlock otherwise.
+            if not connection.execute(_END_SEEN, {"user_id": user_id}).rowcount:
+                raise _NoSuchSessionError
             if not connection.execute(_END, this).rowcount:
-                return False
-            connection.execute(_END_SEEN, {"user_id": user_id})
-            return True
+                raise _NoSuchSessionError
+            add_events(connection, events)
 
-        return self._database.write(write)
+        try:
+            self._database.write(write)
+        except _NoSuchSessionError:
+            return False
+        return True
 
     def end_some_of(self, user_id: str, limit: int) -> int:
         ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
         return self._database.change(_END_THESE, {"ids": ids}) if ids else 0
 
-    def trim(self, user_id: str, keep: int) -> None:
-        if self._surplus(user_id, keep):
-            # A session that is no longer live takes no place from one that is.
-            self._database.change(_END_THOSE_OF_FORMER_EPOCHS, {"user_id": user_id})
-            if surplus := self._surplus(user_id, keep):
-                self._database.change(_END_THESE, {"ids": surplus})
-
     def delete_expired(self, now: datetime, limit: int) -> int:
         return _EXPIRED.delete(self._database, now, limit)
 
-    def _surplus(self, user_id: str, keep: int) -> list[str]:
-        return [row[0] for row in self._database.rows(_SURPLUS, {"user_id": user_id, "keep": keep})]
+
+def _trim(connection: Connection, opened: Session, others: int) -> None:
+    """End the sessions of a user except the one just opened and so many `others`."""
+    wanted = {"user_id": opened.user_id, "session_id": opened.id, "others": others}
+    if surplus := [row[0] for row in connection.execute(_SURPLUS, wanted).all()]:
+        connection.execute(_END_THESE, {"ids": surplus})

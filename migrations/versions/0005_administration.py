@@ -4,6 +4,7 @@ It only adds: during a rolling update the former version runs on this schema, to
 default of the server.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-ON_MYSQL = {
+ON_MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
@@ -24,6 +25,10 @@ ON_MYSQL = {
     "mariadb_charset": "utf8mb4",
     "mariadb_collate": "utf8mb4_bin",
 }
+AT_ONCE = 500
+
+USERS = sa.table("users", sa.column("id", exact(36)), sa.column("roles", sa.Text))
+USER_ROLES = sa.table("user_roles", sa.column("role", exact(64)), sa.column("user_id", exact(36)))
 
 
 def upgrade() -> None:
@@ -40,6 +45,45 @@ def upgrade() -> None:
 
 def _roles() -> None:
     """Roles as data, and users by role."""
+    for name in ("role_books", "guards"):
+        create_table(
+            name,
+            sa.Column("name", exact(32), primary_key=True),
+            sa.Column("version", sa.Integer, nullable=False),
+            sa.Column("document", LONG_TEXT, nullable=False),
+        )
+    create_table(
+        "user_roles",
+        sa.Column("role", exact(64), primary_key=True),
+        sa.Column(
+            "user_id",
+            exact(36),
+            sa.ForeignKey("users.id", name="roles_of_user", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+    )
+    create_index("user_roles_by_user", "user_roles", "user_id")
+    _list_roles()
+
+
+def _list_roles() -> None:
+    """List the roles of each user, AT_ONCE users at a time. After a crash in the middle, those listed are left out."""
+    connection = op.get_bind()
+    of_some = sa.bindparam("ids", expanding=True)
+    for users in _users(connection):
+        rows = sa.select(USER_ROLES.c.role, USER_ROLES.c.user_id).where(USER_ROLES.c.user_id.in_(of_some))
+        listed = {tuple(row) for row in connection.execute(rows, {"ids": [user_id for user_id, _ in users]})}
+        there = {(role, user_id) for user_id, roles in users if roles for role in roles.split(",")}
+        if missing := sorted(there - listed):
+            connection.execute(sa.insert(USER_ROLES), [{"role": role, "user_id": user_id} for role, user_id in missing])
+
+
+def _users(connection: sa.Connection) -> Iterator[list[tuple[str, str]]]:
+    behind = ""
+    some = sa.select(USERS.c.id, USERS.c.roles).where(USERS.c.id > sa.bindparam("behind")).order_by(USERS.c.id)
+    while rows := connection.execute(some.limit(AT_ONCE), {"behind": behind}).all():
+        yield [(user_id, roles) for user_id, roles in rows]
+        behind = rows[-1][0]
 
 
 def _audit_actor() -> None:

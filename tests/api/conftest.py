@@ -27,6 +27,7 @@ ON_MONGODB_TOO = {
     "test_refresh",
     "test_registration",
     "test_review_findings",
+    "test_roles",
     "test_secret_rotation",
     "test_sessions",
     "test_users",

@@ -32,6 +32,9 @@ REQUIRED = {
     "POST /auth/logout": [],
     "POST /auth/explain": ["token"],
     "POST /api/products": ["name", "price"],
+    "POST /admin/roles": ["name", "permissions"],
+    "PATCH /admin/roles/{name}": [],
+    "PUT /admin/users/{user_id}/roles": ["roles"],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
 ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify"}

@@ -92,7 +92,8 @@ def test_an_administrator_whose_deletion_fails_at_the_last_moment_stays_one(serv
 
     def check(account: Account) -> Account:
         if next(looks):
-            raise WrongPassword  # the password was changed between the two writes
+            raise WrongPassword  # the password was changed meanwhile
+        assert service.store.users.confirm_role(ann.id, "admin")  # another write comes first
         return account
 
     with pytest.raises(WrongPassword):

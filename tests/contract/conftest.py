@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
+from tests.contract.patience import be_patient, patiently
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
 from tests.contract.subject import ChangeUser, Fragile, Subject, Tamper
@@ -42,7 +43,13 @@ def subjects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "mariadb": lambda: server_subject(server("mariadb_server")),
     }
     with ExitStack() as stack:
-        yield cache(lambda product: stack.enter_context(opened[product]()))
+
+        def start(product: str) -> Subject:
+            with pytest.MonkeyPatch.context() as patch:
+                be_patient(patch.setattr)
+                return stack.enter_context(opened[product]())
+
+        yield cache(start)
 
 
 @pytest.fixture(scope="session")
@@ -67,14 +74,15 @@ def tamper(subject: Subject) -> Tamper:
 
 
 @pytest.fixture
-def in_threads() -> InThreads:
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> InThreads:
+    be_patient(monkeypatch.setattr)
     return races.in_threads
 
 
 @pytest.fixture(scope="session")
 def in_processes(subject: Subject) -> Iterator[InProcesses]:
     assert subject.make is not None
-    with races.processes(subject.make) as race:
+    with races.processes(partial(patiently, subject.make)) as race:
         yield race
 
 

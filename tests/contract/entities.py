@@ -6,6 +6,7 @@ from typing import Any
 from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.model import User
 from app.audit.chain.model import Link
+from app.audit.model import AuditEvent
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
@@ -95,6 +96,11 @@ def a_session(user: User, **fields: Any) -> Session:
         "user_agent": "curl/8.5.0",
     }
     return Session(**opened | fields)
+
+
+def an_event(user_id: str, action: str = "password.changed") -> AuditEvent:
+    """An event that says where the user was."""
+    return AuditEvent(new_id(), user_id, action, NOW, "2001:db8::1", "curl/8.5.0", NOW + DAY, {"by": "user"})
 
 
 def a_count(count: int, *, expires_at: datetime = NOW + DAY) -> FailureCount:

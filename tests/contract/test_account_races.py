@@ -13,6 +13,7 @@ from app.audit.service import Audit
 from app.audit.signatures import Signer
 from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
+from app.roles.administrators import Administrators
 from app.security.secret_keys import SecretKeys
 from app.sessions.live import LiveSessions
 from tests.api.service import SETTINGS
@@ -175,12 +176,24 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
         assert found.user.id == f"user {turn} {results.index(True)}"
 
 
-def accounts_of(store: Store) -> Accounts:
+def accounts_of(
+    store: Store,
+    permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]] = lambda _roles, _version: frozenset(),
+) -> Accounts:
     """What the services change accounts with."""
     audit = Audit(store.events, lambda: NOW, DAY, Signer(SecretKeys(SETTINGS["SECRET_KEY"])))
-    live = LiveSessions(store.sessions, lambda _: frozenset(), lambda: NOW)
-    callers = LiveCallers({"session": live.present})
-    return Accounts(store.users, callers, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False)
+    live = LiveSessions(store.sessions, permissions_of, lambda: NOW)
+    administrators = Administrators(store.guards, store.users)
+    return Accounts(
+        store.users,
+        LiveCallers({"session": live.present}),
+        store.held_emails,
+        store.mail_requests,
+        audit,
+        administrators,
+        lambda: NOW,
+        mailing=False,
+    )
 
 
 def logged_in(store: Store) -> Principal:

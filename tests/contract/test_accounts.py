@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from app.accounts import mongo, sql
 from app.accounts.account import Account, PendingEmail
 from app.accounts.model import AlreadyThereError, Status
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
+from app.roles.model import all_with_role
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, a_whole_account
 from tests.stores import Store
 
@@ -256,16 +258,54 @@ def test_an_account_is_due_when_it_was_last_saved_to_be(store: Store) -> None:
     assert store.users.due(NOW + 2 * DAY, 10) == []
 
 
-def test_only_active_users_have_a_role_for_others(store: Store) -> None:
-    assert not store.users.any_with_role("admin")
-    for roles in ((), ("administrator",), ("member", "sub-admin")):
-        added(store, roles=roles)
-    for status in ("disabled", "invited", "deleted"):
-        added(store, roles=("admin",), status=status)
-    assert not store.users.any_with_role("admin")
-    added(store, roles=("member", "admin"))
-    assert store.users.any_with_role("admin")
-    assert store.users.any_with_role("member")
+def test_a_role_is_confirmed_of_an_active_user_who_has_it(store: Store) -> None:
+    boss = added(store, roles=("member", "admin"))
+    others = [added(store, roles=roles) for roles in ((), ("administrator",), ("member", "sub-admin", "admin-2"))]
+    others += [added(store, roles=("admin",), status=status) for status in ("disabled", "invited", "deleted")]
+    assert store.users.confirm_role(boss.user.id, "admin")
+    assert store.users.confirm_role(boss.user.id, "member")
+    assert not any(store.users.confirm_role(other.user.id, "admin") for other in others)
+    assert not store.users.confirm_role(new_id(), "admin")
+    assert store.users.some_with_role("admin", None) == ([boss.user.id], None)
+
+
+@pytest.mark.parametrize("roles", [("admin",), ("admin", "member"), ("member", "admin"), ("a", "admin", "z")])
+def test_a_role_that_is_confirmed_counts_as_a_replacement_of_the_account(store: Store, roles: tuple[str, ...]) -> None:
+    account = added(store, roles=roles)
+    assert store.users.confirm_role(account.user.id, "admin")
+    assert not store.users.save(account)
+    assert store.users.account(account.user.id) == replace(account, revision=1)
+
+
+def test_those_with_a_role_are_found_a_part_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_LAST_LOOKED_AT", sql._LAST_LOOKED_AT.offset(1))  # noqa: SLF001 - two at a time
+    monkeypatch.setattr(mongo, "_LOOKED_AT", 2)
+    accounts = [added(store, roles=("admin",) if number % 2 else ("member",)) for number in range(9)]
+    with_role = {account.user.id for account in accounts[1::2]}
+    some, after = store.users.some_with_role("admin", None)
+    assert after is not None
+    assert set(some) < with_role
+    assert all_with_role(store.users, "admin") == with_role
+
+
+def test_a_role_is_held_as_long_as_an_account_has_it_whatever_its_status(store: Store) -> None:
+    assert not store.users.is_role_held("editor")
+    account = added(store, roles=("member", "editor"), status="disabled")
+    assert store.users.is_role_held("editor")
+    assert store.users.save(renamed(account, roles=("member",)))
+    assert not store.users.is_role_held("editor")
+    assert store.users.is_role_held("member")
+    assert store.users.save(replace(renamed(account, roles=("editor", "editor"), status="deleted"), revision=1))
+    assert store.users.is_role_held("editor")
+    store.users.remove(account.user.id)
+    assert not store.users.is_role_held("editor")
+    assert not store.users.is_role_held("member")
+
+
+def test_a_save_that_comes_too_late_changes_no_role(store: Store) -> None:
+    account = added(store, roles=("member",))
+    assert not store.users.save(replace(renamed(account, roles=("editor",)), revision=7))
+    assert not store.users.is_role_held("editor")
 
 
 def test_a_removed_account_leaves_nothing_behind(store: Store) -> None:

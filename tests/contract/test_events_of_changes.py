@@ -9,17 +9,9 @@ from app.accounts.model import AlreadyThereError
 from app.audit.model import AuditEvent
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
-from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, an_event
 from tests.contract.races import InProcesses, InThreads
-from tests.stores import Store
-
-
-def an_event(user_id: str, action: str = "password.changed") -> AuditEvent:
-    return AuditEvent(new_id(), user_id, action, NOW, "2001:db8::1", "curl/8.5.0", NOW + DAY, {"by": "user"})
-
-
-def events_of(store: Store, user_id: str) -> list[AuditEvent]:
-    return store.events.page_of(user_id, before=None, limit=100)
+from tests.stores import Store, events_of
 
 
 def added(store: Store, **fields: str) -> Account:

@@ -10,10 +10,10 @@ from app.accounts.account import Account
 from app.accounts.model import User
 from app.platform.identifiers import new_id
 from app.sessions.model import LiveSession, Session
-from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, an_event
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
-from tests.stores import Store
+from tests.stores import Store, events_of
 
 LATER = NOW + MINUTE
 
@@ -27,7 +27,7 @@ def user(store: Store) -> User:
 
 def opened(store: Store, user: User, **fields: object) -> Session:
     session = a_session(user, **fields)
-    store.sessions.open(session)
+    assert store.sessions.open(session)
     return session
 
 
@@ -90,9 +90,10 @@ def test_of_many_rotations_of_a_generation_at_once_one_gets_through(
 def test_only_the_sessions_of_the_user_that_are_live_are_listed_in_their_order(store: Store, user: User) -> None:
     other = a_user(username="grace")
     store.users.add(Account(other, HASH))
-    first, second = opened(store, user), opened(store, user)
-    opened(store, user, idle_expires_at=LATER)
-    opened(store, user, auth_epoch=7)
+    first, _ = opened(store, user), opened(store, user)
+    assert store.users.end_sessions(user.id, first.id)
+    second = opened(store, user, auth_epoch=1)
+    opened(store, user, auth_epoch=1, idle_expires_at=LATER)
     opened(store, other)
     assert store.sessions.of_user(user.id, LATER) == [first, second]
 
@@ -161,28 +162,15 @@ def test_all_sessions_of_a_user_are_deleted_whether_they_are_live_or_not(
     other = a_user(username="grace")
     store.users.add(Account(other, HASH))
     theirs = opened(store, other)
-    for fields in ({}, {"idle_expires_at": NOW}, {"expires_at": NOW}, {"auth_epoch": 7}):
-        opened(store, user, **fields)
+    opened(store, user)
+    assert store.users.end_sessions(user.id, None)
+    for fields in ({}, {"idle_expires_at": NOW}, {"expires_at": NOW}):
+        opened(store, user, auth_epoch=1, **fields)
     change_user(user.id, status="disabled")
     assert store.sessions.end_some_of(user.id, 100) == 4
     assert store.sessions.end_some_of(user.id, 100) == 0
     assert store.sessions.delete_expired(LATER, 10) == 0
     assert store.sessions.of_user(other.id, LATER) == [theirs]
-
-
-def test_a_user_deleted_during_a_login_keeps_no_session(store: Store, user: User, in_threads: InThreads) -> None:
-    account = store.users.account(user.id)
-    assert account is not None
-
-    def act(number: int) -> None:
-        if number == 8:
-            assert store.users.save(replace(account, user=replace(user, status="deleted")))
-            store.sessions.end_some_of(user.id, 100)
-        else:
-            opened(store, user)
-
-    in_threads(act)
-    assert store.sessions.end_some_of(user.id, 100) == 0
 
 
 def test_sessions_of_a_user_end_in_pieces(store: Store, user: User) -> None:
@@ -195,18 +183,48 @@ def test_the_sessions_used_least_recently_end_first(store: Store, user: User) ->
     oldest, used, newest = (opened(store, user) for _ in range(3))
     store.sessions.touch(oldest.id, LATER)
     store.sessions.touch(newest.id, LATER)
-    store.sessions.trim(user.id, 3)
-    assert len(store.sessions.of_user(user.id, LATER)) == 3
-    store.sessions.trim(user.id, 2)
-    assert store.sessions.of_user(user.id, LATER) == [replace(one, last_used_at=LATER) for one in (oldest, newest)]
+    fourth = a_session(user)
+    assert store.sessions.open(fourth, most=4)
+    assert len(store.sessions.of_user(user.id, LATER)) == 4
+    fifth = a_session(user)
+    assert store.sessions.open(fifth, most=3)
+    used_later = [replace(one, last_used_at=LATER) for one in (oldest, newest)]
+    assert store.sessions.of_user(user.id, LATER) == [*used_later, fifth]
     assert store.sessions.find_live(used.id, LATER) is None
+    assert store.sessions.find_live(fourth.id, LATER) is None
 
 
-def test_invalid_sessions_do_not_count_against_the_limit(store: Store, user: User) -> None:
+def test_sessions_that_are_no_longer_live_do_not_count_against_the_limit(store: Store, user: User) -> None:
     kept, *ended = (opened(store, user) for _ in range(3))
     for session in ended:
         store.sessions.touch(session.id, LATER)
     assert store.users.end_sessions(user.id, kept.id)
-    newest = opened(store, user, auth_epoch=1)
-    store.sessions.trim(user.id, 2)
+    newest = a_session(user, auth_epoch=1)
+    assert store.sessions.open(newest, most=2)
     assert store.sessions.of_user(user.id, LATER) == [kept, newest]
+
+
+def test_a_limit_ends_no_session_of_another_user(store: Store, user: User) -> None:
+    other = a_user(username="grace")
+    store.users.add(Account(other, HASH))
+    theirs = opened(store, other)
+    assert store.sessions.open(a_session(user), most=1)
+    assert store.sessions.of_user(other.id, LATER) == [theirs]
+
+
+def test_a_session_is_opened_and_ended_together_with_its_event(store: Store, user: User) -> None:
+    session = a_session(user)
+    opening, end = an_event(user.id, "session.opened"), an_event(user.id, "session.ended")
+    assert store.sessions.open(session, [opening])
+    assert events_of(store, user.id) == [opening]
+    assert store.sessions.end(session.id, user.id, [end])
+    assert events_of(store, user.id) == [end, opening]
+
+
+def test_what_did_not_end_leaves_no_event(store: Store, user: User, change_user: ChangeUser) -> None:
+    session, end = opened(store, user), an_event(user.id, "session.ended")
+    assert not store.sessions.end(new_id(), user.id, [end])
+    assert not store.sessions.end(session.id, new_id(), [end])
+    change_user(user.id, status="deleted")
+    assert not store.sessions.end(session.id, user.id, [end])
+    assert events_of(store, user.id) == []

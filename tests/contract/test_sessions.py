@@ -10,10 +10,10 @@ from app.accounts.principal import Principal
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
-from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, an_event
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
-from tests.stores import Store
+from tests.stores import Store, events_of
 
 A_MILLISECOND = MINUTE / 60_000
 
@@ -126,13 +126,14 @@ def test_a_change_of_epoch_ends_the_sessions_before_it(
 def test_a_session_opened_on_an_older_epoch_is_never_live(store: Store, user: User, change_user: ChangeUser) -> None:
     change_user(user.id, auth_epoch=1)
     late = a_session(user, auth_epoch=0)
-    store.sessions.open(late)
+    assert not store.sessions.open(late)
     assert not is_live(store, late)
+    assert store.sessions.end_some_of(user.id, 100) == 0
 
 
 def test_a_session_of_an_epoch_to_come_is_not_live(store: Store, user: User) -> None:
     session = a_session(user, auth_epoch=1)
-    store.sessions.open(session)
+    assert not store.sessions.open(session)
     assert not is_live(store, session)
 
 
@@ -172,25 +173,15 @@ def test_a_login_changes_nobody_else(store: Store, user: User) -> None:
     assert found.user == user
 
 
-@pytest.mark.parametrize("status", ["disabled", "invited"])
-def test_a_login_of_a_user_who_cannot_use_it_now_is_kept(
+@pytest.mark.parametrize("status", ["disabled", "invited", "deleted"])
+def test_a_login_leaves_nothing_behind_for_a_user_who_is_not_active(
     store: Store, user: User, change_user: ChangeUser, status: Status
 ) -> None:
     change_user(user.id, status=status)
-    session = a_session(user)
-    store.sessions.open(session)
-    assert not is_live(store, session)
-    change_user(user.id, status="active")
-    assert is_live(store, session)
-
-
-def test_a_login_leaves_nothing_behind_for_a_user_who_is_deleted(
-    store: Store, user: User, change_user: ChangeUser
-) -> None:
-    change_user(user.id, status="deleted")
     late = a_session(user)
-    assert not store.sessions.open(late)
+    assert not store.sessions.open(late, [an_event(user.id, "session.opened")], most=1)
     assert store.sessions.end_some_of(user.id, 100) == 0
+    assert events_of(store, user.id) == []
     change_user(user.id, status="active")
     assert not is_live(store, late)
     found = store.users.account(user.id)
@@ -200,8 +191,9 @@ def test_a_login_leaves_nothing_behind_for_a_user_who_is_deleted(
 
 def test_a_login_leaves_nothing_behind_for_a_user_who_is_gone(store: Store, user: User, session: Session) -> None:
     nobody = a_user(username="gone")
-    assert not store.sessions.open(a_session(nobody))
+    assert not store.sessions.open(a_session(nobody), [an_event(nobody.id, "session.opened")])
     assert store.sessions.end_some_of(nobody.id, 100) == 0
+    assert events_of(store, nobody.id) == []
     store.users.add(Account(nobody, HASH))
     assert store.sessions.of_user(nobody.id, NOW) == []
     assert store.sessions.of_user(user.id, NOW) == [session]

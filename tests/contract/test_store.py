@@ -14,6 +14,7 @@ from app.audit.chain.model import Checkpoint
 from app.audit.model import AuditEvent, Search
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
+from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user
@@ -35,7 +36,9 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.accounts_changing_to": lambda store: store.users.accounts_changing_to("ada@example.org", 10),
     "users.save": lambda store: store.users.save(Account(USER, HASH)),
     "users.due": lambda store: store.users.due(NOW, 10),
-    "users.any_with_role": lambda store: store.users.any_with_role("admin"),
+    "users.confirm_role": lambda store: store.users.confirm_role(new_id(), "admin"),
+    "users.is_role_held": lambda store: store.users.is_role_held("admin"),
+    "users.some_with_role": lambda store: store.users.some_with_role("admin", None),
     "users.remove": lambda store: store.users.remove(new_id()),
     "users.credentials_by_email": lambda store: store.users.credentials_by_email("ada@example.org"),
     "users.credentials_by_username": lambda store: store.users.credentials_by_username("ada"),
@@ -50,7 +53,6 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sessions.touch": lambda store: store.sessions.touch(new_id(), NOW),
     "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
     "sessions.end_some_of": lambda store: store.sessions.end_some_of(new_id(), 10),
-    "sessions.trim": lambda store: store.sessions.trim(USER.id, 10),
     "sessions.delete_expired": lambda store: store.sessions.delete_expired(NOW, 10),
     "held_emails.hold": lambda store: store.held_emails.hold("a@example.org", USER.id, now=NOW, until=NOW + MINUTE),
     "held_emails.holder": lambda store: store.held_emails.holder("a@example.org", NOW),
@@ -95,6 +97,10 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sample_products.remove": lambda store: store.sample_products.remove(PRODUCT.id, USER.id),
     "sample_products.remove_some_of": lambda store: store.sample_products.remove_some_of(USER.id, 10),
     "visits.add_one": lambda store: store.visits.add_one(),
+    "role_books.load": lambda store: store.role_books.load(),
+    "role_books.save": lambda store: store.role_books.save(RoleBook(1, {"editor": Role("editor")})),
+    "guards.load": lambda store: store.guards.load("admins"),
+    "guards.save": lambda store: store.guards.save("admins", Guard(1, (USER.id,))),
     "leases.take": lambda store: store.leases.take("purge", holder="a", now=NOW, until=NOW + MINUTE),
 }
 REPOSITORIES = {name for name, part in vars(Store).items() if isinstance(part, property)} - {"common_name"}

@@ -19,6 +19,7 @@ from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
+from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
@@ -44,6 +45,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
+    "roles": ("role_books", Role),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -130,7 +132,9 @@ def documents() -> dict[str, dict[str, Any]]:
     store.users.end_sessions(user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
-    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a", "success", "r", "s", "d", "m")
+    event = AuditEvent(
+        "e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a", "success", "r", "s", "d", "m"
+    )
     store.events.add(event)
     # As a crash right after the write leaves it.
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
@@ -138,6 +142,8 @@ def documents() -> dict[str, dict[str, Any]]:
     assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
+    store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
+    store.guards.save("admins", Guard(1, ("u",)))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -163,7 +169,8 @@ def least() -> dict[str, dict[str, Any]]:
     store.mail_requests.remove("m")
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
-    names = ("users", "sessions", "mail_requests", "events", "sample_products")
+    store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
+    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products")
     return _with_embedded({name: database[name].find_one() for name in names}) | found
 
 

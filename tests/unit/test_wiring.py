@@ -6,21 +6,24 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from threading import enumerate as threads_alive
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import ERASE
+from app.accounts.account import ERASE, MAIL
+from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users
 from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
+from app.outbox.service import Box, Outbox
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.log import reason_of
+from app.roles.editing import RoleEditor
 from app.samples.products.service import SampleProductService
 from app.samples.visits.model import Visits
 from app.samples.visits.redis import RedisVisits
@@ -33,16 +36,32 @@ from tests.servers.process import free_port
 from tests.stores import Store, sql_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from app.config import Settings
+    from app.outbox.model import Claimed, Entry
 
 OTHER_KEY = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
 
 
 def settings_of(database: Path, **more: str) -> Settings:
     return config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{database}"} | more, dotenv=None)
+
+
+class HoldersOfNothing:
+    """What holds entries of the outbox, and has none."""
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        del now, limit
+        return []
+
+    def claim(self, key: str, now: datetime, until: datetime) -> None:
+        """Nothing is ever due."""
+
+    def settle(self, claimed: Claimed[str], outcomes: Mapping[str, Entry | None], now: datetime) -> None:
+        """Nothing is ever claimed."""
 
 
 def start_error(settings: Settings) -> str:
@@ -96,6 +115,20 @@ def test_what_two_features_declare_stops_the_start(
         wiring.build(settings_of(database))
 
 
+def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_for_mail(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared: Box[str, str] = Box(HoldersOfNothing(), {})
+    monkeypatch.setattr("app.wiring.FEATURES", (*FEATURES, Feature(boxes=(lambda _: declared,))))
+    wired = wiring.build(settings_of(database))
+    accounts, requests, added = wired.get(Outbox).boxes
+    wired.close()
+    assert (accounts.polled, requests.polled) == (False, True)
+    assert set(accounts.handlers) == {ERASE, MAIL}
+    assert set(requests.handlers) == set(get_args(MailRequestKind))
+    assert added is declared
+
+
 @pytest.mark.parametrize(
     ("setting", "product"),
     [
@@ -142,7 +175,18 @@ def test_a_start_makes_schema_and_keys_and_a_second_one_nothing_more(tmp_path: P
 def test_a_role_that_does_not_exist_stops_the_start_and_names_those_that_do(database: Path) -> None:
     settings = settings_of(database, DEFAULT_ROLES="member,wizard")
 
-    assert start_error(settings) == "DEFAULT_ROLES: there is no role wizard; the roles are admin, member"
+    assert start_error(settings) == (
+        "DEFAULT_ROLES: there is no role wizard; the roles are admin, member (flask roles load adds the sample roles)"
+    )
+
+
+def test_a_role_of_new_users_may_be_one_that_was_loaded_before_the_first_start(database: Path) -> None:
+    settings = settings_of(database, DEFAULT_ROLES="member,student")
+    assert "there is no role student" in start_error(settings)
+    wired = wiring.build(settings)
+    wired.get(RoleEditor).install_samples()
+    wired.close()
+    wiring.prepare(settings, patience=0)
 
 
 def test_a_secret_that_cannot_be_read_or_made_stops_the_start(
@@ -322,10 +366,12 @@ def test_another_secret_key_stops_the_start_and_changes_nothing(algorithm: str, 
 
 
 def test_the_application_ends_with_the_line_instead_of_a_traceback(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit, match="there is no role wizard"):
-        create_app(settings_of(database, DEFAULT_ROLES="wizard"))
+    (tmp_path / "secret").write_text("short")
+    monkeypatch.setattr(secret_file, "SECRET_FILE", tmp_path / "secret")
+    with pytest.raises(SystemExit, match="less than 32 characters"):
+        create_app(settings_of(database, SECRET_KEY=""))
     monkeypatch.setenv("PORT", "planted")
     monkeypatch.setenv("FLASK_ENV", "testing")
     with pytest.raises(SystemExit, match="PORT: has to be a whole number"):

@@ -31,12 +31,13 @@ from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import BindParameter, Connection
+    from sqlalchemy import BindParameter
 
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 LINKS: Final = Table(
@@ -161,12 +162,12 @@ class SqlLinks:
         # Only who changes the table by hand can make this happen; the link decides.
         known = {row[0]: row[1] for row in rows}
         if known:
-            seals = [{"this": event_id, "by": seq} for event_id, seq in known.items()]
+            seals: list[Mapping[str, Any]] = [{"this": event_id, "by": seq} for event_id, seq in known.items()]
             self._database.write(lambda connection: connection.execute(_SAY, seals))
         return [event for event in found if event.id not in known]
 
     def complete(self, events: Sequence[AuditEvent]) -> None:
-        rows = [
+        rows: list[Mapping[str, Any]] = [
             {"this": event.id, "bare": event.is_bare, "new_salt": event.salt, "new_digest": event.digest}
             for event in events
         ]

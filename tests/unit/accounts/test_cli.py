@@ -74,7 +74,9 @@ def test_a_user_gets_the_roles_that_are_named_or_those_of_the_setting(flask: Cal
     assert create(flask, "--username", "ann", DEFAULT_ROLES="admin").stdout.endswith("ann  admin\n")
     refused = create(flask, "--username", "bob", "--role", "wizard")
     assert refused.exit_code == 2
-    assert "'admin', 'member'" in refused.output
+    assert "There is no role wizard; the roles are admin, member." in refused.output
+    assert flask("roles", "load").exit_code == 0
+    assert create(flask, "--username", "bob", "--role", "student").stdout.endswith("bob  student\n")
 
 
 def test_the_first_user_may_come_before_the_first_start(flask: Callable[..., Result]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.accounts.login_name import LoginName
+from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
 from app.security.hash_pool import HashPool
 from app.sessions.login import LoginService
@@ -196,6 +200,50 @@ def test_a_login_opens_a_session_of_its_own(instance: Instance) -> None:
     assert first.refresh_token != second.refresh_token
 
 
+def test_a_login_at_the_limit_of_sessions_is_one_transaction_and_a_registration_two(
+    start: Callable[..., Instance], database: Path
+) -> None:
+    """What is not on the disk before the reply may be lost; what is there in two steps may be there by halves."""
+    instance = start(SESSIONS_PER_USER="1", MAIL_DIR=str(database.parent / "mail"))
+    credentials = instance.get(RegistrationService).register(NewAccount(PASSWORD, "ann@example.com"))
+    assert committed(database, lambda: instance.login("ann@example.com")) == 1
+    assert committed(database, lambda: instance.login("ann@example.com")) == 1
+    opened = instance.get(SessionService).open(credentials, DEVICE)
+    ann = instance.get(SessionService).authenticate(opened.access_token)
+    assert committed(database, lambda: instance.get(SessionService).log_out(ann, "this", DEVICE)) == 1
+
+    def register() -> None:
+        new = instance.get(RegistrationService).register(NewAccount(PASSWORD, "eve@example.com"), DEVICE)
+        instance.get(SessionService).open(new, DEVICE, "register")
+
+    assert committed(database, register) == 2
+
+
+def committed(database: Path, act: Callable[[], object]) -> int:
+    """How many transactions are on the disk: in SQLite's write-ahead log, the last page of each has the database's size
+    (sqlite.org/fileformat2.html, "WAL Frame Header Format")."""
+    log = Path(f"{database}-wal")
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        act()
+        pages = log.read_bytes()
+    frame = 24 + int.from_bytes(pages[8:12], "big")
+    return sum(pages[at + 4 : at + 8] != bytes(4) for at in range(32, len(pages), frame))
+
+
+def test_a_login_at_an_instance_whose_clock_is_slow_does_not_end_itself(
+    start: Callable[..., Instance], clock: FakeClock
+) -> None:
+    instance = start(SESSIONS_PER_USER="1")
+    former = instance.login_of("ann")
+    clock.advance(-10)
+    opened = instance.login("ann")
+
+    assert instance.get(SessionService).authenticate(opened.access_token).user.id == opened.user.id
+    with pytest.raises(SessionEnded):
+        instance.get(SessionService).authenticate(former.access_token)
+
+
 def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
     instance: Instance, change_user: Callable[..., None]
 ) -> None:
@@ -204,7 +252,8 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
     assert credentials is not None
     change_user(user, auth_epoch=1)
 
-    opened = instance.get(SessionService).open(credentials, DEVICE)
-
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).authenticate(opened.access_token)
+        instance.get(SessionService).open(credentials, DEVICE)
+
+    assert instance.store.sessions.end_some_of(user, 100) == 0
+    assert [event.action for event in instance.store.events.page_of(user, before=None, limit=10)] == ["user.registered"]

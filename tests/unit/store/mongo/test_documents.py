@@ -29,6 +29,10 @@ class Recorder(CommandListener):
         self.sent: list[dict[str, Any]] = []
         self.received: list[dict[str, Any]] = []
 
+    def targets(self) -> list[tuple[str, Any]]:
+        """The commands that were sent, each with its collection."""
+        return [next(iter(command.items())) for command in self.sent]
+
     def started(self, event: CommandStartedEvent) -> None:
         self.sent.append(dict(event.command))
 
@@ -164,8 +168,63 @@ def test_a_change_and_its_event_are_one_command_and_two_more_put_the_event_among
     store.users.add(account)
     recorder.sent.clear()
     assert store.users.save(account, [AuditEvent("e", account.user.id, "login", NOW, None, None, NOW)])
-    sent = [(next(iter(command)), next(iter(command.values()))) for command in recorder.sent]
-    assert sent == [("update", "users"), ("insert", "events"), ("update", "users")]
+    assert recorder.targets() == [("update", "users"), ("insert", "events"), ("update", "users")]
+
+
+def test_a_login_and_a_logout_are_four_and_three_commands_which_a_crash_may_separate_in_this_order_only(
+    store: Store, recorder: Recorder
+) -> None:
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    session, former = a_session(user), a_session(user, last_used_at=NOW - MINUTE)
+    login = [("insert", "sessions"), ("insert", "events"), ("findAndModify", "users"), ("aggregate", "sessions")]
+    recorder.sent.clear()
+    assert store.sessions.open(former, [AuditEvent("a", user.id, "session.opened", NOW, None, None, NOW)], most=1)
+    assert recorder.targets() == login
+    recorder.sent.clear()
+    assert store.sessions.open(session, [AuditEvent("b", user.id, "session.opened", NOW, None, None, NOW)], most=1)
+    assert recorder.targets() == [*login, ("find", "users"), ("delete", "sessions")]
+    recorder.sent.clear()
+    assert store.sessions.end(session.id, user.id, [AuditEvent("c", user.id, "session.ended", NOW, None, None, NOW)])
+    assert recorder.targets() == [("delete", "sessions"), ("insert", "events"), ("update", "users")]
+
+
+def test_of_surplus_sessions_those_end_that_are_surplus_in_the_present_epoch(
+    store: Store, database: Documents, mongo_server: Mongo
+) -> None:
+    """The password changes right after a login has looked at the sessions."""
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    kept, other = a_session(user, last_used_at=NOW - MINUTE), a_session(user)
+    for session in (kept, other):
+        assert store.sessions.open(session)
+    change = Meanwhile("aggregate", lambda: store.users.end_sessions(user.id, kept.id))
+    with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[change]) as client:
+        assert mongo_store("", database.name, client=client).sessions.open(a_session(user), most=2)
+    assert store.sessions.of_user(user.id, NOW) == [kept]
+
+
+@pytest.mark.parametrize("command", ["insert", "findAndModify"])
+def test_a_user_who_is_deleted_while_a_session_is_opened_keeps_neither_it_nor_its_event(
+    store: Store, database: Documents, mongo_server: Mongo, command: str
+) -> None:
+    account = Account(a_user(), HASH)
+    store.users.add(account)
+
+    def delete() -> None:
+        assert store.users.save(replace(account, user=replace(account.user, status="deleted")))
+        store.sessions.end_some_of(account.user.id, 100)
+        store.events.anonymise_some(account.user.id, after=None, limit=100)
+
+    event = AuditEvent("e", account.user.id, "session.opened", NOW, "2001:db8::1", "curl/8.5.0", NOW)
+    with MongoClient[dict[str, Any]](
+        mongo_server.uri, tz_aware=True, event_listeners=[Meanwhile(command, delete)]
+    ) as client:
+        opened = mongo_store("", database.name, client=client).sessions.open(a_session(account.user), [event])
+    assert opened is (command == "findAndModify")
+    assert database["sessions"].count_documents({}) == 0
+    left = [(event.ip, event.user_agent) for event in store.events.page_of(account.user.id, before=None, limit=10)]
+    assert left == ([(None, None)] if opened else [])
 
 
 def test_an_account_from_before_there_were_revisions_is_replaced_once(store: Store, database: Documents) -> None:
@@ -182,7 +241,7 @@ def test_every_write_asks_for_the_journals_of_the_majority(store: Store, recorde
     recorder.sent.clear()
     use(store)
     writes = [command for command in recorder.sent if next(iter(command)) not in READS]
-    assert {next(iter(command)) for command in writes} == {"insert", "update", "delete"}
+    assert {next(iter(command)) for command in writes} == {"insert", "update", "delete", "findAndModify"}
     assert [command for command in writes if command.get("writeConcern") != {"w": "majority", "j": True}] == []
 
 

@@ -12,11 +12,11 @@ from threading import Barrier
 
 import pytest
 from alembic import command
-from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect, select, text, update
 
 from app.accounts.account import Account, LiveCode, Notice, UnderWay
 from app.accounts.model import User
-from app.accounts.sql import USERS
+from app.accounts.sql import USER_ROLES, USERS
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
@@ -234,6 +234,26 @@ def test_a_fourth_migration_that_crashed_in_the_middle_is_completed(
 
 class _Process:
     start: Barrier
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["at once", "after a crash in the middle"])
+def test_who_has_which_role_is_listed_when_the_fifth_revision_comes(
+    url: str, beside: Callable[[], Connection], *, crash: bool
+) -> None:
+    upgrade_to(url, "0004")
+    users = [a_user(roles=("admin", "member") if number % 2 else ()) for number in range(7)]
+    with beside() as connection, connection.begin():
+        rows = [{**asdict(user), "roles": ",".join(user.roles), "auth_epoch": 0} for user in users]
+        connection.execute(insert(USERS), rows)
+    if crash:
+        migrate.upgrade(url)
+        with beside() as connection, connection.begin():
+            connection.execute(delete(USER_ROLES).where(USER_ROLES.c.role == "admin"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    migrate.upgrade(url)
+    with beside() as connection:
+        listed = connection.execute(select(USER_ROLES.c.user_id, USER_ROLES.c.role)).all()
+    assert sorted(map(tuple, listed)) == sorted((user.id, role) for user in users for role in user.roles)
 
 
 def _begin(start: Barrier) -> None:

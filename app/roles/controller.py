@@ -1,0 +1,76 @@
+"""Roles, for those who administer them."""
+
+from __future__ import annotations
+
+from app.platform.errors import Forbidden, NotFound, RoleExists, RoleInUse
+from app.roles.editing import RoleChanges, RoleEditor
+from app.roles.inputs import CreateRole, UpdateRole
+from app.roles.model import Role
+from app.roles.views import RoleData, RoleList
+from app.web.call import Call
+from app.web.endpoint import endpoint
+from app.web.guard import permission
+from app.web.view import Nothing
+
+
+@endpoint(
+    "GET /admin/roles",
+    access=permission("roles:read").by("session", "api_key"),
+    operation="listRoles",
+    returns=RoleList,
+)
+def roles(call: Call) -> RoleList:
+    """All roles with their permissions, and all permissions that there are."""
+    editor = call.get(RoleEditor)
+    return RoleList.of(editor.listed(), editor.declared)
+
+
+@endpoint(
+    "POST /admin/roles",
+    access=permission("roles:write").by("session", "api_key"),
+    operation="createRole",
+    body=CreateRole,
+    returns=RoleData,
+    status=201,
+    message="Role created",
+    raises=(RoleExists, Forbidden),
+)
+def create(call: Call, body: CreateRole) -> RoleData:
+    """Create a role. Nobody gives it a permission that they do not hold themselves."""
+    role = Role(body.name, tuple(body.permissions), body.description)
+    return RoleData.of(call.get(RoleEditor).create(role, call.caller, call.device))
+
+
+@endpoint(
+    "PATCH /admin/roles/<name>",
+    access=permission("roles:write").by("session", "api_key"),
+    operation="updateRole",
+    body=UpdateRole,
+    returns=RoleData,
+    raises=(NotFound, Forbidden),
+)
+def update(call: Call, body: UpdateRole, name: str) -> RoleData:
+    """Change the permissions or the description of a role: for all who have it, from their next request on.
+
+    It needs all permissions that the role has, and all that it shall have. `admin` cannot be changed.
+    """
+    changes = RoleChanges(
+        permissions=tuple(body.permissions) if "permissions" in body.model_fields_set else None,
+        description=body.description,
+        describes="description" in body.model_fields_set,
+    )
+    return RoleData.of(call.get(RoleEditor).change(name, changes, call.caller, call.device))
+
+
+@endpoint(
+    "DELETE /admin/roles/<name>",
+    access=permission("roles:write").by("session", "api_key"),
+    operation="deleteRole",
+    returns=Nothing,
+    message="Role deleted",
+    raises=(NotFound, Forbidden, RoleInUse),
+)
+def delete(call: Call, name: str) -> Nothing:
+    """Delete a role that no user has. `admin` and `member` cannot be deleted."""
+    call.get(RoleEditor).delete(name, call.caller, call.device)
+    return Nothing()

@@ -1,0 +1,57 @@
+"""Roles as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from app.roles.model import BUILT_IN
+from app.web.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.roles.model import Role
+
+
+class RoleView(View):
+    """A role."""
+
+    name: str = Field(examples=["editor"])
+    permissions: list[str] = Field(examples=[["users:read"]])
+    description: str | None = Field(examples=["Edits texts."])
+    built_in: bool = Field(description="Whether it is always there.", examples=[False])
+
+    @classmethod
+    def of(cls, role: Role) -> RoleView:
+        """The view of a role."""
+        return cls(
+            name=role.name,
+            permissions=sorted(role.permissions),
+            description=role.description,
+            built_in=role.name in BUILT_IN,
+        )
+
+
+class RoleData(View):
+    """One role."""
+
+    role: RoleView
+
+    @classmethod
+    def of(cls, role: Role) -> RoleData:
+        """The data of a reply about one role."""
+        return cls(role=RoleView.of(role))
+
+
+class RoleList(View):
+    """All roles, and all permissions that they can hold."""
+
+    roles: list[RoleView]
+    permissions: list[str] = Field(description="Every permission there is.", examples=[["roles:write", "users:read"]])
+
+    @classmethod
+    def of(cls, roles: Iterable[Role], permissions: Iterable[str]) -> RoleList:
+        """The data of a reply with all roles."""
+        return cls(roles=[RoleView.of(role) for role in roles], permissions=sorted(permissions))
