@@ -111,7 +111,9 @@ _SEALED_FROM: Final = (
 )
 _SEALED: Final = _SEALED_FROM.where(_EVENT.seq <= bindparam("last"))
 _EVENTS: Final = select(_EVENT.seq, *SHOWN).where(_EVENT.id.in_(_IDS))
-_FIRST_SINCE: Final = select(func.min(_LINK.seq)).where(_LINK.sealed_at >= bindparam("at"))
+_FIRST_SINCE: Final = (
+    select(_LINK.seq).where(_LINK.sealed_at >= bindparam("at")).order_by(_LINK.sealed_at, _LINK.seq).limit(1)
+)
 _THERE: Final = select(_OWNERS.c.id).where(_OWNERS.c.id.in_(_IDS), _OWNERS.c.status != "deleted")
 _WERE_DELETED: Final = select(_EVENT.user_id).where(_EVENT.user_id.in_(_IDS), _EVENT.action.in_(DELETIONS)).distinct()
 _EXPIRED: Final = (
@@ -185,8 +187,8 @@ class SqlLinks:
         return [_sealed_of(row) for row in self._database.rows(_EVENTS, {"ids": list(ids)})] if ids else []
 
     def first_since(self, at: datetime) -> int | None:
-        [(seq,)] = self._database.rows(_FIRST_SINCE, {"at": at})
-        return None if seq is None else int(seq)
+        rows = self._database.rows(_FIRST_SINCE, {"at": at})
+        return int(rows[0][0]) if rows else None
 
     def deleted(self, user_ids: Collection[str]) -> frozenset[str]:
         if not user_ids:
