@@ -24,7 +24,7 @@ _LABEL: Final = "latchkey audit chain"
 def link_behind(before: Link | None, event: AuditEvent, verdict: Verdict, now: datetime, root: RootKey) -> Link:
     """The link that seals an event, behind `before` (None: it is the first)."""
     seq, previous = (1, START) if before is None else (before.seq + 1, before.hash)
-    content = hash_of([content_of(event)])
+    content = hash_of([content_of(event, event.digest)])
     open_link = Link(seq, event.id, now, event.expires_at, verdict, content, "", root.name, "")
     sealed = _hash_of(open_link, previous)
     return replace(open_link, hash=sealed, mac=mac_of(sealed, root, _LABEL))
@@ -37,7 +37,7 @@ def follows(link: Link, previous: str) -> bool:
 
 def seals(link: Link, event: AuditEvent) -> bool:
     """Whether what stays of an event is what the link sealed."""
-    return link.content == hash_of([content_of(event)])
+    return link.content == hash_of([content_of(event, event.digest)])
 
 
 def is_genuine(link: Link, root: RootKey) -> bool:
