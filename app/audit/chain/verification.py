@@ -77,7 +77,7 @@ class Verification:
         yield from _between(examined)
         yield from _elsewhere(kept, examined)
         states = {each.statement.seq: each.statement for each in examined if each.statement and not each.problem}
-        walk = _Walk(self, report, states, self.clock())
+        walk = _Walk(self, report, states)
         begun = [state for state in states.values() if since is not None and state.at <= since]
         if begun:
             start = max(begun, key=lambda state: state.seq)
@@ -129,15 +129,15 @@ def _elsewhere(kept: Sequence[Checkpoint], examined: Sequence[Examined]) -> Iter
 class _Walk:
     """A walk along the chain, from the link behind `seq`, whose hash is `hash`."""
 
-    def __init__(
-        self, verification: Verification, report: Report, states: Mapping[int, Statement], now: datetime
-    ) -> None:
+    def __init__(self, verification: Verification, report: Report, states: Mapping[int, Statement]) -> None:
         self._links = verification.links
         self._secrets = verification.secrets
         self._report = report
         self._states = states
-        self._now = now
-        self._expired = max((state.seq for state in states.values() if state.kept_until <= now), default=0)
+        self._clock = verification.clock
+        self._now = self._clock()
+        self._expired = 0
+        """The last link that may be missing, since all events up to it have expired."""
         self.seq = 0
         self.hash: str | None = START
         self._unproven: Link | None = None
@@ -162,6 +162,9 @@ class _Walk:
 
     def _page(self, page: Sequence[Link]) -> Iterator[Finding]:
         events, others = self._events_of(page)
+        # The purge goes on meanwhile.
+        self._now = self._clock()
+        self._expired = max((state.seq for state in self._states.values() if state.kept_until <= self._now), default=0)
         erased = self._links.deleted({event.user_id for event in events.values() if is_erased(event)})
         for link in page:
             yield from self._link(link)

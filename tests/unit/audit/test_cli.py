@@ -106,6 +106,15 @@ def test_export_writes_each_event_with_its_link_into_a_file_for_its_owner(
     assert (later.exit_code, later.stdout) == (0, "")
 
 
+def test_checkpoints_of_a_key_without_a_public_half_verify_when_it_is_gone(flask: Callable[..., Result]) -> None:
+    settings = {"JWT_ALGORITHM": "HS256"}
+    assert flask("db", "upgrade", **settings).exit_code == 0
+    assert flask("users", "create", "--username", "ann", "--password-stdin", input=PASSWORD, **settings).exit_code == 0
+    assert flask("audit", "verify", **settings).exit_code == 0
+    assert flask("keys", "revoke", "--all", **settings).exit_code == 0
+    assert "1 records and 1 checkpoints: all is well" in flask("audit", "verify", **settings).stdout
+
+
 @pytest.mark.usefixtures("users")
 def test_export_refuses_a_file_that_it_cannot_write(flask: Callable[..., Result], tmp_path: Path) -> None:
     refused = flask("audit", "export", str(tmp_path / "missing" / "events.jsonl"))
