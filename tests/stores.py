@@ -10,6 +10,7 @@ from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.administration.model import UserSearch
 from app.api_keys.model import ApiKeys
+from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -88,6 +89,14 @@ class Store:
     @property
     def events(self) -> Events:
         return self.repository(Events)
+
+    @property
+    def links(self) -> Links:
+        return self.repository(Links)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return self.repository(Checkpoints)
 
     @property
     def login_failures(self) -> LoginFailures:

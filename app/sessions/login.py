@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from app.audit.model import FAILURE
 from app.platform.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
 
 if TYPE_CHECKING:
     from app.accounts.login_name import LoginName
     from app.accounts.model import Credentials, User, Users
     from app.accounts.passwords import PasswordService
+    from app.audit.late_events import LateEvents
+    from app.audit.service import Audit
     from app.platform.devices import Device
     from app.sessions.service import OpenedSession, SessionService
     from app.throttle.service import PasswordThrottle
@@ -24,6 +27,8 @@ class LoginService:
     passwords: PasswordService
     sessions: SessionService
     throttle: PasswordThrottle
+    audit: Audit
+    late: LateEvents
     require_verified_email: bool = False
 
     def login(self, name: LoginName, password: str, device: Device) -> OpenedSession:
@@ -38,13 +43,16 @@ class LoginService:
         user_id = credentials.user.id if credentials else None
         self.throttle.check_account(counted_as, user_id)
         if not self.passwords.verify(password, credentials) or credentials is None:
+            self._note_failure(user_id, "password", device)
             self.throttle.fail_login(counted_as, user_id)
             raise InvalidCredentials
         user = credentials.user
         self.throttle.succeed_login(counted_as, user.id)
         if user.status != "active":
+            self._note_failure(user.id, user.status, device)
             raise AccountDisabled
         if self.wants_verification(user):
+            self._note_failure(user.id, "unverified", device)
             raise EmailNotVerified
         try:
             return self.sessions.open(credentials, device)
@@ -54,6 +62,24 @@ class LoginService:
     def wants_verification(self, user: User) -> bool:
         """Whether this user must verify their address before login. Users without an address are never blocked."""
         return self.require_verified_email and user.email is not None and not user.email_verified
+
+    def _note_failure(self, user_id: str | None, reason: str, device: Device) -> None:
+        """Have an audit event stored, of an account at most one a minute and reason, so that guessers fill no table.
+
+        Where there is no account the same is done in vain: the time of the reply must not tell.
+        """
+        minute = self.audit.clock().replace(second=0, microsecond=0)
+        event = self.audit.event_once(
+            user_id or "",
+            "login.failed",
+            device,
+            since=minute,
+            subject=f"{user_id} {reason}",
+            outcome=FAILURE,
+            reason=reason,
+        )
+        if user_id is not None:
+            self.late.add(event)
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:
         if key is None:

@@ -101,6 +101,43 @@ def _search() -> None:
 
 def _audit() -> None:
     """The chain of audit events, and queries of them."""
+    for column in (
+        sa.Column("outcome", exact(16)),
+        sa.Column("request_id", exact(64)),
+        sa.Column("salt", exact(22)),
+        sa.Column("digest", exact(43)),
+        sa.Column("signature", exact(64)),
+        sa.Column("seq", sa.BigInteger),
+    ):
+        add_column("events", column)
+    create_index("events_by_user_and_time", "events", "user_id", "at", "id")
+    create_index("events_by_action_and_time", "events", "action", "at", "id")
+    create_index("events_by_time", "events", "at", "id")
+    create_index("events_by_seal", "events", "seq", "id")
+    create_table(
+        "event_links",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("event_id", exact(36), nullable=False),
+        sa.Column("sealed_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("verdict", exact(16), nullable=False),
+        sa.Column("content", exact(43), nullable=False),
+        sa.Column("hash", exact(43), nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
+    create_index("event_links_by_event", "event_links", "event_id", unique=True)
+    create_index("event_links_by_time", "event_links", "sealed_at")
+    create_table(
+        "event_checkpoints",
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("kept_until", INSTANT, nullable=False),
+        sa.Column("token", LONG_TEXT, nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
 
 
 def _api_keys() -> None:

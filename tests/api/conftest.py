@@ -16,6 +16,7 @@ ON_MONGODB_TOO = {
     "test_api_keys",
     "test_administration",
     "test_administration_search",
+    "test_audit",
     "test_count",
     "test_deletion_undo",
     "test_email_change",

@@ -6,6 +6,7 @@ from typing import Any
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
+from app.audit.chain.model import Link
 from app.audit.model import AuditEvent
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
@@ -78,6 +79,22 @@ def an_impersonation(**fields: Any) -> Impersonation:
         "auth_epoch": 0,
     }
     return Impersonation(**begun | fields)
+
+
+def a_link(seq: int, **fields: Any) -> Link:
+    """A link of an event that expires in a day."""
+    plain: dict[str, Any] = {
+        "seq": seq,
+        "event_id": new_id(),
+        "sealed_at": NOW,
+        "expires_at": NOW + DAY,
+        "verdict": "signed",
+        "content": "c" * 43,
+        "hash": f"{seq:043}",
+        "secret": "0123456789abcdef",
+        "mac": "m" * 43,
+    }
+    return Link(**plain | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:

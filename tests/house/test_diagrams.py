@@ -15,6 +15,7 @@ from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, No
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
+from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
@@ -139,10 +140,14 @@ def documents() -> dict[str, dict[str, Any]]:
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
-    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a")
+    event = AuditEvent(
+        "e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a", "success", "r", "s", "d", "m"
+    )
     store.events.add(event)
     # As a crash right after the write leaves it.
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
+    assert store.links.append([Link(1, "e", NOW, NOW, "signed", "content", "hash", "root", "mac")])
+    assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))

@@ -1,6 +1,7 @@
 """Frequent statements use an index, on every backend, however many users there are."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +14,15 @@ from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.sql import USER_ROLES, USERS
 from app.api_keys.model import KEPT_EXPIRED
 from app.api_keys.sql import API_KEYS
+from app.audit.chain.sql import LINKS
+from app.audit.model import Place, Search
 from app.audit.sql import EVENTS
 from app.roles.sql import GUARDS, ROLE_BOOKS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.throttle.sql import LOGIN_FAILURES
-from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_link, a_session
 from tests.stores import Store, database_of
 from tests.unit.store.sql.watching import watch
 
@@ -59,6 +62,16 @@ READS: dict[str, Callable[[Store], object]] = {
     "registrations of an e-mail": lambda store: store.mail_requests.registrations("7@example.org", NOW, 10),
     "events of a user": lambda store: store.events.page_of(IDS[7], before=None, limit=50),
     "events of a user, going on": lambda store: store.events.page_of(IDS[7], before=IDS[-1], limit=50),
+    "events, going on": lambda store: store.events.search(Search(), before=Place(SOON[7], IDS[7]), limit=50),
+    "events since": lambda store: store.events.search(Search(since=SOON[-9]), before=None, limit=50),
+    "events of a user in time": lambda store: store.events.search(Search(IDS[7]), before=None, limit=50),
+    "events of an action in time": lambda store: store.events.search(
+        Search(action="login", since=SOON[-9]), before=Place(SOON[-2], IDS[-2]), limit=50
+    ),
+    "links": lambda store: store.links.page(after=ROWS // 2 - 100, limit=50),
+    "links since": lambda store: store.links.first_since(SOON[ROWS // 2 - 9]),
+    "sealed events": lambda store: store.links.sealed(5, 9, 50),
+    "sealed events up to the end": lambda store: store.links.sealed(ROWS // 2 - 9, None, 50),
     "failures": lambda store: store.login_failures.get(f"{7:064}"),
     "whether a role is held": lambda store: store.users.is_role_held(f"role-{IDS[7]}"),
     "roles": lambda store: store.role_books.load(),
@@ -103,6 +116,9 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "API keys of a user removed": lambda store: store.api_keys.remove_some_of(IDS[7], 100),
     "expired API keys": lambda store: store.api_keys.delete_expired(LATER + KEPT_EXPIRED, 100),
     "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
+    "events not sealed": lambda store: store.links.unsealed(NOW, after=IDS[ROWS // 2], limit=3),
+    "users who were deleted": lambda store: store.links.deleted([IDS[7], IDS[8]]),
+    "events sealed": lambda store: store.links.append([a_link(ROWS + 1, event_id=IDS[ROWS - 7])]),
     "events made anonymous": lambda store: store.events.anonymise_some(IDS[7], after=IDS[3], limit=100),
     "account removed": lambda store: store.users.remove(IDS[7]),
 }
@@ -152,12 +168,19 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
             insert(EVENTS),
             [
                 {
-                    "id": IDS[number], "user_id": IDS[number], "action": "login", "at": NOW,
-                    "expires_at": SOON[number],
+                    "id": IDS[number], "user_id": IDS[number], "action": "login", "at": SOON[number],
+                    "expires_at": SOON[number], "seq": number if number < ROWS // 2 else None,
                 }
                 for number in range(ROWS)
             ],
         )  # fmt: skip
+        connection.execute(
+            insert(LINKS),
+            [
+                asdict(a_link(number + 1, event_id=IDS[number], sealed_at=SOON[number], hash="h" * 43))
+                for number in range(ROWS // 2)
+            ],
+        )
         connection.execute(
             insert(SESSIONS),
             [
