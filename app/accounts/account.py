@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, username_key
@@ -122,6 +123,7 @@ class UnderWay:
     pending_email: PendingEmail | None = None
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,7 @@ class Account(UnderWay):
             pending_email=None,
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            imported=None,
             due_at=claimed_until,
         )
 

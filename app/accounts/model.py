@@ -107,3 +107,9 @@ class Users(Protocol):
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        """The same page as whole accounts."""
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        """The same page, of each user the identifier and the password hash."""

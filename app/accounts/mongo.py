@@ -3,7 +3,7 @@
 The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, due_at,
+password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, imported, due_at,
 revision, new_events
 
 Codes, pending e-mail, undo offers and the entries of the outbox are documents in it, with the fields of their
@@ -30,7 +30,7 @@ from app.store.mongo.connection import Connection, Document, answer_or_unavailab
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from app.audit.model import AuditEvent
@@ -138,10 +138,21 @@ class MongoUsers:
 
     @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
-        behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}
-        found = self._connection["users"].find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
-        return [user_of(document["_id"], document) for document in found]
+        status = "active" if active_only else {"$ne": "deleted"}
+        return [user_of(document["_id"], document) for document in self._page(after, limit, status, _USER)]
+
+    @answer_or_unavailable()
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        return [_account_of(document) for document in self._page(after, limit, {"$ne": "deleted"}, None)]
+
+    @answer_or_unavailable()
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        found = self._page(after, limit, {"$ne": "deleted"}, {"password_hash": 1})
+        return [(document["_id"], document.get("password_hash")) for document in found]
+
+    def _page(self, after: str | None, limit: int, status: object, shown: Document | None) -> Iterable[Document]:
+        which: Document = {"status": status} | ({} if after is None else {"_id": {"$gt": after}})
+        return self._connection["users"].find(which, shown).sort("_id", ASCENDING).limit(limit)
 
     def _account(self, key: Document) -> Account | None:
         found = self._connection["users"].find_one(key)

@@ -37,7 +37,7 @@ class LoginService:
         credentials = self._find(name.kind, name.key)
         user_id = credentials.user.id if credentials else None
         self.throttle.check_account(counted_as, user_id)
-        if not self.passwords.verify(password, credentials) or credentials is None:
+        if not self.passwords.verify(password, credentials, name=counted_as) or credentials is None:
             self.throttle.fail_login(counted_as, user_id)
             raise InvalidCredentials
         user = credentials.user

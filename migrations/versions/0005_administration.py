@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.store.sql.columns import exact
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 
 revision = "0005"
 down_revision = "0004"
@@ -72,7 +72,13 @@ def _impersonation() -> None:
 
 
 def _transfer() -> None:
-    """Users from other systems."""
+    """The mix of password hashes, which imports change."""
+    create_table(
+        "hash_mixes",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("counted_at", INSTANT, nullable=False),
+        sa.Column("counts", LONG_TEXT, nullable=False),
+    )
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.
