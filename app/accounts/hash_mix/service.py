@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -21,8 +21,6 @@ from app.security.foreign_hashes import UnreadableHashError
 from app.security.passwords import read
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from app.accounts.hash_mix.model import HashMixes
     from app.accounts.model import Users
     from app.platform.clock import Clock
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 RELOAD_AFTER: Final = timedelta(minutes=1)
 RECOUNT_AFTER: Final = timedelta(days=1)
 """How often the hashes are counted where all are of the present scheme."""
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 1000
 _MOST: Final = 256
 """Schemes and costs that are told apart; an import may bring any number."""
@@ -81,6 +80,11 @@ class HashMix:
         ):
             return 0
         return self.recount()
+
+    def recount_soon(self) -> None:
+        """Have the next run of the job count the hashes: call it before many change."""
+        known = self._mixes.load()
+        self._mixes.save(Mix(_LONG_AGO, known.counts if known else {}))
 
     def recount(self) -> int:
         """Count the hashes; returns how many there are."""
