@@ -7,31 +7,34 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
+import structlog
 
 from app.accounts.cli import users
 from app.accounts.hash_mix.service import HashMix
 from app.cli.common import as_json, failures_as_messages, say, wired
 from app.platform.errors import MalformedJson
 from app.platform.strict_json import parse_json
+from app.transfer.batches import import_all
 from app.transfer.exporting import ExportService, Tally
 from app.transfer.formats import FORMATS, reader, records_of
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import REASONS, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from io import BufferedReader
 
+    from app.transfer.batches import Imported
     from app.transfer.exporting import ExportFormat
-    from app.transfer.importing import Outcome
-    from app.transfer.incoming import Incoming, Record
 
 __all__ = ["users"]
 
+_log = structlog.get_logger("latchkey.transfer")
 _PROGRESS_EVERY = 5000
 _MOST_OF_HASH_CONFIG = 64 * 1024
 
@@ -69,6 +72,7 @@ def import_(
     read = reader(FORMATS[name], _hash_config(hash_config))
     how = ImportRules(
         source or name,
+        is_one_of_many=True,
         dry_run=dry_run,
         wrap=wrap,
         drop_hashes=drop_hashes,
@@ -77,41 +81,32 @@ def import_(
     )
     counts = {"imported": 0, "skipped": 0, "refused": 0, "authenticator_apps": 0}
     application = wired()
-    service, mix = application.get(ImportService), application.get(HashMix)
+    add, mix = partial(application.get(ImportService).add, rules=how), application.get(HashMix)
     with _opened(file) as opened, failures_as_messages():
         application.prepare()  # before the first start, too
         mix.recount_soon()  # by a job, if this is broken off
         try:
-            for record in records_of(opened, FORMATS[name]):
-                _take(record, read, lambda incoming: service.add(incoming, how), counts, as_json=as_json)
+            for each in import_all(records_of(opened, FORMATS[name]), read, add):
+                _count(each, counts, as_json=as_json)
         finally:
             _tell(counts, how, as_json=as_json)
+            _log.info("users imported", source=how.source, **counts)
         mix.recount()
     if counts["refused"]:
         raise click.exceptions.Exit(1)
 
 
-def _take(
-    record: Record,
-    read: Callable[[dict[str, Any]], Incoming],
-    add: Callable[[Incoming], Outcome],
-    counts: dict[str, int],
-    *,
-    as_json: bool,
-) -> None:
-    try:
-        if isinstance(record.content, RefusedError):
-            raise record.content
-        incoming = read(record.content)
-        outcome = add(incoming)
-    except RefusedError as refused:
+def _count(each: Imported, counts: dict[str, int], *, as_json: bool) -> None:
+    """Count what became of a user, and say so if they were refused; and how far it is, now and then."""
+    if isinstance(each.outcome, RefusedError):
         counts["refused"] += 1
-        facts = {"number": record.number, "refused": refused.reason, "field": refused.field}
-        at = f"{record.number}: " + (f"{refused.field}: " if refused.field else "")
-        say(facts | {"message": REASONS[refused.reason]}, at + REASONS[refused.reason], as_json=as_json)
+        reason, field = each.outcome.reason, each.outcome.field
+        facts = {"number": each.number, "refused": reason, "field": field, "message": REASONS[reason]}
+        at = f"{each.number}: " + (f"{field}: " if field else "")
+        say(facts, at + REASONS[reason], as_json=as_json)
     else:
-        counts[outcome] += 1
-        counts["authenticator_apps"] += bool(incoming.totp) and outcome == "imported"
+        counts[each.outcome] += 1
+        counts["authenticator_apps"] += each.has_totp and each.outcome == "imported"
     done = counts["imported"] + counts["skipped"] + counts["refused"]
     if done % _PROGRESS_EVERY == 0:
         click.echo(f"{done} users: {_in_words(counts)}", err=True)
@@ -132,9 +127,9 @@ def _in_words(counts: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BufferedReader]:
+def _opened(file: Path) -> Iterator[BufferedReader[Any]]:
     if str(file) == "-":
-        yield cast("BufferedReader", sys.stdin.buffer)
+        yield cast("BufferedReader[Any]", sys.stdin.buffer)
         return
     try:
         opened = file.open("rb")

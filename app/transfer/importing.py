@@ -19,7 +19,7 @@ from app.accounts.imported import Imported, SealedTotp
 from app.accounts.model import AlreadyThereError, User
 from app.accounts.registration import RESERVED
 from app.platform.errors import EmailTaken, UsernameTaken
-from app.platform.identifiers import comparable_email, email_key, is_identifier, username_key
+from app.platform.identifiers import comparable_email, email_key, is_identifier, parsing_once, username_key
 from app.roles.model import ADMINISTRATOR
 from app.security import foreign_hashes, sealing
 from app.security.foreign_hashes import LONGEST
@@ -55,10 +55,11 @@ _NAME: Final = TypeAdapter[str](Name)
 
 @dataclass(frozen=True, slots=True)
 class ImportRules:
-    """How users are imported. `source` names their system, and `by` says in the audit event how they came."""
+    """How users are imported; `source` names their system."""
 
     source: str
-    by: str = "import"
+    is_one_of_many: bool = False
+    """Whether the log does without a line for each user: then whoever imports them says how many there were."""
     dry_run: bool = False
     wrap: bool = False
     """Whether a digest that is too fast gets a hash of ours around it, which takes the time of a login."""
@@ -86,6 +87,10 @@ class ImportService:
         Of concurrent imports of one user exactly one succeeds, and the others skip them. An account is never given to a
         user because the address is the same: whoever has the address there need not have it here.
         """
+        with parsing_once():
+            return self._added(incoming, rules)
+
+    def _added(self, incoming: Incoming, rules: ImportRules) -> Outcome:
         external = self._external_id(incoming)
         user_ids = self._user_ids(rules.source, external)
         if any(map(self._was_here, user_ids)):
@@ -103,16 +108,11 @@ class ImportService:
             stored = self._wrapped(stored)
         imported = self._imported(incoming, rules.source, external, user.id)
         try:
-            self._add(Account(user, stored, imported=imported), rules.by)
+            self._add(Account(user, stored, imported=imported), tells=not rules.is_one_of_many)
         except AlreadyThereError:
             return "skipped"
         self.throttle.clear(counted_names(user), user.id)
         return "imported"
-
-    def find(self, incoming: Incoming, source: str) -> Account | None:
-        """The account of a user who was imported from this source, whatever became of it."""
-        found = map(self.accounts.users.account, self._user_ids(source, self._external_id(incoming)))
-        return next(filter(None, found), None)
 
     def _external_id(self, incoming: Incoming) -> str:
         """The identifier of a user in the other system; what names them there, if it has none."""
@@ -232,9 +232,9 @@ class ImportService:
         root = self.secrets.current
         return SealedTotp(root.name, sealing.seal(json.dumps(plain).encode(), root, TOTP_SEAL, user_id))
 
-    def _add(self, account: Account, by: str) -> None:
+    def _add(self, account: Account, *, tells: bool) -> None:
         user, audit = account.user, self.accounts.audit
-        events = [replace(audit.event(user.id, "user.created"), details={"by": by})]
+        events = [replace(audit.event(user.id, "user.created"), details={"by": "import"})]
         try:
             self.accounts.users.add(account, events)
         except EmailTaken:
@@ -247,7 +247,8 @@ class ImportService:
                 pass
             self.accounts.users.remove(user.id)
             raise RefusedError("email_taken", "email")
-        audit.tell(events)
+        if tells:
+            audit.tell(events)
 
 
 def _user_id(root: RootKey, source: str, external: str) -> str:

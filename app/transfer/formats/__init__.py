@@ -40,7 +40,7 @@ FORMATS: Final[Mapping[str, Format]] = {
 }
 
 
-def records_of(file: BufferedReader, format_: Format) -> Iterator[Record]:
+def records_of(file: BufferedReader[Any], format_: Format) -> Iterator[Record]:
     """The users in a file, which begins with a list, an object, or the header of a CSV file."""
     begins = file.peek(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if begins == b"[":
