@@ -187,7 +187,7 @@ class Egress(Section):
 class FormerSystem(Section):
     """The system that users move here from with their first login (docs/moving-in.md)."""
 
-    login_url: former_values.LoginUrl | None = setting(
+    legacy_login_url: former_values.LoginUrl | None = setting(
         "LEGACY_LOGIN_URL",
         None,
         "What is asked at the login of a name without an account: an endpoint of the former system, which says whether"
@@ -196,7 +196,7 @@ class FormerSystem(Section):
         example="https://old.example.com/check-login",
         default_text="none; nobody is asked",
     )
-    login_secret: former_values.SigningSecret | None = setting(
+    legacy_login_secret: former_values.SigningSecret | None = setting(
         "LEGACY_LOGIN_SECRET",
         None,
         "The secret that signs these requests by Standard Webhooks: whsec_ and 24 to 64 bytes in base64.\n"
@@ -206,11 +206,13 @@ class FormerSystem(Section):
         validate_default=True,
     )
 
-    @field_validator("login_secret")
+    @field_validator("legacy_login_secret")
     @classmethod
-    def _together(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if (secret is None) != (info.data.get("login_url") is None) and "login_url" in info.data:
-            raise ValueError("and LEGACY_LOGIN_URL have to be set together, or neither")
+    def _required(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if secret is None and info.data.get("legacy_login_url") is not None:
+            raise ValueError(
+                f"is not set, and LEGACY_LOGIN_URL needs it; make one with: {former_values.HOW_TO_MAKE_ONE}"
+            )
         return secret
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -27,7 +28,7 @@ from app.transfer.incoming import REASONS, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from io import BufferedReader
+    from io import RawIOBase
 
     from app.transfer.batches import Imported
     from app.transfer.exporting import ExportFormat
@@ -129,7 +130,9 @@ def _in_words(counts: Mapping[str, int]) -> str:
 @contextmanager
 def _opened(file: Path) -> Iterator[BufferedReader[Any]]:
     if str(file) == "-":
-        yield cast("BufferedReader[Any]", sys.stdin.buffer)
+        given = BufferedReader(cast("RawIOBase", sys.stdin.buffer))
+        yield given
+        given.detach()  # which would close it
         return
     try:
         opened = file.open("rb")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.accounts.hash_mix.service import HashMix
 from app.accounts.login_name import LoginName
 from app.platform.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
 from app.security.hash_pool import HashPool
@@ -208,3 +210,25 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
 
     with pytest.raises(SessionEnded):
         instance.get(SessionService).authenticate(opened.access_token)
+
+
+def test_an_unknown_name_costs_what_an_account_of_the_store_costs(
+    instance: Instance, change_user: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = "pbkdf2:sha256:1234$salt$" + "0" * 64
+    change_user(instance.register("ann"), password_hash=foreign)
+    instance.get(HashMix).recount()
+    spent = []
+    derive = hashlib.pbkdf2_hmac
+
+    def spy(digest: str, secret: bytes, salt: bytes, iterations: int, length: int) -> bytes:
+        spent.append((digest, iterations, length))
+        return derive(digest, secret, salt, iterations, length)
+
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", spy)
+
+    for name in ("ann", "bob", "carl@example.org", "carl@example.org"):
+        with pytest.raises(InvalidCredentials):
+            instance.login(name, WRONG)
+
+    assert spent == [("sha256", 1234, 32)] * 4
