@@ -172,7 +172,9 @@ def test_an_address_or_a_user_name_of_another_user_is_taken_and_no_account_is_me
 def test_an_address_that_a_user_may_still_take_back_is_taken(wired: Wired, store: Store) -> None:
     ann = Ann(wired)
 
-    assert outcome(wired, a_user(email=ann.first)) == "email_taken"
+    user = a_user(email=ann.first)
+
+    assert [outcome(wired, user), outcome(wired, user)] == ["email_taken", "email_taken"]
     assert len(accounts(store)) == 1
 
 

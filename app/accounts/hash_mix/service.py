@@ -105,9 +105,8 @@ class HashMix:
         except Unavailable as error:
             _log.warning("the mix of hashes in memory goes on", cause=reason_of(error))
             return
-        counts = mix.counts if mix else {}
-        # Those that go, as their users log in, stand last: so the cost of a name changes once, when its share is gone.
-        self._shares = tuple(sorted(counts.items(), key=lambda each: (self._is_old(each[0]), each[0])))
+        # In the same order each time: so a name changes its cost only as the shares change.
+        self._shares = tuple(sorted(mix.counts.items())) if mix else ()
 
     def _is_old(self, dummy: str) -> bool:
         return dummy != _PRESENT and self._hasher.needs_upgrade(dummy)

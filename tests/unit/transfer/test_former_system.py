@@ -11,10 +11,12 @@ import pytest
 
 from app.accounts.deletion import DeletionService
 from app.accounts.former_system import FormerSystem
+from app.accounts.login_name import LoginName
 from app.accounts.model import Users
 from app.audit.service import Audit
 from app.outbox.service import Outbox
 from app.platform.errors import AccountDisabled, Failure, InvalidCredentials, Overloaded, TooManyRequests, Unavailable
+from app.security.passwords import PasswordHasher
 from app.throttle.service import FREE
 from app.transfer.former_system import AT_ONCE, FormerSystemOverHttp
 from tests.api.service import PASSWORD
@@ -215,6 +217,20 @@ def test_the_old_password_opens_nothing_once_the_user_has_another_address_here(
     with pytest.raises(InvalidCredentials):
         instance.login("ann@example.org")
     assert made(instance) == 1
+
+
+def test_a_user_who_was_made_meanwhile_is_logged_in_only_by_the_password_they_have_here(
+    instance: Instance, change_user: Callable[..., None]
+) -> None:
+    user = instance.login("ann@example.org").user
+    another = PasswordHasher("bcrypt", 4).hash(WRONG)
+    name, former = LoginName("email", "ann@example.org"), instance.get(FormerSystem)
+
+    found = former.take_over(name, PASSWORD, is_known=False)
+    assert found is not None
+    assert found.user.id == user.id
+    change_user(user.id, password_hash=another)
+    assert former.take_over(name, PASSWORD, is_known=False) is None
 
 
 def test_a_user_who_is_disabled_here_is_not_asked_for_elsewhere(

@@ -76,7 +76,7 @@ def test_unknown_names_cost_what_accounts_cost_in_the_same_shares_and_each_name_
     assert drawn != [mix_of(stored, secret="t" * 32).dummy_for(name) for name in NAMES]
 
 
-def test_as_users_log_in_the_cost_of_a_name_changes_from_the_old_scheme_to_the_present_one_only() -> None:
+def test_as_users_log_in_names_go_from_the_old_scheme_to_the_present_one_and_none_goes_back() -> None:
     before, after = Stored([OWN] * 300 + [FOREIGN] * 700), Stored([OWN] * 600 + [FOREIGN] * 400)
     earlier, later = mix_of(before), mix_of(after)
     earlier.recount()
