@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.hash_mix.service import HashMix
 from app.accounts.login_name import LoginName
 from app.platform.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
 from app.security.hash_pool import HashPool
@@ -210,28 +208,3 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
 
     with pytest.raises(SessionEnded):
         instance.get(SessionService).authenticate(opened.access_token)
-
-
-def test_an_unknown_name_costs_what_an_account_of_the_store_might_cost(
-    instance: Instance, change_user: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change_user(instance.register("ann"), password_hash="pbkdf2:sha256:1234$salt$" + "0" * 64)
-    instance.register("own")
-    instance.get(HashMix).recount()
-    spent: list[object] = []
-    derive = hashlib.pbkdf2_hmac
-
-    def spy(digest: str, secret: bytes, salt: bytes, iterations: int, length: int) -> bytes:
-        spent.append((digest, iterations, length))
-        return derive(digest, secret, salt, iterations, length)
-
-    monkeypatch.setattr(hashlib, "pbkdf2_hmac", spy)
-    mix, names = instance.get(HashMix), [f"{number}@example.org" for number in range(16)]
-
-    for name in (*names, *names):
-        with pytest.raises(InvalidCredentials):
-            instance.login(name, WRONG)
-
-    foreign = [name for name in names if (mix.dummy_for(f"email:{name}") or "").startswith("pbkdf2")]
-    assert 0 < len(foreign) < 16
-    assert spent == [("sha256", 1234, 32)] * 2 * len(foreign)

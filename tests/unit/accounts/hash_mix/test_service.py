@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from app.accounts.hash_mix.service import RECOUNT_AFTER, RELOAD_AFTER, HashMix
-from app.platform.errors import Unavailable
+from app.platform.errors import InvalidCredentials, Unavailable
 from app.security.passwords import PasswordHasher
 from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.accounts.hash_mix.model import Mix
     from app.accounts.model import Users
+    from tests.unit.instance import Instance
 
 OWN = "$2b$04$" + "." * 53
 FOREIGN = "pbkdf2:sha256:1000$AAAAAAAAAAAAAAAA$" + "0" * 64
@@ -129,3 +133,28 @@ def test_a_mix_counted_in_the_future_is_counted_again() -> None:
     stored.mix = replace(stored.mix, counted_at=clock.now + timedelta(days=9))
 
     assert mix.count() == 1
+
+
+def test_a_login_with_an_unknown_name_costs_what_one_of_an_account_might(
+    instance: Instance, change_user: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_user(instance.register("ann"), password_hash="pbkdf2:sha256:1234$salt$" + "0" * 64)
+    instance.register("own")
+    instance.get(HashMix).recount()
+    spent: list[object] = []
+    derive = hashlib.pbkdf2_hmac
+
+    def spy(digest: str, secret: bytes, salt: bytes, iterations: int, length: int) -> bytes:
+        spent.append((digest, iterations, length))
+        return derive(digest, secret, salt, iterations, length)
+
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", spy)
+    mix, names = instance.get(HashMix), [f"{number}@example.org" for number in range(16)]
+
+    for name in (*names, *names):
+        with pytest.raises(InvalidCredentials):
+            instance.login(name, "wrong horse battery staple")
+
+    foreign = [name for name in names if (mix.dummy_for(f"email:{name}") or "").startswith("pbkdf2")]
+    assert 0 < len(foreign) < 16
+    assert spent == [("sha256", 1234, 32)] * 2 * len(foreign)
