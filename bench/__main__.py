@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import growth, load, scenarios, tables, timing
+from bench import growth, load, moving_in, scenarios, tables, timing
 from bench.figures import as_facts, as_lines
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
@@ -20,7 +20,8 @@ _REQUESTS = ("health", "me", "me-mongo", "users", "login-4", "register-4")
 _SESSIONS = ("refresh", "refresh-mongo", "logout")
 _PARTS = (*_REQUESTS, *_SESSIONS, "login", "storm", "refresh-storm", "timing", "memory", "start")
 _WHAT = f"""what to measure: {", ".join(_PARTS)}; default: all of these. Or one alone: capacity, what a number of users
-needs, which is computed; growth, whether a request costs more with more users (docs/capacity.md)"""
+needs, which is computed; growth, whether a request costs more with more users (docs/capacity.md); moving-in, how long
+an import of users takes (docs/moving-in.md)"""
 
 
 def main() -> int:
@@ -35,6 +36,8 @@ def main() -> int:
         return 0
     if arguments.parts == ["growth"]:
         return growth.show(arguments.rounds)
+    if arguments.parts == ["moving-in"]:
+        return moving_in.show()
     unknown = sorted(set(arguments.parts) - set(_PARTS))
     if unknown:
         parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(_PARTS)}")

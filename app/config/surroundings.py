@@ -184,7 +184,7 @@ class Egress(Section):
     )
 
 
-class FormerSystem(Section):
+class Transfer(Section):
     """The system that users move here from with their first login (docs/moving-in.md)."""
 
     legacy_login_url: former_values.LoginUrl | None = setting(

@@ -37,7 +37,7 @@ def _imports(parts: Container) -> ImportService:
 
 
 def _former_system(parts: Container) -> FormerSystemOverHttp | None:
-    url, secret = parts.settings.former_system.legacy_login_url, parts.settings.former_system.legacy_login_secret
+    url, secret = parts.settings.transfer.legacy_login_url, parts.settings.transfer.legacy_login_secret
     if url is None or secret is None:
         return None
     return FormerSystemOverHttp(

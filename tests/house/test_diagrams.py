@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.hash_mix.model import Mix
+from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
 from app.audit.model import AuditEvent
@@ -40,6 +42,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "pending_email": ("users", PendingEmail),
     "undo_offers": ("users", UndoOffer),
     "outbox": ("users", Entry),
+    "imported": ("users", Imported),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -119,6 +122,7 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         due_at=NOW,
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
@@ -135,6 +139,7 @@ def documents() -> dict[str, dict[str, Any]]:
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
+    store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -145,7 +150,8 @@ def documents() -> dict[str, dict[str, Any]]:
 def least() -> dict[str, dict[str, Any]]:
     """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
-    account = Account(user, None, outbox=(Notice("n", "login", "ann@example.com", NOW).entry(),))
+    imported = Imported("7", "django")
+    account = Account(user, None, outbox=(Notice("n", "login", "ann@example.com", NOW).entry(),), imported=imported)
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))

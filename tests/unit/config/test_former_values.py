@@ -21,9 +21,9 @@ def refused(**settings: str) -> str:
 def test_both_are_read_and_the_secret_is_its_bytes() -> None:
     settings = config.load(SETTINGS | {"LEGACY_LOGIN_URL": URL, "LEGACY_LOGIN_SECRET": SECRET}, dotenv=None)
 
-    assert settings.former_system.legacy_login_url == URL
-    assert settings.former_system.legacy_login_secret is not None
-    assert len(signing_key(settings.former_system.legacy_login_secret.get_secret_value())) == 24
+    assert settings.transfer.legacy_login_url == URL
+    assert settings.transfer.legacy_login_secret is not None
+    assert len(signing_key(settings.transfer.legacy_login_secret.get_secret_value())) == 24
     assert SECRET not in repr(settings)
 
 

@@ -35,6 +35,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "credentials by e-mail": lambda store: store.users.credentials_by_email("7@example.org"),
     "credentials by user name": lambda store: store.users.credentials_by_username("user7"),
     "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
+    "page of accounts": lambda store: store.users.page_of_accounts(after=IDS[-100], limit=50),
+    "page of hashes": lambda store: store.users.page_of_hashes(after=IDS[-100], limit=50),
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
     "holder of an e-mail": lambda store: store.held_emails.holder("7@example.org", NOW),
     "mail request": lambda store: store.mail_requests.get(IDS[7]),
