@@ -205,4 +205,4 @@ def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) ->
         read(filled)
         if any("under_way" in statement for statement, _ in asked):
             found.add(name)
-    assert found == {"account", "account by e-mail", "accounts that change to an e-mail"}
+    assert found == {"account", "account by e-mail", "accounts that change to an e-mail", "page of accounts"}
