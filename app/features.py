@@ -26,6 +26,7 @@ from app import (
     service_accounts,
     sessions,
     throttle,
+    transfer,
 )
 from app.samples import products, visits
 
@@ -41,6 +42,7 @@ FEATURES = (
     administration.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    transfer.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

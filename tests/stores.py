@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from app.accounts.hash_mix.model import HashMixes
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
@@ -81,6 +82,10 @@ class Store:
     @property
     def held_emails(self) -> HeldEmails:
         return self.repository(HeldEmails)
+
+    @property
+    def hash_mixes(self) -> HashMixes:
+        return self.repository(HashMixes)
 
     @property
     def mail_requests(self) -> MailRequests:

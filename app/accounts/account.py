@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.accounts.model import listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
@@ -155,6 +156,7 @@ class UnderWay:
     """The status that comes back, by enabling or by the undo of a deletion; None is active."""
     given_email: bool | None = None
     """True if an administrator gave the account its address, or took its proof away."""
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,6 +498,7 @@ class Account(UnderWay):
             impersonations=(),
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            imported=None,
             due_at=claimed_until,
             listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,

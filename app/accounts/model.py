@@ -112,3 +112,9 @@ class Users(RoleHolders, Protocol):
 
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         """The same for service accounts."""
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        """The same page as whole accounts."""
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        """The same page, of each user the identifier and the password hash."""

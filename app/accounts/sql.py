@@ -189,6 +189,14 @@ _PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active", _IS_PERSON)
 _SERVICE_ACCOUNTS: Final = _page(_COLUMNS.status != "deleted", _COLUMNS.kind == "service")
 
 
+_PAGE_OF_ACCOUNTS: Final = (
+    _ACCOUNTS.where(_COLUMNS.id > bindparam("after"), _COLUMNS.status != "deleted", _IS_PERSON)
+    .order_by(_COLUMNS.id)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_HASHES: Final = _PAGE_OF_ACCOUNTS.with_only_columns(_COLUMNS.id, _COLUMNS.password_hash)
+
+
 def user_of(fields: Iterable[Any]) -> User:
     """The user whose USER_COLUMNS have these values."""
     user_id, email, email_verified, username, name, roles, status, created_at, last_login_at, kind = fields
@@ -264,6 +272,14 @@ class SqlUsers:
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         rows = self._database.rows(_SERVICE_ACCOUNTS, {"after": after or "", "limit": limit})
         return [user_of(row) for row in rows]
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        rows = self._database.rows(_PAGE_OF_ACCOUNTS, {"after": after or "", "limit": limit})
+        return [_account_of(row) for row in rows]
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        rows = self._database.rows(_PAGE_OF_HASHES, {"after": after or "", "limit": limit})
+        return [(user_id, password_hash) for user_id, password_hash in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
         rows = self._database.rows(statement, {"key": key})

@@ -177,7 +177,13 @@ def _impersonation() -> None:
 
 
 def _transfer() -> None:
-    """Users from other systems."""
+    """The mix of password hashes, which imports change."""
+    create_table(
+        "hash_mixes",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("counted_at", INSTANT, nullable=False),
+        sa.Column("counts", LONG_TEXT, nullable=False),
+    )
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

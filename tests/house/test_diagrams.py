@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.hash_mix.model import Mix
+from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
@@ -46,6 +48,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "impersonations": ("users", Impersonation),
     "outbox": ("users", Entry),
     "listed_keys": ("users", ListedKey),
+    "imported": ("users", Imported),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -129,6 +132,7 @@ def documents() -> dict[str, dict[str, Any]]:
         impersonations=(an_impersonation(),),
         returns_as="invited",
         given_email=True,
+        imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),
     )
@@ -153,6 +157,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
+    store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -164,7 +169,8 @@ def least() -> dict[str, dict[str, Any]]:
     """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
     outbox = (Notice("n", "login", "ann@example.com", NOW).entry(),)
-    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),))
+    imported = Imported("7", "django")
+    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported)
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))

@@ -42,6 +42,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "credentials by e-mail": lambda store: store.users.credentials_by_email("7@example.org"),
     "credentials by user name": lambda store: store.users.credentials_by_username("user7"),
     "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
+    "page of accounts": lambda store: store.users.page_of_accounts(after=IDS[-100], limit=50),
+    "page of hashes": lambda store: store.users.page_of_hashes(after=IDS[-100], limit=50),
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
     "users by identifier": lambda store: store.user_search.by_id(IDS[-100], 50),
     "users by status": lambda store: store.user_search.by_status("disabled", "", 50),
@@ -269,4 +271,5 @@ def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) ->
         read(filled)
         if any("under_way" in statement for statement, _ in asked):
             found.add(name)
-    assert found == {"account", "account by e-mail", "accounts that change to an e-mail", "API key"}
+    by_key = {"account", "account by e-mail", "accounts that change to an e-mail", "API key"}
+    assert found == by_key | {"page of accounts"}
