@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EntryHandler: TypeAlias = "Callable[[Any, Any], datetime | None]"
 """Does an entry (its second argument) of an account (its first); returns when to try again, None when it is done. Doing
 it twice has to be harmless. See `app/outbox/service.py:Handler`."""
+OutboxBox: TypeAlias = "Any"
+"""What holds entries, and who handles them: a Box of `app/outbox/service.py`, which lies above this."""
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
 
@@ -90,6 +92,13 @@ class EntryHandlers:
 
 
 @dataclass(frozen=True, slots=True)
+class Boxes:
+    """Those of all features, in the order of the features."""
+
+    boxes: tuple[OutboxBox, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Erasers:
     """Those of all features."""
 
@@ -120,6 +129,8 @@ class Feature:
     its indexes, and by `sql.py:SqlUsers`."""
     handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
     """Those that do what waits in the outbox of an account, by the kind of the entry."""
+    boxes: tuple[Callable[[Container], OutboxBox], ...] = ()
+    """What else holds entries of the outbox, with handlers of its own."""
     erase: Callable[[Container], Eraser] | None = None
     """Called when an account is deleted."""
     exports: tuple[Exporter, ...] = ()

@@ -21,7 +21,7 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
+from app.feature import Boxes, DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
@@ -29,15 +29,16 @@ from app.jobs.workers import Jobs
 from app.keys.service import KeyService
 from app.mail.mail import Mailer
 from app.outbox.courier import Courier
+from app.outbox.service import Outbox
 from app.platform import clock as system
 from app.platform.container import Container
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.instrumentation import NOBODY, Exposition, together
 from app.platform.log import reason_of
-from app.recovery.mailroom import Mailroom
 from app.roles.model import BUILT_IN
 from app.security import blocklist
+from app.security.egress import Egress
 from app.security.hash_pool import HashPool
 from app.security.secret_keys import LeakedSecretError, SealedError, SecretKeys
 from app.store.observed import observed
@@ -147,16 +148,16 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     factories = _merged([_shared(store, metrics), _repositories(store), *of_features, _collected()])
     parts = Container(settings, clock, observer, factories)
     parts.build_all()
-    mailroom = parts.get(Mailroom)
+    outbox = parts.get(Outbox)
     if metrics is not None:
-        metrics.watch_mail(mailroom.waiting)
+        metrics.watch_mail(outbox.waiting)
     jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
     _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
-        courier=Courier(mailroom.send_due, mailroom.accounts.mail_waits),
+        courier=Courier(outbox),
         metrics=metrics,
         tracing=tracing,
     )
@@ -171,6 +172,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Egress: lambda parts: Egress(parts.settings.egress.allow),
         Exposition: lambda _: metrics,
     }
 
@@ -198,6 +200,7 @@ def _collected() -> dict[type, Factory]:
         DeclaredPermissions: lambda _: DeclaredPermissions(PERMISSIONS),
         MailKinds: lambda _: _mail_kinds(),
         EntryHandlers: _entry_handlers,
+        Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)

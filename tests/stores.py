@@ -1,8 +1,8 @@
-"""Stores as tests use them: with a name for each repository."""
+"""Stores as tests use them: with a name for each repository; and the outbox, with a mail server of the test."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from app.accounts.held_emails.model import HeldEmails
@@ -12,7 +12,9 @@ from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
+from app.outbox.service import Outbox
 from app.platform import clock as system
+from app.recovery.mailroom import Mailroom
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from app.store.mongo.indexes import Index
     from app.store.sql.database import Database
     from app.store.store import Store as AnyStore
+    from app.wiring import Wired
 
 T = TypeVar("T")
 
@@ -125,3 +128,18 @@ def indexes_of(store: Store) -> tuple[Index, ...]:
     """The indexes that a store on MongoDB creates."""
     assert isinstance(store.inner, MongoStore)
     return store.inner.indexes
+
+
+def outbox_of(wired: Wired, **of_mailroom: Any) -> Outbox:
+    """The outbox of an instance; with these fields of its mailroom instead, for example `mailer`."""
+    outbox, mailroom = wired.get(Outbox), wired.get(Mailroom)
+    replaced = replace(mailroom, **of_mailroom)
+
+    def rebound(handler: Any) -> Any:
+        return handler.__func__.__get__(replaced) if getattr(handler, "__self__", None) is mailroom else handler
+
+    boxes = (
+        replace(box, handlers={kind: rebound(handler) for kind, handler in box.handlers.items()})
+        for box in outbox.boxes
+    )
+    return replace(outbox, boxes=tuple(boxes))

@@ -11,6 +11,7 @@ from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
 from app.accounts.held_emails.model import HeldEmails
+from app.accounts.holders import AccountHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
@@ -18,14 +19,16 @@ from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts, LiveSessions
 from app.audit.service import Audit
-from app.feature import Erasers, Feature, MailKind, Tag
+from app.feature import EntryHandlers, Erasers, Feature, MailKind, Tag
 from app.mail.mail import Mailer
+from app.outbox.service import Box, Wakes
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
+    from app.accounts.account import Account
     from app.platform.container import Container
 
 
@@ -48,6 +51,7 @@ def _accounts(parts: Container) -> Accounts:
         parts.get(Audit),
         parts.clock,
         mailing=parts.find(Mailer) is not None,
+        mail_waits=parts.get(Wakes),
     )
 
 
@@ -78,6 +82,10 @@ def _directory(parts: Container) -> DirectoryService:
     return DirectoryService(parts.get(Users), parts.settings.accounts.user_directory)
 
 
+def _box(parts: Container) -> Box[str, Account]:
+    return Box(AccountHolders(parts.get(Users)), parts.get(EntryHandlers).handlers)
+
+
 FEATURE = Feature(
     tags=(
         Tag(
@@ -105,6 +113,7 @@ FEATURE = Feature(
         DirectoryService: _directory,
     },
     handlers={ERASE: lambda parts: parts.get(DeletionService).erase_all},
+    boxes=(_box,),
     repositories=(Users, HeldEmails, MailRequests),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),

@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 from app.config.profiles import Profile
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
-from app.config.surroundings import Logging, Mail, Monitoring, Server, Store
+from app.config.surroundings import Egress, Logging, Mail, Monitoring, Server, Store
 
 
 class Settings(BaseModel):
@@ -20,6 +20,7 @@ class Settings(BaseModel):
     passwords: Passwords
     accounts: Accounts
     mail: Mail
+    egress: Egress
     logging: Logging
     monitoring: Monitoring
 

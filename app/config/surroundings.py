@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationInfo, field_validator
 
-from app.config import mail_values, values
+from app.config import egress_values, mail_values, values
 from app.config.profiles import EMBEDDED_DATABASE, PROFILES, LogFormat
 from app.config.section import Section, example_of, profile_rules, setting
 
@@ -169,6 +169,19 @@ class Mail(Section):
         """The sender of mails: the name of the product and the address."""
         user, _, domain = self.mail_from.rpartition("@")
         return Address(self.product_name, user, domain)
+
+
+class Egress(Section):
+    """Requests of this service to addresses that others name."""
+
+    allow: egress_values.Destinations = setting(
+        "EGRESS_ALLOW",
+        (),
+        "Where requests to addresses that others name (webhooks, for example) may go beside public addresses: addresses"
+        " and networks, separated by commas, each with an optional port. Only there plain http is allowed.",
+        example="127.0.0.1:9000,10.1.0.0/16,[fd00::1]:8443",
+        default_text="none; only https to public addresses",
+    )
 
 
 class Logging(Section):

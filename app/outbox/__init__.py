@@ -3,6 +3,17 @@ and the courier, the thread that does that."""
 
 from __future__ import annotations
 
-from app.feature import Feature
+from typing import TYPE_CHECKING
 
-FEATURE = Feature()
+from app.feature import Boxes, Feature
+from app.outbox.service import Outbox, Wakes
+
+if TYPE_CHECKING:
+    from app.platform.container import Container
+
+
+def _outbox(parts: Container) -> Outbox:
+    return Outbox(parts.get(Boxes).boxes, parts.clock, parts.get(Wakes))
+
+
+FEATURE = Feature(services={Wakes: lambda _: Wakes(), Outbox: _outbox})

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 from app.jobs.workers import outlived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from app.outbox.service import Outbox
 
 SEND_EVERY = 2
-"""Seconds between checks for mail requests, for mail that other workers queued, and for mail to retry."""
+"""Seconds between checks for what is polled, for what other workers queued, and for what is to be tried again."""
 
 
 class Courier:
-    """The thread of a worker that sends queued mail: at once if this worker queued it, else within SEND_EVERY.
+    """The thread of a worker that does what is queued: at once if this worker queued it, else within SEND_EVERY.
 
-    It needs no lease: each mail is claimed separately.
+    It needs no lease: each holder of entries is claimed separately.
     """
 
-    def __init__(self, send_due: Callable[[], int], waits: Event) -> None:
-        self._send_due = send_due
-        self._waits = waits
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
         self._stopped = Event()
 
     def start(self) -> None:
@@ -30,15 +29,15 @@ class Courier:
         Thread(target=self._loop, name="courier", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop sending."""
+        """Stop delivering."""
         self._stopped.set()
-        self._waits.set()
+        self._outbox.wakes.set()
 
     def _loop(self) -> None:
         while True:
-            self._waits.wait(SEND_EVERY)
-            self._waits.clear()
+            self._outbox.wakes.wait(SEND_EVERY)
+            self._outbox.wakes.clear()
             if self._stopped.is_set():
                 return
             with outlived("courier"):
-                self._send_due()
+                self._outbox.deliver_due()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias
 
 import structlog
@@ -19,7 +20,6 @@ from app.platform.log import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
-    from threading import Event
 
     from app.platform.clock import Clock
 
@@ -40,29 +40,31 @@ class Box(Generic[Key, Owner]):
 
     holders: Holders[Key, Owner]
     handlers: Mapping[str, Handler[Owner]]
+    polled: bool = False
+    """Whether what is queued here wakes nobody, and waits for the next check: so no reply shows what work it is.
+
+    Such a box is taken up before the others, in which its handlers queue the work.
+    """
+
+
+class Wakes(Event):
+    """Set when something was queued in a box that is not polled, so that the courier of this worker starts at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """All boxes, taken up in their order. `wakes` is set when something was queued in the last of them."""
+    """All boxes: first those that are polled, else in their order."""
 
     boxes: tuple[Box[Any, Any], ...]
     clock: Clock
-    wakes: Event
+    wakes: Wakes
 
     def deliver_due(self) -> int:
         """Take up everything that is due now; returns the number of holders. Raises Unavailable."""
-        done = 0
-        for box in self.boxes:
-            # What was queued until now is found below: another round would be work for some requests only.
-            self.wakes.clear()
-            try:
-                done += self._deliver(box)
-            except Unavailable:
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, the other boxes are served
-                _log.exception("outbox failed")
-        return done
+        done = self._deliver_all(box for box in self.boxes if box.polled)
+        # What was queued until now is found below: another round would be work for some requests only.
+        self.wakes.clear()
+        return done + self._deliver_all(box for box in self.boxes if not box.polled)
 
     def waiting(self) -> int:
         """How many holders have something to do, including what waits for a retry.
@@ -71,6 +73,17 @@ class Outbox:
         """
         until = self.clock() + max(LONGEST_RETRY, CLAIMED_FOR)
         return sum(len(box.holders.due(until, _COUNTED)) for box in self.boxes)
+
+    def _deliver_all(self, boxes: Iterable[Box[Any, Any]]) -> int:
+        done = 0
+        for box in boxes:
+            try:
+                done += self._deliver(box)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the other boxes are served
+                _log.exception("outbox failed")
+        return done
 
     def _deliver(self, box: Box[Key, Owner]) -> int:
         done, broken = 0, set[Key]()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.account import MAIL
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
+from app.accounts.holders import MailRequestHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
-from app.feature import EntryHandlers, Feature, MailKind, Tag
+from app.feature import Feature, MailKind, Tag
 from app.mail.mail import Mailer
 from app.mail.mail_templates import MailTemplates
+from app.outbox.service import Box
 from app.recovery import controller, pages
 from app.recovery.allowance import MailAllowance
 from app.recovery.email_change import EmailChangeService
@@ -28,6 +31,7 @@ from app.throttle.model import LoginFailures
 from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
+    from app.accounts.mail_requests.model import MailRequest
     from app.platform.container import Container
 
 
@@ -68,12 +72,21 @@ def _mailroom(parts: Container) -> Mailroom:
         parts.get(Accounts),
         parts.get(MailedCodes),
         parts.get(MailAllowance),
-        parts.get(EntryHandlers).handlers,
         parts.get(SecretKeys),
         parts.get(MailTemplates),
         parts.find(Mailer),
         parts.observer,
     )
+
+
+def _requests(parts: Container) -> Box[MailRequest, MailRequest]:
+    mailroom = parts.get(Mailroom)
+    handlers = {
+        "reset": mailroom.reset_requested,
+        "verify": mailroom.verification_requested,
+        "register": mailroom.registered,
+    }
+    return Box(MailRequestHolders(parts.get(MailRequests)), handlers, polled=True)
 
 
 FEATURE = Feature(
@@ -115,6 +128,8 @@ FEATURE = Feature(
         EmailChangeService: _email_change,
         Mailroom: _mailroom,
     },
+    handlers={MAIL: lambda parts: parts.get(Mailroom).mail},
+    boxes=(_requests,),
     mails=(
         MailKind("verify_email", __name__, page="verify-email", to_unproven=True),
         MailKind("change_email", __name__, page="verify-email", to_unproven=True),

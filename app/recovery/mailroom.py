@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import MAIL, WAYS_BACK, Notice
-from app.accounts.holders import AccountHolders, MailRequestHolders
+from app.accounts.account import WAYS_BACK, Notice
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
-from app.outbox.service import Box, Outbox, retry_after
+from app.outbox.service import retry_after
 from app.platform.errors import SessionEnded
 from app.platform.identifiers import comparable_email, new_id
 from app.platform.instrumentation import NOBODY
 from app.security import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from app.accounts.account import Account, CodePurpose
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from app.mail.mail import Mailer
     from app.mail.mail_templates import MailTemplates
     from app.outbox.model import Entry
-    from app.outbox.service import Handler
     from app.platform.instrumentation import Observer
     from app.recovery.allowance import MailAllowance
     from app.recovery.mailed_codes import MailedCodes
@@ -46,42 +44,28 @@ _log = structlog.get_logger("latchkey.mail")
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """Handles mail and the requests for it. Without a `mailer`, mail is dropped.
-
-    `handlers` are those of other features, by the kind of the entries in an account.
-    """
+    """Handles mail and the requests for it. Without a `mailer`, mail is dropped."""
 
     accounts: Accounts
     codes: MailedCodes
     allowance: MailAllowance
-    handlers: Mapping[str, Handler[Account]]
     secrets: SecretKeys
     templates: MailTemplates
     mailer: Mailer | None
     observer: Observer = NOBODY
 
-    @property
-    def outbox(self) -> Outbox:
-        """The outbox of mail requests and accounts, with the handlers of this and of other features."""
-        requests: Box[MailRequest, MailRequest] = Box(
-            MailRequestHolders(self.accounts.requests),
-            {"reset": self._reset_requested, "verify": self._verification_requested, "register": self._registered},
-        )
-        accounts: Box[str, Account] = Box(AccountHolders(self.accounts.users), {**self.handlers, MAIL: self._mail})
-        return Outbox((requests, accounts), self.accounts.clock, self.accounts.mail_waits)
+    def mail(self, account: Account, entry: Entry) -> datetime | None:
+        """Send a mail that waits in an account; gives when to try again."""
+        notice, now = Notice.from_entry(entry), self._now()
+        expires_at = account.expiry_of(notice.code_id)
+        if notice.code_id is not None and (expires_at is None or expires_at <= now):
+            return None  # its code was used meanwhile, or replaced
+        if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
+            # Sent instead, so that the requester can neither see nor time a difference.
+            notice = replace(notice, kind="email_in_use")
+        return self._send(account.user.id, notice, expires_at, notice.attempts + 1, account)
 
-    def send_due(self) -> int:
-        """Take up everything that is due now; returns the number of requests and accounts."""
-        return self.outbox.deliver_due()
-
-    def waiting(self) -> int:
-        """How many requests and accounts have unsent mail, including mail that waits for a retry; up to 1,000 of each.
-
-        Raises Unavailable.
-        """
-        return self.outbox.waiting()
-
-    def _reset_requested(self, request: MailRequest, entry: Entry) -> None:
+    def reset_requested(self, request: MailRequest, entry: Entry) -> None:
         """Queue the mail with the reset code, if the address has an account."""
         if self.mailer is None:
             return
@@ -90,7 +74,7 @@ class Mailroom:
         if account is not None:
             self._change(account.user.id, lambda account: self._with_code(account, "reset"))
 
-    def _verification_requested(self, request: MailRequest, entry: Entry) -> None:
+    def verification_requested(self, request: MailRequest, entry: Entry) -> None:
         """Queue the mails again for everything that waits for proof of this address."""
         if self.mailer is None:
             return
@@ -110,7 +94,7 @@ class Mailroom:
             claimed = replace(waiting[-1], due_at=claimed_until, attempts=1)
             requests.reschedule(claimed, self._mail_registration(claimed), 1)
 
-    def _registered(self, request: MailRequest, entry: Entry) -> datetime | None:
+    def registered(self, request: MailRequest, entry: Entry) -> datetime | None:
         """Mail the code of a pending registration, which then waits for its answer."""
         if self.mailer is None:
             self.accounts.requests.remove(request.id)
@@ -162,17 +146,6 @@ class Mailroom:
     def _account_of(self, email: str) -> Account | None:
         account = self.accounts.users.account_by_email(comparable_email(email))
         return account if account is not None and account.user.status == "active" else None
-
-    def _mail(self, account: Account, entry: Entry) -> datetime | None:
-        """Send a mail that waits in an account; gives when to try again."""
-        notice, now = Notice.from_entry(entry), self._now()
-        expires_at = account.expiry_of(notice.code_id)
-        if notice.code_id is not None and (expires_at is None or expires_at <= now):
-            return None  # its code was used meanwhile, or replaced
-        if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
-            # Sent instead, so that the requester can neither see nor time a difference.
-            notice = replace(notice, kind="email_in_use")
-        return self._send(account.user.id, notice, expires_at, notice.attempts + 1, account)
 
     def _send(
         self,

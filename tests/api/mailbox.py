@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from app.recovery.mailroom import Mailroom
+from app.outbox.service import Outbox
 from tests.api.service import Service
 
 
@@ -36,7 +36,7 @@ def only(pattern: str, text: str) -> str:
 
 def send(service: Service) -> int:
     """Have the service send what is queued, as its courier does; returns how many requests and accounts it took up."""
-    return service.wired.get(Mailroom).send_due()
+    return service.wired.get(Outbox).deliver_due()
 
 
 def mails_to(service: Service, address: str) -> list[Letter]:

@@ -19,8 +19,8 @@ from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import KeyService
 from app.mail.maildir import MOST_KEPT, SentMail, newest
+from app.outbox.service import Outbox
 from app.platform import clock as system
-from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.conventions import Conventions
@@ -186,7 +186,7 @@ class Service:
         email, username = new_names()
         body = {"email": email, "username": username, "password": PASSWORD}
         assert self.post("/auth/register", body).status_code == 202
-        self.wired.get(Mailroom).send_due()
+        self.wired.get(Outbox).deliver_due()
         text = next(mail.text for mail in self.sent_mails() if mail.to == email)
         (token,) = set(re.findall(r"#token=([A-Za-z0-9_-]+)", text))
         assert self.post("/auth/email/verify", {"token": token}).status_code == 200

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.recovery.mailroom import Mailroom
+from app.outbox.service import Outbox
 from tests.api.service import PASSWORD, SETTINGS, Service, Start
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -44,7 +44,7 @@ def test_a_request_is_one_line_that_says_what_happened(service: Service, logged:
 def test_every_line_of_a_request_has_its_id_and_background_work_has_none(service: Service, logged: Logged) -> None:
     account = service.register()
     response = service.login(account.email)
-    service.wired.get(Mailroom).send_due()
+    service.wired.get(Outbox).deliver_due()
 
     lines = logged()
     of_login = [line for line in lines if line.get("request_id") == response.headers["X-Request-ID"]]

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import __version__, config, create_app
-from app.recovery.mailroom import Mailroom
+from app.outbox.service import Outbox
 from tests.api.service import PASSWORD, SETTINGS, Service, new_names, occupied
 from tests.servers.process import free_port, wait_until
 
@@ -254,7 +254,7 @@ def test_mails_are_counted_and_those_that_wait_shown(start: Start) -> None:
     service.register()
     service.post("/auth/password/forgot", {"email": "nobody@example.com"})
     assert value(service, "mail_queue") == 2
-    assert moved(service, service.wired.get(Mailroom).send_due, "mails_total", outcome="sent") == 1
+    assert moved(service, service.wired.get(Outbox).deliver_due, "mails_total", outcome="sent") == 1
     other = start(on=service, METRICS_ALLOW=ALLOWED)  # one answer of the store is reused for 10 s
     assert value(other, "mail_queue") == 0
     assert value(other, "mails_total", outcome="sent") == 0

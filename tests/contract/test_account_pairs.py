@@ -14,12 +14,12 @@ from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import KeyService
+from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
-from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.security import codes
 from app.security.hash_pool import HashPool
@@ -125,7 +125,7 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
         assert failures[::2].count(None) == 1
         assert (ann.account.user.status, ann.account.user.email) == ("active", ann.first)
         assert ann.account.password_hash is None
-        wired.get(Mailroom).send_due()
+        wired.get(Outbox).deliver_due()
         assert ann.account.user.status == "active"
 
 

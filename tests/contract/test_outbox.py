@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ from app.accounts.account import ERASE, Account, UndoOffer
 from app.accounts.holders import AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
-from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox
+from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox, Wakes
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
@@ -45,7 +44,7 @@ class Worker:
             Box(MailRequestHolders(store.mail_requests), every),
             Box(AccountHolders(store.users), every),
         )
-        self.outbox = Outbox(boxes, lambda: self.now, Event())
+        self.outbox = Outbox(boxes, lambda: self.now, Wakes())
 
     def deliver(self) -> list[str]:
         """What was done of what is due now."""

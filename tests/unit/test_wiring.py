@@ -6,18 +6,20 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from threading import enumerate as threads_alive
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import ERASE
+from app.accounts.account import ERASE, MAIL
+from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users
 from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
+from app.outbox.service import Box, Outbox
 from app.platform.errors import Unavailable
 from app.platform.failure import StartError
 from app.platform.log import reason_of
@@ -33,16 +35,32 @@ from tests.servers.process import free_port
 from tests.stores import Store, sql_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from app.config import Settings
+    from app.outbox.model import Claimed, Entry
 
 OTHER_KEY = "wP4nT8xK2mV6rB9sJ3hL7gD1fQ5zC0aE-yU_oI"
 
 
 def settings_of(database: Path, **more: str) -> Settings:
     return config.load(SETTINGS | {"DATABASE_URL": f"sqlite:///{database}"} | more, dotenv=None)
+
+
+class HoldersOfNothing:
+    """What holds entries of the outbox, and has none."""
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        del now, limit
+        return []
+
+    def claim(self, key: str, now: datetime, until: datetime) -> None:
+        """Nothing is ever due."""
+
+    def settle(self, claimed: Claimed[str], outcomes: Mapping[str, Entry | None], now: datetime) -> None:
+        """Nothing is ever claimed."""
 
 
 def start_error(settings: Settings) -> str:
@@ -94,6 +112,20 @@ def test_what_two_features_declare_stops_the_start(
 
     with pytest.raises(ValueError, match="declared twice: "):
         wiring.build(settings_of(database))
+
+
+def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_for_mail(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared: Box[str, str] = Box(HoldersOfNothing(), {})
+    monkeypatch.setattr("app.wiring.FEATURES", (*FEATURES, Feature(boxes=(lambda _: declared,))))
+    wired = wiring.build(settings_of(database))
+    accounts, requests, added = wired.get(Outbox).boxes
+    wired.close()
+    assert (accounts.polled, requests.polled) == (False, True)
+    assert set(accounts.handlers) == {ERASE, MAIL}
+    assert set(requests.handlers) == set(get_args(MailRequestKind))
+    assert added is declared
 
 
 @pytest.mark.parametrize(

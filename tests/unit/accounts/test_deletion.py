@@ -11,8 +11,8 @@ import pytest
 from app.accounts.deletion import DeletionService
 from app.audit.service import Audit
 from app.outbox.model import CLAIMED_FOR, Entry
+from app.outbox.service import Outbox
 from app.platform.errors import LastAdmin, WrongPassword
-from app.recovery.mailroom import Mailroom
 from app.samples.products.service import NewProduct, SampleProductService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
@@ -71,12 +71,12 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
     instance: Instance, clock: FakeClock
 ) -> None:
     user_id = instance.register("ann", email="ann@example.com")
-    mailroom, sent = instance.get(Mailroom), []
+    outbox, sent = instance.get(Outbox), []
 
     def crash_behind_the_deletion() -> None:
         if kept(instance, user_id).user.status == "deleted":
             clock.at_each_call = lambda: None
-            sent.append(mailroom.send_due())
+            sent.append(outbox.deliver_due())
             raise KeyboardInterrupt
 
     clock.at_each_call = crash_behind_the_deletion
@@ -84,7 +84,7 @@ def test_mail_about_a_deletion_waits_for_the_purge_or_for_the_worker_that_takes_
         instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
     assert sent == [0]
     clock.now += CLAIMED_FOR
-    assert mailroom.send_due() == 1
+    assert outbox.deliver_due() == 1
     assert instance.store.users.account(user_id) is None
 
 

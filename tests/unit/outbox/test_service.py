@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,7 @@ from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.sql import USERS
 from app.outbox.model import Entry
-from app.outbox.service import Box, Outbox
+from app.outbox.service import Box, Outbox, Wakes
 from tests.contract.entities import HASH, MINUTE, NOW, a_user
 from tests.stores import Store, database_of, sql_store
 
@@ -55,8 +54,26 @@ def assert_delivers(store: Store) -> None:
     done: list[str] = []
     requests: Box[MailRequest, MailRequest] = Box(MailRequestHolders(store.mail_requests), {})
     accounts: Box[str, Account] = Box(AccountHolders(store.users), {"known": lambda _, entry: done.append(entry.id)})
-    outbox = Outbox((requests, accounts), lambda: NOW, Event())
+    outbox = Outbox((requests, accounts), lambda: NOW, Wakes())
     with capture_logs() as logged:
         assert outbox.deliver_due() == 1
     assert done == ["e"]
     assert {line["event"] for line in logged} == {"outbox failed"}
+
+
+def test_what_is_polled_goes_first_and_wakes_nobody_and_what_is_queued_later_wakes_the_courier(store: Store) -> None:
+    store.users.add(Account(a_user(), HASH, outbox=(Entry("e", "known", {}, NOW),), due_at=NOW))
+    store.mail_requests.add(MailRequest("r", "reset", "a@b.test", NOW, NOW + MINUTE, NOW))
+    wakes, done = Wakes(), list[tuple[str, bool]]()
+
+    def handle(_owner: object, entry: Entry) -> None:
+        done.append((entry.id, wakes.is_set()))
+        wakes.set()
+
+    accounts: Box[str, Account] = Box(AccountHolders(store.users), {"known": handle})
+    requests: Box[MailRequest, MailRequest] = Box(
+        MailRequestHolders(store.mail_requests), {"reset": handle}, polled=True
+    )
+    assert Outbox((accounts, requests), lambda: NOW, wakes).deliver_due() == 2
+    assert done == [("r", False), ("e", False)]
+    assert wakes.is_set()

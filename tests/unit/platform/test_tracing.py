@@ -6,7 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ from structlog.testing import capture_logs
 from app.features import ENDPOINTS
 from app.mail.mail import MailFailedError
 from app.platform.tracing import COMPLAIN_EVERY, Tracing
-from app.recovery.mailroom import Mailroom
 from app.security.hash_pool import HashPool
 from tests.api.service import SETTINGS
 from tests.servers.otlp import Collector, collector_of_this_process
+from tests.stores import outbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,8 +66,8 @@ def test_sending_a_mail_makes_a_trace_and_polling_for_mail_makes_none(
     assert wired.tracing is not None
     wired.tracing.start()
     instance.register(email="ann@example.com")
-    mailroom = replace(instance.get(Mailroom), mailer=office)
-    assert [mailroom.send_due(), mailroom.send_due()] == [1, 0]
+    outbox = outbox_of(wired, mailer=office)
+    assert [outbox.deliver_due(), outbox.deliver_due()] == [1, 0]
     wired.tracing.close()
 
     (span,) = told.spans
@@ -82,7 +81,7 @@ def test_a_failed_mail_records_the_kind_of_its_error(start: Callable[..., Instan
     assert wired.tracing is not None
     wired.tracing.start()
     instance.register(email="ann@example.com")
-    replace(instance.get(Mailroom), mailer=PostOffice(MailFailedError("planted"))).send_due()
+    outbox_of(wired, mailer=PostOffice(MailFailedError("planted"))).deliver_due()
     wired.tracing.close()
 
     (span,) = told.spans

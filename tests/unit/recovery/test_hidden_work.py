@@ -13,11 +13,11 @@ from app.accounts.registration import NewAccount, RegistrationService
 from app.keys.service import KeyService
 from app.platform.instrumentation import Observer
 from app.recovery.email_change import EmailChangeService
-from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.store.observed import observed
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.stores import outbox_of
 from tests.unit.instance import DEVICE, Instance, session_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def hiding(store: Store, clock: FakeClock, work: Work) -> Iterator[Instance]:
     account = store.users.account(user_id)
     assert account is not None
     assert store.users.save(replace(account, user=replace(account.user, email_verified=True)))
-    replace(wired.get(Mailroom), mailer=work).send_due()
+    outbox_of(wired, mailer=work).deliver_due()
     session_of(wired, user_id)  # the keys are read at the first token, and for no account's sake
     yield instance
     wired.close()
@@ -80,34 +80,33 @@ def register(instance: Instance, email: str) -> None:
 
 
 def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance, work: Work) -> None:
-    mailroom = replace(hiding.get(Mailroom), mailer=work)
-    mailroom.accounts.mail_waits.clear()
+    outbox = outbox_of(hiding.wired, mailer=work)
+    outbox.wakes.clear()
     for email in (KNOWN, FREE):
         hiding.get(ResetService).request(email)
-        assert not mailroom.accounts.mail_waits.is_set()
-        mailroom.send_due()
-        assert not mailroom.accounts.mail_waits.is_set()
+        assert not outbox.wakes.is_set()
+        outbox.deliver_due()
+        assert not outbox.wakes.is_set()
 
 
 @pytest.mark.parametrize("act", [ask_for_a_change, register])
 def test_the_work_of_a_request_and_of_the_courier_after_it_is_the_same(
     act: Callable[[Instance, str], None], hiding: Instance, work: Work
 ) -> None:
-    mailroom, resend = replace(hiding.get(Mailroom), mailer=work), hiding.get(VerificationService).resend
-    waits = mailroom.accounts.mail_waits
+    outbox, resend = outbox_of(hiding.wired, mailer=work), hiding.get(VerificationService).resend
     seen = []
     for email in (KNOWN, FREE):
         work.done()
         of_this: list[tuple[list[str], bool]] = []
         for step in (
             act,
-            lambda *_: mailroom.send_due(),
+            lambda *_: outbox.deliver_due(),
             lambda _, email: resend(email),
-            lambda *_: mailroom.send_due(),
+            lambda *_: outbox.deliver_due(),
         ):
-            waits.clear()
+            outbox.wakes.clear()
             step(hiding, email)
-            of_this.append((work.done(), waits.is_set()))
+            of_this.append((work.done(), outbox.wakes.is_set()))
         seen.append(of_this)
     assert seen[0] == seen[1]
     assert [done.count("mail") for done, _ in seen[1]] == [0, 1, 0, 1]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.accounts.account import UNDO_LIVES, UndoOffer
+from app.accounts.service import Accounts
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY
-from app.outbox.service import FIRST_RETRY
+from app.outbox.service import FIRST_RETRY, Outbox
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import Observer
-from app.recovery.mailroom import GIVEN_UP_AFTER, Mailroom
+from app.recovery.mailroom import GIVEN_UP_AFTER
 from app.recovery.reset import ResetService
+from tests.stores import outbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,24 +50,30 @@ def office() -> PostOffice:
 
 
 @pytest.fixture
-def mailroom(instance: Instance, office: PostOffice) -> Mailroom:
-    return replace(instance.get(Mailroom), mailer=office)
+def outbox(instance: Instance, office: PostOffice) -> Outbox:
+    return outbox_of(instance.wired, mailer=office)
 
 
-def test_a_mail_is_sent_once(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
+def test_a_mail_is_sent_once(instance: Instance, outbox: Outbox, office: PostOffice) -> None:
     instance.register(email=EMAIL)
-    assert [mailroom.send_due(), mailroom.send_due()] == [1, 0]
+    assert [outbox.deliver_due(), outbox.deliver_due()] == [1, 0]
     assert [mail.to for mail in office.taken] == [EMAIL]
 
 
+def test_mail_that_was_queued_wakes_the_courier(instance: Instance, outbox: Outbox) -> None:
+    assert not outbox.wakes.is_set()
+    instance.register(email=EMAIL)
+    assert outbox.wakes.is_set()
+
+
 def test_a_mail_that_failed_is_tried_again_later_and_later(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
     user_id = instance.register(email=EMAIL)
     office.failure = MailFailedError("no answer")
     waits = []
     for _ in range(8):
-        mailroom.send_due()
+        outbox.deliver_due()
         account = instance.store.users.account(user_id)
         assert account is not None
         assert account.due_at is not None
@@ -73,31 +81,31 @@ def test_a_mail_that_failed_is_tried_again_later_and_later(
         clock.now = account.due_at
     assert waits == [min(FIRST_RETRY * 2**attempt, LONGEST_RETRY) for attempt in range(8)]
     office.failure = None
-    mailroom.send_due()
+    outbox.deliver_due()
     assert len(office.taken) == 1
-    assert mailroom.send_due() == 0
+    assert outbox.deliver_due() == 0
 
 
 def test_a_mail_is_given_up_after_a_day(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
     user_id = instance.register(email=EMAIL)
-    mailroom.send_due()
-    accounts = mailroom.accounts
+    outbox.deliver_due()
+    accounts = instance.get(Accounts)
     accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
     office.failure = MailFailedError("no answer")
-    mailroom.send_due()
+    outbox.deliver_due()
     clock.now += GIVEN_UP_AFTER
-    mailroom.send_due()
+    outbox.deliver_due()
     account = instance.store.users.account(user_id)
     assert account is not None
     assert (account.notices, account.due_at) == ((), None)
 
 
 def test_the_way_back_to_a_former_address_is_tried_for_as_long_as_it_is_open(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
-    user_id, accounts = instance.register(), mailroom.accounts
+    user_id, accounts = instance.register(), instance.get(Accounts)
     offer = UndoOffer(new_id(), EMAIL, clock.now + UNDO_LIVES)
 
     def moved(account: Account) -> Account:
@@ -107,38 +115,38 @@ def test_the_way_back_to_a_former_address_is_tried_for_as_long_as_it_is_open(
     accounts.change(user_id, moved)
     office.failure = MailFailedError("no answer")
     for _ in range(6):
-        mailroom.send_due()
+        outbox.deliver_due()
         clock.now += GIVEN_UP_AFTER
     office.failure = None
-    mailroom.send_due()
+    outbox.deliver_due()
     assert [mail.to for mail in office.taken] == [EMAIL]
 
 
-def test_a_mail_that_was_refused_is_not_tried_again(instance: Instance, mailroom: Mailroom, office: PostOffice) -> None:
+def test_a_mail_that_was_refused_is_not_tried_again(instance: Instance, outbox: Outbox, office: PostOffice) -> None:
     user_id = instance.register(email=EMAIL)
     office.failure = MailRefusedError("no such mailbox")
-    mailroom.send_due()
+    outbox.deliver_due()
     account = instance.store.users.account(user_id)
     assert account is not None
     assert (account.notices, account.due_at) == ((), None)
 
 
 def test_after_a_crash_before_the_mail_left_another_worker_sends_it(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
     instance.register(email=EMAIL)
     office.failure = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        mailroom.send_due()
+        outbox.deliver_due()
     office.failure = None
-    assert mailroom.send_due() == 0
+    assert outbox.deliver_due() == 0
     clock.now += CLAIMED_FOR
-    assert mailroom.send_due() == 1
+    assert outbox.deliver_due() == 1
     assert len(office.taken) == 1
 
 
 def test_after_a_crash_after_the_sending_the_mail_goes_out_again_with_the_same_id(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
     instance.register(email=EMAIL)
 
@@ -148,44 +156,44 @@ def test_after_a_crash_after_the_sending_the_mail_goes_out_again_with_the_same_i
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        replace(mailroom, mailer=Crashing()).send_due()
+        outbox_of(instance.wired, mailer=Crashing()).deliver_due()
     clock.now += CLAIMED_FOR
-    mailroom.send_due()
+    outbox.deliver_due()
     assert len(office.taken) == 2
     assert len({mail.id for mail in office.taken}) == 1
 
 
 def test_what_is_queued_while_a_mail_is_being_sent_goes_out_after_it_and_the_first_only_once(
-    instance: Instance, mailroom: Mailroom, office: PostOffice
+    instance: Instance, outbox: Outbox, office: PostOffice
 ) -> None:
     user_id = instance.register(email=EMAIL)
-    accounts = mailroom.accounts
+    accounts = instance.get(Accounts)
 
     class Slow(PostOffice):
         def send(self, mail: Mail) -> None:
             if not office.taken:
                 accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
-                assert mailroom.send_due() == 0
+                assert outbox.deliver_due() == 0
             office.send(mail)
 
-    replace(mailroom, mailer=Slow()).send_due()
+    outbox_of(instance.wired, mailer=Slow()).deliver_due()
     assert len(office.taken) == 2
     assert len({mail.subject for mail in office.taken}) == 2
 
 
 def test_a_code_that_was_redeemed_meanwhile_is_not_mailed(
-    instance: Instance, mailroom: Mailroom, office: PostOffice
+    instance: Instance, outbox: Outbox, office: PostOffice
 ) -> None:
     user_id = instance.register(email=EMAIL)
-    accounts = mailroom.accounts
+    accounts = instance.get(Accounts)
     accounts.change(user_id, lambda account: replace(account, codes=()))
-    mailroom.send_due()
+    outbox.deliver_due()
     assert office.taken == []
-    assert mailroom.send_due() == 0
+    assert outbox.deliver_due() == 0
 
 
 def test_without_a_mailer_nothing_is_queued_and_nothing_piles_up(
-    start: Callable[..., Instance], office: PostOffice
+    start: Callable[..., Instance], office: PostOffice, clock: FakeClock
 ) -> None:
     instance = start(
         FLASK_ENV="production",
@@ -198,14 +206,14 @@ def test_without_a_mailer_nothing_is_queued_and_nothing_piles_up(
     assert account is not None
     assert (account.codes, account.notices, account.due_at) == ((), (), None)
     instance.get(ResetService).request(EMAIL)
-    assert instance.get(Mailroom).send_due() == 1
-    assert instance.store.mail_requests.due(instance.get(Mailroom).accounts.clock(), 10) == []
+    assert instance.get(Outbox).deliver_due() == 1
+    assert instance.store.mail_requests.due(clock.now, 10) == []
     assert office.taken == []
 
 
-def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance, mailroom: Mailroom) -> None:
+def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance) -> None:
     user_id = instance.register(email=EMAIL)
-    accounts = mailroom.accounts
+    accounts = instance.get(Accounts)
 
     def queue(number: int, account: Account) -> Account:
         return accounts.with_notice(account, "password_changed", EMAIL, device=f"device {number}")
@@ -221,7 +229,7 @@ def test_no_more_than_twenty_mails_of_an_account_wait(instance: Instance, mailro
 def test_the_links_begin_with_the_public_url(start: Callable[..., Instance], office: PostOffice) -> None:
     instance = start(PUBLIC_URL="https://auth.example.com")
     instance.register(email=EMAIL)
-    replace(instance.get(Mailroom), mailer=office).send_due()
+    outbox_of(instance.wired, mailer=office).deliver_due()
     assert "https://auth.example.com/verify-email#token=" in office.taken[0].text
 
 
@@ -236,35 +244,33 @@ class Witness(Observer):
 
 
 def test_the_outcome_of_each_mail_is_observed(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
+    instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock
 ) -> None:
     witness = Witness()
-    mailroom = replace(mailroom, observer=witness)
-    accounts, user_id = mailroom.accounts, instance.register(email=EMAIL)
-    mailroom.send_due()
+    outbox = outbox_of(instance.wired, mailer=office, observer=witness)
+    accounts, user_id = instance.get(Accounts), instance.register(email=EMAIL)
+    outbox.deliver_due()
     accounts.change(user_id, lambda account: accounts.with_notice(account, "password_changed", EMAIL))
     office.failure = MailFailedError("no answer")
-    mailroom.send_due()
+    outbox.deliver_due()
     clock.now += GIVEN_UP_AFTER
-    mailroom.send_due()
+    outbox.deliver_due()
     office.failure = MailRefusedError("no such mailbox")
     instance.register("eve", email="eve@example.com")
-    mailroom.send_due()
+    outbox.deliver_due()
     assert witness.outcomes == ["sent", "failed", "given_up", "refused"]
 
 
-def test_mail_waits_until_it_was_sent(
-    instance: Instance, mailroom: Mailroom, office: PostOffice, clock: FakeClock
-) -> None:
-    assert mailroom.waiting() == 0
+def test_mail_waits_until_it_was_sent(instance: Instance, outbox: Outbox, office: PostOffice, clock: FakeClock) -> None:
+    assert outbox.waiting() == 0
     instance.register(email=EMAIL)
     instance.get(ResetService).request("nobody@example.com")
-    assert mailroom.waiting() == 2
+    assert outbox.waiting() == 2
     office.failure = MailFailedError("no answer")
     for _ in range(10):  # however long the next try is off
-        mailroom.send_due()
-        assert mailroom.waiting() == 1
+        outbox.deliver_due()
+        assert outbox.waiting() == 1
         clock.now += LONGEST_RETRY
     office.failure = None
-    mailroom.send_due()
-    assert mailroom.waiting() == 0
+    outbox.deliver_due()
+    assert outbox.waiting() == 0

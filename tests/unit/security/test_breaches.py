@@ -3,85 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import socket
-import ssl
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from app.security.breaches import BreachedPasswords
+from tests.servers.replying import PATIENCE, ReplyingServer, certificate, dripping, sending, waiting
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Reply = Callable[[socket.socket], None]
+    from tests.servers.replying import Reply
 
 PASSWORD = "correct horse battery staple"
 DIGEST = hashlib.sha1(PASSWORD.encode()).hexdigest().upper()  # noqa: S324 - what the range service counts by
 PREFIX, SUFFIX = DIGEST[:5], DIGEST[5:]
 OTHER = "0" * 34 + "F"
-PATIENCE = 60
-"""Seconds: no test waits for it, a busy machine may need some."""
 SHORT = 0.3
 """Seconds, where the test is about the end of them."""
 
 
-class RangeService:
-    """A server that answers each connection with `reply`, and keeps the requests."""
+class RangeService(ReplyingServer):
+    """A server whose range service answers each request with `reply`."""
 
-    def __init__(self, reply: Reply, tls: ssl.SSLContext | None = None) -> None:
-        self.requests: list[bytes] = []
-        self._reply = reply
-        self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._executor = ThreadPoolExecutor(2)
-        self._serving = self._executor.submit(self._serve)
-        self.port: int = self._listening.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/range"
-
-    def close(self) -> None:
-        """Wait for the connections to end, and raise what went wrong in the server."""
-        with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._serving.result(PATIENCE)
-        self._listening.close()
-        self._executor.shutdown()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listening.accept()
-            except OSError:
-                return
-            # A client may go at any time: it does so at its deadline, and at a certificate it does not trust.
-            with plain, suppress(OSError):
-                if self._tls is None:
-                    self._answer(plain)
-                else:
-                    with self._tls.wrap_socket(plain, server_side=True) as wrapped:
-                        self._answer(wrapped)
-
-    def _answer(self, connection: socket.socket) -> None:
-        request = b""
-        # A TLS handshake, which begins with 0x16, may come where none is expected.
-        while (
-            not request.endswith(b"\r\n\r\n") and not request.startswith(b"\x16") and (piece := connection.recv(65536))
-        ):
-            request += piece
-        self.requests.append(request)
-        self._reply(connection)
+    @property
+    def url(self) -> str:
+        return f"{super().url}/range"
 
 
 @pytest.fixture
@@ -103,60 +55,18 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Makes a certificate for an address, and what a server needs to show it; `trusted` by this process."""
 
     def certified(address: str, *, trusted: bool) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "range service")])
-        now, public = datetime.now(UTC), key.public_key()
-        builder = x509.CertificateBuilder(name, name, public, x509.random_serial_number())
-        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        usage = {"digital_signature": True, "key_cert_sign": True, "crl_sign": True}
-        unused = ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
-        unused += ["encipher_only", "decipher_only"]
-        for extension, critical in (
-            (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False),
-            (x509.BasicConstraints(ca=True, path_length=None), True),
-            (x509.KeyUsage(**usage, **dict.fromkeys(unused, False)), True),
-            (x509.SubjectKeyIdentifier.from_public_key(public), False),
-            (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
-        ):
-            builder = builder.add_extension(extension, critical)
-        shown, private = tmp_path / "range.crt", tmp_path / "range.key"
-        shown.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
-        private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        context, shown = certificate(tmp_path, address)
         if trusted:
             monkeypatch.setenv("SSL_CERT_FILE", str(shown))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(shown, private)
         return context
 
     return certified
-
-
-def sending(reply: bytes) -> Reply:
-    """Sends these bytes unchanged and closes the connection."""
-    return lambda connection: connection.sendall(reply)
 
 
 def listing(*lines: str, end: str = "\r\n") -> Reply:
     """Answers with these lines."""
     body = end.join(lines).encode()
     return sending(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-
-
-def dripping(beginning: bytes, drop: bytes) -> Reply:
-    """Sends the beginning, and then drops until the client ends the connection: never, if it waits for the end."""
-
-    def drip(connection: socket.socket) -> None:
-        connection.sendall(beginning)
-        while not Event().wait(0.02):
-            connection.sendall(drop)
-
-    return drip
-
-
-def waiting(connection: socket.socket) -> None:
-    """Says nothing until the client ends the connection."""
-    while connection.recv(1):
-        pass
 
 
 def looked_up(breaches: BreachedPasswords, password: str = PASSWORD) -> bool:

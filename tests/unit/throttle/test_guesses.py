@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.accounts.account import VERIFICATION_LIVES
+from app.outbox.service import Outbox
 from app.platform.errors import InvalidCode
 from app.recovery.mailroom import Mailroom
 from app.recovery.reset import ResetService
@@ -122,7 +123,7 @@ def test_guesses_take_the_same_calls_of_the_store_whether_there_is_an_account(
             if asks:
                 ask = instance.get(ResetService).request if use == "reset" else instance.get(VerificationService).resend
                 ask(email)
-                instance.get(Mailroom).send_due()
+                instance.get(Outbox).deliver_due()
             calls.clear()
             for _ in range(times):
                 with pytest.raises(InvalidCode):
