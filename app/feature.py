@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import click
 
     from app.platform.container import Container, Factory
-    from app.web.caller import Authenticator
+    from app.web.caller import Authenticator, CallerKind
     from app.web.endpoint import Endpoint
     from app.web.export import Exporter
 
@@ -31,6 +31,14 @@ OutboxBox: TypeAlias = "Any"
 """What holds entries, and who handles them: a Box of `app/outbox/service.py`, which lies above this."""
 Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
+
+
+Live: TypeAlias = "Callable[[Any], Any | None]"
+"""Gets the principal of a request; returns the principal as it is now, with its present permissions, or None if what
+it came in by has ended (the session, the impersonation, the key). One read.
+
+What ends it raises the revision of the user's account before it returns. So a change of this account that still found
+the caller live is saved already, or tried again (see `app/accounts/service.py:Accounts.change`)."""
 
 
 class Expiring(Protocol):
@@ -99,6 +107,13 @@ class Boxes:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCallers:
+    """Those of all features, by the kind of caller."""
+
+    live: Mapping[CallerKind, Live]
+
+
+@dataclass(frozen=True, slots=True)
 class Erasers:
     """Those of all features."""
 
@@ -124,6 +139,9 @@ class Feature:
     """The parts that this feature builds, by their type."""
     authenticators: tuple[type[Authenticator[Any]], ...] = ()
     """Those of its services that authenticate a kind of token."""
+    live: Mapping[CallerKind, Callable[[Container], Live]] = field(default_factory=dict)
+    """For each kind of caller that it authenticates, what asks whether such a caller is still live. `Accounts` is built
+    from them, so none of them can need it."""
     repositories: tuple[type, ...] = ()
     """The Protocols of its repositories. That of `model.py:Users` is implemented by `mongo.py:MongoUsers`, which names
     its indexes, and by `sql.py:SqlUsers`."""

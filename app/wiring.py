@@ -21,7 +21,15 @@ from app.dependencies import (
     make_store,
     make_tracing,
 )
-from app.feature import Boxes, DeclaredPermissions, EntryHandlers, Erasers, ExpiringRepositories, MailKinds
+from app.feature import (
+    Boxes,
+    DeclaredPermissions,
+    EntryHandlers,
+    Erasers,
+    ExpiringRepositories,
+    LiveCallers,
+    MailKinds,
+)
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
 from app.jobs.model import Leases
@@ -71,10 +79,7 @@ class Wired:
 
     parts: Container
     authenticators: tuple[Authenticator[Any], ...]
-    """Of each kind of token that the Authorization header may hold.
-
-    `guard.authenticated` takes the callers of all of them: a second one needs a rule which endpoints are not for it.
-    """
+    """Of each kind of token that the Authorization header may hold."""
     jobs: Jobs
     courier: Courier
     metrics: Metrics | None
@@ -201,6 +206,7 @@ def _collected() -> dict[type, Factory]:
         MailKinds: lambda _: _mail_kinds(),
         EntryHandlers: _entry_handlers,
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
+        LiveCallers: _live_callers,
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
@@ -216,6 +222,11 @@ def _mail_kinds() -> MailKinds:
 def _entry_handlers(parts: Container) -> EntryHandlers:
     makers = _merged([feature.handlers for feature in FEATURES])
     return EntryHandlers({kind: make(parts) for kind, make in makers.items()})
+
+
+def _live_callers(parts: Container) -> LiveCallers:
+    makers = _merged([feature.live for feature in FEATURES])
+    return LiveCallers({kind: make(parts) for kind, make in makers.items()})
 
 
 def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:

@@ -17,9 +17,9 @@ from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
 from app.accounts.registration import RegistrationService
-from app.accounts.service import Accounts, LiveSessions
+from app.accounts.service import Accounts
 from app.audit.service import Audit
-from app.feature import EntryHandlers, Erasers, Feature, MailKind, Tag
+from app.feature import EntryHandlers, Erasers, Feature, LiveCallers, MailKind, Tag
 from app.mail.mail import Mailer
 from app.outbox.service import Box, Wakes
 from app.security.hash_pool import HashPool
@@ -45,7 +45,7 @@ def _passwords(parts: Container) -> PasswordService:
 def _accounts(parts: Container) -> Accounts:
     return Accounts(
         parts.get(Users),
-        parts.get(LiveSessions),
+        parts.get(LiveCallers),
         parts.get(HeldEmails),
         parts.get(MailRequests),
         parts.get(Audit),

@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
 
 
-@endpoint("GET /auth/me", access=authenticated, operation="getMe", returns=UserData)
+@endpoint(
+    "GET /auth/me",
+    access=authenticated.by("session", "impersonation", "api_key"),
+    operation="getMe",
+    returns=UserData,
+)
 def me(call: CallBy[Principal]) -> UserData:
     """The user of the access token."""
     return UserData.of(call.caller.user, call.caller.permissions)
@@ -47,7 +52,7 @@ def me(call: CallBy[Principal]) -> UserData:
 
 @endpoint(
     "PATCH /auth/me",
-    access=authenticated,
+    access=authenticated.by("session", "impersonation"),
     body=UpdateMe,
     returns=UserData,
     raises=(UsernameTaken, Forbidden, ReauthenticationRequired),
@@ -55,8 +60,8 @@ def me(call: CallBy[Principal]) -> UserData:
 def update_me(call: CallBy[Principal], body: UpdateMe) -> UserData:
     """Change the user name or the name.
 
-    A new user name requires a login within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is always refused,
-    whether another user has it or not.
+    A new user name requires a login of the user within the last `REAUTH_SECONDS`. With `HIDE_ACCOUNTS` it is always
+    refused, whether another user has it or not.
     """
     if body.username:
         call.require_fresh_login()
@@ -123,7 +128,7 @@ def change_password(call: CallBy[Principal], body: ChangePassword) -> Nothing:
 
 @endpoint(
     "GET /auth/events",
-    access=authenticated,
+    access=authenticated.by("session", "impersonation"),
     operation="listEvents",
     query=Page,
     returns=EventList,
@@ -131,19 +136,26 @@ def change_password(call: CallBy[Principal], body: ChangePassword) -> Nothing:
 )
 def events(call: CallBy[Principal], page: Page) -> EventList:
     """The user's own audit events, newest first."""
-    return EventList.of(call.get(Audit).events_of(call.caller.user.id, before=page.cursor, limit=page.limit))
+    caller = call.caller
+    found = call.get(Audit).events_of(caller.user.id, before=page.cursor, limit=page.limit)
+    return EventList.of(found, caller.permissions)
 
 
 @exporter("events", EventView)
 def exported_events(call: CallBy[Principal]) -> Iterator[list[EventView]]:
     """The user's own audit events, newest first."""
-    audit, user_id = call.get(Audit), call.caller.user.id
+    audit, user_id, permissions = call.get(Audit), call.caller.user.id, call.caller.permissions
     for page in all_pages(lambda start: audit.events_of(user_id, before=start, limit=pieces.EXPORTED_AT_ONCE)):
-        yield EventList.of(page).events
+        yield EventList.of(page, permissions).events
 
 
 @endpoint(
-    "GET /auth/users", access=authenticated, operation="listUsers", query=Page, returns=UserList, raises=(Forbidden,)
+    "GET /auth/users",
+    access=authenticated.by("session", "impersonation", "api_key"),
+    operation="listUsers",
+    query=Page,
+    returns=UserList,
+    raises=(Forbidden,),
 )
 def users(call: CallBy[Principal], page: Page) -> UserList:
     """The users, in the order of their registration.

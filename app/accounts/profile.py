@@ -77,7 +77,7 @@ class ProfileService:
         ended.
         """
         account = self.accounts.users.account(principal.user.id)
-        self.accounts.require_session(principal)
+        self.accounts.require_live(principal)
         if account is None:
             raise SessionEnded
         self.accounts.audit.record(principal.user.id, "data.exported", device)
@@ -89,5 +89,5 @@ class ProfileService:
         So whoever reads an export slowly gets no more of it once its owner has logged them out.
         """
         for page in filter(None, pages):
-            self.accounts.require_session(principal)  # behind the read, so what was read was still theirs
+            self.accounts.require_live(principal)  # behind the read, so what was read was still theirs
             yield page

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
 from app.mail.mail_templates import in_words
-from app.platform.errors import EmailTaken, Failure, SessionEnded, Unavailable
+from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.accounts.model import Status, Users
     from app.accounts.principal import Principal
     from app.audit.service import Audit
+    from app.feature import LiveCallers
     from app.platform.clock import Clock
     from app.platform.devices import Device
 
@@ -30,19 +31,12 @@ _ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 
 
-class LiveSessions(Protocol):
-    """Where it is asked whether a session is still live, on behalf of which an account is read or changed."""
-
-    def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
-        """The user of a live session; None if it is not this user's, has expired or ended."""
-
-
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """Reads and changes accounts. `mailing` says whether mail can be sent at all."""
 
     users: Users
-    sessions: LiveSessions
+    callers: LiveCallers
     held: HeldEmails
     requests: MailRequests
     audit: Audit
@@ -65,25 +59,30 @@ class Accounts:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
-        asks for the change, if a session does. Raises `missing` if there is no such user or their status is not in
-        `among`, and SessionEnded if the session of `by` has ended by the time of the write.
+        asks for the change, if one does. Raises `missing` if there is no such user or their status is not in
+        `among`, SessionEnded if `by` has ended by the time of the write, and Forbidden if `by` changes another user's
+        account and has lost a permission since they were admitted.
 
         An audit event for each of `actions`, done from `device`, is stored in the same write. They are read after
-        `step`, which may decide on them.
+        `step`, which may decide on them. They name who is responsible, if that is another user.
         """
+        actor_id = by.actor_on(user_id) if by is not None else None
         for _ in range(_ATTEMPTS):
             account = self.users.account(user_id)
             if account is None or account.user.status not in among:
                 raise missing
-            # Ending a session raises the revision, so a session that is live here is still live when `save` succeeds.
+            # Ending a session raises the revision, so a session of this account that is live here is still live when
+            # `save` succeeds.
             if by is not None:
-                self.require_session(by)
+                present = self.require_live(by)
+                if by.user.id != user_id and not by.permissions <= present.permissions:
+                    raise Forbidden("You have lost a permission since you sent this.")
             changed = step(account)
             if changed == account:
                 for action in actions:
-                    self.audit.record(user_id, action, device)
+                    self.audit.record(user_id, action, device, actor_id=actor_id)
                 return account
-            events = [self.audit.event(user_id, action, device) for action in actions]
+            events = [self.audit.event(user_id, action, device, actor_id=actor_id) for action in actions]
             # An address that `step` found free may have been claimed since: then `step` runs again.
             with suppress(EmailTaken):
                 if self.users.save(changed, events):
@@ -93,10 +92,12 @@ class Accounts:
                     return replace(changed, revision=changed.revision + 1)
         raise Unavailable
 
-    def require_session(self, by: Principal) -> None:
-        """Raises SessionEnded if the session of `by` has ended."""
-        if self.sessions.principal(by.session_id, by.user.id, self.clock()) is None:
+    def require_live(self, by: Principal) -> Principal:
+        """The principal as it is now. Raises SessionEnded if what it came in by has ended: its session, or its key."""
+        present: Principal | None = self.callers.live[by.kind](by)
+        if present is None:
             raise SessionEnded
+        return present
 
     def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
         """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""

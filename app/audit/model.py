@@ -22,6 +22,9 @@ class AuditEvent:
     user_agent: str | None
     expires_at: datetime
     details: Mapping[str, str] = field(default_factory=dict)
+    """Shown to the user: so never the identifier or the address of another."""
+    actor_id: str | None = None
+    """Who did it, if that is another user; then address and device are theirs."""
 
 
 class Events(Protocol):
@@ -41,7 +44,7 @@ class Events(Protocol):
         """Up to `limit` events of a user that are older than `before`, newest first (by identifier)."""
 
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
-        """Remove all but the user's identifier (address, device and details) from up to `limit` of their events.
+        """Remove all but identifiers (so address, device and details) from up to `limit` events of a user.
 
         It takes the events after `after`, in the order of their identifiers. Returns the identifier to continue after,
         None at the end.

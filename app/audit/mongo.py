@@ -149,6 +149,7 @@ def _document_of(event: AuditEvent) -> Document:
             "user_agent": event.user_agent,
             "expires_at": event.expires_at,
             "details": dict(event.details) or None,
+            "actor_id": event.actor_id,
         }
     )
 
@@ -163,4 +164,5 @@ def _event_of(document: Document) -> AuditEvent:
         document.get("user_agent"),
         document["expires_at"],
         document.get("details", {}),
+        document.get("actor_id"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -42,21 +42,28 @@ class Audit:
     clock: Clock
     kept: timedelta
 
-    def event(self, user_id: str, action: str, device: Device | None = None, **details: str) -> AuditEvent:
-        """A new event, to be stored in the write of the change that it records, and then `tell`-ed."""
-        return self._event(new_id(), user_id, action, device, details)
+    def event(
+        self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
+    ) -> AuditEvent:
+        """A new event, to be stored in the write of the change that it records, and then `tell`-ed.
+
+        `actor_id` is who did it, if that is another user.
+        """
+        return replace(self._event(new_id(), user_id, action, device, details), actor_id=actor_id)
 
     def tell(self, events: Iterable[AuditEvent]) -> None:
         """Write a line of the log for each event that was stored."""
         for event in events:
-            _log.info("event", action=event.action, user_id=event.user_id, ip=event.ip, **event.details)
+            _log.info("event", **_facts(event))
 
-    def record(self, user_id: str, action: str, device: Device | None = None, **details: str) -> None:
+    def record(
+        self, user_id: str, action: str, device: Device | None = None, *, actor_id: str | None = None, **details: str
+    ) -> None:
         """Record an event that changes nothing else in the store: if the store fails now, only the log has it.
 
         For a deleted user nothing is written, neither here nor to the log.
         """
-        self._record(new_id(), user_id, action, device, details)
+        self._record(self.event(user_id, action, device, actor_id=actor_id, **details))
 
     def record_once(
         self, user_id: str, action: str, device: Device, *, since: datetime, subject: str, **details: str
@@ -66,7 +73,7 @@ class Audit:
         The identifier of the event is derived from `since`, `action` and `subject`, so that the store refuses a second
         one.
         """
-        self._record(_id_of(since, f"{action} {subject}"), user_id, action, device, details)
+        self._record(self._event(_id_of(since, f"{action} {subject}"), user_id, action, device, details))
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
@@ -84,12 +91,11 @@ class Audit:
         page = events[:limit]
         return EventPage(page, page[-1].id if len(events) > limit else None)
 
-    def _record(self, event_id: str, user_id: str, action: str, device: Device | None, details: dict[str, str]) -> None:
-        event = self._event(event_id, user_id, action, device, details)
+    def _record(self, event: AuditEvent) -> None:
         try:
             kept = self.events.record(event)
         except Unavailable:
-            _log.exception("event lost", action=action, user_id=user_id, ip=event.ip, **details)
+            _log.exception("event lost", **_facts(event))
         else:
             if kept:
                 self.tell([event])
@@ -108,6 +114,12 @@ class Audit:
             expires_at=now + self.kept,
             details=details,
         )
+
+
+def _facts(event: AuditEvent) -> dict[str, str | None]:
+    """What the log says of an event."""
+    actor = {"actor_id": event.actor_id} if event.actor_id else {}
+    return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **event.details}
 
 
 def _id_of(since: datetime, what: str) -> str:

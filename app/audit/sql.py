@@ -34,6 +34,7 @@ EVENTS: Final = Table(
     Column("user_agent", String(LONGEST_USER_AGENT)),
     Column("expires_at", INSTANT, nullable=False),
     Column("details", LONG_TEXT),
+    Column("actor_id", exact(36)),
     Index("events_by_user", "user_id", "id"),
     Index("events_by_expiry", "expires_at"),
     **ON_MYSQL,
@@ -42,7 +43,7 @@ EVENTS: Final = Table(
 _OWNERS: Final = table("users", column("id"), column("status"))
 """The table of users, by name only: all that matters here is whether the user exists."""
 _COLUMNS: Final = EVENTS.c
-_PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at")
+_PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at", "actor_id")
 _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
@@ -140,5 +141,5 @@ def _row_of(event: AuditEvent) -> dict[str, Any]:
 
 
 def _event_of(row: Iterable[Any]) -> AuditEvent:
-    event_id, user_id, action, at, ip, user_agent, expires_at, details = row
-    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details))
+    event_id, user_id, action, at, ip, user_agent, expires_at, actor_id, details = row
+    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details), actor_id)

@@ -22,19 +22,29 @@ class EventView(View):
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
     action: str = Field(examples=["password.changed"])
     at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
-    ip: str | None = Field(examples=["203.0.113.7"], description="Null for events that the service itself caused.")
+    ip: str | None = Field(
+        examples=["203.0.113.7"],
+        description="Null for events that the service itself caused, and for those of an administrator.",
+    )
     device: str | None = Field(examples=["Firefox on Linux"])
+    actor: str | None = Field(
+        examples=[None],
+        description="Null for the user and the service itself; `administrator` for another user, whose identifier,"
+        " address and device only callers with `audit:read` see.",
+    )
     details: dict[str, str] = Field(examples=[{}])
 
     @classmethod
-    def of(cls, event: AuditEvent) -> EventView:
-        """What is shown of an event."""
+    def of(cls, event: AuditEvent, permissions: frozenset[str]) -> EventView:
+        """What is shown of an event to a caller with these permissions."""
+        hidden = event.actor_id is not None and "audit:read" not in permissions
         return cls(
             id=event.id,
             action=event.action,
             at=event.at,
-            ip=event.ip,
-            device=None if event.user_agent is None else device_name(event.user_agent),
+            ip=None if hidden else event.ip,
+            device=None if hidden or event.user_agent is None else device_name(event.user_agent),
+            actor="administrator" if hidden else event.actor_id,
             details=dict(event.details),
         )
 
@@ -46,6 +56,7 @@ class EventList(View):
     next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
-    def of(cls, page: EventPage) -> EventList:
-        """The data of a reply with a page of events."""
-        return cls(events=[EventView.of(event) for event in page.events], next=cursor_behind(page.next))
+    def of(cls, page: EventPage, permissions: frozenset[str]) -> EventList:
+        """The data of a reply with a page of events, to a caller with these permissions."""
+        events = [EventView.of(event, permissions) for event in page.events]
+        return cls(events=events, next=cursor_behind(page.next))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
-from app.accounts.service import Accounts, LiveSessions
+from app.accounts.service import Accounts
 from app.feature import Feature, MailKind, Tag
 from app.keys.service import KeyService
 from app.roles.service import Roles
@@ -14,6 +14,7 @@ from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens
 from app.sessions.explain import ExplainService
+from app.sessions.live import LiveSessions
 from app.sessions.login import LoginService
 from app.sessions.model import Sessions
 from app.sessions.service import SessionLimits, SessionService
@@ -37,6 +38,7 @@ def _sessions(parts: Container) -> SessionService:
     tokens = parts.settings.tokens
     return SessionService(
         sessions=parts.get(Sessions),
+        live=parts.get(LiveSessions),
         accounts=parts.get(Accounts),
         tokens=parts.get(AccessTokens),
         secrets=parts.get(SecretKeys),
@@ -78,13 +80,14 @@ FEATURE = Feature(
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
     ),
     services={
-        LiveSessions: lambda parts: parts.get(Sessions),
+        LiveSessions: lambda parts: LiveSessions(parts.get(Sessions), parts.get(Roles).permissions_of, parts.clock),
         AccessTokens: _tokens,
         SessionService: _sessions,
         LoginService: _login,
         ExplainService: _explain,
     },
     authenticators=(SessionService,),
+    live={"session": lambda parts: parts.get(LiveSessions).present},
     repositories=(Sessions,),
     erase=lambda parts: parts.get(SessionService).erase,
     exports=(controller.exported,),

@@ -124,14 +124,25 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
     return TokenPair.of(call.get(SessionService).refresh(token, call.device))
 
 
-@endpoint("POST /auth/logout", access=authenticated, body=Logout, returns=Nothing, message="Logged out")
+@endpoint(
+    "POST /auth/logout",
+    access=authenticated.by("session", "impersonation"),
+    body=Logout,
+    returns=Nothing,
+    message="Logged out",
+)
 def logout(call: CallBy[Principal], body: Logout) -> Nothing:
-    """End this session, all others, or all: at once, on every instance."""
+    """End this session, all others, or all: at once, on every instance. An impersonation ends only itself."""
     call.get(SessionService).log_out(call.caller, body.scope, call.device)
     return Nothing()
 
 
-@endpoint("GET /auth/sessions", access=authenticated, operation="listSessions", returns=SessionList)
+@endpoint(
+    "GET /auth/sessions",
+    access=authenticated.by("session", "impersonation"),
+    operation="listSessions",
+    returns=SessionList,
+)
 def sessions(call: CallBy[Principal]) -> SessionList:
     """The user's active sessions, oldest first."""
     return SessionList.of(call.get(SessionService).list_of(call.caller.user), call.caller.session_id)
@@ -175,7 +186,7 @@ def explain(call: Call, body: Explain) -> ExplanationView:
 
 @endpoint(
     "GET /auth/verify",
-    access=asked_by_proxy,
+    access=asked_by_proxy.by("session", "impersonation", "api_key"),
     operation="verifyToken",
     returns=File,
     media_type="text/plain",
@@ -186,14 +197,17 @@ def verify(call: CallBy[Principal]) -> File:
 
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
     domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
-    other parameter gets 403.
+    other parameter gets 403. An API key has permissions but no roles: a demanded role is refused, and `X-Auth-Roles`
+    is empty.
     """
     caller, query = call.caller, call.query
     user = caller.user
     if not query.keys() <= {"role", "permission"}:
         raise Forbidden("The query may hold role and permission only.")
-    if not all(role in user.roles for role in query.get("role", ())):
-        raise Forbidden("The user lacks the role.")
+    # The roles of its owner may permit more than the key.
+    roles = () if caller.kind == "api_key" else user.roles
+    if not all(role in roles for role in query.get("role", ())):
+        raise Forbidden("An API key has no roles." if caller.kind == "api_key" else "The user lacks the role.")
     if not all(permission in caller.permissions for permission in query.get("permission", ())):
         raise Forbidden("The user lacks the permission.")
     return File(
@@ -203,6 +217,6 @@ def verify(call: CallBy[Principal]) -> File:
             "X-Auth-User": user.id,
             "X-Auth-Username": user.username or "",
             "X-Auth-Email": ascii_email(user.email) if user.email and user.email_verified else "",
-            "X-Auth-Roles": ",".join(user.roles),
+            "X-Auth-Roles": ",".join(roles),
         },
     )

@@ -12,6 +12,7 @@ from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
     ExpiredToken,
+    Forbidden,
     InvalidRefreshToken,
     InvalidToken,
     NotFound,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant, Observer
     from app.security.secret_keys import SecretKeys
     from app.sessions.access_tokens import AccessTokens
+    from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
 
 Scope = Literal["this", "others", "all"]
@@ -81,6 +83,7 @@ class SessionService:
         self,
         *,
         sessions: Sessions,
+        live: LiveSessions,
         accounts: Accounts,
         tokens: AccessTokens,
         secrets: SecretKeys,
@@ -90,6 +93,7 @@ class SessionService:
         observer: Observer = NOBODY,
     ) -> None:
         self._sessions = sessions
+        self._live = live
         self._accounts = accounts
         self._tokens = tokens
         self._secrets = secrets
@@ -175,16 +179,21 @@ class SessionService:
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
         """End this session of the caller, the others, or all.
 
-        Raises SessionEnded if it has ended meanwhile, and others than itself were to be ended.
+        Raises SessionEnded if it has ended meanwhile, and others than itself were to be ended; Forbidden for an
+        impersonation, which ends only itself.
         """
+        user_id = principal.user.id
         if scope == "this":
-            self._end(principal.session_id, principal.user, "session.ended", device)
+            actor_id = principal.actor_on(user_id)
+            self._end(principal.session_id, principal.user, "session.ended", device, actor_id=actor_id)
             return
+        if principal.kind != "session":
+            raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
         keep = principal.session_id if scope == "others" else None
         self._accounts.change(
-            principal.user.id,
+            user_id,
             lambda account: account.in_new_epoch(keep=keep),
             by=principal,
             actions=[f"sessions.ended_{scope}"],
@@ -198,7 +207,12 @@ class SessionService:
         yield
 
     def require_fresh_login(self, principal: Principal) -> None:
-        """Raises ReauthenticationRequired if this session was opened more than REAUTH_SECONDS ago."""
+        """Raises ReauthenticationRequired if this session was opened more than REAUTH_SECONDS ago.
+
+        Raises Forbidden for an impersonation, in which the user has not logged in.
+        """
+        if principal.kind != "session":
+            raise Forbidden("This needs a login of the user, not of an administrator who acts for them.")
         if self._clock() - principal.opened_at > timedelta(seconds=self._limits.fresh):
             raise ReauthenticationRequired
 
@@ -223,14 +237,19 @@ class SessionService:
             claims = self._tokens.verify(access_token)
         except RefusedTokenError as refused:
             raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
-        principal = self._sessions.principal(claims.session_id, claims.subject, self._clock())
+        principal = self._live.principal(claims.session_id, claims.subject)
         if principal is None:
             raise SessionEnded
-        return principal.with_permissions(self._permissions_of(principal.user.roles))
+        return principal
 
-    def _end(self, session_id: str, user: User, action: str, device: Device, /, **details: str) -> bool:
-        """End a session and record it; False, and nothing is recorded, if it has ended already."""
-        event = self._accounts.audit.event(user.id, action, device, **details)
+    def _end(
+        self, session_id: str, user: User, action: str, device: Device, /, *, actor_id: str | None = None, **details: str
+    ) -> bool:
+        """End a session and record it; False, and nothing is recorded, if it has ended already.
+
+        `actor_id` is who ends it, if that is not its user.
+        """
+        event = self._accounts.audit.event(user.id, action, device, actor_id=actor_id, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:
             self._accounts.audit.tell([event])

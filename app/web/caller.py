@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, get_args
+
+CallerKind: TypeAlias = Literal["session", "impersonation", "api_key"]
+"""How a caller came in: by a login of their own, by that of an administrator who acts for them, or by an API key."""
+KINDS: Final[frozenset[CallerKind]] = frozenset(get_args(CallerKind))
 
 
 class Caller(Protocol):
@@ -11,6 +15,10 @@ class Caller(Protocol):
     @property
     def subject(self) -> str:
         """The identifier that the log names."""
+
+    @property
+    def kind(self) -> CallerKind:
+        """How they came in. Each endpoint declares the kinds that it admits."""
 
     @property
     def permissions(self) -> frozenset[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app.config.values import is_loopback
 from app.platform.errors import (
@@ -17,29 +17,42 @@ from app.platform.errors import (
     MissingToken,
     SessionEnded,
 )
-from app.web.caller import Admitted
+from app.web.caller import KINDS, Admitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flask import Request
 
     from app.config.values import Network
-    from app.web.caller import Authenticator
+    from app.web.caller import Authenticator, CallerKind
+
+_SESSIONS: Final[frozenset[CallerKind]] = frozenset({"session"})
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a caller needs: nothing, a valid access token, or also a permission."""
+    """What a caller needs: nothing, a valid token of an admitted kind, or also a permission."""
 
     authenticated: bool
     permission: str | None = None
     contradiction: type[Failure] = InvalidRequest
     """The failure for a caller who sends two different tokens."""
+    kinds: frozenset[CallerKind] = _SESSIONS
+    """The kinds of callers that are admitted."""
+
+    def by(self, *kinds: CallerKind) -> Access:
+        """The same for exactly these kinds of callers. Raises ValueError for a public endpoint or an unknown kind."""
+        if not self.authenticated:
+            raise ValueError("a public endpoint does not ask who calls")
+        if not kinds or not KINDS.issuperset(kinds):
+            raise ValueError(f"the kinds of callers are {', '.join(sorted(KINDS))}")
+        return replace(self, kinds=frozenset(kinds))
 
     def __str__(self) -> str:
-        """As `flask routes` shows it, after the name of the endpoint."""
-        return self.permission or ("authenticated" if self.authenticated else "public")
+        """As `flask routes` shows it, after the name of the endpoint; without the kinds where it is sessions only."""
+        needed = self.permission or ("authenticated" if self.authenticated else "public")
+        return needed if self.kinds == _SESSIONS else f"{needed} by {', '.join(sorted(self.kinds))}"
 
     @property
     def raises(self) -> tuple[type[Failure], ...]:
@@ -47,18 +60,21 @@ class Access:
         if not self.authenticated:
             return ()
         failures = (MissingToken, InvalidToken, ExpiredToken, SessionEnded, self.contradiction)
-        return (*failures, Forbidden) if self.permission else failures
+        return (*failures, Forbidden) if self.permission or self.kinds != KINDS else failures
 
 
 public = Access(authenticated=False)
 authenticated = Access(authenticated=True)
-"""Access for every caller, whatever kind of token they present."""
+"""Access for every user in a session of their own; `by` admits other kinds of callers."""
 asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
 """Like `authenticated`, for nginx's auth_request, which treats every refusal except 401 and 403 as an error."""
 
 
 def permission(name: str) -> Access:
-    """Access for callers who hold this permission. `endpoint.install` refuses one that does not exist."""
+    """Access for callers who hold this permission, in a session of their own; `by` admits other kinds.
+
+    `endpoint.install` refuses a permission that does not exist.
+    """
     return Access(authenticated=True, permission=name)
 
 
@@ -77,6 +93,8 @@ def admit(access: Access, request: Request, authenticators: Sequence[Authenticat
         raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
     authenticator = _authenticator_of(token, authenticators)
     caller = authenticator.authenticate(token)
+    if caller.kind not in access.kinds:
+        raise Forbidden(_NOT_FOR[caller.kind])
     if access.permission and access.permission not in caller.permissions:
         raise Forbidden(f"This needs the permission {access.permission}.")
     return Admitted(caller, authenticator)
@@ -90,6 +108,12 @@ def _authenticator_of(token: str, authenticators: Sequence[Authenticator[Any]]) 
     return authenticators[-1]
 
 
+_NOT_FOR: Final[Mapping[CallerKind, str]] = {
+    "session": "A login is not enough for this.",
+    "impersonation": "Only the user can do this, not an administrator who acts for them.",
+    "api_key": "An API key cannot do this: log in.",
+}
+"""Why a kind of caller is refused."""
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
 """The header is not repeated: without a scheme, it may be the token itself."""
 _FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")

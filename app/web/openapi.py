@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
     from app.platform.errors import Failure
+    from app.web.caller import CallerKind
     from app.web.endpoint import Endpoint, Outcome
 
 _DESCRIPTION = """\
@@ -39,6 +40,12 @@ Registration, login and authentication.
 - Lists come in pages: `next` of one page is `cursor` of the next, and null at the end.
 - Times are RFC 3339 in UTC. Identifiers are opaque.
 """
+CALLERS: Final[Mapping[CallerKind, str]] = {
+    "session": "a user in a session of their own",
+    "impersonation": "an administrator who acts for them",
+    "api_key": "an API key",
+}
+"""The kinds of callers, in words."""
 _REFERENCE = "#/components/schemas/{model}"
 _HEADERS: dict[str, Any] = {
     "X-Request-ID": {"description": "Identifies this request in the log.", "schema": {"type": "string"}},
@@ -146,12 +153,17 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
             "required": not may_be_left_out(declared.body),
             "content": {"application/json": {"schema": references[declared.body, "validation"]}},
         }
+    if declared.access.authenticated:
+        operation["x-callers"] = [kind for kind in CALLERS if kind in declared.access.kinds]
     operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
     return operation
 
 
 def _described(declared: Endpoint, description: str) -> str:
     paragraphs = [" ".join(paragraph.split()) for paragraph in description.split("\n\n")]
+    if declared.access.authenticated:
+        admitted = [named for kind, named in CALLERS.items() if kind in declared.access.kinds]
+        paragraphs.append(f"For {' or '.join(filter(None, [', '.join(admitted[:-1]), admitted[-1]]))}.")
     if declared.access.permission:
         paragraphs.append(f"Needs the permission `{declared.access.permission}`.")
     if limit := declared.limit:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.platform.devices import Device
 from app.platform.errors import SessionEnded, Unavailable
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified
+from tests.unit.instance import session_of
 
 
 def change_password(service: Service, account: Account, current: str = PASSWORD, new: str = NEW) -> Reply:
@@ -198,6 +200,27 @@ def test_events_show_time_and_origin(service: Service) -> None:
     token = service.login(ann.email, headers={"User-Agent": browser}).json["data"]["access_token"]
     event = service.get("/auth/events", token=token).json["data"]["events"][0]
     assert (event["action"], event["ip"], event["device"]) == ("session.opened", "127.0.0.1", "Firefox on Linux")
+
+
+def test_what_another_user_did_shows_that_without_saying_who_or_from_where(service: Service) -> None:
+    ann, bob, root = service.register(), service.administrator(), service.administrator()
+    accounts, at_work = service.wired.get(Accounts), Device("203.0.113.9", "curl/8.5.0")
+    by = session_of(service.wired, root.id)
+    for account in (ann, bob):
+        accounts.change(account.id, lambda account: account, by=by, actions=["name.changed"], device=at_work)
+
+    def newest(account: Account) -> dict[str, Any]:
+        listed = service.get("/auth/events", token=account.token)
+        exported = service.get("/auth/me/export", token=account.token).json["data"]["events"]
+        event: dict[str, Any] = listed.json["data"]["events"][0]
+        assert event in exported
+        assert (root.id in listed.text) is (at_work.ip in listed.text) is (account is bob)
+        assert listed.json["data"]["events"][1]["actor"] is None
+        return {name: event[name] for name in ("action", "actor", "ip", "device")}
+
+    hidden = {"action": "name.changed", "actor": "administrator", "ip": None, "device": None}
+    assert newest(ann) == hidden
+    assert newest(bob) == hidden | {"actor": root.id, "ip": at_work.ip, "device": "curl"}
 
 
 def test_nobody_sees_the_events_of_another(service: Service) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.sessions.controller import verify
 from tests.api.mailbox import newest_to
 from tests.api.service import PASSWORD
+from tests.unit.instance import session_of
+from tests.unit.web.callers import OfOneKind
+from tests.unit.web.serving import serving
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -65,6 +70,26 @@ def test_an_administrator_has_every_permission(service: Service) -> None:
         "/auth/verify", token=service.administrator().token, query="permission=users:read&role=admin"
     )
     assert (response.status_code, told(response)["X-Auth-Roles"]) == (200, "admin")
+
+
+def test_an_api_key_has_permissions_but_no_roles(service: Service) -> None:
+    """There are none yet: so one of the tests, of an administrator."""
+    account = service.administrator()
+    principal = replace(
+        session_of(service.wired, account.id), kind="api_key", key_id="k", permissions=frozenset({"users:read"})
+    )
+    client = serving(verify, wired=service.wired, authenticators=(OfOneKind(principal),)).test_client()
+
+    def asked(query: str) -> TestResponse:
+        return client.get("/auth/verify", query_string=query, headers={"x-access-token": "any"})
+
+    assert told(asked(""))["X-Auth-User"] == account.id
+    assert told(asked(""))["X-Auth-Roles"] == ""
+    statuses = {query: asked(query).status_code for query in ("permission=users:read", "permission=users:write")}
+    assert statuses == {"permission=users:read": 200, "permission=users:write": 403}
+    for query in ("role=admin", "role=member", "role=", "role=admin&permission=users:read"):
+        assert asked(query).status_code == 403
+        assert told(asked(query)) == {}
 
 
 def test_without_a_token_or_with_two_it_is_401(service: Service) -> None:

@@ -10,7 +10,9 @@ from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit
+from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
+from app.sessions.live import LiveSessions
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store
@@ -173,9 +175,9 @@ def test_of_four_processes_whose_accounts_change_to_a_username_one_gets_it(
 def accounts_of(store: Store) -> Accounts:
     """What the services change accounts with."""
     audit = Audit(store.events, lambda: NOW, DAY)
-    return Accounts(
-        store.users, store.sessions, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False
-    )
+    live = LiveSessions(store.sessions, lambda _: frozenset(), lambda: NOW)
+    callers = LiveCallers({"session": live.present})
+    return Accounts(store.users, callers, store.held_emails, store.mail_requests, audit, lambda: NOW, mailing=False)
 
 
 def logged_in(store: Store) -> Principal:

@@ -44,11 +44,12 @@ def all_of(store: Store, user_id: str = ADA) -> list[AuditEvent]:
     "fields",
     [
         {},
+        {"actor_id": EVE},
         {"ip": None, "user_agent": None, "details": {}},
         {"ip": "", "user_agent": "", "details": {"": ""}},
         {"user_agent": "x" * LONGEST_USER_AGENT, "details": {"name": "Gräfin 🧮\n", "at": "x" * 70_000}},
     ],
-    ids=["whole", "bare", "empty", "long"],
+    ids=["whole", "of another", "bare", "empty", "long"],
 )
 def test_an_event_comes_back_as_it_was_added(store: Store, fields: dict[str, Any]) -> None:
     event = added(store, **fields)
@@ -98,8 +99,8 @@ def test_what_is_purged_between_two_pages_hides_no_other_event(store: Store) -> 
     assert [*first, *store.events.page_of(ADA, before=first[-1].id, limit=10)] == [events[n] for n in (4, 3, 1, 0)]
 
 
-def test_anonymised_events_keep_only_the_identifier_of_their_user(store: Store) -> None:
-    events = [added(store), added(store, details={}), added(store, ip=None)]
+def test_anonymised_events_keep_only_identifiers(store: Store) -> None:
+    events = [added(store, actor_id=EVE), added(store, details={}), added(store, ip=None)]
     theirs = added(store, EVE)
     assert store.events.anonymise_some(ADA, after=None, limit=10) is None
     assert all_of(store) == [replace(event, ip=None, user_agent=None, details={}) for event in reversed(events)]
@@ -135,8 +136,9 @@ def recorded(store: Store, user_id: str, **fields: str) -> bool:
 def test_an_event_is_recorded_for_an_existing_user_whatever_the_status(store: Store, status: Status) -> None:
     user = a_user(status=status)
     store.users.add(Account(user, HASH))
-    assert recorded(store, user.id)
+    assert recorded(store, user.id, actor_id=EVE)
     [event] = all_of(store, user.id)
+    assert event.actor_id == EVE
     assert (event.ip, event.user_agent, event.details) == ("2001:db8::1", "curl/8.5.0", {"by": "user"})
 
 

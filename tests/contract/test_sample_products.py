@@ -155,6 +155,16 @@ def test_no_product_is_made_in_a_session_that_is_not_live(store: Store, change_u
     assert store.sample_products.add(a_product(user), kept.id)
 
 
+def test_without_a_session_the_owner_has_to_be_active(store: Store, change_user: ChangeUser) -> None:
+    user = owner(store)
+    made = a_product(user)
+    assert store.sample_products.add(made, None)
+    change_user(user.id, status="disabled")
+    assert not store.sample_products.add(a_product(user), None)
+    assert not store.sample_products.add(a_product(a_user()), None)
+    assert everything(store) == [made]
+
+
 def test_pages_neither_skip_nor_repeat_a_product_while_others_come_and_go(store: Store, in_threads: InThreads) -> None:
     user, other = owner(store), owner(store)
     lasting = [added(store, user) for _ in range(20)]

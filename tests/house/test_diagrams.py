@@ -129,7 +129,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.users.end_sessions(user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
-    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"})
+    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a")
     store.events.add(event)
     # As a crash right after the write leaves it.
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})

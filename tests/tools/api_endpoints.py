@@ -36,6 +36,8 @@ the document itself at `{PUBLIC_URL}/openapi.json`, and at `{PUBLIC_URL}/swagger
 - `HEAD` answers as `GET` does, without the body; `OPTIONS` answers 204 with `Allow`.
 - Times are RFC 3339 in UTC. Identifiers are opaque.
 """
+_TOKENS = {"session": "access token", "impersonation": "impersonation", "api_key": "API key"}
+"""What each kind of caller presents."""
 _ANYWHERE = ("not_found", "method_not_allowed", "internal_error")
 """Failures that belong to no endpoint."""
 
@@ -99,7 +101,9 @@ def _told(parameter: Schema) -> Schema:
 
 
 def _access(operation: Schema) -> str:
-    return "access token" if operation["security"] else "public"
+    if not operation["security"]:
+        return "public"
+    return ", ".join(_TOKENS[kind] for kind in operation["x-callers"])
 
 
 def _fields(title: str, fields: Schema, required: list[str]) -> list[str]:

@@ -36,7 +36,7 @@ def products(call: Call, page: Page) -> ProductList:
 
 @endpoint(
     "GET /api/products/my",
-    access=authenticated,
+    access=authenticated.by("session", "impersonation", "api_key"),
     operation="listMyProducts",
     query=Page,
     returns=ProductList,
@@ -49,7 +49,7 @@ def my(call: CallBy[Principal], page: Page) -> ProductList:
 
 @endpoint(
     "POST /api/products",
-    access=authenticated,
+    access=authenticated.by("session", "impersonation", "api_key"),
     operation="createProduct",
     body=CreateProduct,
     returns=ProductData,
@@ -64,7 +64,7 @@ def create(call: CallBy[Principal], body: CreateProduct) -> ProductData:
 
 @endpoint(
     "DELETE /api/products/<product_id>",
-    access=authenticated,
+    access=authenticated.by("session", "impersonation", "api_key"),
     operation="deleteProduct",
     returns=Nothing,
     message="Product deleted",

@@ -27,7 +27,7 @@ class MongoSampleProducts:
         self._sessions = MongoSessions(connection)
 
     @answer_or_unavailable()
-    def add(self, product: SampleProduct, session_id: str) -> bool:
+    def add(self, product: SampleProduct, session_id: str | None) -> bool:
         document = {
             "_id": product.id,
             "owner_id": product.owner_id,
@@ -39,7 +39,7 @@ class MongoSampleProducts:
         self._connection["sample_products"].insert_one(without_none(document))
         # Look at the session after the insert. A deleted owner has no sessions left: either their erasure finds the
         # product, or this look finds no session.
-        if self._sessions.principal(session_id, product.owner_id, product.created_at) is not None:
+        if self._may_own(product, session_id):
             return True
         self._connection["sample_products"].delete_one({"_id": product.id})
         return False
@@ -58,6 +58,12 @@ class MongoSampleProducts:
     @answer_or_unavailable()
     def remove_some_of(self, owner_id: str, limit: int) -> int:
         return delete_batch(self._connection["sample_products"], {"owner_id": owner_id}, limit)
+
+    def _may_own(self, product: SampleProduct, session_id: str | None) -> bool:
+        if session_id is not None:
+            return self._sessions.principal(session_id, product.owner_id, product.created_at) is not None
+        active = {"_id": product.owner_id, "status": "active"}
+        return self._connection["users"].find_one(active, {"_id": 1}) is not None
 
     @answer_or_unavailable()
     def _page(self, whose: Document, after: str | None, limit: int) -> list[SampleProduct]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from app.accounts.principal import Principal
+    from app.accounts.service import Accounts
     from app.platform.clock import Clock
     from app.samples.products.model import SampleProducts
 
@@ -41,6 +42,7 @@ class SampleProductService:
     """Lists, creates and deletes products."""
 
     products: SampleProducts
+    accounts: Accounts
     clock: Clock
 
     def list_all(self, *, after: str | None, limit: int) -> ProductPage:
@@ -53,9 +55,11 @@ class SampleProductService:
         return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
 
     def create(self, owner: Principal, new: NewProduct) -> SampleProduct:
-        """Store a new product; raises SessionEnded if the session of its owner ended meanwhile."""
+        """Store a new product; raises SessionEnded if the session or API key of its owner ended meanwhile."""
         product = SampleProduct(new_id(), owner.user.id, new.name, new.price, new.description, self.clock())
-        if not self.products.add(product, owner.session_id):
+        if owner.kind != "session":
+            self.accounts.require_live(owner)  # which for a session is done by `add`
+        if not self.products.add(product, owner.session_id or None):
             raise SessionEnded
         return product
 

@@ -45,7 +45,7 @@ _OF_OWNER: Final = _COLUMNS.owner_id == bindparam("owner")
 
 # The owner's row is locked until the product is committed: a deletion of the owner, or the end of a session, waits for
 # it.
-_OWNER: Final = select(USERS.c.id).where(USERS.c.id == bindparam("owner")).with_for_update(read=True)
+_OWNER: Final = select(USERS.c.status).where(USERS.c.id == bindparam("owner")).with_for_update(read=True)
 _ADD: Final = insert(SAMPLE_PRODUCTS)
 _PAGE: Final = (
     select(*(_COLUMNS[name] for name in _FIELDS))
@@ -65,13 +65,14 @@ class SqlSampleProducts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, product: SampleProduct, session_id: str) -> bool:
+    def add(self, product: SampleProduct, session_id: str | None) -> bool:
         row = {name: getattr(product, name) for name in _FIELDS}
         session = {"session_id": session_id, "user_id": product.owner_id, "now": product.created_at}
 
         def write(connection: Connection) -> bool:
-            connection.execute(_OWNER, {"owner": product.owner_id})
-            if connection.execute(LIVE_SESSION, session).first() is None:
+            if connection.scalar(_OWNER, {"owner": product.owner_id}) != "active":
+                return False
+            if session_id is not None and connection.execute(LIVE_SESSION, session).first() is None:
                 return False
             connection.execute(_ADD, row)
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,21 @@ from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.registration import NewAccount, RegistrationService
-from app.platform.errors import EmailTaken, Failure, WrongPassword
+from app.feature import LiveCallers
+from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, WrongPassword
 from app.platform.identifiers import new_id
+from app.web.caller import KINDS
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.accounts.account import Account
+    from app.accounts.principal import Principal
     from app.audit.model import AuditEvent
+    from app.web.caller import CallerKind
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 
@@ -135,3 +141,52 @@ def test_a_deletion_leaves_one_event_of_it(instance: Instance) -> None:
     instance.get(DeletionService).delete(session_of(instance.wired, user_id), PASSWORD, DEVICE)
     assert actions_of(instance, user_id) == ["user.deleted", "session.opened", "user.registered"]
     assert {(event.ip, event.user_agent, *event.details) for event in events_of(instance, user_id)} == {(None, None)}
+
+
+def renamed(account: Account) -> Account:
+    return replace(account, user=replace(account.user, name="Ann"))
+
+
+def test_a_change_by_another_user_names_them_also_when_nothing_is_left_to_change(instance: Instance) -> None:
+    ann, accounts = instance.register("ann"), instance.get(CredentialService).accounts
+    admin = session_of(instance.wired, instance.register("bob"))
+    own = session_of(instance.wired, ann)
+    with capture_logs() as logged:
+        for by in (admin, admin, own, replace(own, actor_id=admin.user.id), None):
+            accounts.change(ann, renamed, by=by, actions=["name.changed"], device=DEVICE)
+
+    actors = [event.actor_id for event in events_of(instance, ann) if event.action == "name.changed"]
+    assert actors == [None, admin.user.id, None, admin.user.id, admin.user.id]
+    assert [line.get("actor_id") for line in logged] == actors[::-1]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_whether_a_caller_is_live_is_asked_of_the_feature_of_its_kind(instance: Instance, kind: CallerKind) -> None:
+    ann = instance.register()
+    principal = replace(session_of(instance.wired, ann), kind=kind)
+    asked: list[Principal] = []
+    ended = LiveCallers({each: lambda by: by for each in KINDS} | {kind: asked.append})
+    accounts = replace(instance.get(CredentialService).accounts, callers=ended)
+
+    with pytest.raises(SessionEnded):
+        accounts.change(ann, renamed, by=principal)
+    assert asked == [principal]
+    assert kept(instance, ann).user.name is None
+
+
+@pytest.mark.parametrize("roles", ["member", "admin"])
+def test_an_administrator_who_was_demoted_since_they_were_let_in_changes_nobody_else(
+    instance: Instance, change_user: Callable[..., None], roles: str
+) -> None:
+    ann, bob = instance.register("ann"), instance.register("bob")
+    change_user(bob, roles="admin")
+    admin, accounts = session_of(instance.wired, bob), instance.get(CredentialService).accounts
+    change_user(bob, roles=roles)
+
+    if roles == "admin":
+        assert accounts.change(ann, renamed, by=admin).user.name == "Ann"
+        return
+    with pytest.raises(Forbidden, match="You have lost a permission"):
+        accounts.change(ann, renamed, by=admin)
+    assert kept(instance, ann).user.name is None
+    assert accounts.change(bob, renamed, by=admin).user.name == "Ann"  # their own account stays theirs

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.platform.errors import ExpiredToken, Forbidden
+
+if TYPE_CHECKING:
+    from app.accounts.principal import Principal
+    from app.web.caller import CallerKind
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,7 @@ class Robot:
 
     subject: str = "robot-7"
     permissions: frozenset[str] = frozenset()
+    kind: CallerKind = "session"
 
 
 class KeyService:
@@ -39,3 +45,26 @@ class KeyService:
 
     def require_fresh_login(self, caller: Robot) -> None:
         raise Forbidden(f"{caller.subject} never logs in.")
+
+
+class OfOneKind:
+    """Takes any token for that of one principal, of whatever kind."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+
+    def recognises(self, _token: str) -> bool:
+        return True
+
+    def authenticate(self, _token: str) -> Principal:
+        return self.principal
+
+    def use_is_due(self, _caller: Principal) -> bool:
+        return False
+
+    def note_use(self, caller: Principal) -> None:
+        raise AssertionError(caller)
+
+    def require_fresh_login(self, caller: Principal) -> None:
+        if caller.kind != "session":
+            raise Forbidden

@@ -293,6 +293,7 @@ def test_an_endpoint_raises_what_it_declares_and_what_follows_from_its_parts() -
         "invalid_token",
         "missing_token",
         "session_ended",
+        "forbidden",
         "unavailable",
     ]
     assert "forbidden" in codes(guarded)

@@ -10,6 +10,7 @@ from flask import Flask, request
 from app.platform.errors import ExpiredToken, Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
 from app.sessions.access_tokens import RefusedTokenError
 from app.sessions.service import SessionService
+from app.web.caller import KINDS
 from app.web.guard import Access, admit, authenticated, permission, public
 from tests.unit.web.callers import KeyService, Robot
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.principal import Principal
-    from app.web.caller import Authenticator
+    from app.web.caller import Authenticator, CallerKind
     from tests.unit.instance import Instance
 
 FLASK = Flask(__name__)
@@ -167,9 +168,43 @@ def test_the_codes_of_an_endpoint_follow_from_its_rule() -> None:
 
     needed: Any = {"missing_token", "invalid_token", "expired_token", "session_ended", "invalid_request"}
     assert codes(public) == set()
-    assert codes(authenticated) == needed
-    assert codes(READERS) == needed | {"forbidden"}
+    assert codes(authenticated) == needed | {"forbidden"}
+    assert codes(authenticated.by(*KINDS)) == needed
+    assert codes(READERS.by(*KINDS)) == needed | {"forbidden"}
 
 
 def test_an_access_rule_is_shown_in_a_word() -> None:
     assert [str(access) for access in (public, authenticated, READERS)] == ["public", "authenticated", "users:read"]
+    assert str(READERS.by("session", "api_key")) == "users:read by api_key, session"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_only_the_kinds_of_callers_that_are_declared_come_in(kind: CallerKind) -> None:
+    robot = Robot(kind=kind, permissions=frozenset({"users:read"}))
+    for access in (authenticated, READERS):
+        for admitted in KINDS:
+            if kind == admitted:
+                assert judged("x", KeyService("", robot), access=access.by(admitted)) is robot
+            else:
+                with pytest.raises(Forbidden):
+                    judged("x", KeyService("", robot), access=access.by(admitted))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("impersonation", "Only the user can do this, not an administrator"), ("api_key", "An API key cannot do this")],
+)
+def test_without_a_word_only_a_session_comes_in_and_the_others_are_told_why(kind: CallerKind, message: str) -> None:
+    robot = Robot(kind=kind, permissions=frozenset({"users:read"}))
+    for access in (authenticated, READERS):
+        with pytest.raises(Forbidden, match=message):
+            judged("x", KeyService("", robot), access=access)
+
+
+def test_a_rule_for_callers_that_do_not_exist_does_not_start() -> None:
+    unknown: Any = "sesion"
+    for kinds in ((), (unknown,), ("session", unknown)):
+        with pytest.raises(ValueError, match="the kinds of callers are api_key, impersonation, session"):
+            authenticated.by(*kinds)
+    with pytest.raises(ValueError, match="a public endpoint does not ask who calls"):
+        public.by("session")

@@ -23,7 +23,7 @@ from tests.unit.web.serving import document
 
 @endpoint(
     "POST /things/<id>",
-    access=permission("users:write"),
+    access=permission("users:write").by("api_key", "session"),
     operation="makeThing",
     limit="login",
     body=Login,
@@ -66,9 +66,11 @@ def test_an_operation_is_described_by_its_declaration(made: dict[str, Any]) -> N
     assert operation["summary"] == "Make a thing."
     assert operation["description"].split("\n\n") == [
         "It takes two lines.",
+        "For a user in a session of their own or an API key.",
         "Needs the permission `users:write`.",
         "Intended limit: 100 requests in 60 seconds from one client address. It is declared, but not enforced yet.",
     ]
+    assert operation["x-callers"] == ["session", "api_key"]
     assert operation["security"] == [{"bearer": []}, {"x-access-token": []}]
     assert operation["requestBody"] == {
         "required": True,
@@ -108,6 +110,7 @@ def test_a_path_with_two_methods_stands_once_and_a_file_has_its_type(made: dict[
     assert public_operation["responses"]["200"]["content"] == {"text/css": {"schema": {"type": "string"}}}
     assert public_operation["operationId"] == "file"
     assert public_operation["security"] == []
+    assert "x-callers" not in public_operation
     assert "parameters" not in public_operation
     assert "requestBody" not in public_operation
 
