@@ -23,6 +23,7 @@ from app import (
     roles,
     sessions,
     throttle,
+    webhooks,
 )
 from app.samples import products, visits
 
@@ -35,6 +36,7 @@ FEATURES = (
     recovery.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    webhooks.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import structlog
 
@@ -13,7 +11,7 @@ from app.audit.model import AuditEvent
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import Unavailable
-from app.platform.identifiers import new_id
+from app.platform.identifiers import derived_id, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,7 +71,8 @@ class Audit:
         The identifier of the event is derived from `since`, `action` and `subject`, so that the store refuses a second
         one.
         """
-        self._record(self._event(_id_of(since, f"{action} {subject}"), user_id, action, device, details))
+        derived = derived_id(int(since.timestamp() * 1000), f"{action} {subject}")
+        self._record(self._event(derived, user_id, action, device, details))
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Take all but the identifier from the events of a user who is deleted, a piece at each step; idempotent."""
@@ -120,11 +119,3 @@ def _facts(event: AuditEvent) -> dict[str, str | None]:
     """What the log says of an event."""
     actor = {"actor_id": event.actor_id} if event.actor_id else {}
     return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **event.details}
-
-
-def _id_of(since: datetime, what: str) -> str:
-    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of `what`."""
-    digest = int.from_bytes(sha256(what.encode()).digest()[:10], "big")
-    milliseconds = int(since.timestamp() * 1000)
-    number = milliseconds << 80 | 7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
-    return str(UUID(int=number))

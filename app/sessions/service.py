@@ -184,8 +184,7 @@ class SessionService:
         """
         user_id = principal.user.id
         if scope == "this":
-            actor_id = principal.actor_on(user_id)
-            self._end(principal.session_id, principal.user, "session.ended", device, actor_id=actor_id)
+            self._end(principal.session_id, principal.user, "session.ended", device, by=principal)
             return
         if principal.kind != "session":
             raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
@@ -243,12 +242,28 @@ class SessionService:
         return principal
 
     def _end(
-        self, session_id: str, user: User, action: str, device: Device, /, *, actor_id: str | None = None, **details: str
+        self,
+        session_id: str,
+        user: User,
+        action: str,
+        device: Device,
+        /,
+        *,
+        by: Principal | None = None,
+        **details: str,
     ) -> bool:
         """End a session and record it; False, and nothing is recorded, if it has ended already.
 
-        `actor_id` is who ends it, if that is not its user.
+        `by` is the caller who ends it, if there is one.
         """
+        self._accounts.announce(
+            user.id,
+            action,
+            lambda: self._live.principal(session_id, user.id) is not None,
+            by=by,
+            session_id=session_id,
+        )
+        actor_id = by.actor_on(user.id) if by is not None else None
         event = self._accounts.audit.event(user.id, action, device, actor_id=actor_id, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:

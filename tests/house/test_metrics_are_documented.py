@@ -24,7 +24,8 @@ def measured() -> set[tuple[str, str, tuple[str, ...]]]:
     metrics.counts.exchange_ended("GET", "/", 200, None, 0.1)
     with pytest.raises(Unavailable), metrics.counts.store_call("users.add"):
         raise Unavailable
-    metrics.watch_mail(lambda: 0)
+    for queue in (make for feature in FEATURES for make in feature.queues):
+        metrics.watch(queue(parts))
     text, _ = metrics.render("")
     metrics.close()
     found = set()
