@@ -156,10 +156,10 @@ class WebhookService:
         """Delete a webhook with its deliveries. Raises NotFound."""
 
         def without(webhooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
-            self._require(by)
             left = tuple(webhook for webhook in webhooks if webhook.id != webhook_id)
             if left == webhooks:
                 raise NotFound
+            self._require(by)
             return left
 
         change_book(self.books, without)

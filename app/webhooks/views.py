@@ -91,7 +91,7 @@ class DeliveryView(View):
     id: str = Field(description="The same in each attempt: the header `webhook-id`.")
     event: str = Field(examples=["user.created"])
     status: str = Field(
-        description="`pending`: not tried yet. `failed`: tried again at `next_attempt_at`. `delivered`. `dead`: no more.",
+        description="`pending`: not tried yet. `failed`: tried again at `next_attempt_at`. `delivered`, or `dead`.",
         examples=["delivered"],
     )
     attempts: int
