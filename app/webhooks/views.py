@@ -24,12 +24,15 @@ class WebhookView(View):
     url: str = Field(examples=["https://example.com/webhooks/latchkey"])
     events: list[str] = Field(examples=[["user.created", "user.deleted"]])
     description: str | None = Field(examples=["The shop"])
-    enabled: bool
+    enabled: bool = Field(examples=[True])
     disabled_for: str | None = Field(
-        description="Why the service disabled it: `gone`, its server answered 410; `failing`, for five days."
+        description="Why the service disabled it: `gone`, its server answered 410; `failing`, for five days.",
+        examples=[None],
     )
-    failing_since: datetime | None = Field(description="When its deliveries began to fail, if the last one did.")
-    created_at: datetime
+    failing_since: datetime | None = Field(
+        description="When its deliveries began to fail, if the last one did.", examples=[None]
+    )
+    created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
 
     @classmethod
     def of(cls, webhook: Webhook) -> WebhookView:
@@ -88,17 +91,20 @@ class WebhookList(View):
 class DeliveryView(View):
     """A delivery of an event to a webhook."""
 
-    id: str = Field(description="The same in each attempt: the header `webhook-id`.")
+    id: str = Field(
+        description="The same in each attempt: the header `webhook-id`.",
+        examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7d"],
+    )
     event: str = Field(examples=["user.created"])
     status: str = Field(
         description="`pending`: not tried yet. `failed`: tried again at `next_attempt_at`. `delivered`, or `dead`.",
         examples=["delivered"],
     )
-    attempts: int
-    created_at: datetime
-    next_attempt_at: datetime | None
+    attempts: int = Field(examples=[1])
+    created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+    next_attempt_at: datetime | None = Field(examples=[None])
     response_status: int | None = Field(description="Of the last reply.", examples=[204])
-    error: str | None = Field(description="Why the last attempt failed.")
+    error: str | None = Field(description="Why the last attempt failed.", examples=[None])
 
     @classmethod
     def of(cls, delivery: Delivery) -> DeliveryView:

@@ -22,6 +22,7 @@ from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
+from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, indexes_of, mongo_store, sql_store
 from tests.tools import house
@@ -43,6 +44,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
+    "webhooks": ("webhook_books", Webhook),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -135,6 +137,16 @@ def documents() -> dict[str, dict[str, Any]]:
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
+    sealed = SealedSecret("sealed", "root")
+    of_webhook: dict[str, Any] = {
+        "description": "The shop",
+        "owner_id": "u",
+        "failing_since": NOW,
+        "disabled_for": "gone",
+    }
+    webhook = Webhook("w", "https://", ("*",), NOW, sealed, former=sealed, former_until=NOW, **of_webhook)
+    store.webhook_books.save(WebhookBook(1, (webhook,)))
+    store.deliveries.add(Delivery("d", "w", "user.created", "{}", NOW, NOW, LATER, "u", "failed", 1, 500, "It failed."))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -160,7 +172,9 @@ def least() -> dict[str, dict[str, Any]]:
     store.mail_requests.remove("m")
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
-    names = ("users", "sessions", "mail_requests", "events", "sample_products")
+    store.webhook_books.save(WebhookBook(1, (Webhook("w", "https://", ("*",), NOW, SealedSecret("sealed", "root")),)))
+    store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
+    names = ("users", "sessions", "mail_requests", "events", "sample_products", "webhook_books", "webhook_deliveries")
     return _with_embedded({name: database[name].find_one() for name in names}) | found
 
 

@@ -23,6 +23,7 @@ def test_no_role_and_a_role_that_does_not_exist_permit_nothing() -> None:
 
 
 def test_permissions_and_roles_are_named_as_the_contract_says() -> None:
-    assert {"users:read", "users:write", "roles:write", "audit:read", "keys:write", "products:write"} == PERMISSIONS
+    known = {"users:read", "users:write", "roles:write", "audit:read", "keys:write", "products:write"}
+    assert known | {"webhooks:write"} == PERMISSIONS
     assert all(re.fullmatch(r"[a-z]+:[a-z]+", name) for name in PERMISSIONS)
     assert all(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) for name in BUILT_IN)
