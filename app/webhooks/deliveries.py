@@ -227,7 +227,8 @@ class DeliveryService:
         except EgressRefusedError as error:
             return None, f"The URL {error}."
         except EgressError as error:
-            return None, f"{error}."[:_LONGEST_ERROR]
+            said = str(error)
+            return None, f"{said[:1].upper()}{said[1:]}."[:_LONGEST_ERROR]
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return reply.status, None
         return reply.status, "The receiver did not answer with a status from 200 to 299."
