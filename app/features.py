@@ -27,6 +27,7 @@ from app import (
     sessions,
     throttle,
     transfer,
+    webhooks,
 )
 from app.samples import products, visits
 
@@ -43,6 +44,7 @@ FEATURES = (
     products.FEATURE,
     visits.FEATURE,
     transfer.FEATURE,
+    webhooks.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

@@ -31,6 +31,7 @@ from app.feature import (
     ExpiringRepositories,
     LiveCallers,
     MailKinds,
+    Resealers,
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.config import Settings
+    from app.feature import BackgroundThread
     from app.metrics.exposition import Metrics
     from app.platform.clock import Clock
     from app.platform.container import Factory
@@ -85,6 +87,8 @@ class Wired:
     """Of each kind of token that the Authorization header may hold."""
     jobs: Jobs
     courier: Courier
+    threads: tuple[BackgroundThread, ...]
+    """What else the features run in the background."""
     metrics: Metrics | None
     tracing: Tracing | None
 
@@ -124,12 +128,16 @@ class Wired:
         self.jobs.start()
         self.courier.start()
         self.get(LateEvents).start()
+        for thread in self.threads:
+            thread.start()
 
     def close(self) -> None:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
         self.get(LateEvents).stop()
+        for thread in self.threads:
+            thread.stop()
         self.get(HashPool).close()
         if hooks := self.find(Hooks):
             hooks.close()
@@ -157,16 +165,17 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     factories = _merged([_shared(store, metrics), _repositories(store), *of_features, _collected()])
     parts = Container(settings, clock, observer, factories)
     parts.build_all()
-    outbox = parts.get(Outbox)
     if metrics is not None:
-        metrics.watch_mail(outbox.waiting)
+        for make in (make for feature in FEATURES for make in feature.queues):
+            metrics.watch(make(parts))
     jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
     _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
-        courier=Courier(outbox),
+        courier=Courier(parts.get(Outbox)),
+        threads=tuple(make(parts) for feature in FEATURES for make in feature.threads),
         metrics=metrics,
         tracing=tracing,
     )
@@ -213,6 +222,7 @@ def _collected() -> dict[type, Factory]:
         LiveCallers: _live_callers,
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
+        Resealers: lambda parts: Resealers(tuple(feature.reseals(parts) for feature in FEATURES if feature.reseals)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),
@@ -258,6 +268,8 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
                 wired.store.prepare()
                 wired.get(KeyService).ensure()
                 _check_default_roles(wired)
+                for reseal in wired.get(Resealers).resealers:
+                    reseal()
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(

@@ -22,6 +22,8 @@ from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRe
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.accounts.model import User
 
 CodePurpose = Literal["verify", "reset"]
@@ -521,10 +523,16 @@ class Account(UnderWay):
         if len(waiting) >= MOST_NOTICES:
             surplus = next((each.id for each in waiting if each.kind not in WAYS_BACK), None)
         left = tuple(entry for entry in self.outbox if entry.id != surplus)
-        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself. What
+        return replace(self, outbox=left).with_entries([notice.entry(now)], now)
+
+    def with_entries(self, entries: Sequence[Entry], now: datetime) -> Account:
+        """The account with more to do, which is due now; an entry that waits already is not added again."""
+        waiting = {entry.id for entry in self.outbox}
+        added = [entry for entry in entries if entry.id not in waiting]
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds what is added itself. What
         # is further off is no claim: mail does not wait for an entry whose handler wants to be called tomorrow.
         due_at = self.due_at if self.due_at is not None and self.due_at <= now + LONGEST_RETRY else now
-        return replace(self, outbox=(*left, notice.entry(now)), due_at=due_at)
+        return replace(self, outbox=(*self.outbox, *added), due_at=due_at)
 
     def without_mail_to(self, email: str | None) -> Account:
         """The account without the mails that wait to be sent to an address."""

@@ -9,6 +9,7 @@ from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.publisher import Change
 from app.hooks import Registration
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
 """User names that nobody can register, because others would take them for the operator's."""
 _ATTEMPTS = 10
+_REGISTERED = "user.registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,10 @@ class RegistrationService:
         user = replace(self._user(new, None), id=request.id, email_verified=True)
         for _ in range(_ATTEMPTS):
             self.accounts.take_email(request.email, by=user.id)
-            events = [self.accounts.audit.event(user.id, "user.registered", device)]
+            events = [self.accounts.audit.event(user.id, _REGISTERED, device)]
+            account = self.accounts.announced(Change([_REGISTERED], None, Account(user, pending.password_hash)))
             try:
-                self.accounts.users.add(Account(user, pending.password_hash), events)
+                self.accounts.users.add(account, events)
             except AlreadyThereError:
                 # The same code was redeemed at the same moment: the other request created the user.
                 raise InvalidCode from None
@@ -115,6 +118,8 @@ class RegistrationService:
             self._tell(user, events)
             self._forget_failures(user)
             self.accounts.requests.remove(request.id)
+            if account.outbox:
+                self.accounts.mail_waits.set()
             return user
         raise Unavailable
 
@@ -156,8 +161,8 @@ class RegistrationService:
 
     def _add(self, account: Account, device: Device | None) -> None:
         user = account.user
-        events = [self.accounts.audit.event(user.id, "user.registered", device)]
-        self.accounts.users.add(account, events)
+        events = [self.accounts.audit.event(user.id, _REGISTERED, device)]
+        self.accounts.users.add(self.accounts.announced(Change([_REGISTERED], None, account)), events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
             for _ in self.accounts.audit.erase(user.id):

@@ -27,6 +27,9 @@ queue, or the pool was closed before."""
 MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
 """The outcome of one attempt to send a mail: `failed` is retried, `withheld` exceeded the allowance of its address."""
 
+DeliveryOutcome = Literal["delivered", "failed", "dead"]
+"""The outcome of one attempt to post an event to a webhook: `failed` is retried, `dead` is not."""
+
 
 class Observer:
     """Hooks that do nothing; subclasses override those they need. No method may raise, or take long."""
@@ -56,6 +59,9 @@ class Observer:
 
     def mail_tried(self, outcome: MailOutcome) -> None:
         """A mail was handed to the mail server, or was not: `outcome` says which."""
+
+    def webhook_tried(self, outcome: DeliveryOutcome) -> None:
+        """An event was posted to a webhook, or given up: `outcome` says which."""
 
     def store_call(self, operation: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
         """The context of each call of the store; `operation` names repository and method: "users.add"."""
@@ -130,6 +136,10 @@ class Observers(Observer):
     def mail_tried(self, outcome: MailOutcome) -> None:
         for observer in self._observers:
             observer.mail_tried(outcome)
+
+    def webhook_tried(self, outcome: DeliveryOutcome) -> None:
+        for observer in self._observers:
+            observer.webhook_tried(outcome)
 
     @contextmanager
     def store_call(self, operation: str) -> Iterator[None]:

@@ -203,7 +203,7 @@ class SessionService:
             self._impersonations.end(principal.session_id, user_id, device, by=principal)
             return
         if scope == "this":
-            self._end(principal.session_id, principal.user, "session.ended", device)
+            self._end(principal.session_id, principal.user, "session.ended", device, by=principal)
             return
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
@@ -271,9 +271,21 @@ class SessionService:
         action: str,
         device: Device,
         /,
+        *,
+        by: Principal | None = None,
         **details: str,
     ) -> bool:
-        """End a session and record it; False, and nothing is recorded, if it has ended already."""
+        """End a session and record it; False, and nothing is recorded, if it has ended already.
+
+        `by` is the caller who ends it, if there is one.
+        """
+        self._accounts.announce(
+            user.id,
+            action,
+            lambda: self._live.principal(session_id, user.id) is not None,
+            by=by,
+            session_id=session_id,
+        )
         event = self._accounts.audit.event(user.id, action, device, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:

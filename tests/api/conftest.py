@@ -37,6 +37,7 @@ ON_MONGODB_TOO = {
     "test_sessions",
     "test_users",
     "test_verification",
+    "test_webhooks",
 }
 """The modules about what is stored, and how it changes. tests/contract holds each operation to every store."""
 
