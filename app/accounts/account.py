@@ -22,11 +22,12 @@ from app.platform.identifiers import comparable_email, email_key, masked_email, 
 if TYPE_CHECKING:
     from app.accounts.model import User
 
-CodePurpose = Literal["verify", "reset"]
+CodePurpose = Literal["verify", "reset", "invitation"]
 
 RESET_LIVES: Final = timedelta(minutes=30)
 VERIFICATION_LIVES: Final = timedelta(hours=24)
 UNDO_LIVES: Final = timedelta(days=7)
+INVITATION_LIVES: Final = timedelta(days=7)
 MAIL: Final = "mail"
 """The kind of the entries that are mail to send."""
 ERASE: Final = "erase"
@@ -37,7 +38,11 @@ MOST_NOTICES: Final = 20
 """Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
 MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
-_LIVES: Final[Mapping[CodePurpose, timedelta]] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+_LIVES: Final[Mapping[CodePurpose, timedelta]] = {
+    "reset": RESET_LIVES,
+    "verify": VERIFICATION_LIVES,
+    "invitation": INVITATION_LIVES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,36 @@ class Account(UnderWay):
         pending = (self.pending_email,) if self.pending_email else ()
         carried = (*self.codes, *pending, *self.undo_offers)
         return next((one.expires_at for one in carried if one.id == code_id), None)
+
+    # Invitations
+
+    def with_invitation(self, *, code_id: str, now: datetime) -> tuple[Account, LiveCode]:
+        """The account with a live invitation, its present one or a new one named `code_id`; and that code.
+
+        If the address belongs to an account that has not proven it, it is the pending address of this one, and the
+        invitation proves it.
+        """
+        account, code = self.with_code("invitation", code_id=code_id, now=now)
+        if account.pending_email is not None:
+            pending = replace(account.pending_email, id=code.id, expires_at=code.expires_at)
+            account = replace(account, pending_email=pending)
+        return account, code
+
+    @property
+    def invited_email(self) -> str | None:
+        """The address of an invited user: theirs, or the one that they will have proven by their answer."""
+        return self.user.email or (self.pending_email.email if self.pending_email else None)
+
+    def accepted(self, code_id: str, now: datetime, *, password_hash: str, **names: str | None) -> Account:
+        """The account of an invited user who answered: active, with a password and these `names`.
+
+        The address counts as proven: the invitation was mailed there, or the operator, who handed it over, vouches for
+        it. Raises InvalidCode if the invitation is dead.
+        """
+        email = self.invited_email
+        account = self.without_code("invitation", code_id, now).in_new_epoch()
+        account = account.with_user(email=email, email_verified=email is not None, status="active", **names)
+        return replace(account, password_hash=password_hash, codes=(), pending_email=None)
 
     # The address and its changes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from app.roles.model import RoleHolders
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Status = Literal["active", "disabled", "invited", "deleted"]
 """A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
 erased and nobody can bring the account back."""
+INVITED: Final[frozenset[Status]] = frozenset({"invited"})
+"""Users who have not answered their invitation yet: they have no password."""
 
 
 @dataclass(frozen=True, slots=True)

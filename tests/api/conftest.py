@@ -17,6 +17,7 @@ ON_MONGODB_TOO = {
     "test_deletion_undo",
     "test_email_change",
     "test_hidden_accounts",
+    "test_invitations",
     "test_key_rotation",
     "test_login",
     "test_login_throttle",

@@ -38,6 +38,8 @@ ACCESS = {
     "POST /auth/email/undo": EVERYBODY,
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
+    "POST /admin/users": "users:write",
+    "POST /auth/invitation": EVERYBODY,
     "PUT /admin/users/<user_id>/roles": "roles:write",
     "GET /admin/roles": "roles:read",
     "POST /admin/roles": "roles:write",
@@ -70,6 +72,8 @@ ACCESS = {
     "POST /verify-email": EVERYBODY,
     "GET /reset-password": EVERYBODY,
     "POST /reset-password": EVERYBODY,
+    "GET /invitation": EVERYBODY,
+    "POST /invitation": EVERYBODY,
     "GET /undo-email": EVERYBODY,
     "POST /undo-email": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
@@ -97,6 +101,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/roles": {"session", "api_key"},
     "PATCH /admin/roles/<name>": {"session", "api_key"},
     "DELETE /admin/roles/<name>": {"session", "api_key"},
+    "POST /admin/users": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
@@ -122,6 +127,7 @@ OTHERS = {
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
+    "POST /invitation": 415,
 }
 """What is answered instead: the password is missing, METRICS_ALLOW is empty, and a form is not JSON."""
 ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping", "GET /metrics"}
