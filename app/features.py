@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app import (
     accounts,
     audit,
+    bootstrap,
     docs,
     health,
     invitations,
@@ -35,6 +36,7 @@ FEATURES = (
     accounts.FEATURE,
     recovery.FEATURE,
     invitations.FEATURE,
+    bootstrap.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     audit.FEATURE,

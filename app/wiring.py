@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from app.accounts.passwords import BreachCheck
+from app.bootstrap.first_administrator import FirstAdministrator
 from app.dependencies import (
     make_breaches,
     make_mailer,
@@ -110,7 +111,7 @@ class Wired:
 
     def prepare(self) -> None:
         """Make the store ready, as a start does, but do not wait for one that is down. Raises StartError."""
-        prepare(self.settings, patience=0)
+        prepare(self.settings, patience=0, serves=False)
 
     def start(self) -> None:
         """Start the background work; call it after the fork."""
@@ -236,9 +237,10 @@ def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:
     return merged
 
 
-def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
+def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: bool = True) -> None:
     """Make the store ready, once, before any worker: schema or indexes, and the signing keys; and check the roles.
 
+    If this process `serves`, the first administrator is invited, too: their link has to be where the service runs.
     Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
     Raises StartError if it stays down, if no secret opens the keyring in it, or if a role of new users is not in it.
     """
@@ -250,6 +252,8 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
                 wired.store.prepare()
                 wired.get(KeyService).ensure()
                 _check_default_roles(wired)
+                if serves:
+                    wired.get(FirstAdministrator).ensure()
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(

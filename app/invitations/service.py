@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from app.accounts.account import Account, PendingEmail
@@ -24,6 +24,8 @@ from app.roles.authority import require_authority, require_permission
 from app.security import codes
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from app.accounts.fields import InputRules
     from app.accounts.passwords import PasswordService
     from app.accounts.principal import Principal
@@ -65,6 +67,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link to answer an invitation, and which code of the user it carries."""
+
+    code_id: str
+    url: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class InvitationService:
     """Adds invited users, and turns them into active ones once they answer.
 
@@ -97,7 +108,8 @@ class InvitationService:
         """Add an invited user for the operator, who hands over the `link`, or has it `mailed`.
 
         `made_by` is what the audit event says: command or bootstrap. Raises EmailTaken, UsernameTaken,
-        ValidationFailed, and AlreadyThereError if there is a user `user_id`.
+        ValidationFailed, and AlreadyThereError if there is a user `user_id`. Without a mail, EmailTaken is also raised
+        for an address that another user claims: only who reads its mail takes it from them.
         """
         return self._add(invitee, made_by, user_id=user_id, mailed=mailed)
 
@@ -115,9 +127,11 @@ class InvitationService:
         self.codes.replace_dead(email, "invitation")
         return self.accounts.with_invitation_mail(account)
 
-    def link(self, user_id: str) -> str:
-        """The link that the user can answer with, made anew if the invitation has expired. Raises InvalidCode if they
-        are not invited (any more)."""
+    def link(self, user_id: str) -> Link:
+        """The link that the user can answer with, made anew if the invitation has expired.
+
+        Raises InvalidCode if they are not invited (any more).
+        """
 
         def live(account: Account) -> Account:
             return account.with_invitation(code_id=new_id(), now=self.accounts.clock())[0]
@@ -125,7 +139,7 @@ class InvitationService:
         account = self.accounts.change(user_id, live, missing=InvalidCode, among=INVITED)
         code = next(code for code in account.codes if code.purpose == "invitation")
         token = codes.make_token(self.secrets.current, "invitation", user_id, code.id)
-        return f"{self.public_url}/invitation#{token}"
+        return Link(code.id, f"{self.public_url}/invitation#{token}", code.expires_at)
 
     def redeemable(self, *, token: str | None = None, email: str | None = None, code: str | None = None) -> Redeemable:
         """What a token, or an address and the code mailed to it, refer to; raises InvalidCode."""
@@ -196,7 +210,8 @@ class InvitationService:
             self.codes.replace_dead(invitee.email, "invitation")
         for _ in range(_ATTEMPTS):
             now = self.accounts.clock()
-            account, _code = self._drafted(invitee, user_id or new_id()).with_invitation(code_id=new_id(), now=now)
+            drafted = self._drafted(invitee, user_id or new_id(), mailed=mailed)
+            account, _code = drafted.with_invitation(code_id=new_id(), now=now)
             if mailed:
                 account = self.accounts.with_invitation_mail(account)
             events = self._events(account.user, made_by, by, device, mailed=mailed)
@@ -209,10 +224,15 @@ class InvitationService:
                 return account
         raise Unavailable(retry_after=1)
 
-    def _drafted(self, invitee: Invitee, user_id: str) -> Account:
-        """The account without an invitation. An address that another user claims, but never proved, is pending: they
-        lose it once the invited user proves it. Raises EmailTaken."""
+    def _drafted(self, invitee: Invitee, user_id: str, *, mailed: bool) -> Account:
+        """The account without an invitation. Raises EmailTaken.
+
+        An address that another user claims, but never proved, is pending: they lose it once the invited user proves it.
+        Only the answer to a mail does that.
+        """
         claimed = invitee.email is not None and self._is_claimed(invitee.email, user_id)
+        if claimed and not mailed:
+            raise EmailTaken
         now = self.accounts.clock()
         user = User(
             id=user_id,

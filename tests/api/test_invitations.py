@@ -102,7 +102,11 @@ def test_of_sixteen_answers_at_once_one_succeeds(service: Service, boss: Account
     for _ in range(3):
         _, email = invited(service, boss)
         token = newest_to(service, email).token
-        replies = service.at_once(lambda number, token=token: answer(service, f"{PASSWORD} {number}", token=token))
+
+        def act(number: int, token: str = token) -> Reply:
+            return answer(service, f"{PASSWORD} {number}", token=token)
+
+        replies = service.at_once(act)
         assert sorted(outcome(reply) for reply in replies) == [(200, ""), *[(422, "invalid_code")] * 15]
         (winner,) = [number for number, reply in enumerate(replies) if reply.status_code == 200]
         assert service.login(email, f"{PASSWORD} {winner}").status_code == 200
