@@ -18,6 +18,7 @@ from app.invitations.service import Answer, InvitationService
 from app.keys.service import KeyService
 from app.platform.devices import Device
 from app.platform.failure import StartError
+from app.security import secret_file
 from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
@@ -114,6 +115,33 @@ def test_only_who_invited_the_administrator_has_the_link(starting: Starting) -> 
     token = starting.token
     starting.start()
     assert starting.token == token
+
+
+class Waits(Exception):  # noqa: N818 - no error
+    """Raised where a start would wait."""
+
+
+def test_a_start_waits_while_another_is_about_to_write_the_link(
+    starting: Starting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = starting.folder / "elsewhere"
+    other = starting.instance(BOOTSTRAP_LINK_FILE=str(elsewhere)).get(FirstAdministrator)
+    write = secret_file.write
+
+    def wait(_seconds: float) -> None:
+        raise Waits
+
+    def late(path: Path, text: str) -> None:
+        monkeypatch.setattr(secret_file, "write", write)
+        with pytest.raises(Waits):
+            replace(other, pause=wait).ensure()
+        write(path, text)
+
+    monkeypatch.setattr(secret_file, "write", late)
+    starting.start()
+    other.ensure()
+    assert starting.file.exists()
+    assert not elsewhere.exists()
 
 
 def test_a_link_that_was_not_written_is_written_by_the_next_start(starting: Starting) -> None:
