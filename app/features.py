@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    administration,
     audit,
     bootstrap,
     docs,
@@ -35,6 +36,7 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    administration.FEATURE,
     invitations.FEATURE,
     bootstrap.FEATURE,
     products.FEATURE,

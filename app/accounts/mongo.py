@@ -2,9 +2,9 @@
 
 The document is the whole account:
 
-_id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, due_at,
-revision, new_events
+_id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, created_at, last_login_at,
+password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, returns_as,
+given_email, due_at, revision, new_events
 
 Codes, pending e-mail, undo offers and the entries of the outbox are documents in it, with the fields of their
 dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts as one

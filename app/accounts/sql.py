@@ -27,6 +27,7 @@ from app.accounts.account import Account, UnderWay
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
+from app.platform.identifiers import LONGEST_NAME_KEY
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
@@ -50,6 +51,7 @@ USERS: Final = Table(
     Column("username", String(64)),
     Column("username_key", exact(64)),
     Column("name", String(255)),
+    Column("name_key", exact(LONGEST_NAME_KEY)),
     # Names separated by commas. Every request reads them in its user's row; a second table would have to be joined, and
     # aggregated differently on each product. What is looked for by role is in USER_ROLES.
     Column("roles", Text, nullable=False),
@@ -71,6 +73,8 @@ USERS: Final = Table(
     Index("users_by_username", "username_key", unique=True),
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
+    Index("users_by_name", "name_key", "id"),
+    Index("users_by_status", "status", "id"),
     **ON_MYSQL,
 )
 USER_ROLES: Final = Table(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.accounts.fields import InputRules
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
+from app.administration.users import Invitations
 from app.feature import Feature, MailKind, Tag
 from app.invitations import controller, pages
 from app.invitations.service import InvitationService
@@ -39,6 +40,6 @@ def _invitations(parts: Container) -> InvitationService:
 FEATURE = Feature(
     tags=(Tag("invitations", "Invitations of new users.", (controller.invite, controller.answer)),),
     pages=(Tag("pages", "", (pages.invitation, pages.answer_invitation)),),
-    services={InvitationService: _invitations},
+    services={InvitationService: _invitations, Invitations: lambda parts: parts.get(InvitationService)},
     mails=(MailKind("invitation", __name__, page="invitation", to_unproven=True),),
 )

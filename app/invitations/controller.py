@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.accounts.principal import Principal
+from app.administration.views import AdministeredUserData
 from app.invitations.inputs import AnswerInvitation, Invite
 from app.invitations.service import Answer, InvitationService, Invitee
-from app.invitations.views import InvitedUserData
 from app.platform.errors import (
+    CannotBeMailed,
     EmailTaken,
     Forbidden,
     InvalidCode,
@@ -29,12 +32,12 @@ from app.web.guard import permission, public
     operation="inviteUser",
     limit="invite",
     body=Invite,
-    returns=InvitedUserData,
+    returns=AdministeredUserData,
     status=201,
     message="An invitation is on its way",
-    raises=(EmailTaken, UsernameTaken, Forbidden, Unavailable),
+    raises=(EmailTaken, UsernameTaken, Forbidden, CannotBeMailed, Unavailable),
 )
-def invite(call: CallBy[Principal], body: Invite) -> InvitedUserData:
+def invite(call: CallBy[Principal], body: Invite) -> AdministeredUserData:
     """Invite a user: they get a mail with a link and a code, valid for seven days, and choose their password.
 
     It needs all permissions of the `roles` that they shall have. Until they answer, their status is `invited`, and
@@ -44,7 +47,8 @@ def invite(call: CallBy[Principal], body: Invite) -> InvitedUserData:
     roles = None if body.roles is None else tuple(body.roles)
     invitee = Invitee(body.email, body.username, body.name, roles)
     account = call.get(InvitationService).invite(invitee, call.caller, call.device)
-    return InvitedUserData.of(account, call.get(Roles).permissions_of(account.user.roles))
+    user = replace(account.user, email=account.invited_email)
+    return AdministeredUserData.of(user, call.get(Roles).permissions_of(user.roles))
 
 
 @endpoint(

@@ -11,6 +11,7 @@ from app.accounts.credentials import counted_names
 from app.accounts.model import INVITED, Credentials, User
 from app.accounts.registration import RESERVED
 from app.platform.errors import (
+    CannotBeMailed,
     EmailTaken,
     Failure,
     FieldError,
@@ -97,11 +98,11 @@ class InvitationService:
     def invite(self, invitee: Invitee, by: Principal, device: Device) -> Account:
         """Add a user and mail them an invitation, in one write.
 
-        Raises EmailTaken, UsernameTaken, ValidationFailed for a role that does not exist or where no mail can be sent,
-        and Forbidden if the user would get a permission that `by` does not hold.
+        Raises EmailTaken, UsernameTaken, ValidationFailed for a role that does not exist, Forbidden if the user would
+        get a permission that `by` does not hold, and CannotBeMailed.
         """
         if not self.accounts.mailing:
-            raise ValidationFailed(fields=(FieldError("email", "no_mail", _NO_MAIL),))
+            raise CannotBeMailed(_NO_MAIL)
         return self._add(invitee, "invitation", by=by, device=device, mailed=True)
 
     def add(self, invitee: Invitee, made_by: str, *, user_id: str | None = None, mailed: bool = False) -> Account:
@@ -116,15 +117,10 @@ class InvitationService:
     def mail_again(self, account: Account) -> Account:
         """The account of an invited user with one more mail of the invitation; a new one, if it has expired.
 
-        Raises ValidationFailed if the user has no address or no mail can be sent.
+        Unchanged if the user has no address, or mail cannot be sent.
         """
-        email = account.invited_email
-        if email is None:
-            message = "This user has no e-mail address. flask users rescue prints a link for them."
-            raise ValidationFailed(fields=(FieldError("email", "required", message),))
-        if not self.accounts.mailing:
-            raise ValidationFailed(fields=(FieldError("email", "no_mail", _NO_MAIL),))
-        self.codes.replace_dead(email, "invitation")
+        if account.invited_email is not None:
+            self.codes.replace_dead(account.invited_email, "invitation")
         return self.accounts.with_invitation_mail(account)
 
     def link(self, user_id: str) -> Link:

@@ -232,6 +232,17 @@ class RoleInUse(Failure):
     remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
 
 
+class CannotBeMailed(Failure):
+    code = "cannot_be_mailed"
+    status = 409
+    message = "This user cannot be mailed."
+    meaning = (
+        "The request would send the user a mail that leads into their account. But they have no e-mail address, or are"
+        " disabled, or this service sends no mail."
+    )
+    remedy = "The message says which it is. Give the user an address, or enable them, with /admin/users/<user_id>."
+
+
 class PayloadTooLarge(Failure):
     code = "payload_too_large"
     status = 413

@@ -34,6 +34,7 @@ _MOST_BY_KIND: Final = {
     # What needs the password, or ends the account.
     "password_changed": 17,
     "account_deleted": 17,
+    "account_disabled": 17,
     # The way back to a former address. Nothing can crowd it out, since another such mail needs the address to be proven
     # anew. There is room for both, and for the reset mail of the owner who took the account back.
     "email_changed": MOST,

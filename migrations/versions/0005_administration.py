@@ -92,7 +92,10 @@ def _audit_actor() -> None:
 
 
 def _search() -> None:
-    """Users by prefix."""
+    """Users by name and by status. A job fills in the names (`app.administration.search.UserFinder.mend_name_keys`)."""
+    add_column("users", sa.Column("name_key", exact(100)))
+    create_index("users_by_name", "users", "name_key", "id")
+    create_index("users_by_status", "users", "status", "id")
 
 
 def _audit() -> None:

@@ -13,6 +13,8 @@ from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
+    "test_administration",
+    "test_administration_search",
     "test_count",
     "test_deletion_undo",
     "test_email_change",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An ascending index over one field, optionally followed by the identifiers, descending.
+    """An ascending index over one field, optionally followed by the identifiers, descending or ascending.
 
     A sparse index holds only the documents that have the field; every unique index is sparse.
     """
@@ -27,10 +27,13 @@ class Index:
     unique: bool = False
     sparse: bool = False
     newest_first: bool = False
+    oldest_first: bool = False
 
     @property
     def keys(self) -> list[tuple[str, int]]:
-        return [(self.field, ASCENDING), *([("_id", DESCENDING)] if self.newest_first else [])]
+        followed = self.newest_first or self.oldest_first
+        direction = DESCENDING if self.newest_first else ASCENDING
+        return [(self.field, ASCENDING), *([("_id", direction)] if followed else [])]
 
     @property
     def name(self) -> str:
