@@ -22,12 +22,13 @@ from app.platform.identifiers import comparable_email, email_key, masked_email, 
 if TYPE_CHECKING:
     from app.accounts.model import User
 
-CodePurpose = Literal["verify", "reset", "invitation"]
+CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
 
 RESET_LIVES: Final = timedelta(minutes=30)
 VERIFICATION_LIVES: Final = timedelta(hours=24)
 UNDO_LIVES: Final = timedelta(days=7)
 INVITATION_LIVES: Final = timedelta(days=7)
+RESCUE_LIVES: Final = timedelta(hours=1)
 MAIL: Final = "mail"
 """The kind of the entries that are mail to send."""
 ERASE: Final = "erase"
@@ -40,6 +41,7 @@ MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
 _LIVES: Final[Mapping[CodePurpose, timedelta]] = {
     "reset": RESET_LIVES,
+    "rescue": RESCUE_LIVES,
     "verify": VERIFICATION_LIVES,
     "invitation": INVITATION_LIVES,
 }
@@ -196,7 +198,7 @@ class Account(UnderWay):
 
         Mailed codes for a new password are void, and so is a pending address: an intruder may have asked for either.
         """
-        codes = tuple(code for code in self.codes if code.purpose != "reset")
+        codes = tuple(code for code in self.codes if code.purpose not in {"reset", "rescue"})
         return replace(self.in_new_epoch(keep=keep), password_hash=password_hash, codes=codes, pending_email=None)
 
     def with_reset_password(self, password_hash: str) -> Account:
@@ -213,6 +215,16 @@ class Account(UnderWay):
             pending_email=None,
             undo_offers=self.undo_offers if ours else (),
         )
+
+    def with_rescue(self, *, code_id: str, now: datetime) -> Account:
+        """The account with a code that the operator hands over, named `code_id`, for a new password. A former one is
+        void."""
+        others = tuple(code for code in self.codes if code.purpose != "rescue")
+        return replace(self, codes=others).with_code("rescue", code_id=code_id, now=now)[0]
+
+    def with_rescued_password(self, password_hash: str) -> Account:
+        """The account with a password that was set by the link of a rescue; all sessions end. It proves no address."""
+        return replace(self.in_new_epoch(), password_hash=password_hash, codes=(), pending_email=None)
 
     # The status
 

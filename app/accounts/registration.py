@@ -49,10 +49,16 @@ class RegistrationService:
     hides_accounts: bool = False
 
     def register(
-        self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
+        self,
+        new: NewAccount,
+        device: Device | None = None,
+        *,
+        roles: tuple[str, ...] | None = None,
+        made_by: str | None = None,
     ) -> Credentials:
         """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
+        `made_by` is who made the account, as its event says, if that is not the user.
         Raises EmailTaken, UsernameTaken, ValidationFailed. Of concurrent registrations of a name exactly one succeeds.
         """
         user = self._user(new, roles)
@@ -61,7 +67,7 @@ class RegistrationService:
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
             account = self.accounts.with_verification_mail(account)
-        self._add(account, device)
+        self._add(account, device, made_by)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
         return Credentials(account.user, password_hash, account.auth_epoch)
@@ -129,9 +135,13 @@ class RegistrationService:
         it for the user who registers it, for up to a year."""
         self.throttle.clear(counted_names(user), user.id)
 
-    def _add(self, account: Account, device: Device | None) -> None:
-        user = account.user
-        events = [self.accounts.audit.event(user.id, "user.registered", device)]
+    def _add(self, account: Account, device: Device | None, made_by: str | None) -> None:
+        user, audit = account.user, self.accounts.audit
+        events = [
+            audit.event(user.id, "user.registered", device)
+            if made_by is None
+            else audit.event(user.id, "user.created", device, by=made_by)
+        ]
         self.accounts.users.add(account, events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):

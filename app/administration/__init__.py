@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.deletion import DeletionService
 from app.accounts.service import Accounts
-from app.administration import controller
+from app.administration import cli, controller
 from app.administration.addresses import AddressChange
 from app.administration.model import UserSearch
 from app.administration.search import UserFinder
@@ -69,5 +69,6 @@ FEATURE = Feature(
     },
     repositories=(UserSearch,),
     jobs=(lambda parts: Job("name keys", timedelta(days=1), parts.get(UserFinder).mend_name_keys),),
+    commands=cli.COMMANDS,
     mails=(MailKind("account_disabled", __name__), MailKind("account_enabled", __name__)),
 )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from app.accounts.fields import InputRules
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
-from app.administration.users import Invitations
+from app.administration.users import Invitations, UserAdministration
 from app.feature import Feature, MailKind, Tag
-from app.invitations import controller, pages
+from app.invitations import cli, controller, pages
+from app.invitations.rescue import RescueService
 from app.invitations.service import InvitationService
 from app.recovery.mailed_codes import MailedCodes
 from app.roles.authority import Authority
@@ -37,9 +38,24 @@ def _invitations(parts: Container) -> InvitationService:
     )
 
 
+def _rescue(parts: Container) -> RescueService:
+    return RescueService(
+        parts.get(Accounts),
+        parts.get(UserAdministration),
+        parts.get(InvitationService),
+        parts.get(SecretKeys),
+        parts.settings.server.public_url,
+    )
+
+
 FEATURE = Feature(
     tags=(Tag("invitations", "Invitations of new users.", (controller.invite, controller.answer)),),
     pages=(Tag("pages", "", (pages.invitation, pages.answer_invitation)),),
-    services={InvitationService: _invitations, Invitations: lambda parts: parts.get(InvitationService)},
+    services={
+        InvitationService: _invitations,
+        Invitations: lambda parts: parts.get(InvitationService),
+        RescueService: _rescue,
+    },
     mails=(MailKind("invitation", __name__, page="invitation", to_unproven=True),),
+    commands=cli.COMMANDS,
 )

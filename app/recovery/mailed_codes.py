@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {
     "verify": ("verify", "change", "register"),
-    "reset": ("reset",),
+    "reset": ("reset", "rescue"),
     "invitation": ("invitation",),
 }
 _USES: dict[Purpose, CodePurpose] = {purpose: use for use, purposes in _PURPOSES.items() for purpose in purposes}

@@ -93,5 +93,5 @@ FEATURE = Feature(
     exports=(controller.exported,),
     expires=(Sessions,),
     mails=(MailKind("session_reused", __name__),),
-    commands=(cli.token,),
+    commands=(cli.sessions, cli.token),
 )

@@ -172,7 +172,7 @@ class SessionService:
         """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
-    def end(self, session_id: str, user: User, device: Device) -> None:
+    def end(self, session_id: str, user: User, device: Device | None) -> None:
         """End one of the user's sessions; raises NotFound for any other."""
         if not self._end(session_id, user, "session.ended", device, session_id=session_id):
             raise NotFound
@@ -248,7 +248,7 @@ class SessionService:
         session_id: str,
         user: User,
         action: str,
-        device: Device,
+        device: Device | None,
         /,
         *,
         actor_id: str | None = None,
