@@ -1,4 +1,5 @@
-"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity` or `growth`."""
+"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity`, `growth` or
+`search`."""
 
 from __future__ import annotations
 
@@ -8,19 +9,22 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench import growth, load, scenarios, tables, timing
-from bench.figures import as_facts, as_lines
+from bench import growth, load, tables, user_search
+from bench.figures import HEAD, as_facts
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
-from tests.servers import mongo
+from bench.parts import PARTS, measure
 
-_REQUESTS = ("health", "me", "me-mongo", "users", "login-4", "register-4")
-_SESSIONS = ("refresh", "refresh-mongo", "logout")
-_PARTS = (*_REQUESTS, *_SESSIONS, "login", "storm", "refresh-storm", "timing", "memory", "start")
-_WHAT = f"""what to measure: {", ".join(_PARTS)}; default: all of these. Or one alone: capacity, what a number of users
-needs, which is computed; growth, whether a request costs more with more users (docs/capacity.md)"""
+if TYPE_CHECKING:
+    from bench.scenarios import Samples
+
+_WHAT = f"""what to measure: {", ".join(PARTS)}; default: all of these. Or one alone: capacity, what a number of users
+needs, which is computed; growth, whether a request costs more with more users; search, whether finding users does
+(docs/capacity.md)"""
 
 
 def main() -> int:
@@ -35,49 +39,31 @@ def main() -> int:
         return 0
     if arguments.parts == ["growth"]:
         return growth.show(arguments.rounds)
-    unknown = sorted(set(arguments.parts) - set(_PARTS))
+    if arguments.parts == ["search"]:
+        return user_search.show(arguments.rounds)
+    unknown = sorted(set(arguments.parts) - PARTS.keys())
     if unknown:
-        parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(_PARTS)}")
-    parts = [part for part in _PARTS if part in (arguments.parts or _PARTS)]
-    lacking = load.missing() or (
-        {"me-mongo", "refresh-mongo"} & set(parts) and not os.environ.get("TEST_MONGO_URI") and mongo.missing()
-    )
-    if lacking:
+        parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")
+    if lacking := load.missing():
         print(lacking, file=sys.stderr)
         return 1
 
     began = time.monotonic()
+    samples: Samples = {}
     with Instances() as instances:
         machine = f"{_machine()}, {sync_milliseconds(instances.folder):.1f} ms to sync a page"
-        samples = _measure(parts, instances, arguments.rounds)
-    print(f"{machine}; {arguments.rounds} rounds; {time.monotonic() - began:.0f} s")
-    print("\n".join(as_lines(samples)))
-    if arguments.json:
-        facts = {"machine": machine, "rounds": arguments.rounds, "figures": as_facts(samples)}
-        arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
-    return 0
+        print(f"{machine}; {arguments.rounds} rounds\n{HEAD}", flush=True)
 
+        def keep(measured: Samples) -> None:
+            samples.update(measured)
+            if arguments.json:
+                facts = {"machine": machine, "rounds": arguments.rounds, "figures": as_facts(samples)}
+                arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
 
-def _measure(parts: list[str], instances: Instances, rounds: int) -> scenarios.Samples:
-    samples: scenarios.Samples = {}
-    # These two come first, while no other server runs.
-    if "memory" in parts:
-        samples |= scenarios.memory(instances)
-    if "start" in parts:
-        samples |= scenarios.start(instances, rounds)
-    if requests := [part for part in parts if part in _REQUESTS]:
-        samples |= scenarios.requests(requests, instances, rounds)
-    if sessions := [part for part in parts if part in _SESSIONS]:
-        samples |= scenarios.sessions(sessions, instances, rounds)
-    if "login" in parts:
-        samples |= scenarios.login(instances, rounds)
-    if "storm" in parts:
-        samples |= scenarios.storm(instances, rounds)
-    if "refresh-storm" in parts:
-        samples |= scenarios.refresh_storm(instances, rounds)
-    if "timing" in parts:
-        samples |= timing.known_and_unknown(instances)
-    return samples
+        wanted = [part for part in PARTS if part in (arguments.parts or PARTS)]
+        failed = measure({part: partial(PARTS[part], instances, arguments.rounds) for part in wanted}, keep)
+    print(f"{time.monotonic() - began:.0f} s" + (f"; not measured: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
 
 
 def _machine() -> str:

@@ -1,4 +1,4 @@
-"""The floor: the least that Flask can do, served as the service is."""
+"""The floor: the least that Flask can do."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 USERS = 60
 """Accounts in the database: a page shows 50 of them."""
+OTHER = 1
+"""An account other than number 0, whose many logins end its oldest sessions."""
 
 
 class Instances:
@@ -49,7 +51,7 @@ class Instances:
 
     @cached_property
     def floor(self) -> Server:
-        """A bare Flask."""
+        """A bare Flask under stock gunicorn."""
         return self._stack.enter_context(servers.floor(self.settings))
 
     @cached_property
@@ -79,8 +81,9 @@ class Instances:
 
     @cached_property
     def on_mongo(self) -> Service:
-        """The service on MongoDB, or on a server that speaks its protocol, with account 0."""
+        """The service on MongoDB, or on a server that speaks its protocol, with the accounts 0 and OTHER."""
         uri = self._stack.enter_context(mongo.open_mongo()).create_database()
         service = self._stack.enter_context(servers.service(servers.production(self.folder, {"MONGO_URI": uri})))
-        servers.register(service.port, 0)
+        for number in (0, OTHER):
+            servers.register(service.port, number)
         return service

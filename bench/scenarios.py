@@ -9,13 +9,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import bcrypt
+
 from bench import load, servers
-from bench.instances import USERS
+from bench.instances import OTHER, USERS
 from bench.load import InFlight, RefusedError, Request
 from bench.measure import cpu_seconds, pss_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
     from bench.instances import Instances
     from tests.servers.process import Server
@@ -24,13 +26,12 @@ Samples = dict[str, list[float]]
 
 CONNECTIONS = 16
 LOGOUTS = 400
+CHEAP_HASHES = 200
 REQUEST_SECONDS = 1
 HASHING_SECONDS = 4
 CALM_SECONDS, STORM_SECONDS = 2, 4
 STORM = 64
 """Logins in flight."""
-OTHER = 1
-"""An account other than the one whose many logins end its oldest sessions."""
 _LOGIN = {"login": "user0", "password": servers.PASSWORD}
 
 _BARE_HASHES = """
@@ -51,22 +52,38 @@ class Cost:
     rate: float
 
 
-def requests(names: Collection[str], instances: Instances, rounds: int) -> Samples:
-    """CPU per request, or rate, relative to the floor in the same round; rounds with failed requests do not count."""
-    measured = {name: _measured(name, instances) for name in names}
+def request(name: str, instances: Instances, rounds: int) -> Samples:
+    """CPU per request relative to the floor in the same round; rounds with failed requests do not count.
+
+    At bcrypt cost 4 a hash's CPU, measured in the same round too, is taken off, and the rate is a figure of its own.
+    """
+    server, sent = _measured(name, instances)
     samples: Samples = defaultdict(list)
     for number in range(-1, rounds):
         floor = _cost(instances.floor, Request(instances.floor.port, "/ping"))
-        for name, (server, request) in measured.items():
-            try:
-                cost = _cost(server, request.numbered(number))
-            except RefusedError as refused:
-                print(f"not counted: {refused}", file=sys.stderr)
-                continue
-            if number >= 0:  # the first round warms up
-                relative = cost.rate / floor.rate if name.endswith("-4") else cost.cpu / floor.cpu
-                samples[name].append(relative)
+        hash_cpu = _hash_cpu() if name.endswith("-4") else 0.0
+        try:
+            cost = _cost(server, sent.numbered(number))
+        except RefusedError as refused:
+            print(f"not counted: {refused}", file=sys.stderr)
+            continue
+        if number < 0:  # the first round warms up
+            continue
+        samples[name].append((cost.cpu - hash_cpu) / floor.cpu)
+        if name.endswith("-4"):
+            samples[f"{name}-rate"].append(cost.rate / floor.rate)
+    if not samples:
+        raise RefusedError(f"{name}: in every round some requests were refused")
     return samples
+
+
+def _hash_cpu() -> float:
+    """Seconds of processor time of a bare hash at bcrypt cost 4."""
+    secret, salt = servers.PASSWORD.encode(), bcrypt.gensalt(4)
+    began = time.process_time()
+    for _ in range(CHEAP_HASHES):
+        bcrypt.hashpw(secret, salt)
+    return (time.process_time() - began) / CHEAP_HASHES
 
 
 def _measured(name: str, instances: Instances) -> tuple[Server, Request]:
@@ -93,20 +110,24 @@ def _cost(server: Server, request: Request) -> Cost:
     return Cost((cpu_seconds(pids) - before) / answers.requests, answers.rate)
 
 
-def sessions(names: Collection[str], instances: Instances, rounds: int) -> Samples:
-    """CPU of an exchange of refresh tokens, 16 sessions side by side, and of a logout, relative to the floor's."""
-    samples: Samples = defaultdict(list)
-    for number in range(-1, rounds):
+def refresh(name: str, instances: Instances, rounds: int) -> Samples:
+    """CPU of an exchange of refresh tokens, 16 sessions side by side, relative to the floor's."""
+    service = instances.on_mongo if name == "refresh-mongo" else instances.on_sqlite
+    return {name: _beside_floor(lambda: _cost(service, _exchange(service.port)).cpu, instances, rounds)}
+
+
+def logout(instances: Instances, rounds: int) -> Samples:
+    """CPU of a logout, relative to the floor's."""
+    return {"logout": _beside_floor(lambda: _cost_of_logout(instances), instances, rounds)}
+
+
+def _beside_floor(cpu: Callable[[], float], instances: Instances, rounds: int) -> list[float]:
+    """Of each round what `cpu` measures, relative to the floor's just before; the first round warms up."""
+    samples = []
+    for _ in range(-1, rounds):
         floor = _cost(instances.floor, Request(instances.floor.port, "/ping"))
-        for name in names:
-            if name == "logout":
-                cost = _cost_of_logout(instances)
-            else:
-                service = instances.on_mongo if name == "refresh-mongo" else instances.on_sqlite
-                cost = _cost(service, _exchange(service.port)).cpu
-            if number >= 0:  # the first round warms up
-                samples[name].append(cost / floor.cpu)
-    return samples
+        samples.append(cpu() / floor.cpu)
+    return samples[1:]
 
 
 def _exchange(port: int) -> Request:

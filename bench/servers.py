@@ -1,4 +1,4 @@
-"""What is measured: the service as it is shipped, and the floor under the same gunicorn settings."""
+"""What is measured: the service as it is shipped, and the floor under stock gunicorn."""
 
 from __future__ import annotations
 
@@ -10,31 +10,24 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.servers.process import Server, free_port, own_folder
 from tests.servers.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of accounts that live for a minute
 
+_WIDTH = ("workers", "threads", "keepalive", "worker_connections")
 _SHIPPED = """
 import json, runpy, sys
-from gunicorn.config import KNOWN_SETTINGS
-given = runpy.run_path(sys.argv[1])
-plain = {}
-for name in {setting.name for setting in KNOWN_SETTINGS} & given.keys():
-    value = given[name]
-    if name == "worker_class" and isinstance(value, type):
-        value = f"{value.__module__}.{value.__qualname__}"
-    if value is None or isinstance(value, (int, str)):
-        plain[name] = value
-print(json.dumps(plain))
+shipped = runpy.run_path(sys.argv[1])
+print(json.dumps({name: shipped[name] for name in sys.argv[2:]}))
 """
-"""Prints the settings in a gunicorn.conf.py that are values, as JSON."""
+"""Prints settings of a gunicorn.conf.py as JSON."""
 
 
 def production(folder: Path, store: dict[str, str]) -> dict[str, str]:
@@ -55,7 +48,7 @@ def quick(settings: dict[str, str]) -> dict[str, str]:
 
 
 class Floor(Server):
-    """A bare Flask under gunicorn."""
+    """A bare Flask under stock gunicorn."""
 
     def answers(self) -> bool:
         return status(self.port, "GET", "/ping") == http.HTTPStatus.OK
@@ -63,14 +56,12 @@ class Floor(Server):
 
 @contextmanager
 def floor(settings: dict[str, str]) -> Iterator[Floor]:
-    """Start the floor with what the shipped gunicorn.conf.py makes of these settings of the service."""
+    """Start the floor, with as many workers and threads as these settings of the service give it."""
     with own_folder() as folder:
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT), **settings}
-        shipped = gunicorn_settings(environment)
         port = free_port()
-        shipped["bind"] = f"127.0.0.1:{port}"
+        stock = {"bind": f"127.0.0.1:{port}", **stock_settings(settings)}
         config = folder / "gunicorn.conf.py"
-        config.write_text("".join(f"{name} = {value!r}\n" for name, value in shipped.items()))
+        config.write_text("".join(f"{name} = {value!r}\n" for name, value in stock.items()))
         command = [
             "env", "-i", f"PYTHONPATH={ROOT}",
             sys.executable, "-m", "gunicorn", "--config", str(config), "bench.floor:app",
@@ -79,14 +70,18 @@ def floor(settings: dict[str, str]) -> Iterator[Floor]:
             yield server
 
 
-def gunicorn_settings(environment: dict[str, str]) -> dict[str, Any]:
-    """The plain settings in gunicorn.conf.py: its hooks and its log belong to the application."""
+def stock_settings(settings: Mapping[str, str]) -> dict[str, str | int | bool]:
+    """gunicorn's own threaded worker, as wide as the shipped one is with these settings of the service.
+
+    All else is gunicorn's default, so that the figures show what our worker and our settings gain or cost.
+    """
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT), **settings}
     done = subprocess.run(
-        [sys.executable, "-c", _SHIPPED, str(ROOT / "gunicorn.conf.py")],
+        [sys.executable, "-c", _SHIPPED, str(ROOT / "gunicorn.conf.py"), *_WIDTH],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    settings: dict[str, Any] = json.loads(done.stdout)
-    return settings
+    # Its control socket would be shared with every other gunicorn of this account.
+    return {"worker_class": "gthread", "control_socket_disable": True, **json.loads(done.stdout)}
 
 
 @contextmanager
@@ -114,7 +109,10 @@ def open_session(port: int, number: int) -> dict[str, str]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         body = json.dumps({"login": f"user{number}", "password": PASSWORD})
         connection.request("POST", "/auth/login", body, {"Content-Type": "application/json"})
-        tokens: dict[str, str] = json.load(connection.getresponse())["data"]
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise RuntimeError(f"a login of user{number} was answered {answer.status}")
+        tokens: dict[str, str] = json.load(answer)["data"]
         return tokens
 
 

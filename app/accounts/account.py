@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.model import listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
@@ -131,8 +132,8 @@ class UnderWay:
     outbox: tuple[Entry, ...] = ()
     returns_as: str | None = None
     """The status that comes back, by enabling or by the undo of a deletion; None is active."""
-    given_email: bool = False
-    """Whether an administrator gave the account its address, or took its proof away."""
+    given_email: bool | None = None
+    """True if an administrator gave the account its address, or took its proof away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class Account(UnderWay):
             "name_key": user.name and name_key(user.name),
             "roles": user.roles,
             "status": user.status,
+            "listed_status": listed_status(user.status),
             "password_hash": self.password_hash,
             "auth_epoch": self.auth_epoch,
             "kept_session": self.kept_session,
@@ -207,7 +209,7 @@ class Account(UnderWay):
         If the address was not proven before, everything in the account may be someone else's: undo offers go, too. Not
         so if an administrator gave it to the account.
         """
-        ours = self.user.email_verified or self.given_email
+        ours = self.user.email_verified or self.waits_for_proof
         return replace(
             self.in_new_epoch().with_user(email_verified=True),
             password_hash=password_hash,
@@ -304,7 +306,7 @@ class Account(UnderWay):
         email = self.invited_email
         account = self.without_code("invitation", code_id, now).in_new_epoch()
         account = account.with_user(email=email, email_verified=email is not None, status="active", **names)
-        return replace(account, password_hash=password_hash, codes=(), pending_email=None, given_email=False)
+        return replace(account, password_hash=password_hash, codes=(), pending_email=None, given_email=None)
 
     # The address and its changes
 
@@ -315,7 +317,7 @@ class Account(UnderWay):
         Until then the address does not lead into the account, in case it is misspelt and someone else's: no reset is
         mailed to it on request, no undo is offered to it, and whoever denies it takes the address, not the account.
         """
-        return self.given_email and self.user.email is not None and not self.user.email_verified
+        return bool(self.given_email) and self.user.email is not None and not self.user.email_verified
 
     def require_room_for_offer(self, now: datetime) -> None:
         """Raises TooManyRequests while as many undo offers are open as there may be."""
@@ -363,7 +365,7 @@ class Account(UnderWay):
         """
         offers = (*self.open_offers(now), *([offer] if offer else []))
         moved = self.with_user(email=email, email_verified=True)
-        return replace(moved, codes=(), pending_email=None, undo_offers=offers, given_email=False)
+        return replace(moved, codes=(), pending_email=None, undo_offers=offers, given_email=None)
 
     def with_given_email(self, email: str, offer: UndoOffer | None, now: datetime) -> Account:
         """The same as `moved_to`, but the address is an administrator's, and not proven yet."""

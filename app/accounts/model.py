@@ -21,6 +21,11 @@ INVITED: Final[frozenset[Status]] = frozenset({"invited"})
 """Users who have not answered their invitation yet: they have no password."""
 
 
+def listed_status(status: Status) -> Status | None:
+    """The status by which a user is looked for; None for those whom nearly everybody is, or nobody looks for."""
+    return status if status in {"disabled", "invited"} else None
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user as seen by the user and by administrators; the password hash is in `Credentials`."""
@@ -97,13 +102,6 @@ class Users(RoleHolders, Protocol):
         """Replace the hash `verified` with `new`; False if `verified` is no longer the user's hash.
 
         It counts as a replacement of the account and raises the revision by one.
-        """
-
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
-
-        One write, which raises the revision by one. A login that was verified before it but opens its session after it
-        gets a session that is not live.
         """
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:

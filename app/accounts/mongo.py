@@ -2,9 +2,9 @@
 
 The document is the whole account:
 
-_id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, created_at, last_login_at,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, returns_as,
-given_email, due_at, revision, new_events
+_id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
+last_login_at, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox,
+returns_as, given_email, due_at, revision, new_events
 
 Codes, pending e-mail, undo offers and the entries of the outbox are documents in it, with the fields of their
 dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts as one
@@ -144,12 +144,6 @@ class MongoUsers:
         guard = {"_id": user_id, "password_hash": verified}
         change = {"$set": {"password_hash": new}, "$inc": {"revision": 1}}
         return self._connection["users"].update_one(guard, change).matched_count == 1
-
-    @answer_or_unavailable()
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
-        change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
-        return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
 
     @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Executable
+    from sqlalchemy import ColumnElement, Executable
 
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 USERS: Final = Table(
@@ -56,6 +57,9 @@ USERS: Final = Table(
     # aggregated differently on each product. What is looked for by role is in USER_ROLES.
     Column("roles", Text, nullable=False),
     Column("status", exact(16), nullable=False),
+    # The status of the few who are disabled or invited. An index on `status` itself would tempt MySQL to lock by it, in
+    # another order than by the identifier: a deadlock.
+    Column("listed_status", exact(16)),
     Column("created_at", INSTANT, nullable=False),
     Column("last_login_at", INSTANT),
     Column("password_hash", exact(512)),
@@ -74,7 +78,7 @@ USERS: Final = Table(
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
     Index("users_by_name", "name_key", "id"),
-    Index("users_by_status", "status", "id"),
+    Index("users_by_status", "listed_status", "id"),
     **ON_MYSQL,
 )
 USER_ROLES: Final = Table(
@@ -168,11 +172,6 @@ _WITH_ROLE: Final = select(_COLUMNS.id).where(
 )
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
-_END_SESSIONS: Final = (
-    update(USERS)
-    .where(_THIS, _COLUMNS.status == "active")
-    .values(auth_epoch=_COLUMNS.auth_epoch + 1, revision=_NEXT_REVISION)
-)
 
 
 def _page(condition: ColumnElement[bool]) -> Select[Any]:
@@ -246,9 +245,6 @@ class SqlUsers:
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
 
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        return self._database.change(_END_SESSIONS, {"user_id": user_id, "kept_session": keep}) == 1
-
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE
         rows = self._database.rows(statement, {"after": after or "", "limit": limit})
@@ -301,7 +297,7 @@ class SqlUsers:
 def _write_roles(connection: Connection, user_id: str, text: str, *, new: bool) -> None:
     """Bring the rows of a user in USER_ROLES up to date."""
     roles = set(text.split(",")) if text else set()
-    known = set() if new else {role for (role,) in connection.execute(_ROLES_OF, {"user_id": user_id})}
+    known = set() if new else {role for (role,) in connection.execute(_ROLES_OF, {"user_id": user_id}).all()}
     if gone := known - roles:
         connection.execute(_REMOVE_ROLE, [{"gone": role, "of": user_id} for role in sorted(gone)])
     if added := roles - known:

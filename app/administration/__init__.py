@@ -68,7 +68,7 @@ FEATURE = Feature(
         KeyAdministration: _keys,
     },
     repositories=(UserSearch,),
-    jobs=(lambda parts: Job("name keys", timedelta(days=1), parts.get(UserFinder).mend_name_keys),),
+    jobs=(lambda parts: Job("search keys", timedelta(days=1), parts.get(UserFinder).mend_keys),),
     commands=cli.COMMANDS,
     mails=(MailKind("account_disabled", __name__), MailKind("account_enabled", __name__)),
 )

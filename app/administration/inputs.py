@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -17,7 +18,7 @@ _LONGEST_PREFIX = 254
 
 def _prefix(text: str) -> str | None:
     trimmed = text.strip()
-    if not trimmed.isprintable():
+    if any(unicodedata.category(character) == "Cc" for character in trimmed):
         raise wrong("invalid_prefix", "A name contains no control characters.")
     return trimmed or None
 
@@ -30,9 +31,8 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 class FindUsers(Limited):
     """Which users, and which part of the list."""
 
-    q: Annotated[str, AfterValidator(_prefix)] | None = Field(
+    q: Annotated[str, Field(max_length=_LONGEST_PREFIX), AfterValidator(_prefix)] | None = Field(
         default=None,
-        max_length=_LONGEST_PREFIX,
         description="How their e-mail address, user name or name begins, whatever the case.",
     )
     role: RoleName | None = Field(default=None, description="A role that they have.")

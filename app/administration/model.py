@@ -28,12 +28,14 @@ class FoundUser:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredName:
-    """The name of a user, and the form of it that is compared, as they are stored."""
+class StoredKeys:
+    """What of a user is looked for, and what it is made of, as they are stored."""
 
     user_id: str
     name: str | None
+    status: Status
     name_key: str | None
+    listed_status: Status | None
 
 
 class UserSearch(Protocol):
@@ -47,7 +49,7 @@ class UserSearch(Protocol):
         """All users."""
 
     def by_status(self, status: Status, after: str, limit: int) -> list[FoundUser]:
-        """Those with this status."""
+        """Those with this status: disabled or invited."""
 
     def by_role(self, role: str, after: str, limit: int) -> list[FoundUser]:
         """Those with this role. In SQL not those whom only a former version wrote (`app.accounts.sql.USER_ROLES`)."""
@@ -58,8 +60,8 @@ class UserSearch(Protocol):
         They are behind the user with this `key` and the identifier `after`, "" both for the beginning.
         """
 
-    def names(self, after: str, limit: int) -> list[StoredName]:
-        """The names of all users."""
+    def keys(self, after: str, limit: int) -> list[StoredKeys]:
+        """The keys of all users."""
 
-    def set_name_key(self, stored: StoredName, name_key: str | None) -> None:
-        """Replace the name key of a user whose name is still the one that is `stored`: one conditional write."""
+    def set_keys(self, keys: StoredKeys) -> None:
+        """Replace the keys of a user who still has this name and status: one conditional write."""

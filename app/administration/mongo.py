@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pymongo import ASCENDING
 
 from app.accounts.mongo import USER_FIELDS, user_of
-from app.administration.model import FoundUser, StoredName
-from app.store.mongo.connection import Connection, Document, answer_or_unavailable
+from app.administration.model import FoundUser, StoredKeys
+from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _KEYS: Final = ("email_key", "username_key", "name_key")
 _FIELDS: Final = dict.fromkeys((*USER_FIELDS, *_KEYS), 1)
+_STORED: Final = dict.fromkeys(("name", "status", "name_key", "listed_status"), 1)
 _HIGHEST: Final = "\U0010ffff"
 """Sorts behind every character of a key."""
 
@@ -26,7 +27,7 @@ class MongoUserSearch:
 
     INDEXES: ClassVar[tuple[Index, ...]] = (
         Index("users", "name_key", sparse=True, oldest_first=True),
-        Index("users", "status", oldest_first=True),
+        Index("users", "listed_status", sparse=True, oldest_first=True),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -36,7 +37,7 @@ class MongoUserSearch:
         return self._behind({}, after, limit)
 
     def by_status(self, status: Status, after: str, limit: int) -> list[FoundUser]:
-        return self._behind({"status": status}, after, limit)
+        return self._behind({"listed_status": status}, after, limit)
 
     def by_role(self, role: str, after: str, limit: int) -> list[FoundUser]:
         return self._behind({"roles": role}, after, limit)
@@ -50,17 +51,23 @@ class MongoUserSearch:
         return same + self._in_range(name, {"$gt": key, "$lt": prefix + _HIGHEST}, limit - len(same))
 
     @answer_or_unavailable()
-    def names(self, after: str, limit: int) -> list[StoredName]:
-        users = self._connection["users"].find({"_id": {"$gt": after}}, {"name": 1, "name_key": 1})
+    def keys(self, after: str, limit: int) -> list[StoredKeys]:
+        users = self._connection["users"].find({"_id": {"$gt": after}}, _STORED)
         return [
-            StoredName(user["_id"], user.get("name"), user.get("name_key"))
+            StoredKeys(user["_id"], user.get("name"), user["status"], user.get("name_key"), user.get("listed_status"))
             for user in users.sort("_id", ASCENDING).limit(limit)
         ]
 
     @answer_or_unavailable()
-    def set_name_key(self, stored: StoredName, name_key: str | None) -> None:
-        change = {"$unset": {"name_key": ""}} if name_key is None else {"$set": {"name_key": name_key}}
-        self._connection["users"].update_one({"_id": stored.user_id, "name": stored.name}, change)
+    def set_keys(self, keys: StoredKeys) -> None:
+        new: Document = {"name_key": keys.name_key, "listed_status": keys.listed_status}
+        change: Document = {}
+        if present := without_none(new):
+            change["$set"] = present
+        if absent := {name: "" for name, content in new.items() if content is None}:
+            change["$unset"] = absent
+        unchanged = {"_id": keys.user_id, "name": keys.name, "status": keys.status}
+        self._connection["users"].update_one(unchanged, change)
 
     @answer_or_unavailable()
     def _behind(self, which: Document, after: str, limit: int) -> list[FoundUser]:

@@ -6,9 +6,10 @@ a page of a rare combination may be short, or even empty, and still have a next 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+from app.accounts.model import listed_status
 from app.platform.errors import FieldError, ValidationFailed
 from app.platform.identifiers import comparable_email, is_identifier, name_key, username_key
 from app.web.cursors import cursor_at, place_at
@@ -24,7 +25,7 @@ MOST_LOOKED_AT: Final = 2_000
 _AT_ONCE: Final = 500
 _NUMBERS: Final = ("0", "1", "2")
 """Of the prefixes that are looked for."""
-_NAMES_AT_ONCE: Final = 2_000
+_KEYS_AT_ONCE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +84,19 @@ class UserFinder:
                 return FoundPage(users, place.cursor(query))
         return FoundPage(users, None)
 
-    def mend_name_keys(self) -> int:
-        """Bring the name keys of all users up to date; returns how many were not.
+    def mend_keys(self) -> int:
+        """Bring what is looked for of all users up to date; returns of how many it was not.
 
-        Before there was a search, they were not stored; and a former version, which may run beside this one, changes
-        names without them.
+        Before there was a search, it was not stored; and a former version, which may run beside this one, changes names
+        without it.
         """
         mended, after = 0, ""
-        while stored := self.search.names(after, _NAMES_AT_ONCE):
+        while stored := self.search.keys(after, _KEYS_AT_ONCE):
             for each in stored:
-                wanted = None if each.name is None else name_key(each.name)
-                if wanted != each.name_key:
-                    self.search.set_name_key(each, wanted)
+                key = None if each.name is None else name_key(each.name)
+                wanted = replace(each, name_key=key, listed_status=listed_status(each.status))
+                if wanted != each:
+                    self.search.set_keys(wanted)
                     mended += 1
             after = stored[-1].user_id
         return mended
@@ -112,8 +114,6 @@ class UserFinder:
         # holders of a role.
         if query.role is not None and query.role not in self.default_roles:
             return self.search.by_role(query.role, place.user_id, limit)
-        if query.status is not None:
-            return self.search.by_status(query.status, place.user_id, limit)
         return self.search.by_id(place.user_id, limit)
 
 

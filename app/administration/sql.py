@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Select, bindparam, select, update
 
 from app.accounts.sql import USER_COLUMNS, USER_ROLES, USERS, user_of
-from app.administration.model import FoundUser, StoredName
+from app.administration.model import FoundUser, StoredKeys
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -28,7 +28,7 @@ def _behind(order: ColumnElement[Any], *conditions: ColumnElement[bool], of: Sel
 
 
 _BY_ID: Final = _behind(_COLUMNS.id)
-_BY_STATUS: Final = _behind(_COLUMNS.id, _COLUMNS.status == bindparam("status"))
+_BY_STATUS: Final = _behind(_COLUMNS.id, _COLUMNS.listed_status == bindparam("status"))
 _BY_ROLE: Final = _behind(
     USER_ROLES.c.user_id,
     USER_ROLES.c.role == bindparam("role"),
@@ -61,11 +61,17 @@ _BEYOND_KEY: Final[dict[KeyName, Select[Any]]] = {
     "name_key": _beyond_key("name_key"),
 }
 _WITH_NAME: Final = _behind(_COLUMNS.id, _COLUMNS.name_key == bindparam("key"))
-_NAMES: Final = _behind(_COLUMNS.id, of=select(_COLUMNS.id, _COLUMNS.name, _COLUMNS.name_key))
-_SET_NAME_KEY: Final = (
+_STORED_KEYS: Final = _behind(
+    _COLUMNS.id, of=select(_COLUMNS.id, _COLUMNS.name, _COLUMNS.status, _COLUMNS.name_key, _COLUMNS.listed_status)
+)
+_SET_KEYS: Final = (
     update(USERS)
-    .where(_COLUMNS.id == bindparam("user_id"), _COLUMNS.name.is_not_distinct_from(bindparam("stored")))
-    .values(name_key=bindparam("new"))
+    .where(
+        _COLUMNS.id == bindparam("user_id"),
+        _COLUMNS.name.is_not_distinct_from(bindparam("stored_name")),
+        _COLUMNS.status == bindparam("stored_status"),
+    )
+    .values(name_key=bindparam("new_name_key"), listed_status=bindparam("new_listed_status"))
 )
 
 
@@ -94,11 +100,13 @@ class SqlUserSearch:
             return same
         return same + self._found(_BEYOND_KEY[name], key=key, end=end, limit=limit - len(same))
 
-    def names(self, after: str, limit: int) -> list[StoredName]:
-        return [StoredName(*row) for row in self._database.rows(_NAMES, {"after": after, "limit": limit})]
+    def keys(self, after: str, limit: int) -> list[StoredKeys]:
+        return [StoredKeys(*row) for row in self._database.rows(_STORED_KEYS, {"after": after, "limit": limit})]
 
-    def set_name_key(self, stored: StoredName, name_key: str | None) -> None:
-        self._database.change(_SET_NAME_KEY, {"user_id": stored.user_id, "stored": stored.name, "new": name_key})
+    def set_keys(self, keys: StoredKeys) -> None:
+        stored = {"user_id": keys.user_id, "stored_name": keys.name, "stored_status": keys.status}
+        new = {"new_name_key": keys.name_key, "new_listed_status": keys.listed_status}
+        self._database.change(_SET_KEYS, stored | new)
 
     def _found(self, statement: Select[Any], **parameters: str | int) -> list[FoundUser]:
         rows = self._database.rows(statement, parameters)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 EVENTS: Final = Table(

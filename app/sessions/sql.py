@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from app.audit.model import AuditEvent
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 SESSIONS: Final = Table(
@@ -208,5 +207,5 @@ class SqlSessions:
 def _trim(connection: Connection, opened: Session, others: int) -> None:
     """End the sessions of a user except the one just opened and so many `others`."""
     wanted = {"user_id": opened.user_id, "session_id": opened.id, "others": others}
-    if surplus := connection.execute(_SURPLUS, wanted).scalars().all():
+    if surplus := [row[0] for row in connection.execute(_SURPLUS, wanted).all()]:
         connection.execute(_END_THESE, {"ids": surplus})

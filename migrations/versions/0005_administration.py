@@ -92,10 +92,11 @@ def _audit_actor() -> None:
 
 
 def _search() -> None:
-    """Users by name and by status. A job fills in the names (`app.administration.search.UserFinder.mend_name_keys`)."""
+    """Users by name and by status. A job fills in both (`app.administration.search.UserFinder.mend_keys`)."""
     add_column("users", sa.Column("name_key", exact(100)))
+    add_column("users", sa.Column("listed_status", exact(16)))
     create_index("users_by_name", "users", "name_key", "id")
-    create_index("users_by_status", "users", "status", "id")
+    create_index("users_by_status", "users", "listed_status", "id")
 
 
 def _audit() -> None:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 import pytest
 
+from app import config, wiring
+from app.keys.service import KeyService
+from app.security.hash_pool import HashPool
+from app.wiring import Wired
+from tests.api.service import SETTINGS, FakeClock
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
+from tests.contract.patience import be_patient, patiently
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
 from tests.contract.subject import ChangeUser, Fragile, Subject
@@ -42,7 +49,13 @@ def subjects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "mariadb": lambda: server_subject(server("mariadb_server")),
     }
     with ExitStack() as stack:
-        yield cache(lambda product: stack.enter_context(opened[product]()))
+
+        def start(product: str) -> Subject:
+            with pytest.MonkeyPatch.context() as patch:
+                be_patient(patch.setattr)
+                return stack.enter_context(opened[product]())
+
+        yield cache(start)
 
 
 @pytest.fixture(scope="session")
@@ -57,19 +70,30 @@ def store(subject: Subject) -> Store:
 
 
 @pytest.fixture
+def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
+    """The parts of the service over this store."""
+    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
+    wired = wiring.build(settings, clock=FakeClock(), store=store)
+    wired.get(KeyService).ensure()
+    yield wired
+    wired.get(HashPool).close()
+
+
+@pytest.fixture
 def change_user(subject: Subject) -> ChangeUser:
     return subject.change_user
 
 
 @pytest.fixture
-def in_threads() -> InThreads:
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> InThreads:
+    be_patient(monkeypatch.setattr)
     return races.in_threads
 
 
 @pytest.fixture(scope="session")
 def in_processes(subject: Subject) -> Iterator[InProcesses]:
     assert subject.make is not None
-    with races.processes(subject.make) as race:
+    with races.processes(partial(patiently, subject.make)) as race:
         yield race
 
 

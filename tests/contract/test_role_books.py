@@ -107,11 +107,11 @@ class Parties:
 
     @property
     def grants(self) -> GrantService:
-        return GrantService(accounts_of(self.store), self.roles, self.authority)
+        return GrantService(accounts_of(self.store, self.roles.permissions_of), self.roles, self.authority)
 
     @property
     def editor(self) -> RoleEditor:
-        audit = accounts_of(self.store).audit
+        audit = accounts_of(self.store, self.roles.permissions_of).audit
         return RoleEditor(self.store.role_books, self.store.users, self.authority, audit, PERMISSIONS, ("member",))
 
     @property
@@ -120,7 +120,7 @@ class Parties:
 
     @property
     def authority(self) -> CallerAuthority:
-        return CallerAuthority(accounts_of(self.store))
+        return CallerAuthority(accounts_of(self.store, self.roles.permissions_of))
 
     def grant(self, *roles: str) -> type[Failure] | None:
         try:

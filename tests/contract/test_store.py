@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
+from app.administration.model import StoredKeys
 from app.audit.model import AuditEvent
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
@@ -42,8 +43,13 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.credentials_by_email": lambda store: store.users.credentials_by_email("ada@example.org"),
     "users.credentials_by_username": lambda store: store.users.credentials_by_username("ada"),
     "users.replace_hash": lambda store: store.users.replace_hash(USER.id, HASH, "new"),
-    "users.end_sessions": lambda store: store.users.end_sessions(new_id(), None),
     "users.page": lambda store: store.users.page(after=None, limit=10, active_only=True),
+    "user_search.by_id": lambda store: store.user_search.by_id("", 10),
+    "user_search.by_status": lambda store: store.user_search.by_status("disabled", "", 10),
+    "user_search.by_role": lambda store: store.user_search.by_role("admin", "", 10),
+    "user_search.by_key": lambda store: store.user_search.by_key("email_key", "a", key="", after="", limit=10),
+    "user_search.keys": lambda store: store.user_search.keys("", 10),
+    "user_search.set_keys": lambda store: store.user_search.set_keys(StoredKeys(USER.id, None, "active", None, None)),
     "sessions.open": lambda store: store.sessions.open(a_session(USER)),
     "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),

@@ -57,8 +57,14 @@ class Instance:
         return tokens[0]
 
 
+@pytest.fixture(scope="module")
+def former_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The former version, unpacked once: its first start compiles it, which takes longer than all else here."""
+    return former.unpack(tmp_path_factory.mktemp("former"))
+
+
 @pytest.fixture
-def pair(store: dict[str, str], tmp_path: Path) -> Iterator[tuple[Instance, Instance]]:
+def pair(store: dict[str, str], former_code: Path, tmp_path: Path) -> Iterator[tuple[Instance, Instance]]:
     """The former version, which made the store, and this version, which has brought it up to date beside it."""
     settings = in_testing(
         WEB_CONCURRENCY="1",
@@ -67,9 +73,7 @@ def pair(store: dict[str, str], tmp_path: Path) -> Iterator[tuple[Instance, Inst
         MAIL_DIR=str(tmp_path / "mail"),
         **store,
     )
-    code = tmp_path / "former"
-    code.mkdir()
-    with service(settings, code=former.unpack(code)) as old, service(settings) as new:
+    with service(settings, code=former_code) as old, service(settings) as new:
         instances = Instance(old), Instance(new)
         yield instances
         for each in instances:

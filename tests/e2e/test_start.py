@@ -60,29 +60,21 @@ def test_production_without_its_settings_names_them_and_does_not_start(folder: P
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"HASH_THREADS": "many"}, "HASH_THREADS: has to be a whole number"),
-        ({"FLASK_ENV": "staging"}, "FLASK_ENV: has to be 'development', 'production' or 'testing'"),
-        ({"BCRYPT_COST": "4"}, "BCRYPT_COST: has to be at least 12 when FLASK_ENV is production"),
-        ({"RATE_LIMITS": "off"}, "RATE_LIMITS: cannot be off"),
-        ({"SECRET_KEY": "change-me-change-me-change-me-change-me"}, "SECRET_KEY: "),
-        ({"SECRET_KEY_FILE": "/nowhere/secret"}, "SECRET_KEY: SECRET_KEY_FILE is set too"),
-        ({"MONGO_URI": "mongodb://ann:planted@localhost/x"}, "DATABASE_URL: MONGO_URI and DATABASE_URL are both set"),
         ({"DATABASE_URL": "oracle://ann:planted@localhost/x"}, "DATABASE_URL: "),
         ({"DATABASE_URL": "sqlite:////proc/nowhere/latchkey.db"}, "DATABASE_URL: "),
-        ({"DEFAULT_ROLES": "emperor"}, "DEFAULT_ROLES: there is no role emperor"),
         ({"LOG_FILE": "nowhere/latchkey.log"}, "LOG_FILE: cannot be opened"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=["settings", "store", "log"],
 )
 def test_a_wrong_value_stops_the_start_with_one_line(
     settings: dict[str, str], line: str, store: dict[str, str], folder: Path
 ) -> None:
+    # One for each place that gunicorn.conf.py reports from; tests/unit has every other value.
     lines = refusal(in_production(**store) | settings, folder)
 
     assert len(lines) == 1
     assert lines[0].startswith(line)
     assert "planted" not in lines[0]
-    assert "change-me" not in lines[0]
 
 
 def test_an_unknown_name_in_the_env_file_stops_the_start(store: dict[str, str], folder: Path) -> None:

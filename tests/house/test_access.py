@@ -41,6 +41,17 @@ ACCESS = {
     "POST /admin/users": "users:write",
     "POST /auth/invitation": EVERYBODY,
     "PUT /admin/users/<user_id>/roles": "roles:write",
+    "GET /admin/users": "users:read",
+    "GET /admin/users/<user_id>": "users:read",
+    "PATCH /admin/users/<user_id>": "users:write",
+    "DELETE /admin/users/<user_id>": "users:write",
+    "POST /admin/users/<user_id>/disable": "users:write",
+    "POST /admin/users/<user_id>/enable": "users:write",
+    "POST /admin/users/<user_id>/logout": "users:write",
+    "POST /admin/users/<user_id>/reset-password": "users:write",
+    "POST /admin/users/<user_id>/unlock": "users:write",
+    "GET /admin/keys": "keys:write",
+    "POST /admin/keys/rotate": "keys:write",
     "GET /admin/roles": "roles:read",
     "POST /admin/roles": "roles:write",
     "PATCH /admin/roles/<name>": "roles:write",
@@ -103,10 +114,21 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "DELETE /admin/roles/<name>": {"session", "api_key"},
     "POST /admin/users": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
+    "GET /admin/users": {"session", "api_key"},
+    "GET /admin/users/<user_id>": {"session", "api_key"},
+    "PATCH /admin/users/<user_id>": {"session", "api_key"},
+    "DELETE /admin/users/<user_id>": {"session", "api_key"},
+    "POST /admin/users/<user_id>/disable": {"session", "api_key"},
+    "POST /admin/users/<user_id>/enable": {"session", "api_key"},
+    "POST /admin/users/<user_id>/logout": {"session"},
+    "POST /admin/users/<user_id>/reset-password": {"session"},
+    "POST /admin/users/<user_id>/unlock": {"session"},
+    "GET /admin/keys": {"session"},
+    "POST /admin/keys/rotate": {"session"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
-passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes nothing that lets anyone in, and takes
-nothing out."""
+passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
+nothing that lets anyone in, and takes nothing out."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
@@ -124,12 +146,19 @@ OTHERS = {
     "DELETE /auth/me": 422,
     "GET /metrics": 404,
     "PATCH /admin/roles/<name>": 404,
+    "GET /admin/users/<user_id>": 404,
+    "PATCH /admin/users/<user_id>": 404,
+    "POST /admin/users/<user_id>/disable": 404,
+    "POST /admin/users/<user_id>/enable": 404,
+    "POST /admin/users/<user_id>/logout": 404,
+    "POST /admin/users/<user_id>/unlock": 404,
+    "POST /admin/keys/rotate": 200,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
     "POST /invitation": 415,
 }
-"""What is answered instead: the password is missing, METRICS_ALLOW is empty, and a form is not JSON."""
+"""What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""
 ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping", "GET /metrics"}
 
 
@@ -196,7 +225,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
             buffered=True,
         )
         assert reply.status_code in {200, 403, 404, 415, 422}, rule
-        if reply.status_code == 403 and "permission" not in reply.json["message"]:
+        if reply.status_code == 403 and "permission" not in reply.get_json()["message"]:
             refused.add(rule)
     assert refused == {rule for rule, kinds in ADMITTED.items() if kind not in kinds}
 

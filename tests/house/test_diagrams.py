@@ -24,7 +24,7 @@ from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from tests.contract.mongo_stores import in_memory
-from tests.stores import Store, indexes_of, mongo_store, sql_store
+from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
 from tests.tools import house
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +121,8 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        returns_as="invited",
+        given_email=True,
         due_at=NOW,
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
@@ -128,7 +130,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.users.add(account)
     store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl"))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
-    store.users.end_sessions(user.id, "s")
+    end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
     event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a")

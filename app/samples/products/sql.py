@@ -14,8 +14,7 @@ from app.store.sql.columns import INSTANT, PRICE, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 SAMPLE_PRODUCTS: Final = Table(
@@ -70,7 +69,7 @@ class SqlSampleProducts:
         session = {"session_id": session_id, "user_id": product.owner_id, "now": product.created_at}
 
         def write(connection: Connection) -> bool:
-            if connection.scalar(_OWNER, {"owner": product.owner_id}) != "active":
+            if connection.execute(_OWNER, {"owner": product.owner_id}).scalar() != "active":
                 return False
             if session_id is not None and connection.execute(LIVE_SESSION, session).first() is None:
                 return False

@@ -21,8 +21,7 @@ from app.store.sql.schema import METADATA, ON_MYSQL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
+    from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
 VISITS: Final = Table(
@@ -65,7 +64,8 @@ class SqlVisits:
         def write(connection: Connection) -> int | None:
             if connection.execute(_INCREASE, {"more": more}).rowcount == 0:
                 return None
-            return connection.scalar(_COUNT)  # others wait for the row until the transaction ends
+            counted: int | None = connection.execute(_COUNT).scalar()
+            return counted  # others wait for the row until the transaction ends
 
         while (count := self._database.write(write)) is None:
             with suppress(IntegrityError):  # another was the first visitor

@@ -129,16 +129,16 @@ def _client(uri: str) -> MongoClient[Document]:
 
 
 @contextmanager
-def answer_or_unavailable(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
-    """Limit the operations inside to `seconds` in total, or to what the request has left if that is less.
+def answer_or_unavailable(seconds: float | None = None) -> Iterator[None]:
+    """Limit the operations inside to `seconds` in total (OPERATION_SECONDS), or to what the request has left if less.
 
     Raises Unavailable if MongoDB does not answer in time.
     """
-    left = deadline.remaining()
+    left, most = deadline.remaining(), OPERATION_SECONDS if seconds is None else seconds
     if left is not None and left <= 0:
         raise Unavailable(retry_after=1) from TimeoutError("the request has no time left for the store")
     try:
-        with pymongo.timeout(seconds if left is None else min(seconds, left)):
+        with pymongo.timeout(most if left is None else min(most, left)):
             yield
     except PyMongoError as error:
         if no_answer(error):

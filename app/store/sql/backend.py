@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine
 
     from app.store.sql.answers import Answer
-    from app.store.sql.readers import Rows
+    from app.store.sql.connection import Rows
+    from app.store.sql.sqlite_connection import DriverConnections
 
 PLACE_SECONDS: Final = 0.9
 """The longest wait for a free connection to a server."""
@@ -30,8 +31,8 @@ class Backend(Protocol):
     """Its common name."""
     kept_readers: int
     """How many connections a process keeps open for reading."""
-    shares_commits: bool
-    """Whether writes of several threads share a transaction, since they would otherwise wait for each other."""
+    driver: DriverConnections | None
+    """Opens the connections that are kept in place of SQLAlchemy's; their writes share commits. None: SQLAlchemy's."""
     reader: Engine
     """For single statements that read: in AUTOCOMMIT, and without a pool."""
     writer: Engine

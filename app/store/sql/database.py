@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
@@ -14,7 +16,7 @@ from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.store.sql.answers import Answer
 from app.store.sql.backend import OPERATION_SECONDS, PLACE_SECONDS
-from app.store.sql.readers import Readers
+from app.store.sql.kept_connections import KeptConnections
 from app.store.sql.shared_commits import SharedCommits
 from app.store.sql.waits import seconds_for
 from app.store.unusable import UnusableStoreError
@@ -22,13 +24,18 @@ from app.store.unusable import UnusableStoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sqlalchemy import Connection, Executable
+    import sqlalchemy
+    from sqlalchemy import Executable
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from app.store.sql.backend import Backend
-    from app.store.sql.readers import Rows
+    from app.store.sql.connection import Connection, Rows
 
 T = TypeVar("T")
+
+_DATABASES: Final[WeakSet[Database]] = WeakSet()
+_INHERITED: Final[list[object]] = []
+"""What a child process has of its parent. It is kept, or Python would close it."""
 
 _SECOND_TRY_SECONDS: Final = 0.5
 """A read is tried again only if it failed within this time, since a request is refused within 3 s."""
@@ -43,12 +50,19 @@ class Database:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._readers = Readers(backend.reader, backend.kept_readers)
         self._drops = 0
         """How often all connections were given up. Older ones of the writer are replaced before they are used."""
         event.listen(backend.writer, "connect", lambda _, record: record.info.update(drops=self._drops))
         event.listen(backend.writer, "checkout", self._check_age)
-        self._shared = SharedCommits(backend.writer, PLACE_SECONDS) if backend.shares_commits else None
+        self._readers: KeptConnections[Connection]
+        self._keep()
+        _DATABASES.add(self)
+
+    def _keep(self) -> None:
+        """Prepare to keep connections, without opening any."""
+        driver, backend = self.backend.driver, self.backend
+        self._readers = KeptConnections(driver.read if driver else backend.reader.connect, backend.kept_readers)
+        self._shared = SharedCommits(driver.write, PLACE_SECONDS) if driver else None
 
     def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Rows:
         """All rows of a SELECT, in one round trip; raises Unavailable or UnusableStoreError if no answer comes.
@@ -58,17 +72,19 @@ class Database:
         """
         began = monotonic()
         with answer_or_unavailable(self.backend), deadline.begin(OPERATION_SECONDS):
+            seconds_for(OPERATION_SECONDS)
             try:
-                return self._readers.rows(statement, parameters)
+                return self._readers.use(lambda connection: connection.execute(statement, parameters).all())
             except SQLAlchemyError as error:
                 if not _is_lost(error) or monotonic() > began + _SECOND_TRY_SECONDS:
                     raise
                 self.drop()
-            return self._readers.rows(statement, parameters)
+            return self._readers.use(lambda connection: connection.execute(statement, parameters).all())
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """The result of `work` with a connection for reading, tried once; raises what SQLAlchemy raises."""
-        return self._readers.use(work)
+    def read(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        """The result of `work` with a new connection for reading, tried once; raises what SQLAlchemy raises."""
+        with self.backend.reader.connect() as connection:
+            return work(connection)
 
     def probe(self) -> None:
         """Check that the database answers and takes writes; raises Unavailable if it does not.
@@ -84,6 +100,8 @@ class Database:
         """Have all connections replaced by new ones; those in use, once they are given back."""
         self._drops += 1
         self._readers.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def _check_age(self, _: object, record: ConnectionPoolEntry, __: object) -> None:
         if record.info["drops"] < self._drops:
@@ -99,6 +117,16 @@ class Database:
     def change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
         """Run one conditional write; returns how many rows it changed."""
         return self._write(lambda connection: connection.execute(statement, parameters).rowcount, single=True)
+
+    def forget(self) -> None:
+        """Leave those connections to the parent process that another thread had at the fork; the next use opens others.
+
+        SQLite's must not even be closed in the child (sqlite.org/howtocorrupt.html, "Carrying an open database file
+        across a fork()").
+        """
+        _INHERITED.append((self._readers, self._shared))
+        self._keep()
+        self.backend.writer.dispose(close=False)
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -117,6 +145,20 @@ class Database:
                 if _is_lost(error):  # reads would go to the same server
                     self.drop()
                 raise
+
+
+def _close_before_fork() -> None:
+    for database in list(_DATABASES):
+        database.close()
+
+
+def _forget_in_child() -> None:
+    for database in list(_DATABASES):
+        database.forget()
+
+
+# A child opens its own: SQLite's locks belong to one process, and two cannot share a conversation with a server.
+os.register_at_fork(before=_close_before_fork, after_in_child=_forget_in_child)
 
 
 @contextmanager

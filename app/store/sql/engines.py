@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def reading_engine(url: URL, arguments: Mapping[str, object], answer_of: Callable[[BaseException], Answer]) -> Engine:
-    """For single statements in AUTOCOMMIT, on connections that `Readers` keeps; `arguments` are the driver's."""
+    """For single statements in AUTOCOMMIT, on connections that are kept; `arguments` are the driver's."""
     engine = create_engine(
         url,
         poolclass=NullPool,
@@ -55,6 +55,6 @@ def writing_engine(
     return engine
 
 
-def migrating_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
-    """For one transaction at the start."""
+def single_engine(url: URL, arguments: Mapping[str, object]) -> Engine:
+    """For single connections: those of migrations, and those that are kept as the driver's."""
     return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=dict(arguments))

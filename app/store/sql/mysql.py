@@ -14,7 +14,7 @@ from sqlalchemy import URL, event, literal_column, text
 from app.platform.errors import Unavailable
 from app.store.sql.backend import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.columns import INSTANT
-from app.store.sql.engines import migrating_engine, reading_engine, writing_engine
+from app.store.sql.engines import reading_engine, single_engine, writing_engine
 from app.store.sql.mysql_connection import TimedConnection
 from app.store.sql.mysql_errors import answer_of, remedy
 from app.store.sql.options import options_of, seconds_of
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from app.store.sql.answers import Answer
-    from app.store.sql.readers import Rows
+    from app.store.sql.connection import Rows
+    from app.store.sql.sqlite_connection import DriverConnections
 
 _SETTINGS: Final = (
     "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 1,"
@@ -64,7 +65,7 @@ class Mysql:
     name = "MySQL"
     # With the writers 21 per worker; a server allows 100 or 151 by default.
     kept_readers = 16
-    shares_commits = False
+    driver: DriverConnections | None = None
     server_time: ColumnElement[datetime] | None = literal_column("UTC_TIMESTAMP(3)", INSTANT)
     # Not every backend has all of them.
     probe = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only')"
@@ -82,7 +83,7 @@ class Mysql:
             limit_connections(engine, places, partial(_connect, TimedConnection))
         event.listen(self.writer, "checkout", _check_open)
         unlimited = {name: value for name, value in arguments.items() if name not in {"read_timeout", "write_timeout"}}
-        self._migrator = migrating_engine(address, unlimited)
+        self._migrator = single_engine(address, unlimited)
         event.listen(self._migrator, "do_connect", lambda _, __, ___, named: _connect(pymysql.Connection, **named))
 
     def create(self) -> None:

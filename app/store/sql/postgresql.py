@@ -13,7 +13,7 @@ from sqlalchemy import URL, event, literal_column, text
 
 from app.store.sql.backend import ANSWER_SECONDS, MIGRATION_SECONDS, PLACE_SECONDS
 from app.store.sql.columns import INSTANT
-from app.store.sql.engines import migrating_engine, reading_engine, writing_engine
+from app.store.sql.engines import reading_engine, single_engine, writing_engine
 from app.store.sql.options import options_of, seconds_of
 from app.store.sql.places import limit_connections
 from app.store.sql.postgresql_connection import STATEMENT_MILLISECONDS, TimedConnection
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from app.store.sql.answers import Answer
-    from app.store.sql.readers import Rows
+    from app.store.sql.connection import Rows
+    from app.store.sql.sqlite_connection import DriverConnections
 
 _SETTINGS: Final = {"timezone": "UTC", "statement_timeout": str(STATEMENT_MILLISECONDS)}
 """The settings of each session, whatever the role, the database, `options` or a pooler set. A statement sets them,
@@ -57,7 +58,7 @@ class Postgresql:
     name = "PostgreSQL"
     # With the writers 21 per worker; a server allows 100 or 151 by default.
     kept_readers = 16
-    shares_commits = False
+    driver: DriverConnections | None = None
     server_time: ColumnElement[datetime] | None = literal_column("clock_timestamp()", INSTANT)
     probe = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 
@@ -71,7 +72,7 @@ class Postgresql:
         for engine, places in ((self.reader, self.kept_readers), (self.writer, _WRITERS)):
             limit_connections(engine, places, _connect)
         event.listen(self.writer, "checkout", _check_open)
-        self._migrator = migrating_engine(address, arguments)
+        self._migrator = single_engine(address, arguments)
 
     def create(self) -> None:
         """Does nothing: the operator creates the database."""

@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.store.sql.group_commit import GroupCommit, Member
+from app.store.sql.kept_connections import KeptConnections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection, Engine
+    from app.store.sql.connection import Connection
+    from app.store.sql.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
 
@@ -29,9 +30,10 @@ class SharedCommits:
     Nothing is opened before the first write, so one that was made before a fork can be used behind it.
     """
 
-    def __init__(self, engine: Engine, patience: float) -> None:
-        """`patience` is how long a write waits for its turn, in seconds."""
-        self._engine = engine
+    def __init__(self, connect: Callable[[], SqliteConnection], patience: float) -> None:
+        """`connect` opens a connection, and `patience` is how long a write waits for its turn, in seconds."""
+        # One: the threads of a process wait for their turn instead of trying again and again.
+        self._kept = KeptConnections(connect, 1)
         self._commits: GroupCommit[_Write[Any]] = GroupCommit(self._commit, patience, _MOST)
 
     def run(self, work: Callable[[Connection], T], *, single: bool = False) -> T:
@@ -45,10 +47,18 @@ class SharedCommits:
         self._commits.join(write)
         return write.outcome()
 
+    def close(self) -> None:
+        """Close the connection; if it is in use, when that ends. The next write opens another one."""
+        self._kept.close()
+
     def _commit(self, writes: Sequence[_Write[Any]]) -> None:
-        with self._engine.begin() as connection:
+        def transaction(connection: SqliteConnection) -> None:
+            connection.begin()
             for write in writes:
                 write.do(connection, alone=len(writes) == 1)
+            connection.commit()
+
+        self._kept.use(transaction)
 
 
 class _Write(Member[T]):
@@ -59,20 +69,18 @@ class _Write(Member[T]):
         self._work = work
         self._single = single
 
-    def do(self, connection: Connection, *, alone: bool) -> None:
+    def do(self, connection: SqliteConnection, *, alone: bool) -> None:
         """Run the work. What it raises is its own outcome, if only its own writes are undone by that."""
         if alone:
             self.result = self._work(connection)
             return
-        # SQLite undoes a statement that fails by itself.
-        savepoint: AbstractContextManager[object] = nullcontext() if self._single else connection.begin_nested()
         try:
-            with savepoint:
+            # SQLite undoes a statement that fails by itself.
+            with nullcontext() if self._single else connection.savepoint():
                 self.result = self._work(connection)
         except Exception as error:
-            driver = connection.connection.driver_connection
             # After some errors, such as a full disk, SQLite undoes the whole transaction by itself
             # (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
-            if driver is None or not driver.in_transaction:
+            if not connection.in_transaction:
                 raise
             self.error = error

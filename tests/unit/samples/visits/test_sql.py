@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import OperationalError
 
 from app.platform.errors import Unavailable
 from app.samples.visits.sql import SqlVisits
@@ -36,16 +36,22 @@ class Counted:
         self.visits = SqlVisits(self.database)
         self.commits = 0
         self.holds, self.held, self.go_on, self.fails = False, Event(), Event(), False
-        event.listen(product.writer, "commit", self._commit)
+        event.listen(
+            product.writer, "connect", lambda made, _: made.set_trace_callback(lambda text: self._tell(made, text))
+        )
 
-    def _commit(self, _: object) -> None:
-        self.commits += 1
-        if self.holds:
-            self.holds = False
-            self.held.set()
-            assert self.go_on.wait(PATIENCE)
-        elif self.fails:
-            raise OperationalError("COMMIT", None, _full())
+    def _tell(self, connection: sqlite3.Connection, text: str) -> None:
+        """The driver is about to execute this on a connection."""
+        if text.startswith("BEGIN") and self.fails:
+            connection.set_authorizer(
+                lambda _, word, *__: sqlite3.SQLITE_DENY if word == "COMMIT" else sqlite3.SQLITE_OK
+            )
+        if text == "COMMIT":
+            self.commits += 1
+            if self.holds:
+                self.holds = False
+                self.held.set()
+                self.go_on.wait(PATIENCE)
 
     def during_a_commit(self, visits: int, *, fails: bool = False) -> tuple[Future[int], list[Future[int]]]:
         """A visit, and so many others that come during its commit; the next commit may fail.
@@ -65,12 +71,6 @@ class Counted:
         assert not answered
         self.fails = False
         return first, others
-
-
-def _full() -> Any:
-    error = OSError("database or disk is full")
-    error.sqlite_errorcode = 13  # type: ignore[attr-defined] # as the driver tells SQLITE_FULL
-    return error
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, delete, event, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.accounts.account import Account
@@ -17,11 +17,13 @@ from app.jobs.sql import LEASES
 from app.platform.errors import Unavailable
 from app.sessions.sql import SESSIONS
 from app.store.sql.backends import backend_of
+from app.store.sql.connection import Connection as KeptConnection
 from app.store.sql.database import Database
 from app.store.unusable import UnusableStoreError
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user
 from tests.servers.sql import SqlServer
 from tests.stores import Store, database_of, sql_store
+from tests.unit.store.sql.watching import before_read, before_write
 
 A_FAULT = text("SELECT * FROM no_such_table")
 
@@ -66,9 +68,9 @@ def test_an_error_shows_no_values(store: Store) -> None:
 
 
 def test_an_error_inside_a_transaction_leaves_nothing_behind(database: Database) -> None:
-    def break_off(connection: Connection) -> None:
+    def break_off(connection: KeptConnection) -> None:
         connection.execute(insert(LEASES), {"job": "purge", "holder": "a", "until": NOW})
-        assert connection.scalar(select(LEASES.c.job)) == "purge"
+        assert connection.execute(select(LEASES.c.job)).scalar() == "purge"
         raise ZeroDivisionError
 
     with suppress(ZeroDivisionError):
@@ -125,11 +127,11 @@ def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
     ada = a_user(email="ada@example.org", username="ada")
     store.users.add(Account(ada, HASH))
 
-    def give_up(*_: object) -> None:
+    def give_up() -> None:
         with beside() as connection, connection.begin():
             connection.execute(update(USERS).where(USERS.c.id == ada.id).values(email=None, email_key=None))
 
-    event.listen(database.backend.reader, "before_cursor_execute", give_up, once=True)
+    before_read(database, give_up)
     eve = Account(a_user(email="ada@example.org"), HASH)
     store.users.add(eve)
     assert store.users.account_by_email("ada@example.org") == eve
@@ -139,13 +141,13 @@ def test_a_name_that_was_given_up_before_it_is_looked_for_is_free(
 def test_of_two_holds_that_begin_at_once_the_first_one_counts(
     store: Store, database: Database, beside: Callable[[], Connection], faster: str
 ) -> None:
-    def begin(*_: object) -> None:
+    def begin() -> None:
         with beside() as connection, connection.begin():
             row = {"email_key": "ada@example.org", "user_id": faster, "expires_at": NOW + MINUTE}
             connection.execute(insert(HELD_EMAILS), row)
 
     # Between the search for a hold and the insert of a new one.
-    event.listen(database.backend.writer, "checkin", begin, once=True)
+    before_write(database, begin, number=2)
     held = store.held_emails.hold("ada@example.org", "ada", now=NOW, until=NOW + 2 * MINUTE)
     assert held is (faster == "ada")
     assert store.held_emails.holder("ada@example.org", NOW) == faster
@@ -161,12 +163,12 @@ def test_a_row_that_was_renewed_after_a_purge_found_it_stays(
     for session in sessions:
         store.sessions.open(session)
 
-    def renew(*_: object) -> None:
+    def renew() -> None:
         with beside() as connection, connection.begin():
             renewed = update(SESSIONS).where(SESSIONS.c.id == sessions[1].id)
             connection.execute(renewed.values(idle_expires_at=NOW + MINUTE))
 
-    event.listen(database.backend.reader, "after_cursor_execute", renew, once=True)
+    before_write(database, renew)
     assert store.sessions.delete_expired(NOW, 10) == 2
     assert store.sessions.principal(sessions[1].id, user.id, NOW) is not None
 

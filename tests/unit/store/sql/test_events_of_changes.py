@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import event
+from typing import TYPE_CHECKING
 
 from app.accounts.account import Account
 from app.audit.model import AuditEvent
 from tests.contract.entities import DAY, HASH, NOW, a_user
 from tests.stores import Store, database_of, sql_store
+from tests.unit.store.sql.watching import watch
 
 if TYPE_CHECKING:
     import pytest
@@ -25,11 +24,12 @@ def change_and_die(url: str, new: bool) -> None:  # noqa: FBT001 - for a process
     """Change or add the account, and die before its event is written."""
     store = sql_store(url)
 
-    def die(*call: Any) -> None:
-        if call[2].startswith("INSERT INTO events"):
+    def die(statement: str, _: object) -> None:
+        if statement.startswith("INSERT INTO events"):
             os._exit(KILLED)
 
-    event.listen(database_of(store).backend.writer, "before_cursor_execute", die)
+    database = database_of(store)
+    watch(database, die, database.backend.writer)
     if new:
         store.users.add(Account(USER, HASH), [EVENT])
     else:

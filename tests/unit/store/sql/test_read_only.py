@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
+from app.store.sql.connection import Connection
 from tests.contract.entities import HASH, NOW, a_user
 from tests.servers import mariadb, postgres
 from tests.servers.fixtures import require

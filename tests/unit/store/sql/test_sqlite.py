@@ -10,11 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, text, update
 
 from app.accounts.account import Account
 from app.accounts.sql import USERS
 from app.platform.errors import Unavailable
+from app.store.sql.connection import Connection
 from tests.contract.entities import HASH, NOW, a_session, a_user
 from tests.stores import Store, database_of, sql_store
 
@@ -93,7 +94,7 @@ def test_a_relative_path_is_resolved_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_committed_writes_outlive_a_crash_of_the_machine(tmp_path: Path) -> None:
     def settings_of(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
-        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in names]
 
     with prepared(tmp_path / "latchkey.db") as store:
         settings = database_of(store).write(settings_of)
@@ -107,6 +108,11 @@ def test_a_connection_for_reading_cannot_write(tmp_path: Path) -> None:
         pytest.raises(Exception, match="readonly"),
     ):
         connection.exec_driver_sql("DELETE FROM users")
+
+
+def test_a_kept_connection_for_reading_takes_little_memory(tmp_path: Path) -> None:
+    with prepared(tmp_path / "latchkey.db") as store:
+        assert -512 <= database_of(store).rows(text("PRAGMA cache_size"))[0][0] < 0  # KiB
 
 
 def test_a_file_that_is_gone_is_not_created_again_by_a_request(tmp_path: Path) -> None:
@@ -147,7 +153,7 @@ def test_what_a_transaction_has_read_stays_true_until_it_writes(tmp_path: Path) 
         with ThreadPoolExecutor(1) as pool:
 
             def read_and_write(connection: Connection) -> Future[bool]:
-                assert connection.scalar(hashes) == HASH
+                assert connection.execute(hashes).scalar() == HASH
                 waiting = pool.submit(other.users.replace_hash, user.id, HASH, "theirs")
                 with pytest.raises(TimeoutError):
                     waiting.result(timeout=0.05)

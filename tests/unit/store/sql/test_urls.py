@@ -96,7 +96,7 @@ def assert_our_settings_hold(url: str) -> None:
             query = text("SELECT @@time_zone, @@innodb_lock_wait_timeout")
             expected = ("+00:00", 1)
         assert tuple(database.rows(query)[0]) == expected
-        assert tuple(database.write(lambda connection: connection.execute(query).one())) == expected
+        assert tuple(database.write(lambda connection: connection.execute(query).all()[0])) == expected
         assert store.problems() == []
 
 

@@ -1,51 +1,46 @@
-"""Connections that stay open between reads."""
+"""Connections that stay open between uses."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty, LifoQueue
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoPlaceError
 
 from app.store.sql.backend import PLACE_SECONDS
+from app.store.sql.connection import Connection
 from app.store.sql.waits import seconds_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from sqlalchemy import Connection, Engine, Executable, Row
-
-    Rows: TypeAlias = Sequence[Row[*tuple[Any, ...]]]
+    from collections.abc import Callable
 
 T = TypeVar("T")
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
 
 
-class Readers:
+class KeptConnections(Generic[ConnectionT]):
     """A fixed number of places, each for a connection that is opened at its first use and then kept.
 
     Taking a connection from SQLAlchemy's pool and giving it back would cost two thirds as much as the read of an
-    authenticated request. There is no transaction to end: the engine has to be in AUTOCOMMIT.
+    authenticated request.
     """
 
-    def __init__(self, engine: Engine, places: int) -> None:
-        self._engine = engine
+    def __init__(self, connect: Callable[[], ConnectionT], places: int) -> None:
+        self._connect = connect
         # Last in, first out: the connection used last is the warmest, and a new one is opened only when all are in use.
-        self._idle: LifoQueue[Connection | None] = LifoQueue()
+        self._idle: LifoQueue[ConnectionT | None] = LifoQueue()
         self._closings = 0
         """How often all were closed; a connection that was in use at the time is closed when it comes back."""
         for _ in range(places):
             self._idle.put(None)
 
-    def rows(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Rows:
-        """All rows of a SELECT; raises what SQLAlchemy raises."""
-        return self.use(lambda connection: connection.execute(statement, parameters).all())
+    def use(self, work: Callable[[ConnectionT], T]) -> T:
+        """The result of `work` with one of the connections, on which it leaves no transaction open.
 
-    def use(self, work: Callable[[Connection], T]) -> T:
-        """The result of `work` with one of the connections; raises what SQLAlchemy raises.
-
-        If the connection is lost, the idle ones are closed, too: most likely they are lost as well.
+        Raises what `work` raises; the connection is closed then, which rolls back. If it is lost, the idle ones are
+        closed, too: most likely they are lost as well.
         """
         closings, connection = self._closings, self._take()
         try:
@@ -71,21 +66,27 @@ class Readers:
         for connection in idle:
             self._give_up(connection)
 
-    def _give_up(self, connection: Connection | None) -> None:
+    def _give_up(self, connection: ConnectionT | None) -> None:
         # Free the place first: it must not be lost, whatever happens to the connection.
         self._idle.put(None)
         if connection is not None:
             connection.close()
 
-    def _take(self) -> Connection:
+    def _take(self) -> ConnectionT:
         try:
-            connection = self._idle.get(timeout=seconds_for(PLACE_SECONDS))
+            connection = self._idle.get_nowait()
         except Empty:
-            raise NoPlaceError("all connections for reading are in use") from None
+            connection = self._wait()
         if connection is not None:
             return connection
         try:
-            return self._engine.connect()
+            return self._connect()
         except BaseException:
             self._give_up(None)
             raise
+
+    def _wait(self) -> ConnectionT | None:
+        try:
+            return self._idle.get(timeout=seconds_for(PLACE_SECONDS))
+        except Empty:
+            raise NoPlaceError("all connections are in use") from None
