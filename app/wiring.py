@@ -13,6 +13,7 @@ import structlog
 
 from app.accounts.passwords import BreachCheck
 from app.audit.late_events import LateEvents
+from app.bootstrap.first_administrator import FirstAdministrator
 from app.dependencies import (
     make_breaches,
     make_hooks,
@@ -117,7 +118,7 @@ class Wired:
 
     def prepare(self) -> None:
         """Make the store ready, as a start does, but do not wait for one that is down. Raises StartError."""
-        prepare(self.settings, patience=0)
+        prepare(self.settings, patience=0, serves=False)
 
     def start(self) -> None:
         """Start the background work; call it after the fork."""
@@ -254,9 +255,10 @@ def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:
     return merged
 
 
-def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
+def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: bool = True) -> None:
     """Make the store ready, once, before any worker: schema or indexes, and the signing keys; and check the roles.
 
+    If this process `serves`, the first administrator is invited, too: their link has to be where the service runs.
     Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
     Raises StartError if it stays down, if no secret opens the keyring in it, or if a role of new users is not in it.
     """
@@ -265,11 +267,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
     try:
         while True:
             try:
-                wired.store.prepare()
-                wired.get(KeyService).ensure()
-                _check_default_roles(wired)
-                for reseal in wired.get(Resealers).resealers:
-                    reseal()
+                _prepare_once(wired, serves=serves)
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
@@ -296,6 +294,16 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         ) from None
     finally:
         wired.close()
+
+
+def _prepare_once(wired: Wired, *, serves: bool) -> None:
+    wired.store.prepare()
+    wired.get(KeyService).ensure()
+    _check_default_roles(wired)
+    for reseal in wired.get(Resealers).resealers:
+        reseal()
+    if serves:
+        wired.get(FirstAdministrator).ensure()
 
 
 def _check_default_roles(wired: Wired) -> None:

@@ -30,6 +30,7 @@ RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
 """User names that nobody can register, because others would take them for the operator's."""
 _ATTEMPTS = 10
 _REGISTERED = "user.registered"
+_CREATED = "user.created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,17 @@ class RegistrationService:
     hooks: Hooks | None = None
 
     def register(
-        self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
+        self,
+        new: NewAccount,
+        device: Device | None = None,
+        *,
+        roles: tuple[str, ...] | None = None,
+        made_by: str | None = None,
     ) -> Credentials:
         """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
-        Raises EmailTaken, UsernameTaken, ValidationFailed, RegistrationRefused. Of concurrent registrations of a name
-        exactly one succeeds.
+        `made_by` is who made the account, as its event says, if that is not the user. Raises EmailTaken, UsernameTaken,
+        ValidationFailed, RegistrationRefused. Of concurrent registrations of a name exactly one succeeds.
         """
         user = self._user(new, roles)
         if device is not None:
@@ -74,7 +80,7 @@ class RegistrationService:
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
             account = self.accounts.with_verification_mail(account)
-        self._add(account, device)
+        self._add(account, device, made_by)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
         return Credentials(account.user, password_hash, account.auth_epoch)
@@ -159,10 +165,11 @@ class RegistrationService:
         it for the user who registers it, for up to a year."""
         self.throttle.clear(counted_names(user), user.id)
 
-    def _add(self, account: Account, device: Device | None) -> None:
-        user = account.user
-        events = [self.accounts.audit.event(user.id, _REGISTERED, device)]
-        self.accounts.users.add(self.accounts.announced(Change([_REGISTERED], None, account)), events)
+    def _add(self, account: Account, device: Device | None, made_by: str | None) -> None:
+        user, audit = account.user, self.accounts.audit
+        action, details = (_REGISTERED, {}) if made_by is None else (_CREATED, {"by": made_by})
+        events = [audit.event(user.id, action, device, **details)]
+        self.accounts.users.add(self.accounts.announced(Change([action], None, account, details=details)), events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
             for _ in self.accounts.audit.erase(user.id):

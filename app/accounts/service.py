@@ -206,6 +206,16 @@ class Accounts:
             facts = {"former_email": ", ".join(former), "undo_until": in_words(until)}
         return self.with_notice(account, "reset_password", to, code_id=code.id, **facts)
 
+    def with_invitation_mail(self, account: Account) -> Account:
+        """The account of an invited user with a mail that carries their invitation, a new one if it has expired.
+
+        Unchanged if the user has no address, or mail cannot be sent.
+        """
+        if account.invited_email is None or not self.mailing:
+            return account
+        account, code = account.with_invitation(code_id=new_id(), now=self.clock())
+        return self.with_notice(account, "invitation", account.invited_email, code_id=code.id)
+
     def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
         """End the holds on addresses whose undo offers are gone, except addresses that another offer still names."""
         offered = {comparable_email(offer.email) for offer in account.undo_offers}

@@ -183,7 +183,7 @@ class SessionService:
         """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
-    def end(self, session_id: str, user: User, device: Device) -> None:
+    def end(self, session_id: str, user: User, device: Device | None) -> None:
         """End one of the user's sessions, or an impersonation of them; raises NotFound for any other."""
         if self._end(session_id, user, "session.ended", device, session_id=session_id):
             return
@@ -269,7 +269,7 @@ class SessionService:
         session_id: str,
         user: User,
         action: str,
-        device: Device,
+        device: Device | None,
         /,
         *,
         by: Principal | None = None,

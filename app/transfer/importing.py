@@ -236,7 +236,7 @@ class ImportService:
     def _add(self, account: Account, *, tells: bool) -> None:
         user, audit = account.user, self.accounts.audit
         details = {"by": "import"}
-        events = [audit.event(user.id, "user.created", **details)]
+        events = [audit.event(user.id, "user.created", None, **details)]
         try:
             announced = self.accounts.announced(Change(["user.created"], None, account, details=details))
             self.accounts.users.add(announced, events)

@@ -22,6 +22,7 @@ ON_MONGODB_TOO = {
     "test_email_change",
     "test_hidden_accounts",
     "test_impersonation",
+    "test_invitations",
     "test_key_rotation",
     "test_login",
     "test_login_throttle",

@@ -43,6 +43,8 @@ ACCESS = {
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
     "GET /admin/audit": "audit:read",
+    "POST /admin/users": "users:write",
+    "POST /auth/invitation": EVERYBODY,
     "PUT /admin/users/<user_id>/roles": "roles:write",
     "POST /admin/users/<user_id>/impersonate": "users:impersonate",
     "GET /admin/users": "users:read",
@@ -107,6 +109,8 @@ ACCESS = {
     "POST /verify-email": EVERYBODY,
     "GET /reset-password": EVERYBODY,
     "POST /reset-password": EVERYBODY,
+    "GET /invitation": EVERYBODY,
+    "POST /invitation": EVERYBODY,
     "GET /undo-email": EVERYBODY,
     "POST /undo-email": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
@@ -145,6 +149,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/roles": {"session", "api_key"},
     "PATCH /admin/roles/<name>": {"session", "api_key"},
     "DELETE /admin/roles/<name>": {"session", "api_key"},
+    "POST /admin/users": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
     "POST /admin/users/<user_id>/impersonate": {"session"},
     "GET /admin/users": {"session", "api_key"},
@@ -207,6 +212,7 @@ OTHERS = {
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
+    "POST /invitation": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""
 ALSO_MATCHED = {"DELETE /auth/api-keys/leaked": "DELETE /auth/api-keys/<key_id>"}
