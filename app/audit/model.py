@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SUCCESS: Final = "success"
 FAILURE: Final = "failure"
-DELETIONS: Final = ("user.deleted", "user.disowned")
+DELETIONS: Final = ("user.deleted", "user.disowned", "service_account.deleted")
 """The actions that delete an account, and so erase what its events say."""
 
 

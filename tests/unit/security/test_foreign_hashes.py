@@ -88,7 +88,7 @@ def test_a_foreign_hash_verifies_its_own_password_only_and_is_upgraded(stored: s
     assert len(stored) <= foreign_hashes.LONGEST
 
 
-@pytest.mark.parametrize("stored", [*MADE.values(), FIREBASE, hasher.hash("x" * 80)])
+@pytest.mark.parametrize("stored", [*MADE.values(), FIREBASE, hasher.hash("x" * 80)], ids=[*MADE, "Firebase", "own"])
 def test_the_dummy_of_a_hash_costs_the_same_and_keeps_nothing_of_it(stored: str) -> None:
     dummy = read(stored).dummy
 

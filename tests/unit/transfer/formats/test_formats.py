@@ -303,6 +303,7 @@ OF_SHA256 = bcrypt.hashpw(hashlib.sha256(SECRET).hexdigest().encode(), bcrypt.ge
         ("pbkdf2_sha256_django", f"pbkdf2_sha256$1000$abc${b64(pbkdf2('sha256', b'abc'))}"),
         ("pbkdf2_sha1", f"pbkdf2_sha1$1000$abc${pbkdf2('sha1', b'abc').hex()}"),
     ],
+    ids=["bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha256 of Django", "pbkdf2_sha1"],
 )
 def test_clerk_hashes(hasher_: str, digest: str) -> None:
     assert verifies(read("clerk", [{"id": "1", "password_digest": digest, "password_hasher": hasher_}]))
