@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    administration,
+    api_keys,
     audit,
     docs,
     health,
@@ -21,8 +23,10 @@ from app import (
     outbox,
     recovery,
     roles,
+    service_accounts,
     sessions,
     throttle,
+    transfer,
 )
 from app.samples import products, visits
 
@@ -33,8 +37,12 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    api_keys.FEATURE,
+    service_accounts.FEATURE,
+    administration.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    transfer.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

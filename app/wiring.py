@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from app.accounts.passwords import BreachCheck
+from app.audit.late_events import LateEvents
 from app.dependencies import (
     make_breaches,
     make_hooks,
@@ -122,11 +123,13 @@ class Wired:
             self.tracing.start()
         self.jobs.start()
         self.courier.start()
+        self.get(LateEvents).start()
 
     def close(self) -> None:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
+        self.get(LateEvents).stop()
         self.get(HashPool).close()
         if hooks := self.find(Hooks):
             hooks.close()

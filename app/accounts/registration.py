@@ -71,8 +71,7 @@ class RegistrationService:
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
-            account, code = account.with_code("verify", code_id=new_id(), now=self.accounts.clock())
-            account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
+            account = self.accounts.with_verification_mail(account)
         self._add(account, device)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()

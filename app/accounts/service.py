@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.roles.administrators import Administrators
 
-_ACTIVE: frozenset[Status] = frozenset({"active"})
+ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 
 
@@ -55,18 +55,19 @@ class Accounts:
         *,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
-        among: Collection[Status] = _ACTIVE,
+        among: Collection[Status] = ACTIVE,
         actions: Sequence[str] = (),
         details: Mapping[str, str] | None = None,
         device: Device | None = None,
+        services: bool = False,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
-        asks for the change, if one does. Raises `missing` if there is no such user or their status is not in
-        `among`, SessionEnded if `by` has ended by the time of the write, and Forbidden if `by` changes another user's
-        account and has lost a permission since they were admitted. Raises LastAdmin if nobody but this user is an
-        active administrator, and `step` makes them stop being one.
+        asks for the change, if one does. Raises `missing` if there is no such user, their status is not in `among`, or
+        they are a service account and not `services`; SessionEnded if `by` has ended by the time of the write, and
+        Forbidden if `by` changes another user's account and has lost a permission since they were admitted. Raises
+        LastAdmin if nobody but this user is an active administrator, and `step` makes them stop being one.
 
         An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
         read after `step`, which may decide on them. They name who is responsible, if that is another user.
@@ -75,7 +76,7 @@ class Accounts:
         with self.administrators.changing(user_id) as guard:
             for _ in range(_ATTEMPTS):
                 account = self.users.account(user_id)
-                if account is None or account.user.status not in among:
+                if account is None or account.user.status not in among or (account.user.kind and not services):
                     raise missing
                 # Ending a session raises the revision, so a session of this account that is live here is still live
                 # when `save` succeeds.
@@ -153,6 +154,14 @@ class Accounts:
             where, device_name = {"ip": device.ip}, {"device": device.name}
         told = {**device_name, **facts} if account.user.email_verified else {}
         return self.with_notice(account, kind, account.user.email, code_id=code_id, **where, **told)
+
+    def with_verification_mail(self, account: Account) -> Account:
+        """The account with a mail to its address, which asks for proof of it; unchanged if mail cannot be sent."""
+        if account.user.email is None or not self.mailing:
+            return account
+        account, code = account.with_code("verify", code_id=new_id(), now=self.clock())
+        kind = "confirm_address" if account.waits_for_proof else "verify_email"
+        return self.with_notice(account, kind, account.user.email, code_id=code.id)
 
     def with_reset_mail(self, account: Account, to: str) -> Account:
         """The account with a mail to its address for setting a new password.
@@ -236,5 +245,5 @@ class Accounts:
 
 
 def _is_administrator(user: User) -> bool:
-    """Whether a user counts as an administrator who remains."""
-    return ADMINISTRATOR in user.roles and user.status == "active"
+    """Whether a user counts as an administrator who remains: a service account never does."""
+    return ADMINISTRATOR in user.roles and user.status == "active" and user.kind is None

@@ -77,6 +77,32 @@ class Tokens(Section):
         le=1000,
     )
 
+    api_key_days: int = setting(
+        "API_KEY_DAYS",
+        90,
+        "How many days an API key lives if its owner does not say.",
+        example="30",
+        ge=1,
+        le=3650,
+    )
+    api_key_max_days: int = setting(
+        "API_KEY_MAX_DAYS",
+        365,
+        "How many days an API key may live; not less than API_KEY_DAYS.",
+        example="90",
+        ge=1,
+        le=3650,
+        validate_default=True,
+    )
+    api_keys_per_user: int = setting(
+        "API_KEYS_PER_USER",
+        50,
+        "How many API keys a user, or a service account, may have.",
+        example="10",
+        ge=1,
+        le=1000,
+    )
+
     @field_validator("secret_key")
     @classmethod
     def _secret_key_required(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -87,6 +113,13 @@ class Tokens(Section):
                 f" {values.HOW_TO_MAKE_ONE}"
             )
         return key
+
+    @field_validator("api_key_max_days")
+    @classmethod
+    def _not_less_than_usual(cls, days: int, info: ValidationInfo) -> int:
+        if days < info.data.get("api_key_days", 0):
+            raise ValueError("has to be at least API_KEY_DAYS")
+        return days
 
     @field_validator("refresh_absolute_seconds")
     @classmethod

@@ -25,6 +25,7 @@ LABELS = (
     ("username", "User name"),
     ("new_email", "New e-mail address"),
     ("former_email", "Earlier e-mail address"),
+    ("key", "API key"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),

@@ -240,6 +240,25 @@ class RoleInUse(Failure):
     remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
 
 
+class TooManyApiKeys(Failure):
+    code = "too_many_api_keys"
+    status = 409
+    message = "This account has as many API keys as it may have."
+    meaning = "The setting API_KEYS_PER_USER (50 by default) limits the API keys of an account that have not expired."
+    remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
+
+
+class CannotBeMailed(Failure):
+    code = "cannot_be_mailed"
+    status = 409
+    message = "This user cannot be mailed."
+    meaning = (
+        "The request would send the user a mail that leads into their account. But they have no e-mail address, or are"
+        " disabled, or this service sends no mail."
+    )
+    remedy = "The message says which it is. Give the user an address, or enable them, with /admin/users/<user_id>."
+
+
 class PayloadTooLarge(Failure):
     code = "payload_too_large"
     status = 413

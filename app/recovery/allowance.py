@@ -35,6 +35,7 @@ _MOST_BY_KIND: Final = {
     "impersonated": 17,
     "password_changed": 17,
     "account_deleted": 17,
+    "account_disabled": 17,
     # The way back to a former address. Nothing can crowd it out, since another such mail needs the address to be proven
     # anew. There is room for both, and for the reset mail of the owner who took the account back.
     "email_changed": MOST,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.former_system import FormerSystem
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
+from app.audit.late_events import LateEvents
+from app.audit.service import Audit
 from app.feature import Feature, MailKind, Tag
 from app.hooks.calls import Hooks
 from app.keys.service import KeyService
@@ -88,7 +91,10 @@ def _login(parts: Container) -> LoginService:
         parts.get(PasswordService),
         parts.get(SessionService),
         parts.get(PasswordThrottle),
+        parts.get(Audit),
+        parts.get(LateEvents),
         require_verified_email=parts.settings.accounts.require_verified_email,
+        former_system=parts.find(FormerSystem),
     )
 
 

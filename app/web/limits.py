@@ -24,5 +24,6 @@ LIMITS = {
         Limit("mail", requests=20, seconds=3600),
         Limit("impersonate", requests=30, seconds=3600),
         Limit("redeem", requests=60, seconds=60),
+        Limit("leaked-key", requests=60, seconds=60),
     )
 }

@@ -13,6 +13,10 @@ from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
+    "test_api_keys",
+    "test_administration",
+    "test_administration_search",
+    "test_audit",
     "test_count",
     "test_deletion_undo",
     "test_email_change",
@@ -29,6 +33,7 @@ ON_MONGODB_TOO = {
     "test_review_findings",
     "test_roles",
     "test_secret_rotation",
+    "test_service_accounts",
     "test_sessions",
     "test_users",
     "test_verification",

@@ -31,11 +31,17 @@ REQUIRED = {
     "POST /auth/refresh": [],
     "POST /auth/logout": [],
     "POST /auth/explain": ["token"],
+    "POST /auth/api-keys": ["name", "permissions"],
+    "POST /auth/api-keys/leaked": ["key"],
+    "POST /admin/service-accounts": ["name", "roles"],
+    "POST /admin/service-accounts/{account_id}/api-keys": ["name", "permissions"],
     "POST /api/products": ["name", "price"],
     "POST /admin/roles": ["name", "permissions"],
     "PATCH /admin/roles/{name}": [],
     "PUT /admin/users/{user_id}/roles": ["roles"],
     "POST /admin/users/{user_id}/impersonate": ["reason"],
+    "PATCH /admin/users/{user_id}": [],
+    "POST /admin/users/{user_id}/reset-password": [],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
 ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify"}

@@ -15,7 +15,7 @@ from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from tests.contract.entities import HASH, NOW, a_session, a_user, an_impersonation
 from tests.contract.races import InThreads
 from tests.contract.test_account_races import accounts_of, renamed
-from tests.stores import Store
+from tests.stores import Store, end_sessions
 
 MOST = 5
 
@@ -51,7 +51,7 @@ def end_itself(store: Store, principal: Principal) -> None:
 
 ENDS: dict[str, Callable[[Store, Principal], object]] = {
     "it alone": end_itself,
-    "all sessions of the user": lambda store, principal: store.users.end_sessions(principal.user.id, None),
+    "all sessions of the user": lambda store, principal: end_sessions(store, principal.user.id, None),
     "a reset": lambda store, principal: accounts_of(store).change(principal.user.id, Account.in_new_epoch),
 }
 """What ends it in the account of the user."""
@@ -62,7 +62,7 @@ BY_THE_ADMINISTRATOR: dict[str, Callable[[Store, Principal], object]] = {
     "demotion": lambda store, principal: accounts_of(store).change(
         principal.actor_id or "", lambda account: account.with_user(roles=())
     ),
-    "all their sessions": lambda store, principal: store.users.end_sessions(principal.actor_id or "", None),
+    "all their sessions": lambda store, principal: end_sessions(store, principal.actor_id or "", None),
 }
 """What ends it elsewhere."""
 
