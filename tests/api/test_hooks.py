@@ -151,5 +151,5 @@ def test_hooks_learn_of_what_was_stored(company: Service, start: Start) -> None:
     assert reply.status_code == 201
     service.wired.close()  # which tells all that waits
     assert Learns.learnt.wait(30)
-    told = [(event.action, event.user_id, event.ip) for event in Learns.events]
-    assert told[0] == ("user.registered", reply.json["data"]["user"]["id"], "127.0.0.1")
+    told = [(event.action, event.user_id, event.ip, event.outcome) for event in Learns.events]
+    assert told[0] == ("user.registered", reply.json["data"]["user"]["id"], "127.0.0.1", "success")
