@@ -194,6 +194,7 @@ def _for_hooks(event: AuditEvent) -> Event:
         at=event.at,
         ip=event.ip,
         user_agent=event.user_agent,
+        outcome=event.outcome,
         details=dict(event.details),
     )
 

@@ -75,6 +75,8 @@ class Event:
     at: datetime
     ip: str | None
     user_agent: str | None
+    outcome: str
+    """`success`, or `failure` for what was tried in vain."""
     details: Mapping[str, str]
 
 

@@ -85,6 +85,13 @@ def test_the_example_lets_only_its_own_register(company: Service) -> None:
     assert company.login(new_names()[0]).status_code == 401
 
 
+def test_where_accounts_are_hidden_the_hook_is_asked_just_as_early(company: Service, start: Start) -> None:
+    hidden = start(on=company, HOOKS="company_hooks:CompanyHooks", HIDE_ACCOUNTS="on")
+    refused = registered(hidden, new_names()[0])
+    assert (refused.status_code, refused.json["code"]) == (403, "registration_refused")
+    assert registered(hidden, "bob@company.example").status_code == 202
+
+
 def test_the_example_adds_the_department_once_the_address_is_proven(company: Service) -> None:
     first = registered(company, "ann@company.example")
     assert "x_department" not in claims_of(first)
@@ -144,5 +151,5 @@ def test_hooks_learn_of_what_was_stored(company: Service, start: Start) -> None:
     assert reply.status_code == 201
     service.wired.close()  # which tells all that waits
     assert Learns.learnt.wait(30)
-    told = [(event.action, event.user_id, event.ip) for event in Learns.events]
-    assert told[0] == ("user.registered", reply.json["data"]["user"]["id"], "127.0.0.1")
+    told = [(event.action, event.user_id, event.ip, event.outcome) for event in Learns.events]
+    assert told[0] == ("user.registered", reply.json["data"]["user"]["id"], "127.0.0.1", "success")

@@ -162,6 +162,22 @@ def test_nobody_acts_for_a_user_who_does_not_exist(on: Service, boss: Account, u
     assert (reply.status_code, reply.json["code"]) == (404, "not_found")
 
 
+def test_nobody_acts_for_a_service_account(on: Service, boss: Account) -> None:
+    made = on.post("/admin/service-accounts", {"name": "robot", "roles": ["member"]}, token=boss.token)
+    assert made.status_code == 201, made.text
+    reply = begin(on, made.json["data"]["service_account"]["id"], boss.token)
+    assert (reply.status_code, reply.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("of", ["the administrator", "the user"])
+def test_it_ends_when_an_administrator_disables_either(on: Service, boss: Account, ann: Account, of: str) -> None:
+    token, chief = acting(on, boss, ann), on.administrator()
+    disabled = boss.id if of == "the administrator" else ann.id
+    assert on.post(f"/admin/users/{disabled}/disable", token=chief.token).status_code == 200
+    assert on.post(f"/admin/users/{disabled}/enable", token=chief.token).status_code == 200
+    assert on.get("/auth/me", token=token).json["code"] == "session_ended"
+
+
 def test_proxies_learn_who_acts_and_get_an_empty_header_otherwise(on: Service, boss: Account, ann: Account) -> None:
     reply = on.get("/auth/verify", token=acting(on, boss, ann))
     assert (reply.headers["X-Auth-User"], reply.headers["X-Auth-Actor"]) == (ann.id, boss.id)

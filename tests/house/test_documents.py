@@ -183,3 +183,9 @@ def test_an_administrator_is_made_with_a_name_and_without_a_password_on_the_comm
         if "--role" in command:
             assert re.search(r"--(email|username)\b", command), command
         assert not re.search(r"--password\b(?!-stdin)", command), command
+
+
+def test_the_hook_that_is_shown_is_that_of_the_example() -> None:
+    shown = re.search(r"```python\n(class .*?)```", (ROOT / "docs/hooks.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    assert shown[1] in (ROOT / "examples/hooks/company_hooks.py").read_text(encoding="utf-8")

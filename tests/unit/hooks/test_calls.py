@@ -25,7 +25,9 @@ SECONDS = 30.0
 ANN = User(id="ann", email=None, email_verified=False, username="ann", name=None, roles=("member",), created_at=NOW)
 SESSION = Session(id="s", kind="session", began_at=NOW, actor_id=None)
 REGISTRATION = Registration(email=None, username="ann", name=None, ip="192.0.2.1", user_agent="curl")
-EVENT = Event(id="e", action="a", user_id="ann", actor_id=None, at=NOW, ip=None, user_agent=None, details={})
+EVENT = Event(
+    id="e", action="a", user_id="ann", actor_id=None, at=NOW, ip=None, user_agent=None, outcome="success", details={}
+)
 
 
 class Adds:
