@@ -85,14 +85,16 @@ def import_(
     add, mix = partial(application.get(ImportService).add, rules=how), application.get(HashMix)
     with _opened(file) as opened, failures_as_messages():
         application.prepare()  # before the first start, too
-        mix.recount_soon()  # by a job, if this is broken off
+        if not dry_run:
+            mix.recount_soon()  # by a job, if this is broken off
         try:
             for each in import_all(records_of(opened, FORMATS[name]), read, add):
                 _count(each, counts, as_json=as_json)
         finally:
             _tell(counts, how, as_json=as_json)
             _log.info("users imported", source=how.source, **counts)
-        mix.recount()
+        if not dry_run:
+            mix.recount()
     if counts["refused"]:
         raise click.exceptions.Exit(1)
 

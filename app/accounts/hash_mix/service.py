@@ -60,8 +60,8 @@ class HashMix:
         """
         now = self._clock()
         if self._asked_at is None or abs(now - self._asked_at) >= RELOAD_AFTER:
-            self._asked_at = now
             self._reload()
+            self._asked_at = now
         drawn = hmac.digest(self._secrets.current.derive("latchkey dummy hash"), name.encode(), "sha256")
         place = int.from_bytes(drawn[:8]) * sum(count for _, count in self._shares) >> 64
         for dummy, count in self._shares:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,7 +112,12 @@ def test_what_cannot_be_taken_may_be_dropped_from_users_with_an_address(flask: F
     assert "username" not in exported
 
 
-def test_a_dry_run_says_the_same_and_imports_nobody(flask: Flask, file: Path) -> None:
+def rows(database: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(database)) as opened:
+        return opened.execute(statement).fetchall()
+
+
+def test_a_dry_run_says_the_same_and_imports_nobody(flask: Flask, file: Path, fresh: Path) -> None:
     file.write_text(line(1) + line(2, email="x"))
 
     assert flask("users", "import", str(file), "--dry-run").stdout.splitlines() == [
@@ -118,6 +125,7 @@ def test_a_dry_run_says_the_same_and_imports_nobody(flask: Flask, file: Path) ->
         "1 imported, 0 skipped, 1 refused (dry run)",
     ]
     assert flask("users", "list").stdout == ""
+    assert rows(fresh, "SELECT * FROM hash_mixes UNION ALL SELECT id, created_at, name FROM users") == []
 
 
 def test_of_users_who_share_a_name_the_first_in_the_file_gets_it(flask: Flask, file: Path) -> None:
@@ -174,16 +182,12 @@ def test_hash_parameters_have_to_be_an_object(flask: Flask, file: Path) -> None:
 
 
 def test_after_an_import_unknown_names_cost_what_the_imported_users_cost(flask: Flask, file: Path, fresh: Path) -> None:
-    import sqlite3  # noqa: PLC0415 - for this test alone
-    from contextlib import closing  # noqa: PLC0415 - same
-
     foreign = "pbkdf2:sha256:1000$salt$" + "0" * 64
     file.write_text(line(1, password_hash=foreign) + line(2))
 
     flask("users", "import", str(file))
 
-    with closing(sqlite3.connect(fresh)) as database:
-        ((counts,),) = database.execute("SELECT counts FROM hash_mixes").fetchall()
+    ((counts,),) = rows(fresh, "SELECT counts FROM hash_mixes")
     assert json.loads(counts) == {"pbkdf2:sha256:1000$AAAAAAAAAAAAAAAA$" + "0" * 64: 1, "$2b$04$" + "." * 53: 1}
 
 
