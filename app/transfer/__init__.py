@@ -11,7 +11,7 @@ from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
 from app.config.former_values import signing_key
 from app.feature import Feature
-from app.roles.model import BUILT_IN
+from app.roles.service import Roles
 from app.security.bounded_calls import BoundedCalls
 from app.security.egress import Egress
 from app.security.secret_keys import SecretKeys
@@ -32,7 +32,7 @@ def _imports(parts: Container) -> ImportService:
         parts.get(PasswordThrottle),
         parts.get(SecretKeys),
         parts.settings.accounts.default_roles,
-        lambda roles: set(roles) - BUILT_IN,
+        parts.get(Roles).unknown,
     )
 
 

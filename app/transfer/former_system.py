@@ -7,8 +7,6 @@ others with nothing.
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from app.platform import deadline
 from app.platform.errors import MalformedJson, Overloaded, Unavailable
 from app.platform.identifiers import email_key, new_id, username_key
 from app.platform.strict_json import parse_json
+from app.security import standard_webhooks
 from app.security.egress import EgressError
 from app.transfer.formats.fields import Fields
 from app.transfer.importing import ImportRules
@@ -99,14 +98,7 @@ class FormerSystemOverHttp:
 
     def _signed(self, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks."""
-        message, at = new_id(), str(int(self.clock().timestamp()))
-        signature = hmac.digest(self.key, f"{message}.{at}.".encode() + body, "sha256")
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": message,
-            "webhook-timestamp": at,
-            "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-        }
+        return standard_webhooks.signed_headers([self.key], new_id(), body.decode(), self.clock())
 
     def _is_named(self, found: Fields, name: LoginName) -> bool:
         """Whether the user has the name that was asked for: any other one may be anybody's here."""

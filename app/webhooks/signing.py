@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from standardwebhooks import Webhook as Signer
-
-from app.security import sealing
+from app.security import sealing, standard_webhooks
 from app.security.secret_keys import SealedError
 from app.webhooks.model import SealedSecret, Webhook
 
@@ -68,14 +66,7 @@ def signed_headers(webhook: Webhook, message_id: str, body: str, now: datetime, 
     if webhook.former is not None and signs_too(webhook, now):
         with suppress(SealedError):  # it was replaced since it cannot be opened
             signing.append(_opened(webhook.former, webhook.id, roots))
-    # `now` is an aware time in UTC: sign() would take any other for one.
-    signatures = [Signer(secret).sign(message_id, now, body) for secret in signing]
-    return {
-        "Content-Type": "application/json",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(signatures),
-    }
+    return standard_webhooks.signed_headers(signing, message_id, body, now)
 
 
 def _opened(secret: SealedSecret, webhook_id: str, roots: SecretKeys) -> str:
