@@ -62,6 +62,11 @@ def happened(service: Service, user_id: str) -> list[tuple[str, str | None, dict
     return [(event.action, event.actor_id, dict(event.details)) for event in page]
 
 
+def newest(service: Service, user_id: str) -> str:
+    """The identifier of the newest event of a user."""
+    return service.store.events.page_of(user_id, before=None, limit=1)[0].id
+
+
 def test_a_service_account_is_made_listed_and_deleted(service: Service, boss: Account) -> None:
     made = [new_account(service, boss, "member", name=f" Robot {number} ") for number in range(4)]
     assert made[0] == {
@@ -173,7 +178,12 @@ def test_a_service_account_is_never_the_last_administrator(service: Service, bos
     assert outcome(grant(service, boss, boss.id, "member")) == (409, "last_admin")
     assert not service.store.users.confirm_role(robot, "admin")
     assert robot not in service.store.users.some_with_role("admin", None)[0]
+    # Nor does its deletion ask whether one remains: after a crash the guard may name too few.
+    guard = service.store.guards.load("admins")
+    assert guard is not None
+    assert service.store.guards.save("admins", guard.replaced_by(()))
     assert remove(service, boss, robot).status_code == 200
+    administrators.tend()
 
 
 def test_nobody_makes_a_service_account_with_more_than_they_hold(service: Service, boss: Account) -> None:
@@ -275,7 +285,10 @@ def test_whoever_is_demoted_while_they_make_a_service_account_makes_none(service
             service.clock.at_each_call = lambda: None
         if looks <= moment:
             break
-        there = name in [each["name"] for each in all_accounts(service, boss.token)]
-        assert there == (reply.status_code == 201)
+        there = [each["id"] for each in all_accounts(service, boss.token) if each["name"] == name]
+        assert len(there) == (reply.status_code == 201)
+        if there:  # the identifiers of events sort by their time
+            made, demoted = (newest(service, user_id) for user_id in (*there, ann.id))
+            assert made < demoted
         refused += reply.status_code == 403
     assert refused >= 2
