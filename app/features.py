@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import (
     accounts,
+    administration,
     api_keys,
     audit,
     docs,
@@ -25,6 +26,7 @@ from app import (
     service_accounts,
     sessions,
     throttle,
+    transfer,
 )
 from app.samples import products, visits
 
@@ -37,8 +39,10 @@ FEATURES = (
     recovery.FEATURE,
     api_keys.FEATURE,
     service_accounts.FEATURE,
+    administration.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    transfer.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from app.accounts.passwords import BreachCheck
+from app.audit.late_events import LateEvents
 from app.dependencies import (
     make_breaches,
+    make_hooks,
     make_mailer,
     make_metrics,
     make_redis,
@@ -32,6 +34,7 @@ from app.feature import (
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
+from app.hooks.calls import Hooks
 from app.jobs.model import Leases
 from app.jobs.workers import Jobs
 from app.keys.service import KeyService
@@ -120,12 +123,16 @@ class Wired:
             self.tracing.start()
         self.jobs.start()
         self.courier.start()
+        self.get(LateEvents).start()
 
     def close(self) -> None:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
+        self.get(LateEvents).stop()
         self.get(HashPool).close()
+        if hooks := self.find(Hooks):
+            hooks.close()
         self.get(HealthService).close()
         self.store.close()
         for part in (self.find(RedisServer), self.metrics, self.tracing):
@@ -174,6 +181,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Hooks: lambda parts: make_hooks(parts.settings),
         Egress: lambda parts: Egress(parts.settings.egress.allow),
         Exposition: lambda _: metrics,
     }

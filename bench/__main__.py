@@ -1,4 +1,5 @@
-"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity` or `growth`."""
+"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity`, `growth` or
+`search`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import growth, load, tables
+from bench import growth, load, moving_in, tables, user_search
 from bench.figures import HEAD, as_facts
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from bench.scenarios import Samples
 
 _WHAT = f"""what to measure: {", ".join(PARTS)}; default: all of these. Or one alone: capacity, what a number of users
-needs, which is computed; growth, whether a request costs more with more users (docs/capacity.md)"""
+needs, which is computed; growth, whether a request costs more with more users; search, whether finding users does
+(docs/capacity.md); moving-in, how long an import of users takes (docs/moving-in.md)"""
 
 
 def main() -> int:
@@ -37,6 +39,10 @@ def main() -> int:
         return 0
     if arguments.parts == ["growth"]:
         return growth.show(arguments.rounds)
+    if arguments.parts == ["search"]:
+        return user_search.show(arguments.rounds)
+    if arguments.parts == ["moving-in"]:
+        return moving_in.show()
     unknown = sorted(set(arguments.parts) - PARTS.keys())
     if unknown:
         parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")

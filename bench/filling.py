@@ -71,36 +71,39 @@ def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
     yield "events", _events(logged_in, opened, began, step)
 
 
-def fill_sqlite(url: str, users: int) -> dict[str, Space]:
-    """Bring the file of this URL up to the schema and fill it; returns the space of each table."""
+def fill_sqlite(url: str, users: int, tables: Sequence[str] = TABLES) -> dict[str, Space]:
+    """Bring the file of this URL up to the schema and fill it; returns the space of each table.
+
+    `tables` are the first of TABLES, if not all are wanted.
+    """
     _prepare(sql_store(url))
     with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
-        for table, content in rows(users):
+        for table, content in islice(rows(users), len(tables)):
             first = next(content)
             statement = f"INSERT INTO {table} ({', '.join(first)}) VALUES ({', '.join(f':{name}' for name in first)})"  # noqa: S608 - our own names
             connection.execute(statement, _as_text(first))
             connection.executemany(statement, map(_as_text, content))
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
-        return {table: _space_on_sqlite(connection, table) for table in TABLES}
+        return {table: _space_on_sqlite(connection, table) for table in tables}
 
 
-def fill_postgresql(url: str, users: int) -> dict[str, Space]:
-    """Bring the database of this URL up to the schema and fill it; returns the space of each table."""
+def fill_postgresql(url: str, users: int, tables: Sequence[str] = TABLES) -> dict[str, Space]:
+    """The same for the database of this URL."""
     _prepare(sql_store(url))
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
-        for table, content in rows(users):
+        for table, content in islice(rows(users), len(tables)):
             first = next(content)
             with cursor.copy(f"COPY {table} ({', '.join(first)}) FROM STDIN") as copy:
                 copy.write_row(tuple(first.values()))
                 for row in content:
                     copy.write_row(tuple(row.values()))
         cursor.execute("VACUUM ANALYZE")  # as the server itself does some time later
-        return {table: _space_on_postgresql(cursor, table) for table in TABLES}
+        return {table: _space_on_postgresql(cursor, table) for table in tables}
 
 
 def fill_mongodb(uri: str, users: int) -> dict[str, Space]:
@@ -140,6 +143,7 @@ def _users(users: int, began: datetime, step: timedelta, ids: list[str]) -> Iter
             "username": name,
             "username_key": name,
             "name": "Ada Lovelace-King",
+            "name_key": "ada lovelace-king",
             "roles": "member",
             "status": "active",
             "created_at": at,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from app.accounts.hash_mix.model import HashMixes
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
+from app.administration.model import UserSearch
 from app.api_keys.model import ApiKeys
+from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -69,6 +72,10 @@ class Store:
         return self.repository(Users)
 
     @property
+    def user_search(self) -> UserSearch:
+        return self.repository(UserSearch)
+
+    @property
     def sessions(self) -> Sessions:
         return self.repository(Sessions)
 
@@ -77,12 +84,24 @@ class Store:
         return self.repository(HeldEmails)
 
     @property
+    def hash_mixes(self) -> HashMixes:
+        return self.repository(HashMixes)
+
+    @property
     def mail_requests(self) -> MailRequests:
         return self.repository(MailRequests)
 
     @property
     def events(self) -> Events:
         return self.repository(Events)
+
+    @property
+    def links(self) -> Links:
+        return self.repository(Links)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return self.repository(Checkpoints)
 
     @property
     def login_failures(self) -> LoginFailures:
@@ -125,6 +144,16 @@ def sql_store(url: str, *, clock: Clock = system.now) -> Store:
 def mongo_store(uri: str, database: str, *, client: MongoClient[dict[str, Any]] | None = None) -> Store:
     """The store at this URI, with all repositories."""
     return Store(MongoStore(uri, database, REPOSITORIES, client=client))
+
+
+def end_sessions(store: Store, user_id: str, keep: str | None) -> bool:
+    """End all sessions of an active user except `keep`; False if there is no such user."""
+    while True:
+        account = store.users.account(user_id)
+        if account is None or account.user.status != "active":
+            return False
+        if store.users.save(account.in_new_epoch(keep=keep)):
+            return True
 
 
 def events_of(store: Store, user_id: str) -> list[AuditEvent]:

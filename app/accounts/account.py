@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
+from app.accounts.model import listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
-from app.platform.identifiers import comparable_email, email_key, masked_email, username_key
+from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -119,6 +121,24 @@ class ListedKey:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """An administrator acts for the user of the account: something like a session, which is never renewed.
+
+    It is in effect only in the epoch of its beginning, and only as long as the session of the administrator in which it
+    began, which is for `app.sessions.live` to see. It is kept here, and not with the sessions, so that it begins and
+    ends by a write of the account; and so that a former version, which does not know it, admits nobody by it.
+    """
+
+    id: str
+    actor_id: str
+    actor_session_id: str
+    reason: str
+    began_at: datetime
+    expires_at: datetime
+    auth_epoch: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
     """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
@@ -131,6 +151,12 @@ class UnderWay:
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
     listed_keys: tuple[ListedKey, ...] = ()
+    impersonations: tuple[Impersonation, ...] = ()
+    returns_as: str | None = None
+    """The status that comes back, by enabling or by the undo of a deletion; None is active."""
+    given_email: bool | None = None
+    """True if an administrator gave the account its address, or took its proof away."""
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +193,11 @@ class Account(UnderWay):
             "username": user.username,
             "username_key": user.username and username_key(user.username),
             "name": user.name,
+            "name_key": user.name and name_key(user.name),
             "roles": user.roles,
             "status": user.status,
             "kind": user.kind,
+            "listed_status": listed_status(user.status),
             "password_hash": self.password_hash,
             "auth_epoch": self.auth_epoch,
             "kept_session": self.kept_session,
@@ -203,17 +231,37 @@ class Account(UnderWay):
         """The account with a password that was set by mail, which also proves the address; all sessions end.
 
         If the address was not proven before, everything in the account may be someone else's: undo offers and API
-        keys go, too.
+        keys go, too. Not so if an administrator gave it to the account.
         """
-        proven = self.user.email_verified
+        ours = self.user.email_verified or self.waits_for_proof
         return replace(
             self.in_new_epoch().with_user(email_verified=True),
             password_hash=password_hash,
             codes=(),
             pending_email=None,
-            undo_offers=self.undo_offers if proven else (),
-            listed_keys=self.listed_keys if proven else (),
+            undo_offers=self.undo_offers if ours else (),
+            listed_keys=self.listed_keys if ours else (),
         )
+
+    # The status
+
+    def disabled(self) -> Account:
+        """The account, disabled. What could let anyone in ends for good, so nothing of it is back once it is enabled.
+
+        Undo offers stay: an undo gives a disabled account back to its owner, and leaves it disabled.
+        """
+        if self.user.status == "disabled":
+            return self
+        ended = replace(self.in_new_epoch(), codes=(), pending_email=None)
+        returns_as = "invited" if self.user.status == "invited" else None
+        return replace(ended.with_user(status="disabled"), returns_as=returns_as)
+
+    def enabled(self) -> Account:
+        """The account, as it was before it was disabled: active, or invited."""
+        if self.user.status != "disabled":
+            return self
+        status = "invited" if self.returns_as == "invited" else "active"
+        return replace(self.with_user(status=status), returns_as=None)
 
     # API keys
 
@@ -236,6 +284,33 @@ class Account(UnderWay):
         if not self.has_api_key(key_id):
             raise NotFound
         return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
+
+    # Impersonations
+
+    def open_impersonations(self, now: datetime) -> tuple[Impersonation, ...]:
+        """The impersonations that the account itself still allows: the user is active, and nothing ended their sessions
+        meanwhile."""
+        if self.user.status != "active":
+            return ()
+        return tuple(
+            each for each in self.impersonations if each.auth_epoch == self.auth_epoch and each.expires_at > now
+        )
+
+    def with_impersonation(self, begun: Impersonation, *, most: int, now: datetime) -> Account:
+        """The account with one more impersonation, in its present epoch; those that have ended go.
+
+        Raises TooManyRequests if `most` are open already.
+        """
+        is_open = self.open_impersonations(now)
+        if len(is_open) >= most:
+            ends = min(each.expires_at for each in is_open)
+            raise TooManyRequests(retry_after=math.ceil((ends - now).total_seconds()))
+        return replace(self, impersonations=(*is_open, replace(begun, auth_epoch=self.auth_epoch)))
+
+    def without_impersonation(self, impersonation_id: str) -> Account:
+        """The account without this impersonation; the same account if it has none of this identifier."""
+        left = tuple(each for each in self.impersonations if each.id != impersonation_id)
+        return self if left == self.impersonations else replace(self, impersonations=left)
 
     # Codes
 
@@ -269,14 +344,27 @@ class Account(UnderWay):
 
     # The address and its changes
 
+    @property
+    def waits_for_proof(self) -> bool:
+        """Whether an administrator gave the account its address, and it is not proven yet.
+
+        Until then the address does not lead into the account, in case it is misspelt and someone else's: no reset is
+        mailed to it on request, no undo is offered to it, and whoever denies it takes the address, not the account.
+        """
+        return bool(self.given_email) and self.user.email is not None and not self.user.email_verified
+
+    def require_room_for_offer(self, now: datetime) -> None:
+        """Raises TooManyRequests while as many undo offers are open as there may be."""
+        ends = sorted(offer.expires_at for offer in self.open_offers(now))
+        if len(ends) >= MOST_OFFERS:
+            raise TooManyRequests(retry_after=math.ceil((ends[0] - now).total_seconds()))
+
     def with_pending_email(self, email: str, *, code_id: str, now: datetime) -> tuple[Account, PendingEmail]:
         """The account with this pending address, the present one if it is the same; and the pending address.
 
         Raises TooManyRequests while as many undo offers are open as there may be.
         """
-        ends = sorted(offer.expires_at for offer in self.open_offers(now))
-        if len(ends) >= MOST_OFFERS:
-            raise TooManyRequests(retry_after=math.ceil((ends[0] - now).total_seconds()))
+        self.require_room_for_offer(now)
         known = self.pending_email
         if known is None or email_key(known.email) != email_key(email) or known.expires_at <= now:
             known = PendingEmail(code_id, email, now + VERIFICATION_LIVES)
@@ -296,8 +384,11 @@ class Account(UnderWay):
         return replace(self, pending_email=None)
 
     def offer_of_present_email(self, offer_id: str, now: datetime) -> UndoOffer | None:
-        """The undo offer for the present address, should the account move to another; None if it has no address."""
-        if self.user.email is None:
+        """The undo offer for the present address, should the account move to another.
+
+        None if it has no address, or one that `waits_for_proof`.
+        """
+        if self.user.email is None or self.waits_for_proof:
             return None
         return UndoOffer(offer_id, self.user.email, now + UNDO_LIVES, self.user.email_verified)
 
@@ -308,7 +399,15 @@ class Account(UnderWay):
         """
         offers = (*self.open_offers(now), *([offer] if offer else []))
         moved = self.with_user(email=email, email_verified=True)
-        return replace(moved, codes=(), pending_email=None, undo_offers=offers)
+        return replace(moved, codes=(), pending_email=None, undo_offers=offers, given_email=None)
+
+    def with_given_email(self, email: str, offer: UndoOffer | None, now: datetime) -> Account:
+        """The same as `moved_to`, but the address is an administrator's, and not proven yet."""
+        return self.moved_to(email, offer, now).with_unproven_email()
+
+    def with_unproven_email(self) -> Account:
+        """The account with its present address, which has to be proven again; codes mailed to it are void."""
+        return replace(self.with_user(email_verified=False), codes=(), given_email=True)
 
     def without_email(self) -> Account:
         """The account without its address, which someone else has proven: everything mailed to that address is void."""
@@ -344,7 +443,7 @@ class Account(UnderWay):
         return any(offer.proven and email_key(offer.email) == key for offer in self.open_offers(now))
 
     def given_back(self, offer: UndoOffer, now: datetime) -> Account:
-        """The account given back to the owner of a former address; a deleted one is active again.
+        """The account given back to the owner of a former address; a deleted one is active or disabled, as it was.
 
         All sessions and API keys end, since an intruder may have made them, the password becomes void, pending changes
         and this and all later offers are cancelled, and what was to be mailed to the present address is dropped.
@@ -369,7 +468,8 @@ class Account(UnderWay):
         # `due_at` may only be the expiry of an offer, which no longer counts; the claim of a worker stays.
         claimed = self.due_at is not None and self.due_at <= now + CLAIMED_FOR
         due_at = self.due_at if claimed else min((entry.due_at for entry in left), default=None)
-        return replace(self.with_user(status="active"), outbox=left, due_at=due_at)
+        status = "disabled" if self.returns_as == "disabled" else "active"
+        return replace(self.with_user(status=status), outbox=left, due_at=due_at, returns_as=None)
 
     # Deletion
 
@@ -395,10 +495,13 @@ class Account(UnderWay):
             password_hash=None,
             codes=(),
             pending_email=None,
+            impersonations=(),
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            imported=None,
             due_at=claimed_until,
             listed_keys=(),
+            returns_as="disabled" if self.user.status == "disabled" else None,
         )
 
     # The outbox

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from app.accounts.credentials import refuse_if_changed
 from app.accounts.former_leavers import LEAVING
+from app.accounts.service import ACTIVE
 from app.outbox.model import CLAIMED_FOR
 from app.platform.errors import SessionEnded, Unavailable
 from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
     from app.accounts.account import Account, UndoOffer
     from app.accounts.credentials import CredentialService
+    from app.accounts.model import Status
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.feature import Eraser
@@ -57,14 +59,18 @@ class DeletionService:
         self,
         user_id: str,
         check: Callable[[Account], Account],
-        device: Device,
+        device: Device | None,
         *,
         action: str,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
         services: bool = False,
+        among: Collection[Status] = ACTIVE,
     ) -> None:
-        """Delete an active account that `check` accepts; `check` may add a last mail to it.
+        """Delete an account that `check` accepts; `check` may add a last mail to it.
+
+        It is done from `device`, which the mails name, unless an administrator does it. A disabled account that is
+        brought back is disabled again.
 
         Service accounts are deleted only if `services`.
 
@@ -86,14 +92,15 @@ class DeletionService:
             # Only the mail that `check` added.
             added = tuple(entry for entry in checked.outbox if entry not in account.outbox)
             gone = replace(gone, outbox=(*gone.outbox, *added))
+            origin = {} if device is None else {"ip": device.ip, "device": device.name}
             for offer in gone.undo_offers:
-                gone = self.accounts.with_notice(
-                    gone, "deletion_undo", offer.email, code_id=offer.id, ip=device.ip, device=device.name
-                )
+                gone = self.accounts.with_notice(gone, "deletion_undo", offer.email, code_id=offer.id, **origin)
             return gone
 
         # The event has no device: nothing is kept of a deleted user but the identifier.
-        account = self.accounts.change(user_id, deleted, by=by, missing=missing, actions=[action], services=services)
+        account = self.accounts.change(
+            user_id, deleted, by=by, missing=missing, among=among, actions=[action], services=services
+        )
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
             for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
@@ -120,5 +127,5 @@ class DeletionService:
             return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account
 
         with suppress(SessionEnded):  # gone already
-            self.accounts.change(user_id, due, among=("deleted", "active"), services=True)
+            self.accounts.change(user_id, due, among=("deleted", "active", "disabled"), services=True)
         self.accounts.mail_waits.set()

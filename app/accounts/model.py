@@ -22,6 +22,11 @@ UserKind = Literal["service"]
 it, it gets no mail, and it is in no list of users."""
 
 
+def listed_status(status: Status) -> Status | None:
+    """The status by which a user is looked for; None for those whom nearly everybody is, or nobody looks for."""
+    return status if status in {"disabled", "invited"} else None
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user as seen by the user and by administrators; the password hash is in `Credentials`."""
@@ -102,15 +107,14 @@ class Users(RoleHolders, Protocol):
         It counts as a replacement of the account and raises the revision by one.
         """
 
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        """End all sessions of an active user except `keep`, by a new epoch; False if there is no such user.
-
-        One write, which raises the revision by one. A login that was verified before it but opens its session after it
-        gets a session that is not live.
-        """
-
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         """Up to `limit` people after `after`, in the order of their identifiers, without deleted ones."""
 
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         """The same for service accounts."""
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        """The same page as whole accounts."""
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        """The same page, of each user the identifier and the password hash."""

@@ -2,13 +2,13 @@
 
 The document is the whole account:
 
-_id, email, email_key, email_verified, username, username_key, name, roles, status, created_at, last_login_at, kind,
-password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox, listed_keys,
-due_at, revision, new_events
+_id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
+last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
+outbox, listed_keys, impersonations, returns_as, given_email, imported, due_at, revision, new_events
 
-Codes, pending e-mail, undo offers, the entries of the outbox and the listed API keys are documents in it, with the
-fields of their dataclasses. What a user does not have is absent, never null. A document from before there was a
-revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
+Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys and impersonations are documents in
+it, with the fields of their dataclasses. What a user does not have is absent, never null. A document from before there
+was a revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
 `app.audit.mongo`.
 """
 
@@ -31,7 +31,7 @@ from app.store.mongo.connection import Connection, Document, answer_or_unavailab
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from app.audit.model import AuditEvent
@@ -148,23 +148,29 @@ class MongoUsers:
         return self._connection["users"].update_one(guard, change).matched_count == 1
 
     @answer_or_unavailable()
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        change: Document = {"$inc": {"auth_epoch": 1, "revision": 1}}
-        change |= {"$unset": {"kept_session": ""}} if keep is None else {"$set": {"kept_session": keep}}
-        return self._connection["users"].update_one({"_id": user_id, "status": "active"}, change).matched_count == 1
-
-    @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         return self._page({"status": "active" if active_only else {"$ne": "deleted"}, "kind": None}, after, limit)
+
+    @answer_or_unavailable()
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, None)
+        return [_account_of(document) for document in found]
+
+    @answer_or_unavailable()
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, {"password_hash": 1})
+        return [(document["_id"], document.get("password_hash")) for document in found]
 
     @answer_or_unavailable()
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         return self._page({"status": {"$ne": "deleted"}, "kind": "service"}, after, limit)
 
     def _page(self, which: Document, after: str | None, limit: int) -> list[User]:
+        return [user_of(document["_id"], document) for document in self._found(which, after, limit, _USER)]
+
+    def _found(self, which: Document, after: str | None, limit: int, shown: Document | None) -> Iterable[Document]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        found = self._connection["users"].find(behind | which, _USER).sort("_id", ASCENDING).limit(limit)
-        return [user_of(document["_id"], document) for document in found]
+        return self._connection["users"].find(behind | which, shown).sort("_id", ASCENDING).limit(limit)
 
     def _account(self, key: Document) -> Account | None:
         found = self._connection["users"].find_one(key)

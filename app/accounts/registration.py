@@ -9,6 +9,8 @@ from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.hooks import Registration
+from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, new_id, username_key
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.audit.model import AuditEvent
+    from app.hooks.calls import Hooks
     from app.platform.devices import Device
     from app.throttle.guesses import Guesses
     from app.throttle.service import PasswordThrottle
@@ -39,7 +42,11 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationService:
-    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
+    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS.
+
+    The hooks may refuse a registration that a client asks for, from a device; they are not asked about those of
+    commands.
+    """
 
     accounts: Accounts
     passwords: PasswordService
@@ -47,32 +54,36 @@ class RegistrationService:
     throttle: PasswordThrottle
     default_roles: tuple[str, ...]
     hides_accounts: bool = False
+    hooks: Hooks | None = None
 
     def register(
         self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
     ) -> Credentials:
         """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
-        Raises EmailTaken, UsernameTaken, ValidationFailed. Of concurrent registrations of a name exactly one succeeds.
+        Raises EmailTaken, UsernameTaken, ValidationFailed, RegistrationRefused. Of concurrent registrations of a name
+        exactly one succeeds.
         """
         user = self._user(new, roles)
+        if device is not None:
+            self._ask_hooks(new, device)
         password_hash = self._hash(new)
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
-            account, code = account.with_code("verify", code_id=new_id(), now=self.accounts.clock())
-            account = self.accounts.with_notice(account, "verify_email", new.email, code_id=code.id)
+            account = self.accounts.with_verification_mail(account)
         self._add(account, device)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
         return Credentials(account.user, password_hash, account.auth_epoch)
 
-    def register_hidden(self, new: NewAccount) -> None:
+    def register_hidden(self, new: NewAccount, device: Device) -> None:
         """Store a registration until its mail is answered: the same work and the same answer for all names.
 
-        Raises ValidationFailed, and UsernameTaken for a reserved name.
+        Raises ValidationFailed, RegistrationRefused, and UsernameTaken for a reserved name.
         """
         self._user(new, None)
+        self._ask_hooks(new, device)
         pending = PendingRegistration(new.username, new.name, password_hash=self._hash(new))
         self.accounts.ask_for_mail("register", new.email or "", pending)
 
@@ -120,6 +131,19 @@ class RegistrationService:
             status="active",
             created_at=self.accounts.clock(),
         )
+
+    def _ask_hooks(self, new: NewAccount, device: Device) -> None:
+        """Before anything is looked up, so that an answer tells nothing of other accounts, and before the hash."""
+        if self.hooks is not None:
+            self.hooks.check_registration(
+                Registration(
+                    email=new.email,
+                    username=new.username,
+                    name=new.name,
+                    ip=device.ip,
+                    user_agent=device.user_agent[:LONGEST_USER_AGENT],
+                )
+            )
 
     def _hash(self, new: NewAccount) -> str:
         self.passwords.check_new(new.password, (new.email, new.username, new.name), "password")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.roles.administrators import Administrators
 
-_ACTIVE: frozenset[Status] = frozenset({"active"})
+ACTIVE: frozenset[Status] = frozenset({"active"})
 _ATTEMPTS = 100
 
 
@@ -55,7 +55,7 @@ class Accounts:
         *,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
-        among: Collection[Status] = _ACTIVE,
+        among: Collection[Status] = ACTIVE,
         actions: Sequence[str] = (),
         details: Mapping[str, str] | None = None,
         device: Device | None = None,
@@ -134,15 +134,34 @@ class Accounts:
         return account.with_notice(Notice(new_id(), kind, to, now, facts, code_id), now)
 
     def with_warning(
-        self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
+        self,
+        account: Account,
+        kind: str,
+        device: Device,
+        *,
+        by: Principal | None = None,
+        code_id: str | None = None,
+        **facts: str,
     ) -> Account:
         """The account with a mail that tells its owner of a change, sent to the address before the change.
 
         User text (device names too, since a User-Agent may hold any words) goes to verified addresses only, or anyone
-        could make us mail strangers.
+        could make us mail strangers. If `by` acts for the owner, the mail says so, and nothing of where they are.
         """
-        told = {"device": device.name, **facts} if account.user.email_verified else {}
-        return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
+        if by is not None and by.impersonation is not None:
+            where, device_name = {"actor": "an administrator who acts for you"}, {}
+        else:
+            where, device_name = {"ip": device.ip}, {"device": device.name}
+        told = {**device_name, **facts} if account.user.email_verified else {}
+        return self.with_notice(account, kind, account.user.email, code_id=code_id, **where, **told)
+
+    def with_verification_mail(self, account: Account) -> Account:
+        """The account with a mail to its address, which asks for proof of it; unchanged if mail cannot be sent."""
+        if account.user.email is None or not self.mailing:
+            return account
+        account, code = account.with_code("verify", code_id=new_id(), now=self.clock())
+        kind = "confirm_address" if account.waits_for_proof else "verify_email"
+        return self.with_notice(account, kind, account.user.email, code_id=code.id)
 
     def with_reset_mail(self, account: Account, to: str) -> Account:
         """The account with a mail to its address for setting a new password.

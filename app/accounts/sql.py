@@ -27,6 +27,7 @@ from app.accounts.account import Account, UnderWay
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
+from app.platform.identifiers import LONGEST_NAME_KEY
 from app.store.codec import Codec, from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
@@ -51,10 +52,14 @@ USERS: Final = Table(
     Column("username", String(64)),
     Column("username_key", exact(64)),
     Column("name", String(255)),
+    Column("name_key", exact(LONGEST_NAME_KEY)),
     # Names separated by commas. Every request reads them in its user's row; a second table would have to be joined, and
     # aggregated differently on each product. What is looked for by role is in USER_ROLES.
     Column("roles", Text, nullable=False),
     Column("status", exact(16), nullable=False),
+    # The status of the few who are disabled or invited. An index on `status` itself would tempt MySQL to lock by it, in
+    # another order than by the identifier: a deadlock.
+    Column("listed_status", exact(16)),
     Column("created_at", INSTANT, nullable=False),
     Column("last_login_at", INSTANT),
     Column("password_hash", exact(512)),
@@ -74,6 +79,8 @@ USERS: Final = Table(
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
     Index("users_by_kind", "kind", "id"),
+    Index("users_by_name", "name_key", "id"),
+    Index("users_by_status", "listed_status", "id"),
     **ON_MYSQL,
 )
 USER_ROLES: Final = Table(
@@ -170,11 +177,6 @@ _WITH_ROLE: Final = select(_COLUMNS.id).where(
 )
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
-_END_SESSIONS: Final = (
-    update(USERS)
-    .where(_THIS, _COLUMNS.status == "active")
-    .values(auth_epoch=_COLUMNS.auth_epoch + 1, revision=_NEXT_REVISION)
-)
 
 
 def _page(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -185,6 +187,14 @@ def _page(*conditions: ColumnElement[bool]) -> Select[Any]:
 _PAGE: Final = _page(_COLUMNS.status != "deleted", _IS_PERSON)
 _PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active", _IS_PERSON)
 _SERVICE_ACCOUNTS: Final = _page(_COLUMNS.status != "deleted", _COLUMNS.kind == "service")
+
+
+_PAGE_OF_ACCOUNTS: Final = (
+    _ACCOUNTS.where(_COLUMNS.id > bindparam("after"), _COLUMNS.status != "deleted", _IS_PERSON)
+    .order_by(_COLUMNS.id)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_HASHES: Final = _PAGE_OF_ACCOUNTS.with_only_columns(_COLUMNS.id, _COLUMNS.password_hash)
 
 
 def user_of(fields: Iterable[Any]) -> User:
@@ -254,9 +264,6 @@ class SqlUsers:
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
         return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
 
-    def end_sessions(self, user_id: str, keep: str | None) -> bool:
-        return self._database.change(_END_SESSIONS, {"user_id": user_id, "kept_session": keep}) == 1
-
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE
         rows = self._database.rows(statement, {"after": after or "", "limit": limit})
@@ -265,6 +272,14 @@ class SqlUsers:
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         rows = self._database.rows(_SERVICE_ACCOUNTS, {"after": after or "", "limit": limit})
         return [user_of(row) for row in rows]
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        rows = self._database.rows(_PAGE_OF_ACCOUNTS, {"after": after or "", "limit": limit})
+        return [_account_of(row) for row in rows]
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        rows = self._database.rows(_PAGE_OF_HASHES, {"after": after or "", "limit": limit})
+        return [(user_id, password_hash) for user_id, password_hash in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
         rows = self._database.rows(statement, {"key": key})

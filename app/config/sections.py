@@ -232,6 +232,12 @@ class Accounts(Section):
         "How long after a login users can use the export or change their user name without another login.",
         example="300",
     )
+    impersonation: values.Switch = setting(
+        "IMPERSONATION",
+        False,  # noqa: FBT003 - the default of the field
+        "Let administrators with the permission `users:impersonate` act for a user for 15 minutes. The user is told.",
+        example="on",
+    )
     audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
 
     @field_validator("user_directory")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.audit.chain.checkpoints import StatementKeys
 from app.feature import Feature, Job, Tag
 from app.keys import cli, controller
 from app.keys.model import Keyrings
 from app.keys.service import LEEWAY, KeyService
+from app.keys.statements import Statements
 from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def _keys(parts: Container) -> KeyService:
 
 FEATURE = Feature(
     tags=(Tag("keys", "The keys that verify access tokens.", (controller.jwks,)),),
-    services={KeyService: _keys},
+    services={KeyService: _keys, StatementKeys: lambda parts: Statements(parts.get(KeyService))},
     repositories=(Keyrings,),
     jobs=(lambda parts: Job("keys", timedelta(hours=1), parts.get(KeyService).tend),),
     permissions=frozenset({"keys:write"}),

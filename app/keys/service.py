@@ -75,9 +75,10 @@ class KeyService(OpenKeys):
             raise Unavailable(str(error)) from error
         return len(set(before) - set(after))
 
-    def rotate(self) -> StoredKey:
+    def rotate(self, *, once: bool = False) -> StoredKey:
         """Add a key that signs as soon as all verifiers can have it, and drop keys that no token needs any more.
 
+        Returns that key; with `once` the one that waits to sign already, if there is one, and no other is added.
         Raises SealedError, and changes nothing, if a stored key cannot be opened: a key made under a wrong
         SECRET_KEY would keep the right one from opening the keyring.
         """
@@ -85,10 +86,10 @@ class KeyService(OpenKeys):
 
         def with_another(keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
             self._open(keys)
-            return (*self._needed(keys), key)
+            return keys if once and self._waiting(keys) else (*self._needed(keys), key)
 
-        self._change(with_another)
-        return key
+        _, after = self._change(with_another)
+        return key if key in after else self._waiting(after)[0]
 
     def revoke(self, kid: str) -> StoredKey:
         """Drop a key that may have leaked; returns the key that signs from now on.
@@ -219,14 +220,18 @@ class KeyService(OpenKeys):
 
     def _signing_at_once(self, keys: tuple[StoredKey, ...]) -> tuple[StoredKey, ...]:
         """These keys with one that signs from now on: the next one, already published, or else a new one."""
-        now = self._clock()
-        waiting = [
-            key for key in keys if key.alg == self._algorithm and key.signs_from > now and not _is_carried_over(key)
-        ]
+        now, waiting = self._clock(), self._waiting(keys)
         if not waiting:
             return (*keys, self._new_key(self._algorithm, now))
-        following = min(waiting, key=lambda key: key.signs_from)
-        return tuple(replace(key, signs_from=now) if key is following else key for key in keys)
+        return tuple(replace(key, signs_from=now) if key is waiting[0] else key for key in keys)
+
+    def _waiting(self, keys: tuple[StoredKey, ...]) -> list[StoredKey]:
+        """The keys of the algorithm that are published but do not sign yet, the next one first."""
+        now = self._clock()
+        waiting = (
+            key for key in keys if key.alg == self._algorithm and key.signs_from > now and not _is_carried_over(key)
+        )
+        return sorted(waiting, key=lambda key: key.signs_from)
 
     def _any_signs(self, keys: tuple[StoredKey, ...]) -> bool:
         return any(key.signs_from <= self._clock() and not _is_carried_over(key) for key in keys)

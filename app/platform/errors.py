@@ -159,6 +159,14 @@ class Forbidden(Failure):
     remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
 
 
+class RegistrationRefused(Failure):
+    code = "registration_refused"
+    status = 403
+    message = "You cannot register here."
+    meaning = "The operator of this service decides who may register, by rules of their own, and refused this."
+    remedy = "The message says why. If it does not help, ask the operator."
+
+
 class AccountDisabled(Failure):
     code = "account_disabled"
     status = 403
@@ -241,6 +249,17 @@ class TooManyApiKeys(Failure):
     message = "This account has as many API keys as it may have."
     meaning = "The setting API_KEYS_PER_USER (50 by default) limits the API keys of an account that have not expired."
     remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
+
+
+class CannotBeMailed(Failure):
+    code = "cannot_be_mailed"
+    status = 409
+    message = "This user cannot be mailed."
+    meaning = (
+        "The request would send the user a mail that leads into their account. But they have no e-mail address, or are"
+        " disabled, or this service sends no mail."
+    )
+    remedy = "The message says which it is. Give the user an address, or enable them, with /admin/users/<user_id>."
 
 
 class PayloadTooLarge(Failure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ for _name in ("local", "test"):
 
 LONGEST_EMAIL = 254
 """Characters, RFC 5321 section 4.5.3.1.3."""
+LONGEST_NAME_KEY = 100
+"""Characters of a name that are compared: as many as a name has that is entered here."""
 LONGEST_LOCAL_PART = 64
 """Characters before the @, RFC 5321 section 4.5.3.1.1; email_validator checks them if it is `strict`."""
 
@@ -97,3 +100,8 @@ def username_key(username: str) -> str | None:
     """The form in which user names are compared: lower case; None if no user name can look like this."""
     trimmed = username.strip()
     return trimmed.lower() if trimmed.isascii() and trimmed.isprintable() else None
+
+
+def name_key(name: str) -> str:
+    """The form in which the names of people are looked for: whatever the case, and the width of letters (NFKC)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())[:LONGEST_NAME_KEY]

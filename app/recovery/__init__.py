@@ -132,6 +132,7 @@ FEATURE = Feature(
     boxes=(_requests,),
     mails=(
         MailKind("verify_email", __name__, page="verify-email", to_unproven=True),
+        MailKind("confirm_address", __name__, page="verify-email", to_unproven=True),
         MailKind("change_email", __name__, page="verify-email", to_unproven=True),
         MailKind("confirm_registration", __name__, page="verify-email", to_unproven=True),
         MailKind("account_exists", __name__),

@@ -31,9 +31,11 @@ _MOST_BY_KIND: Final = {
     "profile_changed": 16,
     "username_changed": 16,
     "session_reused": 16,
-    # What needs the password, or ends the account.
+    # What needs the password, or an administrator, or ends the account.
+    "impersonated": 17,
     "password_changed": 17,
     "account_deleted": 17,
+    "account_disabled": 17,
     # The way back to a former address. Nothing can crowd it out, since another such mail needs the address to be proven
     # anew. There is room for both, and for the reset mail of the owner who took the account back.
     "email_changed": MOST,

@@ -116,10 +116,9 @@ class Mailroom:
         email = account.user.email
         if email is None or (purpose == "verify" and account.user.email_verified):
             return account
-        if purpose == "reset":
+        if purpose == "reset" and not account.waits_for_proof:
             return self.accounts.with_reset_mail(account, email)
-        account, code = account.with_code(purpose, code_id=new_id(), now=self._now())
-        return self.accounts.with_notice(account, "verify_email", email, code_id=code.id)
+        return self.accounts.with_verification_mail(account)
 
     def _with_pending(self, account: Account) -> Account:
         """The account with the mail to its pending address."""
@@ -213,6 +212,7 @@ class Mailroom:
 
 _PURPOSES: dict[str, Purpose] = {
     "verify_email": "verify",
+    "confirm_address": "verify",
     "change_email": "change",
     "confirm_registration": "register",
     "reset_password": "reset",

@@ -27,12 +27,14 @@ class Claim:
     """A claim to verify: the address, the user name of the account that claims it, and the time of the claim.
 
     If the account `moves` to the address, the owners of its `present` and `former` addresses (masked) can take it back.
+    If the address is `given`, an administrator claims it for the account.
     """
 
     email: str
     username: str | None
     claimed_at: datetime
     moves: bool = False
+    given: bool = False
     present: str | None = None
     former: tuple[str, ...] = ()
 
@@ -76,7 +78,7 @@ class VerificationService:
             )
         if found.purpose == "verify" and user.email:
             account.require_code("verify", found.code_id, now)
-            return Claim(user.email, user.username, user.created_at)
+            return Claim(user.email, user.username, user.created_at, given=account.waits_for_proof)
         raise InvalidCode
 
     def verify(self, found: Redeemable, device: Device) -> User:
@@ -104,7 +106,7 @@ class VerificationService:
 
     def disown(self, found: Redeemable, device: Device) -> None:
         """The owner of the address denies the claim: an account registered with the address is deleted, a pending
-        change or registration dropped.
+        change or registration dropped. An account that an administrator gave the address goes on without it.
 
         Raises InvalidCode.
         """
@@ -120,8 +122,20 @@ class VerificationService:
 
         def disowned(account: Account) -> Account:
             account.require_code("verify", found.code_id, self.accounts.clock())
-            if account.user.email_verified:
+            if account.user.email_verified or account.waits_for_proof:
                 raise InvalidCode
             return account
 
+        def taken_out(account: Account) -> Account:
+            account.require_code("verify", found.code_id, self.accounts.clock())
+            if not account.waits_for_proof:
+                raise InvalidCode
+            return account.without_email()
+
+        known = self.accounts.users.account(found.owner_id)
+        if known is not None and known.waits_for_proof:
+            self.accounts.change(
+                found.owner_id, taken_out, missing=InvalidCode, actions=["email.disowned"], device=device
+            )
+            return
         self.deletion.delete_if(found.owner_id, disowned, device, action="user.disowned", missing=InvalidCode)

@@ -62,10 +62,11 @@ class Guesses:
 
         self.counts.change(_name(email, use), without)
 
-    def replace_dead(self, email: str, use: Purpose) -> None:
+    def replace_dead(self, email: str, use: Purpose, *, however_many: bool = False) -> None:
         """Give the address codes of the next generation, if the present ones are dead.
 
-        Called when mail is asked for, the same for every address, known or not, and for nothing else.
+        Called when mail is asked for, the same for every address, known or not; and when an administrator unlocks a
+        user, `however_many` generations there were.
         """
 
         def replaced(seen: FailureCount | None) -> FailureCount | None:
@@ -74,7 +75,7 @@ class Guesses:
                 return None
             if not _is_dead(count):
                 return self._kept(count)
-            if _generation_of(count) + 1 >= MOST_GENERATIONS:
+            if not however_many and _generation_of(count) + 1 >= MOST_GENERATIONS:
                 return None  # dead until the count is forgotten
             return self._kept(count + 1)
 

@@ -1,9 +1,17 @@
-"""The opaque cursors of lists: each encodes the identifier of the last object of a page."""
+"""The opaque cursors of lists: each encodes the identifier of the last object of a page, or its place and the query."""
 
 from __future__ import annotations
 
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DIGEST_BYTES: Final = 9
 
 
 def cursor_behind(identifier: str | None) -> str | None:
@@ -17,3 +25,22 @@ def identifier_of(cursor: str) -> str:
     if cursor_behind(identifier) != cursor:
         raise ValueError("not the canonical form")
     return identifier
+
+
+def cursor_at(place: Sequence[str], query: Sequence[str | None]) -> str:
+    """The cursor of the page behind a place in what a query finds."""
+    content = json.dumps(place).encode()
+    return urlsafe_b64encode(_digest(query) + content).decode().rstrip("=")
+
+
+def place_at(cursor: str, query: Sequence[str | None]) -> list[str]:
+    """The place that a cursor of the same query encodes; raises ValueError for any other text."""
+    decoded = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    found = json.loads(decoded[_DIGEST_BYTES:])
+    if not isinstance(found, list) or cursor_at(found, query) != cursor:
+        raise ValueError("not a cursor of this query")
+    return found
+
+
+def _digest(query: Sequence[str | None]) -> bytes:
+    return sha256(json.dumps(query).encode()).digest()[:_DIGEST_BYTES]

@@ -25,12 +25,17 @@ def _digits(number: object) -> object:
     return number
 
 
-class Page(Query):
-    """A part of a list: up to `limit` objects after `cursor`, which is the `next` of the previous page."""
+class Limited(Query):
+    """A part of a list: up to `limit` objects."""
 
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
         default=50, ge=1, le=200, description="The maximum number of objects on a page."
     )
+
+
+class Page(Limited):
+    """A part of a list: up to `limit` objects after `cursor`, which is the `next` of the previous page."""
+
     cursor: Annotated[str, AfterValidator(_identifier)] | None = Field(
         default=None, description="The `next` of the previous page. Without it, the list starts at the beginning."
     )

@@ -92,11 +92,52 @@ def _audit_actor() -> None:
 
 
 def _search() -> None:
-    """Users by prefix."""
+    """Users by name and by status. A job fills in both (`app.administration.search.UserFinder.mend_keys`)."""
+    add_column("users", sa.Column("name_key", exact(100)))
+    add_column("users", sa.Column("listed_status", exact(16)))
+    create_index("users_by_name", "users", "name_key", "id")
+    create_index("users_by_status", "users", "listed_status", "id")
 
 
 def _audit() -> None:
     """The chain of audit events, and queries of them."""
+    for column in (
+        sa.Column("outcome", exact(16)),
+        sa.Column("request_id", exact(64)),
+        sa.Column("salt", exact(22)),
+        sa.Column("digest", exact(43)),
+        sa.Column("signature", exact(64)),
+        sa.Column("seq", sa.BigInteger),
+    ):
+        add_column("events", column)
+    create_index("events_by_user_and_time", "events", "user_id", "at", "id")
+    create_index("events_by_action_and_time", "events", "action", "at", "id")
+    create_index("events_by_time", "events", "at", "id")
+    create_index("events_by_seal", "events", "seq", "id")
+    create_table(
+        "event_links",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("event_id", exact(36), nullable=False),
+        sa.Column("sealed_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("verdict", exact(16), nullable=False),
+        sa.Column("content", exact(43), nullable=False),
+        sa.Column("hash", exact(43), nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
+    create_index("event_links_by_event", "event_links", "event_id", unique=True)
+    create_index("event_links_by_time", "event_links", "sealed_at")
+    create_table(
+        "event_checkpoints",
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("kept_until", INSTANT, nullable=False),
+        sa.Column("token", LONG_TEXT, nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
 
 
 def _api_keys() -> None:
@@ -136,7 +177,13 @@ def _impersonation() -> None:
 
 
 def _transfer() -> None:
-    """Users from other systems."""
+    """The mix of password hashes, which imports change."""
+    create_table(
+        "hash_mixes",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("counted_at", INSTANT, nullable=False),
+        sa.Column("counts", LONG_TEXT, nullable=False),
+    )
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

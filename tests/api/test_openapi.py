@@ -39,6 +39,9 @@ REQUIRED = {
     "POST /admin/roles": ["name", "permissions"],
     "PATCH /admin/roles/{name}": [],
     "PUT /admin/users/{user_id}/roles": ["roles"],
+    "POST /admin/users/{user_id}/impersonate": ["reason"],
+    "PATCH /admin/users/{user_id}": [],
+    "POST /admin/users/{user_id}/reset-password": [],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
 ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify"}

@@ -3,15 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache, partial
+from pathlib import Path
 
 import pytest
 
+from app import config, wiring
+from app.keys.service import KeyService
+from app.security.hash_pool import HashPool
+from app.wiring import Wired
+from tests.api.service import SETTINGS, FakeClock
 from tests.contract import races
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.patience import be_patient, patiently
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
-from tests.contract.subject import ChangeUser, Fragile, Subject
+from tests.contract.subject import ChangeUser, Fragile, Subject, Tamper
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
@@ -64,8 +70,23 @@ def store(subject: Subject) -> Store:
 
 
 @pytest.fixture
+def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
+    """The parts of the service over this store."""
+    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
+    wired = wiring.build(settings, clock=FakeClock(), store=store)
+    wired.get(KeyService).ensure()
+    yield wired
+    wired.get(HashPool).close()
+
+
+@pytest.fixture
 def change_user(subject: Subject) -> ChangeUser:
     return subject.change_user
+
+
+@pytest.fixture
+def tamper(subject: Subject) -> Tamper:
+    return subject.tamper
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """What every store promises when two rules meet in one account, or in one address, at the same time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from app import config, wiring
 from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount, RegistrationService
-from app.keys.service import KeyService
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import EmailTaken, Failure
@@ -22,25 +19,15 @@ from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
 from app.recovery.reset import ResetService
 from app.security import codes
-from app.security.hash_pool import HashPool
 from app.security.secret_keys import SecretKeys
 from app.wiring import Wired
-from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.api.service import PASSWORD
 from tests.contract.races import InThreads
 from tests.stores import Store
 from tests.unit.instance import session_of
 
 HERE = Device("192.0.2.1", "curl/8.5.0")
 _NUMBERS = count(1)
-
-
-@pytest.fixture
-def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
-    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
-    wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.get(KeyService).ensure()
-    yield wired
-    wired.get(HashPool).close()
 
 
 @pytest.fixture

@@ -10,13 +10,16 @@ from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit
+from app.audit.signatures import Signer
 from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
 from app.roles.administrators import Administrators
+from app.security.secret_keys import SecretKeys
 from app.sessions.live import LiveSessions
+from tests.api.service import SETTINGS
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
-from tests.stores import Store
+from tests.stores import Store, end_sessions
 
 
 def added(store: Store, **fields: str) -> Account:
@@ -110,7 +113,7 @@ def test_neither_changes_nor_ends_of_sessions_are_lost_beside_each_other(store: 
 
     def act(number: int) -> bool:
         if number % 2:
-            return store.users.end_sessions(account.user.id, None)
+            return end_sessions(store, account.user.id, None)
         return store.users.save(replace(account, user=replace(account.user, name="Ada")))
 
     results = in_threads(act)
@@ -178,7 +181,7 @@ def accounts_of(
     permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]] = lambda _roles, _version: frozenset(),
 ) -> Accounts:
     """What the services change accounts with."""
-    audit = Audit(store.events, lambda: NOW, DAY)
+    audit = Audit(store.events, lambda: NOW, DAY, Signer(SecretKeys(SETTINGS["SECRET_KEY"])))
     live = LiveSessions(store.sessions, permissions_of, lambda: NOW)
     administrators = Administrators(store.guards, store.users)
     return Accounts(
@@ -213,8 +216,8 @@ def end_by_reset(store: Store, principal: Principal) -> None:
 
 ENDS: dict[str, Callable[[Store, Principal], object]] = {
     "this session": lambda store, principal: store.sessions.end(principal.session_id, principal.user.id),
-    "all sessions": lambda store, principal: store.users.end_sessions(principal.user.id, None),
-    "the others": lambda store, principal: store.users.end_sessions(principal.user.id, "another"),
+    "all sessions": lambda store, principal: end_sessions(store, principal.user.id, None),
+    "the others": lambda store, principal: end_sessions(store, principal.user.id, "another"),
     "reset": end_by_reset,
 }
 

@@ -331,17 +331,6 @@ def test_a_hash_that_is_replaced_counts_as_a_replacement_of_the_account(store: S
     assert store.users.account(account.user.id) == replace(account, password_hash="new", revision=1)
 
 
-def test_the_end_of_sessions_counts_as_a_replacement_of_the_account(store: Store) -> None:
-    account = added(store)
-    kept = new_id()
-    assert store.users.end_sessions(account.user.id, kept)
-    assert not store.users.save(account)
-    ended = replace(account, auth_epoch=1, kept_session=kept, revision=1)
-    assert store.users.account(account.user.id) == ended
-    assert store.users.end_sessions(account.user.id, None)
-    assert store.users.account(account.user.id) == replace(account, auth_epoch=2, revision=2)
-
-
 def test_what_a_newer_version_keeps_in_an_account_is_not_lost_when_this_one_writes_it(store: Store) -> None:
     """Both run side by side while a newer version takes over, one instance after the other."""
     code, *_ = WHOLE.codes

@@ -13,7 +13,7 @@ from app.roles.model import Guard, all_with_role
 from tests.contract.entities import HASH, NOW, a_user
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.test_account_races import accounts_of
-from tests.stores import Store
+from tests.stores import Store, end_sessions
 
 BOTH = 2
 PATIENCE = 5
@@ -114,7 +114,7 @@ def test_a_change_that_is_refused_at_its_second_attempt_leaves_the_guard_as_it_w
         seen.append(guarded(store))
         if len(seen) > 1:
             raise WrongPassword
-        store.users.end_sessions(first, None)  # another write comes first
+        end_sessions(store, first, None)  # another write comes first
         return demoted(account)
 
     assert change(store, first, step) is WrongPassword

@@ -13,7 +13,7 @@ from app.sessions.model import LiveSession, Session
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session, a_user, an_event
 from tests.contract.races import InThreads
 from tests.contract.subject import ChangeUser
-from tests.stores import Store, events_of
+from tests.stores import Store, end_sessions, events_of
 
 LATER = NOW + MINUTE
 
@@ -91,7 +91,7 @@ def test_only_the_sessions_of_the_user_that_are_live_are_listed_in_their_order(s
     other = a_user(username="grace")
     store.users.add(Account(other, HASH))
     first, _ = opened(store, user), opened(store, user)
-    assert store.users.end_sessions(user.id, first.id)
+    assert end_sessions(store, user.id, first.id)
     second = opened(store, user, auth_epoch=1)
     opened(store, user, auth_epoch=1, idle_expires_at=LATER)
     opened(store, other)
@@ -118,24 +118,18 @@ def test_the_end_of_a_session_counts_as_a_change_of_its_account(store: Store, us
 
 def test_all_sessions_but_the_kept_one_end_with_the_epoch(store: Store, user: User) -> None:
     kept, other = opened(store, user), opened(store, user)
-    assert store.users.end_sessions(user.id, kept.id)
+    assert end_sessions(store, user.id, kept.id)
     assert store.sessions.of_user(user.id, LATER) == [kept]
     assert store.sessions.principal(other.id, user.id, LATER) is None
-    assert store.users.end_sessions(user.id, None)
+    assert end_sessions(store, user.id, None)
     assert store.sessions.of_user(user.id, LATER) == []
 
 
 def test_a_session_of_the_new_epoch_is_live_beside_the_kept_one(store: Store, user: User) -> None:
     kept = opened(store, user)
-    assert store.users.end_sessions(user.id, kept.id)
+    assert end_sessions(store, user.id, kept.id)
     new = opened(store, user, auth_epoch=1)
     assert store.sessions.of_user(user.id, LATER) == [kept, new]
-
-
-def test_only_an_active_user_has_sessions_to_end(store: Store, user: User, change_user: ChangeUser) -> None:
-    assert not store.users.end_sessions(new_id(), None)
-    change_user(user.id, status="disabled")
-    assert not store.users.end_sessions(user.id, None)
 
 
 def test_use_is_noted_and_never_goes_back(store: Store, user: User) -> None:
@@ -163,7 +157,7 @@ def test_all_sessions_of_a_user_are_deleted_whether_they_are_live_or_not(
     store.users.add(Account(other, HASH))
     theirs = opened(store, other)
     opened(store, user)
-    assert store.users.end_sessions(user.id, None)
+    assert end_sessions(store, user.id, None)
     for fields in ({}, {"idle_expires_at": NOW}, {"expires_at": NOW}):
         opened(store, user, auth_epoch=1, **fields)
     change_user(user.id, status="disabled")
@@ -198,7 +192,7 @@ def test_sessions_that_are_no_longer_live_do_not_count_against_the_limit(store: 
     kept, *ended = (opened(store, user) for _ in range(3))
     for session in ended:
         store.sessions.touch(session.id, LATER)
-    assert store.users.end_sessions(user.id, kept.id)
+    assert end_sessions(store, user.id, kept.id)
     newest = a_session(user, auth_epoch=1)
     assert store.sessions.open(newest, most=2)
     assert store.sessions.of_user(user.id, LATER) == [kept, newest]

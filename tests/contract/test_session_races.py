@@ -11,7 +11,7 @@ from app.platform.identifiers import new_id
 from app.sessions.model import Session
 from tests.contract.entities import HASH, MINUTE, NOW, a_session, a_user, an_event
 from tests.contract.races import InThreads
-from tests.stores import Store, events_of
+from tests.stores import Store, end_sessions, events_of
 
 LATER = NOW + MINUTE
 A_MILLISECOND = MINUTE / 60_000
@@ -142,7 +142,7 @@ def test_a_login_during_a_change_of_password_leaves_the_sessions_of_the_new_epoc
 
         def act(number: int, account: Account = account, kept: Session = kept) -> str | None:
             if number == 8:
-                assert store.users.end_sessions(account.user.id, kept.id)
+                assert end_sessions(store, account.user.id, kept.id)
             # Half of them have verified the new password.
             session = a_session(account.user, auth_epoch=number % 2)
             return session.id if opened(store, session, 16) and number % 2 else None

@@ -10,13 +10,15 @@ import pytest
 
 from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
-from app.audit.model import AuditEvent
+from app.administration.model import StoredKeys
+from app.audit.chain.model import Checkpoint
+from app.audit.model import AuditEvent, Search
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
-from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, an_api_key
+from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user, an_api_key
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
@@ -42,8 +44,13 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.credentials_by_email": lambda store: store.users.credentials_by_email("ada@example.org"),
     "users.credentials_by_username": lambda store: store.users.credentials_by_username("ada"),
     "users.replace_hash": lambda store: store.users.replace_hash(USER.id, HASH, "new"),
-    "users.end_sessions": lambda store: store.users.end_sessions(new_id(), None),
     "users.page": lambda store: store.users.page(after=None, limit=10, active_only=True),
+    "user_search.by_id": lambda store: store.user_search.by_id("", 10),
+    "user_search.by_status": lambda store: store.user_search.by_status("disabled", "", 10),
+    "user_search.by_role": lambda store: store.user_search.by_role("admin", "", 10),
+    "user_search.by_key": lambda store: store.user_search.by_key("email_key", "a", key="", after="", limit=10),
+    "user_search.keys": lambda store: store.user_search.keys("", 10),
+    "user_search.set_keys": lambda store: store.user_search.set_keys(StoredKeys(USER.id, None, "active", None, None)),
     "users.service_accounts": lambda store: store.users.service_accounts(after=None, limit=10),
     "sessions.open": lambda store: store.sessions.open(a_session(USER)),
     "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
@@ -69,6 +76,20 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "events.page_of": lambda store: store.events.page_of(USER.id, before=None, limit=10),
     "events.record": lambda store: store.events.record(AuditEvent(new_id(), USER.id, "login", NOW, None, None, NOW)),
     "events.anonymise_some": lambda store: store.events.anonymise_some(USER.id, after=None, limit=10),
+    "events.search": lambda store: store.events.search(Search(USER.id, "login", NOW), before=None, limit=10),
+    "links.last": lambda store: store.links.last(),
+    "links.append": lambda store: store.links.append([a_link(1)]),
+    "links.unsealed": lambda store: store.links.unsealed(NOW, after=None, limit=10),
+    "links.complete": lambda store: store.links.complete([AuditEvent("e", USER.id, "login", NOW, None, None, NOW)]),
+    "links.page": lambda store: store.links.page(after=0, limit=10),
+    "links.sealed": lambda store: store.links.sealed(1, 2, 10),
+    "links.events": lambda store: store.links.events(["e"]),
+    "links.first_since": lambda store: store.links.first_since(NOW),
+    "links.deleted": lambda store: store.links.deleted([USER.id]),
+    "links.delete_expired": lambda store: store.links.delete_expired(NOW, 10),
+    "checkpoints.last": lambda store: store.checkpoints.last(),
+    "checkpoints.add": lambda store: store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "secret", "mac")),
+    "checkpoints.page": lambda store: store.checkpoints.page(after=0, limit=10),
     "events.gather": lambda store: store.events.gather(NOW, 10),
     "events.delete_expired": lambda store: store.events.delete_expired(NOW, 10),
     "login_failures.get": lambda store: store.login_failures.get(KEY),

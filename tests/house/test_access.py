@@ -14,11 +14,11 @@ from app.api_keys.service import ApiKeyService, NewKey
 from app.features import ENDPOINTS, PAGES, PERMISSIONS
 from app.health.views import Ping
 from app.platform.devices import Device
-from app.platform.identifiers import new_id
 from app.web.caller import KINDS, CallerKind
 from app.web.endpoint import Endpoint, endpoint
 from app.web.guard import Access, authenticated, permission, public
 from tests.api.service import Service
+from tests.contract.entities import an_impersonation
 from tests.unit.instance import session_of
 from tests.unit.web.callers import OfOneKind
 from tests.unit.web.serving import serving
@@ -42,7 +42,20 @@ ACCESS = {
     "POST /auth/email/undo": EVERYBODY,
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
+    "GET /admin/audit": "audit:read",
     "PUT /admin/users/<user_id>/roles": "roles:write",
+    "POST /admin/users/<user_id>/impersonate": "users:impersonate",
+    "GET /admin/users": "users:read",
+    "GET /admin/users/<user_id>": "users:read",
+    "PATCH /admin/users/<user_id>": "users:write",
+    "DELETE /admin/users/<user_id>": "users:write",
+    "POST /admin/users/<user_id>/disable": "users:write",
+    "POST /admin/users/<user_id>/enable": "users:write",
+    "POST /admin/users/<user_id>/logout": "users:write",
+    "POST /admin/users/<user_id>/reset-password": "users:write",
+    "POST /admin/users/<user_id>/unlock": "users:write",
+    "GET /admin/keys": "keys:write",
+    "POST /admin/keys/rotate": "keys:write",
     "GET /admin/roles": "roles:read",
     "POST /admin/roles": "roles:write",
     "PATCH /admin/roles/<name>": "roles:write",
@@ -110,6 +123,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "GET /admin/service-accounts/<account_id>/api-keys": {"session"},
     "POST /admin/service-accounts/<account_id>/api-keys": {"session"},
     "DELETE /admin/service-accounts/<account_id>/api-keys/<key_id>": {"session"},
+    "GET /admin/audit": {"session", "api_key"},
     "GET /api/products/my": {"session", "impersonation", "api_key"},
     "POST /api/products": {"session", "impersonation", "api_key"},
     "DELETE /api/products/<product_id>": {"session", "impersonation", "api_key"},
@@ -123,10 +137,22 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "PATCH /admin/roles/<name>": {"session", "api_key"},
     "DELETE /admin/roles/<name>": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
+    "POST /admin/users/<user_id>/impersonate": {"session"},
+    "GET /admin/users": {"session", "api_key"},
+    "GET /admin/users/<user_id>": {"session", "api_key"},
+    "PATCH /admin/users/<user_id>": {"session", "api_key"},
+    "DELETE /admin/users/<user_id>": {"session", "api_key"},
+    "POST /admin/users/<user_id>/disable": {"session", "api_key"},
+    "POST /admin/users/<user_id>/enable": {"session", "api_key"},
+    "POST /admin/users/<user_id>/logout": {"session"},
+    "POST /admin/users/<user_id>/reset-password": {"session"},
+    "POST /admin/users/<user_id>/unlock": {"session"},
+    "GET /admin/keys": {"session"},
+    "POST /admin/keys/rotate": {"session"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
 passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
-nothing that lets anyone in, and takes nothing out."""
+nothing that lets anyone in, takes nothing out, and administers nothing."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
@@ -147,11 +173,18 @@ OTHERS = {
     "DELETE /auth/me": 422,
     "GET /metrics": 404,
     "PATCH /admin/roles/<name>": 404,
+    "GET /admin/users/<user_id>": 404,
+    "PATCH /admin/users/<user_id>": 404,
+    "POST /admin/users/<user_id>/disable": 404,
+    "POST /admin/users/<user_id>/enable": 404,
+    "POST /admin/users/<user_id>/logout": 404,
+    "POST /admin/users/<user_id>/unlock": 404,
+    "POST /admin/keys/rotate": 200,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
 }
-"""What is answered instead: the password is missing, METRICS_ALLOW is empty, and a form is not JSON."""
+"""What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""
 ALSO_MATCHED = {"DELETE /auth/api-keys/leaked": "DELETE /auth/api-keys/<key_id>"}
 """What answers where no endpoint is declared, but a placeholder fits."""
 ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/ready", "GET /api/ping", "GET /metrics"}
@@ -212,7 +245,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
         session_of(service.wired, service.administrator().id),
         kind=kind,
         permissions=PERMISSIONS,
-        actor_id=new_id() if kind == "impersonation" else None,
+        impersonation=an_impersonation() if kind == "impersonation" else None,
     )
     if kind == "api_key":
         principal = with_a_key(service, replace(principal, kind="session"))

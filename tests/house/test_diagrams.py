@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import Account, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.hash_mix.model import Mix
+from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
+from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
@@ -24,8 +27,9 @@ from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
+from tests.contract.entities import an_impersonation
 from tests.contract.mongo_stores import in_memory
-from tests.stores import Store, indexes_of, mongo_store, sql_store
+from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
 from tests.tools import house
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +45,10 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "codes": ("users", LiveCode),
     "pending_email": ("users", PendingEmail),
     "undo_offers": ("users", UndoOffer),
+    "impersonations": ("users", Impersonation),
     "outbox": ("users", Entry),
     "listed_keys": ("users", ListedKey),
+    "imported": ("users", Imported),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -123,6 +129,10 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        impersonations=(an_impersonation(),),
+        returns_as="invited",
+        given_email=True,
+        imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),
     )
@@ -131,18 +141,23 @@ def documents() -> dict[str, dict[str, Any]]:
     store.users.add(account)
     store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl"))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
-    store.users.end_sessions(user.id, "s")
+    end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
-    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a")
+    event = AuditEvent(
+        "e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a", "success", "r", "s", "d", "m"
+    )
     store.events.add(event)
     # As a crash right after the write leaves it.
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
+    assert store.links.append([Link(1, "e", NOW, NOW, "signed", "content", "hash", "root", "mac")])
+    assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
+    store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -153,7 +168,9 @@ def documents() -> dict[str, dict[str, Any]]:
 def least() -> dict[str, dict[str, Any]]:
     """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
-    account = Account(user, None, outbox=(Notice("n", "login", "ann@example.com", NOW).entry(),))
+    outbox = (Notice("n", "login", "ann@example.com", NOW).entry(),)
+    imported = Imported("7", "django")
+    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported)
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))

@@ -43,9 +43,9 @@ NO_SETTINGS = {
     "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
     "FALLBACKS_NUMBER", "MONGO_NUMBER", "SECRET_KEY_NUMBER", "SMTP_NUMBER", "TLS_NUMBER",
     "APP_PORT", "COMPOSE_MONITORING_NETWORK", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_PORT", "MARIADB_PASSWORD",
-    "POSTGRES_PASSWORD", "PROMETHEUS_PORT", "MONGO_APP_PASSWORD",
+    "POSTGRES_PASSWORD", "PROMETHEUS_PORT", "MONGO_APP_PASSWORD", "SECURITY_PASSWORD_SALT",
 }  # fmt: skip
-"""Names that compose, OpenTelemetry's packages and the tests read."""
+"""Names that compose, OpenTelemetry's packages, Flask-Security and the tests read."""
 
 each_document = pytest.mark.parametrize("document", TEXTS)
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An ascending index over one field, optionally followed by the identifiers, descending.
+    """An ascending index over one field, optionally followed by others (`then`), or by the identifiers, descending or
+    ascending.
 
     A sparse index holds only the documents that have the field; every unique index is sparse.
     """
@@ -27,10 +28,15 @@ class Index:
     unique: bool = False
     sparse: bool = False
     newest_first: bool = False
+    oldest_first: bool = False
+    then: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[tuple[str, int]]:
-        return [(self.field, ASCENDING), *([("_id", DESCENDING)] if self.newest_first else [])]
+        fields = [(name, ASCENDING) for name in (self.field, *self.then)]
+        followed = self.newest_first or self.oldest_first
+        direction = DESCENDING if self.newest_first else ASCENDING
+        return [*fields, *([("_id", direction)] if followed else [])]
 
     @property
     def name(self) -> str:

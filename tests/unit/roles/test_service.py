@@ -61,6 +61,7 @@ def test_permissions_and_roles_are_named_as_the_contract_says() -> None:
         "service_accounts:write",
         "users:read",
         "users:write",
+        "users:impersonate",
         "roles:read",
         "roles:write",
         "audit:read",

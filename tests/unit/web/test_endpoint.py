@@ -25,6 +25,7 @@ from app.web.limits import LIMITS
 from app.web.paging import Page
 from app.web.result import File
 from app.web.view import BareView, Streamed, View
+from tests.stores import end_sessions
 from tests.unit.web.callers import KeyService, Robot
 from tests.unit.web.serving import serving
 
@@ -154,7 +155,7 @@ def test_a_token_is_judged_when_the_last_byte_of_the_body_is_there(client: Flask
         """A body during which the owner logs everybody out."""
 
         def readinto(self, buffer: Any, /) -> int:
-            instance.store.users.end_sessions(opened.user.id, None)
+            end_sessions(instance.store, opened.user.id, None)
             return super().readinto(buffer)
 
     for data in (b'{"text": "a"}', b"no json"):

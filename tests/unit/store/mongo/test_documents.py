@@ -15,7 +15,7 @@ from app.accounts.mongo import USER_FIELDS
 from app.audit.model import AuditEvent
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, a_whole_account
 from tests.servers.mongo import Mongo
-from tests.stores import Store, mongo_store
+from tests.stores import Store, end_sessions, mongo_store
 
 Documents = Database[dict[str, Any]]
 
@@ -109,7 +109,7 @@ def use_accounts(store: Store) -> None:
     store.users.add(grows)
     whole = a_whole_account(id=grows.user.id, email="grows@example.org", username="grows")
     assert store.users.save(replace(whole, revision=0))
-    assert store.users.end_sessions(grows.user.id, None)
+    assert end_sessions(store, grows.user.id, None)
     store.users.add(goes)
     store.sessions.open(a_session(goes.user))
     store.sessions.end_some_of(goes.user.id, 10)
@@ -198,7 +198,7 @@ def test_of_surplus_sessions_those_end_that_are_surplus_in_the_present_epoch(
     kept, other = a_session(user, last_used_at=NOW - MINUTE), a_session(user)
     for session in (kept, other):
         assert store.sessions.open(session)
-    change = Meanwhile("aggregate", lambda: store.users.end_sessions(user.id, kept.id))
+    change = Meanwhile("aggregate", lambda: end_sessions(store, user.id, kept.id))
     with MongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True, event_listeners=[change]) as client:
         assert mongo_store("", database.name, client=client).sessions.open(a_session(user), most=2)
     assert store.sessions.of_user(user.id, NOW) == [kept]

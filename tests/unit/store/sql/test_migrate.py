@@ -166,9 +166,8 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         Notice(new_id(), "email_changed", "ada.1@example.net", NOW, {"name": "Gräfin 🧮\n", "": ""}, new_id(), 2),
         Notice(new_id(), "new_login", "ada@example.org", NOW),
     )
-    whole = replace(
-        a_whole_account(), kept_session=None, listed_keys=(), outbox=tuple(notice.entry() for notice in waiting)
-    )
+    outbox = tuple(notice.entry() for notice in waiting)
+    whole = replace(a_whole_account(), kept_session=None, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
         whole,
         Account(a_user(username="part"), HASH, undo_offers=whole.undo_offers),
