@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.api_keys.service import ApiKeyService
-from app.features import PERMISSIONS
+from app.features import ENDPOINTS, PERMISSIONS
 from app.roles.administrators import Administrators
 from tests.api.mailbox import send
-from tests.api.service import Account, Reply, Service
+from tests.api.service import Account, Reply, Service, Start
 from tests.api.test_api_keys import NOBODY, id_of, me, report
 from tests.api.test_roles import grant, holder, new_role, outcome, refused_fields
 
@@ -148,9 +148,35 @@ def test_a_service_account_is_in_no_list_of_users(service: Service, boss: Accoun
         assert robot not in found
 
 
-def test_a_service_account_is_no_user_to_administrate(service: Service, boss: Account) -> None:
-    robot = new_account(service, boss)["id"]
-    assert outcome(grant(service, boss, robot, "admin")) == (404, "not_found")
+TO_PEOPLE = sorted(f"{each.method} {each.path}" for each in ENDPOINTS if each.path.startswith("/admin/users/<user_id>"))
+BODIES = {
+    "PATCH /admin/users/<user_id>": {"name": "Other"},
+    "PUT /admin/users/<user_id>/roles": {"roles": ["admin"]},
+    "POST /admin/users/<user_id>/impersonate": {"reason": "They asked for help."},
+}
+
+
+@pytest.fixture(scope="module")
+def impersonating(start: Start) -> Service:
+    return start(IMPERSONATION="on")
+
+
+@pytest.mark.parametrize("rule", TO_PEOPLE)
+def test_nothing_that_is_done_to_people_is_done_to_a_service_account(impersonating: Service, rule: str) -> None:
+    service, (method, _, path) = impersonating, rule.partition(" ")
+    boss = service.administrator()
+    robot = new_account(service, boss, "member")["id"]
+    before = service.store.users.account(robot)
+    reply = service.send(method, path.replace("<user_id>", robot), json=BODIES.get(rule), token=boss.token)
+    assert outcome(reply) == (404, "not_found")
+    assert service.store.users.account(robot) == before
+
+
+def test_a_search_of_users_finds_no_service_account(service: Service, boss: Account) -> None:
+    robot = new_account(service, boss, "admin", name="Findable robot")["id"]
+    for query in ("q=findable", "role=admin", "status=active&limit=200"):
+        found = service.get("/admin/users", query=query, token=boss.token).json["data"]["users"]
+        assert robot not in [user["id"] for user in found]
 
 
 def test_a_person_is_no_service_account(service: Service, boss: Account) -> None:
