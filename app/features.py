@@ -13,8 +13,10 @@ from app import (
     administration,
     api_keys,
     audit,
+    bootstrap,
     docs,
     health,
+    invitations,
     jobs,
     keys,
     mail,
@@ -27,6 +29,7 @@ from app import (
     sessions,
     throttle,
     transfer,
+    webhooks,
 )
 from app.samples import products, visits
 
@@ -40,9 +43,12 @@ FEATURES = (
     api_keys.FEATURE,
     service_accounts.FEATURE,
     administration.FEATURE,
+    invitations.FEATURE,
+    bootstrap.FEATURE,
     products.FEATURE,
     visits.FEATURE,
     transfer.FEATURE,
+    webhooks.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

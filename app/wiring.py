@@ -13,6 +13,7 @@ import structlog
 
 from app.accounts.passwords import BreachCheck
 from app.audit.late_events import LateEvents
+from app.bootstrap.first_administrator import FirstAdministrator
 from app.dependencies import (
     make_breaches,
     make_hooks,
@@ -31,6 +32,7 @@ from app.feature import (
     ExpiringRepositories,
     LiveCallers,
     MailKinds,
+    Resealers,
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.config import Settings
+    from app.feature import BackgroundThread
     from app.metrics.exposition import Metrics
     from app.platform.clock import Clock
     from app.platform.container import Factory
@@ -85,6 +88,8 @@ class Wired:
     """Of each kind of token that the Authorization header may hold."""
     jobs: Jobs
     courier: Courier
+    threads: tuple[BackgroundThread, ...]
+    """What else the features run in the background."""
     metrics: Metrics | None
     tracing: Tracing | None
 
@@ -113,7 +118,7 @@ class Wired:
 
     def prepare(self) -> None:
         """Make the store ready, as a start does, but do not wait for one that is down. Raises StartError."""
-        prepare(self.settings, patience=0)
+        prepare(self.settings, patience=0, serves=False)
 
     def start(self) -> None:
         """Start the background work; call it after the fork."""
@@ -124,12 +129,16 @@ class Wired:
         self.jobs.start()
         self.courier.start()
         self.get(LateEvents).start()
+        for thread in self.threads:
+            thread.start()
 
     def close(self) -> None:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
         self.get(LateEvents).stop()
+        for thread in self.threads:
+            thread.stop()
         self.get(HashPool).close()
         if hooks := self.find(Hooks):
             hooks.close()
@@ -157,16 +166,17 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     factories = _merged([_shared(store, metrics), _repositories(store), *of_features, _collected()])
     parts = Container(settings, clock, observer, factories)
     parts.build_all()
-    outbox = parts.get(Outbox)
     if metrics is not None:
-        metrics.watch_mail(outbox.waiting)
+        for make in (make for feature in FEATURES for make in feature.queues):
+            metrics.watch(make(parts))
     jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
     _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
-        courier=Courier(outbox),
+        courier=Courier(parts.get(Outbox)),
+        threads=tuple(make(parts) for feature in FEATURES for make in feature.threads),
         metrics=metrics,
         tracing=tracing,
     )
@@ -213,6 +223,7 @@ def _collected() -> dict[type, Factory]:
         LiveCallers: _live_callers,
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
+        Resealers: lambda parts: Resealers(tuple(feature.reseals(parts) for feature in FEATURES if feature.reseals)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),
@@ -244,9 +255,10 @@ def _merged(declarations: Iterable[Mapping[K, V]]) -> dict[K, V]:
     return merged
 
 
-def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
+def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: bool = True) -> None:
     """Make the store ready, once, before any worker: schema or indexes, and the signing keys; and check the roles.
 
+    If this process `serves`, the first administrator is invited, too: their link has to be where the service runs.
     Uses connections of its own, closed at the end. Waits up to `patience` seconds for a store that is down.
     Raises StartError if it stays down, if no secret opens the keyring in it, or if a role of new users is not in it.
     """
@@ -255,9 +267,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
     try:
         while True:
             try:
-                wired.store.prepare()
-                wired.get(KeyService).ensure()
-                _check_default_roles(wired)
+                _prepare_once(wired, serves=serves)
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
@@ -284,6 +294,16 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE) -> None:
         ) from None
     finally:
         wired.close()
+
+
+def _prepare_once(wired: Wired, *, serves: bool) -> None:
+    wired.store.prepare()
+    wired.get(KeyService).ensure()
+    _check_default_roles(wired)
+    for reseal in wired.get(Resealers).resealers:
+        reseal()
+    if serves:
+        wired.get(FirstAdministrator).ensure()
 
 
 def _check_default_roles(wired: Wired) -> None:

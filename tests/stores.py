@@ -26,6 +26,7 @@ from app.sessions.model import Sessions
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
+from app.webhooks.model import Deliveries, WebhookBooks
 
 if TYPE_CHECKING:
     from typing import Any
@@ -134,6 +135,14 @@ class Store:
     @property
     def visits(self) -> Visits:
         return self.repository(Visits)
+
+    @property
+    def webhook_books(self) -> WebhookBooks:
+        return self.repository(WebhookBooks)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return self.repository(Deliveries)
 
 
 def sql_store(url: str, *, clock: Clock = system.now) -> Store:

@@ -22,13 +22,17 @@ from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRe
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.accounts.model import User
 
-CodePurpose = Literal["verify", "reset"]
+CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
 
 RESET_LIVES: Final = timedelta(minutes=30)
 VERIFICATION_LIVES: Final = timedelta(hours=24)
 UNDO_LIVES: Final = timedelta(days=7)
+INVITATION_LIVES: Final = timedelta(days=7)
+RESCUE_LIVES: Final = timedelta(hours=1)
 MAIL: Final = "mail"
 """The kind of the entries that are mail to send."""
 ERASE: Final = "erase"
@@ -39,7 +43,12 @@ MOST_NOTICES: Final = 20
 """Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
 MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
-_LIVES: Final[Mapping[CodePurpose, timedelta]] = {"reset": RESET_LIVES, "verify": VERIFICATION_LIVES}
+_LIVES: Final[Mapping[CodePurpose, timedelta]] = {
+    "reset": RESET_LIVES,
+    "rescue": RESCUE_LIVES,
+    "verify": VERIFICATION_LIVES,
+    "invitation": INVITATION_LIVES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +233,7 @@ class Account(UnderWay):
 
         Mailed codes for a new password are void, and so is a pending address: an intruder may have asked for either.
         """
-        codes = tuple(code for code in self.codes if code.purpose != "reset")
+        codes = tuple(code for code in self.codes if code.purpose not in {"reset", "rescue"})
         return replace(self.in_new_epoch(keep=keep), password_hash=password_hash, codes=codes, pending_email=None)
 
     def with_reset_password(self, password_hash: str) -> Account:
@@ -242,6 +251,16 @@ class Account(UnderWay):
             undo_offers=self.undo_offers if ours else (),
             listed_keys=self.listed_keys if ours else (),
         )
+
+    def with_rescue(self, *, code_id: str, now: datetime) -> Account:
+        """The account with a code that the operator hands over, named `code_id`, for a new password. A former one is
+        void."""
+        others = tuple(code for code in self.codes if code.purpose != "rescue")
+        return replace(self, codes=others).with_code("rescue", code_id=code_id, now=now)[0]
+
+    def with_rescued_password(self, password_hash: str) -> Account:
+        """The account with a password that was set by the link of a rescue; all sessions end. It proves no address."""
+        return replace(self.in_new_epoch(), password_hash=password_hash, codes=(), pending_email=None)
 
     # The status
 
@@ -341,6 +360,36 @@ class Account(UnderWay):
         pending = (self.pending_email,) if self.pending_email else ()
         carried = (*self.codes, *pending, *self.undo_offers)
         return next((one.expires_at for one in carried if one.id == code_id), None)
+
+    # Invitations
+
+    def with_invitation(self, *, code_id: str, now: datetime) -> tuple[Account, LiveCode]:
+        """The account with a live invitation, its present one or a new one named `code_id`; and that code.
+
+        If the address belongs to an account that has not proven it, it is the pending address of this one, and the
+        invitation proves it.
+        """
+        account, code = self.with_code("invitation", code_id=code_id, now=now)
+        if account.pending_email is not None:
+            pending = replace(account.pending_email, id=code.id, expires_at=code.expires_at)
+            account = replace(account, pending_email=pending)
+        return account, code
+
+    @property
+    def invited_email(self) -> str | None:
+        """The address of an invited user: theirs, or the one that they will have proven by their answer."""
+        return self.user.email or (self.pending_email.email if self.pending_email else None)
+
+    def accepted(self, code_id: str, now: datetime, *, password_hash: str, **names: str | None) -> Account:
+        """The account of an invited user who answered: active, with a password and these `names`.
+
+        The address counts as proven: the invitation was mailed there, or the operator, who handed it over, vouches for
+        it. Raises InvalidCode if the invitation is dead.
+        """
+        email = self.invited_email
+        account = self.without_code("invitation", code_id, now).in_new_epoch()
+        account = account.with_user(email=email, email_verified=email is not None, status="active", **names)
+        return replace(account, password_hash=password_hash, codes=(), pending_email=None, given_email=None)
 
     # The address and its changes
 
@@ -521,10 +570,16 @@ class Account(UnderWay):
         if len(waiting) >= MOST_NOTICES:
             surplus = next((each.id for each in waiting if each.kind not in WAYS_BACK), None)
         left = tuple(entry for entry in self.outbox if entry.id != surplus)
-        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself. What
+        return replace(self, outbox=left).with_entries([notice.entry(now)], now)
+
+    def with_entries(self, entries: Sequence[Entry], now: datetime) -> Account:
+        """The account with more to do, which is due now; an entry that waits already is not added again."""
+        waiting = {entry.id for entry in self.outbox}
+        added = [entry for entry in entries if entry.id not in waiting]
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds what is added itself. What
         # is further off is no claim: mail does not wait for an entry whose handler wants to be called tomorrow.
         due_at = self.due_at if self.due_at is not None and self.due_at <= now + LONGEST_RETRY else now
-        return replace(self, outbox=(*left, notice.entry(now)), due_at=due_at)
+        return replace(self, outbox=(*self.outbox, *added), due_at=due_at)
 
     def without_mail_to(self, email: str | None) -> Account:
         """The account without the mails that wait to be sent to an address."""

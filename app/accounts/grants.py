@@ -30,8 +30,8 @@ class GrantService:
     roles: Roles
     authority: Authority
 
-    def set_roles(self, by: Principal, user_id: str, roles: tuple[str, ...], device: Device) -> User:
-        """Give a user these roles and no others; it works on their next request.
+    def set_roles(self, by: Principal | None, user_id: str, roles: tuple[str, ...], device: Device | None) -> User:
+        """Give a user these roles and no others; it works on their next request. The operator is nobody (None).
 
         Raises NotFound, ValidationFailed for a role that does not exist, LastAdmin, and Forbidden if the user has
         or would get a permission that `by` does not hold.
@@ -70,13 +70,15 @@ class GrantService:
             errors = tuple(FieldError("roles", "unknown_role", f"There is no role {role}.") for role in unknown)
             raise ValidationFailed(fields=errors)
 
-    def _require_authority(self, by: Principal, *roles: tuple[str, ...]) -> None:
+    def _require_authority(self, by: Principal | None, *roles: tuple[str, ...]) -> None:
+        if by is None:
+            return
         held = self.authority.held_by(by)
         require_permission(held, CHANGE_ROLES)
         for each in roles:
             require_authority(held, self.roles.permissions_of(each))
 
-    def _keep_or_take_back(self, by: Principal, before: User, roles: tuple[str, ...]) -> None:
+    def _keep_or_take_back(self, by: Principal | None, before: User, roles: tuple[str, ...]) -> None:
         """Look again after the write, and undo it if it should not have been made; raises what it failed for.
 
         A role may have been retired before the write, but after it was looked at: whoever deletes it looks for users
@@ -87,7 +89,9 @@ class GrantService:
             return
         try:
             self._require_roles(added)
-            if by.user.id != before.id:  # their own account was written as it was read with their authority
+            if (
+                by is not None and by.user.id != before.id
+            ):  # their own account was written as it was read with their authority
                 self._require_authority(by, added)
         except Unavailable:
             raise  # nor could it be undone

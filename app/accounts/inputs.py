@@ -45,14 +45,13 @@ class SetRoles(Body):
     roles: RoleNames
 
 
-class Register(Body):
-    """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES demands."""
+class Names(Body):
+    """The names of a new account: an e-mail address, a user name or both, as REGISTRATION_REQUIRES demands."""
 
     # Fields are validated in this order, and each sees those before it, so that all wrong fields are reported at once.
     email: Email | None = Field(default=None, validate_default=True)
     username: Username | None = Field(default=None, validate_default=True)
     name: Name | None = None
-    password: NewPassword
 
     @field_validator("email")
     @classmethod
@@ -71,6 +70,12 @@ class Register(Body):
         if username is None and required == "either" and info.data.get("email", "") is None:
             raise wrong("required", "An e-mail address or a user name is required.")
         return username
+
+
+class Register(Names):
+    """A new account: an e-mail address, a user name or both, as the setting REGISTRATION_REQUIRES demands."""
+
+    password: NewPassword
 
     @field_validator("password")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from app.roles.model import RoleHolders
 
@@ -20,6 +20,8 @@ erased and nobody can bring the account back."""
 UserKind = Literal["service"]
 """A service account is for a program. It has roles and API keys, but neither names nor a password; so nobody logs in to
 it, it gets no mail, and it is in no list of users."""
+INVITED: Final[frozenset[Status]] = frozenset({"invited"})
+"""Users who have not answered their invitation yet: they have no password."""
 
 
 def listed_status(status: Status) -> Status | None:

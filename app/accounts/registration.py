@@ -9,6 +9,7 @@ from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.publisher import Change
 from app.hooks import Registration
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
 """User names that nobody can register, because others would take them for the operator's."""
 _ATTEMPTS = 10
+_REGISTERED = "user.registered"
+_CREATED = "user.created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,17 @@ class RegistrationService:
     hooks: Hooks | None = None
 
     def register(
-        self, new: NewAccount, device: Device | None = None, *, roles: tuple[str, ...] | None = None
+        self,
+        new: NewAccount,
+        device: Device | None = None,
+        *,
+        roles: tuple[str, ...] | None = None,
+        made_by: str | None = None,
     ) -> Credentials:
         """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
-        Raises EmailTaken, UsernameTaken, ValidationFailed, RegistrationRefused. Of concurrent registrations of a name
-        exactly one succeeds.
+        `made_by` is who made the account, as its event says, if that is not the user. Raises EmailTaken, UsernameTaken,
+        ValidationFailed, RegistrationRefused. Of concurrent registrations of a name exactly one succeeds.
         """
         user = self._user(new, roles)
         if device is not None:
@@ -72,7 +80,7 @@ class RegistrationService:
         if new.email is not None and self.accounts.mailing:
             self.guesses.replace_dead(new.email, "verify")
             account = self.accounts.with_verification_mail(account)
-        self._add(account, device)
+        self._add(account, device, made_by)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
         return Credentials(account.user, password_hash, account.auth_epoch)
@@ -101,9 +109,10 @@ class RegistrationService:
         user = replace(self._user(new, None), id=request.id, email_verified=True)
         for _ in range(_ATTEMPTS):
             self.accounts.take_email(request.email, by=user.id)
-            events = [self.accounts.audit.event(user.id, "user.registered", device)]
+            events = [self.accounts.audit.event(user.id, _REGISTERED, device)]
+            account = self.accounts.announced(Change([_REGISTERED], None, Account(user, pending.password_hash)))
             try:
-                self.accounts.users.add(Account(user, pending.password_hash), events)
+                self.accounts.users.add(account, events)
             except AlreadyThereError:
                 # The same code was redeemed at the same moment: the other request created the user.
                 raise InvalidCode from None
@@ -115,6 +124,8 @@ class RegistrationService:
             self._tell(user, events)
             self._forget_failures(user)
             self.accounts.requests.remove(request.id)
+            if account.outbox:
+                self.accounts.mail_waits.set()
             return user
         raise Unavailable
 
@@ -154,10 +165,11 @@ class RegistrationService:
         it for the user who registers it, for up to a year."""
         self.throttle.clear(counted_names(user), user.id)
 
-    def _add(self, account: Account, device: Device | None) -> None:
-        user = account.user
-        events = [self.accounts.audit.event(user.id, "user.registered", device)]
-        self.accounts.users.add(account, events)
+    def _add(self, account: Account, device: Device | None, made_by: str | None) -> None:
+        user, audit = account.user, self.accounts.audit
+        action, details = (_REGISTERED, {}) if made_by is None else (_CREATED, {"by": made_by})
+        events = [audit.event(user.id, action, device, **details)]
+        self.accounts.users.add(self.accounts.announced(Change([action], None, account, details=details)), events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
             for _ in self.accounts.audit.erase(user.id):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
+from app.accounts.publisher import Change, Publisher, Silent
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
@@ -47,6 +48,8 @@ class Accounts:
     mailing: bool
     mail_waits: Event = field(default_factory=Event)
     """Set when mail is queued, so that the sending thread starts at once."""
+    publisher: Publisher = field(default_factory=Silent)
+    """Says who else is told of a change."""
 
     def change(
         self,
@@ -69,8 +72,9 @@ class Accounts:
         Forbidden if `by` changes another user's account and has lost a permission since they were admitted. Raises
         LastAdmin if nobody but this user is an active administrator, and `step` makes them stop being one.
 
-        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
-        read after `step`, which may decide on them. They name who is responsible, if that is another user.
+        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`, and so is
+        what others are told of it. Both are read after `step`, which may decide on them. They name who is responsible,
+        if that is another user.
         """
         actor_id = by.actor_on(user_id) if by is not None else None
         with self.administrators.changing(user_id) as guard:
@@ -89,6 +93,7 @@ class Accounts:
                     for action in actions:
                         self.audit.record(user_id, action, device, actor_id=actor_id, **(details or {}))
                     return account
+                changed = self.announced(Change(actions, account, changed, by, details or {}))
                 events = [
                     self.audit.event(user_id, action, device, actor_id=actor_id, **(details or {}))
                     for action in actions
@@ -109,6 +114,31 @@ class Accounts:
         if _is_administrator(user):
             with suppress(Unavailable):  # then the job does it
                 self.administrators.join(user.id)
+
+    def announced(self, change: Change) -> Account:
+        """The changed account with what others are told of the change, to be stored in the same write.
+
+        Whoever stores an account without `change`, as a new one, has to ask this first. Raises Unavailable.
+        """
+        entries = self.publisher.entries(change)
+        return change.after.with_entries(entries, self.clock()) if entries else change.after
+
+    def announce(
+        self, user_id: str, action: str, can_happen: Callable[[], bool], *, by: Principal | None = None, **details: str
+    ) -> None:
+        """Store what others are told of something that is about to happen to a user outside their account.
+
+        Who delivers it finds out whether it did happen: so neither a crash before it nor one behind it tells a lie.
+        `can_happen` is asked behind the read of the account. So if several do it at once, it is announced once.
+        """
+
+        def announced(account: Account) -> Account:
+            change = Change([action], account, account, by, details)
+            return self.announced(change) if can_happen() else account
+
+        if self.publisher.wants(action):
+            with suppress(SessionEnded):  # deleted or disabled meanwhile, which others are told of, too
+                self.change(user_id, announced)
 
     def require_live(self, by: Principal) -> Principal:
         """The principal as it is now. Raises SessionEnded if what it came in by has ended: its session, or its key."""
@@ -176,6 +206,16 @@ class Accounts:
             facts = {"former_email": ", ".join(former), "undo_until": in_words(until)}
         return self.with_notice(account, "reset_password", to, code_id=code.id, **facts)
 
+    def with_invitation_mail(self, account: Account) -> Account:
+        """The account of an invited user with a mail that carries their invitation, a new one if it has expired.
+
+        Unchanged if the user has no address, or mail cannot be sent.
+        """
+        if account.invited_email is None or not self.mailing:
+            return account
+        account, code = account.with_invitation(code_id=new_id(), now=self.clock())
+        return self.with_notice(account, "invitation", account.invited_email, code_id=code.id)
+
     def release(self, account: Account, offers: Iterable[UndoOffer]) -> None:
         """End the holds on addresses whose undo offers are gone, except addresses that another offer still names."""
         offered = {comparable_email(offer.email) for offer in account.undo_offers}
@@ -197,7 +237,7 @@ class Accounts:
                 if other.user.email_verified:
                     raise EmailTaken
                 events = [self.audit.event(other.user.id, "email.lost")]
-                if self.users.save(other.without_email(), events):
+                if self.users.save(self.announced(Change(["email.lost"], other, other.without_email())), events):
                     self.audit.tell(events)
                 continue
             # In this order: a user who gave the address up before it was found free had it held before that.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.deletion import DeletionService
 from app.accounts.service import Accounts
-from app.administration import controller
+from app.administration import cli, controller
 from app.administration.addresses import AddressChange
 from app.administration.model import UserSearch
 from app.administration.search import UserFinder
@@ -34,7 +34,7 @@ def _users(parts: Container) -> UserAdministration:
         parts.get(Authority),
         parts.get(PasswordThrottle),
         parts.get(Guesses),
-        parts.find(Invitations),
+        parts.get(Invitations),
     )
 
 
@@ -63,12 +63,12 @@ FEATURE = Feature(
     ),
     services={
         AddressChange: lambda parts: AddressChange(parts.get(Accounts), parts.get(Guesses)),
-        Invitations: lambda _parts: None,  # nothing invites users yet
         UserAdministration: _users,
         UserFinder: lambda parts: UserFinder(parts.get(UserSearch), parts.settings.accounts.default_roles),
         KeyAdministration: _keys,
     },
     repositories=(UserSearch,),
     jobs=(lambda parts: Job("search keys", timedelta(days=1), parts.get(UserFinder).mend_keys),),
+    commands=cli.COMMANDS,
     mails=(MailKind("account_disabled", __name__), MailKind("account_enabled", __name__)),
 )

@@ -69,7 +69,7 @@ class UserAdministration:
     authority: Authority
     throttle: PasswordThrottle
     guesses: Guesses
-    invitations: Invitations | None = None
+    invitations: Invitations
 
     def user(self, user_id: str) -> User:
         """The user of this identifier, who is no service account; raises NotFound."""
@@ -163,6 +163,7 @@ class UserAdministration:
         for address in filter(None, (user.email, pending.email if pending else None)):
             self.guesses.replace_dead(address, "reset", however_many=True)
             self.guesses.replace_dead(address, "verify", however_many=True)
+            self.guesses.replace_dead(address, "invitation", however_many=True)
         return user
 
     def delete(self, user_id: str, by: Principal | None, device: Device | None) -> None:
@@ -238,14 +239,15 @@ class UserAdministration:
         return self.accounts.with_notice(account, kind, user.email, actor=ACTOR, **facts)
 
     def _invited_again(self, account: Account) -> Account:
-        return account if self.invitations is None else self.invitations.mail_again(account)
+        return self.invitations.mail_again(account)
 
     def _require_mail_to(self, account: Account) -> str:
         """The address to which mail may go that leads into the account; raises CannotBeMailed."""
         if account.user.status == "disabled":
             raise CannotBeMailed("This user is disabled: enable them first.")
-        if account.user.email is None:
+        email = account.invited_email if account.user.status == "invited" else account.user.email
+        if email is None:
             raise CannotBeMailed("This user has no e-mail address: give them one with PATCH /admin/users/<user_id>.")
         if not self.accounts.mailing:
             raise CannotBeMailed("This service sends no mail: set SMTP_URL.")
-        return account.user.email
+        return email

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 import structlog
 
@@ -14,7 +12,7 @@ from app.hooks import Event
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import Unavailable
-from app.platform.identifiers import new_id
+from app.platform.identifiers import derived_id, new_id
 from app.platform.log import told
 
 if TYPE_CHECKING:
@@ -123,7 +121,7 @@ class Audit:
         **details: str,
     ) -> AuditEvent:
         """An event whose identifier is derived from `since`, `action` and `subject`: the store refuses a second one."""
-        event_id = _id_of(since, f"{action} {subject}")
+        event_id = derived_id(int(since.timestamp() * 1000), f"{action} {subject}")
         return self._event(event_id, user_id, action, device, actor_id=None, outcome=outcome, details=details)
 
     def store(self, event: AuditEvent) -> None:
@@ -206,11 +204,3 @@ def _facts(event: AuditEvent) -> dict[str, str | None]:
     outcome = {} if event.outcome == SUCCESS else {"outcome": event.outcome}
     details = {name: text for name, text in event.details.items() if name not in _WRITTEN_BY_CLIENTS}
     return {"action": event.action, "user_id": event.user_id, "ip": event.ip, **actor, **outcome, **details}
-
-
-def _id_of(since: datetime, what: str) -> str:
-    """An identifier like those of `new_id` (UUIDv7), made of a time and a digest of `what`."""
-    digest = int.from_bytes(sha256(what.encode()).digest()[:10], "big")
-    milliseconds = int(since.timestamp() * 1000)
-    number = milliseconds << 80 | 7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
-    return str(UUID(int=number))

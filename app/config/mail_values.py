@@ -78,6 +78,13 @@ def mail_address(text: str) -> str:
     return text
 
 
+def personal_address(text: str) -> str:
+    """The e-mail address of a person."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("has to be an e-mail address")
+    return text
+
+
 def domain_of(url: str) -> str:
     """The host of a URL in the form of e-mail addresses: an IP address becomes a literal (RFC 5321 section 4.1.3)."""
     host = (urlsplit(url).hostname or "localhost").removesuffix(".")
@@ -113,5 +120,6 @@ def _check_authority(ca: str) -> None:
 
 SmtpUrl = Annotated[SecretStr, inside(smtp_url)]
 MailAddress = Annotated[str, AfterValidator(mail_address)]
+PersonalAddress = Annotated[str, AfterValidator(personal_address)]
 ProductName = Annotated[str, AfterValidator(product_name)]
 HexColor = Annotated[str, AfterValidator(hex_color)]

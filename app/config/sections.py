@@ -6,11 +6,12 @@ To add one, write a field in either file and run `python -m app.config.documenta
 """
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr, ValidationInfo, field_validator
 
-from app.config import values
+from app.config import mail_values, values
 from app.config.section import Section, profile_rules, setting
 
 DAY = 24 * 60 * 60
@@ -239,6 +240,22 @@ class Accounts(Section):
         example="on",
     )
     audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
+
+    bootstrap_admin_email: mail_values.PersonalAddress | None = setting(
+        "BOOTSTRAP_ADMIN_EMAIL",
+        None,
+        "The e-mail address of the first administrator. If there is no administrator yet, a start invites this one, and"
+        " writes the link with which they set their password to BOOTSTRAP_LINK_FILE. An account that exists is not"
+        " touched.",
+        example="ann@example.com",
+        default_text="none",
+    )
+    bootstrap_link_file: Path = setting(
+        "BOOTSTRAP_LINK_FILE",
+        Path("instance/bootstrap_link"),
+        "The file for that link, which works once, for seven days. Only the user who runs the service can read it.",
+        example="/run/latchkey/bootstrap_link",
+    )
 
     @field_validator("user_directory")
     @classmethod

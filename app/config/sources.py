@@ -53,6 +53,27 @@ def gather(
     return given, problems
 
 
+def origins(
+    environ: Mapping[str, str], dotenv: Path | None, *, names: Collection[str], secrets: Collection[str]
+) -> dict[str, str]:
+    """Where each of the settings `names` that is given comes from: the environment, the file `dotenv`, or the file of a
+    secret, whose path is not shown, since it may be the secret itself."""
+    from_file, _ = _read_dotenv(dotenv, {*names, *map(file_name, secrets)}) if dotenv else ({}, [])
+
+    def origin(name: str) -> str | None:
+        if environ.get(name):
+            return "environment"
+        return str(dotenv) if from_file.get(name) else None
+
+    found = {}
+    for name in names:
+        if (place := origin(name)) is not None:
+            found[name] = place
+        elif name in secrets and (place := origin(file_name(name))) is not None:
+            found[name] = f"file, named by {file_name(name)} ({place})"
+    return found
+
+
 def file_name(secret: str) -> str:
     """The setting that names the file with the secret."""
     return f"{secret}_FILE"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.feature import MailKind
 
 LABELS = (
+    ("webhook", "Webhook"),
     ("username", "User name"),
     ("new_email", "New e-mail address"),
     ("former_email", "Earlier e-mail address"),

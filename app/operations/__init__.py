@@ -1,4 +1,4 @@
-"""Commands for operators: `flask db`, `flask doctor` and `flask secrets`."""
+"""Commands for operators: `flask db`, `flask doctor`, `flask secrets` and `flask settings`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,6 @@ from app.feature import Feature
 from app.operations.db import db
 from app.operations.doctor import doctor
 from app.operations.secrets import secrets
+from app.operations.settings import settings
 
-FEATURE = Feature(commands=(db, doctor, secrets))
+FEATURE = Feature(commands=(db, doctor, secrets, settings))

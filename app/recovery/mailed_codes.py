@@ -12,8 +12,9 @@ from app.security import codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-    from app.accounts.account import CodePurpose
+    from app.accounts.account import Account, CodePurpose
     from app.accounts.mail_requests.model import MailRequests
     from app.accounts.model import Users
     from app.platform.clock import Clock
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from app.security.secret_keys import SecretKeys
     from app.throttle.guesses import Guesses
 
-_PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {"verify": ("verify", "change", "register"), "reset": ("reset",)}
+_PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {
+    "verify": ("verify", "change", "register"),
+    "reset": ("reset", "rescue"),
+    "invitation": ("invitation",),
+}
+_USES: dict[Purpose, CodePurpose] = {purpose: use for use, purposes in _PURPOSES.items() for purpose in purposes}
 _CANDIDATES = 20
 """How many pending changes to an address, and how many pending registrations of it, a code is compared with."""
 
@@ -82,8 +88,7 @@ class MailedCodes:
 
     def code_for(self, address: str, purpose: Purpose, owner_id: str, code_id: str) -> str:
         """The code to mail to an address."""
-        use: CodePurpose = "reset" if purpose == "reset" else "verify"
-        generation = self.guesses.generation(address, use)
+        generation = self.guesses.generation(address, _USES[purpose])
         return codes.make_code(self.secrets.current, purpose, owner_id, code_id, generation=generation)
 
     def replace_dead(self, email: str, use: CodePurpose) -> None:
@@ -98,15 +103,24 @@ class MailedCodes:
         key, now = email_key(email), self.clock()
         if key is None:
             return
-        account = self.users.account_by_email(key)
-        for code in account.codes if account else ():
-            if code.purpose == use and code.expires_at > now:
-                yield Redeemable(use, account.user.id, code.id)  # type: ignore[union-attr] # it has codes
+        if (account := self.users.account_by_email(key)) is not None:
+            yield from _live_codes(account, use, now)
         if use == "reset":
             return
         for changing in self.users.accounts_changing_to(key, _CANDIDATES):
+            if use == "invitation":
+                yield from _live_codes(changing, use, now)
+                continue
             pending = changing.pending_email
             if pending is not None and pending.expires_at > now:
                 yield Redeemable("change", changing.user.id, pending.id)
+        if use == "invitation":
+            return
         for request in self.requests.registrations(key, now, _CANDIDATES):
             yield Redeemable("register", request.id, request.id)
+
+
+def _live_codes(account: Account, use: CodePurpose, now: datetime) -> Iterator[Redeemable]:
+    for code in account.codes:
+        if code.purpose == use and code.expires_at > now:
+            yield Redeemable(use, account.user.id, code.id)

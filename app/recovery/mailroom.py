@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.accounts.account import WAYS_BACK, Notice
+from app.accounts.model import INVITED
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
 from app.outbox.service import retry_after
@@ -22,11 +23,12 @@ from app.platform.instrumentation import NOBODY
 from app.security import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from app.accounts.account import Account, CodePurpose
     from app.accounts.mail_requests.model import MailRequest
+    from app.accounts.model import Status
     from app.accounts.service import Accounts
     from app.mail.mail import Mailer
     from app.mail.mail_templates import MailTemplates
@@ -70,22 +72,20 @@ class Mailroom:
         if self.mailer is None:
             return
         self._begin(request, entry)
-        account = self._account_of(request.email)
-        if account is not None:
-            self._change(account.user.id, lambda account: self._with_code(account, "reset"))
+        self._mail_code(request.email, "reset")
 
     def verification_requested(self, request: MailRequest, entry: Entry) -> None:
         """Queue the mails again for everything that waits for proof of this address."""
         if self.mailer is None:
             return
         self._begin(request, entry)
-        account = self._account_of(request.email)
-        if account is not None and not account.user.email_verified:
-            self._change(account.user.id, lambda account: self._with_code(account, "verify"))
+        self._mail_code(request.email, "verify")
         key, now = comparable_email(request.email), self._now()
         for changing in self.accounts.users.accounts_changing_to(key, 1):
             if changing.user.status == "active":
                 self._change(changing.user.id, self._with_pending)
+            elif changing.user.status == "invited":
+                self._change(changing.user.id, self.accounts.with_invitation_mail, INVITED)
         # Those that wait for their answer were mailed: the others are about to be.
         requests = self.accounts.requests
         waiting = [each for each in requests.registrations(key, now, _AT_ONCE) if each.due_at is None]
@@ -110,6 +110,21 @@ class Mailroom:
         """Do what is done alike for every address, when its request is taken up for the first time."""
         if not entry.attempts:
             self.codes.replace_dead(request.email, "reset" if request.kind == "reset" else "verify")
+            self.codes.replace_dead(request.email, "invitation")
+
+    def _mail_code(self, email: str, purpose: CodePurpose) -> None:
+        """Queue the mail with the live code of the account that has this address.
+
+        An invited user gets their invitation again, whatever was asked for, and a new one if it has expired: their
+        address is taken, so nothing else lets them in.
+        """
+        account = self.accounts.users.account_by_email(comparable_email(email))
+        if account is None:
+            return
+        if account.user.status == "invited":
+            self._change(account.user.id, self.accounts.with_invitation_mail, INVITED)
+        elif purpose == "reset" or not account.user.email_verified:
+            self._change(account.user.id, lambda account: self._with_code(account, purpose))
 
     def _with_code(self, account: Account, purpose: CodePurpose) -> Account:
         """The account with a mail that carries its live code."""
@@ -202,9 +217,11 @@ class Mailroom:
             _log.info("mail sent", kind=notice.kind, mail_id=notice.id, user_id=owner_id)
         return None
 
-    def _change(self, user_id: str, step: Callable[[Account], Account]) -> None:
+    def _change(
+        self, user_id: str, step: Callable[[Account], Account], among: Collection[Status] = frozenset({"active"})
+    ) -> None:
         with suppress(SessionEnded):  # deleted or disabled meanwhile: then there is nothing to tell
-            self.accounts.change(user_id, step)
+            self.accounts.change(user_id, step, among=among)
 
     def _now(self) -> datetime:
         return self.accounts.clock()
@@ -218,6 +235,7 @@ _PURPOSES: dict[str, Purpose] = {
     "reset_password": "reset",
     "email_changed": "undo",
     "deletion_undo": "undo",
+    "invitation": "invitation",
 }
 """The purpose of the code in each kind of mail; the other kinds carry none."""
 _INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}

@@ -28,12 +28,13 @@ _IN_WORDS = {
     ("email", "required"): "Enter the e-mail address that the mail was sent to.",
     ("code", "required"): "Enter the code from the mail.",
     ("new_password", "required"): "Enter a new password.",
+    ("password", "required"): "Enter a password.",
 }
 """The messages of fields on pages, where those of the API are not meant for people."""
 
 
-def _with_form(template: str, facts: Callable[[Call], Mapping[str, object]] = lambda _call: {}) -> Again:
-    """How these pages show their form again; `facts` are the other variables of the template."""
+def with_form(template: str, facts: Callable[[Call], Mapping[str, object]] = lambda _call: {}) -> Again:
+    """How pages of mailed links show their form again; `facts` are the other variables of the template."""
     return Again(
         template,
         failures=(InvalidCode, TooManyRequests, Overloaded, Unavailable),
@@ -46,7 +47,7 @@ def _with_form(template: str, facts: Callable[[Call], Mapping[str, object]] = la
 def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
     """The values that the form shows again: never the password, and no mailed token or code that was not valid."""
     spent = {"token", "link", "code"} if isinstance(failure, InvalidCode) or _is_about_token(failure) else set()
-    return {name: value for name, value in sent.items() if name not in {"new_password", *spent}}
+    return {name: value for name, value in sent.items() if name not in {"password", "new_password", *spent}}
 
 
 def _is_about_token(failure: Failure) -> bool:
@@ -64,7 +65,7 @@ def verify_email(call: Call) -> File:
     access=public,
     limit="redeem",
     form=VerifyForm,
-    again=_with_form("verify_email.html"),
+    again=with_form("verify_email.html"),
     returns=File,
     media_type="text/html",
     raises=(EmailTaken,),
@@ -93,7 +94,7 @@ def reset_password(call: Call) -> File:
     access=public,
     limit="redeem",
     form=ResetPassword,
-    again=_with_form("reset_password.html", lambda call: {"least": call.settings.passwords.min_length}),
+    again=with_form("reset_password.html", lambda call: {"least": call.settings.passwords.min_length}),
     returns=File,
     media_type="text/html",
 )
@@ -114,7 +115,7 @@ def undo_email(call: Call) -> File:
     access=public,
     limit="redeem",
     form=UndoForm,
-    again=_with_form("undo_email.html"),
+    again=with_form("undo_email.html"),
     returns=File,
     media_type="text/html",
     raises=(EmailTaken,),

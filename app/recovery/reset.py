@@ -9,7 +9,7 @@ from app.accounts.credentials import counted_names, own_words
 from app.platform.errors import InvalidCode
 
 if TYPE_CHECKING:
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account, CodePurpose, UndoOffer
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.platform.devices import Device
@@ -41,22 +41,28 @@ class ResetService:
     ) -> None:
         """Set a new password with a mailed token, or with an address and the code mailed to it.
 
-        This ends all sessions and verifies the address. If the address was not verified before, everything in the
-        account may be someone else's, so undo offers are dropped along with pending changes and the old password.
+        This ends all sessions and verifies the address, unless the operator handed the token over (a rescue). If the
+        address was not verified before, everything in the account may be someone else's, so undo offers are dropped
+        along with pending changes and the old password.
         Raises InvalidCode, or ValidationFailed, which leaves the code valid.
         """
         found = self.codes.redeemable("reset", token=token, email=email, code=code)
+        purpose: CodePurpose = "rescue" if found.purpose == "rescue" else "reset"
         known = self.accounts.users.account(found.owner_id)
         if known is None:
             raise InvalidCode
-        known.require_code("reset", found.code_id, self.accounts.clock())
+        known.require_code(purpose, found.code_id, self.accounts.clock())
         self.passwords.check_new(new, own_words(known.user), "new_password")
         password_hash = self.passwords.hash(new)
         dropped: list[UndoOffer] = []
 
         def reset(account: Account) -> Account:
-            account.require_code("reset", found.code_id, self.accounts.clock())
-            changed = self.accounts.with_warning(account, "password_changed", device).with_reset_password(password_hash)
+            account.require_code(purpose, found.code_id, self.accounts.clock())
+            warned = self.accounts.with_warning(account, "password_changed", device)
+            if purpose == "rescue":
+                changed = warned.with_rescued_password(password_hash)
+            else:
+                changed = warned.with_reset_password(password_hash)
             dropped[:] = [offer for offer in account.undo_offers if offer not in changed.undo_offers]
             return changed
 

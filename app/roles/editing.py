@@ -143,6 +143,33 @@ class RoleEditor:
         self._write(installed)
         return added, [role.name for role in samples if role.name not in added]
 
+    def declare(self, roles: Iterable[Role]) -> dict[str, list[str]]:
+        """Make these roles what they are declared to be, for the operator, in one write; the others stay.
+
+        Returns the names of those that were `added`, `changed` and `kept`. Raises ValidationFailed for a permission
+        that does not exist, or for the administrator's role.
+        """
+        wanted = list(roles)
+        self._require_declared(permission for role in wanted for permission in role.permissions)
+        if any(role.name == ADMINISTRATOR for role in wanted):
+            message = "The role admin is built in: it always holds every permission."
+            raise ValidationFailed(fields=(FieldError("roles", "built_in", message),))
+        outcome: dict[str, list[str]] = {}
+
+        def declared(book: RoleBook) -> RoleBook:
+            outcome.update(added=[], changed=[], kept=[])
+            changed = book
+            for role in wanted:
+                before = book.role(role.name)
+                after = replace(role, description=role.description or (before.description if before else None))
+                known = "added" if before is None or before.retired else "kept" if before == after else "changed"
+                outcome[known].append(role.name)
+                changed = changed if known == "kept" else changed.with_role(after)
+            return book if changed is book else replace(changed, version=book.version + 1)
+
+        self._write(declared)
+        return outcome
+
     def settle_retired(self) -> int:
         """End the deletions that a crash interrupted; returns how many."""
         retired = [role.name for role in self.books.load().roles.values() if role.retired]

@@ -56,6 +56,14 @@ def keep(path: Path, secret: str, *, replace: bool = False) -> None:
         raise _refused(path, error) from None
 
 
+def write(path: Path, text: str) -> None:
+    """Write a text that is secret to the file `path`, whatever was there: mode 0600, on the disk when this returns.
+
+    The text is in a new file, which then gets that name, so nobody ever reads a part of it. Raises OSError.
+    """
+    _write(path, text, replace=True)
+
+
 def read_given(path: Path) -> str:
     """A given secret from the file `path`, however short it is. Raises SecretFileError and OSError."""
     return _text(path, path.read_bytes())

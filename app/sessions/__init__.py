@@ -133,5 +133,5 @@ FEATURE = Feature(
     expires=(Sessions,),
     mails=(MailKind("session_reused", __name__), MailKind("impersonated", __name__)),
     permissions=frozenset({IMPERSONATE}),
-    commands=(cli.token,),
+    commands=(cli.sessions, cli.token),
 )

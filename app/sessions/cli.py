@@ -1,4 +1,4 @@
-"""`flask token`: explains a token."""
+"""`flask token` explains a token; `flask sessions` shows and ends the sessions of a user."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from datetime import UTC, datetime
 import click
 from flask.cli import AppGroup
 
+from app.accounts.cli import user_named
+from app.accounts.service import Accounts
 from app.cli.common import as_json, failures_as_messages, say, secret_input, wired
+from app.platform.devices import device_name
+from app.platform.errors import NotFound, SessionEnded
 from app.sessions.explain import ExplainService
+from app.sessions.service import SessionService
 
 token = AppGroup("token", help="Explain tokens.")
+sessions = AppGroup("sessions", help="Show and end the sessions of a user.")
 _TIMES = ("iat", "nbf", "exp")
 
 
@@ -36,6 +42,52 @@ def explain(*, source: str | None, as_json: bool) -> None:
             lines.append(f"  {title}.{json.dumps(name)[1:-1]}: {json.dumps(value)}{_in_words(name, value)}")
     say(asdict(explanation), "\n".join(lines), as_json=as_json)
     raise SystemExit(int(not explanation.accepted))
+
+
+@sessions.command("list")
+@click.argument("name", metavar="USER")
+@as_json
+def show(name: str, *, as_json: bool) -> None:
+    """List the sessions of a user: identifier, device, address, times of login, last use and end."""
+    user = user_named(name)
+    with failures_as_messages():
+        found = wired().get(SessionService).list_of(user)
+    for session in found:
+        times = (session.created_at, session.last_used_at, min(session.idle_expires_at, session.expires_at))
+        opened, used, ends = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)
+        device = device_name(session.user_agent)
+        facts = {
+            "id": session.id,
+            "device": device,
+            "ip": session.ip,
+            "created_at": opened,
+            "last_used_at": used,
+            "expires_at": ends,
+        }
+        say(facts, "\t".join(map(str, facts.values())), as_json=as_json)
+
+
+@sessions.command("end")
+@click.argument("name", metavar="USER")
+@click.argument("session_id", metavar="[SESSION]", required=False)
+@as_json
+def end(name: str, session_id: str | None, *, as_json: bool) -> None:
+    """End one session of a user, or all of them."""
+    user = user_named(name)
+    with failures_as_messages():
+        try:
+            if session_id is not None:
+                wired().get(SessionService).end(session_id, user, None)
+            else:
+                wired().get(Accounts).change(
+                    user.id, lambda account: account.in_new_epoch(), actions=["user.logged_out"]
+                )
+        except NotFound:
+            raise click.ClickException(f"This user has no session {session_id}.") from None
+        except SessionEnded:
+            raise click.ClickException("This user is not active, and has no session.") from None
+    ended = [session_id] if session_id is not None else "all"
+    say({"ended": ended}, f"{session_id or 'all sessions'} ended", as_json=as_json)
 
 
 def _in_words(name: str, value: object) -> str:

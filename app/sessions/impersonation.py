@@ -111,7 +111,7 @@ class ImpersonationService:
         self.observer.token_issued("impersonation")
         return BegunImpersonation(user, self.roles.permissions_of(user.roles), begun, token)
 
-    def end(self, impersonation_id: str, user_id: str, device: Device, *, by: Principal | None = None) -> bool:
+    def end(self, impersonation_id: str, user_id: str, device: Device | None, *, by: Principal | None = None) -> bool:
         """End an impersonation of a user; False if there is none, or if it ended meanwhile.
 
         `by` is the administrator who acts in it, if it is not the user who ends it.

@@ -183,7 +183,7 @@ class SessionService:
         """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
-    def end(self, session_id: str, user: User, device: Device) -> None:
+    def end(self, session_id: str, user: User, device: Device | None) -> None:
         """End one of the user's sessions, or an impersonation of them; raises NotFound for any other."""
         if self._end(session_id, user, "session.ended", device, session_id=session_id):
             return
@@ -203,7 +203,7 @@ class SessionService:
             self._impersonations.end(principal.session_id, user_id, device, by=principal)
             return
         if scope == "this":
-            self._end(principal.session_id, principal.user, "session.ended", device)
+            self._end(principal.session_id, principal.user, "session.ended", device, by=principal)
             return
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
@@ -269,11 +269,23 @@ class SessionService:
         session_id: str,
         user: User,
         action: str,
-        device: Device,
+        device: Device | None,
         /,
+        *,
+        by: Principal | None = None,
         **details: str,
     ) -> bool:
-        """End a session and record it; False, and nothing is recorded, if it has ended already."""
+        """End a session and record it; False, and nothing is recorded, if it has ended already.
+
+        `by` is the caller who ends it, if there is one.
+        """
+        self._accounts.announce(
+            user.id,
+            action,
+            lambda: self._live.principal(session_id, user.id) is not None,
+            by=by,
+            session_id=session_id,
+        )
         event = self._accounts.audit.event(user.id, action, device, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:

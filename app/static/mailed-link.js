@@ -3,7 +3,9 @@
 const form = document.querySelector("form[data-mailed-link]");
 
 function takeToken() {
-  const token = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  // In links that commands print the token stands alone.
+  const hash = window.location.hash.slice(1);
+  const token = new URLSearchParams(hash).get("token") ?? (/^[\w-]{88}$/.test(hash) ? hash : null);
   if (token === null) return;
   window.history.replaceState(null, "", window.location.pathname);
   if (!form || !/^[\w-]{1,200}$/.test(token)) return;

@@ -26,6 +26,8 @@ MOST_GENERATIONS = 20
 """Codes that an address can have in succession: as many as the mails that it can get in a day."""
 KEPT = timedelta(hours=25)
 """How long a count is kept after its last step: longer than the life of any code mailed by then."""
+KEPT_FOR_INVITATIONS = timedelta(days=7, hours=1)
+"""The same for the codes that live longest."""
 _GENERATION = MOST_GUESSES + 1
 """Steps of a count in one generation: the guesses, and the replacement of the dead code."""
 
@@ -48,7 +50,7 @@ class Guesses:
             count = self._live(seen)
             if _is_dead(count):
                 raise InvalidCode
-            return self._kept(count + 1)
+            return self._kept(count + 1, use)
 
         kept = self.counts.change(_name(email, use), counted)
         return _generation_of(kept.count - 1 if kept else 0)
@@ -58,7 +60,7 @@ class Guesses:
 
         def without(seen: FailureCount | None) -> FailureCount | None:
             count = self._live(seen)
-            return self._kept(count - 1) if count % _GENERATION else None
+            return self._kept(count - 1, use) if count % _GENERATION else None
 
         self.counts.change(_name(email, use), without)
 
@@ -74,10 +76,10 @@ class Guesses:
             if not count:
                 return None
             if not _is_dead(count):
-                return self._kept(count)
+                return self._kept(count, use)
             if not however_many and _generation_of(count) + 1 >= MOST_GENERATIONS:
                 return None  # dead until the count is forgotten
-            return self._kept(count + 1)
+            return self._kept(count + 1, use)
 
         self.counts.change(_name(email, use), replaced)
 
@@ -88,9 +90,9 @@ class Guesses:
     def _live(self, seen: FailureCount | None) -> int:
         return 0 if seen is None or seen.expires_at <= self.clock() else seen.count
 
-    def _kept(self, count: int) -> FailureCount:
+    def _kept(self, count: int, use: Purpose) -> FailureCount:
         now = self.clock()
-        return FailureCount(count, now, now + KEPT)
+        return FailureCount(count, now, now + (KEPT_FOR_INVITATIONS if use == "invitation" else KEPT))
 
 
 def _is_dead(count: int) -> bool:

@@ -17,6 +17,7 @@ from app.accounts.credentials import counted_names
 from app.accounts.fields import Email, Name, Username
 from app.accounts.imported import Imported, SealedTotp
 from app.accounts.model import AlreadyThereError, User
+from app.accounts.publisher import Change
 from app.accounts.registration import RESERVED
 from app.platform.errors import EmailTaken, UsernameTaken
 from app.platform.identifiers import comparable_email, email_key, is_identifier, parsing_once, username_key
@@ -234,9 +235,11 @@ class ImportService:
 
     def _add(self, account: Account, *, tells: bool) -> None:
         user, audit = account.user, self.accounts.audit
-        events = [replace(audit.event(user.id, "user.created"), details={"by": "import"})]
+        details = {"by": "import"}
+        events = [audit.event(user.id, "user.created", None, **details)]
         try:
-            self.accounts.users.add(account, events)
+            announced = self.accounts.announced(Change(["user.created"], None, account, details=details))
+            self.accounts.users.add(announced, events)
         except EmailTaken:
             raise RefusedError("email_taken", "email") from None
         except UsernameTaken:
@@ -247,6 +250,7 @@ class ImportService:
                 pass
             self.accounts.users.remove(user.id)
             raise RefusedError("email_taken", "email")
+        self.accounts.note_new(user)
         if tells:
             audit.tell(events)
 

@@ -170,6 +170,31 @@ def _service_accounts() -> None:
 
 def _webhooks() -> None:
     """Webhooks and their deliveries."""
+    create_table(
+        "webhook_books",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("document", LONG_TEXT, nullable=False),
+    )
+    create_table(
+        "webhook_deliveries",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column("webhook_id", exact(36), nullable=False),
+        sa.Column("event", exact(64), nullable=False),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("next_attempt_at", INSTANT),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("user_id", exact(36)),
+        sa.Column("status", exact(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("response_status", sa.Integer),
+        sa.Column("error", sa.String(200)),
+    )
+    create_index("webhook_deliveries_by_webhook", "webhook_deliveries", "webhook_id", "id")
+    create_index("webhook_deliveries_by_due", "webhook_deliveries", "webhook_id", "next_attempt_at")
+    create_index("webhook_deliveries_by_user", "webhook_deliveries", "user_id")
+    create_index("webhook_deliveries_by_expiry", "webhook_deliveries", "expires_at")
 
 
 def _impersonation() -> None:

@@ -22,6 +22,7 @@ ON_MONGODB_TOO = {
     "test_email_change",
     "test_hidden_accounts",
     "test_impersonation",
+    "test_invitations",
     "test_key_rotation",
     "test_login",
     "test_login_throttle",
@@ -37,6 +38,7 @@ ON_MONGODB_TOO = {
     "test_sessions",
     "test_users",
     "test_verification",
+    "test_webhooks",
 }
 """The modules about what is stored, and how it changes. tests/contract holds each operation to every store."""
 

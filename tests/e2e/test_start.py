@@ -150,6 +150,33 @@ def test_instances_that_start_at_once_share_one_schema_and_one_key(store: dict[s
     assert all(key_set == key_sets[0] for key_set in key_sets)
 
 
+@pytest.mark.parametrize("store", ["mongodb"], indirect=True)
+def test_ten_instances_that_start_at_once_invite_one_administrator(store: dict[str, str]) -> None:
+    settings = in_testing(WEB_CONCURRENCY="1", BOOTSTRAP_ADMIN_EMAIL="ann@example.com", **store)
+    with ExitStack() as running:
+        folders = [running.enter_context(own_folder()) for _ in range(10)]
+        instances = [Service(settings, folder=folder) for folder in folders]
+        for instance in instances:
+            running.callback(instance.stop)
+        with ThreadPoolExecutor(len(instances)) as pool:
+            list(pool.map(Service.start, instances))
+
+        (file,) = [folder / "instance/bootstrap_link" for folder in folders if (folder / "instance").exists()]
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        token = file.read_text().strip().partition("/invitation#")[2]
+        logs = "".join(instance.log() for instance in instances)
+        assert logs.count("first administrator invited") == 1
+        assert token not in logs
+
+        answer = {"token": token, "password": "correct horse battery staple"}
+        tokens = [
+            httpx.post(f"{instance.base_url}/auth/invitation", json=answer, timeout=PATIENCE) for instance in instances
+        ]
+        assert [reply.status_code for reply in tokens] == [200, *[422] * 9]
+        user = tokens[0].json()["data"]["user"]
+        assert (user["email"], user["email_verified"], user["roles"]) == ("ann@example.com", True, ["admin"])
+
+
 @pytest.mark.parametrize("store", ["sqlite", "mongodb"], indirect=True)
 def test_a_keyring_sealed_under_another_secret_stops_the_start_and_stays(store: dict[str, str], folder: Path) -> None:
     first = in_testing(**store)

@@ -43,6 +43,8 @@ ACCESS = {
     "GET /auth/events": WHO_LOGGED_IN,
     "GET /auth/users": WHO_LOGGED_IN,
     "GET /admin/audit": "audit:read",
+    "POST /admin/users": "users:write",
+    "POST /auth/invitation": EVERYBODY,
     "PUT /admin/users/<user_id>/roles": "roles:write",
     "POST /admin/users/<user_id>/impersonate": "users:impersonate",
     "GET /admin/users": "users:read",
@@ -76,6 +78,15 @@ ACCESS = {
     "POST /api/products": WHO_LOGGED_IN,
     "DELETE /api/products/<product_id>": WHO_LOGGED_IN,
     "GET /api/count": WHO_LOGGED_IN,
+    "GET /admin/webhooks": "webhooks:write",
+    "POST /admin/webhooks": "webhooks:write",
+    "PATCH /admin/webhooks/<webhook_id>": "webhooks:write",
+    "DELETE /admin/webhooks/<webhook_id>": "webhooks:write",
+    "POST /admin/webhooks/<webhook_id>/rotate-secret": "webhooks:write",
+    "POST /admin/webhooks/<webhook_id>/test": "webhooks:write",
+    "GET /admin/webhooks/<webhook_id>/deliveries": "webhooks:write",
+    "POST /admin/webhooks/<webhook_id>/deliveries/<delivery_id>/replay": "webhooks:write",
+    "GET /asyncapi.json": EVERYBODY,
     "POST /auth/refresh": EVERYBODY,
     "POST /auth/logout": WHO_LOGGED_IN,
     "GET /auth/sessions": WHO_LOGGED_IN,
@@ -98,6 +109,8 @@ ACCESS = {
     "POST /verify-email": EVERYBODY,
     "GET /reset-password": EVERYBODY,
     "POST /reset-password": EVERYBODY,
+    "GET /invitation": EVERYBODY,
+    "POST /invitation": EVERYBODY,
     "GET /undo-email": EVERYBODY,
     "POST /undo-email": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
@@ -136,6 +149,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/roles": {"session", "api_key"},
     "PATCH /admin/roles/<name>": {"session", "api_key"},
     "DELETE /admin/roles/<name>": {"session", "api_key"},
+    "POST /admin/users": {"session", "api_key"},
     "PUT /admin/users/<user_id>/roles": {"session", "api_key"},
     "POST /admin/users/<user_id>/impersonate": {"session"},
     "GET /admin/users": {"session", "api_key"},
@@ -149,6 +163,14 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/users/<user_id>/unlock": {"session"},
     "GET /admin/keys": {"session"},
     "POST /admin/keys/rotate": {"session"},
+    "GET /admin/webhooks": {"session", "api_key"},
+    "POST /admin/webhooks": {"session", "api_key"},
+    "PATCH /admin/webhooks/<webhook_id>": {"session", "api_key"},
+    "DELETE /admin/webhooks/<webhook_id>": {"session", "api_key"},
+    "POST /admin/webhooks/<webhook_id>/rotate-secret": {"session", "api_key"},
+    "POST /admin/webhooks/<webhook_id>/test": {"session", "api_key"},
+    "GET /admin/webhooks/<webhook_id>/deliveries": {"session", "api_key"},
+    "POST /admin/webhooks/<webhook_id>/deliveries/<delivery_id>/replay": {"session", "api_key"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
 passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
@@ -164,6 +186,8 @@ EXAMPLES = {
     "<key_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7e",
     "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a",
     "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
+    "<webhook_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7c",
+    "<delivery_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7d",
 }
 ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PUT": 422, "PATCH": 200, "DELETE": 404}
 """The reply of each method to a permitted caller: the body has a wrong field, and what is to be deleted does not
@@ -171,6 +195,11 @@ exist."""
 OTHERS = {
     "GET /admin/service-accounts/<account_id>/api-keys": 404,
     "DELETE /auth/me": 422,
+    "PATCH /admin/webhooks/<webhook_id>": 404,
+    "POST /admin/webhooks/<webhook_id>/rotate-secret": 404,
+    "POST /admin/webhooks/<webhook_id>/test": 404,
+    "GET /admin/webhooks/<webhook_id>/deliveries": 404,
+    "POST /admin/webhooks/<webhook_id>/deliveries/<delivery_id>/replay": 404,
     "GET /metrics": 404,
     "PATCH /admin/roles/<name>": 404,
     "GET /admin/users/<user_id>": 404,
@@ -183,6 +212,7 @@ OTHERS = {
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
+    "POST /invitation": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""
 ALSO_MATCHED = {"DELETE /auth/api-keys/leaked": "DELETE /auth/api-keys/<key_id>"}

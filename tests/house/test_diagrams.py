@@ -27,6 +27,7 @@ from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
+from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
 from tests.contract.entities import an_impersonation
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
@@ -53,6 +54,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
     "roles": ("role_books", Role),
+    "webhooks": ("webhook_books", Webhook),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -158,6 +160,16 @@ def documents() -> dict[str, dict[str, Any]]:
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
     store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
+    sealed = SealedSecret("sealed", "root")
+    of_webhook: dict[str, Any] = {
+        "description": "The shop",
+        "owner_id": "u",
+        "failing_since": NOW,
+        "disabled_for": "gone",
+    }
+    webhook = Webhook("w", "https://", ("*",), NOW, sealed, former=sealed, former_until=NOW, **of_webhook)
+    store.webhook_books.save(WebhookBook(1, (webhook,)))
+    store.deliveries.add(Delivery("d", "w", "user.created", "{}", NOW, NOW, LATER, "u", "failed", 1, 500, "It failed."))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
@@ -188,8 +200,11 @@ def least() -> dict[str, dict[str, Any]]:
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
     store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
     store.api_keys.add(ApiKey("k", "u", b"digest", "Backup", (), NOW, LATER))
-    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products", "api_keys")
-    return _with_embedded({name: database[name].find_one() for name in names}) | found
+    store.webhook_books.save(WebhookBook(1, (Webhook("w", "https://", ("*",), NOW, SealedSecret("sealed", "root")),)))
+    store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
+    names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
+    names_of_webhooks = ("webhook_books", "webhook_deliveries")
+    return _with_embedded({name: database[name].find_one() for name in (*names, *names_of_webhooks)}) | found
 
 
 def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

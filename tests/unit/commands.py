@@ -45,6 +45,7 @@ def flask(fresh: Path) -> Iterator[Callable[..., Result]]:
         with logging_as(made):
             return CliRunner().invoke(program, arguments, input=input)
 
+    run.app = lambda: apps[-1]  # type: ignore[attr-defined] # the application of the last command
     yield run
     for app in apps:
         wired_of(app).close()

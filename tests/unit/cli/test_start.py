@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 COMMANDS = [
     ("db", "check"), ("db", "upgrade"), ("doctor",), ("keys", "list"), ("keys", "retire"), ("keys", "revoke"),
     ("keys", "rotate"), ("secrets", "leaked"), ("secrets", "make"), ("token", "explain"), ("users", "create"),
-    ("users", "list"),
+    ("users", "list"), ("users", "show"), ("users", "disable"), ("users", "enable"), ("users", "delete"),
+    ("users", "set-roles"), ("users", "reset-password"), ("users", "rescue"), ("sessions", "list"), ("sessions", "end"),
+    ("bootstrap",), ("settings", "check"),
 ]  # fmt: skip
 NAMES = [name for section in definitions().values() for name in section]
 

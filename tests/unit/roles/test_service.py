@@ -67,6 +67,7 @@ def test_permissions_and_roles_are_named_as_the_contract_says() -> None:
         "audit:read",
         "keys:write",
         "products:write",
+        "webhooks:write",
     } == PERMISSIONS
     assert all(re.fullmatch(r"[a-z_]+:[a-z]+", name) for name in PERMISSIONS)
     assert all(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) for name in BUILT_IN)

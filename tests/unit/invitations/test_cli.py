@@ -1,4 +1,4 @@
-"""`flask users` makes and lists users."""
+"""`flask users` makes, lists and rescues users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app import wired_of
+from app.accounts.login_name import LoginName
+from app.invitations.service import Answer, InvitationService
+from app.platform.devices import Device
+from app.platform.errors import Failure, TooManyRequests
+from app.recovery.reset import ResetService
 from app.security.passwords import PasswordHasher
+from app.sessions.login import LoginService
 from tests.api.service import PASSWORD, SETTINGS
 from tests.servers.service import ROOT
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 CONTROL_C = "\x03"
+HERE = Device("192.0.2.1", "curl/8.5.0")
 CREATE = ("users", "create", "--password-stdin")
 
 
@@ -63,7 +71,8 @@ def test_a_user_is_made_and_shown(flask: Callable[..., Result]) -> None:
     assert made.exit_code == 0, made.output
     ((identifier, *rest),) = listed(flask)
     assert made.stdout == f"{identifier}  Ann@example.com  member\n"
-    assert "user.registered" in made.stderr
+    assert '"action":"user.created"' in made.stderr
+    assert '"by":"command"' in made.stderr
     assert rest == ["active", "Ann@example.com", "Ann", "member"]
 
 
@@ -73,7 +82,7 @@ def test_a_user_gets_the_roles_that_are_named_or_those_of_the_setting(flask: Cal
     assert create(flask, "--username", "both", "--role", "admin", "--role", "member").stdout.endswith("admin, member\n")
     assert create(flask, "--username", "ann", DEFAULT_ROLES="admin").stdout.endswith("ann  admin\n")
     refused = create(flask, "--username", "bob", "--role", "wizard")
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert "There is no role wizard; the roles are admin, member." in refused.output
     assert flask("roles", "load").exit_code == 0
     assert create(flask, "--username", "bob", "--role", "student").stdout.endswith("bob  student\n")
@@ -98,12 +107,88 @@ def test_a_terminal_prompts_twice_for_the_password_and_does_not_show_it(fresh: P
 
 
 @pytest.mark.usefixtures("prepared")
-def test_without_a_terminal_the_error_names_the_option(flask: Callable[..., Result]) -> None:
-    refused = flask("users", "create", "--username", "ann", input="")
-    assert refused.exit_code == 2
-    assert "--password-stdin" in refused.stderr
+def test_a_password_is_no_argument(flask: Callable[..., Result]) -> None:
     assert flask("users", "create", "--username", "ann", "--password", "planted").exit_code == 2
     assert listed(flask) == []
+
+
+def set_password(flask: Callable[..., Result], link: str, password: str = PASSWORD) -> str:
+    """Open a link that a command printed, and set the password; the status of the user afterwards, or the failure."""
+    page, _, token = link.partition("#")
+    wired = wired_of(flask.app())  # type: ignore[attr-defined]
+    try:
+        if page == "http://localhost:5000/invitation":
+            invitations = wired.get(InvitationService)
+            return invitations.accept(invitations.redeemable(token=token), Answer(password), HERE).user.status
+        assert page == "http://localhost:5000/reset-password"
+        wired.get(ResetService).redeem(password, HERE, token=token)
+    except Failure as failure:
+        return failure.code
+    return "set"
+
+
+@pytest.mark.parametrize("names", [("--username", "boss"), ("--email", "boss@example.com")])
+def test_without_a_password_a_link_is_printed_that_works_once(
+    flask: Callable[..., Result], names: tuple[str, str]
+) -> None:
+    made = flask("users", "create", *names, "--role", "admin", input="")
+    assert made.exit_code == 0, made.output
+    row, link = made.stdout.splitlines()
+    assert row.split("\t")[1] == "invited"
+    assert link not in made.stderr
+    assert flask("db", "upgrade").exit_code == 0  # as the first start does
+    assert set_password(flask, link) == "active"
+    assert set_password(flask, link) == "invalid_code"
+    assert [row[1] for row in listed(flask)] == ["active"]
+    assert set_password(flask, json.loads(flask("users", "rescue", names[1], "--json").stdout)["link"]) == "set"
+
+
+@pytest.mark.usefixtures("prepared")
+def test_at_a_terminal_no_password_means_a_link(fresh: Path) -> None:
+    shown, status = at_a_terminal(fresh, ("users", "create", "--username", "ann"), answers=[""])
+    assert status == 0, shown
+    assert "http://localhost:5000/invitation#" in shown
+
+
+@pytest.mark.usefixtures("prepared")
+def test_programs_get_the_link_as_json(flask: Callable[..., Result]) -> None:
+    made = json.loads(flask("users", "create", "--username", "ann", "--json").stdout)
+    assert (made["status"], made["username"]) == ("invited", "ann")
+    again = json.loads(flask("users", "rescue", made["id"], "--json").stdout)
+    assert again["link"] == made["link"]
+    assert set_password(flask, made["link"]) == "active"
+
+
+@pytest.mark.usefixtures("prepared")
+def test_who_is_locked_out_is_rescued(flask: Callable[..., Result]) -> None:
+    create(flask, "--username", "ann", "--email", "ann@example.com")
+    create(flask, "--username", "boss", "--role", "admin")
+    wired = wired_of(flask.app())  # type: ignore[attr-defined]
+    for _ in range(30):
+        with suppress(Failure):
+            wired.get(LoginService).login(LoginName("username", "ann"), "wrong password", HERE)
+    with pytest.raises(TooManyRequests):
+        wired.get(LoginService).login(LoginName("username", "ann"), PASSWORD, HERE)
+    assert flask("users", "disable", "ann").exit_code == 0
+
+    first = flask("users", "rescue", "ann@example.com").stdout.splitlines()[-1]
+    row, link = flask("users", "rescue", "ann").stdout.splitlines()
+    assert row.split("\t")[1] == "active"
+    assert wired.get(LoginService).login(
+        LoginName("username", "ann"), PASSWORD, HERE
+    )  # unlocked, and the password stays
+    new = "another good long password"
+    assert set_password(flask, first, new) == "invalid_code"  # the later link replaced it
+    assert set_password(flask, link, new) == "set"
+    assert set_password(flask, link, new) == "invalid_code"
+    user = wired.get(LoginService).login(LoginName("username", "ann"), new, HERE).user
+    assert user.email_verified is False  # a link that was handed over proves no address
+
+
+@pytest.mark.usefixtures("prepared")
+def test_nobody_is_rescued_who_is_not_there(flask: Callable[..., Result]) -> None:
+    refused = flask("users", "rescue", "nobody@example.com")
+    assert (refused.exit_code, refused.stderr) == (1, "Error: There is no user nobody@example.com.\n")
 
 
 @pytest.mark.usefixtures("prepared")
