@@ -173,7 +173,10 @@ def documents() -> dict[str, dict[str, Any]]:
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
-    database["users"].update_one({}, {"$set": {"kind": "service"}})  # which a person has not
+    kept = store.users.account(user.id)
+    assert kept is not None
+    assert store.users.save(kept.with_user(status="disabled"))
+    database["users"].update_one({}, {"$set": {"kind": "service"}})  # which no person has
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
 
