@@ -93,7 +93,6 @@ class ApiKeyService:
         SessionEnded, or NotFound if the owner is another user.
         """
         self._require_known(new)
-        require_authority(by.permissions, frozenset(new.permissions))
         now, secret = self.accounts.clock(), secrets.token_bytes(key_format.SECRET_BYTES)
         key = ApiKey(
             id=new_id(),
@@ -108,7 +107,8 @@ class ApiKeyService:
         def with_key(account: Account) -> Account:
             if check is not None:
                 check(account)
-            require_authority(self.roles.permissions_of(account.user.roles), frozenset(key.permissions))
+            held = by.permissions & self.roles.permissions_of(account.user.roles)
+            require_authority(held, frozenset(key.permissions))
             listed = account.with_api_key(ListedKey(key.id, key.expires_at), most=self.rules.most, now=now)
             return self.accounts.with_warning(listed, "api_key_created", device, key=key.name)
 

@@ -75,8 +75,11 @@ class ExpiredToken(Failure):
     code = "expired_token"
     status = 401
     message = "The access token has expired."
-    meaning = "Access tokens live for a few minutes only. This one was valid, but has expired."
-    remedy = "Log in again, or exchange the refresh token for a new pair."
+    meaning = (
+        "Access tokens live for a few minutes only, and API keys until the day that was set when they were made. This"
+        " one was valid, but has expired."
+    )
+    remedy = "Log in again, or exchange the refresh token for a new pair. In the place of an API key, make a new one."
 
 
 class SessionEnded(Failure):
@@ -138,9 +141,9 @@ class ReauthenticationRequired(Failure):
     status = 403
     message = "This needs a recent login: log in again and repeat the request with the new access token."
     meaning = (
-        "Sensitive requests, such as the export or a new user name, need a login no older than the setting"
-        " REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count as a"
-        " login."
+        "Sensitive requests, such as the export, a new user name or a new API key, need a login no older than the"
+        " setting REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count"
+        " as a login."
     )
     remedy = "Log in again at POST /auth/login and repeat the request with the access token of the new session."
 

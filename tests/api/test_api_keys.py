@@ -537,6 +537,14 @@ def test_a_key_that_ends_while_its_request_is_done_leaves_no_product(service: Se
         assert bool(products) == (reply.status_code == 201)
 
 
+def test_a_key_that_is_reported_during_another_report_ends_once(service: Service) -> None:
+    reports = at_each_moment(service, lambda _, key: report(service, key), lambda _, key: report(service, key))
+    assert len(reports) >= 2
+    for ann, reply in reports:
+        assert reply.status_code == 200
+        assert [action for action, _ in events(service, ann)].count("api_key.leaked") == 1
+
+
 def test_a_session_that_ends_before_the_write_makes_no_key(service: Service) -> None:
     replies = at_each_moment(
         service,

@@ -16,7 +16,7 @@ from app.api_keys.live import LiveKeys
 from app.api_keys.model import KEPT_EXPIRED, FoundKey
 from app.api_keys.service import ApiKeyService, KeyRules, NewKey
 from app.platform.devices import Device
-from app.platform.errors import Failure, InvalidToken, SessionEnded, TooManyApiKeys
+from app.platform.errors import Failure, Forbidden, InvalidToken, SessionEnded, TooManyApiKeys
 from app.platform.identifiers import new_id
 from app.roles.model import Role, RoleBook
 from app.roles.service import Roles
@@ -175,6 +175,11 @@ class Instance:
 def instance(store: Store) -> Instance:
     assert store.role_books.save(RoleBook().with_role(Role("reader", ("users:read",))))
     return Instance(store)
+
+
+def test_a_key_gets_no_more_than_the_caller_who_makes_it_holds(instance: Instance, ada: User) -> None:
+    assert instance.create(replace(instance.principal(ada), permissions=frozenset())) is Forbidden
+    assert instance.keys.list_of(ada.id) == []
 
 
 def test_of_sixteen_keys_at_once_no_more_are_made_than_there_may_be(

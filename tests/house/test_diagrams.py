@@ -123,7 +123,7 @@ def test_what_is_embedded_is_shown_in_its_document() -> None:
 @pytest.fixture
 def documents() -> dict[str, dict[str, Any]]:
     """One document of each collection, with everything it can hold today, and one of each kind that is embedded."""
-    user = User("u", "ann@example.com", False, "ann", "Ann", ("member",), "active", NOW, kind="service")  # noqa: FBT003 - a field
+    user = User("u", "ann@example.com", False, "ann", "Ann", ("member",), "active", NOW)  # noqa: FBT003 - a field
     account = Account(
         user,
         "hash",
@@ -173,6 +173,10 @@ def documents() -> dict[str, dict[str, Any]]:
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
+    kept = store.users.account(user.id)
+    assert kept is not None
+    assert store.users.save(kept.with_user(status="disabled"))
+    database["users"].update_one({}, {"$set": {"kind": "service"}})  # which no person has
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
 
