@@ -397,3 +397,10 @@ def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
     gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
     gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
     assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
+
+
+def test_an_entry_that_waits_is_not_added_again() -> None:
+    first, second = Entry("a", "event", {"n": 1}, NOW), Entry("a", "event", {"n": 2}, NOW)
+    account = Account(a_user(), HASH).with_entries([first], NOW)
+    assert account.with_entries([second], NOW) == account
+    assert (account.outbox, account.due_at) == ((first,), NOW)
