@@ -87,6 +87,8 @@ class DeliveryService:
         """
         found, user = entry.payload, account.user
         event, session = found["event"], found.get("session")
+        if user.status == "deleted" and event != DELETED:
+            return None
         if session is not None and self.sessions.principal(session, user.id) is not None:
             # Its end is under way, or failed.
             return self._now() + _SOON if entry.attempts < _TRIES_FOR_SESSION else None

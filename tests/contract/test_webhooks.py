@@ -23,7 +23,7 @@ from app.security import codes
 from app.security.hash_pool import HashPool
 from app.security.secret_keys import SecretKeys
 from app.sessions.service import SessionService
-from app.webhooks.deliveries import CLAIMED_FOR, DISABLED_AFTER, KEPT, RETRIES, DeliveryService
+from app.webhooks.deliveries import CLAIMED_FOR, DISABLED_AFTER, KEPT, RETRIES, DeliveryService, DeliveryWakes
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
 from app.webhooks.service import BOTH_SIGN_FOR, MOST, NewWebhook, WebhookService, WithSecret
 from tests.api.service import SETTINGS, FakeClock
@@ -259,6 +259,18 @@ def test_of_a_deleted_user_only_the_deletion_is_told(told: Told) -> None:
     }  # fmt: skip
     assert told.store.users.account(user_id) is None
     assert [delivery.event for delivery in told.deliveries(webhook)] == ["user.deleted"]
+
+
+def test_an_event_that_a_deleted_user_left_is_never_a_delivery(told: Told) -> None:
+    told.webhook("user.created")
+    user_id = told.register()
+    account = told.store.users.account(user_id)
+    assert account is not None
+    wakes = told.get(DeliveryWakes)
+    told.get(DeliveryService).told(account.with_user(status="deleted"), account.outbox[0])
+    assert not wakes.is_set()  # nothing was made that a worker could post before it is taken back
+    told.get(DeliveryService).told(account, account.outbox[0])
+    assert wakes.is_set()
 
 
 def test_an_event_that_is_handled_while_its_user_is_deleted_leaves_nothing(told: Told) -> None:

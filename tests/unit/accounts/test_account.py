@@ -495,3 +495,10 @@ def test_a_reset_by_a_given_address_keeps_the_way_back_of_the_former_one() -> No
     assert given.with_reset_password(HASH).undo_offers == (offer(1),)
     unproven = replace(PLAIN.with_user(email_verified=False), undo_offers=(offer(1),))
     assert unproven.with_reset_password(HASH).undo_offers == ()
+
+
+def test_an_entry_that_waits_is_not_added_again() -> None:
+    first, second = Entry("a", "event", {"n": 1}, NOW), Entry("a", "event", {"n": 2}, NOW)
+    account = Account(a_user(), HASH).with_entries([first], NOW)
+    assert account.with_entries([second], NOW) == account
+    assert (account.outbox, account.due_at) == ((first,), NOW)
