@@ -40,7 +40,7 @@ def test_each_kind_has_its_words_in_the_package_that_declares_it_and_no_words_ar
     written = {path for path in APP.rglob("templates/*.txt") if path.stem != "layout"}
     declared = {APP.parent / kind.package.replace(".", "/") / "templates" / f"{kind.name}.txt" for kind in MAIL_KINDS}
     assert written == declared
-    assert len(MAIL_KINDS) == len(declared) == 16
+    assert len(MAIL_KINDS) == len(declared) == 17
 
 
 def test_no_feature_replaces_the_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +109,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         ("reset_password", "/reset-password"),
         ("email_changed", "/undo-email"),
         ("deletion_undo", "/undo-email"),
+        ("invitation", "/invitation"),
     ],
 )
 def test_both_parts_carry_the_link_and_when_it_ends(kind: str, page: str) -> None:
