@@ -144,6 +144,9 @@ def documents() -> dict[str, dict[str, Any]]:
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
+    kept = store.users.account(user.id)
+    assert kept is not None
+    assert store.users.save(kept.with_user(status="disabled"))
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
 

@@ -397,3 +397,59 @@ def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
     gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
     gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
     assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
+
+
+# The status, and what administrators give
+
+
+def test_a_disabled_account_keeps_nothing_that_could_let_anyone_in() -> None:
+    disabled = WHOLE.disabled()
+    assert disabled.user.status == "disabled"
+    assert (disabled.codes, disabled.pending_email, disabled.kept_session) == ((), None, None)
+    assert disabled.auth_epoch == WHOLE.auth_epoch + 1
+    assert (disabled.undo_offers, disabled.outbox, disabled.password_hash) == (
+        WHOLE.undo_offers,
+        WHOLE.outbox,
+        WHOLE.password_hash,
+    )
+    assert disabled.disabled() is disabled
+
+
+@pytest.mark.parametrize("status", ["active", "invited"])
+def test_enabling_gives_back_the_status_from_before(status: str) -> None:
+    before = PLAIN.with_user(status=status)
+    assert before.enabled() is before
+    assert before.disabled().enabled() == before.in_new_epoch()
+
+
+@pytest.mark.parametrize(("before", "after"), [("active", "active"), ("disabled", "disabled")])
+def test_who_is_brought_back_after_a_deletion_is_as_disabled_as_before(before: str, after: str) -> None:
+    account = replace(PLAIN, undo_offers=(offer(1),))
+    account = account.disabled() if before == "disabled" else account
+    gone = account.deleted(roles=("member",), claimed_until=NOW, now=NOW)
+    back = gone.given_back(offer(1), NOW)
+    assert (back.user.status, back.returns_as) == (after, None)
+    assert back.disabled().enabled().user.status == "active"
+
+
+def test_a_given_address_waits_for_proof_and_is_nobodys_way_back() -> None:
+    given = PLAIN.with_given_email("new@example.com", offer(1), NOW)
+    assert given.waits_for_proof
+    assert (given.user.email, given.user.email_verified, given.undo_offers) == ("new@example.com", False, (offer(1),))
+    assert given.offer_of_present_email("2", NOW) is None
+    assert not PLAIN.waits_for_proof
+    assert not replace(PLAIN, user=replace(PLAIN.user, email_verified=False)).waits_for_proof
+    for settled in (
+        given.with_user(email_verified=True),
+        given.without_email(),
+        given.moved_to("other@example.com", None, NOW),
+        given.given_back(offer(1), NOW),
+    ):
+        assert not settled.waits_for_proof
+
+
+def test_a_reset_by_a_given_address_keeps_the_way_back_of_the_former_one() -> None:
+    given = PLAIN.with_given_email("misspelt@example.com", offer(1), NOW)
+    assert given.with_reset_password(HASH).undo_offers == (offer(1),)
+    unproven = replace(PLAIN.with_user(email_verified=False), undo_offers=(offer(1),))
+    assert unproven.with_reset_password(HASH).undo_offers == ()
