@@ -13,7 +13,7 @@ from tests.api.mailbox import Letter, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names, occupied
 
 ORIGIN = "http://localhost:5000"
-PAGES = ["/verify-email", "/reset-password", "/undo-email"]
+PAGES = ["/verify-email", "/reset-password", "/undo-email", "/invitation"]
 NEW = "another good long password"
 FORM = "application/x-www-form-urlencoded"
 
@@ -288,14 +288,58 @@ def test_an_undo_with_something_else_is_refused(service: Service, text: str) -> 
     assert submit(service, "/undo-email", link=text).status_code == 422
 
 
+def invited(service: Service) -> tuple[str, Letter]:
+    """Somebody who is invited: their address and their mail."""
+    email, _ = new_names()
+    boss = service.administrator()
+    assert service.post("/admin/users", {"email": email}, token=boss.token).status_code == 201
+    return email, newest_to(service, email)
+
+
+def test_bob_answers_his_invitation_by_the_link(service: Service) -> None:
+    email, mail = invited(service)
+    page = service.get("/invitation")
+    assert heading(page) == "Open your account"
+    assert "required" not in re.search(r'<input id="username"[^>]*>', page.text)[0]  # type: ignore[index]
+    _, username = new_names()
+    reply = submit(service, "/invitation", token=mail.token, username=username, name="Bob", password=NEW)
+    assert (reply.status_code, heading(reply)) == (200, "Your account is open")
+    assert username in reply.text
+    user = service.login(email, NEW).json["data"]["user"]
+    assert (user["username"], user["name"], user["email_verified"]) == (username, "Bob", True)
+    again = submit(service, "/invitation", token=mail.token, password=NEW)
+    assert (again.status_code, heading(again)) == (422, "Open your account")
+    assert hidden(again) == {}
+
+
+def test_without_a_script_the_address_and_the_code_answer_the_invitation(service: Service) -> None:
+    email, mail = invited(service)
+    reply = submit(service, "/invitation", token="", email=email, code=mail.code, username="", name="", password=NEW)
+    assert reply.status_code == 200
+    assert service.login(email, NEW).status_code == 200
+
+
+def test_a_taken_user_name_is_told_beside_its_field_and_spends_no_invitation(service: Service) -> None:
+    email, mail = invited(service)
+    taken = service.register().username
+    reply = submit(service, "/invitation", token=mail.token, username=taken, password=NEW)
+    assert reply.status_code == 422
+    assert errors(reply) == {"username": "This user name is taken. Choose another one."}
+    assert NEW not in reply.text
+    assert submit(service, "/invitation", **hidden(reply), password=NEW).status_code == 200
+    assert service.login(email, NEW).status_code == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_opening_a_link_changes_nothing_whatever_it_carries(service: Service, method: str) -> None:
     waiting = service.register()
     verification = newest_to(service, waiting.email)
     forgetful, recovery = forgotten(service)
     moved, undo = changed(service)
-    for path, mail in zip(PAGES, (verification, recovery, undo), strict=True):
-        for query in (urlencode({"token": mail.token, "answer": "yes", "new_password": NEW}), "", "answer=no"):
+    bob, invitation = invited(service)
+    for path, mail in zip(PAGES, (verification, recovery, undo, invitation), strict=True):
+        named = {"token": mail.token, "answer": "yes", "new_password": NEW, "password": NEW}
+        for query in (urlencode(named), "", "answer=no"):
             for _ in range(10):
                 reply = service.send(method, path, query=query, headers={"Origin": ORIGIN})
                 assert reply.status_code == 200
@@ -306,6 +350,8 @@ def test_opening_a_link_changes_nothing_whatever_it_carries(service: Service, me
     assert submit(service, "/verify-email", token=verification.token, answer="yes").status_code == 200
     assert submit(service, "/reset-password", token=recovery.token, new_password=NEW).status_code == 200
     assert submit(service, "/undo-email", token=undo.token).status_code == 200
+    assert service.login(bob, NEW).status_code == 401
+    assert submit(service, "/invitation", token=invitation.token, password=NEW).status_code == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -381,7 +427,7 @@ def test_a_page_accepts_only_its_form(service: Service, path: str, content_type:
         assert (reply.status_code, reply.mimetype) == (415, "text/html")
 
 
-@pytest.mark.parametrize("path", ["/auth/email/verify", "/auth/password/reset", "/auth/email/undo"])
+@pytest.mark.parametrize("path", ["/auth/email/verify", "/auth/password/reset", "/auth/email/undo", "/auth/invitation"])
 def test_everything_else_accepts_only_json(service: Service, path: str) -> None:
     assert submit(service, path, token="x").status_code == 415
 

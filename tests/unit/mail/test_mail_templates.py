@@ -110,6 +110,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         ("reset_password", "/reset-password"),
         ("email_changed", "/undo-email"),
         ("deletion_undo", "/undo-email"),
+        ("invitation", "/invitation"),
     ],
 )
 def test_both_parts_carry_the_link_and_when_it_ends(kind: str, page: str) -> None:
