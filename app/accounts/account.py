@@ -271,7 +271,7 @@ class Account(UnderWay):
         """
         if self.user.status == "disabled":
             return self
-        ended = replace(self.in_new_epoch(), codes=(), pending_email=None)
+        ended = replace(self.in_new_epoch(), codes=(), pending_email=None, listed_keys=())
         returns_as = "invited" if self.user.status == "invited" else None
         return replace(ended.with_user(status="disabled"), returns_as=returns_as)
 

@@ -117,7 +117,7 @@ def delete(call: CallBy[Principal], user_id: str) -> Nothing:
     raises=(NotFound, Forbidden, LastAdmin),
 )
 def disable(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
-    """Shut a user out, at once and everywhere. Sessions, mailed codes and a pending address end for good.
+    """Shut a user out, at once and everywhere. Sessions, API keys, mailed codes and a pending address end for good.
 
     The user is told by mail. For a user who is disabled already, nothing changes.
     """

@@ -108,6 +108,17 @@ def test_a_disabled_user_is_shut_out_at_once_and_enabled_again(service: Service,
     assert events(service, ann.id)[1:3] == [("user.enabled", boss.id, {}), ("user.disabled", boss.id, {})]
 
 
+def test_the_api_keys_of_a_disabled_user_have_ended_for_good(service: Service, boss: Account) -> None:
+    ann = service.register()
+    made = service.post("/auth/api-keys", {"name": "Backup", "permissions": []}, token=ann.token)
+    assert made.status_code == 201, made.text
+    key = made.json["data"]["key"]
+    assert service.get("/auth/me", token=key).status_code == 200
+    for what in ("disable", "enable"):
+        assert act(service, boss, ann.id, what).status_code == 200
+        assert service.get("/auth/me", token=key).status_code == 401
+
+
 def test_disabling_and_enabling_twice_changes_nothing(service: Service, boss: Account) -> None:
     ann = service.register()
     for what, status in (("disable", "disabled"), ("disable", "disabled"), ("enable", "active"), ("enable", "active")):
