@@ -75,6 +75,9 @@ tools: tests/tools/node_modules/.package-lock.json ## build what some tests need
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
 	tests/tools/examples.sh java
+	tests/tools/examples.sh webhooks/node
+	tests/tools/examples.sh webhooks/go
+	tests/tools/examples.sh webhooks/java
 	tests/tools/clients.sh python
 	tests/tools/clients.sh typescript
 	tests/tools/clients.sh go

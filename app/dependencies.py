@@ -1,4 +1,4 @@
-"""Makes what the settings name outside the process: the store, Redis, mail and other servers.
+"""Makes what the settings name outside of this code: the store, Redis, mail and other servers, and hooks.
 
 A driver is imported only when it is used, which saves memory. Nothing here opens a connection.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.config import Settings
+    from app.hooks.calls import Hooks
     from app.mail.mail import Mailer
     from app.metrics.exposition import Metrics
     from app.platform.tracing import Tracing
@@ -83,6 +84,15 @@ def make_breaches(settings: Settings) -> BreachedPasswords | None:
     from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - loaded only if needed, to save memory
 
     return BreachedPasswords(settings.passwords.breach_check)
+
+
+def make_hooks(settings: Settings) -> Hooks | None:
+    """The hooks of the operator, if there are any. Raises StartError if one of them cannot be loaded."""
+    if not settings.hooks.names:
+        return None
+    from app.hooks.loading import load  # noqa: PLC0415 - loaded only if needed, to save memory
+
+    return load(settings.hooks.names, settings.hooks.seconds)
 
 
 def make_mailer(settings: Settings) -> Mailer | None:

@@ -41,6 +41,16 @@ What ends it raises the revision of the user's account before it returns. So a c
 the caller live is saved already, or tried again (see `app/accounts/service.py:Accounts.change`)."""
 
 
+class BackgroundThread(Protocol):
+    """A thread of each worker, beside the courier and the jobs."""
+
+    def start(self) -> None:
+        """Begin; called after the fork."""
+
+    def stop(self) -> None:
+        """End, and wait for a short time for what is under way."""
+
+
 class Expiring(Protocol):
     """A repository that keeps things for a limited time."""
 
@@ -55,6 +65,15 @@ class Job:
     name: str
     every: timedelta
     run: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much waits, for the metric of this name; `waiting` raises Unavailable when the store does not answer."""
+
+    name: str
+    description: str
+    waiting: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +140,13 @@ class Erasers:
 
 
 @dataclass(frozen=True, slots=True)
+class Resealers:
+    """Those of all features."""
+
+    resealers: tuple[Callable[[], int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExpiringRepositories:
     """Those of all features."""
 
@@ -151,6 +177,13 @@ class Feature:
     """What else holds entries of the outbox, with handlers of its own."""
     erase: Callable[[Container], Eraser] | None = None
     """Called when an account is deleted."""
+    reseals: Callable[[Container], Callable[[], int]] | None = None
+    """Called at each start and by the job `keys`: seals again under SECRET_KEY what it sealed under a former one, and
+    returns how much it did."""
+    threads: tuple[Callable[[Container], BackgroundThread], ...] = ()
+    """What runs in each worker, beside the courier and the jobs."""
+    queues: tuple[Callable[[Container], Queue], ...] = ()
+    """What waits for it, as metrics."""
     exports: tuple[Exporter, ...] = ()
     """The lists that it adds to the export of a user's data."""
     expires: tuple[type[Expiring], ...] = ()

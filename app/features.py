@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app import (
     accounts,
     administration,
+    api_keys,
     audit,
     bootstrap,
     docs,
@@ -24,8 +25,11 @@ from app import (
     outbox,
     recovery,
     roles,
+    service_accounts,
     sessions,
     throttle,
+    transfer,
+    webhooks,
 )
 from app.samples import products, visits
 
@@ -36,11 +40,15 @@ FEATURES = (
     sessions.FEATURE,
     accounts.FEATURE,
     recovery.FEATURE,
+    api_keys.FEATURE,
+    service_accounts.FEATURE,
     administration.FEATURE,
     invitations.FEATURE,
     bootstrap.FEATURE,
     products.FEATURE,
     visits.FEATURE,
+    transfer.FEATURE,
+    webhooks.FEATURE,
     audit.FEATURE,
     keys.FEATURE,
     roles.FEATURE,

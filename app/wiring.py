@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from app.accounts.passwords import BreachCheck
+from app.audit.late_events import LateEvents
 from app.bootstrap.first_administrator import FirstAdministrator
 from app.dependencies import (
     make_breaches,
+    make_hooks,
     make_mailer,
     make_metrics,
     make_redis,
@@ -30,9 +32,11 @@ from app.feature import (
     ExpiringRepositories,
     LiveCallers,
     MailKinds,
+    Resealers,
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
+from app.hooks.calls import Hooks
 from app.jobs.model import Leases
 from app.jobs.workers import Jobs
 from app.keys.service import KeyService
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.config import Settings
+    from app.feature import BackgroundThread
     from app.metrics.exposition import Metrics
     from app.platform.clock import Clock
     from app.platform.container import Factory
@@ -83,6 +88,8 @@ class Wired:
     """Of each kind of token that the Authorization header may hold."""
     jobs: Jobs
     courier: Courier
+    threads: tuple[BackgroundThread, ...]
+    """What else the features run in the background."""
     metrics: Metrics | None
     tracing: Tracing | None
 
@@ -121,12 +128,20 @@ class Wired:
             self.tracing.start()
         self.jobs.start()
         self.courier.start()
+        self.get(LateEvents).start()
+        for thread in self.threads:
+            thread.start()
 
     def close(self) -> None:
         """End the threads and connections of this process."""
         self.jobs.stop()
         self.courier.stop()
+        self.get(LateEvents).stop()
+        for thread in self.threads:
+            thread.stop()
         self.get(HashPool).close()
+        if hooks := self.find(Hooks):
+            hooks.close()
         self.get(HealthService).close()
         self.store.close()
         for part in (self.find(RedisServer), self.metrics, self.tracing):
@@ -151,16 +166,17 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     factories = _merged([_shared(store, metrics), _repositories(store), *of_features, _collected()])
     parts = Container(settings, clock, observer, factories)
     parts.build_all()
-    outbox = parts.get(Outbox)
     if metrics is not None:
-        metrics.watch_mail(outbox.waiting)
+        for make in (make for feature in FEATURES for make in feature.queues):
+            metrics.watch(make(parts))
     jobs = [make(parts) for feature in FEATURES for make in feature.jobs]
     _merged([{job.name: job} for job in jobs])  # of two with one name, the lease would let one run
     return Wired(
         parts=parts,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
-        courier=Courier(outbox),
+        courier=Courier(parts.get(Outbox)),
+        threads=tuple(make(parts) for feature in FEATURES for make in feature.threads),
         metrics=metrics,
         tracing=tracing,
     )
@@ -175,6 +191,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,
+        Hooks: lambda parts: make_hooks(parts.settings),
         Egress: lambda parts: Egress(parts.settings.egress.allow),
         Exposition: lambda _: metrics,
     }
@@ -206,6 +223,7 @@ def _collected() -> dict[type, Factory]:
         LiveCallers: _live_callers,
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
+        Resealers: lambda parts: Resealers(tuple(feature.reseals(parts) for feature in FEATURES if feature.reseals)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),
@@ -249,11 +267,7 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: boo
     try:
         while True:
             try:
-                wired.store.prepare()
-                wired.get(KeyService).ensure()
-                _check_default_roles(wired)
-                if serves:
-                    wired.get(FirstAdministrator).ensure()
+                _prepare_once(wired, serves=serves)
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise StartError(
@@ -280,6 +294,16 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: boo
         ) from None
     finally:
         wired.close()
+
+
+def _prepare_once(wired: Wired, *, serves: bool) -> None:
+    wired.store.prepare()
+    wired.get(KeyService).ensure()
+    _check_default_roles(wired)
+    for reseal in wired.get(Resealers).resealers:
+        reseal()
+    if serves:
+        wired.get(FirstAdministrator).ensure()
 
 
 def _check_default_roles(wired: Wired) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import growth, load, tables, user_search
+from bench import growth, load, moving_in, tables, user_search
 from bench.figures import HEAD, as_facts
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _WHAT = f"""what to measure: {", ".join(PARTS)}; default: all of these. Or one alone: capacity, what a number of users
 needs, which is computed; growth, whether a request costs more with more users; search, whether finding users does
-(docs/capacity.md)"""
+(docs/capacity.md); moving-in, how long an import of users takes (docs/moving-in.md)"""
 
 
 def main() -> int:
@@ -41,6 +41,8 @@ def main() -> int:
         return growth.show(arguments.rounds)
     if arguments.parts == ["search"]:
         return user_search.show(arguments.rounds)
+    if arguments.parts == ["moving-in"]:
+        return moving_in.show()
     unknown = sorted(set(arguments.parts) - PARTS.keys())
     if unknown:
         parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from app.accounts.hash_mix.model import HashMixes
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.administration.model import UserSearch
+from app.api_keys.model import ApiKeys
+from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -23,6 +26,7 @@ from app.sessions.model import Sessions
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
+from app.webhooks.model import Deliveries, WebhookBooks
 
 if TYPE_CHECKING:
     from typing import Any
@@ -81,12 +85,24 @@ class Store:
         return self.repository(HeldEmails)
 
     @property
+    def hash_mixes(self) -> HashMixes:
+        return self.repository(HashMixes)
+
+    @property
     def mail_requests(self) -> MailRequests:
         return self.repository(MailRequests)
 
     @property
     def events(self) -> Events:
         return self.repository(Events)
+
+    @property
+    def links(self) -> Links:
+        return self.repository(Links)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return self.repository(Checkpoints)
 
     @property
     def login_failures(self) -> LoginFailures:
@@ -109,12 +125,24 @@ class Store:
         return self.repository(Guards)
 
     @property
+    def api_keys(self) -> ApiKeys:
+        return self.repository(ApiKeys)
+
+    @property
     def sample_products(self) -> SampleProducts:
         return self.repository(SampleProducts)
 
     @property
     def visits(self) -> Visits:
         return self.repository(Visits)
+
+    @property
+    def webhook_books(self) -> WebhookBooks:
+        return self.repository(WebhookBooks)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return self.repository(Deliveries)
 
 
 def sql_store(url: str, *, clock: Clock = system.now) -> Store:

@@ -14,16 +14,20 @@ from app.accounts.directory import DirectoryService
 from app.accounts.fields import InputRules
 from app.accounts.former_leavers import FormerLeavers
 from app.accounts.grants import GrantService
+from app.accounts.hash_mix.model import HashMixes
+from app.accounts.hash_mix.service import HashMix
 from app.accounts.held_emails.model import HeldEmails
 from app.accounts.holders import AccountHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
+from app.accounts.publisher import Publisher
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.feature import EntryHandlers, Erasers, Feature, Job, LiveCallers, MailKind, Tag
+from app.hooks.calls import Hooks
 from app.mail.mail import Mailer
 from app.outbox.service import Box, Wakes
 from app.roles.administrators import Administrators
@@ -32,6 +36,7 @@ from app.roles.model import Guards, RoleHolders
 from app.roles.service import Roles
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
+from app.security.secret_keys import SecretKeys
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
 
@@ -45,9 +50,24 @@ def _input_rules(parts: Container) -> InputRules:
 
 
 def _passwords(parts: Container) -> PasswordService:
-    hasher = PasswordHasher(parts.settings.passwords.scheme, parts.settings.passwords.bcrypt_cost)
-    product, breaches = parts.settings.mail.product_name, parts.find(BreachCheck)
-    return PasswordService(hasher, parts.get(HashPool), parts.get(Users), product, breaches)
+    return PasswordService(
+        parts.get(PasswordHasher),
+        parts.get(HashPool),
+        parts.get(Users),
+        parts.get(HashMix),
+        parts.settings.mail.product_name,
+        parts.find(BreachCheck),
+    )
+
+
+def _mix(parts: Container) -> HashMix:
+    return HashMix(
+        parts.get(Users), parts.get(HashMixes), parts.get(PasswordHasher), parts.get(SecretKeys), parts.clock
+    )
+
+
+def _hasher(parts: Container) -> PasswordHasher:
+    return PasswordHasher(parts.settings.passwords.scheme, parts.settings.passwords.bcrypt_cost)
 
 
 def _accounts(parts: Container) -> Accounts:
@@ -61,6 +81,7 @@ def _accounts(parts: Container) -> Accounts:
         parts.clock,
         mailing=parts.find(Mailer) is not None,
         mail_waits=parts.get(Wakes),
+        publisher=parts.get(Publisher),
     )
 
 
@@ -76,6 +97,7 @@ def _registration(parts: Container) -> RegistrationService:
         parts.get(PasswordThrottle),
         parts.settings.accounts.default_roles,
         hides_accounts=parts.settings.accounts.hide_accounts,
+        hooks=parts.find(Hooks),
     )
 
 
@@ -126,6 +148,8 @@ FEATURE = Feature(
     ),
     services={
         InputRules: _input_rules,
+        PasswordHasher: _hasher,
+        HashMix: _mix,
         PasswordService: _passwords,
         Accounts: _accounts,
         CredentialService: _credentials,
@@ -140,10 +164,13 @@ FEATURE = Feature(
     },
     handlers={ERASE: lambda parts: parts.get(DeletionService).erase_all},
     boxes=(_box,),
-    repositories=(Users, HeldEmails, MailRequests),
+    repositories=(Users, HeldEmails, MailRequests, HashMixes),
     exports=(controller.exported_events,),
     expires=(HeldEmails, MailRequests),
-    jobs=(lambda parts: Job("former leavers", timedelta(hours=1), parts.get(FormerLeavers).heal),),
+    jobs=(
+        lambda parts: Job("former leavers", timedelta(hours=1), parts.get(FormerLeavers).heal),
+        lambda parts: Job("hash mix", timedelta(hours=1), parts.get(HashMix).count),
+    ),
     mails=(
         MailKind("account_deleted", __name__),
         MailKind("password_changed", __name__),

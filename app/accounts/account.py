@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.accounts.model import listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
-from app.platform.errors import InvalidCode, TooManyRequests
+from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.accounts.model import User
 
 CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
@@ -119,6 +122,32 @@ class Notice:
         return Entry(self.id, MAIL, payload, due_at or self.queued_at, self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """An API key that the account has: what is not listed here does not work, whatever else the store holds of it."""
+
+    id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """An administrator acts for the user of the account: something like a session, which is never renewed.
+
+    It is in effect only in the epoch of its beginning, and only as long as the session of the administrator in which it
+    began, which is for `app.sessions.live` to see. It is kept here, and not with the sessions, so that it begins and
+    ends by a write of the account; and so that a former version, which does not know it, admits nobody by it.
+    """
+
+    id: str
+    actor_id: str
+    actor_session_id: str
+    reason: str
+    began_at: datetime
+    expires_at: datetime
+    auth_epoch: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
     """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
@@ -130,10 +159,13 @@ class UnderWay:
     pending_email: PendingEmail | None = None
     undo_offers: tuple[UndoOffer, ...] = ()
     outbox: tuple[Entry, ...] = ()
+    listed_keys: tuple[ListedKey, ...] = ()
+    impersonations: tuple[Impersonation, ...] = ()
     returns_as: str | None = None
     """The status that comes back, by enabling or by the undo of a deletion; None is active."""
     given_email: bool | None = None
     """True if an administrator gave the account its address, or took its proof away."""
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +205,7 @@ class Account(UnderWay):
             "name_key": user.name and name_key(user.name),
             "roles": user.roles,
             "status": user.status,
+            "kind": user.kind,
             "listed_status": listed_status(user.status),
             "password_hash": self.password_hash,
             "auth_epoch": self.auth_epoch,
@@ -206,8 +239,8 @@ class Account(UnderWay):
     def with_reset_password(self, password_hash: str) -> Account:
         """The account with a password that was set by mail, which also proves the address; all sessions end.
 
-        If the address was not proven before, everything in the account may be someone else's: undo offers go, too. Not
-        so if an administrator gave it to the account.
+        If the address was not proven before, everything in the account may be someone else's: undo offers and API
+        keys go, too. Not so if an administrator gave it to the account.
         """
         ours = self.user.email_verified or self.waits_for_proof
         return replace(
@@ -216,6 +249,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             undo_offers=self.undo_offers if ours else (),
+            listed_keys=self.listed_keys if ours else (),
         )
 
     def with_rescue(self, *, code_id: str, now: datetime) -> Account:
@@ -247,6 +281,55 @@ class Account(UnderWay):
             return self
         status = "invited" if self.returns_as == "invited" else "active"
         return replace(self.with_user(status=status), returns_as=None)
+
+    # API keys
+
+    def with_api_key(self, key: ListedKey, *, most: int, now: datetime) -> Account:
+        """The account with one more API key, and without those that have expired.
+
+        Raises TooManyApiKeys if it has `most` already.
+        """
+        live = tuple(each for each in self.listed_keys if each.expires_at > now)
+        if len(live) >= most:
+            raise TooManyApiKeys
+        return replace(self, listed_keys=(*live, key))
+
+    def has_api_key(self, key_id: str) -> bool:
+        """Whether the account has this API key."""
+        return any(key.id == key_id for key in self.listed_keys)
+
+    def without_api_key(self, key_id: str) -> Account:
+        """The account without this API key; raises NotFound if it has no such key."""
+        if not self.has_api_key(key_id):
+            raise NotFound
+        return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
+
+    # Impersonations
+
+    def open_impersonations(self, now: datetime) -> tuple[Impersonation, ...]:
+        """The impersonations that the account itself still allows: the user is active, and nothing ended their sessions
+        meanwhile."""
+        if self.user.status != "active":
+            return ()
+        return tuple(
+            each for each in self.impersonations if each.auth_epoch == self.auth_epoch and each.expires_at > now
+        )
+
+    def with_impersonation(self, begun: Impersonation, *, most: int, now: datetime) -> Account:
+        """The account with one more impersonation, in its present epoch; those that have ended go.
+
+        Raises TooManyRequests if `most` are open already.
+        """
+        is_open = self.open_impersonations(now)
+        if len(is_open) >= most:
+            ends = min(each.expires_at for each in is_open)
+            raise TooManyRequests(retry_after=math.ceil((ends - now).total_seconds()))
+        return replace(self, impersonations=(*is_open, replace(begun, auth_epoch=self.auth_epoch)))
+
+    def without_impersonation(self, impersonation_id: str) -> Account:
+        """The account without this impersonation; the same account if it has none of this identifier."""
+        left = tuple(each for each in self.impersonations if each.id != impersonation_id)
+        return self if left == self.impersonations else replace(self, impersonations=left)
 
     # Codes
 
@@ -411,8 +494,8 @@ class Account(UnderWay):
     def given_back(self, offer: UndoOffer, now: datetime) -> Account:
         """The account given back to the owner of a former address; a deleted one is active or disabled, as it was.
 
-        All sessions end, the password becomes void, pending changes and this and all later offers are cancelled, and
-        what was to be mailed to the present address is dropped.
+        All sessions and API keys end, since an intruder may have made them, the password becomes void, pending changes
+        and this and all later offers are cancelled, and what was to be mailed to the present address is dropped.
         """
         account = self._brought_back(now) if self.user.status == "deleted" else self
         return replace(
@@ -421,6 +504,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             undo_offers=tuple(other for other in self.undo_offers if other.id < offer.id),
+            listed_keys=(),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -460,9 +544,12 @@ class Account(UnderWay):
             password_hash=None,
             codes=(),
             pending_email=None,
+            impersonations=(),
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            imported=None,
             due_at=claimed_until,
+            listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,
         )
 
@@ -483,10 +570,16 @@ class Account(UnderWay):
         if len(waiting) >= MOST_NOTICES:
             surplus = next((each.id for each in waiting if each.kind not in WAYS_BACK), None)
         left = tuple(entry for entry in self.outbox if entry.id != surplus)
-        # While a worker is sending, `due_at` is the end of its claim, and that worker finds the added mail itself. What
+        return replace(self, outbox=left).with_entries([notice.entry(now)], now)
+
+    def with_entries(self, entries: Sequence[Entry], now: datetime) -> Account:
+        """The account with more to do, which is due now; an entry that waits already is not added again."""
+        waiting = {entry.id for entry in self.outbox}
+        added = [entry for entry in entries if entry.id not in waiting]
+        # While a worker is sending, `due_at` is the end of its claim, and that worker finds what is added itself. What
         # is further off is no claim: mail does not wait for an entry whose handler wants to be called tomorrow.
         due_at = self.due_at if self.due_at is not None and self.due_at <= now + LONGEST_RETRY else now
-        return replace(self, outbox=(*left, notice.entry(now)), due_at=due_at)
+        return replace(self, outbox=(*self.outbox, *added), due_at=due_at)
 
     def without_mail_to(self, email: str | None) -> Account:
         """The account without the mails that wait to be sent to an address."""

@@ -11,7 +11,7 @@ from app.accounts.grants import GrantService
 from app.accounts.inputs import ChangePassword, DeleteMe, SetRoles, UpdateMe
 from app.accounts.principal import Principal
 from app.accounts.profile import Changes, ProfileService
-from app.accounts.views import ExportDocument, UserData, UserList
+from app.accounts.views import ExportDocument, MeData, UserData, UserList
 from app.audit.service import Audit
 from app.audit.views import EventList, EventView
 from app.platform import pieces
@@ -45,11 +45,11 @@ _PASSWORD_ASKED = (WrongPassword, TooManyRequests, Overloaded)
     "GET /auth/me",
     access=authenticated.by("session", "impersonation", "api_key"),
     operation="getMe",
-    returns=UserData,
+    returns=MeData,
 )
-def me(call: CallBy[Principal]) -> UserData:
-    """The user of the access token."""
-    return UserData.of(call.caller.user, call.caller.permissions)
+def me(call: CallBy[Principal]) -> MeData:
+    """The user of the access token; and, where an administrator acts for them, who that is and why."""
+    return MeData.of_caller(call.caller)
 
 
 @endpoint(

@@ -64,12 +64,15 @@ class DeletionService:
         action: str,
         by: Principal | None = None,
         missing: type[Failure] = SessionEnded,
+        services: bool = False,
         among: Collection[Status] = ACTIVE,
     ) -> None:
         """Delete an account that `check` accepts; `check` may add a last mail to it.
 
         It is done from `device`, which the mails name, unless an administrator does it. A disabled account that is
         brought back is disabled again.
+
+        Service accounts are deleted only if `services`.
 
         Owners of former addresses with an undo offer can bring the account back until their offers expire: they get a
         mail, and their addresses stay held. Raises `missing` if there is no such account, LastAdmin, what `check`
@@ -95,7 +98,9 @@ class DeletionService:
             return gone
 
         # The event has no device: nothing is kept of a deleted user but the identifier.
-        account = self.accounts.change(user_id, deleted, by=by, missing=missing, among=among, actions=[action])
+        account = self.accounts.change(
+            user_id, deleted, by=by, missing=missing, among=among, actions=[action], services=services
+        )
         self.accounts.release(account, ended)
         with suppress(Unavailable):  # the account is gone all the same, and the courier does the rest
             for _ in islice(self._erase_in_pieces(user_id), _WITH_THE_REPLY):
@@ -122,5 +127,5 @@ class DeletionService:
             return replace(account, due_at=self.accounts.clock()) if account.due_at == claimed_until else account
 
         with suppress(SessionEnded):  # gone already
-            self.accounts.change(user_id, due, among=("deleted", "active", "disabled"))
+            self.accounts.change(user_id, due, among=("deleted", "active", "disabled"), services=True)
         self.accounts.mail_waits.set()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Status = Literal["active", "disabled", "invited", "deleted"]
 """A deleted user has neither names nor credentials any more. The record is removed once all that belonged to them is
 erased and nobody can bring the account back."""
+UserKind = Literal["service"]
+"""A service account is for a program. It has roles and API keys, but neither names nor a password; so nobody logs in to
+it, it gets no mail, and it is in no list of users."""
 INVITED: Final[frozenset[Status]] = frozenset({"invited"})
 """Users who have not answered their invitation yet: they have no password."""
 
@@ -39,6 +42,8 @@ class User:
     status: Status
     created_at: datetime
     last_login_at: datetime | None = None
+    kind: UserKind | None = None
+    """None for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +110,13 @@ class Users(RoleHolders, Protocol):
         """
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
-        """Up to `limit` users after `after`, in the order of their identifiers, without deleted ones."""
+        """Up to `limit` people after `after`, in the order of their identifiers, without deleted ones."""
+
+    def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
+        """The same for service accounts."""
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        """The same page as whole accounts."""
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        """The same page, of each user the identifier and the password hash."""

@@ -3,12 +3,13 @@
 The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
-last_login_at, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers, outbox,
-returns_as, given_email, due_at, revision, new_events
+last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
+outbox, listed_keys, impersonations, returns_as, given_email, imported, due_at, revision, new_events
 
-Codes, pending e-mail, undo offers and the entries of the outbox are documents in it, with the fields of their
-dataclasses. What a user does not have is absent, never null. A document from before there was a revision counts as one
-of revision 0. What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`.
+Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys and impersonations are documents in
+it, with the fields of their dataclasses. What a user does not have is absent, never null. A document from before there
+was a revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
+`app.audit.mongo`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from app.store.mongo.connection import Connection, Document, answer_or_unavailab
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from app.audit.model import AuditEvent
@@ -47,7 +48,7 @@ _LOOKED_AT: Final = 1000
 """Users with a certain role that are read at once."""
 
 USER_FIELDS: Final = (
-    "email", "email_verified", "username", "name", "roles", "status", "created_at", "last_login_at",
+    "email", "email_verified", "username", "name", "roles", "status", "created_at", "last_login_at", "kind",
 )  # fmt: skip
 """The fields of a document that make up a `User`, besides `_id`."""
 
@@ -65,6 +66,7 @@ class MongoUsers:
         Index("users", "due_at", sparse=True),
         Index("users", "new_events.at", sparse=True),
         Index("users", "roles", newest_first=True),
+        Index("users", "kind", sparse=True),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -112,7 +114,7 @@ class MongoUsers:
 
     @answer_or_unavailable()
     def confirm_role(self, user_id: str, role: str) -> bool:
-        active = {"_id": user_id, "roles": role, "status": "active"}
+        active = {"_id": user_id, "roles": role, "status": "active", "kind": None}
         return self._connection["users"].update_one(active, {"$inc": {"revision": 1}}).matched_count == 1
 
     @answer_or_unavailable()
@@ -121,7 +123,7 @@ class MongoUsers:
 
     @answer_or_unavailable()
     def some_with_role(self, role: str, after: str | None) -> tuple[list[str], str | None]:
-        these = {"roles": role, "status": "active", "_id": {"$gt": after or ""}}
+        these = {"roles": role, "status": "active", "kind": None, "_id": {"$gt": after or ""}}
         users = self._connection["users"].find(these, {"_id": 1}).sort("_id", ASCENDING).limit(_LOOKED_AT)
         found = [user["_id"] for user in users]
         return found, found[-1] if len(found) == _LOOKED_AT else None
@@ -147,10 +149,28 @@ class MongoUsers:
 
     @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
+        return self._page({"status": "active" if active_only else {"$ne": "deleted"}, "kind": None}, after, limit)
+
+    @answer_or_unavailable()
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, None)
+        return [_account_of(document) for document in found]
+
+    @answer_or_unavailable()
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, {"password_hash": 1})
+        return [(document["_id"], document.get("password_hash")) for document in found]
+
+    @answer_or_unavailable()
+    def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
+        return self._page({"status": {"$ne": "deleted"}, "kind": "service"}, after, limit)
+
+    def _page(self, which: Document, after: str | None, limit: int) -> list[User]:
+        return [user_of(document["_id"], document) for document in self._found(which, after, limit, _USER)]
+
+    def _found(self, which: Document, after: str | None, limit: int, shown: Document | None) -> Iterable[Document]:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
-        status: Document = {"status": "active" if active_only else {"$ne": "deleted"}}
-        found = self._connection["users"].find(behind | status, _USER).sort("_id", ASCENDING).limit(limit)
-        return [user_of(document["_id"], document) for document in found]
+        return self._connection["users"].find(behind | which, shown).sort("_id", ASCENDING).limit(limit)
 
     def _account(self, key: Document) -> Account | None:
         found = self._connection["users"].find_one(key)
@@ -201,6 +221,7 @@ def user_of(user_id: str, document: Document) -> User:
         document["status"],
         document["created_at"],
         known("last_login_at"),
+        known("kind"),
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.accounts.account import Account
+    from app.accounts.hash_mix.service import HashMix
     from app.accounts.model import Credentials, Users
     from app.security.hash_pool import HashPool
     from app.security.passwords import PasswordHasher
@@ -41,6 +42,7 @@ class PasswordService:
     hasher: PasswordHasher
     pool: HashPool
     users: Users
+    mix: HashMix
     product_name: str
     breaches: BreachCheck | None = None
 
@@ -60,16 +62,17 @@ class PasswordService:
         """The hash of a new password, for the store."""
         return self.pool.run(self.hasher.hash, password)
 
-    def verify(self, password: str, credentials: Credentials | Account | None) -> bool:
+    def verify(self, password: str, credentials: Credentials | Account | None, *, name: str = "") -> bool:
         """Whether this is the password; without credentials the check takes as long, and is False.
 
-        After a match, a hash of another scheme or a lower cost than the present ones is replaced.
+        `name` is that of the login: what an unknown one costs is drawn by it. After a match, a hash of another scheme
+        or a lower cost than the present ones is replaced.
         """
-        return self.pool.run(self._verify, password, credentials)
+        return self.pool.run(self._verify, password, credentials, self.mix.dummy_for(name))
 
-    def _verify(self, password: str, credentials: Credentials | Account | None) -> bool:
+    def _verify(self, password: str, credentials: Credentials | Account | None, dummy: str | None) -> bool:
         if credentials is None or not credentials.password_hash:
-            self.hasher.verify_dummy(password)
+            self.hasher.verify_dummy(password, dummy)
             return False
         verified = credentials.password_hash
         if not self.hasher.verify(password, verified):

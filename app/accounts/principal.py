@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.accounts.account import Impersonation
     from app.accounts.model import User
     from app.web.caller import CallerKind
 
@@ -18,17 +19,17 @@ class Principal:
 
     user: User
     session_id: str
-    """The session; "" for an API key, which has none. No session has that identifier."""
+    """The session, or the impersonation; "" for an API key, which has none. No session has that identifier."""
     opened_at: datetime
-    """When the session was opened, or the API key made."""
+    """When the session was opened, the impersonation begun, or the API key made."""
     last_used_at: datetime
     """When the session or the API key was last recorded as used."""
     permissions: frozenset[str] = frozenset()
     """All that the caller may do: nothing, until the service that authenticates them says otherwise."""
     kind: CallerKind = "session"
     """How they came in."""
-    actor_id: str | None = None
-    """The administrator who acts for the user in an impersonation; else None."""
+    impersonation: Impersonation | None = None
+    """By whom the user is impersonated, and why; else None."""
     key_id: str | None = None
     """The API key, if this is one."""
     roles_version: int = 0
@@ -38,6 +39,11 @@ class Principal:
     def subject(self) -> str:
         """The identifier of the user."""
         return self.user.id
+
+    @property
+    def actor_id(self) -> str | None:
+        """The administrator who acts for the user in an impersonation; else None."""
+        return None if self.impersonation is None else self.impersonation.actor_id
 
     def with_permissions(self, permissions: frozenset[str]) -> Principal:
         """The same with these permissions. Made on every request, so not by the slower `replace`."""
@@ -50,7 +56,7 @@ class Principal:
             self.last_used_at,
             permissions,
             self.kind,
-            self.actor_id,
+            self.impersonation,
             self.key_id,
             self.roles_version,
         )

@@ -65,7 +65,7 @@ class ProfileService:
                     account, "username_changed", device, username=changes.username or ""
                 )
             elif told:
-                account = self.accounts.with_warning(account, "profile_changed", device)
+                account = self.accounts.with_warning(account, "profile_changed", device, by=principal)
             return replace(account, user=user)
 
         return self.accounts.change(principal.user.id, changed, by=principal, actions=actions, device=device).user

@@ -9,6 +9,9 @@ from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.publisher import Change
+from app.hooks import Registration
+from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import EmailTaken, InvalidCode, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, new_id, username_key
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.audit.model import AuditEvent
+    from app.hooks.calls import Hooks
     from app.platform.devices import Device
     from app.throttle.guesses import Guesses
     from app.throttle.service import PasswordThrottle
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"admin", "administrator", "root", "system", "support"})
 """User names that nobody can register, because others would take them for the operator's."""
 _ATTEMPTS = 10
+_REGISTERED = "user.registered"
+_CREATED = "user.created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,11 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationService:
-    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS."""
+    """Creates accounts; `default_roles` are those of a new user, `hides_accounts` is the setting HIDE_ACCOUNTS.
+
+    The hooks may refuse a registration that a client asks for, from a device; they are not asked about those of
+    commands.
+    """
 
     accounts: Accounts
     passwords: PasswordService
@@ -47,6 +57,7 @@ class RegistrationService:
     throttle: PasswordThrottle
     default_roles: tuple[str, ...]
     hides_accounts: bool = False
+    hooks: Hooks | None = None
 
     def register(
         self,
@@ -58,10 +69,12 @@ class RegistrationService:
     ) -> Credentials:
         """Store a new user with these roles, or the default ones, and mail them a code to verify their address.
 
-        `made_by` is who made the account, as its event says, if that is not the user.
-        Raises EmailTaken, UsernameTaken, ValidationFailed. Of concurrent registrations of a name exactly one succeeds.
+        `made_by` is who made the account, as its event says, if that is not the user. Raises EmailTaken, UsernameTaken,
+        ValidationFailed, RegistrationRefused. Of concurrent registrations of a name exactly one succeeds.
         """
         user = self._user(new, roles)
+        if device is not None:
+            self._ask_hooks(new, device)
         password_hash = self._hash(new)
         account = Account(user, password_hash)
         if new.email is not None and self.accounts.mailing:
@@ -72,12 +85,13 @@ class RegistrationService:
         self.accounts.mail_waits.set()
         return Credentials(account.user, password_hash, account.auth_epoch)
 
-    def register_hidden(self, new: NewAccount) -> None:
+    def register_hidden(self, new: NewAccount, device: Device) -> None:
         """Store a registration until its mail is answered: the same work and the same answer for all names.
 
-        Raises ValidationFailed, and UsernameTaken for a reserved name.
+        Raises ValidationFailed, RegistrationRefused, and UsernameTaken for a reserved name.
         """
         self._user(new, None)
+        self._ask_hooks(new, device)
         pending = PendingRegistration(new.username, new.name, password_hash=self._hash(new))
         self.accounts.ask_for_mail("register", new.email or "", pending)
 
@@ -95,9 +109,10 @@ class RegistrationService:
         user = replace(self._user(new, None), id=request.id, email_verified=True)
         for _ in range(_ATTEMPTS):
             self.accounts.take_email(request.email, by=user.id)
-            events = [self.accounts.audit.event(user.id, "user.registered", device)]
+            events = [self.accounts.audit.event(user.id, _REGISTERED, device)]
+            account = self.accounts.announced(Change([_REGISTERED], None, Account(user, pending.password_hash)))
             try:
-                self.accounts.users.add(Account(user, pending.password_hash), events)
+                self.accounts.users.add(account, events)
             except AlreadyThereError:
                 # The same code was redeemed at the same moment: the other request created the user.
                 raise InvalidCode from None
@@ -109,6 +124,8 @@ class RegistrationService:
             self._tell(user, events)
             self._forget_failures(user)
             self.accounts.requests.remove(request.id)
+            if account.outbox:
+                self.accounts.mail_waits.set()
             return user
         raise Unavailable
 
@@ -126,6 +143,19 @@ class RegistrationService:
             created_at=self.accounts.clock(),
         )
 
+    def _ask_hooks(self, new: NewAccount, device: Device) -> None:
+        """Before anything is looked up, so that an answer tells nothing of other accounts, and before the hash."""
+        if self.hooks is not None:
+            self.hooks.check_registration(
+                Registration(
+                    email=new.email,
+                    username=new.username,
+                    name=new.name,
+                    ip=device.ip,
+                    user_agent=device.user_agent[:LONGEST_USER_AGENT],
+                )
+            )
+
     def _hash(self, new: NewAccount) -> str:
         self.passwords.check_new(new.password, (new.email, new.username, new.name), "password")
         return self.passwords.hash(new.password)
@@ -137,12 +167,9 @@ class RegistrationService:
 
     def _add(self, account: Account, device: Device | None, made_by: str | None) -> None:
         user, audit = account.user, self.accounts.audit
-        events = [
-            audit.event(user.id, "user.registered", device)
-            if made_by is None
-            else audit.event(user.id, "user.created", device, by=made_by)
-        ]
-        self.accounts.users.add(account, events)
+        action, details = (_REGISTERED, {}) if made_by is None else (_CREATED, {"by": made_by})
+        events = [audit.event(user.id, action, device, **details)]
+        self.accounts.users.add(self.accounts.announced(Change([action], None, account, details=details)), events)
         # Checked after the claim, since an address is held before it is given up: so no hold is missed.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
             for _ in self.accounts.audit.erase(user.id):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
+from app.accounts.publisher import Change, Publisher, Silent
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
@@ -47,6 +48,8 @@ class Accounts:
     mailing: bool
     mail_waits: Event = field(default_factory=Event)
     """Set when mail is queued, so that the sending thread starts at once."""
+    publisher: Publisher = field(default_factory=Silent)
+    """Says who else is told of a change."""
 
     def change(
         self,
@@ -59,23 +62,25 @@ class Accounts:
         actions: Sequence[str] = (),
         details: Mapping[str, str] | None = None,
         device: Device | None = None,
+        services: bool = False,
     ) -> Account:
         """Replace an active account with the result of `step`; returns the account as it is stored now.
 
         `step` may be called again if the account changed meanwhile; it raises to refuse. `by` is the principal that
-        asks for the change, if one does. Raises `missing` if there is no such user or their status is not in
-        `among`, SessionEnded if `by` has ended by the time of the write, and Forbidden if `by` changes another user's
-        account and has lost a permission since they were admitted. Raises LastAdmin if nobody but this user is an
-        active administrator, and `step` makes them stop being one.
+        asks for the change, if one does. Raises `missing` if there is no such user, their status is not in `among`, or
+        they are a service account and not `services`; SessionEnded if `by` has ended by the time of the write, and
+        Forbidden if `by` changes another user's account and has lost a permission since they were admitted. Raises
+        LastAdmin if nobody but this user is an active administrator, and `step` makes them stop being one.
 
-        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`. Both are
-        read after `step`, which may decide on them. They name who is responsible, if that is another user.
+        An audit event for each of `actions`, done from `device`, is stored in the same write with `details`, and so is
+        what others are told of it. Both are read after `step`, which may decide on them. They name who is responsible,
+        if that is another user.
         """
         actor_id = by.actor_on(user_id) if by is not None else None
         with self.administrators.changing(user_id) as guard:
             for _ in range(_ATTEMPTS):
                 account = self.users.account(user_id)
-                if account is None or account.user.status not in among:
+                if account is None or account.user.status not in among or (account.user.kind and not services):
                     raise missing
                 # Ending a session raises the revision, so a session of this account that is live here is still live
                 # when `save` succeeds.
@@ -88,6 +93,7 @@ class Accounts:
                     for action in actions:
                         self.audit.record(user_id, action, device, actor_id=actor_id, **(details or {}))
                     return account
+                changed = self.announced(Change(actions, account, changed, by, details or {}))
                 events = [
                     self.audit.event(user_id, action, device, actor_id=actor_id, **(details or {}))
                     for action in actions
@@ -108,6 +114,31 @@ class Accounts:
         if _is_administrator(user):
             with suppress(Unavailable):  # then the job does it
                 self.administrators.join(user.id)
+
+    def announced(self, change: Change) -> Account:
+        """The changed account with what others are told of the change, to be stored in the same write.
+
+        Whoever stores an account without `change`, as a new one, has to ask this first. Raises Unavailable.
+        """
+        entries = self.publisher.entries(change)
+        return change.after.with_entries(entries, self.clock()) if entries else change.after
+
+    def announce(
+        self, user_id: str, action: str, can_happen: Callable[[], bool], *, by: Principal | None = None, **details: str
+    ) -> None:
+        """Store what others are told of something that is about to happen to a user outside their account.
+
+        Who delivers it finds out whether it did happen: so neither a crash before it nor one behind it tells a lie.
+        `can_happen` is asked behind the read of the account. So if several do it at once, it is announced once.
+        """
+
+        def announced(account: Account) -> Account:
+            change = Change([action], account, account, by, details)
+            return self.announced(change) if can_happen() else account
+
+        if self.publisher.wants(action):
+            with suppress(SessionEnded):  # deleted or disabled meanwhile, which others are told of, too
+                self.change(user_id, announced)
 
     def require_live(self, by: Principal) -> Principal:
         """The principal as it is now. Raises SessionEnded if what it came in by has ended: its session, or its key."""
@@ -133,15 +164,26 @@ class Accounts:
         return account.with_notice(Notice(new_id(), kind, to, now, facts, code_id), now)
 
     def with_warning(
-        self, account: Account, kind: str, device: Device, *, code_id: str | None = None, **facts: str
+        self,
+        account: Account,
+        kind: str,
+        device: Device,
+        *,
+        by: Principal | None = None,
+        code_id: str | None = None,
+        **facts: str,
     ) -> Account:
         """The account with a mail that tells its owner of a change, sent to the address before the change.
 
         User text (device names too, since a User-Agent may hold any words) goes to verified addresses only, or anyone
-        could make us mail strangers.
+        could make us mail strangers. If `by` acts for the owner, the mail says so, and nothing of where they are.
         """
-        told = {"device": device.name, **facts} if account.user.email_verified else {}
-        return self.with_notice(account, kind, account.user.email, code_id=code_id, ip=device.ip, **told)
+        if by is not None and by.impersonation is not None:
+            where, device_name = {"actor": "an administrator who acts for you"}, {}
+        else:
+            where, device_name = {"ip": device.ip}, {"device": device.name}
+        told = {**device_name, **facts} if account.user.email_verified else {}
+        return self.with_notice(account, kind, account.user.email, code_id=code_id, **where, **told)
 
     def with_verification_mail(self, account: Account) -> Account:
         """The account with a mail to its address, which asks for proof of it; unchanged if mail cannot be sent."""
@@ -195,7 +237,7 @@ class Accounts:
                 if other.user.email_verified:
                     raise EmailTaken
                 events = [self.audit.event(other.user.id, "email.lost")]
-                if self.users.save(other.without_email(), events):
+                if self.users.save(self.announced(Change(["email.lost"], other, other.without_email())), events):
                     self.audit.tell(events)
                 continue
             # In this order: a user who gave the address up before it was found free had it held before that.
@@ -243,5 +285,5 @@ class Accounts:
 
 
 def _is_administrator(user: User) -> bool:
-    """Whether a user counts as an administrator who remains."""
-    return ADMINISTRATOR in user.roles and user.status == "active"
+    """Whether a user counts as an administrator who remains: a service account never does."""
+    return ADMINISTRATOR in user.roles and user.status == "active" and user.kind is None

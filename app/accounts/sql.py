@@ -73,10 +73,12 @@ USERS: Final = Table(
     Column("due_at", INSTANT),
     # The default lets instances of an earlier version go on adding users until all are replaced.
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("kind", exact(16)),
     Index("users_by_email", "email_key", unique=True),
     Index("users_by_username", "username_key", unique=True),
     Index("users_by_pending_email", "pending_email_key"),
     Index("users_by_due", "due_at"),
+    Index("users_by_kind", "kind", "id"),
     Index("users_by_name", "name_key", "id"),
     Index("users_by_status", "listed_status", "id"),
     **ON_MYSQL,
@@ -107,6 +109,7 @@ USER_COLUMNS: Final = (
     _COLUMNS.status,
     _COLUMNS.created_at,
     _COLUMNS.last_login_at,
+    _COLUMNS.kind,
 )
 """The columns that `user_of` makes a user from."""
 
@@ -158,14 +161,16 @@ _REPLACE_HASH: Final = (
     .where(_THIS, _COLUMNS.password_hash == bindparam("verified"))
     .values(password_hash=bindparam("new"), revision=_NEXT_REVISION)
 )
+_IS_PERSON: Final = _COLUMNS.kind.is_(None)
 _HAS_ROLE: Final = (
     _COLUMNS.status == "active",
+    _IS_PERSON,
     or_(
         _COLUMNS.roles == bindparam("only"),
         *(_COLUMNS.roles.like(bindparam(name)) for name in ("first", "last", "between")),
     ),
 )
-"""Whether an active user has a role. Those that are asked for contain neither `%` nor `_`."""
+"""Whether an active person has a role. Those that are asked for contain neither `%` nor `_`."""
 _CONFIRM_ROLE: Final = update(USERS).where(_THIS, *_HAS_ROLE).values(revision=_NEXT_REVISION)
 _WITH_ROLE: Final = select(_COLUMNS.id).where(
     _COLUMNS.id > bindparam("after"), _COLUMNS.id <= bindparam("until"), *_HAS_ROLE
@@ -174,20 +179,34 @@ _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
 
 
-def _page(condition: ColumnElement[bool]) -> Select[Any]:
+def _page(*conditions: ColumnElement[bool]) -> Select[Any]:
     behind = _COLUMNS.id > bindparam("after")
-    return select(*USER_COLUMNS).where(behind, condition).order_by(_COLUMNS.id).limit(bindparam("limit"))
+    return select(*USER_COLUMNS).where(behind, *conditions).order_by(_COLUMNS.id).limit(bindparam("limit"))
 
 
-_PAGE: Final = _page(_COLUMNS.status != "deleted")
-_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active")
+_PAGE: Final = _page(_COLUMNS.status != "deleted", _IS_PERSON)
+_PAGE_OF_ACTIVE: Final = _page(_COLUMNS.status == "active", _IS_PERSON)
+_SERVICE_ACCOUNTS: Final = _page(_COLUMNS.status != "deleted", _COLUMNS.kind == "service")
+
+
+_PAGE_OF_ACCOUNTS: Final = (
+    _ACCOUNTS.where(_COLUMNS.id > bindparam("after"), _COLUMNS.status != "deleted", _IS_PERSON)
+    .order_by(_COLUMNS.id)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_HASHES: Final = _PAGE_OF_ACCOUNTS.with_only_columns(_COLUMNS.id, _COLUMNS.password_hash)
 
 
 def user_of(fields: Iterable[Any]) -> User:
     """The user whose USER_COLUMNS have these values."""
-    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at = fields
+    user_id, email, email_verified, username, name, roles, status, created_at, last_login_at, kind = fields
     names = tuple(roles.split(",")) if roles else ()
-    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at)
+    return User(user_id, email, email_verified, username, name, names, status, created_at, last_login_at, kind)
+
+
+def ids_of_listed_keys(under_way: str | None) -> frozenset[str]:
+    """The identifiers of the API keys that an account has, whose column `under_way` holds this text."""
+    return frozenset(key["id"] for key in from_json(under_way).get("listed_keys", ()))
 
 
 class SqlUsers:
@@ -249,6 +268,18 @@ class SqlUsers:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE
         rows = self._database.rows(statement, {"after": after or "", "limit": limit})
         return [user_of(row) for row in rows]
+
+    def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
+        rows = self._database.rows(_SERVICE_ACCOUNTS, {"after": after or "", "limit": limit})
+        return [user_of(row) for row in rows]
+
+    def page_of_accounts(self, *, after: str | None, limit: int) -> list[Account]:
+        rows = self._database.rows(_PAGE_OF_ACCOUNTS, {"after": after or "", "limit": limit})
+        return [_account_of(row) for row in rows]
+
+    def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
+        rows = self._database.rows(_PAGE_OF_HASHES, {"after": after or "", "limit": limit})
+        return [(user_id, password_hash) for user_id, password_hash in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
         rows = self._database.rows(statement, {"key": key})

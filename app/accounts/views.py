@@ -6,15 +6,16 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, SerializeAsAny
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
 from app.web.cursors import cursor_behind
 from app.web.schemas import PlainSchemas
-from app.web.view import View
+from app.web.view import View, is_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.account import Account
+    from app.accounts.account import Account, Impersonation
     from app.accounts.directory import UserPage
     from app.accounts.model import User
     from app.accounts.principal import Principal
@@ -72,6 +73,35 @@ class UserData(View):
     def of(cls, user: User, permissions: frozenset[str]) -> UserData:
         """The data of a reply about one user."""
         return cls(user=UserView.of(user, permissions))
+
+
+class ImpersonationView(View):
+    """Who acts for the user, and until when."""
+
+    by: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b"], description="The administrator.")
+    reason: str = Field(examples=["Ticket 4711: the list of orders stays empty"])
+    expires_at: datetime = Field(examples=["2026-01-31T12:15:00.000000Z"])
+
+    @classmethod
+    def of(cls, impersonation: Impersonation) -> ImpersonationView:
+        """What the administrator sees of it."""
+        return cls(by=impersonation.actor_id, reason=impersonation.reason, expires_at=impersonation.expires_at)
+
+
+class MeData(UserData):
+    """The user of the request."""
+
+    impersonation: ImpersonationView | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="Only where an administrator acts for the user."
+    )
+
+    @classmethod
+    def of_caller(cls, caller: Principal) -> MeData:
+        """The data of a reply that tells a caller who they are."""
+        return cls(
+            user=UserView.of(caller.user, caller.permissions),
+            impersonation=ImpersonationView.of(caller.impersonation) if caller.impersonation else None,
+        )
 
 
 class UserList(View):

@@ -162,6 +162,7 @@ def _is_wanted(found: FoundUser, query: UserQuery, earlier: list[tuple[KeyName, 
     user = found.user
     return (
         user.status != "deleted"
+        and user.kind is None
         and (query.status is None or user.status == query.status)
         and (query.role is None or query.role in user.roles)
         and not any(found.key(name).startswith(prefix) for name, prefix in earlier)

@@ -72,9 +72,9 @@ class UserAdministration:
     invitations: Invitations
 
     def user(self, user_id: str) -> User:
-        """The user of this identifier; raises NotFound."""
+        """The user of this identifier, who is no service account; raises NotFound."""
         account = self.accounts.users.account(user_id)
-        if account is None or account.user.status not in _THERE:
+        if account is None or account.user.kind is not None or account.user.status not in _THERE:
             raise NotFound
         return account.user
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from app.audit.model import AuditEvent
+from app.audit.model import SUCCESS, AuditEvent
 from app.store.mongo.batches import delete_batch
 from app.store.mongo.connection import Connection, Document, answer_or_unavailable, without_none
 from app.store.mongo.indexes import Index
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from app.audit.model import Place, Search
+
 NEW_EVENTS: Final = "new_events"
 """The field of a user's document with the events that have not been moved."""
-_LEFT_TO_THE_REQUEST: Final = timedelta(minutes=1)
+LEFT_TO_THE_REQUEST: Final = timedelta(minutes=1)
+"""Within this time a request moves its events itself, or takes one back (`record`)."""
 _DUPLICATE_KEY: Final = 11000
+_ERASURE: Final = {"$unset": dict.fromkeys(("ip", "user_agent", "details", "request_id", "salt"), "")}
 
 
 class MongoEvents:
@@ -34,6 +38,10 @@ class MongoEvents:
     INDEXES: ClassVar[tuple[Index, ...]] = (
         Index("events", "user_id", newest_first=True),
         Index("events", "expires_at"),
+        Index("events", "user_id", then=("at", "_id")),
+        Index("events", "action", then=("at", "_id")),
+        Index("events", "at", then=("_id",)),
+        Index("events", "seq", then=("_id",)),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -54,7 +62,7 @@ class MongoEvents:
         there = {"_id": event.user_id, "status": {"$ne": "deleted"}}
         if self._connection["users"].find_one(there, {"_id": 1}) is not None:
             return True
-        self._connection["events"].delete_one({"_id": event.id})
+        take_back(self._connection, [event])
         return False
 
     @answer_or_unavailable()
@@ -62,7 +70,25 @@ class MongoEvents:
         move_all_events(self._connection, user_id)
         older: Document = {} if before is None else {"_id": {"$lt": before}}
         found = self._connection["events"].find({"user_id": user_id} | older).sort("_id", DESCENDING).limit(limit)
-        return [_event_of(document) for document in found]
+        return [event_of(document) for document in found]
+
+    @answer_or_unavailable()
+    def search(self, wanted: Search, *, before: Place | None, limit: int) -> list[AuditEvent]:
+        conditions: list[Document] = []
+        if wanted.user_id is not None:
+            move_all_events(self._connection, wanted.user_id)
+            conditions.append({"user_id": wanted.user_id})
+        if wanted.action is not None:
+            conditions.append({"action": wanted.action})
+        if wanted.since is not None:
+            conditions.append({"at": {"$gte": wanted.since}})
+        if before is not None:
+            at, event_id = before
+            conditions.append({"at": {"$lte": at}})
+            conditions.append({"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": event_id}}]})
+        found = self._connection["events"].find({"$and": conditions} if conditions else {})
+        newest_first = found.sort([("at", DESCENDING), ("_id", DESCENDING)]).limit(limit)
+        return [event_of(document) for document in newest_first]
 
     @answer_or_unavailable()
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
@@ -71,13 +97,12 @@ class MongoEvents:
         behind: Document = {} if after is None else {"_id": {"$gt": after}}
         found = self._connection["events"].find({"user_id": user_id} | behind, {"_id": 1}).sort("_id", ASCENDING)
         ids = [document["_id"] for document in found.limit(limit)]
-        change = {"$unset": {"ip": "", "user_agent": "", "details": ""}}
-        self._connection["events"].update_many({"_id": {"$in": ids}}, change)
+        self._connection["events"].update_many({"_id": {"$in": ids}}, _ERASURE)
         return ids[-1] if len(ids) == limit else None
 
     @answer_or_unavailable()
     def gather(self, now: datetime, limit: int) -> int:
-        left = {f"{NEW_EVENTS}.at": {"$lte": now - _LEFT_TO_THE_REQUEST}}
+        left = {f"{NEW_EVENTS}.at": {"$lte": now - LEFT_TO_THE_REQUEST}}
         users = list(self._connection["users"].find(left, {NEW_EVENTS: 1}).limit(limit))
         for user in users:
             move_events(self._connection, user["_id"], user[NEW_EVENTS])
@@ -99,9 +124,11 @@ def add_events(connection: Connection, events: Sequence[AuditEvent]) -> None:
 
 
 def take_back(connection: Connection, events: Sequence[AuditEvent]) -> None:
-    """Delete events that were just added."""
+    """Delete events that were just added; one that was sealed meanwhile stays, and is erased."""
     if events:
-        connection["events"].delete_many({"_id": {"$in": [event.id for event in events]}})
+        these = {"_id": {"$in": [event.id for event in events]}}
+        if connection["events"].delete_many(these | {"seq": None}).deleted_count < len(events):
+            connection["events"].update_many(these, _ERASURE)
 
 
 def documents_of(events: Iterable[AuditEvent]) -> list[Document]:
@@ -150,11 +177,17 @@ def _document_of(event: AuditEvent) -> Document:
             "expires_at": event.expires_at,
             "details": dict(event.details) or None,
             "actor_id": event.actor_id,
+            "outcome": event.outcome,
+            "request_id": event.request_id,
+            "salt": event.salt,
+            "digest": event.digest,
+            "signature": event.signature,
         }
     )
 
 
-def _event_of(document: Document) -> AuditEvent:
+def event_of(document: Document) -> AuditEvent:
+    """The event in a document."""
     return AuditEvent(
         document["_id"],
         document["user_id"],
@@ -165,4 +198,9 @@ def _event_of(document: Document) -> AuditEvent:
         document["expires_at"],
         document.get("details", {}),
         document.get("actor_id"),
+        document.get("outcome", SUCCESS),
+        document.get("request_id"),
+        document.get("salt"),
+        document.get("digest"),
+        document.get("signature"),
     )

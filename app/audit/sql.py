@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Index, String, Table, bindparam, column, exists, insert, null, or_, select, table, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    String,
+    Table,
+    and_,
+    bindparam,
+    column,
+    exists,
+    insert,
+    null,
+    or_,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from app.audit.model import AuditEvent
+from app.audit.model import SUCCESS, AuditEvent
 from app.platform.devices import LONGEST_USER_AGENT
 from app.store.codec import from_json, to_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
@@ -18,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from app.audit.model import Place, Search
     from app.store.sql.connection import Connection
     from app.store.sql.database import Database
 
@@ -34,7 +51,17 @@ EVENTS: Final = Table(
     Column("expires_at", INSTANT, nullable=False),
     Column("details", LONG_TEXT),
     Column("actor_id", exact(36)),
+    Column("outcome", exact(16)),
+    Column("request_id", exact(64)),
+    Column("salt", exact(22)),
+    Column("digest", exact(43)),
+    Column("signature", exact(64)),
+    Column("seq", BigInteger),
     Index("events_by_user", "user_id", "id"),
+    Index("events_by_user_and_time", "user_id", "at", "id"),
+    Index("events_by_action_and_time", "action", "at", "id"),
+    Index("events_by_time", "at", "id"),
+    Index("events_by_seal", "seq", "id"),
     Index("events_by_expiry", "expires_at"),
     **ON_MYSQL,
 )
@@ -42,7 +69,14 @@ EVENTS: Final = Table(
 _OWNERS: Final = table("users", column("id"), column("status"))
 """The table of users, by name only: all that matters here is whether the user exists."""
 _COLUMNS: Final = EVENTS.c
-_PLAIN: Final = ("id", "user_id", "action", "at", "ip", "user_agent", "expires_at", "actor_id")
+_PLAIN: Final = (
+    *("id", "user_id", "action", "at", "ip", "user_agent", "expires_at", "actor_id", "outcome", "request_id"),
+    *("salt", "digest", "signature"),
+)
+SHOWN: Final = (*(_COLUMNS[name] for name in _PLAIN), _COLUMNS.details)
+"""What `event_of` reads."""
+_ERASED: Final = (_COLUMNS.ip, _COLUMNS.user_agent, _COLUMNS.details, _COLUMNS.request_id, _COLUMNS.salt)
+"""What goes with the account."""
 _OF_USER: Final = _COLUMNS.user_id == bindparam("owner")
 _BEHIND_ALL: Final = "~"
 """Sorts after every identifier, since these are made of hexadecimal digits and hyphens."""
@@ -70,7 +104,7 @@ _RECORD: Final = (
     .execution_options(preserve_rowcount=True)
 )
 _PAGE: Final = (
-    select(*(_COLUMNS[name] for name in _PLAIN), _COLUMNS.details)
+    select(*SHOWN)
     .where(_OF_USER, _COLUMNS.id < bindparam("before"))
     .order_by(_COLUMNS.id.desc())
     .limit(bindparam("limit"))
@@ -85,9 +119,9 @@ _ANONYMISE: Final = (
     update(EVENTS)
     .where(
         _COLUMNS.id.in_(bindparam("ids", expanding=True)),
-        or_(_COLUMNS.ip.is_not(null()), _COLUMNS.user_agent.is_not(null()), _COLUMNS.details.is_not(null())),
+        or_(*(each.is_not(null()) for each in _ERASED)),
     )
-    .values(ip=null(), user_agent=null(), details=null())
+    .values({each: null() for each in _ERASED})
 )
 _EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
@@ -110,7 +144,23 @@ class SqlEvents:
 
     def page_of(self, user_id: str, *, before: str | None, limit: int) -> list[AuditEvent]:
         rows = self._database.rows(_PAGE, {"owner": user_id, "before": before or _BEHIND_ALL, "limit": limit})
-        return [_event_of(row) for row in rows]
+        return [event_of(row) for row in rows]
+
+    def search(self, wanted: Search, *, before: Place | None, limit: int) -> list[AuditEvent]:
+        statement = select(*SHOWN).order_by(_COLUMNS.at.desc(), _COLUMNS.id.desc()).limit(limit)
+        if wanted.user_id is not None:
+            statement = statement.where(_COLUMNS.user_id == wanted.user_id)
+        if wanted.action is not None:
+            statement = statement.where(_COLUMNS.action == wanted.action)
+        if wanted.since is not None:
+            statement = statement.where(_COLUMNS.at >= wanted.since)
+        if before is not None:
+            # The first condition follows from the second, but only it tells every planner where to start in the index.
+            at, event_id = before
+            statement = statement.where(
+                _COLUMNS.at <= at, or_(_COLUMNS.at < at, and_(_COLUMNS.at == at, _COLUMNS.id < event_id))
+            )
+        return [event_of(row) for row in self._database.rows(statement)]
 
     def anonymise_some(self, user_id: str, *, after: str | None, limit: int) -> str | None:
         some = {"owner": user_id, "after": after or "", "limit": limit}
@@ -139,6 +189,8 @@ def _row_of(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def _event_of(row: Iterable[Any]) -> AuditEvent:
-    event_id, user_id, action, at, ip, user_agent, expires_at, actor_id, details = row
-    return AuditEvent(event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details), actor_id)
+def event_of(row: Iterable[Any]) -> AuditEvent:
+    """The event in a row with the columns SHOWN."""
+    event_id, user_id, action, at, ip, user_agent, expires_at, actor_id, outcome, *proof, details = row
+    happened = (event_id, user_id, action, at, ip, user_agent, expires_at, from_json(details))
+    return AuditEvent(*happened, actor_id, outcome or SUCCESS, *proof)

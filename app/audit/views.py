@@ -32,6 +32,7 @@ class EventView(View):
         description="Null for the user and the service itself; `administrator` for another user, whose identifier,"
         " address and device only callers with `audit:read` see.",
     )
+    outcome: str = Field(examples=["success"], description="`success`, or `failure` for a login that failed.")
     details: dict[str, str] = Field(examples=[{}])
 
     @classmethod
@@ -45,6 +46,7 @@ class EventView(View):
             ip=None if hidden else event.ip,
             device=None if hidden or event.user_agent is None else device_name(event.user_agent),
             actor="administrator" if hidden else event.actor_id,
+            outcome=event.outcome,
             details=dict(event.details),
         )
 
@@ -60,3 +62,50 @@ class EventList(View):
         """The data of a reply with a page of events, to a caller with these permissions."""
         events = [EventView.of(event, permissions) for event in page.events]
         return cls(events=events, next=cursor_behind(page.next))
+
+
+class AuditedEvent(View):
+    """An audit event, as administrators see it."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
+    action: str = Field(examples=["user.disabled"])
+    outcome: str = Field(examples=["success"], description="`success` or `failure`.")
+    user_id: str = Field(examples=["019a9d5c-1b2c-7d3e-8f40-5a6b7c8d9e0f"], description="The user it is about.")
+    actor_id: str | None = Field(
+        examples=["019a9d5b-0a1b-7c2d-9e3f-4a5b6c7d8e9f"],
+        description="Who did it, if that is another user. Null for the user, the operator and the service itself.",
+    )
+    ip: str | None = Field(examples=["203.0.113.7"], description="Where the request came from, if it was one.")
+    user_agent: str | None = Field(examples=["Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"])
+    device: str | None = Field(examples=["Firefox on Linux"])
+    request_id: str | None = Field(
+        examples=["9fd6eeefdda32312630d860928468d20"], description="As the log and `X-Request-ID` name the request."
+    )
+    details: dict[str, str] = Field(examples=[{"reason": "asked by the owner"}])
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> AuditedEvent:
+        """All of an event that says what happened."""
+        return cls(
+            id=event.id,
+            at=event.at,
+            action=event.action,
+            outcome=event.outcome,
+            user_id=event.user_id,
+            actor_id=event.actor_id,
+            ip=event.ip,
+            user_agent=event.user_agent,
+            device=None if event.user_agent is None else device_name(event.user_agent),
+            request_id=event.request_id,
+            details=dict(event.details),
+        )
+
+
+class AuditedEventList(View):
+    """A page of audit events, newest first."""
+
+    events: list[AuditedEvent]
+    next: str | None = Field(
+        description="The `cursor` of the next page of the same query; null at the end.", examples=[None]
+    )

@@ -78,6 +78,32 @@ class Tokens(Section):
         le=1000,
     )
 
+    api_key_days: int = setting(
+        "API_KEY_DAYS",
+        90,
+        "How many days an API key lives if its owner does not say.",
+        example="30",
+        ge=1,
+        le=3650,
+    )
+    api_key_max_days: int = setting(
+        "API_KEY_MAX_DAYS",
+        365,
+        "How many days an API key may live; not less than API_KEY_DAYS.",
+        example="90",
+        ge=1,
+        le=3650,
+        validate_default=True,
+    )
+    api_keys_per_user: int = setting(
+        "API_KEYS_PER_USER",
+        50,
+        "How many API keys a user, or a service account, may have.",
+        example="10",
+        ge=1,
+        le=1000,
+    )
+
     @field_validator("secret_key")
     @classmethod
     def _secret_key_required(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -88,6 +114,13 @@ class Tokens(Section):
                 f" {values.HOW_TO_MAKE_ONE}"
             )
         return key
+
+    @field_validator("api_key_max_days")
+    @classmethod
+    def _not_less_than_usual(cls, days: int, info: ValidationInfo) -> int:
+        if days < info.data.get("api_key_days", 0):
+            raise ValueError("has to be at least API_KEY_DAYS")
+        return days
 
     @field_validator("refresh_absolute_seconds")
     @classmethod
@@ -199,6 +232,12 @@ class Accounts(Section):
         600,
         "How long after a login users can use the export or change their user name without another login.",
         example="300",
+    )
+    impersonation: values.Switch = setting(
+        "IMPERSONATION",
+        False,  # noqa: FBT003 - the default of the field
+        "Let administrators with the permission `users:impersonate` act for a user for 15 minutes. The user is told.",
+        example="on",
     )
     audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
 

@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 from app.config.profiles import Profile
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
-from app.config.surroundings import Egress, Logging, Mail, Monitoring, Server, Store
+from app.config.surroundings import Egress, Hooks, Logging, Mail, Monitoring, Server, Store, Transfer
 
 
 class Settings(BaseModel):
@@ -21,6 +21,8 @@ class Settings(BaseModel):
     accounts: Accounts
     mail: Mail
     egress: Egress
+    hooks: Hooks
+    transfer: Transfer
     logging: Logging
     monitoring: Monitoring
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationInfo, field_validator
 
-from app.config import egress_values, mail_values, values
+from app.config import egress_values, former_values, mail_values, values
 from app.config.profiles import EMBEDDED_DATABASE, PROFILES, LogFormat
 from app.config.section import Section, example_of, profile_rules, setting
 
@@ -182,6 +182,59 @@ class Egress(Section):
         example="127.0.0.1:9000,10.1.0.0/16,[fd00::1]:8443",
         default_text="none; only https to public addresses",
     )
+
+
+class Hooks(Section):
+    """Code of yours that adds claims, refuses registrations, or learns of events: see hooks.md."""
+
+    names: values.Hooks = setting(
+        "HOOKS",
+        (),
+        "The hooks, separated by commas: each as `module:attribute`, or by the name of an entry point in the group"
+        " `latchkey.hooks` of an installed package. Nothing is loaded that is not listed.",
+        example="company_hooks:CompanyHooks",
+        default_text="none",
+    )
+    seconds: int = setting(
+        "HOOK_SECONDS",
+        2,
+        "How long a hook may take. Then its request gets 503, or the event is given up.",
+        example="1",
+        ge=1,
+        le=5,
+    )
+
+
+class Transfer(Section):
+    """The system that users move here from with their first login (docs/moving-in.md)."""
+
+    legacy_login_url: former_values.LoginUrl | None = setting(
+        "LEGACY_LOGIN_URL",
+        None,
+        "What is asked at the login of a name without an account: an endpoint of the former system, which says whether"
+        " it knows the user by this password. https, or http to an address of EGRESS_ALLOW. Needs"
+        " LEGACY_LOGIN_SECRET.",
+        example="https://old.example.com/check-login",
+        default_text="none; nobody is asked",
+    )
+    legacy_login_secret: former_values.SigningSecret | None = setting(
+        "LEGACY_LOGIN_SECRET",
+        None,
+        "The secret that signs these requests by Standard Webhooks: whsec_ and 24 to 64 bytes in base64.\n"
+        f"Make one with `{former_values.HOW_TO_MAKE_ONE}`.",
+        default_text="none",
+        secret=True,
+        validate_default=True,
+    )
+
+    @field_validator("legacy_login_secret")
+    @classmethod
+    def _required(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if secret is None and info.data.get("legacy_login_url") is not None:
+            raise ValueError(
+                f"is not set, and LEGACY_LOGIN_URL needs it; make one with: {former_values.HOW_TO_MAKE_ONE}"
+            )
+        return secret
 
 
 class Logging(Section):

@@ -104,6 +104,13 @@ def role(text: str) -> str:
     return text
 
 
+def hook(text: str) -> str:
+    """The place of a hook, `module:attribute`, or the name of an entry point."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z0-9][\w.-]*", text, re.ASCII):
+        raise ValueError("has to be module:attribute, or the name of an entry point")
+    return text
+
+
 def network(text: str) -> Network:
     """An address, or a network whose host bits are zero."""
     try:
@@ -289,6 +296,7 @@ BindHost = Annotated[str, AfterValidator(bind_host)]
 AllowedHosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...], BeforeValidator(items)]
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(items)]
 Roles = Annotated[tuple[Annotated[str, AfterValidator(role)], ...], BeforeValidator(items)]
+Hooks = Annotated[tuple[Annotated[str, AfterValidator(hook)], ...], BeforeValidator(items)]
 PublishedPort = Annotated[int, BeforeValidator(published_port), Field(ge=0, le=65535)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
 OtlpEndpoint = Annotated[str, AfterValidator(otlp_endpoint)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.accounts.account import Account, PendingEmail
 from app.accounts.credentials import counted_names
 from app.accounts.model import INVITED, Credentials, User
+from app.accounts.publisher import Change
 from app.accounts.registration import RESERVED
 from app.platform.errors import (
     CannotBeMailed,
@@ -210,6 +211,7 @@ class InvitationService:
             account, _code = drafted.with_invitation(code_id=new_id(), now=now)
             if mailed:
                 account = self.accounts.with_invitation_mail(account)
+            account = self.accounts.announced(Change(["user.created"], None, account, by, {"by": made_by}))
             events = self._events(account.user, made_by, by, device, mailed=mailed)
             self._require_allowed(account.user.roles, by)  # last: right before the write
             with suppress(EmailTaken):  # claimed in between: then it is looked at again

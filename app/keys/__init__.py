@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.feature import Feature, Job, Tag
+from app.audit.chain.checkpoints import StatementKeys
+from app.feature import Feature, Job, Resealers, Tag
 from app.keys import cli, controller
 from app.keys.model import Keyrings
 from app.keys.service import LEEWAY, KeyService
+from app.keys.statements import Statements
 from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
@@ -23,11 +25,16 @@ def _keys(parts: Container) -> KeyService:
     return keys
 
 
+def _tend(parts: Container) -> int:
+    """Look after the keys, and after all else that SECRET_KEY seals."""
+    return parts.get(KeyService).tend() + sum(reseal() for reseal in parts.get(Resealers).resealers)
+
+
 FEATURE = Feature(
     tags=(Tag("keys", "The keys that verify access tokens.", (controller.jwks,)),),
-    services={KeyService: _keys},
+    services={KeyService: _keys, StatementKeys: lambda parts: Statements(parts.get(KeyService))},
     repositories=(Keyrings,),
-    jobs=(lambda parts: Job("keys", timedelta(hours=1), parts.get(KeyService).tend),),
+    jobs=(lambda parts: Job("keys", timedelta(hours=1), lambda: _tend(parts)),),
     permissions=frozenset({"keys:write"}),
     commands=(cli.keys,),
 )

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwt import get_algorithm_by_name
 
+from app.security import sealing
 from app.security.secret_keys import SealedError
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 Algorithm = Literal["ES256", "HS256", "EdDSA", "RS256"]
 
-_NONCE_BYTES = 12
 _SEAL = "latchkey keyring seal"
 _HS256 = "latchkey hs256 "
 _GENERATORS: dict[str, Callable[[], Any]] = {
@@ -133,9 +130,8 @@ def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
         derived = root.derive(_HS256 + key.kid)
         return SigningKey(key.kid, key.alg, key.signs_from, derived, derived)
     try:
-        sealed = urlsafe_b64decode(key.sealed)
-        jwk = AESGCM(root.derive(_SEAL)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(key.kid, key.alg))
-    except (InvalidTag, ValueError):  # ValueError: not base64, or too short for a nonce
+        jwk = sealing.unseal(key.sealed, root, _SEAL, key.kid, key.alg)
+    except SealedError:
         raise SealedError(f"the signing key {key.kid} was altered in the store") from None
     private = get_algorithm_by_name(key.alg).from_jwk(jwk.decode())
     verifying = private if key.alg == "HS256" else private.public_key()
@@ -143,10 +139,4 @@ def unseal(key: StoredKey, roots: SecretKeys) -> SigningKey:
 
 
 def _seal(kid: str, alg: str, jwk: dict[str, Any], root: RootKey) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = nonce + AESGCM(root.derive(_SEAL)).encrypt(nonce, json.dumps(jwk).encode(), _bound(kid, alg))
-    return urlsafe_b64encode(sealed).decode()
-
-
-def _bound(kid: str, alg: str) -> bytes:
-    return json.dumps([kid, alg]).encode()
+    return sealing.seal(json.dumps(jwk).encode(), root, _SEAL, kid, alg)

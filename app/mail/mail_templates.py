@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from app.feature import MailKind
 
 LABELS = (
+    ("webhook", "Webhook"),
     ("username", "User name"),
     ("new_email", "New e-mail address"),
     ("former_email", "Earlier e-mail address"),
+    ("key", "API key"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),
+    ("reason", "Reason"),
 )
 """The facts that a mail may show, in this order, and their labels."""
 _WIDTH = 72

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from app.platform.errors import ExpiredToken, InvalidToken, MissingToken, ReusedRefreshToken, SessionEnded, Unavailable
-from app.platform.instrumentation import Grant, HashRefusal, MailOutcome, Observer, TokenRefusal
+from app.platform.instrumentation import DeliveryOutcome, Grant, HashRefusal, MailOutcome, Observer, TokenRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,7 @@ class Counts(Observer):
         )
         self._store_failures = counter("latchkey_store_failures", "Calls that the store did not answer.", ["operation"])
         self._mails = counter("latchkey_mails", "Mails by outcome.", ["outcome"])
+        self._deliveries = counter("latchkey_webhook_deliveries", "Posts to webhooks by outcome.", ["outcome"])
         self._begin_at_zero()
 
     def exchange_ended(
@@ -94,6 +95,9 @@ class Counts(Observer):
 
     def mail_tried(self, outcome: MailOutcome) -> None:
         self._mails.labels(outcome).inc()
+
+    def webhook_tried(self, outcome: DeliveryOutcome) -> None:
+        self._deliveries.labels(outcome).inc()
 
     @contextmanager
     def store_call(self, operation: str) -> Iterator[None]:
@@ -126,6 +130,7 @@ class Counts(Observer):
             (self._refused, _REFUSALS),
             (self._hashes_refused, get_args(HashRefusal)),
             (self._mails, get_args(MailOutcome)),
+            (self._deliveries, get_args(DeliveryOutcome)),
         )
         for counter, values in known:
             for value in values:

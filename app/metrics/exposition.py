@@ -10,12 +10,14 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from app.metrics.counts import Counts
-from app.metrics.mail_queue import MailQueue
+from app.metrics.queues import QueueGauge
 from app.metrics.sharing import Sharing
 from app.metrics.workers import WorkerUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+    from app.feature import Queue
 
 
 class Metrics:
@@ -33,12 +35,13 @@ class Metrics:
             self._registry.register(self._sharing)
             self._registry.register(WorkerUsage(self._sharing.workers))
         self._registry.register(_BuildInfo(version))
-        self._mail_queue: MailQueue | None = None
+        self._queues: list[QueueGauge] = []
 
-    def watch_mail(self, count: Callable[[], int]) -> None:
-        """Report the result of `count` as the length of the mail queue."""
-        self._mail_queue = MailQueue(count)
-        self._registry.register(self._mail_queue)
+    def watch(self, queue: Queue) -> None:
+        """Report how much waits in a queue."""
+        gauge = QueueGauge(queue)
+        self._queues.append(gauge)
+        self._registry.register(gauge)
 
     def start(self) -> None:
         """Register this process as a worker; call it after the fork."""
@@ -52,9 +55,9 @@ class Metrics:
         return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
     def close(self) -> None:
-        """End the thread."""
-        if self._mail_queue is not None:
-            self._mail_queue.close()
+        """End the threads."""
+        for gauge in self._queues:
+            gauge.close()
 
 
 class _BuildInfo:

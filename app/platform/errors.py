@@ -75,8 +75,11 @@ class ExpiredToken(Failure):
     code = "expired_token"
     status = 401
     message = "The access token has expired."
-    meaning = "Access tokens live for a few minutes only. This one was valid, but has expired."
-    remedy = "Log in again, or exchange the refresh token for a new pair."
+    meaning = (
+        "Access tokens live for a few minutes only, and API keys until the day that was set when they were made. This"
+        " one was valid, but has expired."
+    )
+    remedy = "Log in again, or exchange the refresh token for a new pair. In the place of an API key, make a new one."
 
 
 class SessionEnded(Failure):
@@ -138,9 +141,9 @@ class ReauthenticationRequired(Failure):
     status = 403
     message = "This needs a recent login: log in again and repeat the request with the new access token."
     meaning = (
-        "Sensitive requests, such as the export or a new user name, need a login no older than the setting"
-        " REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count as a"
-        " login."
+        "Sensitive requests, such as the export, a new user name or a new API key, need a login no older than the"
+        " setting REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count"
+        " as a login."
     )
     remedy = "Log in again at POST /auth/login and repeat the request with the access token of the new session."
 
@@ -154,6 +157,14 @@ class Forbidden(Failure):
         " takes or changes permissions that they do not hold themselves, and the built-in roles stay."
     )
     remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
+
+
+class RegistrationRefused(Failure):
+    code = "registration_refused"
+    status = 403
+    message = "You cannot register here."
+    meaning = "The operator of this service decides who may register, by rules of their own, and refused this."
+    remedy = "The message says why. If it does not help, ask the operator."
 
 
 class AccountDisabled(Failure):
@@ -230,6 +241,14 @@ class RoleInUse(Failure):
         " still be restored by mail. A role that new users get (the setting DEFAULT_ROLES) stays, too."
     )
     remedy = "Take the role from its users first: PUT /admin/users/<user_id>/roles."
+
+
+class TooManyApiKeys(Failure):
+    code = "too_many_api_keys"
+    status = 409
+    message = "This account has as many API keys as it may have."
+    meaning = "The setting API_KEYS_PER_USER (50 by default) limits the API keys of an account that have not expired."
+    remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
 
 
 class CannotBeMailed(Failure):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from app.platform.failure import Failure
 
-Grant = Literal["register", "login", "invitation", "refresh"]
+Grant = Literal["register", "login", "invitation", "refresh", "impersonation"]
 """What an access token was given for."""
 TokenRefusal = Literal[
     "malformed", "wrong_type", "unexpected_header", "unknown_key", "wrong_algorithm", "bad_signature",
@@ -26,6 +26,9 @@ HashRefusal = Literal["queue_full", "deadline", "closed"]
 queue, or the pool was closed before."""
 MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
 """The outcome of one attempt to send a mail: `failed` is retried, `withheld` exceeded the allowance of its address."""
+
+DeliveryOutcome = Literal["delivered", "failed", "dead"]
+"""The outcome of one attempt to post an event to a webhook: `failed` is retried, `dead` is not."""
 
 
 class Observer:
@@ -56,6 +59,9 @@ class Observer:
 
     def mail_tried(self, outcome: MailOutcome) -> None:
         """A mail was handed to the mail server, or was not: `outcome` says which."""
+
+    def webhook_tried(self, outcome: DeliveryOutcome) -> None:
+        """An event was posted to a webhook, or given up: `outcome` says which."""
 
     def store_call(self, operation: str) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
         """The context of each call of the store; `operation` names repository and method: "users.add"."""
@@ -130,6 +136,10 @@ class Observers(Observer):
     def mail_tried(self, outcome: MailOutcome) -> None:
         for observer in self._observers:
             observer.mail_tried(outcome)
+
+    def webhook_tried(self, outcome: DeliveryOutcome) -> None:
+        for observer in self._observers:
+            observer.webhook_tried(outcome)
 
     @contextmanager
     def store_call(self, operation: str) -> Iterator[None]:

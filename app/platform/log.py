@@ -94,6 +94,11 @@ class telling:  # noqa: N801 - used as a function; a generator would take three 
         _facts.reset(self._token)
 
 
+def told(name: str) -> str | None:
+    """What is told in this context under this name, such as `request_id`."""
+    return _facts.get().get(name)
+
+
 def reason_of(error: BaseException) -> str:
     """Why something is not available, in one line, for the operator: the first cause, not the client's message."""
     cause = cause_of(error)

@@ -31,7 +31,8 @@ _MOST_BY_KIND: Final = {
     "profile_changed": 16,
     "username_changed": 16,
     "session_reused": 16,
-    # What needs the password, or ends the account.
+    # What needs the password, or an administrator, or ends the account.
+    "impersonated": 17,
     "password_changed": 17,
     "account_deleted": 17,
     "account_disabled": 17,

@@ -115,7 +115,8 @@ def resend(call: Call, body: Address) -> Nothing:
 def disown(call: Call, body: MailedToken) -> Nothing:
     """Report, with the token of the verification mail, that its recipient did not register this address.
 
-    An account that never verified the address is deleted; a pending change to it is cancelled.
+    An account that never verified the address is deleted; a pending change to it is cancelled. An account that an
+    administrator gave the address goes on without it.
     """
     verification = call.get(VerificationService)
     verification.disown(verification.redeemable(token=body.token), call.device)

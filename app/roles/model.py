@@ -107,23 +107,23 @@ class RoleHolders(Protocol):
     """Where it is asked who has a role: implemented by the repository of users."""
 
     def confirm_role(self, user_id: str, role: str) -> bool:
-        """Whether an active user has this role; if so, their account's revision is raised, in one conditional write.
+        """Whether an active person has this role; if so, their account's revision is raised, in one conditional write.
 
         So a change of that account which is under way is tried again, and sees what was decided meanwhile.
         """
 
     def is_role_held(self, role: str) -> bool:
-        """Whether any user has this role, whatever their status."""
+        """Whether any user has this role, a person or a service account, whatever their status."""
 
     def some_with_role(self, role: str, after: str | None) -> tuple[list[str], str | None]:
-        """The active users with this role among the next thousands after `after`; and where to go on, None at the end.
+        """The active people with this role among the next thousands after `after`; and where to go on, None at the end.
 
         It reads the users themselves, so it finds them whichever version wrote them.
         """
 
 
 def all_with_role(users: RoleHolders, role: str) -> set[str]:
-    """Every active user with this role."""
+    """Every active person with this role."""
     found, after = set[str](), None
     while True:
         some, after = users.some_with_role(role, after)

@@ -8,7 +8,7 @@ checked:
 - `$argon2id$...`                 Argon2id, when the setting asks for it.
 
 Hashes made by other software verify, too, and are replaced at the next login: bcrypt `$2a$` and `$2y$`, every Argon2,
-werkzeug's `pbkdf2:` and `scrypt:`, Django's `pbkdf2_sha256$`.
+and those of `foreign_hashes.py`. None is checked that would cost more than the limits allow.
 
 Everything here is synchronous and costs a quarter of a second: run it in `hash_pool.HashPool`.
 """
@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import re
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import bcrypt
+
+from app.security import foreign_hashes
+from app.security.foreign_hashes import LONGEST, MOST_MEMORY, ReadHash, TooCostlyHashError, UnreadableHashError
 
 Scheme: TypeAlias = Literal["bcrypt", "argon2id"]
 
@@ -34,11 +36,19 @@ ARGON2_PASSES = 2
 ARGON2_LANES = 1
 ARGON2_VERSION = 19
 
+MOST_BCRYPT_COST: Final = 17
+"""As much as the setting BCRYPT_COST allows."""
+MOST_ARGON2_WORK: Final = 2 * 1024 * 1024
+"""KiB of memory times passes."""
+MOST_LANES: Final = 16
+
 _SHA384_PREFIX = "$bcrypt-sha384"
-_BCRYPT = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _OWN_BCRYPT = re.compile(r"(?:\$bcrypt-sha384)?\$2b\$([0-9]{2})\$[./A-Za-z0-9]{53}")
-_DJANGO_PBKDF2 = re.compile(r"pbkdf2_sha256\$([0-9]+)\$([^$]+)\$([A-Za-z0-9+/=]+)")
-_WERKZEUG = re.compile(r"(?:pbkdf2|scrypt):[^$]+\$[^$]+\$[0-9a-f]+")
+_NUMBER = "([1-9][0-9]{0,8})"
+_ARGON2 = re.compile(
+    rf"(\$argon2(?:id|i|d)\$(?:v=[0-9]{{2}}\$)?m={_NUMBER},t={_NUMBER},p={_NUMBER}\$)([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
+)
 
 
 class PasswordHasher:
@@ -73,14 +83,15 @@ class PasswordHasher:
         """
         secret = _utf8(password)
         try:
-            return _matches(secret, stored)
-        except _UnreadableHashError:
-            _matches(secret, self._dummy)
+            return read(stored).matches(secret)
+        except UnreadableHashError:
+            read(self._dummy).matches(secret)
             return False
 
-    def verify_dummy(self, password: str) -> None:
-        """Take as long as `verify` with a hash of the present scheme; for an account that does not exist."""
-        _matches(_utf8(password), self._dummy)
+    def verify_dummy(self, password: str, dummy: str | None = None) -> None:
+        """Take as long as `verify` with the hash `dummy`, or one of the present scheme; for an account that does not
+        exist."""
+        self.verify(password, dummy or self._dummy)
 
     def needs_upgrade(self, stored: str) -> bool:
         """Whether a hash that has just been verified should be replaced by a new one of the same password.
@@ -92,10 +103,6 @@ class PasswordHasher:
             return not _argon2_is_current(stored)
         own = _OWN_BCRYPT.fullmatch(stored)
         return own is None or int(own[1]) < self._bcrypt_cost
-
-
-class _UnreadableHashError(Exception):
-    """A stored string that no password can be checked against."""
 
 
 def _utf8(password: str) -> bytes:
@@ -120,30 +127,40 @@ def _sha384(secret: bytes) -> bytes:
     return base64.b64encode(hashlib.sha384(secret).digest())
 
 
-def _matches(secret: bytes, stored: str) -> bool:
-    """Check by the scheme that `stored` names; raises _UnreadableHashError if it names none or is damaged."""
+def read(stored: str) -> ReadHash:
+    """Read a stored hash of any scheme, without checking a password.
+
+    Raises UnreadableHashError if it names no scheme or is damaged, and TooCostlyHashError if its check would cost more
+    than is allowed.
+    """
+    if len(stored) > LONGEST:
+        raise UnreadableHashError
     if stored.startswith(_SHA384_PREFIX):
-        return _bcrypt_matches(_sha384(secret), stored.removeprefix(_SHA384_PREFIX))
+        plain = _read_bcrypt(stored.removeprefix(_SHA384_PREFIX))
+        return ReadHash(lambda secret: plain.matches(_sha384(secret)), _SHA384_PREFIX + plain.dummy)
     if stored.startswith("$2"):
-        return _bcrypt_matches(secret, stored)
+        return _read_bcrypt(stored)
     if stored.startswith("$argon2"):
-        return _argon2_matches(secret, stored)
-    if stored.startswith("pbkdf2_sha256$"):
-        return _django_matches(secret, stored)
-    if stored.startswith(("pbkdf2:", "scrypt:")):
-        return _werkzeug_matches(secret, stored)
-    raise _UnreadableHashError
+        return _read_argon2(stored)
+    return foreign_hashes.read(stored, read)
+
+
+def _read_bcrypt(stored: str) -> ReadHash:
+    parts = _BCRYPT.fullmatch(stored)
+    if parts is None:
+        raise UnreadableHashError
+    if int(parts[1]) > MOST_BCRYPT_COST:
+        raise TooCostlyHashError
+    return ReadHash(lambda secret: _bcrypt_matches(secret, stored), _bcrypt_dummy(int(parts[1])))
 
 
 def _bcrypt_matches(secret: bytes, stored: str) -> bool:
-    if not _BCRYPT.fullmatch(stored):
-        raise _UnreadableHashError
     # bcrypt 5 raises above 72 bytes: a password that cannot match is checked as an empty one, and is wrong.
     fits = _fits_bcrypt(secret)
     try:
         return bcrypt.checkpw(secret if fits else b"", stored.encode("ascii")) and fits
     except ValueError as error:
-        raise _UnreadableHashError from error
+        raise UnreadableHashError from error
 
 
 def _bcrypt_dummy(cost: int) -> str:
@@ -158,19 +175,27 @@ def _argon2_hash(secret: bytes) -> str:
     return hasher.hash(secret)
 
 
+def _read_argon2(stored: str) -> ReadHash:
+    parts = _ARGON2.fullmatch(stored)
+    if parts is None:
+        raise UnreadableHashError
+    (memory, passes, lanes), (salt, expected) = map(int, parts.groups()[1:4]), parts.groups()[4:]
+    if memory * 1024 > MOST_MEMORY or memory * passes > MOST_ARGON2_WORK or lanes > MOST_LANES:
+        raise TooCostlyHashError
+    dummy = f"{parts[1]}{'A' * len(salt)}${'A' * len(expected)}"
+    return ReadHash(lambda secret: _argon2_matches(secret, stored), dummy)
+
+
 def _argon2_matches(secret: bytes, stored: str) -> bool:
     from argon2 import PasswordHasher as Argon2  # noqa: PLC0415 - only its users pay for its memory
     from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError  # noqa: PLC0415 - same
 
-    # Argon2's C code reads a string up to its first NUL and would ignore the rest.
-    if not stored.isprintable() or not stored.isascii():
-        raise _UnreadableHashError
     try:
         return Argon2().verify(stored, secret)
     except VerifyMismatchError:
         return False
     except (InvalidHashError, VerificationError) as error:
-        raise _UnreadableHashError from error
+        raise UnreadableHashError from error
 
 
 def _argon2_is_current(stored: str) -> bool:
@@ -193,28 +218,3 @@ def _argon2_dummy() -> str:
     """A well-formed Argon2id string: 16 bytes of salt and 32 of a hash that belongs to no known password."""
     parameters = f"v={ARGON2_VERSION}$m={ARGON2_MEMORY_KIB},t={ARGON2_PASSES},p={ARGON2_LANES}"
     return f"$argon2id${parameters}${'A' * 22}${'A' * 43}"
-
-
-def _django_matches(secret: bytes, stored: str) -> bool:
-    """Check Django's `pbkdf2_sha256$<iterations>$<salt>$<base64>`."""
-    parts = _DJANGO_PBKDF2.fullmatch(stored)
-    if parts is None:
-        raise _UnreadableHashError
-    iterations, salt, expected = parts.groups()
-    try:
-        derived = hashlib.pbkdf2_hmac("sha256", secret, salt.encode(), int(iterations))
-    except (ValueError, OverflowError) as error:
-        raise _UnreadableHashError from error
-    return hmac.compare_digest(base64.b64encode(derived), expected.encode("ascii"))
-
-
-def _werkzeug_matches(secret: bytes, stored: str) -> bool:
-    """Check werkzeug's `pbkdf2:<digest>:<iterations>$<salt>$<hex>` and `scrypt:<n>:<r>:<p>$<salt>$<hex>`."""
-    from werkzeug.security import check_password_hash  # noqa: PLC0415 - only imported accounts need it
-
-    if not _WERKZEUG.fullmatch(stored):
-        raise _UnreadableHashError
-    try:
-        return check_password_hash(stored, secret.decode("utf-8"))
-    except (ValueError, OverflowError, MemoryError) as error:
-        raise _UnreadableHashError from error

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.former_system import FormerSystem
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
+from app.audit.late_events import LateEvents
+from app.audit.service import Audit
 from app.feature import Feature, MailKind, Tag
+from app.hooks.calls import Hooks
 from app.keys.service import KeyService
+from app.roles.authority import Authority
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens
 from app.sessions.explain import ExplainService
-from app.sessions.live import LiveSessions
+from app.sessions.impersonation import ImpersonationService
+from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from app.sessions.login import LoginService
 from app.sessions.model import Sessions
 from app.sessions.service import SessionLimits, SessionService
@@ -34,11 +40,34 @@ def _tokens(parts: Container) -> AccessTokens:
     )
 
 
+def _live_impersonations(parts: Container) -> LiveImpersonations:
+    return LiveImpersonations(
+        parts.settings.accounts.impersonation,
+        parts.get(Users),
+        parts.get(LiveSessions),
+        parts.get(Roles).permissions_of,
+        parts.clock,
+    )
+
+
+def _impersonations(parts: Container) -> ImpersonationService:
+    return ImpersonationService(
+        parts.get(Accounts),
+        parts.get(LiveImpersonations),
+        parts.get(Roles),
+        parts.get(Authority),
+        parts.get(AccessTokens),
+        parts.observer,
+        parts.find(Hooks),
+    )
+
+
 def _sessions(parts: Container) -> SessionService:
     tokens = parts.settings.tokens
     return SessionService(
         sessions=parts.get(Sessions),
         live=parts.get(LiveSessions),
+        impersonations=parts.get(ImpersonationService),
         accounts=parts.get(Accounts),
         tokens=parts.get(AccessTokens),
         secrets=parts.get(SecretKeys),
@@ -52,6 +81,7 @@ def _sessions(parts: Container) -> SessionService:
         ),
         permissions_of=parts.get(Roles).permissions_of,
         observer=parts.observer,
+        hooks=parts.find(Hooks),
     )
 
 
@@ -61,12 +91,15 @@ def _login(parts: Container) -> LoginService:
         parts.get(PasswordService),
         parts.get(SessionService),
         parts.get(PasswordThrottle),
+        parts.get(Audit),
+        parts.get(LateEvents),
         require_verified_email=parts.settings.accounts.require_verified_email,
+        former_system=parts.find(FormerSystem),
     )
 
 
 def _explain(parts: Container) -> ExplainService:
-    return ExplainService(parts.get(AccessTokens), parts.get(Sessions), parts.clock)
+    return ExplainService(parts.get(AccessTokens), parts.get(SessionService).principal_of)
 
 
 FEATURE = Feature(
@@ -78,20 +111,27 @@ FEATURE = Feature(
             (controller.refresh, controller.logout, controller.sessions, controller.end_session),
         ),
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
+        Tag("users", "", (controller.impersonate,)),
     ),
     services={
         LiveSessions: lambda parts: LiveSessions(parts.get(Sessions), parts.get(Roles).permissions_of, parts.clock),
+        LiveImpersonations: _live_impersonations,
+        ImpersonationService: _impersonations,
         AccessTokens: _tokens,
         SessionService: _sessions,
         LoginService: _login,
         ExplainService: _explain,
     },
     authenticators=(SessionService,),
-    live={"session": lambda parts: parts.get(LiveSessions).present},
+    live={
+        "session": lambda parts: parts.get(LiveSessions).present,
+        "impersonation": lambda parts: parts.get(LiveImpersonations).present,
+    },
     repositories=(Sessions,),
     erase=lambda parts: parts.get(SessionService).erase,
     exports=(controller.exported,),
     expires=(Sessions,),
-    mails=(MailKind("session_reused", __name__),),
+    mails=(MailKind("session_reused", __name__), MailKind("impersonated", __name__)),
+    permissions=frozenset({IMPERSONATE}),
     commands=(cli.sessions, cli.token),
 )

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -18,7 +19,7 @@ import jwt
 from app.keys.service import LEEWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from app.keys.keyring import SigningKey
@@ -50,6 +51,8 @@ class Claims:
 
     subject: str
     session_id: str
+    actor_id: str | None
+    """The administrator who acts for the subject in an impersonation, which is the session then; else None."""
     issued_at: float
     not_before: float
     expires_at: float
@@ -85,14 +88,25 @@ class AccessTokens:
         self._verified: dict[bytes, Claims] = {}
         self._verified_with = 0
 
-    def issue(self, *, subject: str, session_id: str, roles: Sequence[str], lifetime: int | None = None) -> str:
+    def issue(
+        self,
+        *,
+        subject: str,
+        session_id: str,
+        roles: Sequence[str],
+        lifetime: int | None = None,
+        actor_id: str | None = None,
+        added: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
-        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner.
+        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
+        for the subject, the claim `act` (RFC 8693 section 4.1). The claims `added` replace none of ours.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
         claims = {
+            **added,
             "iss": self._issuer,
             "sub": subject,
             "aud": self._audience,
@@ -102,6 +116,7 @@ class AccessTokens:
             "jti": secrets.token_urlsafe(16),
             "sid": session_id,
             "roles": list(roles),
+            **({} if actor_id is None else {"act": {"sub": actor_id}}),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
 
@@ -194,7 +209,17 @@ def _claims(claims: dict[str, Any]) -> Claims:
         raise RefusedTokenError("malformed")
     if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
         raise RefusedTokenError("malformed")
-    return Claims(subject, session_id, *times)
+    return Claims(subject, session_id, _actor(claims), *times)
+
+
+def _actor(claims: dict[str, Any]) -> str | None:
+    """Who acts for the subject; a claim `act` in any other form than that of `issue` is refused, never ignored."""
+    if "act" not in claims:
+        return None
+    match claims["act"]:
+        case {"sub": str(actor_id), **others} if not others:
+            return actor_id
+    raise RefusedTokenError("malformed")
 
 
 def _check_times(claims: Claims, now: datetime) -> None:

@@ -18,6 +18,8 @@ from app.platform.errors import (
     InvalidRefreshToken,
     NotFound,
     Overloaded,
+    ReauthenticationRequired,
+    RegistrationRefused,
     ReusedRefreshToken,
     SessionEnded,
     TooManyRequests,
@@ -27,14 +29,16 @@ from app.platform.errors import (
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
 from app.sessions.explain import ExplainService
-from app.sessions.inputs import Explain, Login, Logout, Refresh
+from app.sessions.impersonation import ImpersonationService
+from app.sessions.inputs import Explain, Impersonate, Login, Logout, Refresh
+from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ExplanationView, SessionList, SessionView, TokenPair
+from app.sessions.views import ActingTokens, ExplanationView, SessionList, SessionView, TokenPair
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter
-from app.web.guard import asked_by_proxy, authenticated, public
+from app.web.guard import asked_by_proxy, authenticated, permission, public
 from app.web.result import File
 from app.web.view import Nothing
 
@@ -57,7 +61,7 @@ _REGISTERED = "User registered successfully"
         Outcome(UserData, 201, _REGISTERED),
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
-    raises=(EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
+    raises=(EmailTaken, UsernameTaken, RegistrationRefused, SessionEnded, Overloaded, Unavailable),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     """Create an account and log in to it.
@@ -68,7 +72,7 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     """
     registration, new = call.get(RegistrationService), NewAccount(body.password, body.email, body.username, body.name)
     if registration.hides_accounts:
-        registration.register_hidden(new)
+        registration.register_hidden(new, call.device)
         return Nothing()
     credentials = registration.register(new, call.device)
     if call.get(LoginService).wants_verification(credentials.user):
@@ -144,8 +148,8 @@ def logout(call: CallBy[Principal], body: Logout) -> Nothing:
     returns=SessionList,
 )
 def sessions(call: CallBy[Principal]) -> SessionList:
-    """The user's active sessions, oldest first."""
-    return SessionList.of(call.get(SessionService).list_of(call.caller.user), call.caller.session_id)
+    """The user's active sessions, oldest first; then those in which an administrator acts for them."""
+    return _sessions_of(call)
 
 
 @endpoint(
@@ -156,7 +160,7 @@ def sessions(call: CallBy[Principal]) -> SessionList:
     raises=(NotFound,),
 )
 def end_session(call: CallBy[Principal], session_id: str) -> Nothing:
-    """End one of the user's sessions at once, on every instance."""
+    """End one of the user's sessions at once, on every instance; also one in which an administrator acts for them."""
     call.get(SessionService).end(session_id, call.caller.user, call.device)
     return Nothing()
 
@@ -164,7 +168,38 @@ def end_session(call: CallBy[Principal], session_id: str) -> Nothing:
 @exporter("sessions", SessionView)
 def exported(call: CallBy[Principal]) -> Iterator[list[SessionView]]:
     """The user's active sessions, oldest first: a user has few."""
-    yield SessionList.of(call.get(SessionService).list_of(call.caller.user), call.caller.session_id).sessions
+    yield _sessions_of(call).sessions
+
+
+def _sessions_of(call: CallBy[Principal]) -> SessionList:
+    user = call.caller.user
+    sessions, acting = call.get(SessionService).list_of(user), call.get(LiveImpersonations).of_user(user.id)
+    return SessionList.of(sessions, acting, call.caller.session_id)
+
+
+@endpoint(
+    "POST /admin/users/<user_id>/impersonate",
+    access=permission(IMPERSONATE),
+    operation="impersonateUser",
+    limit="impersonate",
+    body=Impersonate,
+    returns=ActingTokens,
+    raises=(NotFound, Forbidden, ReauthenticationRequired, TooManyRequests, Unavailable),
+)
+def impersonate(call: CallBy[Principal], body: Impersonate, user_id: str) -> ActingTokens:
+    """Act for a user, for 15 minutes at most.
+
+    The access token acts as the user, and names the administrator in the claim `act`. There is no refresh token. It
+    cannot change passwords, user names, factors, e-mail addresses or keys, nor export, and it administers nothing. It
+    ends when the administrator logs out of it (`POST /auth/logout` with this token), or of the session that it began
+    in; when they lose the permission or any that the user has; and when the user ends it. The user gets a mail with the
+    reason, and sees it among their sessions and events.
+
+    It needs a login within the last `REAUTH_SECONDS`, and all permissions that the user has. It is off, which is 403,
+    unless `IMPERSONATION` is on.
+    """
+    call.require_fresh_login()
+    return ActingTokens.of(call.get(ImpersonationService).begin(call.caller, user_id, body.reason, call.device))
 
 
 @endpoint(
@@ -198,7 +233,7 @@ def verify(call: CallBy[Principal]) -> File:
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
     domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
     other parameter gets 403. An API key has permissions but no roles: a demanded role is refused, and `X-Auth-Roles`
-    is empty.
+    is empty. `X-Auth-Actor` is the administrator who acts for the user, else empty.
     """
     caller, query = call.caller, call.query
     user = caller.user
@@ -218,5 +253,6 @@ def verify(call: CallBy[Principal]) -> File:
             "X-Auth-Username": user.username or "",
             "X-Auth-Email": ascii_email(user.email) if user.email and user.email_verified else "",
             "X-Auth-Roles": ",".join(roles),
+            "X-Auth-Actor": caller.actor_id or "",
         },
     )

@@ -11,9 +11,10 @@ import jwt
 from app.sessions.access_tokens import LONGEST, TYPE, RefusedTokenError
 
 if TYPE_CHECKING:
-    from app.platform.clock import Clock
-    from app.sessions.access_tokens import AccessTokens
-    from app.sessions.model import Sessions
+    from collections.abc import Callable
+
+    from app.accounts.principal import Principal
+    from app.sessions.access_tokens import AccessTokens, Claims
 
 _DEEPEST = 28
 """Nesting levels of a token that are shown; the reply around them has at most 32."""
@@ -35,7 +36,10 @@ _DETAILS = {
     "wrong_audience": "Its audience (aud) is not the JWT_AUDIENCE of this service.",
     "not_yet_valid": "Its time of issue is in the future: compare the clocks of the machines.",
     "expired": "It has expired: refresh, or log in again.",
-    "session_ended": "It is genuine, but its session was ended, or its user disabled or deleted: log in again.",
+    "session_ended": (
+        "It is genuine, but its session was ended, or its user disabled or deleted: log in again. One of an"
+        " administrator who acts for the user (act) also ends when they log out, or may not do that any more."
+    ),
 }
 
 
@@ -56,8 +60,8 @@ class ExplainService:
     """Explains tokens. The state of a session is disclosed only for a token whose signature verifies."""
 
     tokens: AccessTokens
-    sessions: Sessions
-    clock: Clock
+    principal_of: Callable[[Claims], Principal | None]
+    """Who a verified token is accepted for now."""
 
     def explain(self, token: str) -> Explanation:
         """What this token is and whether, or why not, it is accepted at this moment."""
@@ -77,8 +81,7 @@ class ExplainService:
             claims = self.tokens.verify(token)
         except RefusedTokenError as refused:
             return refused.reason
-        live = self.sessions.principal(claims.session_id, claims.subject, self.clock())
-        return None if live else "session_ended"
+        return None if self.principal_of(claims) else "session_ended"
 
 
 def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -1,10 +1,11 @@
-"""The bodies of login, refresh and logout, and of requests about a token."""
+"""The bodies of login, refresh and logout, of requests about a token, and of acting for a user."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.accounts.fields import (
     LoginNameText,
@@ -54,3 +55,30 @@ class Explain(Body):
     """Any token."""
 
     token: Annotated[str, Field(min_length=1, max_length=8192, repr=False)]
+
+
+_LONGEST_REASON = 200
+
+
+def _reason(text: str) -> str:
+    trimmed = text.strip()
+    if not trimmed:
+        raise wrong("too_short", "A reason has at least 1 character.")
+    if len(trimmed) > _LONGEST_REASON:
+        raise wrong("too_long", "A reason has at most {most} characters.", most=_LONGEST_REASON)
+    if any(unicodedata.category(character) == "Cc" for character in trimmed):
+        raise wrong("invalid_reason", "A reason contains no control characters.")
+    return trimmed
+
+
+class Impersonate(Body):
+    """Why an administrator acts for a user."""
+
+    reason: Annotated[
+        str,
+        AfterValidator(_reason),
+        Field(
+            description="1 to 200 characters in one line. The user reads it.",
+            examples=["Ticket 4711: the list of orders stays empty"],
+        ),
+    ]

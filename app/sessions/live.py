@@ -1,16 +1,23 @@
-"""Whether a session is live, and what its user may do now."""
+"""Whether a session or an impersonation is live, and what its user may do now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from app.accounts.principal import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.principal import Principal
+    from app.accounts.account import Account, Impersonation
+    from app.accounts.model import Users
     from app.platform.clock import Clock
     from app.sessions.model import Sessions
+
+
+IMPERSONATE: Final = "users:impersonate"
+"""The permission to act for another user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +38,61 @@ class LiveSessions:
     def present(self, principal: Principal) -> Principal | None:
         """The principal of an earlier request as it is now; None if its session has ended."""
         return self.principal(principal.session_id, principal.user.id)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveImpersonations:
+    """Finds the principals of live impersonations, in two round trips: of the user, and of the administrator.
+
+    An impersonation is live if all of these are true: IMPERSONATION is on; the account still allows it
+    (`Account.open_impersonations`); the session of the administrator in which it began is live; they still hold
+    IMPERSONATE, and all permissions that the user has now.
+    """
+
+    on: bool
+    """The setting IMPERSONATION."""
+    users: Users
+    sessions: LiveSessions
+    permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]]
+    clock: Clock
+
+    def principal(self, impersonation_id: str, user_id: str) -> Principal | None:
+        """The user, with their own permissions, and who acts for them; None if there is no such impersonation."""
+        account = self._account(user_id)
+        if account is None:
+            return None
+        open_ones = account.open_impersonations(self.clock())
+        found = next((each for each in open_ones if each.id == impersonation_id), None)
+        return None if found is None else self._principal(account, found)
+
+    def present(self, principal: Principal) -> Principal | None:
+        """The principal of an earlier request as it is now; None if the impersonation has ended."""
+        return self.principal(principal.session_id, principal.user.id)
+
+    def of_user(self, user_id: str) -> list[Impersonation]:
+        """The live impersonations of a user, oldest first; there are few."""
+        account = self._account(user_id)
+        if account is None:
+            return []
+        return [each for each in account.open_impersonations(self.clock()) if self._principal(account, each)]
+
+    def _account(self, user_id: str) -> Account | None:
+        return self.users.account(user_id) if self.on else None
+
+    def _principal(self, account: Account, found: Impersonation) -> Principal | None:
+        actor = self.sessions.principal(found.actor_session_id, found.actor_id)
+        if actor is None or IMPERSONATE not in actor.permissions:
+            return None
+        permissions = self.permissions_of(account.user.roles, actor.roles_version)
+        if not permissions <= actor.permissions:
+            return None
+        return Principal(
+            account.user,
+            found.id,
+            found.began_at,
+            found.began_at,
+            permissions,
+            "impersonation",
+            found,
+            roles_version=actor.roles_version,
+        )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.platform.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, SessionEnded
+from app.audit.model import FAILURE
+from app.platform.errors import AccountDisabled, EmailNotVerified, Failure, InvalidCredentials, SessionEnded
 
 if TYPE_CHECKING:
+    from app.accounts.former_system import FormerSystem
     from app.accounts.login_name import LoginName
     from app.accounts.model import Credentials, User, Users
     from app.accounts.passwords import PasswordService
+    from app.audit.late_events import LateEvents
+    from app.audit.service import Audit
     from app.platform.devices import Device
     from app.sessions.service import OpenedSession, SessionService
     from app.throttle.service import PasswordThrottle
@@ -24,36 +28,72 @@ class LoginService:
     passwords: PasswordService
     sessions: SessionService
     throttle: PasswordThrottle
+    audit: Audit
+    late: LateEvents
     require_verified_email: bool = False
+    former_system: FormerSystem | None = None
 
     def login(self, name: LoginName, password: str, device: Device) -> OpenedSession:
         """Open a session.
 
         Raises InvalidCredentials for an unknown name as for a wrong password, after the same work; AccountDisabled
-        or EmailNotVerified only when the password is right; TooManyRequests while logins of this name are refused.
+        or EmailNotVerified only when the password is right; TooManyRequests while logins of this name are refused;
+        Unavailable or Overloaded if the former system has to be asked and cannot.
         """
         counted_as = name.counted_as
         self.throttle.check_login(counted_as)
         credentials = self._find(name.kind, name.key)
         user_id = credentials.user.id if credentials else None
         self.throttle.check_account(counted_as, user_id)
-        if not self.passwords.verify(password, credentials) or credentials is None:
-            self.throttle.fail_login(counted_as, user_id)
-            raise InvalidCredentials
+        if not self.passwords.verify(password, credentials, name=counted_as) or credentials is None:
+            try:
+                credentials = self._take_over(name, password, is_known=credentials is not None)
+            except Failure:  # no answer tells nothing of the password, but must not be free for guesses either
+                self.throttle.fail_login(counted_as, user_id)
+                raise
+            if credentials is None:
+                self._note_failure(user_id, "password", device)
+                self.throttle.fail_login(counted_as, user_id)
+                raise InvalidCredentials
         user = credentials.user
         self.throttle.succeed_login(counted_as, user.id)
         if user.status != "active":
+            self._note_failure(user.id, user.status, device)
             raise AccountDisabled
         if self.wants_verification(user):
+            self._note_failure(user.id, "unverified", device)
             raise EmailNotVerified
         try:
             return self.sessions.open(credentials, device)
         except SessionEnded:  # deleted, disabled or given a new password while this one was hashed
             raise InvalidCredentials from None
 
+    def _take_over(self, name: LoginName, password: str, *, is_known: bool) -> Credentials | None:
+        if self.former_system is None:
+            return None
+        return self.former_system.take_over(name, password, is_known=is_known)
+
     def wants_verification(self, user: User) -> bool:
         """Whether this user must verify their address before login. Users without an address are never blocked."""
         return self.require_verified_email and user.email is not None and not user.email_verified
+
+    def _note_failure(self, user_id: str | None, reason: str, device: Device) -> None:
+        """Have an audit event stored, of an account at most one a minute and reason, so that guessers fill no table.
+
+        Where there is no account the same is done in vain: the time of the reply must not tell.
+        """
+        minute = self.audit.clock().replace(second=0, microsecond=0)
+        event = self.audit.event_once(
+            user_id or "",
+            "login.failed",
+            device,
+            since=minute,
+            subject=f"{user_id} {reason}",
+            outcome=FAILURE,
+            reason=reason,
+        )
+        if user_id is not None:
+            self.late.add(event)
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:
         if key is None:

@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
@@ -25,20 +25,23 @@ from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import RefusedTokenError, has_form
+from app.sessions.added_claims import added_claims
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from app.accounts.model import Credentials, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.hooks.calls import Hooks
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant, Observer
     from app.security.secret_keys import SecretKeys
-    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
 
@@ -84,6 +87,7 @@ class SessionService:
         *,
         sessions: Sessions,
         live: LiveSessions,
+        impersonations: ImpersonationService,
         accounts: Accounts,
         tokens: AccessTokens,
         secrets: SecretKeys,
@@ -91,9 +95,11 @@ class SessionService:
         limits: SessionLimits,
         permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
         observer: Observer = NOBODY,
+        hooks: Hooks | None = None,
     ) -> None:
         self._sessions = sessions
         self._live = live
+        self._impersonations = impersonations
         self._accounts = accounts
         self._tokens = tokens
         self._secrets = secrets
@@ -101,12 +107,14 @@ class SessionService:
         self._limits = limits
         self._permissions_of = permissions_of
         self._observer = observer
+        self._hooks = hooks
 
     def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
         """Open a session for a user whose credentials were just verified.
 
         Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
+        Raises Unavailable, and opens none, if a hook that adds claims fails.
         """
         user, now = credentials.user, self._clock()
         permissions = self._permissions_of(user.roles, None)
@@ -123,11 +131,12 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
         )
+        claims = self._claims(user, session)
         event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
         if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
         self._accounts.audit.tell([event])
-        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant)
+        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant=grant, claims=claims)
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -146,6 +155,7 @@ class SessionService:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
             if sent.generation == session.generation:
+                claims = self._claims(live.user, session)
                 renewed = replace(
                     session,
                     generation=session.generation + 1,
@@ -158,11 +168,12 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, live.user, permissions, now, "refresh")
+                    return self._tokens_of(renewed, live.user, permissions, now, grant="refresh", claims=claims)
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
+                claims = self._claims(live.user, session)
                 self._report_repetition(session, live.user, device)
-                return self._tokens_of(session, live.user, permissions, now, "refresh")
+                return self._tokens_of(session, live.user, permissions, now, grant="refresh", claims=claims)
             if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
@@ -173,8 +184,10 @@ class SessionService:
         return self._sessions.of_user(user.id, self._clock())
 
     def end(self, session_id: str, user: User, device: Device | None) -> None:
-        """End one of the user's sessions; raises NotFound for any other."""
-        if not self._end(session_id, user, "session.ended", device, session_id=session_id):
+        """End one of the user's sessions, or an impersonation of them; raises NotFound for any other."""
+        if self._end(session_id, user, "session.ended", device, session_id=session_id):
+            return
+        if not self._impersonations.end(session_id, user.id, device):
             raise NotFound
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
@@ -184,12 +197,14 @@ class SessionService:
         impersonation, which ends only itself.
         """
         user_id = principal.user.id
-        if scope == "this":
-            actor_id = principal.actor_on(user_id)
-            self._end(principal.session_id, principal.user, "session.ended", device, actor_id=actor_id)
-            return
         if principal.kind != "session":
-            raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
+            if scope != "this":
+                raise Forbidden("An administrator who acts for a user ends only their own access to the account.")
+            self._impersonations.end(principal.session_id, user_id, device, by=principal)
+            return
+        if scope == "this":
+            self._end(principal.session_id, principal.user, "session.ended", device, by=principal)
+            return
         # The session of the caller has to hold: to keep one that, for example, a password reset had ended, would
         # revive it.
         keep = principal.session_id if scope == "others" else None
@@ -218,8 +233,8 @@ class SessionService:
             raise ReauthenticationRequired
 
     def use_is_due(self, principal: Principal) -> bool:
-        """Whether `note_use` is due: the use of a session is recorded at most once a minute."""
-        return self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
+        """Whether `note_use` is due: the use of a session is recorded once a minute, that of an impersonation never."""
+        return principal.kind == "session" and self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
 
     def note_use(self, principal: Principal) -> None:
         """Record that a session was used."""
@@ -230,7 +245,7 @@ class SessionService:
         return has_form(token)
 
     def authenticate(self, access_token: str) -> Principal:
-        """The principal of this access token, with their permissions; one round trip to the store.
+        """The principal of this access token, with their permissions; one round trip to the store for a session.
 
         Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live.
         """
@@ -238,10 +253,16 @@ class SessionService:
             claims = self._tokens.verify(access_token)
         except RefusedTokenError as refused:
             raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
-        principal = self._live.principal(claims.session_id, claims.subject)
+        principal = self.principal_of(claims)
         if principal is None:
             raise SessionEnded
         return principal
+
+    def principal_of(self, claims: Claims) -> Principal | None:
+        """The principal of a verified access token; None if its session, or its impersonation, is not live."""
+        if claims.actor_id is None:
+            return self._live.principal(claims.session_id, claims.subject)
+        return self._impersonations.live.principal(claims.session_id, claims.subject)
 
     def _end(
         self,
@@ -251,11 +272,21 @@ class SessionService:
         device: Device | None,
         /,
         *,
-        actor_id: str | None = None,
+        by: Principal | None = None,
         **details: str,
     ) -> bool:
-        """End a session and record it; False, and nothing is recorded, if it has ended already."""
-        event = self._accounts.audit.event(user.id, action, device, actor_id=actor_id, **details)
+        """End a session and record it; False, and nothing is recorded, if it has ended already.
+
+        `by` is the caller who ends it, if there is one.
+        """
+        self._accounts.announce(
+            user.id,
+            action,
+            lambda: self._live.principal(session_id, user.id) is not None,
+            by=by,
+            session_id=session_id,
+        )
+        event = self._accounts.audit.event(user.id, action, device, **details)
         ended = self._sessions.end(session_id, user.id, [event])
         if ended:
             self._accounts.audit.tell([event])
@@ -284,15 +315,26 @@ class SessionService:
             return False
         return now < session.rotated_at + timedelta(seconds=self._limits.grace)
 
+    def _claims(self, user: User, session: Session) -> Mapping[str, Any]:
+        """The claims that hooks add to the token of a session; before it is written."""
+        return added_claims(self._hooks, user, session.id, session.created_at)
+
     def _tokens_of(
-        self, session: Session, user: User, permissions: frozenset[str], now: datetime, grant: Grant
+        self,
+        session: Session,
+        user: User,
+        permissions: frozenset[str],
+        now: datetime,
+        *,
+        grant: Grant,
+        claims: Mapping[str, Any],
     ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(
-                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime
+                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime, added=claims
             ),
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),

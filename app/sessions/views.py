@@ -6,15 +6,18 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
-from app.accounts.views import UserView
+from app.accounts.views import ImpersonationView, UserView
 from app.platform.devices import device_name
-from app.web.view import View
+from app.web.view import View, is_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.accounts.account import Impersonation
     from app.sessions.explain import Explanation
+    from app.sessions.impersonation import BegunImpersonation
     from app.sessions.model import Session
     from app.sessions.service import OpenedSession
 
@@ -48,17 +51,46 @@ class TokenPair(View):
         )
 
 
+class ActingTokens(View):
+    """The access token of an administrator who acts for a user."""
+
+    access_token: str = Field(description="A JWT (RFC 9068), with the claim `act`.", examples=[_ACCESS_TOKEN])
+    token: str = Field(description="The same as `access_token`.", examples=[_ACCESS_TOKEN])
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type of the token, RFC 6750
+    expires_in: int = Field(description="Seconds until it expires. There is no refresh token.", examples=[900])
+    user: UserView
+    impersonation: ImpersonationView
+
+    @classmethod
+    def of(cls, begun: BegunImpersonation) -> ActingTokens:
+        """The data of a reply that begins an impersonation."""
+        lives = begun.impersonation.expires_at - begun.impersonation.began_at
+        return cls(
+            access_token=begun.access_token,
+            token=begun.access_token,
+            expires_in=int(lives.total_seconds()),
+            user=UserView.of(begun.user, begun.permissions),
+            impersonation=ImpersonationView.of(begun.impersonation),
+        )
+
+
 class SessionView(View):
     """A session, as its user sees it."""
 
     id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
     current: bool = Field(examples=[True], description="Whether this is the session of the request.")
     device: str = Field(examples=["Firefox on Linux"])
-    ip: str = Field(description="The address that last refreshed it.", examples=["203.0.113.7"])
+    ip: str = Field(
+        description="The address that last refreshed it; empty if an administrator acts for the user.",
+        examples=["203.0.113.7"],
+    )
     created_at: datetime = Field(examples=["2026-01-31T12:00:00.000000Z"])
     last_used_at: datetime = Field(examples=["2026-01-31T12:05:00.000000Z"], description="Accurate to the minute.")
     expires_at: datetime = Field(
         examples=["2026-03-02T12:00:00.000000Z"], description="When it ends unless it is refreshed before."
+    )
+    impersonated_by: Literal["administrator"] | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="Only if an administrator acts for the user in it."
     )
 
     @classmethod
@@ -74,6 +106,20 @@ class SessionView(View):
             expires_at=min(session.idle_expires_at, session.expires_at),
         )
 
+    @classmethod
+    def of_impersonation(cls, begun: Impersonation, current: str) -> SessionView:
+        """The view of an impersonation, which tells the user nothing of the administrator's address and device."""
+        return cls(
+            id=begun.id,
+            current=begun.id == current,
+            device="An administrator",
+            ip="",
+            created_at=begun.began_at,
+            last_used_at=begun.began_at,
+            expires_at=begun.expires_at,
+            impersonated_by="administrator",
+        )
+
 
 class SessionList(View):
     """The active sessions of a user."""
@@ -82,9 +128,10 @@ class SessionList(View):
     next: str | None = Field(default=None, examples=[None], description="Always null: a user has few sessions.")
 
     @classmethod
-    def of(cls, sessions: Sequence[Session], current: str) -> SessionList:
-        """The data of a reply with these sessions; `current` is the session of the request."""
-        return cls(sessions=[SessionView.of(session, current) for session in sessions])
+    def of(cls, sessions: Sequence[Session], acting: Sequence[Impersonation], current: str) -> SessionList:
+        """The data of a reply with these sessions and impersonations; `current` is that of the request."""
+        own = [SessionView.of(session, current) for session in sessions]
+        return cls(sessions=[*own, *(SessionView.of_impersonation(begun, current) for begun in acting)])
 
 
 class ExplanationView(View):

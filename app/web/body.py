@@ -1,16 +1,12 @@
 """Every request body and query is parsed here.
 
-A body is one JSON document with only one reading: what other parsers would read differently is refused (RFC 8259
-section 4 and 9, RFC 7493), so that proxies, clients and this service all see the same request.
+A body is one JSON document with only one reading (`app.platform.strict_json`).
 """
 
 from __future__ import annotations
 
-import json
-import math
-from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
@@ -24,19 +20,15 @@ from app.platform.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.platform.strict_json import parse_json
 
 if TYPE_CHECKING:
     from flask import Request
 
-DEEPEST = 32
-"""Levels of nesting, including the outermost."""
 _FORM = "application/x-www-form-urlencoded"
 """The type that curl gives a body by default."""
 _TOKENS_IN_QUERIES = frozenset({"access_token", "token", "x-access-token"})
 """Parameters that are ignored, so that no token is accepted where logs would keep it (RFC 9700 section 4.3.2)."""
-_INT64 = range(-(2**63), 2**63)
-_INT64_DIGITS = 20
-"""The most characters in such an integer; longer ones are not even converted."""
 MOST_WRONG_FIELDS_TOLD = 100
 """So that a small body with many wrong fields does not get a large reply."""
 _LONGEST_NAME_TOLD = 64
@@ -141,78 +133,6 @@ def _receive(request: Request) -> bytes:
 
 _RECEIVED = "latchkey.body"
 _TOO_SHORT = "The body ended before its announced length."
-
-
-def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """The one value of a JSON document, numbers with a point as Decimal; raises MalformedJson."""
-    try:
-        value = _DECODER.decode(raw.decode("utf-8"))
-    except RecursionError:
-        raise MalformedJson(_TOO_DEEP) from None
-    except (ValueError, ArithmeticError):  # also from the codec and the hooks below
-        raise MalformedJson from None
-    _check(value)
-    return value
-
-
-_TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("duplicate key")
-    return value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _int(digits: str) -> int:
-    if len(digits) > _INT64_DIGITS or (value := int(digits)) not in _INT64:
-        raise ValueError("outside signed 64 bits")
-    return value
-
-
-def _decimal(digits: str) -> Decimal:
-    if not math.isfinite(float(digits)):
-        raise ValueError("outside the range of a double")
-    return Decimal(digits)  # raises ArithmeticError for exponents as in 1e-99999999999999999999
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_no_duplicates, parse_int=_int, parse_float=_decimal, parse_constant=_refuse
-)
-
-
-def _check(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Raise MalformedJson for a lone surrogate in a string or key, and for nesting that is too deep."""
-    level, depth = [value], 0
-    while level:
-        inner: list[Any] = []
-        nested = False
-        for item in level:
-            if isinstance(item, str):
-                _check_text(item)
-            elif isinstance(item, dict):
-                nested = True
-                inner.extend(item)
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                nested = True
-                inner.extend(item)
-        depth += nested
-        if depth > DEEPEST:
-            raise MalformedJson(_TOO_DEEP)
-        level = inner
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise MalformedJson("The body contains a lone surrogate.") from None
 
 
 def validate(value: Any, model: type[_Input], context: object) -> _Input:  # noqa: ANN401 - any JSON value

@@ -32,7 +32,7 @@ class Authenticator(Protocol[CallerT]):
     """Authenticates one kind of token, and does what else depends on the kind.
 
     Several kinds come in the same header. They are told apart by their form, and a token is never tried as a second
-    kind: so two kinds must not share a form. A token of no form is left to the last authenticator, to refuse it.
+    kind: so two kinds must not share a form. A token of no form is left to the first authenticator, to refuse it.
     """
 
     def recognises(self, token: str) -> bool:

@@ -101,11 +101,11 @@ def admit(access: Access, request: Request, authenticators: Sequence[Authenticat
 
 
 def _authenticator_of(token: str, authenticators: Sequence[Authenticator[Any]]) -> Authenticator[Any]:
-    """The first that recognises the token; the last if none does, which refuses it for a reason that is counted."""
+    """The one that recognises the token; the first of all if none does, which refuses it for a reason it counts."""
     for authenticator in authenticators:
         if authenticator.recognises(token):
             return authenticator
-    return authenticators[-1]
+    return authenticators[0]
 
 
 _NOT_FOR: Final[Mapping[CallerKind, str]] = {

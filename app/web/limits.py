@@ -22,7 +22,9 @@ LIMITS = {
         Limit("explain", requests=60, seconds=60),
         Limit("login", requests=100, seconds=60),
         Limit("mail", requests=20, seconds=3600),
+        Limit("impersonate", requests=30, seconds=3600),
         Limit("invite", requests=200, seconds=3600),
         Limit("redeem", requests=60, seconds=60),
+        Limit("leaked-key", requests=60, seconds=60),
     )
 }

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.store.sql.columns import LONG_TEXT, exact
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 
 revision = "0005"
 down_revision = "0004"
@@ -101,18 +101,100 @@ def _search() -> None:
 
 def _audit() -> None:
     """The chain of audit events, and queries of them."""
+    for column in (
+        sa.Column("outcome", exact(16)),
+        sa.Column("request_id", exact(64)),
+        sa.Column("salt", exact(22)),
+        sa.Column("digest", exact(43)),
+        sa.Column("signature", exact(64)),
+        sa.Column("seq", sa.BigInteger),
+    ):
+        add_column("events", column)
+    create_index("events_by_user_and_time", "events", "user_id", "at", "id")
+    create_index("events_by_action_and_time", "events", "action", "at", "id")
+    create_index("events_by_time", "events", "at", "id")
+    create_index("events_by_seal", "events", "seq", "id")
+    create_table(
+        "event_links",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("event_id", exact(36), nullable=False),
+        sa.Column("sealed_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("verdict", exact(16), nullable=False),
+        sa.Column("content", exact(43), nullable=False),
+        sa.Column("hash", exact(43), nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
+    create_index("event_links_by_event", "event_links", "event_id", unique=True)
+    create_index("event_links_by_time", "event_links", "sealed_at")
+    create_table(
+        "event_checkpoints",
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("kept_until", INSTANT, nullable=False),
+        sa.Column("token", LONG_TEXT, nullable=False),
+        sa.Column("secret", exact(16), nullable=False),
+        sa.Column("mac", exact(43), nullable=False),
+    )
 
 
 def _api_keys() -> None:
     """API keys."""
+    create_table(
+        "api_keys",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column(
+            "user_id",
+            exact(36),
+            sa.ForeignKey("users.id", name="api_keys_of_user", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("name", sa.String(100), nullable=False),
+        sa.Column("permissions", LONG_TEXT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("last_used_at", INSTANT),
+    )
+    create_index("api_keys_by_user", "api_keys", "user_id")
+    create_index("api_keys_by_expiry", "api_keys", "expires_at")
 
 
 def _service_accounts() -> None:
     """Users that are no people."""
+    add_column("users", sa.Column("kind", exact(16)))
+    create_index("users_by_kind", "users", "kind", "id")
 
 
 def _webhooks() -> None:
     """Webhooks and their deliveries."""
+    create_table(
+        "webhook_books",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("document", LONG_TEXT, nullable=False),
+    )
+    create_table(
+        "webhook_deliveries",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column("webhook_id", exact(36), nullable=False),
+        sa.Column("event", exact(64), nullable=False),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("next_attempt_at", INSTANT),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("user_id", exact(36)),
+        sa.Column("status", exact(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("response_status", sa.Integer),
+        sa.Column("error", sa.String(200)),
+    )
+    create_index("webhook_deliveries_by_webhook", "webhook_deliveries", "webhook_id", "id")
+    create_index("webhook_deliveries_by_due", "webhook_deliveries", "webhook_id", "next_attempt_at")
+    create_index("webhook_deliveries_by_user", "webhook_deliveries", "user_id")
+    create_index("webhook_deliveries_by_expiry", "webhook_deliveries", "expires_at")
 
 
 def _impersonation() -> None:
@@ -120,7 +202,13 @@ def _impersonation() -> None:
 
 
 def _transfer() -> None:
-    """Users from other systems."""
+    """The mix of password hashes, which imports change."""
+    create_table(
+        "hash_mixes",
+        sa.Column("name", exact(32), primary_key=True),
+        sa.Column("counted_at", INSTANT, nullable=False),
+        sa.Column("counts", LONG_TEXT, nullable=False),
+    )
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

@@ -13,12 +13,15 @@ from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
+    "test_api_keys",
     "test_administration",
     "test_administration_search",
+    "test_audit",
     "test_count",
     "test_deletion_undo",
     "test_email_change",
     "test_hidden_accounts",
+    "test_impersonation",
     "test_invitations",
     "test_key_rotation",
     "test_login",
@@ -31,9 +34,11 @@ ON_MONGODB_TOO = {
     "test_review_findings",
     "test_roles",
     "test_secret_rotation",
+    "test_service_accounts",
     "test_sessions",
     "test_users",
     "test_verification",
+    "test_webhooks",
 }
 """The modules about what is stored, and how it changes. tests/contract holds each operation to every store."""
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from app.accounts.imported import LinkedIdentity
 from app.accounts.service import Accounts
 from app.audit.service import Audit
 from app.platform.devices import Device
 from app.platform.errors import SessionEnded, Unavailable
+from app.security.passwords import PasswordHasher
+from app.transfer.importing import ImportRules, ImportService
+from app.transfer.incoming import Incoming, Totp
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, new_names
 from tests.api.test_recovery import NEW, outcome, verified
@@ -158,7 +162,7 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
     service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
     reply = service.get("/auth/me/export", token=ann.token)
     export = reply.json["data"]
-    lists = ["former_emails", "waiting_mails", "sessions", "events", "products"]
+    lists = ["former_emails", "waiting_mails", "sessions", "events", "api_keys", "products", "imported"]
     assert list(export) == ["user", "pending_email", *lists]
     assert export["user"]["email"] == ann.email
     assert export["pending_email"]["email"] == new
@@ -168,6 +172,34 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
     }
     for secret in ("password_hash", "$2b$", "seed", "auth_epoch", "generation"):
         assert secret not in reply.text
+
+
+def test_the_export_of_a_user_from_another_system_names_it_without_their_secrets(service: Service) -> None:
+    totp = Totp("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    service.wired.get(ImportService).add(
+        Incoming(
+            id="7",
+            email="import@example.org",
+            hash=PasswordHasher("bcrypt", 4).hash(PASSWORD),
+            identities=(LinkedIdentity("google", "117"),),
+            totp=(totp,),
+        ),
+        ImportRules("django"),
+    )
+    login = service.post("/auth/login", {"email": "import@example.org", "password": PASSWORD})
+
+    reply = service.get("/auth/me/export", token=login.json["data"]["access_token"])
+
+    assert reply.json["data"]["imported"] == [
+        {
+            "source": "django",
+            "id": "7",
+            "identities": [{"provider": "google", "subject": "117"}],
+            "authenticator_apps": 1,
+        }
+    ]
+    assert totp.secret not in reply.text
+    assert "sealed" not in reply.text
 
 
 def test_the_export_holds_more_events_than_a_page_does(service: Service) -> None:

@@ -33,6 +33,7 @@ def test_a_valid_token_passes_and_identifies_the_user(service: Service) -> None:
         "X-Auth-Username": account.username,
         "X-Auth-Email": "",
         "X-Auth-Roles": "member",
+        "X-Auth-Actor": "",
     }
 
 

@@ -17,7 +17,7 @@ from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.patience import be_patient, patiently
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
-from tests.contract.subject import ChangeUser, Fragile, Subject
+from tests.contract.subject import ChangeUser, Fragile, Subject, Tamper
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
@@ -82,6 +82,11 @@ def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
 @pytest.fixture
 def change_user(subject: Subject) -> ChangeUser:
     return subject.change_user
+
+
+@pytest.fixture
+def tamper(subject: Subject) -> Tamper:
+    return subject.tamper
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.model import User
+from app.api_keys.model import ApiKey
+from app.audit.chain.model import Link
 from app.audit.model import AuditEvent
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
@@ -58,9 +60,41 @@ def a_whole_account(**fields: Any) -> Account:
             Notice(new_id(), "new_login", "ada@example.org", NOW + MINUTE).entry(),
             Entry(new_id(), "of a newer version", {"to": ["Gräfin", 1, {"a": True}]}, NOW),
         ),
+        listed_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
+        impersonations=(an_impersonation(reason="Gräfin 🧮"),),
         due_at=NOW + MINUTE,
         revision=5,
     )
+
+
+def an_impersonation(**fields: Any) -> Impersonation:
+    """An impersonation in a user's first epoch, begun at NOW."""
+    begun: dict[str, Any] = {
+        "id": new_id(),
+        "actor_id": new_id(),
+        "actor_session_id": new_id(),
+        "reason": "Ticket 4711",
+        "began_at": NOW,
+        "expires_at": NOW + 15 * MINUTE,
+        "auth_epoch": 0,
+    }
+    return Impersonation(**begun | fields)
+
+
+def a_link(seq: int, **fields: Any) -> Link:
+    """A link of an event that expires in a day."""
+    plain: dict[str, Any] = {
+        "seq": seq,
+        "event_id": new_id(),
+        "sealed_at": NOW,
+        "expires_at": NOW + DAY,
+        "verdict": "signed",
+        "content": "c" * 43,
+        "hash": f"{seq:043}",
+        "secret": "0123456789abcdef",
+        "mac": "m" * 43,
+    }
+    return Link(**plain | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:
@@ -79,6 +113,20 @@ def a_session(user: User, **fields: Any) -> Session:
         "user_agent": "curl/8.5.0",
     }
     return Session(**opened | fields)
+
+
+def an_api_key(user: User, **fields: Any) -> ApiKey:
+    """A key of the user, made at NOW for 90 days, which was never used."""
+    made: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user.id,
+        "digest": bytes(range(32)),
+        "name": "Nightly backup, é 🧮",
+        "permissions": ("audit:read", "users:read"),
+        "created_at": NOW,
+        "expires_at": NOW + 90 * DAY,
+    }
+    return ApiKey(**made | fields)
 
 
 def an_event(user_id: str, action: str = "password.changed") -> AuditEvent:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import mongomock
+from mongomock.collection import BulkOperationBuilder
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -56,8 +57,18 @@ def in_memory() -> MongoClient[dict[str, Any]]:
         return database
 
     client.get_database = with_command
+    # The driver names an option that mongomock does not know, even where it is not used.
+    BulkOperationBuilder.add_update = _without_sort  # type: ignore[method-assign]
     made: MongoClient[dict[str, Any]] = client
     return made
+
+
+_add_update: Any = BulkOperationBuilder.add_update
+
+
+def _without_sort(self: BulkOperationBuilder, *given: Any, sort: None = None, **options: Any) -> None:
+    del sort
+    _add_update(self, *given, **options)
 
 
 def _subject(store: Store, database: Database[dict[str, Any]], make: Any = None) -> Subject:
@@ -76,4 +87,13 @@ def _subject(store: Store, database: Database[dict[str, Any]], make: Any = None)
         given = {name: value for name, value in changes.items() if value is not None}
         database["users"].update_one({"_id": user_id}, {"$set": given})
 
-    return Subject(store, make, clear, change_user)
+    def tamper(table: str, key: str | int, **fields: object) -> None:
+        if fields:
+            unset = {name: "" for name, value in fields.items() if value is None}
+            given = {name: value for name, value in fields.items() if value is not None}
+            change = ({"$set": given} if given else {}) | ({"$unset": unset} if unset else {})
+            database[table].update_one({"_id": key}, change)
+        else:
+            database[table].delete_one({"_id": key})
+
+    return Subject(store, make, clear, change_user, tamper)

@@ -53,6 +53,12 @@ def _subject(url: str) -> Iterator[Subject]:
         with beside.begin() as connection:
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(given))
 
-    yield Subject(store, make, clear, change_user)
+    def tamper(table: str, key: str | int, **fields: object) -> None:
+        rows = METADATA.tables[table]
+        this = next(iter(rows.primary_key)) == key
+        with beside.begin() as connection:
+            connection.execute(update(rows).where(this).values(fields) if fields else delete(rows).where(this))
+
+    yield Subject(store, make, clear, change_user, tamper)
     beside.dispose()
     store.close()

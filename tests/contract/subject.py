@@ -22,6 +22,12 @@ class ChangeUser(Protocol):
     ) -> None: ...
 
 
+class Tamper(Protocol):
+    """Changes the fields of a row or document with this key behind the back of the store; without any, deletes it."""
+
+    def __call__(self, table: str, key: str | int, **fields: object) -> None: ...
+
+
 @dataclass(frozen=True)
 class Subject:
     """A store under test, prepared (`Store.prepare`), with what the tests do beside its operations.
@@ -34,6 +40,7 @@ class Subject:
     make: Callable[[], Store] | None
     clear: Callable[[], None]
     change_user: ChangeUser
+    tamper: Tamper
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.audit.service import Audit
+from app.audit.signatures import Signer
 from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, SessionEnded, UsernameTaken
 from app.roles.administrators import Administrators
+from app.security.secret_keys import SecretKeys
 from app.sessions.live import LiveSessions
+from tests.api.service import SETTINGS
 from tests.contract.entities import DAY, HASH, NOW, a_session, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store, end_sessions
@@ -178,7 +181,7 @@ def accounts_of(
     permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]] = lambda _roles, _version: frozenset(),
 ) -> Accounts:
     """What the services change accounts with."""
-    audit = Audit(store.events, lambda: NOW, DAY)
+    audit = Audit(store.events, lambda: NOW, DAY, Signer(SecretKeys(SETTINGS["SECRET_KEY"])))
     live = LiveSessions(store.sessions, permissions_of, lambda: NOW)
     administrators = Administrators(store.guards, store.users)
     return Accounts(

@@ -262,6 +262,7 @@ def test_a_role_is_confirmed_of_an_active_user_who_has_it(store: Store) -> None:
     boss = added(store, roles=("member", "admin"))
     others = [added(store, roles=roles) for roles in ((), ("administrator",), ("member", "sub-admin", "admin-2"))]
     others += [added(store, roles=("admin",), status=status) for status in ("disabled", "invited", "deleted")]
+    others += [added(store, roles=("admin",), kind="service")]
     assert store.users.confirm_role(boss.user.id, "admin")
     assert store.users.confirm_role(boss.user.id, "member")
     assert not any(store.users.confirm_role(other.user.id, "admin") for other in others)
@@ -343,3 +344,24 @@ def test_what_a_newer_version_keeps_in_an_account_is_not_lost_when_this_one_writ
     found = store.users.account(newer.user.id)
     assert found is not None
     assert (found.codes, found.unknown) == ((), {})
+
+
+def test_service_accounts_are_listed_apart_from_people(store: Store) -> None:
+    people = [added(store), added(store, username="ada")]
+    services = [added(store, name=f"Robot {number}", roles=("admin",), kind="service") for number in range(3)]
+    gone = added(store, kind="service", status="deleted")
+    for active_only in (True, False):
+        page = store.users.page(after=None, limit=10, active_only=active_only)
+        assert page == [account.user for account in people]
+    assert store.users.service_accounts(after=None, limit=2) == [account.user for account in services[:2]]
+    assert store.users.service_accounts(after=services[1].user.id, limit=10) == [services[2].user]
+    assert store.users.account(gone.user.id) == gone
+
+
+def test_a_service_account_stays_one(store: Store) -> None:
+    robot = added(store, name="Robot", kind="service")
+    assert store.users.save(renamed(robot, name="Robot 2"))
+    found = store.users.account(robot.user.id)
+    assert found is not None
+    assert (found.user.kind, found.user.name) == ("service", "Robot 2")
+    assert store.users.service_accounts(after=None, limit=10) == [found.user]

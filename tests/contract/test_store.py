@@ -11,13 +11,14 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.mail_requests.model import MailRequest
 from app.administration.model import StoredKeys
-from app.audit.model import AuditEvent
+from app.audit.chain.model import Checkpoint
+from app.audit.model import AuditEvent, Search
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
-from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user
+from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user, an_api_key
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
@@ -50,6 +51,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "user_search.by_key": lambda store: store.user_search.by_key("email_key", "a", key="", after="", limit=10),
     "user_search.keys": lambda store: store.user_search.keys("", 10),
     "user_search.set_keys": lambda store: store.user_search.set_keys(StoredKeys(USER.id, None, "active", None, None)),
+    "users.service_accounts": lambda store: store.users.service_accounts(after=None, limit=10),
     "sessions.open": lambda store: store.sessions.open(a_session(USER)),
     "sessions.principal": lambda store: store.sessions.principal(new_id(), new_id(), NOW),
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),
@@ -74,6 +76,20 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "events.page_of": lambda store: store.events.page_of(USER.id, before=None, limit=10),
     "events.record": lambda store: store.events.record(AuditEvent(new_id(), USER.id, "login", NOW, None, None, NOW)),
     "events.anonymise_some": lambda store: store.events.anonymise_some(USER.id, after=None, limit=10),
+    "events.search": lambda store: store.events.search(Search(USER.id, "login", NOW), before=None, limit=10),
+    "links.last": lambda store: store.links.last(),
+    "links.append": lambda store: store.links.append([a_link(1)]),
+    "links.unsealed": lambda store: store.links.unsealed(NOW, after=None, limit=10),
+    "links.complete": lambda store: store.links.complete([AuditEvent("e", USER.id, "login", NOW, None, None, NOW)]),
+    "links.page": lambda store: store.links.page(after=0, limit=10),
+    "links.sealed": lambda store: store.links.sealed(1, 2, 10),
+    "links.events": lambda store: store.links.events(["e"]),
+    "links.first_since": lambda store: store.links.first_since(NOW),
+    "links.deleted": lambda store: store.links.deleted([USER.id]),
+    "links.delete_expired": lambda store: store.links.delete_expired(NOW, 10),
+    "checkpoints.last": lambda store: store.checkpoints.last(),
+    "checkpoints.add": lambda store: store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "secret", "mac")),
+    "checkpoints.page": lambda store: store.checkpoints.page(after=0, limit=10),
     "events.gather": lambda store: store.events.gather(NOW, 10),
     "events.delete_expired": lambda store: store.events.delete_expired(NOW, 10),
     "login_failures.get": lambda store: store.login_failures.get(KEY),
@@ -82,6 +98,14 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "login_failures.delete_expired": lambda store: store.login_failures.delete_expired(NOW, 10),
     "keyrings.load": lambda store: store.keyrings.load(),
     "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
+    "api_keys.add": lambda store: store.api_keys.add(an_api_key(USER)),
+    "api_keys.find": lambda store: store.api_keys.find(new_id()),
+    "api_keys.some": lambda store: store.api_keys.some([new_id()]),
+    "api_keys.page": lambda store: store.api_keys.page(after=None, limit=10),
+    "api_keys.touch": lambda store: store.api_keys.touch(new_id(), NOW),
+    "api_keys.remove": lambda store: store.api_keys.remove(new_id()),
+    "api_keys.remove_some_of": lambda store: store.api_keys.remove_some_of(new_id(), 10),
+    "api_keys.delete_expired": lambda store: store.api_keys.delete_expired(NOW, 10),
     "sample_products.add": lambda store: store.sample_products.add(PRODUCT, new_id()),
     "sample_products.page": lambda store: store.sample_products.page(after=None, limit=10),
     "sample_products.page_of": lambda store: store.sample_products.page_of(USER.id, after=None, limit=10),

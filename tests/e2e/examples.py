@@ -13,15 +13,16 @@ from tests.servers.service import ROOT
 
 EXAMPLES = ROOT / "examples"
 NAMES = ("flask", "fastapi", "express", "go", "java")
+RECEIVERS = ("webhooks/python", "webhooks/node", "webhooks/go", "webhooks/java")
 READY = ROOT / ".tools" / "examples"
 """Where tests/tools/examples.sh puts those that it makes ready."""
 
 
 @contextmanager
-def example(name: str, *, latchkey: str, **settings: str) -> Iterator[Server]:
-    """Run an example on a free port, with the issuer `latchkey` and these settings."""
+def example(name: str, *, latchkey: str, port: int | None = None, **settings: str) -> Iterator[Server]:
+    """Run an example on this port or a free one, with the issuer `latchkey` and these settings."""
     command = _COMMANDS[name]()
-    port = free_port()
+    port = port or free_port()
     environment = {"PATH": "/usr/bin:/bin", "LATCHKEY_URL": latchkey, "PORT": str(port), **settings}
     assigned = [f"{setting}={value}" for setting, value in environment.items()]
     with own_folder() as folder, Server(["env", "-i", *assigned, *command], folder=folder, port=port) as server:
@@ -41,10 +42,10 @@ def _python(name: str) -> list[str]:
     return [sys.executable, str(EXAMPLES / name / "app.py")]
 
 
-def _express() -> list[str]:
+def _node(name: str) -> list[str]:
     node = program("node")
     require(None if node and program("npm") else "Node.js is missing: apt-get install nodejs npm")
-    server = _made_ready("express") / "server.js"
+    server = _made_ready(name) / "server.js"
     return [str(node), *_options_of_old_node(str(node)), str(server)]
 
 
@@ -54,16 +55,16 @@ def _options_of_old_node(node: str) -> list[str]:
     return ["--experimental-global-webcrypto", "--dns-result-order=ipv4first"] if said.startswith("v18.") else []
 
 
-def _go() -> list[str]:
+def _go(name: str) -> list[str]:
     require(None if program("go") else "Go is missing: apt-get install golang-go")
-    return [str(_made_ready("go") / "hello")]
+    return [str(_made_ready(name) / "hello")]
 
 
-def _java() -> list[str]:
+def _java(name: str, main: str) -> list[str]:
     java = program("java")
     require(None if java and program("mvn") else "Java or Maven is missing: apt-get install default-jdk-headless maven")
-    made = _made_ready("java")
-    return [str(java), "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", f"{made}/classes:{made}/lib/*", "Hello"]
+    made = _made_ready(name)
+    return [str(java), "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", f"{made}/classes:{made}/lib/*", main]
 
 
 def _made_ready(name: str) -> Path:
@@ -78,7 +79,11 @@ def _made_ready(name: str) -> Path:
 _COMMANDS: dict[str, Callable[[], list[str]]] = {
     "flask": lambda: _python("flask"),
     "fastapi": lambda: _python("fastapi"),
-    "express": _express,
-    "go": _go,
-    "java": _java,
+    "express": lambda: _node("express"),
+    "go": lambda: _go("go"),
+    "java": lambda: _java("java", "Hello"),
+    "webhooks/python": lambda: _python("webhooks/python"),
+    "webhooks/node": lambda: _node("webhooks/node"),
+    "webhooks/go": lambda: _go("webhooks/go"),
+    "webhooks/java": lambda: _java("webhooks/java", "Receiver"),
 }

@@ -166,6 +166,7 @@ def test_what_a_client_says_about_itself_never_reaches_the_application(
 ) -> None:
     claims = {
         "X-Auth-User": "spoofed", "x-auth-username": "spoofed", "X-AUTH-EMAIL": "spoofed", "X-Auth-Roles": "spoofed",
+        "X-Auth-Actor": "spoofed",
         "X_Auth_User": "spoofed", "X_Auth_Email": "spoofed", "X-Forwarded-For": "spoofed", "X-Real-IP": "spoofed",
         "Forwarded": "for=spoofed", "X-Forwarded-Host": "spoofed", "X-Request-ID": "spoofed-spoofed",
     }  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,7 +14,7 @@ from tests.e2e.clients import PATIENCE, bearer
 from tests.e2e.settings import PASSWORD, in_testing
 from tests.servers import former
 from tests.servers.process import wait_until
-from tests.servers.service import Service, service
+from tests.servers.service import ROOT, Service, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +73,19 @@ def pair(store: dict[str, str], former_code: Path, tmp_path: Path) -> Iterator[t
         PUBLIC_URL="http://localhost",
         HASH_THREADS="1",
         MAIL_DIR=str(tmp_path / "mail"),
+        IMPERSONATION="on",
         **store,
     )
     with service(settings, code=former_code) as old, service(settings) as new:
+        create = ["flask", "--app", "app.wsgi", "users", "create", "--role", "admin", "--username", "boss"]
+        subprocess.run(
+            [sys.executable, "-m", *create, "--password-stdin"],
+            input=PASSWORD.encode(),
+            cwd=new.folder,
+            env=settings | {"PYTHONPATH": str(ROOT)},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         instances = Instance(old), Instance(new)
         yield instances
         for each in instances:
@@ -90,6 +102,15 @@ def test_an_account_lives_on_both_versions_at_once(pair: tuple[Instance, Instanc
     assert other.send("GET", "/auth/me", opened["access_token"])["user"]["email"] == email
     refreshed = other.send("POST", "/auth/refresh", refresh_token=opened["refresh_token"])
     assert len(one.send("GET", "/auth/sessions", refreshed["access_token"])["sessions"]) == 1
+
+    # An administrator acts for her: only where that is known, and a write of the former version leaves it alone.
+    former_version, this = pair
+    boss = this.send("POST", "/auth/login", login="boss", password=PASSWORD)["access_token"]
+    ann = opened["user"]["id"]
+    acting = this.send("POST", f"/admin/users/{ann}/impersonate", boss, reason="Ticket 4711")["access_token"]
+    assert former_version.status("GET", "/auth/me", acting) == 401
+    former_version.send("PATCH", "/auth/me", refreshed["access_token"], name="Ann")
+    assert this.send("GET", "/auth/me", acting)["user"]["name"] == "Ann"
 
     # A mailed code: asked for here, redeemed there.
     other.send("POST", "/auth/email/verify", token=other.mailed(email, "verify-email"))

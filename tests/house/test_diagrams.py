@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import Account, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.hash_mix.model import Mix
+from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
+from app.api_keys.model import ApiKey
+from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.keys.model import StoredKey, StoredKeyring
@@ -23,6 +27,8 @@ from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
+from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
+from tests.contract.entities import an_impersonation
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
 from tests.tools import house
@@ -40,11 +46,15 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "codes": ("users", LiveCode),
     "pending_email": ("users", PendingEmail),
     "undo_offers": ("users", UndoOffer),
+    "impersonations": ("users", Impersonation),
     "outbox": ("users", Entry),
+    "listed_keys": ("users", ListedKey),
+    "imported": ("users", Imported),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
     "roles": ("role_books", Role),
+    "webhooks": ("webhook_books", Webhook),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -121,9 +131,12 @@ def documents() -> dict[str, dict[str, Any]]:
         pending_email=PendingEmail("p", "ann@example.org", NOW),
         undo_offers=(UndoOffer("o", "ann@example.net", NOW),),
         outbox=(Notice("n", "verify_email", "ann@example.com", NOW, {"ip": "127.0.0.1"}, "c").entry(),),
+        impersonations=(an_impersonation(),),
         returns_as="invited",
         given_email=True,
+        imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         due_at=NOW,
+        listed_keys=(ListedKey("k", NOW),),
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
@@ -133,20 +146,37 @@ def documents() -> dict[str, dict[str, Any]]:
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, NOW, registration=registration))
-    event = AuditEvent("e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a")
+    event = AuditEvent(
+        "e", user.id, "login", NOW, "127.0.0.1", "curl", NOW, {"by": "password"}, "a", "success", "r", "s", "d", "m"
+    )
     store.events.add(event)
     # As a crash right after the write leaves it.
     database["users"].update_one({}, {"$push": {NEW_EVENTS: {"$each": documents_of([event])}}})
+    assert store.links.append([Link(1, "e", NOW, NOW, "signed", "content", "hash", "root", "mac")])
+    assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
     store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
     store.guards.save("admins", Guard(1, ("u",)))
+    store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
+    store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
+    sealed = SealedSecret("sealed", "root")
+    of_webhook: dict[str, Any] = {
+        "description": "The shop",
+        "owner_id": "u",
+        "failing_since": NOW,
+        "disabled_for": "gone",
+    }
+    webhook = Webhook("w", "https://", ("*",), NOW, sealed, former=sealed, former_until=NOW, **of_webhook)
+    store.webhook_books.save(WebhookBook(1, (webhook,)))
+    store.deliveries.add(Delivery("d", "w", "user.created", "{}", NOW, NOW, LATER, "u", "failed", 1, 500, "It failed."))
     store.leases.take("purge", holder="me", now=NOW, until=NOW)
     store.sample_products.add(SampleProduct("p", user.id, "Lamp", Decimal("19.99"), "Bends.", NOW), "s")
     store.visits.add_one()
     kept = store.users.account(user.id)
     assert kept is not None
     assert store.users.save(kept.with_user(status="disabled"))
+    database["users"].update_one({}, {"$set": {"kind": "service"}})  # which no person has
     return _with_embedded({name: database[name].find_one() for name in database.list_collection_names()})
 
 
@@ -154,7 +184,9 @@ def documents() -> dict[str, dict[str, Any]]:
 def least() -> dict[str, dict[str, Any]]:
     """The documents with as little as each can have: of a user before the first login, of a new session, ..."""
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
-    account = Account(user, None, outbox=(Notice("n", "login", "ann@example.com", NOW).entry(),))
+    outbox = (Notice("n", "login", "ann@example.com", NOW).entry(),)
+    imported = Imported("7", "django")
+    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported)
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))
@@ -170,8 +202,12 @@ def least() -> dict[str, dict[str, Any]]:
     store.mail_requests.add(MailRequest("m", "register", "ann@example.com", NOW, NOW, None, registration=registration))
     store.events.add(AuditEvent("e", "u", "login", NOW, None, None, NOW))
     store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
-    names = ("role_books", "users", "sessions", "mail_requests", "events", "sample_products")
-    return _with_embedded({name: database[name].find_one() for name in names}) | found
+    store.api_keys.add(ApiKey("k", "u", b"digest", "Backup", (), NOW, LATER))
+    store.webhook_books.save(WebhookBook(1, (Webhook("w", "https://", ("*",), NOW, SealedSecret("sealed", "root")),)))
+    store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
+    names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
+    names_of_webhooks = ("webhook_books", "webhook_deliveries")
+    return _with_embedded({name: database[name].find_one() for name in (*names, *names_of_webhooks)}) | found
 
 
 def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -43,9 +43,9 @@ NO_SETTINGS = {
     "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
     "FALLBACKS_NUMBER", "MONGO_NUMBER", "SECRET_KEY_NUMBER", "SMTP_NUMBER", "TLS_NUMBER",
     "APP_PORT", "COMPOSE_MONITORING_NETWORK", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_PORT", "MARIADB_PASSWORD",
-    "POSTGRES_PASSWORD", "PROMETHEUS_PORT", "MONGO_APP_PASSWORD",
+    "POSTGRES_PASSWORD", "PROMETHEUS_PORT", "MONGO_APP_PASSWORD", "SECURITY_PASSWORD_SALT",
 }  # fmt: skip
-"""Names that compose, OpenTelemetry's packages and the tests read."""
+"""Names that compose, OpenTelemetry's packages, Flask-Security and the tests read."""
 
 each_document = pytest.mark.parametrize("document", TEXTS)
 
@@ -183,3 +183,9 @@ def test_an_administrator_is_made_with_a_name_and_without_a_password_on_the_comm
         if "--role" in command:
             assert re.search(r"--(email|username)\b", command), command
         assert not re.search(r"--password\b(?!-stdin)", command), command
+
+
+def test_the_hook_that_is_shown_is_that_of_the_example() -> None:
+    shown = re.search(r"```python\n(class .*?)```", (ROOT / "docs/hooks.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    assert shown[1] in (ROOT / "examples/hooks/company_hooks.py").read_text(encoding="utf-8")

@@ -1,13 +1,17 @@
 """The table of metrics in docs/monitoring.md is what the code measures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import config, wiring
+from app.features import FEATURES
 from app.metrics.exposition import Metrics
 from app.platform.errors import Unavailable
+from tests.api.service import SETTINGS
 
 GUIDE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 
@@ -24,7 +28,9 @@ def measured() -> set[tuple[str, str, tuple[str, ...]]]:
     metrics.counts.exchange_ended("GET", "/", 200, None, 0.1)
     with pytest.raises(Unavailable), metrics.counts.store_call("users.add"):
         raise Unavailable
-    metrics.watch_mail(lambda: 0)
+    parts = wiring.build(config.load(SETTINGS, dotenv=None), watched=False).parts
+    for queue in (make for feature in FEATURES for make in feature.queues):
+        metrics.watch(replace(queue(parts), waiting=lambda: 0))
     text, _ = metrics.render("")
     metrics.close()
     found = set()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# examples.sh express|go|java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
+# examples.sh express|go|java|webhooks/node|webhooks/go|webhooks/java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
 # Does nothing when that was done from the same sources already.
 set -euo pipefail
 
@@ -18,9 +18,10 @@ main() {
   work=$(mktemp -d "$root/.tools/examples/build.XXXXXX")
   trap 'rm -rf "$work"' EXIT
 
-  "make_$example"
+  "make_${example//\//_}"
   echo "$state" >"$work/built-from"
   rm -rf "$target"
+  mkdir -p "$(dirname "$target")"
   mv "$work" "$target"
 }
 
@@ -39,7 +40,19 @@ make_go() {
 
 make_java() {
   mvn -q -B -f "$sources/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
-  javac -cp "$work/lib/*" -d "$work/classes" "$sources/Hello.java"
+  javac -cp "$work/lib/*" -d "$work/classes" "$sources"/*.java
+}
+
+make_webhooks_node() {
+  make_express
+}
+
+make_webhooks_go() {
+  make_go
+}
+
+make_webhooks_java() {
+  make_java
 }
 
 main

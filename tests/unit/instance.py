@@ -8,6 +8,7 @@ from app.accounts.login_name import LoginName
 from app.accounts.model import Credentials
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.devices import Device
+from app.sessions.impersonation import ImpersonationService
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
@@ -57,3 +58,14 @@ class Instance:
         """Register a user and log in."""
         self.register(username)
         return self.login(username)
+
+    def administrator(self, username: str = "boss") -> Principal:
+        """Register an administrator; the principal of a session of theirs."""
+        account = NewAccount(PASSWORD, username=username)
+        user = self.wired.get(RegistrationService).register(account, roles=("admin",)).user
+        return session_of(self.wired, user.id)
+
+    def impersonation_of(self, user_id: str, by: Principal) -> Principal:
+        """Let an administrator act for a user; what a request with that access token acts for."""
+        begun = self.wired.get(ImpersonationService).begin(by, user_id, "Ticket 4711", DEVICE)
+        return self.wired.get(SessionService).authenticate(begun.access_token)

@@ -31,6 +31,7 @@ from app.samples.visits.service import VisitService
 from app.security import secret_file
 from app.security.hash_pool import HashPool
 from app.store.store import Store as AnyStore
+from app.webhooks.publisher import EVENT
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.stores import Store, sql_store
@@ -124,7 +125,7 @@ def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_
     accounts, requests, added = wired.get(Outbox).boxes
     wired.close()
     assert (accounts.polled, requests.polled) == (False, True)
-    assert set(accounts.handlers) == {ERASE, MAIL}
+    assert set(accounts.handlers) == {ERASE, MAIL, EVENT}
     assert set(requests.handlers) == set(get_args(MailRequestKind))
     assert added is declared
 

@@ -28,9 +28,9 @@ class SampleProducts(Protocol):
     def add(self, product: SampleProduct, session_id: str | None) -> bool:
         """Store a new product if this session of its owner is live (see `Sessions.principal`); whether it was stored.
 
-        Without a session, which an API key has not, the owner has to be active. When this returns True, the session had
-        not ended by the time the product was stored. If the owner is deleted at the same time, nothing of them remains:
-        either the deletion finds the product, or this finds the session ended, or the owner gone.
+        Without one, as an API key and an impersonation are, the owner has to be active. When this returns True, the
+        session had not ended by the time the product was stored. If the owner is deleted at the same time, nothing of
+        them remains: either the deletion finds the product, or this finds the session ended, or the owner gone.
         """
 
     def page(self, *, after: str | None, limit: int) -> list[SampleProduct]:

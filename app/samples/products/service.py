@@ -55,11 +55,12 @@ class SampleProductService:
         return _page(self.products.page_of(owner_id, after=after, limit=limit + 1), limit)
 
     def create(self, owner: Principal, new: NewProduct) -> SampleProduct:
-        """Store a new product; raises SessionEnded if the session or API key of its owner ended meanwhile."""
+        """Store a new product; raises SessionEnded if what the caller came in by ended meanwhile."""
         product = SampleProduct(new_id(), owner.user.id, new.name, new.price, new.description, self.clock())
-        if owner.kind != "session":
+        session_id = owner.session_id if owner.kind == "session" else None
+        if session_id is None:
             self.accounts.require_live(owner)  # which for a session is done by `add`
-        if not self.products.add(product, owner.session_id or None):
+        if not self.products.add(product, session_id):
             raise SessionEnded
         return product
 

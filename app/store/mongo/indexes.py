@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An ascending index over one field, optionally followed by the identifiers, descending or ascending.
+    """An ascending index over one field, optionally followed by others (`then`), or by the identifiers, descending or
+    ascending.
 
     A sparse index holds only the documents that have the field; every unique index is sparse.
     """
@@ -28,12 +29,14 @@ class Index:
     sparse: bool = False
     newest_first: bool = False
     oldest_first: bool = False
+    then: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[tuple[str, int]]:
+        fields = [(name, ASCENDING) for name in (self.field, *self.then)]
         followed = self.newest_first or self.oldest_first
         direction = DESCENDING if self.newest_first else ASCENDING
-        return [(self.field, ASCENDING), *([("_id", direction)] if followed else [])]
+        return [*fields, *([("_id", direction)] if followed else [])]
 
     @property
     def name(self) -> str:

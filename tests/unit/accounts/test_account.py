@@ -19,13 +19,14 @@ from app.accounts.account import (
     VERIFICATION_LIVES,
     WAYS_BACK,
     Account,
+    ListedKey,
     LiveCode,
     Notice,
     PendingEmail,
     UndoOffer,
 )
 from app.outbox.model import CLAIMED_FOR, Entry
-from app.platform.errors import InvalidCode, TooManyRequests
+from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
 
 if TYPE_CHECKING:
@@ -399,6 +400,47 @@ def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
     assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
 
 
+# API keys
+
+
+def a_key(number: int, *, expires_at: datetime = NOW + DAY) -> ListedKey:
+    return ListedKey(f"key-{number}", expires_at)
+
+
+def test_a_key_more_than_there_may_be_is_refused_and_expired_ones_take_no_place() -> None:
+    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2, expires_at=NOW), a_key(3)))
+    with pytest.raises(TooManyApiKeys):
+        account.with_api_key(a_key(4), most=2, now=NOW)
+    assert account.with_api_key(a_key(4), most=3, now=NOW).listed_keys == (a_key(1), a_key(3), a_key(4))
+
+
+def test_a_key_that_is_gone_cannot_go_again() -> None:
+    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2)))
+    assert account.has_api_key("key-1")
+    left = account.without_api_key("key-1")
+    assert left.listed_keys == (a_key(2),)
+    assert not left.has_api_key("key-1")
+    with pytest.raises(NotFound):
+        left.without_api_key("key-1")
+
+
+def test_keys_outlive_a_new_password_and_a_reset_of_a_proven_address() -> None:
+    assert WHOLE.with_password(HASH, keep="s").listed_keys == WHOLE.listed_keys
+    assert WHOLE.in_new_epoch().listed_keys == WHOLE.listed_keys
+    assert WHOLE.with_reset_password(HASH).listed_keys == WHOLE.listed_keys
+
+
+def test_keys_that_somebody_else_may_have_made_end() -> None:
+    assert WHOLE.with_user(email_verified=False).with_reset_password(HASH).listed_keys == ()
+    assert WHOLE.given_back(WHOLE.undo_offers[0], NOW).listed_keys == ()
+
+
+def test_a_deleted_account_has_no_keys_and_gets_none_back() -> None:
+    gone = WHOLE.deleted(roles=(), claimed_until=NOW + DAY, now=NOW)
+    assert gone.listed_keys == ()
+    assert gone.given_back(gone.undo_offers[0], NOW).listed_keys == ()
+
+
 # The status, and what administrators give
 
 
@@ -453,3 +495,10 @@ def test_a_reset_by_a_given_address_keeps_the_way_back_of_the_former_one() -> No
     assert given.with_reset_password(HASH).undo_offers == (offer(1),)
     unproven = replace(PLAIN.with_user(email_verified=False), undo_offers=(offer(1),))
     assert unproven.with_reset_password(HASH).undo_offers == ()
+
+
+def test_an_entry_that_waits_is_not_added_again() -> None:
+    first, second = Entry("a", "event", {"n": 1}, NOW), Entry("a", "event", {"n": 2}, NOW)
+    account = Account(a_user(), HASH).with_entries([first], NOW)
+    assert account.with_entries([second], NOW) == account
+    assert (account.outbox, account.due_at) == ((first,), NOW)

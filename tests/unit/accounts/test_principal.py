@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.accounts.principal import Principal
-from tests.contract.entities import NOW, a_user
+from tests.contract.entities import NOW, a_user, an_impersonation
 
 if TYPE_CHECKING:
     from app.web.caller import CallerKind
@@ -38,6 +38,7 @@ def test_a_principal_has_no_permissions_until_they_are_given_and_keeps_everythin
 def test_who_is_responsible_for_a_change_is_named_if_it_is_another_user(
     kind: CallerKind, actor_id: str | None, on: str, responsible: str | None
 ) -> None:
-    principal = Principal(a_user(id="ann"), "s", NOW, NOW, kind=kind, actor_id=actor_id)
+    begun = None if actor_id is None else an_impersonation(actor_id=actor_id)
+    principal = Principal(a_user(id="ann"), "s", NOW, NOW, kind=kind, impersonation=begun)
 
     assert principal.actor_on(on) == responsible

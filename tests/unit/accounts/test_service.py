@@ -21,6 +21,7 @@ from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Wr
 from app.platform.identifiers import new_id
 from app.web.caller import KINDS
 from tests.api.service import PASSWORD
+from tests.contract.entities import an_impersonation
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
@@ -151,8 +152,9 @@ def test_a_change_by_another_user_names_them_also_when_nothing_is_left_to_change
     ann, accounts = instance.register("ann"), instance.get(CredentialService).accounts
     admin = session_of(instance.wired, instance.register("bob"))
     own = session_of(instance.wired, ann)
+    impersonated = replace(own, impersonation=an_impersonation(actor_id=admin.user.id))
     with capture_logs() as logged:
-        for by in (admin, admin, own, replace(own, actor_id=admin.user.id), None):
+        for by in (admin, admin, own, impersonated, None):
             accounts.change(ann, renamed, by=by, actions=["name.changed"], device=DEVICE)
 
     actors = [event.actor_id for event in events_of(instance, ann) if event.action == "name.changed"]

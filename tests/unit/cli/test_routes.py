@@ -17,7 +17,7 @@ def test_every_route_is_shown_with_its_access_rule(flask: Callable[..., Result])
 
     assert result.exit_code == 0
     shown = [line.split() for line in result.stdout.splitlines()]
-    assert ["account.me", "(authenticated)", "GET", "/auth/me"] in shown
+    assert ["account.delete_me", "(authenticated)", "DELETE", "/auth/me"] in shown
     assert ["auth.login", "(public)", "POST", "/auth/login"] in shown
     for declared in (*ENDPOINTS, *PAGES):
         assert [*declared.shown.split(), declared.method, declared.path] in shown

@@ -24,6 +24,7 @@ VALUES = {
     "DATABASE_URL": "sqlite:///x.db",
     "REDIS_URL": "redis://localhost",
     "SMTP_URL": "smtps://user:password@mail.example.com",
+    "LEGACY_LOGIN_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 
 
@@ -40,7 +41,7 @@ def wrong(environ: Mapping[str, str], dotenv: Path | None = None) -> str:
 
 def revealed(name: str, environ: Mapping[str, str]) -> str:
     settings = load(DEVELOPMENT | dict(environ), None)
-    sections = (settings.tokens, settings.store, settings.mail)
+    sections = (settings.tokens, settings.store, settings.mail, settings.transfer)
     [secret] = [getattr(section, name.lower()) for section in sections if hasattr(section, name.lower())]
     return str((secret[0] if isinstance(secret, tuple) else secret).get_secret_value())
 

@@ -242,7 +242,8 @@ def test_a_wrong_secret_adds_and_revokes_no_key(
     before = store.keyrings.load()
     wrong = KeyService(store.keyrings, NEW, algorithm, clock, token_life=TOKEN_LIFE)
 
-    for change in (wrong.rotate, lambda: wrong.revoke(kid), wrong.revoke_all):
+    changes: tuple[Callable[[], object], ...] = (wrong.rotate, lambda: wrong.revoke(kid), wrong.revoke_all)
+    for change in changes:
         with pytest.raises(SealedError, match=f"another SECRET_KEY .*{OLD.current.name}"):
             change()
 

@@ -76,7 +76,7 @@ def ask_for_a_change(instance: Instance, email: str) -> None:
 
 
 def register(instance: Instance, email: str) -> None:
-    instance.get(RegistrationService).register_hidden(NewAccount(PASSWORD, email))
+    instance.get(RegistrationService).register_hidden(NewAccount(PASSWORD, email), DEVICE)
 
 
 def test_a_forgotten_password_wakes_the_courier_for_no_address(hiding: Instance, work: Work) -> None:

@@ -56,13 +56,18 @@ def test_an_administrator_holds_what_a_newer_version_gave_a_role(store: Store, r
 
 def test_permissions_and_roles_are_named_as_the_contract_says() -> None:
     assert {
+        "api_keys:read",
+        "service_accounts:read",
+        "service_accounts:write",
         "users:read",
         "users:write",
+        "users:impersonate",
         "roles:read",
         "roles:write",
         "audit:read",
         "keys:write",
         "products:write",
+        "webhooks:write",
     } == PERMISSIONS
-    assert all(re.fullmatch(r"[a-z]+:[a-z]+", name) for name in PERMISSIONS)
+    assert all(re.fullmatch(r"[a-z_]+:[a-z]+", name) for name in PERMISSIONS)
     assert all(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) for name in BUILT_IN)

@@ -429,3 +429,14 @@ def test_a_token_lives_as_long_as_the_setting_says() -> None:
     clock.now = clock.now.replace(microsecond=0) + timedelta(seconds=60 + 30)
 
     assert refusal(token, short) == "expired"
+
+
+@pytest.mark.parametrize("act", [None, "boss", {}, {"sub": 7}, {"sub": "boss", "act": {"sub": "root"}}, ["boss"]])
+def test_an_actor_in_another_form_is_refused_and_never_overlooked(act: object) -> None:
+    assert refusal(a_token({"act": act})) == "malformed"
+
+
+def test_an_actor_is_read_from_the_token() -> None:
+    issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actor_id="boss")
+    assert TOKENS.verify(issued).actor_id == "boss"
+    assert TOKENS.verify(ISSUED).actor_id is None

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from base64 import urlsafe_b64decode
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,20 +15,19 @@ from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.profile import Changes, ProfileService
 from app.platform.devices import LONGEST_USER_AGENT, Device
-from app.platform.errors import ExpiredToken, Forbidden, InvalidToken, SessionEnded, Unavailable
-from app.platform.identifiers import new_id
+from app.platform.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
 from app.recovery.email_change import EmailChangeService
 from app.samples.products.service import NewProduct, SampleProductService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
-from tests.unit.instance import DEVICE, session_of
+from tests.unit.instance import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from app.accounts.principal import Principal
-    from app.sessions.service import OpenedSession, Scope
+    from app.sessions.service import OpenedSession
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 
@@ -212,32 +210,3 @@ def test_what_is_kept_about_a_client_is_bounded(instance: Instance, database: Pa
         assert connection.execute("SELECT ip, user_agent FROM sessions").fetchall() == [
             ("2001:db8::1", "x" * LONGEST_USER_AGENT)
         ]
-
-
-def acting_for(instance: Instance, user_id: str) -> Principal:
-    """An administrator who acts for a user, in a session of its own."""
-    return replace(session_of(instance.wired, user_id), kind="impersonation", actor_id=new_id())
-
-
-def test_an_impersonation_ends_only_itself(instance: Instance) -> None:
-    ann = instance.login_of("ann")
-    principal, sessions = acting_for(instance, ann.user.id), instance.get(SessionService)
-    scopes: tuple[Scope, ...] = ("others", "all")
-    for scope in scopes:
-        with pytest.raises(Forbidden):
-            sessions.log_out(principal, scope, DEVICE)
-    assert len(sessions.list_of(ann.user)) == 2
-
-    sessions.log_out(principal, "this", DEVICE)
-
-    assert [session.id for session in sessions.list_of(ann.user)] != [principal.session_id]
-    assert len(sessions.list_of(ann.user)) == 1
-    [ended, *_] = instance.store.events.page_of(ann.user.id, before=None, limit=10)
-    assert (ended.action, ended.actor_id) == ("session.ended", principal.actor_id)
-
-
-def test_an_impersonation_is_never_a_recent_login_of_the_user(instance: Instance) -> None:
-    principal, sessions = acting_for(instance, instance.register()), instance.get(SessionService)
-    with pytest.raises(Forbidden):
-        sessions.require_fresh_login(principal)
-    sessions.require_fresh_login(replace(principal, kind="session"))

@@ -20,8 +20,9 @@ from werkzeug.exceptions import ClientDisconnected
 from app.accounts.fields import InputRules
 from app.accounts.inputs import Register
 from app.platform.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.platform.strict_json import DEEPEST, parse_json
 from app.sessions.inputs import Login
-from app.web.body import DEEPEST, parse_json, read_body, read_query
+from app.web.body import read_body, read_query
 from app.web.input import Body, Query
 from app.web.paging import Page
 

@@ -145,10 +145,10 @@ def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(in
 
 
 @pytest.mark.parametrize("unknown", ["lk_1", "x", "a.b", "a.b.c.d"])
-def test_a_token_of_no_kind_is_refused_by_the_last(unknown: str, instance: Instance) -> None:
+def test_a_token_of_no_kind_is_refused_by_the_first(unknown: str, instance: Instance) -> None:
     keys = KeyService("rk_", Robot())
     with pytest.raises(InvalidToken) as refused:
-        judged(unknown, keys, instance.get(SessionService))
+        judged(unknown, instance.get(SessionService), keys)
     assert isinstance(refused.value.__cause__, RefusedTokenError)
     assert keys.asked == []
 

@@ -9,8 +9,9 @@ import pytest
 
 from app.accounts.fields import InputRules
 from app.platform.errors import MalformedJson, ValidationFailed
+from app.platform.strict_json import parse_json
 from app.samples.products.inputs import CreateProduct
-from app.web.body import parse_json, validate
+from app.web.body import validate
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -13,9 +13,12 @@ from app.feature import LiveCallers
 from app.platform.errors import SessionEnded
 from app.platform.identifiers import new_id
 from app.samples.products.service import NewProduct, SampleProductService
-from tests.unit.instance import session_of
+from app.sessions.impersonation import ImpersonationService
+from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.instance import Instance
 
 LAMP = NewProduct("Desk lamp", Decimal("19.99"))
@@ -36,13 +39,13 @@ def test_an_api_key_makes_products_as_long_as_it_is_live(instance: Instance) -> 
     assert len(products.list_of(owner_id, after=None, limit=10).products) == 1
 
 
-def test_an_impersonation_makes_products_only_in_its_session(instance: Instance) -> None:
-    principal = replace(session_of(instance.wired, instance.register()), kind="impersonation", actor_id=new_id())
-    callers = LiveCallers({"impersonation": lambda by: by})
-    products = instance.get(SampleProductService)
-    products = replace(products, accounts=replace(instance.get(Accounts), callers=callers))
+def test_an_impersonation_makes_products_as_long_as_it_is_live(start: Callable[..., Instance]) -> None:
+    instance = start(IMPERSONATION="on")
+    ann, products = instance.register("ann"), instance.get(SampleProductService)
+    principal = instance.impersonation_of(ann, instance.administrator())
 
-    products.create(principal, LAMP)
-    instance.store.sessions.end(principal.session_id, principal.user.id)
+    assert products.create(principal, LAMP).owner_id == ann
+    instance.get(ImpersonationService).end(principal.session_id, ann, DEVICE)
     with pytest.raises(SessionEnded):
         products.create(principal, LAMP)
+    assert len(products.list_of(ann, after=None, limit=10).products) == 1

@@ -1,6 +1,7 @@
 """Frequent statements use an index, on every backend, however many users there are."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +12,17 @@ from app.accounts.account import Account
 from app.accounts.held_emails.sql import HELD_EMAILS
 from app.accounts.mail_requests.sql import MAIL_REQUESTS
 from app.accounts.sql import USER_ROLES, USERS
+from app.api_keys.model import KEPT_EXPIRED
+from app.api_keys.sql import API_KEYS
+from app.audit.chain.sql import LINKS
+from app.audit.model import Place, Search
 from app.audit.sql import EVENTS
 from app.roles.sql import GUARDS, ROLE_BOOKS
 from app.sessions.sql import SESSIONS
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.throttle.sql import LOGIN_FAILURES
-from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_session
+from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_link, a_session
 from tests.stores import Store, database_of
 from tests.unit.store.sql.watching import watch
 
@@ -37,6 +42,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "credentials by e-mail": lambda store: store.users.credentials_by_email("7@example.org"),
     "credentials by user name": lambda store: store.users.credentials_by_username("user7"),
     "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
+    "page of accounts": lambda store: store.users.page_of_accounts(after=IDS[-100], limit=50),
+    "page of hashes": lambda store: store.users.page_of_hashes(after=IDS[-100], limit=50),
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
     "users by identifier": lambda store: store.user_search.by_id(IDS[-100], 50),
     "users by status": lambda store: store.user_search.by_status("disabled", "", 50),
@@ -57,9 +64,22 @@ READS: dict[str, Callable[[Store], object]] = {
     "registrations of an e-mail": lambda store: store.mail_requests.registrations("7@example.org", NOW, 10),
     "events of a user": lambda store: store.events.page_of(IDS[7], before=None, limit=50),
     "events of a user, going on": lambda store: store.events.page_of(IDS[7], before=IDS[-1], limit=50),
+    "events, going on": lambda store: store.events.search(Search(), before=Place(SOON[7], IDS[7]), limit=50),
+    "events since": lambda store: store.events.search(Search(since=SOON[-9]), before=None, limit=50),
+    "events of a user in time": lambda store: store.events.search(Search(IDS[7]), before=None, limit=50),
+    "events of an action in time": lambda store: store.events.search(
+        Search(action="login", since=SOON[-9]), before=Place(SOON[-2], IDS[-2]), limit=50
+    ),
+    "links": lambda store: store.links.page(after=ROWS // 2 - 100, limit=50),
+    "links since": lambda store: store.links.first_since(SOON[ROWS // 2 - 9]),
+    "sealed events": lambda store: store.links.sealed(5, 9, 50),
+    "sealed events up to the end": lambda store: store.links.sealed(ROWS // 2 - 9, None, 50),
     "failures": lambda store: store.login_failures.get(f"{7:064}"),
     "whether a role is held": lambda store: store.users.is_role_held(f"role-{IDS[7]}"),
     "roles": lambda store: store.role_books.load(),
+    "service accounts": lambda store: store.users.service_accounts(after=None, limit=50),
+    "API key": lambda store: store.api_keys.find(IDS[7]),
+    "API keys": lambda store: store.api_keys.some([IDS[7], IDS[9]]),
     "expired sessions": lambda store: store.sessions.delete_expired(LATER, 100),
     "expired failures": lambda store: store.login_failures.delete_expired(LATER, 100),
     "expired holds": lambda store: store.held_emails.delete_expired(LATER, 100),
@@ -93,7 +113,14 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "failure counted": lambda store: store.login_failures.advance(
         f"{7:064}", FailureCount(1, NOW, SOON[7]), FailureCount(2, NOW, LATER)
     ),
+    "use of an API key noted": lambda store: store.api_keys.touch(IDS[8], LATER),
+    "API key removed": lambda store: store.api_keys.remove(IDS[8]),
+    "API keys of a user removed": lambda store: store.api_keys.remove_some_of(IDS[7], 100),
+    "expired API keys": lambda store: store.api_keys.delete_expired(LATER + KEPT_EXPIRED, 100),
     "failures forgotten": lambda store: store.login_failures.clear(f"{7:064}", FailureCount(1, NOW, SOON[7])),
+    "events not sealed": lambda store: store.links.unsealed(NOW, after=IDS[ROWS // 2], limit=3),
+    "users who were deleted": lambda store: store.links.deleted([IDS[7], IDS[8]]),
+    "events sealed": lambda store: store.links.append([a_link(ROWS + 1, event_id=IDS[ROWS - 7])]),
     "events made anonymous": lambda store: store.events.anonymise_some(IDS[7], after=IDS[3], limit=100),
     "account removed": lambda store: store.users.remove(IDS[7]),
 }
@@ -112,6 +139,7 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                     "name_key": f"name {number}", "listed_status": None if number % 100 else "disabled",
                     "roles": "member", "status": "active", "created_at": NOW, "password_hash": HASH,
                     "auth_epoch": 0, "pending_email_key": f"{number}@example.com", "due_at": SOON[number],
+                    "kind": None if number % 100 else "service",
                 }
                 for number in range(ROWS)
             ],
@@ -142,12 +170,19 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
             insert(EVENTS),
             [
                 {
-                    "id": IDS[number], "user_id": IDS[number], "action": "login", "at": NOW,
-                    "expires_at": SOON[number],
+                    "id": IDS[number], "user_id": IDS[number], "action": "login", "at": SOON[number],
+                    "expires_at": SOON[number], "seq": number if number < ROWS // 2 else None,
                 }
                 for number in range(ROWS)
             ],
         )  # fmt: skip
+        connection.execute(
+            insert(LINKS),
+            [
+                asdict(a_link(number + 1, event_id=IDS[number], sealed_at=SOON[number], hash="h" * 43))
+                for number in range(ROWS // 2)
+            ],
+        )
         connection.execute(
             insert(SESSIONS),
             [
@@ -155,6 +190,16 @@ def filled(store: Store, beside: Callable[[], Connection]) -> Store:
                     "id": IDS[number], "user_id": IDS[number], "auth_epoch": 0, "seed": bytes(32), "generation": 0,
                     "created_at": NOW, "last_used_at": NOW, "idle_expires_at": SOON[number],
                     "expires_at": SOON[number] + DAY, "ip": "", "user_agent": "",
+                }
+                for number in range(ROWS)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(API_KEYS),
+            [
+                {
+                    "id": IDS[number], "user_id": IDS[number], "digest": bytes(32), "name": "", "permissions": "[]",
+                    "created_at": NOW, "expires_at": SOON[number],
                 }
                 for number in range(ROWS)
             ],
@@ -226,4 +271,5 @@ def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) ->
         read(filled)
         if any("under_way" in statement for statement, _ in asked):
             found.add(name)
-    assert found == {"account", "account by e-mail", "accounts that change to an e-mail"}
+    by_key = {"account", "account by e-mail", "accounts that change to an e-mail", "API key"}
+    assert found == by_key | {"page of accounts"}

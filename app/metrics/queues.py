@@ -1,4 +1,4 @@
-"""The number of waiting mails, read from the store with the metrics: if it is down, only this gauge is missing."""
+"""How much waits in a queue, read from the store with the metrics: if it is down, only these gauges are missing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from concurrent.futures import Future
+
+    from app.feature import Queue
 
 PATIENCE: Final = 1.5
 """Seconds that the store has to answer; Prometheus waits for 10."""
@@ -21,12 +23,12 @@ KEPT_FOR: Final = 10
 """Seconds for which an answer is reused for every request."""
 
 
-class MailQueue:
-    """A collector of the result of `count`. At most one query runs, so a store that hangs blocks one thread."""
+class QueueGauge:
+    """A collector of the length of a queue. At most one query runs, so a store that hangs blocks one thread."""
 
-    def __init__(self, count: Callable[[], int]) -> None:
-        self._count = count
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail-queue")
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=queue.name)
         self._lock = Lock()
         self._asked: Future[int] | None = None
         self._fresh_until = 0.0
@@ -37,7 +39,7 @@ class MailQueue:
             waiting = self._question().result(timeout=PATIENCE)
         except (Unavailable, TimeoutError, CancelledError, RuntimeError):
             return []
-        return [GaugeMetricFamily("latchkey_mail_queue", "Accounts and requests that wait for mail.", value=waiting)]
+        return [GaugeMetricFamily(self._queue.name, self._queue.description, value=waiting)]
 
     def close(self) -> None:
         """End the thread."""
@@ -48,6 +50,6 @@ class MailQueue:
         with self._lock:
             asked, now = self._asked, time.monotonic()
             if asked is None or (asked.done() and (now >= self._fresh_until or asked.exception() is not None)):
-                asked = self._asked = self._executor.submit(self._count)
+                asked = self._asked = self._executor.submit(self._queue.waiting)
                 self._fresh_until = now + KEPT_FOR
             return asked

@@ -1,4 +1,4 @@
-"""The length of the mail queue: read from the store within a time limit, and not too often."""
+"""The length of a queue: read from the store within a time limit, and not too often."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.metrics.mail_queue import MailQueue
+from app.feature import Queue
+from app.metrics.queues import QueueGauge
 from app.platform.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -32,34 +33,34 @@ def store() -> Store:
 
 
 @pytest.fixture
-def queue(store: Store) -> Iterator[MailQueue]:
-    queue = MailQueue(store.count)
+def queue(store: Store) -> Iterator[QueueGauge]:
+    queue = QueueGauge(Queue("latchkey_mail_queue", "Mail.", store.count))
     yield queue
     queue.close()
 
 
-def shown(queue: MailQueue) -> list[float]:
+def shown(queue: QueueGauge) -> list[float]:
     return [sample.value for metric in queue.collect() for sample in metric.samples]
 
 
-def test_what_the_store_counts_is_shown(queue: MailQueue) -> None:
+def test_what_the_store_counts_is_shown(queue: QueueGauge) -> None:
     (metric,) = queue.collect()
     assert (metric.name, metric.type) == ("latchkey_mail_queue", "gauge")
     assert shown(queue) == [7]
 
 
-def test_an_answer_is_reused_for_a_while(queue: MailQueue, store: Store) -> None:
+def test_an_answer_is_reused_for_a_while(queue: QueueGauge, store: Store) -> None:
     assert [shown(queue) for _ in range(5)] == [[7]] * 5
     assert store.asked == 1
 
 
-def test_an_old_answer_is_not_reused(queue: MailQueue, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.metrics.mail_queue.KEPT_FOR", 0)
+def test_an_old_answer_is_not_reused(queue: QueueGauge, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.metrics.queues.KEPT_FOR", 0)
     assert [shown(queue) for _ in range(3)] == [[7]] * 3
     assert store.asked == 3
 
 
-def test_without_an_answer_the_gauge_is_left_out_and_the_store_is_asked_again(queue: MailQueue, store: Store) -> None:
+def test_without_an_answer_the_gauge_is_left_out_and_the_store_is_asked_again(queue: QueueGauge, store: Store) -> None:
     def fail() -> int:
         raise Unavailable
 
@@ -71,9 +72,9 @@ def test_without_an_answer_the_gauge_is_left_out_and_the_store_is_asked_again(qu
 
 
 def test_while_the_store_hangs_the_gauge_is_left_out_and_the_store_is_asked_once(
-    queue: MailQueue, store: Store, monkeypatch: pytest.MonkeyPatch
+    queue: QueueGauge, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.metrics.mail_queue.PATIENCE", 0.05)
+    monkeypatch.setattr("app.metrics.queues.PATIENCE", 0.05)
     goes_on = Event()
 
     def hang() -> int:
@@ -91,6 +92,6 @@ def test_while_the_store_hangs_the_gauge_is_left_out_and_the_store_is_asked_once
     goes_on.set()
 
 
-def test_after_the_close_nothing_is_shown(queue: MailQueue) -> None:
+def test_after_the_close_nothing_is_shown(queue: QueueGauge) -> None:
     queue.close()
     assert shown(queue) == []

@@ -1,0 +1,318 @@
+"""What every store promises of users who are imported: each once, whole or not at all, and back again."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app import config, wiring
+from app.accounts.credentials import CredentialService
+from app.accounts.deletion import DeletionService
+from app.accounts.imported import LinkedIdentity
+from app.accounts.registration import NewAccount, RegistrationService
+from app.audit.service import Audit
+from app.keys.service import KeyService
+from app.outbox.service import Outbox
+from app.platform.errors import Failure, TooManyRequests
+from app.security.hash_pool import HashPool
+from app.security.passwords import PasswordHasher
+from app.security.secret_keys import SealedError, SecretKeys
+from app.throttle.service import FREE, PasswordThrottle
+from app.transfer.batches import import_all
+from app.transfer.exporting import ExportService, Tally
+from app.transfer.formats import FORMATS, reader
+from app.transfer.importing import ImportRules, ImportService, unsealed
+from app.transfer.incoming import FastDigest, Incoming, RefusedError, Totp
+from app.transfer.records import json_lines
+from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.contract.test_account_pairs import HERE, Ann
+from tests.unit.instance import session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from app.accounts.account import Account
+    from app.wiring import Wired
+    from tests.contract.races import InThreads
+    from tests.contract.subject import Subject
+    from tests.stores import Store
+
+RULES = ImportRules("django")
+HASH = PasswordHasher("bcrypt", 4).hash(PASSWORD)
+TOTP = Totp("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "SHA256", 8, 60)
+DJANGO = "pbkdf2_sha256$1000$seasalt$3xmXbyk2QpiyNcnoBbzRPwEBsYPTbDlRdtmLyBvQltA="
+"""Of PASSWORD, by Django."""
+_NUMBERS = count(1)
+
+
+@pytest.fixture
+def start(store: Store, tmp_path: Path) -> Iterator[Callable[..., Wired]]:
+    started: list[Wired] = []
+
+    def start(**settings: str) -> Wired:
+        given = SETTINGS | {"MAIL_DIR": str(tmp_path / "mail")} | settings
+        wired = wiring.build(config.load(given, dotenv=None), clock=FakeClock(), store=store)
+        wired.get(KeyService).ensure()
+        started.append(wired)
+        return wired
+
+    yield start
+    for wired in started:
+        wired.get(HashPool).close()
+
+
+@pytest.fixture
+def wired(start: Callable[..., Wired]) -> Wired:
+    return start()
+
+
+def a_user(**fields: Any) -> Incoming:
+    number = next(_NUMBERS)
+    named: dict[str, Any] = {
+        "id": f"{number}", "email": f"ann{number}@example.org", "email_verified": True, "username": f"ann{number}",
+        "name": "Ann", "hash": HASH, "created_at": datetime(2023, 2, 1, 10, tzinfo=UTC),
+        "identities": (LinkedIdentity("google", "117"),), "totp": (TOTP,),
+    }  # fmt: skip
+    return Incoming(**named | fields)
+
+
+def outcome(wired: Wired, incoming: Incoming, rules: ImportRules = RULES) -> str:
+    try:
+        return wired.get(ImportService).add(incoming, rules)
+    except RefusedError as refused:
+        return refused.reason
+
+
+def accounts(store: Store) -> list[Account]:
+    return store.users.page_of_accounts(after=None, limit=1000)
+
+
+def test_an_imported_user_is_whole_with_one_event_and_the_old_password_works_and_is_upgraded(
+    wired: Wired, store: Store
+) -> None:
+    user = a_user(hash=DJANGO)
+    assert outcome(wired, user) == "imported"
+
+    (account,) = accounts(store)
+    found = account.user
+    assert (found.email, found.email_verified, found.username) == (user.email, True, user.username)
+    assert (found.roles, found.status, found.created_at) == (("member",), "active", user.created_at)
+    assert account.imported is not None
+    assert (account.imported.id, account.imported.source) == (user.id, "django")
+    assert account.imported.identities == user.identities
+    assert account.password_hash == DJANGO
+    (event,) = wired.get(Audit).events_of(found.id, before=None, limit=9).events
+    assert (event.action, event.details, event.ip) == ("user.created", {"by": "import"}, None)
+
+    assert wired.get(CredentialService).confirm(found.id, PASSWORD)
+    (account,) = accounts(store)
+    assert (account.password_hash or "").startswith("$2b$04$")
+
+
+def test_a_second_run_changes_nothing_also_when_names_and_password_have_changed_since(
+    wired: Wired, store: Store
+) -> None:
+    user = a_user()
+    assert outcome(wired, user) == "imported"
+    (account,) = accounts(store)
+    user_now = replace(account.user, email="new@example.org", username=None)
+    assert store.users.save(replace(account, password_hash="changed", user=user_now))
+    before = accounts(store)
+
+    assert outcome(wired, user) == "skipped"
+    assert outcome(wired, replace(user, email="third@example.org", hash=None)) == "skipped"
+    assert accounts(store) == before
+
+
+def test_a_user_without_an_identifier_is_known_by_the_address(wired: Wired) -> None:
+    user = a_user(id=None)
+
+    assert [outcome(wired, user), outcome(wired, user)] == ["imported", "skipped"]
+
+
+def test_a_uuid_stays_the_identifier_of_a_user_and_any_other_tells_nothing(wired: Wired, store: Store) -> None:
+    kept = "9A7F7D0E-0C3C-4A57-9A39-0D8A7B6B9A11"
+    assert outcome(wired, a_user(id=kept)) == "imported"
+    assert outcome(wired, a_user(id="7")) == "imported"
+    assert outcome(wired, a_user(id="7"), ImportRules("another")) == "imported"
+
+    ids = {account.user.id for account in accounts(store)}
+    assert kept.lower() in ids
+    assert len(ids) == 3
+
+
+def test_an_import_knows_its_users_after_a_rotation_of_the_secret(start: Callable[..., Wired]) -> None:
+    user, former = a_user(), SETTINGS["SECRET_KEY"]
+    assert outcome(start(), user) == "imported"
+
+    rotated = start(SECRET_KEY="N7xQ2mZ7tR4wL8pN3yB6hJ1sD5fG0aC-uE_iO", SECRET_KEY_FALLBACKS=former)
+    assert outcome(rotated, user) == "skipped"
+
+
+def test_an_address_or_a_user_name_of_another_user_is_taken_and_no_account_is_merged(
+    wired: Wired, store: Store
+) -> None:
+    wired.get(RegistrationService).register(NewAccount(PASSWORD, "bob@example.org", "bob"))
+    before = accounts(store)
+
+    for rules in (RULES, replace(RULES, dry_run=True)):
+        assert outcome(wired, a_user(email="BOB@example.org"), rules) == "email_taken"
+        assert outcome(wired, a_user(username="Bob"), rules) == "username_taken"
+    assert accounts(store) == before
+
+
+def test_an_address_that_a_user_may_still_take_back_is_taken(wired: Wired, store: Store) -> None:
+    ann = Ann(wired)
+
+    user = a_user(email=ann.first)
+
+    assert [outcome(wired, user), outcome(wired, user)] == ["email_taken", "email_taken"]
+    assert len(accounts(store)) == 1
+
+
+def test_a_deleted_user_is_not_brought_back(wired: Wired, store: Store) -> None:
+    user = a_user()
+    outcome(wired, user)
+    (account,) = accounts(store)
+    wired.get(DeletionService).delete(session_of(wired, account.user.id), PASSWORD, HERE)
+    assert outcome(wired, user) == "skipped"
+    wired.get(Outbox).deliver_due()
+    wired.get(Outbox).deliver_due()
+    assert store.users.account(account.user.id) is None
+
+    assert outcome(wired, user) == "skipped"
+    assert accounts(store) == []
+
+
+def test_nothing_of_the_other_system_is_left_of_a_deleted_user(wired: Wired, store: Store) -> None:
+    outcome(wired, a_user())
+    (account,) = accounts(store)
+    wired.get(DeletionService).delete(session_of(wired, account.user.id), PASSWORD, HERE)
+
+    left = store.users.account(account.user.id)
+    assert left is None or left.imported is None
+
+
+def test_a_dry_run_writes_nothing(wired: Wired, store: Store) -> None:
+    assert outcome(wired, a_user(), replace(RULES, dry_run=True)) == "imported"
+    assert accounts(store) == []
+
+
+def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: Wired) -> None:
+    user, throttle = a_user(), wired.get(PasswordThrottle)
+    name = f"email:{user.email}"
+    for _ in range(FREE + 1):
+        throttle.fail_login(name, None)
+    with pytest.raises(TooManyRequests):
+        throttle.check_login(name)
+
+    outcome(wired, user)
+
+    throttle.check_login(name)
+
+
+def test_the_secret_of_an_authenticator_app_is_sealed_for_its_user_alone(wired: Wired, store: Store) -> None:
+    outcome(wired, a_user())
+    outcome(wired, a_user())
+    first, second = accounts(store)
+    secrets = wired.get(SecretKeys)
+    assert first.imported is not None
+    assert second.imported is not None
+
+    assert TOTP.secret not in str(first)
+    assert unsealed(first.imported, secrets, first.user.id) == [
+        {"secret": TOTP.secret, "algorithm": "SHA256", "digits": 8, "period": 60}
+    ]
+    with pytest.raises(SealedError):
+        unsealed(first.imported, secrets, second.user.id)
+    with pytest.raises(SealedError):
+        unsealed(first.imported, SecretKeys("another secret of thirty-two characters"), first.user.id)
+
+
+def test_what_is_exported_is_imported_as_it_was(wired: Wired, store: Store, subject: Subject) -> None:
+    outcome(wired, a_user(last_login_at=datetime(2024, 2, 1, tzinfo=UTC)))
+    outcome(wired, a_user(status="disabled", email=None, totp=()))
+    outcome(wired, a_user(hash=None, username=None, email_verified=False))
+    wired.get(RegistrationService).register(
+        NewAccount(PASSWORD, "bob@example.org", "bob", "B\u00f6b"), roles=("admin",)
+    )
+    tally = Tally()
+    lines = "\n".join(wired.get(ExportService).lines("jsonl", tally, with_secrets=True))
+    before = accounts(store)
+    assert tally.exported == len(before) == 4
+    subject.clear()  # now it is another instance
+    wired.get(KeyService).ensure()
+
+    add = partial(wired.get(ImportService).add, rules=ImportRules("jsonl", with_admins=True))
+    found = list(import_all(json_lines(io.BytesIO(lines.encode())), reader(FORMATS["jsonl"], {}), add))
+
+    assert [each.outcome for each in found] == ["imported"] * 4
+    after = accounts(store)
+    assert [_open(account, wired) for account in after] == [_open(account, wired) for account in before]
+    assert [json.loads(line) for line in wired.get(ExportService).lines("jsonl", Tally(), with_secrets=True)] == [
+        json.loads(line) for line in lines.splitlines()
+    ]
+
+
+def _open(account: Account, wired: Wired) -> tuple[object, ...]:
+    """What an export has of an account; a sealed secret is another each time."""
+    imported = account.imported
+    opened = unsealed(imported, wired.get(SecretKeys), account.user.id) if imported else None
+    without = imported and replace(imported, totp=())
+    return account.user, account.password_hash, without, opened
+
+
+def _outcome_of(wired: Wired, incoming: Incoming, _: int) -> str:
+    return outcome(wired, incoming)
+
+
+def test_of_many_who_import_one_user_at_once_one_does(wired: Wired, store: Store, in_threads: InThreads) -> None:
+    for user in (a_user(), a_user(id="9a7f7d0e-0c3c-4a57-9a39-0d8a7b6b9a12")):
+        outcomes = in_threads(partial(_outcome_of, wired, user))
+
+        assert sorted(outcomes) == ["imported"] + ["skipped"] * 15
+    assert len(accounts(store)) == 2
+    for account in accounts(store):
+        assert len(store.events.page_of(account.user.id, before=None, limit=9)) == 1
+
+
+def test_of_an_import_and_registrations_of_one_name_exactly_one_succeeds(
+    wired: Wired, store: Store, in_threads: InThreads
+) -> None:
+    user = a_user()
+
+    def act(number: int) -> str:
+        if number % 2:
+            return outcome(wired, user)
+        try:
+            wired.get(RegistrationService).register(NewAccount(PASSWORD, user.email))
+        except Failure as failure:
+            return type(failure).__name__
+        return "registered"
+
+    outcomes = in_threads(act)
+
+    assert len(accounts(store)) == 1
+    assert outcomes.count("imported") + outcomes.count("registered") == 1
+    assert set(outcomes) <= {"imported", "registered", "skipped", "email_taken", "EmailTaken"}
+
+
+def test_a_digest_that_is_too_fast_is_wrapped_and_its_password_works(wired: Wired, store: Store) -> None:
+    import hashlib  # noqa: PLC0415 - for this test alone
+
+    digest = hashlib.sha1(b"salt" + PASSWORD.encode(), usedforsecurity=False).digest()
+    user = a_user(hash=FastDigest("sha1", b"salt", b"", digest))
+    assert outcome(wired, user) == "needs_wrap"
+
+    assert outcome(wired, user, replace(RULES, wrap=True)) == "imported"
+    (account,) = accounts(store)
+    assert digest.hex() not in (account.password_hash or "")
+    assert wired.get(CredentialService).confirm(account.user.id, PASSWORD)
