@@ -41,10 +41,12 @@ REQUIRED = {
     "PUT /admin/users/{user_id}/roles": ["roles"],
     "POST /admin/users/{user_id}/impersonate": ["reason"],
     "PATCH /admin/users/{user_id}": [],
+    "POST /admin/users": ["email"],
+    "POST /auth/invitation": ["password"],
     "POST /admin/users/{user_id}/reset-password": [],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
-ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify"}
+ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify", "POST /auth/invitation"}
 """Those that have to hold one of two things, which only their description says."""
 
 

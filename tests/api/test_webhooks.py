@@ -10,6 +10,8 @@ import standardwebhooks
 from app.outbox.service import Outbox
 from app.platform.identifiers import new_id
 from app.webhooks.deliveries import DeliveryService
+from tests.api.mailbox import newest_to
+from tests.api.service import PASSWORD, new_names
 from tests.servers.receiving import Receiver, receiving
 from tests.stores import events_of
 
@@ -253,3 +255,16 @@ def test_the_description_of_the_events_is_served(service: Service) -> None:
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
     assert reply.json["asyncapi"] == "3.0.0"
     assert {"user.created", "session.revoked", "webhook.test"} <= reply.json["components"]["messages"].keys()
+
+
+def test_an_invitation_is_told_of_once_and_its_answer_as_a_verification(
+    service: Service, admin: Account, receiver: Receiver
+) -> None:
+    made(service, admin, receiver, "user.created", "user.verified")
+    email, _ = new_names()
+    assert service.post("/admin/users", {"email": email}, token=admin.token).status_code == 201
+    deliver(service)
+    answer = {"token": newest_to(service, email).token, "password": PASSWORD}
+    assert service.post("/auth/invitation", answer).status_code == 200
+    deliver(service)
+    assert receiver.types == ["user.created", "user.verified"]
