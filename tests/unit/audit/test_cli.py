@@ -97,7 +97,7 @@ def test_export_writes_each_event_with_its_link_into_a_file_for_its_owner(
     assert flask("audit", "export", str(file)).exit_code == 0
     assert file.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [(line["seq"], line["action"]) for line in lines] == [(number, "user.registered") for number in (1, 2, 3)]
+    assert [(line["seq"], line["action"]) for line in lines] == [(number, "user.created") for number in (1, 2, 3)]
     assert lines[0]["seal"].keys() == {"sealed_at", "verdict", "content", "hash", "secret", "mac"}
     assert [each.name for each in tmp_path.iterdir() if "events" in each.name] == ["events.jsonl"]
     printed = flask("audit", "export")
