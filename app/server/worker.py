@@ -51,7 +51,7 @@ class Worker(ListeningWorker):
     """gunicorn's threaded worker, fixed where it loses requests or waits for clients (see `app.server`).
 
     Its main thread receives the requests, up to `longest_body` bytes of a body. A thread only handles a request that is
-    complete, so that no client can occupy a thread by sending slowly. It takes the next request of the connection itself
+    complete, so that no client can occupy a thread by sending slowly. It takes the next request of its connection, too,
     if that comes within `_NEXT_SECONDS` and enough threads are idle.
 
     A connection belongs either to the main thread or to the one thread that handles it.
@@ -111,9 +111,14 @@ class Worker(ListeningWorker):
             rest = conn.parser.unreader.take_buffered()
             conn.incoming = Incoming(self.longest_body)
             conn.ready = bool(rest) and conn.incoming.feed(rest)
-            # With few idle threads the main thread hands out the requests, in their order: one busy client starves nobody.
-            if not self.alive or self._busy > self._most_busy or not (conn.ready or self._receive_next(conn)):
+            # With few idle threads the main thread hands out all requests in their order: no busy client starves others.
+            if not self.alive or self._busy > self._most_busy:
                 return True
+            try:
+                if not conn.ready and not self._receive_next(conn):
+                    return True
+            except OSError:
+                return False
         return False
 
     @property
@@ -124,7 +129,8 @@ class Worker(ListeningWorker):
     def _receive_next(self, conn: _Connection) -> bool:
         """Receive the next request if it comes soon; whether it can be handled.
 
-        The main thread sees to all else, and goes on with what was received.
+        The main thread goes on with all else: a part of a request, or the end of the connection. Raises OSError if the
+        connection is broken.
         """
         ends, left = time.monotonic() + _NEXT_SECONDS, _NEXT_SECONDS
         readable = select.poll()
@@ -132,7 +138,7 @@ class Worker(ListeningWorker):
         while left > 0 and readable.poll(int(left * 1000)):
             try:
                 part = conn.sock.recv(_AT_ONCE, socket.MSG_DONTWAIT)
-            except OSError:
+            except BlockingIOError:
                 return False
             if not part:
                 return False
