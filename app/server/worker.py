@@ -111,7 +111,7 @@ class Worker(ListeningWorker):
             rest = conn.parser.unreader.take_buffered()
             conn.incoming = Incoming(self.longest_body)
             conn.ready = bool(rest) and conn.incoming.feed(rest)
-            # With few idle threads the main thread hands out all requests in their order: no busy client starves others.
+            # With few idle threads the main thread hands out the requests in turn: a busy client starves no other.
             if not self.alive or self._busy > self._most_busy:
                 return True
             try:
