@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from threading import BoundedSemaphore
 from typing import Any, ClassVar
@@ -70,9 +71,8 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
 
     def _send_now(self, data: bytes) -> int:
         """Send what the socket takes without waiting; how many bytes it was."""
-        self.sock.settimeout(0)
         try:
-            sent: int = self.sock.send(data)
+            sent: int = self.sock.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
         return sent
@@ -91,6 +91,7 @@ class Reply(wsgi.Response):  # type: ignore[misc] # gunicorn has no types
         except TimeoutError:
             raise ConnectionResetError(errno.ECONNRESET, "the client does not receive") from None
         finally:
+            self.sock.settimeout(0)  # or the next part would wait without a place
             self.places.release()
             self._patience -= time.monotonic() - began
 

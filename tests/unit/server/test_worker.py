@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing
+from threading import Event
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from gunicorn.workers import gthread
 
 from app.server import worker
+from app.server.incoming import Incoming
+from tests.servers.process import wait_until
 from tests.unit.server.served import BRIEF, GET, LONG, reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.server.served import Served
 
 
@@ -214,3 +220,220 @@ def test_a_client_that_does_not_close_its_side_keeps_nobody_else_waiting(served:
         with closing(served.connect()) as other:
             other.sendall(GET)
             assert b"200 OK" in reply(other)
+
+
+CLOSING = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+EXPECTING = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+SECONDS = 10
+"""How long a connection may take to get back to the main thread; without the rule it is much longer."""
+
+
+@pytest.fixture
+def patient(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """A worker whose threads wait long for the next request of a connection."""
+    monkeypatch.setattr(worker, "_NEXT_SECONDS", LONG)
+    return served
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[GET], [GET, GET], [GET + GET], [GET[:9], GET[9:]], [POST, b"xxx"], [GET + POST[:-2], b"\r\nxxx"]],
+    ids=["one", "two", "pipelined", "a cut head", "head and body", "the second cut"],
+)
+def test_a_thread_takes_the_next_requests_of_its_connection_without_the_main_thread(
+    parts: list[bytes], patient: Served
+) -> None:
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET)
+        exactly(connection)
+        with patient.busy():
+            for part in parts:
+                connection.sendall(part)
+            for _ in range(b"".join(parts).count(b"HTTP/1.1")):
+                assert b"Connection: keep-alive" in exactly(connection)
+
+
+def test_a_thread_tells_the_next_client_that_expects_100_continue_to_go_on(patient: Served) -> None:
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET)
+        exactly(connection)
+        with patient.busy():
+            connection.sendall(EXPECTING)
+            assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"xxx")
+            assert b"200 OK" in exactly(connection)
+
+
+def test_a_client_that_closes_or_resets_is_noticed_by_a_thread_that_waits(patient: Served) -> None:
+    for leave in (socket.socket.close, reset):
+        for part in (b"", GET[:-1], POST):
+            connection = patient.connect()
+            connection.sendall(GET)
+            exactly(connection)
+            connection.sendall(part)
+            leave(connection)
+
+            wait_until(lambda: patient.worker.nr_conns == 0, SECONDS)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def test_a_part_of_the_next_request_goes_back_to_the_main_thread_and_is_not_lost(served: Served) -> None:
+    with closing(served.connect()) as connection:
+        for part, rest in (
+            (b"G", GET[1:]),
+            (GET[:-1], GET[-1:]),
+            (POST + b"x", b"xx"),
+            (GET + POST[:9], POST[9:] + b"x" * 3),
+        ):
+            connection.sendall(GET)
+            exactly(connection)
+            connection.sendall(part)
+            wait_until(lambda: any(conn.incoming.bytes for conn in served.worker.pending_conns), SECONDS)
+            connection.sendall(rest)
+            for _ in range((part + rest).count(b"HTTP/1.1")):
+                assert b"Connection: keep-alive" in exactly(connection)
+
+
+def test_a_next_request_that_is_not_complete_in_time_gets_408(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "REQUEST_SECONDS", BRIEF)
+    with closing(served.connect()) as connection:
+        connection.sendall(GET)
+        exactly(connection)
+        connection.sendall(POST + b"x")
+
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+        assert connection.recv(1) == b""
+
+
+def test_a_client_that_sends_byte_by_byte_has_a_thread_no_longer_than_one_that_sends_nothing(
+    booting: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    now = 0.0
+
+    def a_byte_later() -> float:
+        nonlocal now
+        theirs.send(b"x")
+        now += worker._NEXT_SECONDS / 4  # noqa: SLF001
+        return now
+
+    with closing(ours), closing(theirs):
+        conn: Any = SimpleNamespace(sock=ours, incoming=Incoming(100), ready=False)
+        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=a_byte_later))
+        theirs.send(POST.replace(b"3", b"50"))
+
+        assert not booting.worker._receive_next(conn)  # noqa: SLF001
+        assert len(conn.incoming.bytes) < len(POST) + 10
+    monkeypatch.undo()
+    booting.thread.start()
+
+
+def test_with_few_idle_threads_no_thread_waits_for_a_client(patient: Served) -> None:
+    with ExitStack() as opened:
+        for _ in range(3):
+            opened.enter_context(closing(patient.connect())).sendall(GET.replace(b"/", b"/slow", 1))
+        connection = opened.enter_context(closing(patient.connect()))
+        connection.sendall(GET)
+        exactly(connection)
+
+        wait_until(lambda: len(patient.worker.pending_conns) == 1, SECONDS)
+        with closing(patient.connect()) as other:
+            other.sendall(GET)
+            assert b"200 OK" in exactly(other)
+
+
+def test_a_client_with_many_requests_at_once_lets_others_have_their_turn(patient: Served) -> None:
+    answered, begun, go_on = [], Event(), Event()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/first":
+            begun.set()
+            assert go_on.wait(LONG)
+        answered.append(environ["PATH_INFO"])
+        return patient.application(environ, start_response)
+
+    patient.worker.wsgi = application
+    with ExitStack() as opened:
+        for _ in range(3):
+            opened.enter_context(closing(patient.connect())).sendall(GET.replace(b"/", b"/slow", 1))
+        greedy, other = (opened.enter_context(closing(patient.connect())) for _ in range(2))
+        greedy.sendall(GET.replace(b"/", b"/first", 1) + GET * 5)
+        assert begun.wait(LONG)
+        other.sendall(GET.replace(b"/", b"/other", 1))
+        wait_until(lambda: patient.worker.nr_conns == 5 and not patient.worker.pending_conns, SECONDS)
+        go_on.set()
+        for _ in range(6):
+            exactly(greedy)
+
+    assert [path for path in answered if path != "/slow"] == ["/first", "/other", *["/"] * 5]
+
+
+def test_a_thread_that_answers_at_the_stop_waits_for_no_further_request(patient: Served) -> None:
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET.replace(b"/", b"/slow", 1))
+        assert patient.begun.wait(LONG)
+        patient.stop()
+        patient.let_go.set()
+        assert b"Connection: keep-alive" in exactly(connection)
+
+        assert connection.recv(1) == b""
+        assert patient.ends()
+
+
+def test_a_request_that_comes_after_the_stop_while_its_thread_waits_is_the_last_of_its_connection(
+    patient: Served,
+) -> None:
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET)
+        exactly(connection)
+        patient.stop()
+        connection.sendall(GET)
+
+        assert b"Connection: close" in exactly(connection)
+        assert connection.recv(1) == b""
+    assert patient.ends()
+
+
+def test_a_thread_that_waits_ends_with_the_last_request_of_its_worker(patient: Served) -> None:
+    patient.worker.max_requests = 3
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET * 4)
+        for answer in (b"keep-alive", b"keep-alive", b"close"):
+            assert b"Connection: " + answer in exactly(connection)
+
+        assert connection.recv(1) == b""
+    assert patient.ends()
+
+
+def test_a_next_request_that_says_close_ends_the_connection(patient: Served) -> None:
+    with closing(patient.connect()) as connection:
+        connection.sendall(GET)
+        exactly(connection)
+        connection.sendall(CLOSING)
+
+        assert b"Connection: close" in exactly(connection)
+        assert connection.recv(1) == b""
+
+
+def test_a_worker_without_its_parent_serves_no_client_for_ever(patient: Served) -> None:
+    patient.worker.cfg.set("graceful_timeout", 0)
+    with ExitStack() as opened, closing(patient.connect()) as connection:
+
+        def application(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+            opened.callback(environ["gunicorn.socket"].close)  # as the end of the process does
+            return patient.application(environ, start_response)
+
+        patient.worker.wsgi = application
+        connection.sendall(GET)
+        exactly(connection)
+        patient.worker.ppid = -1
+        assert patient.ends()
+        connection.sendall(GET)
+
+        assert b"Connection: close" in exactly(connection)
+        patient.worker.tpool.shutdown()
