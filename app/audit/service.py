@@ -145,10 +145,12 @@ class Audit:
         return self.events.gather(self.clock(), pieces.AT_ONCE)
 
     def events_of(self, user_id: str, *, before: str | None, limit: int) -> EventPage:
-        """Up to `limit` events of a user that are older than the event `before`."""
+        """Up to `limit` events of a user whose identifier is less than `before`, newest first."""
         events = self.events.page_of(user_id, before=before, limit=limit + 1)
         page = events[:limit]
-        return EventPage(page, page[-1].id if len(events) > limit else None)
+        # The identifier of an event that is kept once a minute tells the minute only.
+        newest_first = sorted(page, key=lambda event: (event.at, event.id), reverse=True)
+        return EventPage(newest_first, page[-1].id if len(events) > limit else None)
 
     def search(self, wanted: Search, *, before: Place | None, limit: int) -> FoundPage:
         """Up to `limit` of the wanted events that stand before `before`, newest first."""

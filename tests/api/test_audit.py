@@ -187,6 +187,23 @@ def test_a_failed_login_is_an_event_of_the_account(service: Service, administrat
     assert ("login.failed", "failure") in {(each["action"], each["outcome"]) for each in own}
 
 
+def test_users_find_a_failed_login_among_their_events_by_its_time(service: Service) -> None:
+    service.clock.advance(60 - service.clock.now.second)
+    account = service.register()
+    service.clock.advance(1)
+    service.login(account.username, "wrong horse battery staple")
+    service.wired.get(LateEvents).store()
+    service.clock.advance(1)
+    service.login(account.username)
+    events = service.get("/auth/events", token=account.token).json["data"]["events"]
+    assert [event["action"] for event in events] == [
+        "session.opened",
+        "login.failed",
+        "session.opened",
+        "user.registered",
+    ]
+
+
 def test_failed_logins_leave_one_event_a_minute_and_reason(
     service: Service, administrator: Account, ann: Account
 ) -> None:
