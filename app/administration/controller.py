@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.grants import GrantService
 from app.accounts.principal import Principal
-from app.administration.inputs import FindUsers, ResetPassword, UpdateUser
+from app.administration.inputs import FindUsers, ResetPassword, SetRoles, UpdateUser
 from app.administration.search import UserFinder, UserQuery
 from app.administration.signing_keys import KeyAdministration
 from app.administration.users import UserAdministration, UserChanges
@@ -25,10 +26,12 @@ from app.roles.service import Roles
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
 from app.web.guard import permission
+from app.web.paging import Part
 from app.web.view import Nothing
 
 if TYPE_CHECKING:
     from app.accounts.model import User
+    from app.administration.signing_keys import ListedKey
 
 _READS = permission("users:read").by("session", "api_key")
 _WRITES = permission("users:write").by("session", "api_key")
@@ -161,7 +164,6 @@ def log_out(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     limit="mail",
     body=ResetPassword,
     returns=AdministeredUserData,
-    status=202,
     message="A mail is on its way to the user",
     raises=(NotFound, Forbidden, CannotBeMailed),
 )
@@ -190,10 +192,34 @@ def unlock(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     return _shown(call, call.get(UserAdministration).unlock(user_id, call.caller, call.device))
 
 
-@endpoint("GET /admin/keys", access=permission("keys:write"), operation="listSigningKeys", returns=SigningKeyList)
-def keys(call: CallBy[Principal]) -> SigningKeyList:
+@endpoint(
+    "PUT /admin/users/<user_id>/roles",
+    access=permission("roles:write").by("session", "api_key"),
+    operation="setUserRoles",
+    body=SetRoles,
+    returns=AdministeredUserData,
+    raises=(NotFound, Forbidden, LastAdmin),
+)
+def set_roles(call: CallBy[Principal], body: SetRoles, user_id: str) -> AdministeredUserData:
+    """Give a user these roles and no others. It works on their next request.
+
+    It needs all permissions that the user has, and all that they shall have. The last administrator stays one.
+    """
+    return _shown(call, call.get(GrantService).set_roles(call.caller, user_id, tuple(body.roles), call.device))
+
+
+@endpoint(
+    "GET /admin/keys",
+    access=permission("keys:write"),
+    operation="listSigningKeys",
+    query=Part,
+    returns=SigningKeyList,
+    raises=(ValidationFailed,),
+)
+def keys(call: CallBy[Principal], part: Part) -> SigningKeyList:
     """The keys that sign access tokens, the oldest first; never the keys themselves."""
-    return SigningKeyList.of(call.get(KeyAdministration).listed())
+    some, after = part.of(call.get(KeyAdministration).listed(), _age, "keys")
+    return SigningKeyList.of(some, after)
 
 
 @endpoint(
@@ -211,6 +237,10 @@ def rotate_keys(call: CallBy[Principal]) -> SigningKeyData:
     operator: `flask keys revoke`.
     """
     return SigningKeyData.of(call.get(KeyAdministration).rotate(call.caller, call.device))
+
+
+def _age(key: ListedKey) -> str:
+    return f"{key.stored.created_at.isoformat(timespec='milliseconds')} {key.stored.kid}"
 
 
 def _shown(call: CallBy[Principal], user: User) -> AdministeredUserData:
