@@ -220,6 +220,7 @@ def test_administrators_may_disable_each_other_but_not_the_last_one(two: tuple[S
     for reply in (
         act(own, ann, ann.id, "disable"),
         own.send("PUT", f"/admin/users/{ann.id}/roles", json={"roles": []}, token=ann.token),
+        delete(own, ann, ann.id),
     ):
         assert outcome(reply) == (409, "last_admin")
     assert act(own, ann, bob.id, "enable").status_code == 200
