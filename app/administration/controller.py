@@ -17,6 +17,7 @@ from app.platform.errors import (
     Forbidden,
     LastAdmin,
     NotFound,
+    ReauthenticationRequired,
     TooManyRequests,
     Unavailable,
     UsernameTaken,
@@ -37,6 +38,9 @@ _READS = permission("users:read").by("session", "api_key")
 _WRITES = permission("users:write").by("session", "api_key")
 _WRITES_IN_A_SESSION = permission("users:write")
 """For what concerns sessions and passwords, which are no business of an API key."""
+_NEED_A_LOGIN = frozenset({"email", "email_verified", "username"})
+"""What a stolen session, or an API key, must not turn into the account itself: whoever has the address can reset the
+password."""
 
 
 @endpoint(
@@ -74,15 +78,26 @@ def user(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     operation="updateUser",
     body=UpdateUser,
     returns=AdministeredUserData,
-    raises=(NotFound, Forbidden, EmailTaken, UsernameTaken, TooManyRequests, ValidationFailed),
+    raises=(
+        NotFound,
+        Forbidden,
+        ReauthenticationRequired,
+        EmailTaken,
+        UsernameTaken,
+        TooManyRequests,
+        ValidationFailed,
+    ),
 )
 def update(call: CallBy[Principal], body: UpdateUser, user_id: str) -> AdministeredUserData:
     """Change address and names of a user. Their sessions continue, and their password stays.
 
     The user logs in with a new address at once. It is not proven unless `email_verified` says so: the user is asked for
     proof by mail, and no reset is mailed to the address before. As when users change it themselves, the former address
-    gets a mail and can undo the change for seven days.
+    gets a mail and can undo the change for seven days. Your own address and user name need a login within the last
+    `REAUTH_SECONDS`.
     """
+    if user_id == call.caller.user.id and not _NEED_A_LOGIN.isdisjoint(body.model_fields_set):
+        call.require_fresh_login()
     changes = UserChanges(
         email=body.email or None,
         email_verified=body.email_verified if "email_verified" in body.model_fields_set else None,
