@@ -144,7 +144,6 @@ FEATURE = Feature(
             ),
         ),
         Tag("users", "The list of users.", (controller.users,)),
-        Tag("roles", "", (controller.set_roles,)),
     ),
     services={
         InputRules: _input_rules,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
-from app.accounts.grants import GrantService
-from app.accounts.inputs import ChangePassword, DeleteMe, SetRoles, UpdateMe
+from app.accounts.inputs import ChangePassword, DeleteMe, UpdateMe
 from app.accounts.principal import Principal
 from app.accounts.profile import Changes, ProfileService
 from app.accounts.views import ExportDocument, MeData, UserData, UserList
@@ -18,7 +17,6 @@ from app.platform import pieces
 from app.platform.errors import (
     Forbidden,
     LastAdmin,
-    NotFound,
     Overloaded,
     ReauthenticationRequired,
     TooManyRequests,
@@ -31,7 +29,7 @@ from app.roles.service import Roles
 from app.web.call import CallBy
 from app.web.endpoint import Endpoint, endpoint
 from app.web.export import Exporter, all_pages, document_of, exporter, parts_of
-from app.web.guard import authenticated, permission
+from app.web.guard import authenticated
 from app.web.paging import Page
 from app.web.view import Nothing, Streamed
 
@@ -168,20 +166,3 @@ def users(call: CallBy[Principal], page: Page) -> UserList:
     found = call.get(DirectoryService).list_users(call.caller, after=page.cursor, limit=page.limit)
     roles, version = call.get(Roles), call.caller.roles_version
     return UserList.of(found, lambda names: roles.permissions_of(names, version))
-
-
-@endpoint(
-    "PUT /admin/users/<user_id>/roles",
-    access=permission("roles:write").by("session", "api_key"),
-    operation="setUserRoles",
-    body=SetRoles,
-    returns=UserData,
-    raises=(NotFound, Forbidden, LastAdmin),
-)
-def set_roles(call: CallBy[Principal], body: SetRoles, user_id: str) -> UserData:
-    """Give a user these roles and no others. It works on their next request.
-
-    It needs all permissions that the user has, and all that they shall have. The last administrator stays one.
-    """
-    user = call.get(GrantService).set_roles(call.caller, user_id, tuple(body.roles), call.device)
-    return UserData.of(user, call.get(Roles).permissions_of(user.roles))

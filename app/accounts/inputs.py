@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from app.accounts.fields import Email, Name, NewPassword, SubmittedPassword, Username, input_rules, refuse_own_words
-from app.roles.inputs import RoleNames
 from app.web.input import Body, wrong
 
 
@@ -37,12 +36,6 @@ class ChangePassword(Body):
 
     current_password: SubmittedPassword
     new_password: NewPassword
-
-
-class SetRoles(Body):
-    """The roles that a user shall have, and no others."""
-
-    roles: RoleNames
 
 
 class Names(Body):

@@ -59,6 +59,7 @@ FEATURE = Feature(
                 controller.unlock,
             ),
         ),
+        Tag("roles", "", (controller.set_roles,)),
         Tag("keys", "", (controller.keys, controller.rotate_keys)),
     ),
     services={

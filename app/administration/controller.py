@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.grants import GrantService
 from app.accounts.principal import Principal
-from app.administration.inputs import FindUsers, ResetPassword, UpdateUser
+from app.administration.inputs import FindUsers, ResetPassword, SetRoles, UpdateUser
 from app.administration.search import UserFinder, UserQuery
 from app.administration.signing_keys import KeyAdministration
 from app.administration.users import UserAdministration, UserChanges
@@ -16,6 +17,7 @@ from app.platform.errors import (
     Forbidden,
     LastAdmin,
     NotFound,
+    ReauthenticationRequired,
     TooManyRequests,
     Unavailable,
     UsernameTaken,
@@ -25,15 +27,20 @@ from app.roles.service import Roles
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
 from app.web.guard import permission
+from app.web.paging import Part
 from app.web.view import Nothing
 
 if TYPE_CHECKING:
     from app.accounts.model import User
+    from app.administration.signing_keys import ListedKey
 
 _READS = permission("users:read").by("session", "api_key")
 _WRITES = permission("users:write").by("session", "api_key")
 _WRITES_IN_A_SESSION = permission("users:write")
 """For what concerns sessions and passwords, which are no business of an API key."""
+_NEED_A_LOGIN = frozenset({"email", "email_verified", "username"})
+"""What a stolen session, or an API key, must not turn into the account itself: whoever has the address can reset the
+password."""
 
 
 @endpoint(
@@ -71,15 +78,26 @@ def user(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     operation="updateUser",
     body=UpdateUser,
     returns=AdministeredUserData,
-    raises=(NotFound, Forbidden, EmailTaken, UsernameTaken, TooManyRequests, ValidationFailed),
+    raises=(
+        NotFound,
+        Forbidden,
+        ReauthenticationRequired,
+        EmailTaken,
+        UsernameTaken,
+        TooManyRequests,
+        ValidationFailed,
+    ),
 )
 def update(call: CallBy[Principal], body: UpdateUser, user_id: str) -> AdministeredUserData:
     """Change address and names of a user. Their sessions continue, and their password stays.
 
     The user logs in with a new address at once. It is not proven unless `email_verified` says so: the user is asked for
     proof by mail, and no reset is mailed to the address before. As when users change it themselves, the former address
-    gets a mail and can undo the change for seven days.
+    gets a mail and can undo the change for seven days. Your own address and user name need a login within the last
+    `REAUTH_SECONDS`.
     """
+    if user_id == call.caller.user.id and not _NEED_A_LOGIN.isdisjoint(body.model_fields_set):
+        call.require_fresh_login()
     changes = UserChanges(
         email=body.email or None,
         email_verified=body.email_verified if "email_verified" in body.model_fields_set else None,
@@ -161,7 +179,6 @@ def log_out(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     limit="mail",
     body=ResetPassword,
     returns=AdministeredUserData,
-    status=202,
     message="A mail is on its way to the user",
     raises=(NotFound, Forbidden, CannotBeMailed),
 )
@@ -190,10 +207,34 @@ def unlock(call: CallBy[Principal], user_id: str) -> AdministeredUserData:
     return _shown(call, call.get(UserAdministration).unlock(user_id, call.caller, call.device))
 
 
-@endpoint("GET /admin/keys", access=permission("keys:write"), operation="listSigningKeys", returns=SigningKeyList)
-def keys(call: CallBy[Principal]) -> SigningKeyList:
+@endpoint(
+    "PUT /admin/users/<user_id>/roles",
+    access=permission("roles:write").by("session", "api_key"),
+    operation="setUserRoles",
+    body=SetRoles,
+    returns=AdministeredUserData,
+    raises=(NotFound, Forbidden, LastAdmin),
+)
+def set_roles(call: CallBy[Principal], body: SetRoles, user_id: str) -> AdministeredUserData:
+    """Give a user these roles and no others. It works on their next request.
+
+    It needs all permissions that the user has, and all that they shall have. The last administrator stays one.
+    """
+    return _shown(call, call.get(GrantService).set_roles(call.caller, user_id, tuple(body.roles), call.device))
+
+
+@endpoint(
+    "GET /admin/keys",
+    access=permission("keys:write"),
+    operation="listSigningKeys",
+    query=Part,
+    returns=SigningKeyList,
+    raises=(ValidationFailed,),
+)
+def keys(call: CallBy[Principal], part: Part) -> SigningKeyList:
     """The keys that sign access tokens, the oldest first; never the keys themselves."""
-    return SigningKeyList.of(call.get(KeyAdministration).listed())
+    some, after = part.of(call.get(KeyAdministration).listed(), _age, "keys")
+    return SigningKeyList.of(some, after)
 
 
 @endpoint(
@@ -211,6 +252,10 @@ def rotate_keys(call: CallBy[Principal]) -> SigningKeyData:
     operator: `flask keys revoke`.
     """
     return SigningKeyData.of(call.get(KeyAdministration).rotate(call.caller, call.device))
+
+
+def _age(key: ListedKey) -> str:
+    return f"{key.stored.created_at.isoformat(timespec='milliseconds')} {key.stored.kid}"
 
 
 def _shown(call: CallBy[Principal], user: User) -> AdministeredUserData:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from app.accounts.fields import Email, Name, Username
 from app.administration.search import ListedStatus  # noqa: TC001 - pydantic reads the annotation
-from app.roles.inputs import RoleName  # noqa: TC001 - pydantic reads the annotation
+from app.roles.inputs import RoleName, RoleNames
 from app.web.input import Body, wrong
 from app.web.paging import Limited
 
@@ -26,6 +26,12 @@ def _prefix(text: str) -> str | None:
 def _without_defaults(schema: dict[str, Any]) -> None:
     for field in schema["properties"].values():
         field.pop("default", None)
+
+
+class SetRoles(Body):
+    """The roles that a user shall have, and no others."""
+
+    roles: RoleNames
 
 
 class FindUsers(Limited):

@@ -20,6 +20,7 @@ from app.administration.addresses import ACTOR
 from app.platform.errors import CannotBeMailed, Forbidden, NotFound, UsernameTaken
 from app.platform.identifiers import username_key
 from app.roles.authority import require_authority, require_permission
+from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -170,6 +171,8 @@ class UserAdministration:
         """Delete a user, as they could do themselves. Raises LastAdmin, and Forbidden for oneself."""
         del device  # nothing but identifiers is kept of a deleted user
         if by is not None and by.user.id == user_id:
+            if ADMINISTRATOR in by.user.roles and by.user.kind is None:
+                self.accounts.administrators.require_another(user_id)
             raise Forbidden("This is your own account: delete it with DELETE /auth/me, which asks for your password.")
 
         def permitted(account: Account) -> Account:

@@ -91,11 +91,12 @@ class SigningKeyData(View):
 
 
 class SigningKeyList(View):
-    """All signing keys, the oldest first."""
+    """A page of signing keys, the oldest first."""
 
     keys: list[SigningKeyView]
+    next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
 
     @classmethod
-    def of(cls, keys: Iterable[ListedKey]) -> SigningKeyList:
-        """The data of a reply with all keys."""
-        return cls(keys=[SigningKeyView.of(key) for key in keys])
+    def of(cls, keys: Iterable[ListedKey], after: str | None) -> SigningKeyList:
+        """The data of a reply with some keys; `after` is the cursor of the next ones."""
+        return cls(keys=[SigningKeyView.of(key) for key in keys], next=after)

@@ -61,6 +61,10 @@ class Administrators:
         self.stay(user_id)
         raise LastAdmin
 
+    def require_another(self, user_id: str) -> None:
+        """Raise LastAdmin if the guard names nobody but this user. It changes nothing, so it says nothing for later."""
+        self._without(frozenset(self._guard().ids), user_id)
+
     def left(self, user_id: str) -> None:
         """Note that a user is no administrator any more, should they have been added to the guard meanwhile."""
         self._drop(user_id)

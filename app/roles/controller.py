@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from app.platform.errors import Forbidden, NotFound, RoleExists, RoleInUse
+from app.platform.errors import Forbidden, NotFound, RoleExists, RoleInUse, ValidationFailed
 from app.roles.editing import RoleChanges, RoleEditor
 from app.roles.inputs import CreateRole, UpdateRole
-from app.roles.model import Role
+from app.roles.model import ADMINISTRATOR, Role
 from app.roles.views import RoleData, RoleList
 from app.web.call import Call
 from app.web.endpoint import endpoint
 from app.web.guard import permission
+from app.web.paging import Part
 from app.web.view import Nothing
 
 
@@ -17,12 +18,15 @@ from app.web.view import Nothing
     "GET /admin/roles",
     access=permission("roles:read").by("session", "api_key"),
     operation="listRoles",
+    query=Part,
     returns=RoleList,
+    raises=(ValidationFailed,),
 )
-def roles(call: Call) -> RoleList:
-    """All roles with their permissions, and all permissions that there are."""
+def roles(call: Call, part: Part) -> RoleList:
+    """The roles with their permissions, `admin` first, then by name; and all permissions that there are."""
     editor = call.get(RoleEditor)
-    return RoleList.of(editor.listed(), editor.declared)
+    some, after = part.of(editor.listed(), lambda role: "" if role.name == ADMINISTRATOR else role.name, "roles")
+    return RoleList.of(some, after, editor.declared)
 
 
 @endpoint(

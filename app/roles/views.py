@@ -46,12 +46,13 @@ class RoleData(View):
 
 
 class RoleList(View):
-    """All roles, and all permissions that they can hold."""
+    """A page of roles, and all permissions that they can hold."""
 
     roles: list[RoleView]
+    next: str | None = Field(description="The `cursor` of the next page; null at the end.", examples=[None])
     permissions: list[str] = Field(description="Every permission there is.", examples=[["roles:write", "users:read"]])
 
     @classmethod
-    def of(cls, roles: Iterable[Role], permissions: Iterable[str]) -> RoleList:
-        """The data of a reply with all roles."""
-        return cls(roles=[RoleView.of(role) for role in roles], permissions=sorted(permissions))
+    def of(cls, roles: Iterable[Role], after: str | None, permissions: Iterable[str]) -> RoleList:
+        """The data of a reply with some roles; `after` is the cursor of the next ones."""
+        return cls(roles=[RoleView.of(role) for role in roles], next=after, permissions=sorted(permissions))

@@ -11,7 +11,7 @@ import io
 import socket
 import ssl
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
@@ -102,13 +102,19 @@ class Egress:
     calls: BoundedCalls = field(default_factory=lambda: BoundedCalls("egress", _AT_ONCE))
 
     def check(self, url: str, *, seconds: float = SECONDS) -> None:
-        """Raises EgressRefusedError if this URL would be refused now. A name that cannot be resolved now may pass."""
+        """Raises EgressRefusedError if this URL would be refused now.
+
+        A name that cannot be resolved now may pass if it is to be asked by https; by http only what is allowed is asked.
+        """
         parts = _read(url)
         if parts.address is not None:
             self._addresses(parts)
             return
-        with suppress(EgressFailedError, TimeoutError):
+        try:
             self.calls.run(lambda _watch: self._addresses(parts), seconds)
+        except (EgressFailedError, TimeoutError):
+            if parts.scheme == "http":
+                raise EgressRefusedError("has to begin with https://, since its name cannot be resolved") from None
 
     def request(
         self,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.web.cursors import identifier_of
+from app.platform.errors import FieldError, ValidationFailed
+from app.web.cursors import cursor_at, identifier_of, place_at
 from app.web.input import Query, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 
 def _identifier(cursor: str) -> str:
@@ -31,6 +38,33 @@ class Limited(Query):
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
         default=50, ge=1, le=200, description="The maximum number of objects on a page."
     )
+
+
+class Part(Limited):
+    """A part of a short list, which is read as a whole: up to `limit` objects after `cursor`."""
+
+    cursor: str | None = Field(
+        default=None, description="The `next` of the previous page. Without it, the list starts at the beginning."
+    )
+
+    def of(self, found: Sequence[T], key: Callable[[T], str], name: str) -> tuple[Sequence[T], str | None]:
+        """This part of the list of this name, which is in the order of a unique `key`; and the cursor of the next one.
+
+        Raises ValidationFailed for a cursor of another list.
+        """
+        behind = 0 if self.cursor is None else bisect_right(found, _place(self.cursor, name), key=key)
+        part = found[behind : behind + self.limit]
+        ends = behind + self.limit >= len(found)
+        return part, None if ends else cursor_at((key(part[-1]),), (name,))
+
+
+def _place(cursor: str, name: str) -> str:
+    try:
+        [place] = place_at(cursor, (name,))
+    except ValueError:
+        error = FieldError("cursor", "invalid_cursor", "This is not a cursor of this list.")
+        raise ValidationFailed(fields=(error,)) from None
+    return place
 
 
 class Page(Limited):

@@ -220,6 +220,7 @@ def test_administrators_may_disable_each_other_but_not_the_last_one(two: tuple[S
     for reply in (
         act(own, ann, ann.id, "disable"),
         own.send("PUT", f"/admin/users/{ann.id}/roles", json={"roles": []}, token=ann.token),
+        delete(own, ann, ann.id),
     ):
         assert outcome(reply) == (409, "last_admin")
     assert act(own, ann, bob.id, "enable").status_code == 200
@@ -271,6 +272,23 @@ def test_one_deletes_oneself_with_the_password_only(service: Service, boss: Acco
     assert "DELETE /auth/me" in reply.json["message"]
 
 
+def test_ones_own_address_and_user_name_need_a_recent_login_and_no_api_key_changes_them(
+    service: Service, boss: Account
+) -> None:
+    support = holder(service, boss, "users:read", "users:write")
+    body = {"name": "Nightly", "permissions": ["users:read", "users:write"]}
+    key = service.post("/auth/api-keys", body, token=support.token).json["data"]["key"]
+    service.clock.advance(601)
+    tokens = [service.post("/auth/refresh", {"refresh_token": support.refresh_token}).json["data"]["token"], key]
+    path, (email, username) = f"/admin/users/{support.id}", new_names()
+    for changes in ({"email": email}, {"email_verified": True}, {"username": username}):
+        old, by_key = (outcome(service.send("PATCH", path, json=changes, token=token)) for token in tokens)
+        assert (old, by_key) == ((403, "reauthentication_required"), (403, "forbidden"))
+    assert service.send("PATCH", path, json={"name": "Sue"}, token=tokens[0]).status_code == 200
+    again = service.login(support.email).json["data"]["token"]
+    assert service.send("PATCH", path, json={"email": email, "username": username}, token=again).status_code == 200
+
+
 @pytest.mark.parametrize("user_id", [NOBODY, "x", "%00", NOBODY.upper(), "../x"])
 def test_nobody_is_found_by_an_odd_identifier(service: Service, boss: Account, user_id: str) -> None:
     replies = [act(service, boss, user_id, what) for what in ACTS]
@@ -320,7 +338,7 @@ def test_all_sessions_of_a_user_end(service: Service, boss: Account) -> None:
 
 def test_a_reset_is_mailed_and_the_present_password_stays_until_then(service: Service, boss: Account) -> None:
     ann = service.register()
-    assert act(service, boss, ann.id, "reset-password").status_code == 202
+    assert act(service, boss, ann.id, "reset-password").status_code == 200
     assert is_live(service, ann)
     assert service.login(ann.email).status_code == 200
     body = {"token": newest_to(service, ann.email).token, "new_password": "a whole new password"}
@@ -332,7 +350,7 @@ def test_a_reset_is_mailed_and_the_present_password_stays_until_then(service: Se
 def test_with_a_reset_the_sessions_can_end_at_once(service: Service, boss: Account) -> None:
     ann = service.register()
     body = {"end_sessions": True}
-    assert service.post(f"/admin/users/{ann.id}/reset-password", body, token=boss.token).status_code == 202
+    assert service.post(f"/admin/users/{ann.id}/reset-password", body, token=boss.token).status_code == 200
     assert not is_live(service, ann)
     assert {event[0] for event in events(service, ann.id)[:2]} == {"user.reset_started", "user.logged_out"}
 

@@ -68,6 +68,22 @@ def test_the_built_in_roles_are_listed_with_all_permissions(service: Service, bo
     assert built_in["member"]["permissions"] == []
 
 
+def test_roles_and_keys_come_in_pages(service: Service, boss: Account) -> None:
+    for path, kind, key in (("/admin/roles", "roles", "name"), ("/admin/keys", "keys", "kid")):
+        whole = service.get(path, token=boss.token).json["data"]
+        assert whole["next"] is None
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = service.get(f"{path}?limit=1{cursor and '&cursor=' + cursor}", token=boss.token).json["data"]
+            seen += [each[key] for each in page[kind]]
+            cursor = page["next"]
+        assert seen == [each[key] for each in whole[kind]]
+    other = service.get("/admin/roles?limit=1", token=boss.token).json["data"]["next"]
+    for cursor in (other, "x", "", "AAAA"):
+        refused = service.get(f"/admin/keys?cursor={cursor}", token=boss.token)
+        assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "cursor")
+
+
 def test_a_role_is_created_changed_and_deleted(service: Service, boss: Account) -> None:
     name = f"editor_{next(_NUMBERS)}-a"
     made = create(service, boss, name, "users:write", "users:read", "users:read", description="Édits.")

@@ -142,6 +142,13 @@ def test_at_creation_a_name_may_not_be_known_yet_and_a_look_up_may_hang() -> Non
     released.set()
 
 
+def test_by_http_a_name_has_to_lead_to_what_is_allowed_at_creation() -> None:
+    unknown = Egress((destination("127.0.0.1:9000"),), Resolver(OSError("no such name")))
+    with pytest.raises(EgressRefusedError, match="has to begin with https://"):
+        unknown.check(f"http://{NAME}:9000/")
+    Egress((destination("127.0.0.1:9000"),), Resolver(["127.0.0.1"])).check(f"http://{NAME}:9000/")
+
+
 def test_while_every_look_up_hangs_an_address_is_still_refused() -> None:
     released, calls = Event(), BoundedCalls("hanging", 1)
     with pytest.raises(TimeoutError):
