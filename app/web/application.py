@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.routing import MapAdapter, UnicodeConverter
+from werkzeug.routing import MapAdapter, Rule, UnicodeConverter
 
 from app.platform import deadline
 from app.platform.instrumentation import NOBODY
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Request
-    from werkzeug.routing import Map
+    from werkzeug.routing import BaseConverter, Map
 
     from app.config import Settings
     from app.platform.instrumentation import Observer
@@ -30,14 +30,30 @@ _PLAIN_HOST = re.compile(r"[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*(:[0-9]{1,
 
 
 class _Name(UnicodeConverter):
-    """A segment of a path, without NUL, which no name contains and which PostgreSQL refuses in a query.
-
-    Nor is it `my`, which means the user's own objects where an identifier could stand ("/api/products/my").
-    """
+    """A segment of a path, without NUL, which no name contains and which PostgreSQL refuses in a query."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map)
-        self.regex = r"(?!my\Z)[^/\0]+"
+        self.regex = r"[^/\0]+"
+
+
+class _Identifier(UnicodeConverter):
+    """Such a segment, but no word that means something else where an identifier could stand ("/api/products/my")."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = r"(?!(?:my|leaked)\Z)[^/\0]+"
+
+
+class _Rule(Rule):
+    """A path of an endpoint, in which the names of identifiers end in `_id`."""
+
+    def get_converter(
+        self, variable_name: str, converter_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> BaseConverter:
+        if variable_name.endswith("_id"):
+            converter_name = "identifier"
+        return super().get_converter(variable_name, converter_name, args, kwargs)
 
 
 class _NoSession(SessionInterface):
@@ -54,6 +70,7 @@ class Application(Flask):
     """Serves no files of its own, redirects nothing, and answers OPTIONS without a body."""
 
     session_interface = _NoSession()
+    url_rule_class = _Rule
 
     def __init__(
         self, import_name: str, settings: Settings, endpoints: Iterable[Endpoint], observer: Observer = NOBODY
@@ -67,7 +84,7 @@ class Application(Flask):
         self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
         # A redirect would carry the Host header of the request.
         self.url_map.strict_slashes = False
-        self.url_map.converters |= {"default": _Name, "string": _Name}
+        self.url_map.converters |= {"default": _Name, "string": _Name, "identifier": _Identifier}
         self.url_map.merge_slashes = False
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

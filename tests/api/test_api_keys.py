@@ -425,6 +425,11 @@ def test_a_reported_key_ends_and_its_owner_is_told(service: Service) -> None:
     assert [action for action, _ in events(service, ann)].count("api_key.leaked") == 1
 
 
+def test_the_path_of_a_report_is_not_read_as_an_identifier(service: Service) -> None:
+    response = service.send("DELETE", f"{OWN}/leaked", token=service.register().token)
+    assert (response.status_code, set(response.headers["Allow"].split(", "))) == (405, {"POST", "OPTIONS"})
+
+
 @pytest.mark.parametrize("text", ["", "lk_", "a b\u0000c", "😀", "x" * 60_000])
 def test_a_report_of_any_text_gets_the_same_reply(service: Service, text: str) -> None:
     right = report(service, new_key(service, service.register()))

@@ -110,6 +110,12 @@ def test_a_role_is_created_changed_and_deleted(service: Service, boss: Account) 
     ]
 
 
+@pytest.mark.parametrize("name", ["my", "leaked"])
+def test_a_role_may_have_a_name_that_no_identifier_has(service: Service, boss: Account, name: str) -> None:
+    assert create(service, boss, name).status_code == 201
+    assert service.send("DELETE", f"/admin/roles/{name}", token=boss.token).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
