@@ -104,7 +104,7 @@ class Egress:
     def check(self, url: str, *, seconds: float = SECONDS) -> None:
         """Raises EgressRefusedError if this URL would be refused now.
 
-        A name that cannot be resolved now may pass if it is to be asked by https; by http only what is allowed is asked.
+        A name that cannot be resolved now may pass by https. By http it does not: only what is allowed is asked so.
         """
         parts = _read(url)
         if parts.address is not None:
