@@ -44,6 +44,8 @@ REQUIRED = {
     "POST /admin/users": ["email"],
     "POST /auth/invitation": ["password"],
     "POST /admin/users/{user_id}/reset-password": [],
+    "POST /admin/webhooks": ["url", "events"],
+    "PATCH /admin/webhooks/{webhook_id}": [],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
 ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify", "POST /auth/invitation"}

@@ -240,5 +240,5 @@ def test_no_reply_holds_a_hash_or_an_internal_field(service: Service) -> None:
         service.get("/auth/users", token=service.administrator().token).text,
     ]
     for reply in replies:
-        for never in ("$2b$", "hash", "epoch", "_key", "seed", '_id"', PASSWORD, 'status":"active'):
+        for never in ("$2b$", "hash", "epoch", '_key"', "seed", '_id"', PASSWORD, 'status":"active'):
             assert never not in reply

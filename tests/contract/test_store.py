@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.hash_mix.model import Mix
 from app.accounts.mail_requests.model import MailRequest
 from app.administration.model import StoredKeys
 from app.audit.chain.model import Checkpoint
@@ -18,6 +19,7 @@ from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
+from app.webhooks.model import Delivery, WebhookBook
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user, an_api_key
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
@@ -27,6 +29,7 @@ from tests.stores import Store
 KEY = "0" * 64
 USER = a_user(email="ada@example.org", username="ada")
 REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
+DELIVERY = Delivery(new_id(), new_id(), "user.created", "{}", NOW, NOW, NOW + MINUTE)
 PRODUCT = SampleProduct(new_id(), USER.id, "Lamp", Decimal("19.90"), None, NOW)
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
@@ -36,6 +39,8 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.account_by_email": lambda store: store.users.account_by_email("ada@example.org"),
     "users.accounts_changing_to": lambda store: store.users.accounts_changing_to("ada@example.org", 10),
     "users.save": lambda store: store.users.save(Account(USER, HASH)),
+    "users.page_of_accounts": lambda store: store.users.page_of_accounts(after=None, limit=10),
+    "users.page_of_hashes": lambda store: store.users.page_of_hashes(after=None, limit=10),
     "users.due": lambda store: store.users.due(NOW, 10),
     "users.confirm_role": lambda store: store.users.confirm_role(new_id(), "admin"),
     "users.is_role_held": lambda store: store.users.is_role_held("admin"),
@@ -106,6 +111,21 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "api_keys.remove": lambda store: store.api_keys.remove(new_id()),
     "api_keys.remove_some_of": lambda store: store.api_keys.remove_some_of(new_id(), 10),
     "api_keys.delete_expired": lambda store: store.api_keys.delete_expired(NOW, 10),
+    "webhook_books.load": lambda store: store.webhook_books.load(),
+    "webhook_books.save": lambda store: store.webhook_books.save(WebhookBook(1)),
+    "deliveries.add": lambda store: store.deliveries.add(replace(DELIVERY, id=new_id())),
+    "deliveries.get": lambda store: store.deliveries.get(DELIVERY.id),
+    "deliveries.due": lambda store: store.deliveries.due(new_id(), NOW, 10),
+    "deliveries.replace": lambda store: store.deliveries.replace(DELIVERY, DELIVERY),
+    "deliveries.page_of": lambda store: store.deliveries.page_of(new_id(), before=None, limit=10),
+    "deliveries.waiting": lambda store: store.deliveries.waiting(new_id(), 10),
+    "deliveries.prune": lambda store: store.deliveries.prune(new_id(), 50),
+    "deliveries.remove": lambda store: store.deliveries.remove(DELIVERY.id),
+    "deliveries.remove_some_of": lambda store: store.deliveries.remove_some_of(new_id(), 10),
+    "deliveries.erase_some_of": lambda store: store.deliveries.erase_some_of(USER.id, 10, but="user.deleted"),
+    "deliveries.delete_expired": lambda store: store.deliveries.delete_expired(NOW, 10),
+    "hash_mixes.load": lambda store: store.hash_mixes.load(),
+    "hash_mixes.save": lambda store: store.hash_mixes.save(Mix(NOW, {"dummy": 1})),
     "sample_products.add": lambda store: store.sample_products.add(PRODUCT, new_id()),
     "sample_products.page": lambda store: store.sample_products.page(after=None, limit=10),
     "sample_products.page_of": lambda store: store.sample_products.page_of(USER.id, after=None, limit=10),
