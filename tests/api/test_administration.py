@@ -266,7 +266,7 @@ def test_also_a_disabled_administrator_is_left_to_administrators(service: Servic
         assert outcome(reply) == (403, "forbidden")
 
 
-def test_one_deletes_oneself_with_the_password_only(service: Service, boss: Account) -> None:
+def test_one_deletes_oneself_with_the_password_only(service: Service) -> None:
     another = service.administrator()
     reply = delete(service, another, another.id)
     assert outcome(reply) == (403, "forbidden")
