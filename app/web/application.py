@@ -14,7 +14,7 @@ from app.platform.instrumentation import NOBODY
 from app.web import exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Request
@@ -49,7 +49,7 @@ class _Rule(Rule):
     """A path of an endpoint, in which the names of identifiers end in `_id`."""
 
     def get_converter(
-        self, variable_name: str, converter_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, variable_name: str, converter_name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> BaseConverter:
         if variable_name.endswith("_id"):
             converter_name = "identifier"
