@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from tests.servers.fixtures import require
 from tests.servers.process import program
@@ -16,6 +16,7 @@ CHROMIUM = [
 ]  # fmt: skip
 PATIENCE = 20_000.0
 """Milliseconds."""
+expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 390, "height": 844}
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
 """axe-core, which knows the rules of WCAG that a program can check, contrast among them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 from weakref import WeakSet
 
 from sqlalchemy import event, text
@@ -82,7 +82,10 @@ class Database:
             return self._readers.use(lambda connection: connection.execute(statement, parameters).all())
 
     def read(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
-        """The result of `work` with a new connection for reading, tried once; raises what SQLAlchemy raises."""
+        """The result of `work` with a connection of SQLAlchemy's for reading, tried once; raises what SQLAlchemy raises."""
+        if self.backend.driver is None:
+            # One of those that are kept: their number is limited, and all may be open.
+            return self._readers.use(lambda connection: work(cast("sqlalchemy.Connection", connection)))
         with self.backend.reader.connect() as connection:
             return work(connection)
 
