@@ -44,6 +44,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 forwarded_allow_ips = ""
 control_socket_disable = True
 limit_request_fields = 64
+limit_request_line = 8190  # a search of users: the longest prefix, percent-encoded, beside the longest cursor
 
 logger_class = GunicornLog
 accesslog = None

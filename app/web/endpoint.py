@@ -31,6 +31,7 @@ from app.web import exchange, guard, problems
 from app.web.body import read_body, read_query, receive, validate
 from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
+from app.web.input import Body
 from app.web.limits import LIMITS, Limit
 from app.web.result import Carrying, Cookie, File, Header, Reply
 from app.web.view import BareView, Streamed, View, envelope
@@ -94,6 +95,11 @@ class Endpoint:
         return f"{self.tag}.{self.function.__name__}".lstrip(".")
 
     @property
+    def takes_json(self) -> bool:
+        """Whether it reads the body as JSON. A change without fields does, too: what it was sent is not just ignored."""
+        return self.form is None and self.method != "GET"
+
+    @property
     def usual(self) -> Outcome:
         """How it usually succeeds."""
         return self.outcomes[0]
@@ -109,7 +115,7 @@ class Endpoint:
         implied: tuple[type[Failure], ...] = (InvalidRequest, *self.access.raises)
         if not self.any_host:
             implied += (InvalidHost,)
-        if self.body:
+        if self.takes_json:
             implied += (PayloadTooLarge, UnsupportedMediaType, MalformedJson, ValidationFailed)
         if self.query:
             implied += (ValidationFailed,)
@@ -214,7 +220,7 @@ def install(app: Flask, endpoints: tuple[Endpoint, ...], shared: Shared) -> None
         if needed is not None and needed not in shared.permissions:
             raise ValueError(f"{declared.method} {declared.path}: there is no permission {needed!r}")
         view = _view(declared, shared, check_failures=app.testing)
-        takes_body = declared.body is not None or declared.form is not None
+        takes_body = declared.takes_json or declared.form is not None
         app.add_url_rule(
             declared.path,
             endpoint=declared.shown,
@@ -230,12 +236,11 @@ class UndeclaredFailureError(Exception):
 def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callable[..., Response]:
     """The function that Flask calls: checks access, parses the input, calls the endpoint, and formats the result."""
     access = declared.access
-    has_body = declared.body is not None or declared.form is not None
-    readers = ((read_body, declared.body), (read_query, declared.query))
-    inputs = [(read, model) for read, model in readers if model is not None]
+    has_body = declared.takes_json or declared.form is not None
+    read_inputs = _reader(declared, shared.input_context)
     function = declared.function if declared.form is None else _of_form(declared, declared.form, shared)
     reply = _replier(declared, https=shared.https)
-    authenticators, context = shared.authenticators, shared.input_context
+    authenticators = shared.authenticators
 
     def view(**path: str) -> Response:
         http = cast("Request", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Werkzeug's way
@@ -245,9 +250,7 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
         admitted = guard.admit(access, http, authenticators)
         if admitted is not None:
             current.user_id = admitted.caller.subject
-        arguments: list[Any] = [CallBy(shared, current.device, admitted)]
-        for read, model in inputs:
-            arguments.append(read(http, model, context))
+        arguments: list[Any] = [CallBy(shared, current.device, admitted), *read_inputs(http)]
         _check_identifiers(path)
         response = reply(function(*arguments, **path))
         if admitted is not None and admitted.authenticator.use_is_due(admitted.caller):
@@ -266,6 +269,23 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
             raise
 
     return checked
+
+
+def _reader(declared: Endpoint, context: object) -> Callable[[Request], list[Any]]:
+    """The function that gives the body and the query that an endpoint declares, and refuses any other body."""
+    body, query, is_without_fields = declared.body, declared.query, declared.takes_json and declared.body is None
+
+    def read(http: Request) -> list[Any]:
+        found: list[Any] = []
+        if body is not None:
+            found.append(read_body(http, body, context))
+        elif is_without_fields:
+            read_body(http, Body, context)
+        if query is not None:
+            found.append(read_query(http, query, context))
+        return found
+
+    return read
 
 
 def _of_form(declared: Endpoint, form: type[BaseModel], shared: Shared) -> Callable[..., Result]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from app.security.egress_urls import read_url
 from app.web.input import Body, wrong
 from app.webhooks.events import EVENTS
 from app.webhooks.model import ALL_EVENTS
@@ -35,6 +36,15 @@ def _description(text: str) -> str:
     return text
 
 
+def _url(url: str) -> str:
+    # Where it leads is for the egress guard, which may have to ask for its addresses.
+    try:
+        read_url(url)
+    except ValueError as error:
+        raise wrong("refused_url", "The URL {reason}.", reason=str(error)) from None
+    return url
+
+
 def _without_defaults(schema: dict[str, Any]) -> None:
     for declared in schema["properties"].values():
         declared.pop("default", None)
@@ -48,6 +58,7 @@ Url = Annotated[
         description="An https URL at a public address; others only as EGRESS_ALLOW says.",
         examples=["https://example.com/webhooks/latchkey"],
     ),
+    AfterValidator(_url),
 ]
 Events = Annotated[
     list[str],

@@ -11,6 +11,7 @@ from tests.api.service import PASSWORD, Reply, Service, Start, new_names
 
 LIMIT = 64 * 1024
 WITH_BODY = [declared for declared in ENDPOINTS if declared.body is not None]
+WITHOUT_BODY = [declared for declared in ENDPOINTS if declared.takes_json and declared.body is None]
 WITHOUT_FIELDS = {
     "POST /auth/refresh": (401, "invalid_refresh_token"),
     "POST /auth/logout": (200, None),
@@ -79,6 +80,15 @@ class Target:
 
 def named(declared: Endpoint) -> str:
     return f"{declared.method} {declared.path}"
+
+
+@pytest.mark.parametrize("declared", WITHOUT_BODY, ids=named)
+def test_what_a_change_without_fields_is_sent_is_not_just_ignored(caller: Caller, declared: Endpoint) -> None:
+    target = Target(declared, caller)
+    assert code(target.send(body=b"reason=none", content_type="text/plain")) == (415, "unsupported_media_type")
+    assert code(target.send_json(b'{"reason"')) == (400, "malformed_json")
+    response = target.send(json={"reason": "none"})
+    assert [(error["field"], error["code"]) for error in response.json["errors"]] == [("reason", "unknown_field")]
 
 
 @pytest.fixture(scope="module")
