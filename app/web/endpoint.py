@@ -96,7 +96,7 @@ class Endpoint:
 
     @property
     def takes_json(self) -> bool:
-        """Whether it reads the body as JSON. A change without fields does, too: what it was sent is not just ignored."""
+        """Whether it reads the body as JSON. A change without fields does, too, and refuses any."""
         return self.form is None and self.method != "GET"
 
     @property

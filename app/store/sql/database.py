@@ -82,7 +82,7 @@ class Database:
             return self._readers.use(lambda connection: connection.execute(statement, parameters).all())
 
     def read(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
-        """The result of `work` with a connection of SQLAlchemy's for reading, tried once; raises what SQLAlchemy raises."""
+        """The result of `work` with a connection of SQLAlchemy's, tried once; raises what SQLAlchemy raises."""
         if self.backend.driver is None:
             # One of those that are kept: their number is limited, and all may be open.
             return self._readers.use(lambda connection: work(cast("sqlalchemy.Connection", connection)))
