@@ -76,8 +76,8 @@ def verify(*, since: datetime | None, kept: Path | None, as_json: bool) -> None:
         lines.append(f"and {more} more")
     found = len(findings) + more
     lines.append(
-        f"{report.records} records and {report.checkpoints} checkpoints: "
-        + (f"{found} findings" if found else "all is well")
+        f"records: {report.records}; checkpoints: {report.checkpoints}; "
+        + (f"findings: {found}" if found else "all is well")
     )
     say(facts | {"findings": [asdict(each) for each in findings], "more": more}, "\n".join(lines), as_json=as_json)
     if found:

@@ -27,7 +27,7 @@ def users(flask: Callable[..., Result], prepared: None) -> None:
         assert created.exit_code == 0, created.output
     assert flask("keys", "list").exit_code == 0
     verified = flask("audit", "verify")
-    assert (verified.exit_code, verified.stdout) == (0, "3 records and 1 checkpoints: all is well\n"), verified.output
+    assert (verified.exit_code, verified.stdout) == (0, "records: 3; checkpoints: 1; all is well\n"), verified.output
 
 
 def change(database: Path, statement: str) -> None:
@@ -112,7 +112,7 @@ def test_checkpoints_of_a_key_without_a_public_half_verify_when_it_is_gone(flask
     assert flask("users", "create", "--username", "ann", "--password-stdin", input=PASSWORD, **settings).exit_code == 0
     assert flask("audit", "verify", **settings).exit_code == 0
     assert flask("keys", "revoke", "--all", **settings).exit_code == 0
-    assert "1 records and 1 checkpoints: all is well" in flask("audit", "verify", **settings).stdout
+    assert "records: 1; checkpoints: 1; all is well" in flask("audit", "verify", **settings).stdout
 
 
 @pytest.mark.usefixtures("users")
