@@ -255,7 +255,10 @@ def rotate_keys(call: CallBy[Principal]) -> SigningKeyData:
 
 
 def _age(key: ListedKey) -> str:
-    return f"{key.stored.created_at.isoformat(timespec='milliseconds')} {key.stored.kid}"
+    created_at, signs_from = (
+        at.isoformat(timespec="microseconds") for at in (key.stored.created_at, key.stored.signs_from)
+    )
+    return f"{created_at} {signs_from} {key.stored.kid}"
 
 
 def _shown(call: CallBy[Principal], user: User) -> AdministeredUserData:

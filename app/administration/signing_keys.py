@@ -40,7 +40,10 @@ class KeyAdministration:
 
     def listed(self) -> list[ListedKey]:
         """All keys, the oldest first."""
-        stored, now = sorted(self.keys.stored(), key=lambda key: (key.created_at, key.kid)), self.clock()
+        stored, now = (
+            sorted(self.keys.stored(), key=lambda key: (key.created_at, key.signs_from, key.kid)),
+            self.clock(),
+        )
         signs = self.keys.that_signs() if stored else None
         return [ListedKey(key, _state(key, signs, waits=key.signs_from > now)) for key in stored]
 

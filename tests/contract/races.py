@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Protocol, TypeVar
 
 from tests.stores import Store
@@ -52,7 +52,12 @@ def processes(make: Callable[[], Store]) -> Iterator[InProcesses]:
     with ProcessPoolExecutor(PROCESSES, context, _begin, (make, start)) as pool:
 
         def race(act: Callable[[Store, int, int], T]) -> list[list[T]]:
-            by_process = list(pool.map(_run, [act] * PROCESSES, range(PROCESSES)))
+            running = [pool.submit(_run, act, number) for number in range(PROCESSES)]
+            if failures := [failure for each in running if (failure := each.exception()) is not None]:
+                start.reset()  # for the next race
+                # One that fails has the others wait for it in vain: theirs are no causes.
+                raise min(failures, key=lambda failure: isinstance(failure, BrokenBarrierError))
+            by_process = [each.result() for each in running]
             return [list(results) for results in zip(*by_process, strict=True)]
 
         yield race
@@ -73,5 +78,9 @@ def _run(act: Callable[[Store, int, int], T], number: int) -> list[T]:
     results = []
     for turn in range(ROUNDS):
         _Process.start.wait(BARRIER_SECONDS)
-        results.append(act(_Process.store, number, turn))
+        try:
+            results.append(act(_Process.store, number, turn))
+        except BaseException:
+            _Process.start.abort()
+            raise
     return results

@@ -15,10 +15,10 @@ from latchkey_client.models import (
     ProblemCode,
     Refresh,
     Register,
+    SuccessMeData,
     SuccessProductData,
     SuccessTokenPair,
     SuccessTokenPairOrUserData,
-    SuccessUserData,
 )
 
 url, username, password = sys.argv[1:]
@@ -32,7 +32,7 @@ assert isinstance(opened, SuccessTokenPair)
 
 caller = AuthenticatedClient(base_url=url, token=opened.data.access_token)
 me = get_me.sync(client=caller)
-assert isinstance(me, SuccessUserData)
+assert isinstance(me, SuccessMeData)
 user_id: str = me.data.user.id
 assert user_id == registered.data.user.id
 
