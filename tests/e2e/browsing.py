@@ -14,7 +14,7 @@ CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--no-first-run",
 ]  # fmt: skip
-PATIENCE = 20_000.0
+PATIENCE = 60_000.0
 """Milliseconds."""
 expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 390, "height": 844}

@@ -20,7 +20,7 @@ from tests.e2e.settings import PASSWORD, in_production, in_testing, on_sqlite
 from tests.servers.process import free_port
 from tests.servers.service import service
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 BOB = f'{{"login": "bob.example", "password": "{PASSWORD}"}}'
 

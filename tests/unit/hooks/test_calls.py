@@ -188,7 +188,7 @@ def test_events_are_told_to_the_others_while_one_hook_hangs(release: Flag) -> No
 
 
 def test_a_hook_that_hangs_delays_no_request_and_loses_only_what_is_beyond_the_bound(release: Flag) -> None:
-    hooks = Hooks([Does(release.wait)], SECONDS)
+    hooks = Hooks([Does(release.wait)], 60)  # it hangs for as long as this test takes, however busy the machine is
     with capture_logs() as logged:
         for _ in range(MOST_WAITING + 2):
             hooks.tell(EVENT)
