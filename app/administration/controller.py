@@ -32,7 +32,6 @@ from app.web.view import Nothing
 
 if TYPE_CHECKING:
     from app.accounts.model import User
-    from app.administration.signing_keys import ListedKey
 
 _READS = permission("users:read").by("session", "api_key")
 _WRITES = permission("users:write").by("session", "api_key")
@@ -233,7 +232,7 @@ def set_roles(call: CallBy[Principal], body: SetRoles, user_id: str) -> Administ
 )
 def keys(call: CallBy[Principal], part: Part) -> SigningKeyList:
     """The keys that sign access tokens, the oldest first; never the keys themselves."""
-    some, after = part.of(call.get(KeyAdministration).listed(), _age, "keys")
+    some, after = part.of(call.get(KeyAdministration).listed(), lambda key: key.age, "keys")
     return SigningKeyList.of(some, after)
 
 
@@ -252,13 +251,6 @@ def rotate_keys(call: CallBy[Principal]) -> SigningKeyData:
     operator: `flask keys revoke`.
     """
     return SigningKeyData.of(call.get(KeyAdministration).rotate(call.caller, call.device))
-
-
-def _age(key: ListedKey) -> str:
-    created_at, signs_from = (
-        at.isoformat(timespec="microseconds") for at in (key.stored.created_at, key.stored.signs_from)
-    )
-    return f"{created_at} {signs_from} {key.stored.kid}"
 
 
 def _shown(call: CallBy[Principal], user: User) -> AdministeredUserData:

@@ -28,6 +28,14 @@ class ListedKey:
     stored: StoredKey
     state: Literal["waiting", "signing", "verifying"]
 
+    @property
+    def age(self) -> str:
+        """What keys are listed by: the oldest first, and of those made at once the one that signs first."""
+        created_at, signs_from = (
+            at.isoformat(timespec="microseconds") for at in (self.stored.created_at, self.stored.signs_from)
+        )
+        return f"{created_at} {signs_from} {self.stored.kid}"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyAdministration:
@@ -40,12 +48,10 @@ class KeyAdministration:
 
     def listed(self) -> list[ListedKey]:
         """All keys, the oldest first."""
-        stored, now = (
-            sorted(self.keys.stored(), key=lambda key: (key.created_at, key.signs_from, key.kid)),
-            self.clock(),
-        )
+        stored, now = self.keys.stored(), self.clock()
         signs = self.keys.that_signs() if stored else None
-        return [ListedKey(key, _state(key, signs, waits=key.signs_from > now)) for key in stored]
+        listed = [ListedKey(key, _state(key, signs, waits=key.signs_from > now)) for key in stored]
+        return sorted(listed, key=lambda key: key.age)
 
     def rotate(self, by: Principal, device: Device) -> ListedKey:
         """Add a key, which signs after an hour; returns it, or the one that waits to sign already.

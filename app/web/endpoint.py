@@ -96,7 +96,7 @@ class Endpoint:
 
     @property
     def takes_json(self) -> bool:
-        """Whether it reads the body as JSON. A change without fields does, too, and refuses any."""
+        """Whether it reads the body as JSON. A change that declares no body does, too, and refuses every field."""
         return self.form is None and self.method != "GET"
 
     @property
@@ -220,11 +220,11 @@ def install(app: Flask, endpoints: tuple[Endpoint, ...], shared: Shared) -> None
         if needed is not None and needed not in shared.permissions:
             raise ValueError(f"{declared.method} {declared.path}: there is no permission {needed!r}")
         view = _view(declared, shared, check_failures=app.testing)
-        takes_body = declared.takes_json or declared.form is not None
+        has_fields = declared.body is not None or declared.form is not None
         app.add_url_rule(
             declared.path,
             endpoint=declared.shown,
-            view_func=parsing_once()(view) if takes_body else view,
+            view_func=parsing_once()(view) if has_fields else view,
             methods=[declared.method],
         )
 

@@ -70,6 +70,12 @@ def test_anything_but_a_request_is_refused_and_the_connection_is_closed(port: in
     assert one(port, whole).status == status
 
 
+def test_the_longest_search_of_users_fits_into_the_first_line(port: int) -> None:
+    longest = request(f"GET /admin/users?q={'%F0%9F%A6%8A' * 254}&cursor={'a' * 4000}")
+
+    assert one(port, longest).status == 401  # it was read, and lacks a token
+
+
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PROPFIND", "CONNECT", "DELETE", "G" * 20])
 def test_another_method_gets_405_with_the_allowed_ones(port: int, method: str) -> None:
     reply = one(port, request(f"{method} /auth/users", "Cookie: secret=1"))

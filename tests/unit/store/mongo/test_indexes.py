@@ -39,6 +39,7 @@ def test_creating_the_indexes_again_changes_nothing(database: Documents) -> None
     create_indexes(database, INDEXES)
     names = database.list_collection_names()
     created = {name: database[name].index_information() for name in names}
+    assert (len(created["users"]), len(created["events"])) == (10, 7)
     create_indexes(database, INDEXES)
     assert {name: database[name].index_information() for name in names} == created
 
