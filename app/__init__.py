@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
     from app.web.call import Shared
+    from app.web.rates import Rates
 
     try:
         if settings is None:
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
         authenticators=wired.authenticators,
         permissions=PERMISSIONS,
         input_context=wired.get(InputRules),
+        rates=wired.get(Rates),
         specification=openapi.Specification(endpoints, TAGS, settings.server.public_url, __version__),
     )
 

@@ -12,6 +12,7 @@ from app.platform.version import __version__
 from app.security import secret_file
 from app.security.secret_file import SecretFileError, read_or_create
 from app.security.secret_keys import SecretKeys
+from app.web.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +76,15 @@ def make_redis(settings: Settings) -> RedisConnection | None:
         return RedisConnection(settings.store.redis_url.get_secret_value())
     except ValueError as error:  # a word in the query that has to be a number, say
         raise StartError(f"REDIS_URL: {error}") from None
+
+
+def make_rates(settings: Settings) -> Rates:
+    """What counts requests for the rate limits: in the Redis that the settings name, else in each process."""
+    if settings.store.redis_url is None:
+        return Rates(None)
+    from app.store.redis.rate_counters import RedisCounters  # noqa: PLC0415 - see above
+
+    return Rates(RedisCounters(settings.store.redis_url.get_secret_value()))
 
 
 def make_breaches(settings: Settings) -> BreachedPasswords | None:

@@ -19,6 +19,7 @@ from app.dependencies import (
     make_hooks,
     make_mailer,
     make_metrics,
+    make_rates,
     make_redis,
     make_secrets,
     make_store,
@@ -58,6 +59,7 @@ from app.store.observed import observed
 from app.store.redis import RedisServer
 from app.store.store import Store
 from app.store.unusable import UnusableStoreError
+from app.web.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,6 +190,7 @@ def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
         Store: lambda _: store,
         SecretKeys: lambda parts: make_secrets(parts.settings),
         RedisServer: lambda parts: make_redis(parts.settings),
+        Rates: lambda parts: make_rates(parts.settings),
         Mailer: lambda parts: make_mailer(parts.settings),
         BreachCheck: lambda parts: make_breaches(parts.settings),
         HashPool: _hash_pool,

@@ -41,6 +41,11 @@ class Principal:
         return self.user.id
 
     @property
+    def counted_as(self) -> str:
+        """What a rate limit counts requests by: the session, the impersonation, or the API key."""
+        return self.session_id or self.key_id or self.user.id
+
+    @property
     def actor_id(self) -> str | None:
         """The administrator who acts for the user in an impersonation; else None."""
         return None if self.impersonation is None else self.impersonation.actor_id

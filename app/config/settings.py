@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from app.config.profiles import Profile
+from app.config.rate_limits import RateLimits
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
 from app.config.surroundings import Egress, Hooks, Logging, Mail, Monitoring, Server, Store, Transfer
@@ -15,6 +16,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     server: Server
+    limits: RateLimits
     store: Store
     tokens: Tokens
     passwords: Passwords

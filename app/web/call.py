@@ -12,6 +12,7 @@ from flask import request
 from app.config.values import is_loopback
 from app.web import guard, problems
 from app.web.caller import Caller, CallerT
+from app.web.limits import limits_of
 from app.web.pages import Pages
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from app.platform.container import Container
     from app.platform.devices import Device
     from app.web.caller import Admitted, Authenticator
+    from app.web.limits import Limit
     from app.web.openapi import Specification
+    from app.web.rates import Rates
     from app.web.result import Cookie, File
 
 T = TypeVar("T")
@@ -42,6 +45,13 @@ class Shared:
     input_context: object
     """What the inputs get from pydantic as the validation context."""
     specification: Specification
+    rates: Rates
+    """Counts the requests to limited endpoints."""
+
+    @cached_property
+    def limits(self) -> dict[str, Limit]:
+        """The rate limits by name; none if they are off."""
+        return limits_of(self.settings.limits) if self.settings.server.rate_limits else {}
 
     @cached_property
     def pages(self) -> Pages:

@@ -17,6 +17,10 @@ class Caller(Protocol):
         """The identifier that the log names."""
 
     @property
+    def counted_as(self) -> str:
+        """What a rate limit counts their requests by: the session, or the API key."""
+
+    @property
     def kind(self) -> CallerKind:
         """How they came in. Each endpoint declares the kinds that it admits."""
 

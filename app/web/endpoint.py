@@ -22,6 +22,7 @@ from app.platform.errors import (
     NotFound,
     Overloaded,
     PayloadTooLarge,
+    TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
@@ -32,7 +33,7 @@ from app.web.body import read_body, read_query, receive, validate
 from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
 from app.web.input import Body
-from app.web.limits import LIMITS, Limit
+from app.web.limits import LIMITS, Limit, counter
 from app.web.result import Carrying, Cookie, File, Header, Reply
 from app.web.view import BareView, Streamed, View, envelope
 
@@ -123,6 +124,8 @@ class Endpoint:
             implied += OF_FORMS
         if self.again:
             implied += self.again.failures
+        if self.limit:
+            implied += (TooManyRequests,)
         if self.access.authenticated:
             implied += (Unavailable,)
         return tuple(sorted({*self.declared, *implied}, key=lambda failure: (failure.status, failure.code)))
@@ -240,16 +243,19 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
     read_inputs = _reader(declared, shared.input_context)
     function = declared.function if declared.form is None else _of_form(declared, declared.form, shared)
     reply = _replier(declared, https=shared.https)
+    count = counter(shared.rates, shared.limits.get(declared.limit.name) if declared.limit else None)
     authenticators = shared.authenticators
 
     def view(**path: str) -> Response:
         http = cast("Request", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Werkzeug's way
+        current = exchange.state_of(http)
+        count(current, "address", current.device.ip)
         if has_body:
             receive(http)  # first, so that a slow sender's token is checked after the last byte
-        current = exchange.state_of(http)
         admitted = guard.admit(access, http, authenticators)
         if admitted is not None:
             current.user_id = admitted.caller.subject
+            count(current, "session", admitted.caller.counted_as)
         arguments: list[Any] = [CallBy(shared, current.device, admitted), *read_inputs(http)]
         _check_identifiers(path)
         response = reply(function(*arguments, **path))

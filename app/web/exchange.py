@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.platform.failure import Failure
     from app.platform.instrumentation import Observer
+    from app.web.limits import Limit
+    from app.web.rates import Standing
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEADERS = [
@@ -64,6 +66,8 @@ class RequestState:
     user_id: str | None = None
     failure: Failure | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
+    standing: tuple[Limit, Standing] | None = None
+    """How the request stands with the rate limit that is nearest, which every reply of a limited endpoint tells."""
 
 
 def current() -> RequestState:
@@ -107,6 +111,9 @@ def begin_hook(
             missing = [default for default in _DEFAULTS if default[0] not in names]
             _end(environ, state, int(status[:3]), observer, probes)
             complete = [*sent, *headers, *missing, *state.headers, ("X-Request-ID", state.request_id)]
+            if state.standing is not None:
+                limit, standing = state.standing
+                complete += [("RateLimit-Policy", limit.policy), ("RateLimit", limit.standing(standing))]
             return start_response(status, complete, exc_info)
 
         return end

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
+_CLIENTS_OF_A_PROXY = 5
+"""So many clients named by one peer make it look like a proxy."""
+_PEERS_WATCHED = 64
 _LONGEST_NODE = 256
 """Characters, so that the cache of hostile headers stays small."""
 _NODE = re.compile(
@@ -52,6 +55,7 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
     address of a proxy then stands for its clients, which is logged once for each reason.
     """
     look_up = _address_reader(proxies)
+    notice_proxy = _proxy_noticer()
     look_up_node = lru_cache(maxsize=4096)(lambda node: look_up(_address_in(node)))
     warn = _warner()
 
@@ -59,6 +63,8 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
         peer = environ.get("REMOTE_ADDR", "")
         known, trusted = look_up(peer)
         client = known or peer
+        if not trusted and "HTTP_X_FORWARDED_FOR" in environ:
+            notice_proxy(client, environ["HTTP_X_FORWARDED_FOR"])
         return trusted, behind(client, environ) if trusted else client
 
     def behind(client: str, environ: WSGIEnvironment) -> str:
@@ -78,6 +84,34 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
         return client
 
     return client_of
+
+
+def _proxy_noticer() -> Callable[[str, str], None]:
+    """Returns a function that is told the peer and the header of requests from peers that are no trusted proxies.
+
+    It logs, once per process, that a peer looks like a proxy: it sends requests for several clients, who all count as
+    one. Anyone can look like one, so it changes nothing.
+    """
+    clients_of: dict[str, set[str]] = {}
+    warned = False
+
+    def notice(peer: str, header: str) -> None:
+        nonlocal warned
+        if warned or (peer not in clients_of and len(clients_of) >= _PEERS_WATCHED):
+            return
+        clients = clients_of.setdefault(peer, set())
+        clients.add(header.rpartition(",")[2].strip()[:_LONGEST_NODE])
+        if len(clients) >= _CLIENTS_OF_A_PROXY:
+            warned = True
+            clients_of.clear()
+            _log.warning(
+                "unknown proxy",
+                peer=peer,
+                problem="it forwards requests of several clients, who count as one for rate limits and in the log",
+                remedy=f"if it is your proxy, set TRUSTED_PROXIES={peer}",
+            )
+
+    return notice
 
 
 def _address_reader(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[str], tuple[str | None, bool]]:

@@ -50,6 +50,16 @@ _REFERENCE = "#/components/schemas/{model}"
 _HEADERS: dict[str, Any] = {
     "X-Request-ID": {"description": "Identifies this request in the log.", "schema": {"type": "string"}},
 }
+_LIMITED: dict[str, Any] = {
+    "RateLimit-Policy": {
+        "description": "The rate limit: its name, so many requests (`q`), in so many seconds (`w`).",
+        "schema": {"type": "string", "examples": ['"login";q=100;w=60']},
+    },
+    "RateLimit": {
+        "description": "How many requests are left (`r`), and in how many seconds counting begins anew (`t`).",
+        "schema": {"type": "string", "examples": ['"login";r=99;t=60']},
+    },
+}
 _RETRY_AFTER: dict[str, Any] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
 }
@@ -167,9 +177,9 @@ def _described(declared: Endpoint, description: str) -> str:
     if declared.access.permission:
         paragraphs.append(f"Needs the permission `{declared.access.permission}`.")
     if limit := declared.limit:
+        whose = "one client address, and of one session" if declared.access.authenticated else "one client address"
         paragraphs.append(
-            f"Intended limit: {limit.requests} requests in {limit.seconds} seconds from one client address. It is"
-            " declared, but not enforced yet."
+            f"Limit: {limit.requests} requests in {limit.seconds} seconds from {whose}, if the operator sets no other."
         )
     return "\n\n".join(filter(None, paragraphs))
 
@@ -198,6 +208,7 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
+    always = _HEADERS | (_LIMITED if declared.limit else {})
     for status, outcomes in _by_status(declared.outcomes).items():
         model = _reply_model(outcomes)
         if model is not None:
@@ -206,11 +217,11 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
             schema = {"type": "object" if declared.media_type == "application/json" else "string"}
         responses[str(status)] = {
             "description": outcomes[0].message or "Success.",
-            "headers": _HEADERS | _carried(declared.carries),
+            "headers": always | _carried(declared.carries),
             "content": {declared.media_type: {"schema": schema}},
         }
     if declared.cache:
-        responses["304"] = {"description": "The version named by `If-None-Match` is current.", "headers": _HEADERS}
+        responses["304"] = {"description": "The version named by `If-None-Match` is current.", "headers": always}
     failures_by_status: dict[int, list[type[Failure]]] = {}
     for failure in declared.raises:
         failures_by_status.setdefault(failure.status, []).append(failure)
@@ -220,7 +231,7 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
             extra = extra | {name: _header(description) for name, description in failure.carries.items()}
         responses[str(status)] = {
             "description": "\n\n".join(f"`{failure.code}`: {failure.message}" for failure in failures),
-            "headers": _HEADERS | extra,
+            "headers": always | extra,
             "content": {"application/json": {"schema": references[Problem, "serialization"]}},
         }
     return responses

@@ -192,7 +192,7 @@ def test_the_limits_of_the_endpoints_are_documented(operations: dict[str, Any]) 
     assert limited.keys() >= {"POST /auth/register", "POST /auth/login", "POST /auth/refresh", "POST /auth/explain"}
     for name, limit in limited.items():
         assert limit is not None
-        told = rf"\b{limit.requests} requests\b.*\b{limit.seconds} seconds\b"
+        told = rf"\bLimit: {limit.requests} requests in {limit.seconds} seconds\b"
         assert re.search(told, operations[name]["description"])
 
 

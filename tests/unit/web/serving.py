@@ -12,6 +12,7 @@ from app.web import endpoint, exchange, problems
 from app.web.application import Application
 from app.web.call import Shared
 from app.web.openapi import Specification
+from app.web.rates import Rates
 from tests.api.service import SETTINGS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def serving(
             authenticators=wired.authenticators if authenticators is None else authenticators,
             permissions=PERMISSIONS,
             input_context=wired.get(InputRules),
+            rates=wired.get(Rates),
             specification=Specification(endpoints, TAGS, made.server.public_url, "1"),
         )
         endpoint.install(app, endpoints, shared)
