@@ -24,6 +24,7 @@ def _throttle(parts: Container) -> PasswordThrottle:
         parts.clock,
         enabled=settings.server.rate_limits,
         by_name=settings.accounts.hide_accounts,
+        pairs=settings.server.stuffing_pairs,
         observer=parts.observer,
     )
 

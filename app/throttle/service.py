@@ -35,7 +35,7 @@ from app.platform.errors import TooManyRequests
 from app.platform.instrumentation import NOBODY
 from app.throttle.counts import Counts
 from app.throttle.model import FailureCount
-from app.throttle.stuffing import PAIRS, Stuffing
+from app.throttle.stuffing import Stuffing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -173,10 +173,10 @@ class PasswordThrottle:
         *,
         enabled: bool = True,
         by_name: bool = False,
-        pairs: int = PAIRS,
+        pairs: int,
         observer: Observer = NOBODY,
     ) -> PasswordThrottle:
-        """The throttle on the counts of a store."""
+        """The throttle on the counts of a store; so many `pairs` are a wave of stuffing."""
         throttle = partial(Throttle, failures, secrets, clock, enabled=enabled)
         return cls(
             accounts=throttle(delay=_closed_at(MOST) if by_name else delay_after),

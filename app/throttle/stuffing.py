@@ -1,8 +1,8 @@
 """Credential stuffing: many accounts, a password or two each, from many addresses.
 
 No count of one account shows it. So distinct pairs of account and client address that fail are counted, across all
-instances: `PAIRS` of them within `WINDOW` are a wave. It lasts until `LASTS` after the last window with as many, and
-ends by itself. In a wave the delays of unknown devices begin with the second failure
+instances: STUFFING_PAIRS of them within `WINDOW` are a wave. It lasts until `LASTS` after the last window with as many,
+and ends by itself. In a wave the delays of unknown devices begin with the second failure
 (`app.throttle.service.delay_in_a_wave`); known devices notice nothing.
 """
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Observer
     from app.throttle.counts import Counts
 
-PAIRS: Final = 500
-"""Distinct failing pairs within a window that make a wave, unless the settings say otherwise."""
 WINDOW: Final = timedelta(minutes=10)
 LASTS: Final = timedelta(hours=1)
 _CLIENT_BITS: Final = 64
@@ -40,7 +38,7 @@ class Stuffing:
 
     counts: Counts
     clock: Clock
-    pairs: int = PAIRS
+    pairs: int
     observer: Observer = NOBODY
 
     def note(self, subject: str, ip: str) -> bool:

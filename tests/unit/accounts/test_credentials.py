@@ -90,9 +90,7 @@ def test_a_login_from_a_known_device_gives_guessers_no_new_budget(instance: Inst
     assert guess(partial(instance.login, "ann", WRONG), clock) == 0
 
 
-def test_the_login_of_a_known_device_forgets_the_failures_of_known_devices(
-    instance: Instance, clock: FakeClock
-) -> None:
+def test_the_login_of_a_known_device_forgets_the_failures_of_known_devices(instance: Instance) -> None:
     instance.register("ann")
     tokens = [instance.login("ann").device_token or "" for _ in range(11)]
     for _ in range(3):
