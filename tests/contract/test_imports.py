@@ -206,7 +206,7 @@ def test_a_dry_run_writes_nothing(wired: Wired, store: Store) -> None:
     assert accounts(store) == []
 
 
-def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: Wired) -> None:
+def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: Wired, store: Store) -> None:
     user, throttle = a_user(), wired.get(PasswordThrottle)
     name = f"email:{user.email}"
     for _ in range(FREE + 1):
@@ -216,7 +216,7 @@ def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: W
 
     outcome(wired, user)
 
-    (account,) = accounts(wired.get(Users))
+    (account,) = accounts(store)
     throttle.admit_login(name, account.user.id, "192.0.2.1")
 
 
