@@ -11,8 +11,9 @@ import pytest
 from app.accounts.credentials import CredentialService
 from app.accounts.profile import Changes, ProfileService
 from app.platform.errors import InvalidCredentials, TooManyRequests, WrongPassword
-from app.throttle.service import MOST, MOST_CONFIRMATIONS, MOST_KNOWN, MOST_OF_DEVICE
+from app.throttle.service import FREE, MOST, MOST_CONFIRMATIONS, MOST_KNOWN, MOST_OF_DEVICE, PasswordThrottle
 from tests.api.service import PASSWORD
+from tests.contract.races import in_threads
 from tests.unit.instance import DEVICE, session_of
 
 if TYPE_CHECKING:
@@ -171,3 +172,27 @@ def test_a_failed_login_takes_the_same_calls_of_the_store_whether_there_is_an_ac
             *("get", "advance"),
         ]
     )
+
+
+def test_a_known_device_is_an_unknown_one_once_known_devices_have_failed_too_often(instance: Instance) -> None:
+    instance.register("ann")
+    tokens = [instance.login("ann").device_token or "" for _ in range(11)]
+    for token in tokens[:10]:
+        for _ in range(MOST_OF_DEVICE):
+            with pytest.raises(InvalidCredentials):
+                instance.login("ann", WRONG, device_token=token)
+    assert instance.login("ann", device_token=tokens[10]).device_token
+
+
+def test_of_two_hundred_guesses_at_once_by_both_names_only_ten_are_answered(instance: Instance) -> None:
+    user_id = instance.register("ann", email="ann@example.com")
+    throttle, names = instance.get(PasswordThrottle), ("username:ann", "email:ann@example.com")
+
+    def is_answered(number: int) -> bool:
+        try:
+            throttle.fail_login(throttle.admit_login(names[number % 2], user_id, f"192.0.2.{number % 250}"))
+        except TooManyRequests:
+            return False
+        return True
+
+    assert sum(in_threads(is_answered, 200)) == FREE + 1
