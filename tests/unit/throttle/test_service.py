@@ -260,3 +260,16 @@ def test_a_count_that_changes_before_every_write_is_given_up(
         throttle.fail(NAME)
     with pytest.raises(Unavailable):
         throttle.succeed(NAME)
+
+
+def test_the_erasure_of_an_account_leaves_none_of_its_counts(
+    store: Store, secrets: SecretKeys, clock: FakeClock
+) -> None:
+    passwords = throttle_module.PasswordThrottle.over(store.login_failures, secrets, clock, pairs=1000)
+    passwords.fail_login(passwords.admit_login("ann", "ann's id", "192.0.2.1"))
+    passwords.fail_confirmation([], "ann's id")
+    for _ in range(2):  # it may be done again
+        list(passwords.erase("ann's id"))
+
+    for namespace in ("failures of an account", "failures of known devices", "wrong confirmations"):
+        assert counts.Counts(store.login_failures, secrets, namespace).get("ann's id") is None
