@@ -41,6 +41,8 @@ WAYS_BACK: Final = frozenset({"email_changed", "deletion_undo"})
 """Mails to a former address that carry its offer to undo the change."""
 MOST_NOTICES: Final = 20
 """Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
+ATTACK_TOLD_EVERY: Final = timedelta(days=1)
+"""At most this often an owner is told that somebody guesses the password."""
 MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
 _LIVES: Final[Mapping[CodePurpose, timedelta]] = {
@@ -166,6 +168,8 @@ class UnderWay:
     given_email: bool | None = None
     """True if an administrator gave the account its address, or took its proof away."""
     imported: Imported | None = None
+    attack_told_at: datetime | None = None
+    """When the owner was last told that somebody guesses the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,12 @@ class Account(UnderWay):
     def with_rescued_password(self, password_hash: str) -> Account:
         """The account with a password that was set by the link of a rescue; all sessions end. It proves no address."""
         return replace(self.in_new_epoch(), password_hash=password_hash, codes=(), pending_email=None)
+
+    def with_attack_told(self, now: datetime) -> Account:
+        """The account whose owner is told now that somebody guesses the password; the same account if they were told
+        within `ATTACK_TOLD_EVERY`."""
+        told = self.attack_told_at
+        return self if told is not None and now < told + ATTACK_TOLD_EVERY else replace(self, attack_told_at=now)
 
     # The status
 
@@ -548,6 +558,7 @@ class Account(UnderWay):
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             imported=None,
+            attack_told_at=None,
             due_at=claimed_until,
             listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,

@@ -47,6 +47,14 @@ class Server(Section):
         "Rate limits and the login throttle. Turn them off for load tests only; production refuses that.",
         example="on",
     )
+    stuffing_pairs: int = setting(
+        "STUFFING_PAIRS",
+        1000,
+        "How many distinct pairs of account and client address have to fail to log in within 10 minutes before unknown"
+        " devices wait from the second failure on. Set it above what fails on a busy day.",
+        example="5000",
+        ge=1,
+    )
     samples: values.Switch = setting(
         "SAMPLES",
         True,  # noqa: FBT003 - the default of the field

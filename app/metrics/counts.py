@@ -56,6 +56,7 @@ class Counts(Observer):
         self._issued = counter("latchkey_tokens_issued", "Access tokens made.", ["grant"])
         self._refused = counter("latchkey_tokens_refused", "Access tokens refused.", ["reason"])
         self._reuse = counter("latchkey_refresh_reuse", "Refresh tokens used twice.")
+        self._stuffing = counter("latchkey_stuffing_waves", "Waves of credential stuffing that began.")
         self._hashes_waiting = Gauge(
             "latchkey_hash_queue_depth",
             "Passwords that wait to be hashed.",
@@ -92,6 +93,9 @@ class Counts(Observer):
 
     def token_issued(self, grant: Grant) -> None:
         self._issued.labels(grant).inc()
+
+    def stuffing_noticed(self) -> None:
+        self._stuffing.inc()
 
     def mail_tried(self, outcome: MailOutcome) -> None:
         self._mails.labels(outcome).inc()

@@ -57,6 +57,9 @@ class Observer:
     def token_issued(self, grant: Grant) -> None:
         """An access token was made."""
 
+    def stuffing_noticed(self) -> None:
+        """A wave of credential stuffing began."""
+
     def mail_tried(self, outcome: MailOutcome) -> None:
         """A mail was handed to the mail server, or was not: `outcome` says which."""
 
@@ -132,6 +135,10 @@ class Observers(Observer):
     def token_issued(self, grant: Grant) -> None:
         for observer in self._observers:
             observer.token_issued(grant)
+
+    def stuffing_noticed(self) -> None:
+        for observer in self._observers:
+            observer.stuffing_noticed()
 
     def mail_tried(self, outcome: MailOutcome) -> None:
         for observer in self._observers:

@@ -18,12 +18,14 @@ from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens
+from app.sessions.attacks import AttackNotices
 from app.sessions.explain import ExplainService
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from app.sessions.login import LoginService
 from app.sessions.model import Sessions
 from app.sessions.service import SessionLimits, SessionService
+from app.throttle.device_tokens import DeviceTokens
 from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def _sessions(parts: Container) -> SessionService:
         accounts=parts.get(Accounts),
         tokens=parts.get(AccessTokens),
         secrets=parts.get(SecretKeys),
+        devices=parts.get(DeviceTokens),
         clock=parts.clock,
         limits=SessionLimits(
             idle=tokens.refresh_idle_seconds,
@@ -91,8 +94,10 @@ def _login(parts: Container) -> LoginService:
         parts.get(PasswordService),
         parts.get(SessionService),
         parts.get(PasswordThrottle),
+        parts.get(DeviceTokens),
         parts.get(Audit),
         parts.get(LateEvents),
+        parts.get(AttackNotices),
         require_verified_email=parts.settings.accounts.require_verified_email,
         former_system=parts.find(FormerSystem),
     )
@@ -119,6 +124,7 @@ FEATURE = Feature(
         ImpersonationService: _impersonations,
         AccessTokens: _tokens,
         SessionService: _sessions,
+        AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
         LoginService: _login,
         ExplainService: _explain,
     },
@@ -131,7 +137,11 @@ FEATURE = Feature(
     erase=lambda parts: parts.get(SessionService).erase,
     exports=(controller.exported,),
     expires=(Sessions,),
-    mails=(MailKind("session_reused", __name__), MailKind("impersonated", __name__)),
+    mails=(
+        MailKind("session_reused", __name__),
+        MailKind("impersonated", __name__),
+        MailKind("login_attacked", __name__),
+    ),
     permissions=frozenset({IMPERSONATE}),
     commands=(cli.sessions, cli.token),
 )

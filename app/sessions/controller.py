@@ -39,7 +39,7 @@ from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter
 from app.web.guard import asked_by_proxy, authenticated, permission, public
-from app.web.result import File
+from app.web.result import File, RequestHeader
 from app.web.view import Nothing
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 
 _REGISTERED = "User registered successfully"
+DEVICE_TOKEN = RequestHeader("X-Device-Token", "The `device_token` of an earlier login of this user on this device.")
 
 
 @endpoint(
@@ -86,6 +87,7 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     access=public,
     limit="login",
     body=Login,
+    reads=(DEVICE_TOKEN,),
     returns=TokenPair,
     raises=(InvalidCredentials, AccountDisabled, EmailNotVerified, TooManyRequests, Overloaded, Unavailable),
 )
@@ -93,9 +95,12 @@ def login(call: Call, body: Login) -> TokenPair:
     """Exchange a name and a password for a session.
 
     Exactly one of `email`, `username` and `login` (which takes either) names the account. An unknown account and a
-    wrong password get the same answer. After ten failures in a row, the next login with that name has to wait.
+    wrong password get the same answer. After ten failures in a row, whichever of its names they used, the next login of
+    an account has to wait, whatever the password. A device that logged in before need not: it sends the `device_token`
+    of that login in `X-Device-Token`. A token that is not good for the account is as good as none.
     """
-    return TokenPair.of(call.get(LoginService).login(_name(body), body.password, call.device))
+    device_token = call.header(DEVICE_TOKEN.name)
+    return TokenPair.of(call.get(LoginService).login(_name(body), body.password, call.device, device_token))
 
 
 def _name(body: Login) -> LoginName:

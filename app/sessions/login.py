@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from app.audit.late_events import LateEvents
     from app.audit.service import Audit
     from app.platform.devices import Device
+    from app.sessions.attacks import AttackNotices
     from app.sessions.service import OpenedSession, SessionService
-    from app.throttle.service import PasswordThrottle
+    from app.throttle.device_tokens import DeviceTokens
+    from app.throttle.service import Attempt, PasswordThrottle
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +30,39 @@ class LoginService:
     passwords: PasswordService
     sessions: SessionService
     throttle: PasswordThrottle
+    devices: DeviceTokens
     audit: Audit
     late: LateEvents
+    attacks: AttackNotices
     require_verified_email: bool = False
     former_system: FormerSystem | None = None
 
-    def login(self, name: LoginName, password: str, device: Device) -> OpenedSession:
-        """Open a session.
+    def login(self, name: LoginName, password: str, device: Device, device_token: str = "") -> OpenedSession:
+        """Open a session. `device_token` is what an earlier login gave to the device; one that is not good for this
+        account makes it an unknown device, as does none.
 
         Raises InvalidCredentials for an unknown name as for a wrong password, after the same work; AccountDisabled
-        or EmailNotVerified only when the password is right; TooManyRequests while logins of this name are refused;
+        or EmailNotVerified only when the password is right; TooManyRequests while such logins are refused, whatever the
+        password;
         Unavailable or Overloaded if the former system has to be asked and cannot.
         """
         counted_as = name.counted_as
-        self.throttle.check_login(counted_as)
         credentials = self._find(name.kind, name.key)
         user_id = credentials.user.id if credentials else None
-        self.throttle.check_account(counted_as, user_id)
+        device_id = self.devices.device_of(device_token, user_id, credentials.auth_epoch if credentials else 0)
+        attempt = self.throttle.admit_login(counted_as, user_id, device.ip, device_id)
         if not self.passwords.verify(password, credentials, name=counted_as) or credentials is None:
             try:
                 credentials = self._take_over(name, password, is_known=credentials is not None)
             except Failure:  # no answer tells nothing of the password, but must not be free for guesses either
-                self.throttle.fail_login(counted_as, user_id)
+                self._fail(attempt, user_id)
                 raise
             if credentials is None:
                 self._note_failure(user_id, "password", device)
-                self.throttle.fail_login(counted_as, user_id)
+                self._fail(attempt, user_id)
                 raise InvalidCredentials
         user = credentials.user
-        self.throttle.succeed_login(counted_as, user.id)
+        self.throttle.succeed_login(attempt)
         if user.status != "active":
             self._note_failure(user.id, user.status, device)
             raise AccountDisabled
@@ -64,7 +70,7 @@ class LoginService:
             self._note_failure(user.id, "unverified", device)
             raise EmailNotVerified
         try:
-            return self.sessions.open(credentials, device)
+            return self.sessions.open(credentials, device, device_id=attempt.device_id)
         except SessionEnded:  # deleted, disabled or given a new password while this one was hashed
             raise InvalidCredentials from None
 
@@ -76,6 +82,10 @@ class LoginService:
     def wants_verification(self, user: User) -> bool:
         """Whether this user must verify their address before login. Users without an address are never blocked."""
         return self.require_verified_email and user.email is not None and not user.email_verified
+
+    def _fail(self, attempt: Attempt, user_id: str | None) -> None:
+        if self.throttle.fail_login(attempt) and user_id is not None:
+            self.attacks.tell_later(user_id)
 
     def _note_failure(self, user_id: str | None, reason: str, device: Device) -> None:
         """Have an audit event stored, of an account at most one a minute and reason, so that guessers fill no table.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
+    from app.throttle.device_tokens import DeviceTokens
 
 Scope = Literal["this", "others", "all"]
 _SEED_BYTES = 32
@@ -62,6 +63,8 @@ class OpenedSession:
     refresh_expires_in: int
     permissions: frozenset[str]
     """What the user may do."""
+    device_token: str | None = field(default=None, repr=False)
+    """Makes the device known at its next login; a refresh gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class SessionService:
         accounts: Accounts,
         tokens: AccessTokens,
         secrets: SecretKeys,
+        devices: DeviceTokens,
         clock: Clock,
         limits: SessionLimits,
         permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
@@ -103,14 +107,17 @@ class SessionService:
         self._accounts = accounts
         self._tokens = tokens
         self._secrets = secrets
+        self._devices = devices
         self._clock = clock
         self._limits = limits
         self._permissions_of = permissions_of
         self._observer = observer
         self._hooks = hooks
 
-    def open(self, credentials: Credentials, device: Device, grant: Grant = "login") -> OpenedSession:
-        """Open a session for a user whose credentials were just verified.
+    def open(
+        self, credentials: Credentials, device: Device, grant: Grant = "login", *, device_id: str | None = None
+    ) -> OpenedSession:
+        """Open a session for a user whose credentials were just verified; `device_id` is that of a known device.
 
         Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
@@ -136,7 +143,9 @@ class SessionService:
         if not self._sessions.open(session, [event], most=self._limits.most):
             raise SessionEnded
         self._accounts.audit.tell([event])
-        return self._tokens_of(session, replace(user, last_login_at=now), permissions, now, grant=grant, claims=claims)
+        seen = replace(user, last_login_at=now)
+        opened = self._tokens_of(session, seen, permissions, now, grant=grant, claims=claims)
+        return replace(opened, device_token=self._devices.make(user.id, credentials.auth_epoch, device_id))
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.

@@ -36,6 +36,13 @@ class TokenPair(View):
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
     refresh_token: str = Field(description="Opaque.", examples=["AAEBmh9TVF-9c4Ikh..."])
     refresh_expires_in: int = Field(description="Seconds until the refresh token expires.", examples=[2592000])
+    device_token: str | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Opaque, for 180 days. Keep it on this device, and send it as `X-Device-Token` with the next login"
+        " of this user: then failed logins from other devices do not delay it. A refresh gives none.",
+        examples=["AAFpfe3AKx-oZk9..."],
+    )
     user: UserView
 
     @classmethod
@@ -47,6 +54,7 @@ class TokenPair(View):
             expires_in=opened.expires_in,
             refresh_token=opened.refresh_token,
             refresh_expires_in=opened.refresh_expires_in,
+            device_token=opened.device_token,
             user=UserView.of(opened.user, opened.permissions),
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.feature import Feature
 from app.security.secret_keys import SecretKeys
 from app.throttle.counts import Counts
+from app.throttle.device_tokens import DeviceTokens
 from app.throttle.guesses import Guesses
 from app.throttle.model import LoginFailures
 from app.throttle.service import PasswordThrottle
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 
 def _throttle(parts: Container) -> PasswordThrottle:
-    enabled = parts.settings.server.rate_limits
-    return PasswordThrottle.over(parts.get(LoginFailures), parts.get(SecretKeys), parts.clock, enabled=enabled)
+    settings = parts.settings
+    return PasswordThrottle.over(
+        parts.get(LoginFailures),
+        parts.get(SecretKeys),
+        parts.clock,
+        enabled=settings.server.rate_limits,
+        by_name=settings.accounts.hide_accounts,
+        pairs=settings.server.stuffing_pairs,
+        observer=parts.observer,
+    )
 
 
 def _guesses(parts: Container) -> Guesses:
@@ -25,7 +34,12 @@ def _guesses(parts: Container) -> Guesses:
 
 
 FEATURE = Feature(
-    services={PasswordThrottle: _throttle, Guesses: _guesses},
+    services={
+        PasswordThrottle: _throttle,
+        DeviceTokens: lambda parts: DeviceTokens(parts.get(SecretKeys), parts.clock),
+        Guesses: _guesses,
+    },
     repositories=(LoginFailures,),
+    erase=lambda parts: parts.get(PasswordThrottle).erase,
     expires=(LoginFailures,),
 )

@@ -34,7 +34,7 @@ from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
 from app.web.input import Body
 from app.web.limits import LIMITS, Limit, counter
-from app.web.result import Carrying, Cookie, File, Header, Reply
+from app.web.result import Carrying, Cookie, File, Header, Reply, RequestHeader
 from app.web.view import BareView, Streamed, View, envelope
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Endpoint:
     query: type[BaseModel] | None
     form: type[BaseModel] | None
     again: Again | None
+    reads: tuple[RequestHeader, ...]
     carries: frozenset[Header | Cookie]
     limit: Limit | None
     cache: int
@@ -143,6 +144,7 @@ def endpoint(
     query: type[BaseModel] | None = None,
     form: type[BaseModel] | None = None,
     again: Again | None = None,
+    reads: tuple[RequestHeader, ...] = (),
     carries: tuple[Header | Cookie, ...] = (),
     limit: str | None = None,
     cache: int = 0,
@@ -159,7 +161,8 @@ def endpoint(
     The function is called with a `Call`, then the validated `form` or `body`, and `query`, if it has them, then the
     parts of the path in <angle brackets>; its docstring is its documentation. A `form` is sent by a page of ours;
     `again` says after which failures it is shown again. `returns` is what the function returns, sent with `status` and
-    `message`; `or_else` lists other outcomes, distinguished by their types. `carries` lists the headers and cookies
+    `message`; `or_else` lists other outcomes, distinguished by their types. `reads` lists the request headers that it
+    asks its `Call` for. `carries` lists the headers and cookies
     that it may return with them (`Carrying`). `limit` names one of LIMITS. `cache` is how many seconds anyone may cache
     the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it. A `probe` is
     requested by machines several times a minute: its successes are logged at debug level only.
@@ -186,6 +189,7 @@ def endpoint(
             query=query,
             form=form,
             again=again,
+            reads=reads,
             carries=frozenset(carries),
             limit=LIMITS[limit] if limit else None,
             cache=cache,

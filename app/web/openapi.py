@@ -189,6 +189,16 @@ def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"<(\w+)>", declared.path)
     ]
+    parameters += [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": {"type": "string"},
+        }
+        for header in declared.reads
+    ]
     if declared.query:
         schema = declared.query.model_json_schema(schema_generator=PlainSchemas)
         parameters += [

@@ -74,6 +74,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestHeader:
+    """A header that an endpoint reads, besides those that all do: declared there, and shown in the OpenAPI document."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """A header that successes of an endpoint may carry: declared there, and shown in the OpenAPI document.
 

@@ -24,6 +24,7 @@ ON_MONGODB_TOO = {
     "test_impersonation",
     "test_invitations",
     "test_key_rotation",
+    "test_known_devices",
     "test_login",
     "test_login_throttle",
     "test_products",

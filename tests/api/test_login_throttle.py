@@ -57,8 +57,8 @@ def test_what_was_refused_is_not_counted(service: Service, name: str) -> None:
         assert waiting(service.login(name, WRONG)) == 1
 
 
-def test_forty_failures_in_a_row_are_the_most_for_a_name(service: Service, name: str) -> None:
-    fail(service, name, 40)
+def test_fifty_failures_in_a_row_are_the_most_for_a_name(service: Service, name: str) -> None:
+    fail(service, name, 50)
     assert waiting(service.login(name, WRONG)) == YEAR
     service.clock.advance(YEAR - 1)
     assert waiting(service.login(name, WRONG)) == 1
@@ -122,6 +122,25 @@ def test_a_username_is_counted_however_it_is_written(service: Service) -> None:
     fail(service, account.username, 5)
     fail(service, f" {account.username.upper()} ", 5)
     assert waiting(service.post("/auth/login", {"username": account.username, "password": PASSWORD})) == 1
+
+
+def test_failures_of_an_account_count_together_by_all_its_names_and_as_confirmations(service: Service) -> None:
+    account = service.register()
+    fail(service, account.email, 4)
+    fail(service, account.username, 4)
+    change = {"current_password": WRONG, "new_password": "another battery staple"}
+    for _ in range(2):
+        assert service.post("/auth/password", change, token=account.token).status_code == 403
+    for name in (account.email, account.username):
+        assert waiting(service.login(name)) == 1
+
+
+def test_a_new_user_name_brings_no_new_guesses(service: Service) -> None:
+    account = service.register()
+    fail(service, account.username, 10)
+    (_, renamed) = new_names()
+    assert service.send("PATCH", "/auth/me", json={"username": renamed}, token=account.token).status_code == 200
+    assert waiting(service.login(renamed)) == 1
 
 
 @pytest.mark.parametrize("impossible", ["no such name!", "not@an address", "änn", "😀"])

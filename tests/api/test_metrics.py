@@ -243,7 +243,7 @@ def test_a_store_that_is_down_is_counted_and_fails_no_scrape(clock: FakeClock) -
     try:
         assert service.login("ann").status_code == 503
         assert value(service, "logins_total", outcome="unavailable") == 1
-        assert value(service, "store_failures_total", operation="login_failures.get") == 1
+        assert value(service, "store_failures_total", operation="users.credentials_by_username") == 1
         assert "latchkey_mail_queue" not in read(service).text
     finally:
         service.wired.close()

@@ -157,12 +157,19 @@ def test_every_body_is_a_plain_object(document: dict[str, Any]) -> None:
 def test_what_a_reply_may_leave_out_is_not_required_and_all_else_is(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["SuccessTokenPair"]["required"] == ["status", "data"]
-    assert schemas["TokenPair"]["required"] == list(schemas["TokenPair"]["properties"])
+    properties = list(schemas["TokenPair"]["properties"])
+    assert schemas["TokenPair"]["required"] == [name for name in properties if name != "device_token"]
     registered = schemas["TokenPairOrUserData"]
     assert registered["required"] == ["user"]
     assert registered["properties"].keys() == schemas["TokenPair"]["properties"].keys()
     listed = schemas["ListedUser"]
     assert (listed["required"], listed["properties"]) == (["id", "username"], schemas["UserView"]["properties"])
+
+
+def test_a_login_declares_the_header_that_it_reads(document: dict[str, Any]) -> None:
+    (header,) = document["paths"]["/auth/login"]["post"]["parameters"]
+    assert (header["name"], header["in"], header["required"]) == ("X-Device-Token", "header", False)
+    assert "parameters" not in document["paths"]["/auth/refresh"]["post"]
 
 
 def test_prices_are_doubles(document: dict[str, Any]) -> None:

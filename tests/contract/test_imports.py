@@ -206,17 +206,18 @@ def test_a_dry_run_writes_nothing(wired: Wired, store: Store) -> None:
     assert accounts(store) == []
 
 
-def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: Wired) -> None:
+def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: Wired, store: Store) -> None:
     user, throttle = a_user(), wired.get(PasswordThrottle)
     name = f"email:{user.email}"
     for _ in range(FREE + 1):
-        throttle.fail_login(name, None)
+        throttle.fail_login(throttle.admit_login(name, None, "192.0.2.1"))
     with pytest.raises(TooManyRequests):
-        throttle.check_login(name)
+        throttle.admit_login(name, None, "192.0.2.1")
 
     outcome(wired, user)
 
-    throttle.check_login(name)
+    (account,) = accounts(store)
+    throttle.admit_login(name, account.user.id, "192.0.2.1")
 
 
 def test_the_secret_of_an_authenticator_app_is_sealed_for_its_user_alone(wired: Wired, store: Store) -> None:

@@ -135,6 +135,7 @@ def documents() -> dict[str, dict[str, Any]]:
         returns_as="invited",
         given_email=True,
         imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
+        attack_told_at=NOW,
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from app.accounts.login_name import LoginName
 from app.accounts.model import Credentials
@@ -49,10 +49,11 @@ class Instance:
         account = NewAccount(**{"password": PASSWORD, "username": username} | more)
         return self.wired.get(RegistrationService).register(account).user.id
 
-    def login(self, name: str, password: str = PASSWORD) -> OpenedSession:
-        return self.wired.get(LoginService).login(
-            LoginName("email" if "@" in name else "username", name), password, DEVICE
-        )
+    def login(
+        self, name: str, password: str = PASSWORD, *, device: Device = DEVICE, device_token: str = ""
+    ) -> OpenedSession:
+        kind: Literal["email", "username"] = "email" if "@" in name else "username"
+        return self.wired.get(LoginService).login(LoginName(kind, name), password, device, device_token)
 
     def login_of(self, username: str) -> OpenedSession:
         """Register a user and log in."""

@@ -95,7 +95,7 @@ class _Page(HTMLParser):
 def test_there_is_a_letter_for_every_event() -> None:
     assert set(KINDS) == PAGES.keys() | {
         *("password_changed", "username_changed", "profile_changed"),
-        *("session_reused", "account_deleted", "account_exists", "email_in_use", "impersonated"),
+        *("session_reused", "login_attacked", "account_deleted", "account_exists", "email_in_use", "impersonated"),
         *("api_key_created", "api_key_leaked", "account_disabled", "account_enabled", "webhook_disabled"),
     }
 

@@ -13,7 +13,8 @@ from app.platform.errors import TooManyRequests, Unavailable
 from app.security.secret_keys import SecretKeys
 from app.throttle import counts
 from app.throttle import service as throttle_module
-from app.throttle.service import FORGOTTEN_AFTER, Throttle, delay_after
+from app.throttle.model import FailureCount
+from app.throttle.service import FORGOTTEN_AFTER, MOST, Throttle, delay_after, delay_in_a_wave
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,13 +54,24 @@ def test_nine_failures_bring_no_delay_the_next_ones_seconds_and_minutes_and_the_
     assert seconds[10:20] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
     assert seconds[20:30] == [900] * 10
     assert seconds[30:35] == [DAY] * 5
-    assert seconds[35:40] == [7 * DAY] * 5
-    assert seconds[40] == 365 * DAY
+    assert seconds[35:50] == [7 * DAY] * 15
+    assert seconds[50] == 365 * DAY
     assert delay_after(10**6) == timedelta(days=365)
 
 
-def test_logins_and_confirmations_together_allow_a_hundred_failures_in_a_row() -> None:
-    assert throttle_module.MOST_OF_ACCOUNT + throttle_module.MOST_CONFIRMATIONS == 100
+def test_in_a_wave_of_stuffing_the_second_failure_brings_the_first_delay_and_none_is_longer_than_a_quarter_hour() -> (
+    None
+):
+    seconds = [delay_in_a_wave(count).total_seconds() for count in range(101)]
+
+    assert seconds[:12] == [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert seconds[12:] == [900] * 89
+
+
+def test_unknown_devices_known_ones_and_confirmations_together_allow_a_hundred_failures_in_a_row() -> None:
+    assert throttle_module.MOST + throttle_module.MOST_KNOWN == 100
+    assert throttle_module.MOST_CONFIRMATIONS <= throttle_module.MOST_KNOWN
+    assert throttle_module.MOST_KNOWN // throttle_module.MOST_OF_DEVICE == 10
 
 
 def test_the_tenth_failure_in_a_row_delays_the_next_login_by_a_second(throttle: Throttle, clock: FakeClock) -> None:
@@ -87,12 +99,12 @@ def test_the_seconds_to_wait_are_rounded_up(throttle: Throttle, clock: FakeClock
     assert delay_of(throttle) == timedelta(seconds=1)
 
 
-def test_forty_failures_close_a_name_until_they_are_forgotten_a_year_later(
+def test_fifty_failures_close_a_name_until_they_are_forgotten_a_year_later(
     throttle: Throttle, clock: FakeClock
 ) -> None:
     began = clock.now
-    fail(throttle, clock, 39)
-    assert timedelta(days=40) < clock.now - began < timedelta(days=41)
+    fail(throttle, clock, 49)
+    assert timedelta(weeks=15) < clock.now - began < timedelta(weeks=16)
     throttle.fail(NAME)
 
     assert delay_of(throttle) == FORGOTTEN_AFTER
@@ -102,6 +114,18 @@ def test_forty_failures_close_a_name_until_they_are_forgotten_a_year_later(
     clock.now += timedelta(milliseconds=1)
     fail(throttle, clock, 9)
     throttle.check(NAME)
+
+
+def test_what_a_former_version_counted_beyond_the_budget_closes_the_name_too(
+    throttle: Throttle, secrets: SecretKeys, store: Store, clock: FakeClock
+) -> None:
+    former = counts.Counts(store.login_failures, secrets, "failures of an account")
+    former.change(NAME, lambda _: FailureCount(MOST, clock.now, clock.now + FORGOTTEN_AFTER))
+
+    with pytest.raises(TooManyRequests):
+        throttle.check(NAME)
+    with pytest.raises(TooManyRequests):
+        throttle.fail(NAME)
 
 
 def test_a_success_forgets_the_failures(throttle: Throttle, clock: FakeClock) -> None:
@@ -236,3 +260,16 @@ def test_a_count_that_changes_before_every_write_is_given_up(
         throttle.fail(NAME)
     with pytest.raises(Unavailable):
         throttle.succeed(NAME)
+
+
+def test_the_erasure_of_an_account_leaves_none_of_its_counts(
+    store: Store, secrets: SecretKeys, clock: FakeClock
+) -> None:
+    passwords = throttle_module.PasswordThrottle.over(store.login_failures, secrets, clock, pairs=1000)
+    passwords.fail_login(passwords.admit_login("ann", "ann's id", "192.0.2.1"))
+    passwords.fail_confirmation([], "ann's id")
+    for _ in range(2):  # it may be done again
+        list(passwords.erase("ann's id"))
+
+    for namespace in ("failures of an account", "failures of known devices", "wrong confirmations"):
+        assert counts.Counts(store.login_failures, secrets, namespace).get("ann's id") is None

@@ -1,0 +1,73 @@
+"""A device token makes a device known to one user, until their epoch changes or it is too old."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.platform.identifiers import new_id
+from app.security.secret_keys import SecretKeys
+from app.throttle.device_tokens import LIVES, DeviceTokens
+from tests.api.service import SETTINGS
+
+if TYPE_CHECKING:
+    from tests.api.service import FakeClock
+
+USER = new_id()
+
+
+@pytest.fixture
+def devices(secrets: SecretKeys, clock: FakeClock) -> DeviceTokens:
+    return DeviceTokens(secrets, clock)
+
+
+def test_a_token_makes_one_device_known_to_its_user(devices: DeviceTokens) -> None:
+    first, second = devices.make(USER, 3), devices.make(USER, 3)
+    assert len(first) == len(second) == 72
+    known = [devices.device_of(token, USER, 3) for token in (first, first, second)]
+    assert known[0] == known[1] != known[2]
+    assert None not in known
+
+
+def test_a_device_keeps_its_identifier_with_a_new_token(devices: DeviceTokens, clock: FakeClock) -> None:
+    device = devices.device_of(devices.make(USER, 3), USER, 3)
+    clock.advance(60)
+    assert devices.device_of(devices.make(USER, 3, device), USER, 3) == device
+
+
+@pytest.mark.parametrize(("user_id", "epoch"), [(new_id(), 3), (None, 0), (None, 3), (USER, 2), (USER, 4)])
+def test_a_token_is_good_for_no_other_user_and_in_no_other_epoch(
+    devices: DeviceTokens, user_id: str | None, epoch: int
+) -> None:
+    assert devices.device_of(devices.make(USER, 3), user_id, epoch) is None
+
+
+@pytest.mark.parametrize("at", range(54))
+def test_a_token_with_a_changed_byte_is_good_for_nobody(devices: DeviceTokens, at: int) -> None:
+    content = bytearray(urlsafe_b64decode(devices.make(USER, 3)))
+    content[at] ^= 1
+    assert devices.device_of(urlsafe_b64encode(content).decode(), USER, 3) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 72, "A" * 73, "ä" * 72, "\0" * 72, "A" * 100_000])
+def test_a_text_that_is_no_token_is_good_for_nobody(devices: DeviceTokens, token: str) -> None:
+    assert devices.device_of(token, USER, 3) is None
+
+
+def test_a_token_is_too_old_after_180_days(devices: DeviceTokens, clock: FakeClock) -> None:
+    clock.now = clock.now.replace(microsecond=0)
+    token = devices.make(USER, 3)
+    clock.now += LIVES
+    assert devices.device_of(token, USER, 3) is None
+    clock.advance(-1)
+    assert devices.device_of(token, USER, 3) is not None
+
+
+def test_a_token_of_a_former_secret_is_good_as_long_as_that_is_a_fallback(
+    devices: DeviceTokens, clock: FakeClock
+) -> None:
+    token, new = devices.make(USER, 3), "nR3vK8sW1xZ6qT4yM9bH2jD7fL5gP0cA-eU_oI"
+    assert DeviceTokens(SecretKeys(new, [SETTINGS["SECRET_KEY"]]), clock).device_of(token, USER, 3) is not None
+    assert DeviceTokens(SecretKeys(new), clock).device_of(token, USER, 3) is None
