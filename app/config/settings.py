@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from app.config.browsers import Browsers
 from app.config.profiles import Profile
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
@@ -15,6 +16,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     server: Server
+    browsers: Browsers
     store: Store
     tokens: Tokens
     passwords: Passwords
