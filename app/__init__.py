@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     from app.web import endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
     from app.web.call import Shared
+    from app.web.cors import Cors
     from app.web.rates import Rates
 
     try:
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     )
 
     exchange.check_hosts(app, settings, frozenset(declared.shown for declared in endpoints if declared.any_host))
+    Cors(settings.browsers.cors_origins).install(app)
     documents = pages.paths(ENDPOINTS) | {declared.path for declared in PAGES}
     problems.install(app, settings, pages=pages.paths(PAGES), documents=documents)
     endpoint.install(app, (*endpoints, *pages_), shared)

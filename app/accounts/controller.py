@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.cookies import REFRESH_COOKIE, without_cookie
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
@@ -31,7 +32,8 @@ from app.web.endpoint import Endpoint, endpoint
 from app.web.export import Exporter, all_pages, document_of, exporter, parts_of
 from app.web.guard import authenticated
 from app.web.paging import Page
-from app.web.view import Nothing, Streamed
+from app.web.result import Carrying
+from app.web.view import Nothing, Streamed, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,16 +77,17 @@ def update_me(call: CallBy[Principal], body: UpdateMe) -> UserData:
     body=DeleteMe,
     returns=Nothing,
     message="Account deleted",
+    carries=(REFRESH_COOKIE,),
     raises=(*_PASSWORD_ASKED, LastAdmin),
 )
-def delete_me(call: CallBy[Principal], body: DeleteMe) -> Nothing:
+def delete_me(call: CallBy[Principal], body: DeleteMe) -> View | Carrying:
     """Delete the account and everything that belongs to it, at once. Audit events keep only its identifier.
 
     If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
     days are over, `POST /auth/email/undo` can bring the account back, without names, password and contents.
     """
     call.get(DeletionService).delete(call.caller, body.password, call.device)
-    return Nothing()
+    return without_cookie(call, Nothing())
 
 
 def export_with(exporters: Sequence[Exporter]) -> Endpoint:

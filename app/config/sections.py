@@ -50,7 +50,10 @@ class Tokens(Section):
         default_text="PUBLIC_URL",
     )
     access_token_seconds: values.Seconds = setting(
-        "ACCESS_TOKEN_SECONDS", 900, "How long an access token lives.", example="300"
+        "ACCESS_TOKEN_SECONDS",
+        900,
+        "How long an access token lives at most. Each lives up to 5 % less, so that clients do not refresh in step.",
+        example="300",
     )
     refresh_idle_seconds: values.Seconds = setting(
         "REFRESH_IDLE_SECONDS", 30 * DAY, "How long a session lives without being refreshed.", example="604800"

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from app.config.browsers import Browsers
 from app.config.profiles import Profile
 from app.config.rate_limits import RateLimits
 from app.config.section import Section, name_of
@@ -16,6 +17,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     server: Server
+    browsers: Browsers
     limits: RateLimits
     store: Store
     tokens: Tokens

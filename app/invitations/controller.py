@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.accounts.cookies import REFRESH_COOKIE
 from app.accounts.principal import Principal
 from app.administration.views import AdministeredUserData
 from app.invitations.inputs import AnswerInvitation, Invite
@@ -19,11 +20,13 @@ from app.platform.errors import (
     UsernameTaken,
 )
 from app.roles.service import Roles
+from app.sessions.cookies import as_reply
 from app.sessions.service import SessionService
 from app.sessions.views import TokenPair
 from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
 from app.web.guard import permission, public
+from app.web.result import Carrying
 
 
 @endpoint(
@@ -59,9 +62,10 @@ def invite(call: CallBy[Principal], body: Invite) -> AdministeredUserData:
     body=AnswerInvitation,
     returns=TokenPair,
     message="Welcome; you are logged in",
+    carries=(REFRESH_COOKIE,),
     raises=(InvalidCode, EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
 )
-def answer(call: Call, body: AnswerInvitation) -> TokenPair:
+def answer(call: Call, body: AnswerInvitation) -> TokenPair | Carrying:
     """Answer an invitation with what was mailed (the `token` of the link, or `email` and `code`), and log in.
 
     This sets the password and proves the address. It works once.
@@ -69,4 +73,4 @@ def answer(call: Call, body: AnswerInvitation) -> TokenPair:
     invitations = call.get(InvitationService)
     found = invitations.redeemable(token=body.token, email=body.email, code=body.code)
     credentials = invitations.accept(found, Answer(body.password, body.username, body.name), call.device)
-    return TokenPair.of(call.get(SessionService).open(credentials, call.device, "invitation"))
+    return as_reply(call, call.get(SessionService).open(credentials, call.device, "invitation"))

@@ -17,7 +17,7 @@ from app.roles.authority import Authority
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
-from app.sessions.access_tokens import AccessTokens
+from app.sessions.access_tokens import AccessTokens, spread
 from app.sessions.attacks import AttackNotices
 from app.sessions.explain import ExplainService
 from app.sessions.impersonation import ImpersonationService
@@ -39,6 +39,7 @@ def _tokens(parts: Container) -> AccessTokens:
         lifetime=parts.settings.tokens.access_token_seconds,
         keys=parts.get(KeyService),
         clock=parts.clock,
+        spread=spread,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.cookies import REFRESH_COOKIE, without_cookie
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
 from app.accounts.principal import Principal
@@ -28,6 +29,7 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
+from app.sessions.cookies import as_reply
 from app.sessions.explain import ExplainService
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.inputs import Explain, Impersonate, Login, Logout, Refresh
@@ -39,8 +41,8 @@ from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter
 from app.web.guard import asked_by_proxy, authenticated, permission, public
-from app.web.result import File, RequestHeader
-from app.web.view import Nothing
+from app.web.result import Carrying, File, RequestHeader
+from app.web.view import Nothing, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +64,10 @@ DEVICE_TOKEN = RequestHeader("X-Device-Token", "The `device_token` of an earlier
         Outcome(UserData, 201, _REGISTERED),
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
+    carries=(REFRESH_COOKIE,),
     raises=(EmailTaken, UsernameTaken, RegistrationRefused, SessionEnded, Overloaded, Unavailable),
 )
-def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
+def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Carrying:
     """Create an account and log in to it.
 
     An e-mail address, a user name or both name the account; both are unique, regardless of case. A code to verify the
@@ -79,7 +82,7 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     if call.get(LoginService).wants_verification(credentials.user):
         user = credentials.user
         return UserData.of(user, call.get(Roles).permissions_of(user.roles))
-    return TokenPair.of(call.get(SessionService).open(credentials, call.device, "register"))
+    return as_reply(call, call.get(SessionService).open(credentials, call.device, "register"))
 
 
 @endpoint(
@@ -89,9 +92,10 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing:
     body=Login,
     reads=(DEVICE_TOKEN,),
     returns=TokenPair,
+    carries=(REFRESH_COOKIE,),
     raises=(InvalidCredentials, AccountDisabled, EmailNotVerified, TooManyRequests, Overloaded, Unavailable),
 )
-def login(call: Call, body: Login) -> TokenPair:
+def login(call: Call, body: Login) -> TokenPair | Carrying:
     """Exchange a name and a password for a session.
 
     Exactly one of `email`, `username` and `login` (which takes either) names the account. An unknown account and a
@@ -100,7 +104,7 @@ def login(call: Call, body: Login) -> TokenPair:
     of that login in `X-Device-Token`. A token that is not good for the account is as good as none.
     """
     device_token = call.header(DEVICE_TOKEN.name)
-    return TokenPair.of(call.get(LoginService).login(_name(body), body.password, call.device, device_token))
+    return as_reply(call, call.get(LoginService).login(_name(body), body.password, call.device, device_token))
 
 
 def _name(body: Login) -> LoginName:
@@ -118,19 +122,30 @@ def _name(body: Login) -> LoginName:
     limit="refresh",
     body=Refresh,
     returns=TokenPair,
+    carries=(REFRESH_COOKIE,),
+    cookie=REFRESH_COOKIE,
     raises=(InvalidRefreshToken, ReusedRefreshToken, Unavailable),
 )
-def refresh(call: Call, body: Refresh) -> TokenPair:
+def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
     """Exchange a refresh token for a new pair.
 
     Send it in the body, or else in `Authorization: Bearer`. If the body has one, the header is ignored, so an HTTP
     client may add the access token to every request. A refresh token can be exchanged only once: sent again within
     `REFRESH_GRACE_SECONDS`, it gives the same new refresh token; sent again later, it ends the session.
+
+    With `AUTH_COOKIES`, a request with neither takes the cookie, from pages of this origin and those in `CORS_ORIGINS`;
+    a cookie that is refused is cleared.
     """
-    token = body.refresh_token or call.bearer
+    if token := body.refresh_token or call.bearer:
+        return as_reply(call, call.get(SessionService).refresh(token, call.device))
+    token = call.authenticating_cookie(REFRESH_COOKIE) if call.settings.browsers.auth_cookies else None
     if token is None:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
-    return TokenPair.of(call.get(SessionService).refresh(token, call.device))
+    try:
+        return as_reply(call, call.get(SessionService).refresh(token, call.device))
+    except (InvalidRefreshToken, ReusedRefreshToken):
+        call.clear_anyway(REFRESH_COOKIE)
+        raise
 
 
 @endpoint(
@@ -139,11 +154,17 @@ def refresh(call: Call, body: Refresh) -> TokenPair:
     body=Logout,
     returns=Nothing,
     message="Logged out",
+    carries=(REFRESH_COOKIE,),
 )
-def logout(call: CallBy[Principal], body: Logout) -> Nothing:
-    """End this session, all others, or all: at once, on every instance. An impersonation ends only itself."""
+def logout(call: CallBy[Principal], body: Logout) -> View | Carrying:
+    """End this session, all others, or all: at once, on every instance. An impersonation ends only itself.
+
+    With `AUTH_COOKIES`, this clears the cookie, unless only the others end.
+    """
     call.get(SessionService).log_out(call.caller, body.scope, call.device)
-    return Nothing()
+    if body.scope == "others" or call.caller.kind != "session":  # the cookie is that of the administrator's own session
+        return Nothing()
+    return without_cookie(call, Nothing())
 
 
 @endpoint(

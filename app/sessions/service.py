@@ -339,7 +339,8 @@ class SessionService:
         claims: Mapping[str, Any],
     ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
-        lifetime = min(self._tokens.lifetime, left)  # so that other services accept it no longer than we do
+        # Not longer than the session, so that other services accept it no longer than we do.
+        lifetime = min(self._tokens.spread(self._tokens.lifetime), left)
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(

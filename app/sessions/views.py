@@ -34,7 +34,12 @@ class TokenPair(View):
     )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type of the token, RFC 6750
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
-    refresh_token: str = Field(description="Opaque.", examples=["AAEBmh9TVF-9c4Ikh..."])
+    refresh_token: str | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Opaque. Absent if `X-Auth-Cookies: 1` asked for it in the cookie only.",
+        examples=["AAEBmh9TVF-9c4Ikh..."],
+    )
     refresh_expires_in: int = Field(description="Seconds until the refresh token expires.", examples=[2592000])
     device_token: str | SkipJsonSchema[None] = Field(
         default=None,
@@ -46,13 +51,13 @@ class TokenPair(View):
     user: UserView
 
     @classmethod
-    def of(cls, opened: OpenedSession) -> TokenPair:
-        """The data of a reply that opens a session."""
+    def of(cls, opened: OpenedSession, *, refresh_token: bool = True) -> TokenPair:
+        """The data of a reply that opens a session, with its refresh token or without."""
         return cls(
             access_token=opened.access_token,
             token=opened.access_token,
             expires_in=opened.expires_in,
-            refresh_token=opened.refresh_token,
+            refresh_token=opened.refresh_token if refresh_token else None,
             refresh_expires_in=opened.refresh_expires_in,
             device_token=opened.device_token,
             user=UserView.of(opened.user, opened.permissions),

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from flask import request
 
 from app.config.values import is_loopback
-from app.web import guard, problems
+from app.platform.errors import Forbidden, InvalidRequest
+from app.web import exchange, guard, origins, problems
 from app.web.caller import Caller, CallerT
 from app.web.limits import limits_of
 from app.web.pages import Pages
@@ -131,6 +132,30 @@ class CallBy(Generic[CallerT]):
     def cookie(self, cookie: Cookie) -> str | None:
         """The value of a cookie of the request."""
         return request.cookies.get(cookie.sent_as(https=self.shared.https))
+
+    def authenticating_cookie(self, cookie: Cookie) -> str | None:
+        """The value of a cookie that is about to authenticate the request; None if there is none.
+
+        Raises Forbidden unless a page of this origin, or of one in CORS_ORIGINS, sent the request: browsers add cookies
+        to requests of any page. Raises InvalidRequest if it is there twice: the second may be someone else's.
+        """
+        values = set(request.cookies.getlist(cookie.sent_as(https=self.shared.https)))
+        if not values:
+            return None
+        if not origins.is_trusted_page(request.environ, self.settings):
+            raise Forbidden("A cookie is accepted only from pages of this origin, or of one in CORS_ORIGINS.")
+        if len(values) > 1:
+            raise InvalidRequest("Two different cookies were sent under one name.")
+        return values.pop() or None
+
+    @property
+    def came_from_other_page(self) -> bool:
+        """Whether a page of an origin that is neither this one nor in CORS_ORIGINS sent the request."""
+        return origins.is_other_page(request.environ, self.settings)
+
+    def clear_anyway(self, cookie: Cookie) -> None:
+        """Let the browser forget a cookie, also if the request fails."""
+        exchange.current().headers.append(("Set-Cookie", cookie.clear().header(https=self.shared.https)))
 
     def preferred(self, *media_types: str) -> str:
         """The type that the client prefers of these; the first if it has no preference, or accepts none."""

@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 
 from app.platform.errors import (
     Failure,
+    Forbidden,
     InvalidHost,
     InvalidRequest,
     MalformedJson,
@@ -77,6 +78,7 @@ class Endpoint:
     again: Again | None
     reads: tuple[RequestHeader, ...]
     carries: frozenset[Header | Cookie]
+    cookie: Cookie | None
     limit: Limit | None
     cache: int
     any_host: bool
@@ -129,6 +131,8 @@ class Endpoint:
             implied += (TooManyRequests,)
         if self.access.authenticated:
             implied += (Unavailable,)
+        if self.cookie:
+            implied += (Forbidden,)
         return tuple(sorted({*self.declared, *implied}, key=lambda failure: (failure.status, failure.code)))
 
 
@@ -146,6 +150,7 @@ def endpoint(
     again: Again | None = None,
     reads: tuple[RequestHeader, ...] = (),
     carries: tuple[Header | Cookie, ...] = (),
+    cookie: Cookie | None = None,
     limit: str | None = None,
     cache: int = 0,
     any_host: bool = False,
@@ -162,13 +167,12 @@ def endpoint(
     parts of the path in <angle brackets>; its docstring is its documentation. A `form` is sent by a page of ours;
     `again` says after which failures it is shown again. `returns` is what the function returns, sent with `status` and
     `message`; `or_else` lists other outcomes, distinguished by their types. `reads` lists the request headers that it
-    asks its `Call` for. `carries` lists the headers and cookies
-    that it may return with them (`Carrying`). `limit` names one of LIMITS. `cache` is how many seconds anyone may cache
-    the reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it. A `probe` is
-    requested by machines several times a minute: its successes are logged at debug level only.
-    `development_only` leaves it out in production. `operation` is its name in the OpenAPI document, by default that of
-    the function, as `changePassword`. `raises` lists its own failures. Raises ValueError for a declaration that
-    contradicts itself.
+    asks its `Call` for. `carries` lists the headers and cookies that it may return with them (`Carrying`), `cookie` the
+    one that may authenticate a request. `limit` names one of LIMITS. `cache` is how many seconds anyone may cache the
+    reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it. A `probe` is
+    requested by machines several times a minute: its successes are logged at debug level only. `development_only`
+    leaves it out in production. `operation` is its name in the OpenAPI document, by default that of the function, as
+    `changePassword`. `raises` lists its own failures. Raises ValueError for a declaration that contradicts itself.
     """
     method, _, path = rule.partition(" ")
     if cache and carries:
@@ -191,6 +195,7 @@ def endpoint(
             again=again,
             reads=reads,
             carries=frozenset(carries),
+            cookie=cookie,
             limit=LIMITS[limit] if limit else None,
             cache=cache,
             any_host=any_host,

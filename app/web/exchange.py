@@ -18,6 +18,7 @@ from app.platform import log
 from app.platform.devices import Device
 from app.platform.errors import InvalidHost
 from app.platform.instrumentation import NOBODY
+from app.web.cors import Cors
 from app.web.forwarding import client_finder
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def begin_hook(
     """
     server = settings.server
     client_of = client_finder(server.trusted_proxies)
+    cors = Cors(settings.browsers.cors_origins)
     https = server.public_url.startswith("https:")
     headers = [*_HEADERS, *([("Strict-Transport-Security", f"max-age={_TWO_YEARS}")] if https else [])]
 
@@ -110,7 +112,8 @@ def begin_hook(
             names = {name for name, _ in sent}
             missing = [default for default in _DEFAULTS if default[0] not in names]
             _end(environ, state, int(status[:3]), observer, probes)
-            complete = [*sent, *headers, *missing, *state.headers, ("X-Request-ID", state.request_id)]
+            shared = cors.headers(environ, names)
+            complete = [*sent, *headers, *missing, *shared, *state.headers, ("X-Request-ID", state.request_id)]
             if state.standing is not None:
                 limit, standing = state.standing
                 complete += [("RateLimit-Policy", limit.policy), ("RateLimit", limit.standing(standing))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from app.config.values import is_loopback
 from app.platform.errors import (
@@ -17,6 +17,7 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.web.body import read_raw
+from app.web.origins import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,6 @@ OF_FORMS = (Forbidden, InvalidRequest, MalformedJson, PayloadTooLarge, Unsupport
 
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +90,9 @@ def _is_from_here(request: Request, public_url: str, *, local_too: bool) -> bool
     sent = request.environ.get("HTTP_ORIGIN", "null")
     if sent == "null":
         return bool(request.environ.get("HTTP_SEC_FETCH_SITE") == "same-origin")
-    origin = _origin(sent)
+    origin = origin_of(sent)
     if origin is None:
         return False
-    if origin == _origin(public_url):
+    if origin == origin_of(public_url):
         return True
-    return local_too and is_loopback(origin[1]) and origin == _origin(f"{request.scheme}://{request.host}")
-
-
-def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port of a URL (RFC 6454 section 4); None if it is not a URL."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname:
-        return None
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
+    return local_too and is_loopback(origin[1]) and origin == origin_of(f"{request.scheme}://{request.host}")

@@ -109,12 +109,21 @@ class Specification:
             "paths": paths,
             "components": {
                 "schemas": definitions["$defs"],
-                "securitySchemes": {
+                "securitySchemes": self._cookie_scheme()
+                | {
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                     "x-access-token": {"type": "apiKey", "in": "header", "name": "x-access-token"},
                 },
             },
         }
+
+    def _cookie_scheme(self) -> dict[str, Any]:
+        """The cookie that endpoints take, if there is one."""
+        cookie = next((declared.cookie for declared in self._endpoints if declared.cookie), None)
+        if cookie is None:
+            return {}
+        scheme = {"type": "apiKey", "in": "cookie", "name": cookie.name, "description": cookie.description}
+        return {"cookieAuth": scheme}
 
 
 def _models(endpoints: Sequence[Endpoint]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
@@ -166,6 +175,8 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
     if declared.access.authenticated:
         operation["x-callers"] = [kind for kind in CALLERS if kind in declared.access.kinds]
     operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
+    if declared.cookie:
+        operation["security"] = [{}, {"cookieAuth": []}]
     return operation
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Response
+from werkzeug.http import dump_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -149,8 +150,12 @@ class CookieChange:
 
     def write(self, response: Response, *, https: bool) -> None:
         """Add it to a response."""
+        response.headers.add("Set-Cookie", self.header(https=https))
+
+    def header(self, *, https: bool) -> str:
+        """The value of the header Set-Cookie."""
         cookie = self.cookie
-        response.set_cookie(
+        return dump_cookie(
             cookie.sent_as(https=https),
             self.value,
             max_age=self.seconds,

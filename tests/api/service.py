@@ -131,7 +131,7 @@ class Service:
             body, content_type = json_.dumps(json).encode(), content_type or "application/json"
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        response = self.app.test_client().open(
+        response = self.app.test_client(use_cookies=False).open(
             path,
             method=method,
             data=body,
