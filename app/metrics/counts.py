@@ -122,7 +122,7 @@ class Counts(Observer):
         self._hash_wait.observe(waited)
 
     def hash_refused(self, reason: HashRefusal) -> None:
-        if reason == "deadline":
+        if reason in {"deadline", "gone"}:
             self._hashes_waiting.dec()
         self._hashes_refused.labels(reason).inc()
 

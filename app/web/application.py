@@ -9,7 +9,7 @@ from flask import Flask, Response
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter, Rule, UnicodeConverter
 
-from app.platform import deadline
+from app.platform import client, deadline
 from app.platform.instrumentation import NOBODY
 from app.web import exchange
 
@@ -90,7 +90,11 @@ class Application(Flask):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, within its exchange."""
         begun = self._begin(environ, start_response)
-        with deadline.begin(deadline.REQUEST_SECONDS), exchange.under_way(environ, self._observer):
+        with (
+            client.connected(environ.get("gunicorn.socket")),
+            deadline.begin(deadline.REQUEST_SECONDS),
+            exchange.under_way(environ, self._observer),
+        ):
             return super().wsgi_app(environ, begun)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:

@@ -273,7 +273,7 @@ def test_known_label_values_start_at_zero(start: Start) -> None:
         ("logins_total", "outcome", {"success", "invalid_credentials"}),
         ("tokens_issued_total", "grant", {"register", "login", "refresh", "invitation", "impersonation"}),
         ("mails_total", "outcome", {"sent", "failed", "refused", "given_up", "withheld"}),
-        ("hashes_refused_total", "reason", {"queue_full", "deadline", "closed"}),
+        ("hashes_refused_total", "reason", {"queue_full", "deadline", "gone", "closed"}),
     ]:
         there = {
             dict(labels)[label]: count for (metric, labels), count in found.items() if metric == f"latchkey_{name}"

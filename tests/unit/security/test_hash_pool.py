@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.platform import client
 from app.platform.errors import Overloaded
 from app.security.hash_pool import HashPool
 
@@ -49,14 +51,29 @@ def gate() -> Iterator[Gate]:
 def make_pool(gate: Gate) -> Iterator[Callable[..., HashPool]]:
     pools: list[HashPool] = []
 
-    def make(*, threads: int = 1, queue: int = 0, deadline: float = LONG) -> HashPool:
-        pools.append(HashPool(threads=threads, queue=queue, deadline=deadline))
+    def make(
+        *, threads: int = 1, queue: int = 0, deadline: float = LONG, clock: Callable[[], float] = perf_counter
+    ) -> HashPool:
+        pools.append(HashPool(threads=threads, queue=queue, deadline=deadline, clock=clock))
         return pools[-1]
 
     yield make
     gate.opened.set()
     for pool in pools:
         pool.close()
+
+
+class Work:
+    """A clock that only its jobs move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def take(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
@@ -126,7 +143,6 @@ def test_a_full_queue_is_refused_at_once_and_nothing_of_the_job_is_run(
     with pytest.raises(Overloaded) as refused:
         pool.run(ran.append, "refused")
 
-    assert refused.value.retry_after == 15
     assert not any(job.done() for job in admitted)
     gate.opened.set()
     assert [job.result(LONG) for job in admitted] == ["passed"] * 3
@@ -207,6 +223,96 @@ def test_a_job_that_was_started_in_time_is_finished_beyond_the_deadline(
     gate.opened.set()
 
     assert running.result(LONG) == "passed"
+
+
+def test_a_job_that_would_begin_too_late_is_refused_at_once_although_there_is_room(
+    make_pool: Callable[..., HashPool], callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    work = Work()
+    pool = make_pool(threads=2, queue=9, deadline=50, clock=work.clock)
+    pool.run(work.take, 40)
+    jobs = [callers.submit(pool.run, gate.pass_through) for _ in range(4)]
+    until(lambda: pool.waiting == 2)
+
+    with pytest.raises(Overloaded):  # the third in the queue of two threads: 3 x 40 / 2 seconds
+        pool.run(lambda: None)
+
+    gate.opened.set()
+    assert [job.result(LONG) for job in jobs] == ["passed"] * 4
+
+
+def test_a_pool_that_was_slow_still_takes_what_need_not_wait_and_recovers(
+    make_pool: Callable[..., HashPool], callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    work = Work()
+    pool = make_pool(threads=1, queue=1, deadline=50, clock=work.clock)
+    pool.run(work.take, 1000)
+    for _ in range(30):
+        pool.run(work.take, 1)
+
+    jobs = [callers.submit(pool.run, gate.pass_through) for _ in range(2)]
+    until(lambda: pool.waiting == 1)
+    gate.opened.set()
+    assert [job.result(LONG) for job in jobs] == ["passed"] * 2
+
+
+def run_for(pool: HashPool, connection: socket.socket, function: Callable[[], object]) -> object:
+    """Run the function for the client of this connection."""
+    with client.connected(connection):
+        return pool.run(function)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_client_that_has_left_by_its_turn_costs_no_hash(
+    leaves: bool,  # noqa: FBT001 - a parameter of the test
+    make_pool: Callable[..., HashPool],
+    callers: ThreadPoolExecutor,
+    gate: Gate,
+) -> None:
+    pool = make_pool(threads=1, queue=1)
+    running = callers.submit(pool.run, gate.pass_through)
+    assert gate.begun.acquire(timeout=LONG)
+    ran: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        waiting = callers.submit(run_for, pool, ours, lambda: ran.append("hashed"))
+        until(lambda: pool.waiting == 1)
+        if leaves:
+            theirs.close()
+        gate.opened.set()
+        outcome = waiting.exception(LONG)
+
+    assert running.result(LONG) == "passed"
+    assert (isinstance(outcome, Overloaded), ran) == ((True, []) if leaves else (False, ["hashed"]))
+    assert pool.waiting == 0
+    assert pool.run(lambda: "later") == "later"
+
+
+def test_a_client_that_closes_only_its_side_is_served_if_it_need_not_wait(make_pool: Callable[..., HashPool]) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.shutdown(socket.SHUT_WR)
+        assert run_for(make_pool(), ours, lambda: "hashed") == "hashed"
+
+
+def test_those_refused_are_told_to_return_about_when_the_queue_is_done_but_not_all_at_once(
+    make_pool: Callable[..., HashPool], callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    work = Work()
+    pool = make_pool(threads=1, queue=1, deadline=90, clock=work.clock)
+    pool.run(work.take, 40)
+    jobs = [callers.submit(pool.run, gate.pass_through) for _ in range(2)]
+    until(lambda: pool.waiting == 1)
+
+    told = set()
+    for _ in range(200):
+        with pytest.raises(Overloaded) as refused:
+            pool.run(lambda: None)
+        told.add(refused.value.retry_after)
+
+    assert 40 <= min(told) < 60 < 100 < max(told) <= 120  # (1 + 1) x 40 seconds, half as much or half more
+    gate.opened.set()
+    assert [job.result(LONG) for job in jobs] == ["passed"] * 2
 
 
 def test_closing_refuses_waiting_jobs_finishes_running_ones_and_ends_the_threads(
