@@ -45,7 +45,7 @@ test-all: .venv/.dev ## run all tests, and fail if a server or tool is missing (
 	CI=true $(PYTEST) --all-stores --durations 20
 
 fuzz: .venv/.dev ## run the tests on generated input with 40 times as many examples
-	$(PYTEST) tests/unit -m hypothesis --hypothesis-profile thorough
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/unit -m hypothesis --hypothesis-profile thorough
 
 coverage: .venv/.dev ## run the tests and show which code of app/ they cover
 	$(BIN)/python -m pytest --cov --cov-report=term --all-stores $(PYTEST_ARGS)
