@@ -22,8 +22,8 @@ TokenRefusal = Literal[
 ]  # fmt: skip
 """Why an access token was refused: the `reason` of the exception that caused the failure."""
 HashRefusal = Literal["queue_full", "deadline", "gone", "closed"]
-"""Why a password was not hashed: the queue was full or too slow, the deadline passed (or the pool closed) while it waited
-in the queue, its client left meanwhile, or the pool was closed before."""
+"""Why a password was not hashed: the queue was full or too slow, the deadline passed (or the pool closed) while it
+waited in the queue, its client left meanwhile, or the pool was closed before."""
 MailOutcome = Literal["sent", "failed", "refused", "given_up", "withheld"]
 """The outcome of one attempt to send a mail: `failed` is retried, `withheld` exceeded the allowance of its address."""
 
@@ -75,7 +75,7 @@ class Observer:
         return nullcontext()
 
     def hash_queued(self) -> None:
-        """A password entered the queue; `hash_began`, or `hash_refused` with `deadline` or `gone`, reports that it left."""
+        """A password entered the queue; `hash_began`, or `hash_refused` with `deadline` or `gone`, tells that it left."""
 
     def hash_began(self, waited: float) -> None:
         """A thread of the pool took up a password that had waited in the queue for `waited` seconds."""
