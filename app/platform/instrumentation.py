@@ -75,7 +75,7 @@ class Observer:
         return nullcontext()
 
     def hash_queued(self) -> None:
-        """A password entered the queue; `hash_began`, or `hash_refused` with `deadline` or `gone`, tells that it left."""
+        """A password entered the queue; `hash_began`, or `hash_refused` with `deadline` or `gone`, tells it left."""
 
     def hash_began(self, waited: float) -> None:
         """A thread of the pool took up a password that had waited in the queue for `waited` seconds."""

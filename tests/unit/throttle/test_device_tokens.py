@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.platform.identifiers import new_id
 from app.security.secret_keys import SecretKeys
 from app.throttle.device_tokens import LIVES, DeviceTokens
 from tests.api.service import SETTINGS
@@ -15,7 +14,8 @@ from tests.api.service import SETTINGS
 if TYPE_CHECKING:
     from tests.api.service import FakeClock
 
-USER = new_id()
+USER = "0192d5e0-0000-7000-8000-000000000001"
+OTHER_USER = "0192d5e0-0000-7000-8000-000000000002"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_device_keeps_its_identifier_with_a_new_token(devices: DeviceTokens, c
     assert devices.device_of(devices.make(USER, 3, device), USER, 3) == device
 
 
-@pytest.mark.parametrize(("user_id", "epoch"), [(new_id(), 3), (None, 0), (None, 3), (USER, 2), (USER, 4)])
+@pytest.mark.parametrize(("user_id", "epoch"), [(OTHER_USER, 3), (None, 0), (None, 3), (USER, 2), (USER, 4)])
 def test_a_token_is_good_for_no_other_user_and_in_no_other_epoch(
     devices: DeviceTokens, user_id: str | None, epoch: int
 ) -> None:
