@@ -42,7 +42,7 @@ def _limit(name: str, default: str, what: str) -> _Rate:
     found = rate(default)
     made: _Rate = setting(
         f"RATE_LIMIT_{name}", found, f"{what} The name of the policy is in the header RateLimit-Policy.",
-        example=str(found), default_text=default,
+        example=str(Rate(found.requests // 2, found.seconds)), default_text=default,
     )  # fmt: skip
     return made
 

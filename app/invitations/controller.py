@@ -20,9 +20,8 @@ from app.platform.errors import (
     UsernameTaken,
 )
 from app.roles.service import Roles
-from app.sessions.cookies import as_reply
 from app.sessions.service import SessionService
-from app.sessions.views import TokenPair
+from app.sessions.views import TokenPair, as_reply
 from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
 from app.web.guard import permission, public

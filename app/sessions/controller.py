@@ -29,14 +29,13 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
-from app.sessions.cookies import as_reply
 from app.sessions.explain import ExplainService
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.inputs import Explain, Impersonate, Login, Logout, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ActingTokens, ExplanationView, SessionList, SessionView, TokenPair
+from app.sessions.views import ActingTokens, ExplanationView, SessionList, SessionView, TokenPair, as_reply
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
+from app.accounts.cookies import REFRESH_COOKIE
 from app.accounts.views import ImpersonationView, UserView
 from app.platform.devices import device_name
+from app.web.result import Carrying
 from app.web.view import View, is_none
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     from app.sessions.impersonation import BegunImpersonation
     from app.sessions.model import Session
     from app.sessions.service import OpenedSession
+    from app.web.call import CallBy
 
 
 _ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii..."  # noqa: S105 - the beginning of an example
+_WITHOUT_BODY = "X-Auth-Cookies"
 
 
 class TokenPair(View):
@@ -173,3 +177,16 @@ class ExplanationView(View):
             header=explanation.header,
             claims=explanation.claims,
         )
+
+
+def as_reply(call: CallBy[Any], opened: OpenedSession) -> TokenPair | Carrying:
+    """The tokens of a session just opened or renewed.
+
+    With AUTH_COOKIES they come with the cookie, and without the refresh token in the body if the client does not want
+    it there. A page of an origin that is not listed sets no cookie, or it could log its visitors in to its own account.
+    """
+    if not call.settings.browsers.auth_cookies or call.came_from_other_page:
+        return TokenPair.of(opened)
+    in_body = call.header(_WITHOUT_BODY).strip() != "1"
+    cookie = REFRESH_COOKIE.set(opened.refresh_token, seconds=max(1, opened.refresh_expires_in))
+    return Carrying(TokenPair.of(opened, refresh_token=in_body), cookies=(cookie,))

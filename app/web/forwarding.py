@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 _CLIENTS_OF_A_PROXY = 5
 """So many clients named by one peer make it look like a proxy."""
 _PEERS_WATCHED = 64
+_PEERS_NOTICED = 8
+"""Of private and of public addresses each: behind no proxy, strangers come from public ones and use up only those."""
 _LONGEST_NODE = 256
 """Characters, so that the cache of hostile headers stays small."""
 _NODE = re.compile(
@@ -63,8 +67,8 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
         peer = environ.get("REMOTE_ADDR", "")
         known, trusted = look_up(peer)
         client = known or peer
-        if not trusted and "HTTP_X_FORWARDED_FOR" in environ:
-            notice_proxy(client, environ["HTTP_X_FORWARDED_FOR"])
+        if not trusted:
+            notice_proxy(client, environ)
         return trusted, behind(client, environ) if trusted else client
 
     def behind(client: str, environ: WSGIEnvironment) -> str:
@@ -79,6 +83,8 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
                 break
         if unread := [name for key, name in _UNREAD.items() if key in environ and not header]:
             warn("not read", header=unread[0], proxy=client)
+        elif not header and environ.get("REQUEST_METHOD") == "POST":  # checks of its health are not forwarded
+            warn("missing", proxy=client)
         if _differ(environ):
             warn("two headers that differ", header="X-Forwarded-For and Forwarded", proxy=client)
         return client
@@ -86,30 +92,54 @@ def client_finder(proxies: tuple[IPv4Network | IPv6Network, ...]) -> Callable[[W
     return client_of
 
 
-def _proxy_noticer() -> Callable[[str, str], None]:
-    """Returns a function that is told the peer and the header of requests from peers that are no trusted proxies.
+class _Proxies:
+    """Notices peers that look like proxies and are not trusted: they send requests for several clients.
 
-    It logs, once per process, that a peer looks like a proxy: it sends requests for several clients, who all count as
-    one. Anyone can look like one, so it changes nothing.
+    All of these count as one. Anyone can look like a proxy, so it is logged, once for each peer, and changes nothing.
     """
-    clients_of: dict[str, set[str]] = {}
-    warned = False
 
-    def notice(peer: str, header: str) -> None:
-        nonlocal warned
-        if warned or (peer not in clients_of and len(clients_of) >= _PEERS_WATCHED):
+    def __init__(self) -> None:
+        self._clients_of: OrderedDict[str, set[str]] = OrderedDict()
+        self._noticed: set[str] = set()
+        self._lock = Lock()
+
+    def note(self, peer: str, forwarded: str) -> None:
+        """A request came from this peer with this forwarding header."""
+        if peer in self._noticed or len(self._noticed) >= _PEERS_NOTICED:
             return
-        clients = clients_of.setdefault(peer, set())
-        clients.add(header.rpartition(",")[2].strip()[:_LONGEST_NODE])
-        if len(clients) >= _CLIENTS_OF_A_PROXY:
-            warned = True
-            clients_of.clear()
-            _log.warning(
-                "unknown proxy",
-                peer=peer,
-                problem="it forwards requests of several clients, who count as one for rate limits and in the log",
-                remedy=f"if it is your proxy, set TRUSTED_PROXIES={peer}",
-            )
+        with self._lock:
+            clients = self._clients_of.setdefault(peer, set())
+            self._clients_of.move_to_end(peer)
+            if len(self._clients_of) > _PEERS_WATCHED:
+                self._clients_of.popitem(last=False)
+            clients.add(forwarded.rpartition(",")[2].strip()[:_LONGEST_NODE])
+            if len(clients) < _CLIENTS_OF_A_PROXY or peer in self._noticed:
+                return
+            self._noticed.add(peer)
+            del self._clients_of[peer]
+        _log.warning(
+            "unknown proxy",
+            peer=peer,
+            problem="it forwards requests of several clients, who count as one for rate limits and in the log",
+            remedy=f"if it is your proxy, set TRUSTED_PROXIES={peer}",
+        )
+
+
+def _proxy_noticer() -> Callable[[str, WSGIEnvironment], None]:
+    """Returns a function that is told the peer of each request that no trusted proxy sent."""
+    private, public = _Proxies(), _Proxies()
+
+    @lru_cache(maxsize=4096)
+    def is_private(peer: str) -> bool:
+        try:
+            return not ip_address(peer).is_global
+        except ValueError:
+            return False
+
+    def notice(peer: str, environ: WSGIEnvironment) -> None:
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR") or environ.get("HTTP_FORWARDED")
+        if forwarded:
+            (private if is_private(peer) else public).note(peer, forwarded)
 
     return notice
 

@@ -116,6 +116,19 @@ def test_a_limit_is_that_of_one_address(proxy: Server) -> None:
         assert statuses(neighbour, "POST", "/auth/login", GUESSES) == [200] * GUESSES
 
 
+def test_the_addresses_of_a_network_of_ipv6_share_a_limit(behind: Upstream) -> None:
+    told = {"local.d/real_ip.conf": f"set_real_ip_from {CLIENT};\nreal_ip_header X-Real-IP;\n"}
+    with front(behind.port, changed=SLOW, more=told) as proxy, client_at(CLIENT, proxy) as client:
+
+        def status_from(address: str) -> int:
+            return client.post("/auth/login", headers={"X-Real-IP": address}).status_code
+
+        assert [status_from(f"2001:db8:0:a0a::{n:x}") for n in range(GUESSES + 2)] == [200] * GUESSES + [429] * 2
+        assert status_from("2001:db8:0:a0a:ffff:ffff:ffff:ffff") == 429
+        assert [status_from(f"2001:db8:0:{n:x}::1") for n in range(GUESSES)] == [200] * GUESSES
+        assert [status_from("192.0.2.10") for _ in range(GUESSES + 1)] == [200] * GUESSES + [429]
+
+
 def test_a_client_gains_nothing_by_claiming_another_address(proxy: Server) -> None:
     with client_at(CLIENT, proxy) as client:
         statuses(client, "POST", "/auth/login", GUESSES)

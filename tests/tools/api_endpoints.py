@@ -101,7 +101,7 @@ def _told(parameter: Schema) -> Schema:
 
 
 def _access(operation: Schema) -> str:
-    if not operation["security"]:
+    if "x-callers" not in operation:
         return "public"
     return ", ".join(_TOKENS[kind] for kind in operation["x-callers"])
 

@@ -17,6 +17,7 @@ class Robot:
     """A caller without a user and without a session."""
 
     subject: str = "robot-7"
+    counted_as: str = "key-7"
     permissions: frozenset[str] = frozenset()
     kind: CallerKind = "session"
 

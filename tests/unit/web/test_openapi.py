@@ -68,7 +68,7 @@ def test_an_operation_is_described_by_its_declaration(made: dict[str, Any]) -> N
         "It takes two lines.",
         "For a user in a session of their own or an API key.",
         "Needs the permission `users:write`.",
-        "Intended limit: 100 requests in 60 seconds from one client address. It is declared, but not enforced yet.",
+        "Limit: 100 requests in 60 seconds from one client address, and of one session, if the operator sets no other.",
     ]
     assert operation["x-callers"] == ["session", "api_key"]
     assert operation["security"] == [{"bearer": []}, {"x-access-token": []}]
