@@ -51,6 +51,17 @@ def enable(name: str, *, as_json: bool) -> None:
     say_user(changed, as_json=as_json)
 
 
+@users.command("unlock")
+@_USER
+@as_json
+def unlock(name: str, *, as_json: bool) -> None:
+    """Forget a user's wrong passwords, so that they need not wait."""
+    user = user_named(name)
+    with failures_as_messages():
+        changed = wired().get(UserAdministration).unlock(user.id, None, None)
+    say_user(changed, as_json=as_json)
+
+
 @users.command("delete")
 @_USER
 @click.option("--yes", is_flag=True, help="Do not ask.")

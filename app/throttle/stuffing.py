@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app.platform.instrumentation import NOBODY
+from app.platform.sites import site_of
 from app.throttle.model import FailureCount
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 WINDOW: Final = timedelta(minutes=10)
 LASTS: Final = timedelta(hours=1)
-_CLIENT_BITS: Final = 64
-"""IPv6 addresses are counted by their network of this length, which one client has to itself."""
 _log = structlog.get_logger("latchkey.throttle")
 
 
@@ -46,7 +44,7 @@ class Stuffing:
 
         Each pair counts once in `WINDOW`, exactly, however many fail at once. Raises Unavailable.
         """
-        if self._is_new(f"pair {subject} {_client(ip)}"):
+        if self._is_new(f"pair {subject} {site_of(ip)}"):
             self._count()
         wave = self.counts.get(_WAVE)
         return wave is not None and self.clock() < wave.expires_at
@@ -92,14 +90,3 @@ class Stuffing:
 
 _WAVE: Final = "wave"
 _PAIRS_NOW: Final = "pairs now"
-
-
-def _client(ip: str) -> str:
-    """The client of an address: IPv6 by its /64, since one client has as many addresses of it as it likes."""
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(IPv6Network((address, _CLIENT_BITS), strict=False))
-    return str(address)

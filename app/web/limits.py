@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from app.config.rate_limits import RateLimits
 from app.config.section import Section, name_of
 from app.platform.errors import TooManyRequests
-from app.web.rates import site_of
+from app.platform.sites import site_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

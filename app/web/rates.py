@@ -10,7 +10,6 @@ import math
 import time
 from contextlib import suppress
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_network
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -28,8 +27,6 @@ MOST_COUNTED: Final = 100_000
 SHARED: Final = 4096
 _PAUSE_SECONDS: Final = 1.0
 """How long a process counts by itself before it asks a silent Redis again."""
-_PREFIX_OF_A_SITE: Final = 64
-"""Bits: a subscriber has at least 2^64 addresses of IPv6 (RFC 6177)."""
 _log = structlog.get_logger("latchkey.throttle")
 
 
@@ -116,16 +113,6 @@ class ProcessCounters:
                 key = f"shared {int.from_bytes(blake2b(key.encode(), digest_size=4).digest()) % SHARED}"
             count = storage.incr(key, seconds)
             return most - count, storage.get_expiry(key)
-
-
-def site_of(address: str) -> str:
-    """What counts as one client: an address of IPv4, a network of 64 bits of IPv6, or the text if it is neither."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ip_network((IPv6Address(address), _PREFIX_OF_A_SITE), strict=False))
-    except ValueError:
-        return address
 
 
 def _key(name: str, who: str) -> str:

@@ -20,7 +20,7 @@ from app.config.settings import definitions
 from app.config.sources import file_name
 from app.features import ENDPOINTS, PAGES
 from app.platform.errors import CATALOGUE
-from tests.tools import api_endpoints
+from tests.tools import api_endpoints, rate_limits
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {
@@ -32,7 +32,7 @@ EXPECTED = {
     "docs/api_endpoints.md", "docs/architecture.md", "docs/build-on-it.md", "docs/capacity.md", "docs/clients.md",
     "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md",
     "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/operations.md", "docs/overview.md",
-    "docs/performance.md", "docs/sequence_flows.md", "docs/webhooks.md",
+    "docs/performance.md", "docs/rate-limits.md", "docs/sequence_flows.md", "docs/webhooks.md",
 }  # fmt: skip
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -143,6 +143,12 @@ def test_the_changelog_ends_with_this_version() -> None:
 def test_the_endpoints_are_documented_as_the_openapi_document_has_them() -> None:
     refresh = "the endpoints have changed: run `python -m tests.tools.api_endpoints`"
     assert api_endpoints.guide() == TEXTS[str(api_endpoints.GUIDE)], refresh
+
+
+def test_the_rate_limits_are_documented_as_the_endpoints_declare_them() -> None:
+    text = TEXTS[str(rate_limits.GUIDE)]
+    assert rate_limits.guide(text) == text, "the limits have changed: run `python -m tests.tools.rate_limits`"
+    assert text.count("| `POST /auth/login` |") == 1
 
 
 def _links(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from app.audit.model import Events
 from app.mail.maildir import newest
 from app.outbox.service import Outbox
 from app.platform.devices import Device
-from app.platform.errors import AccountDisabled
+from app.platform.errors import AccountDisabled, InvalidCredentials, TooManyRequests
 from app.sessions.login import LoginService
 from tests.api.service import PASSWORD
 
@@ -53,9 +53,9 @@ class Operator:
     def wired(self) -> Wired:
         return wired_of(self.flask.app())  # type: ignore[attr-defined]
 
-    def log_in(self) -> str:
+    def log_in(self, password: str = PASSWORD) -> str:
         """Log Ann in; the identifier of her user."""
-        return self.wired.get(LoginService).login(LoginName("username", "ann"), PASSWORD, HERE).user.id
+        return self.wired.get(LoginService).login(LoginName("username", "ann"), password, HERE).user.id
 
     def events(self) -> list[str]:
         """What was done to Ann, and none of it by a user."""
@@ -81,7 +81,7 @@ def test_a_user_is_shown_by_identifier_address_or_user_name(operator: Operator) 
 def test_a_user_who_is_not_there_is_reported(operator: Operator) -> None:
     for name in ("nobody", "nobody@example.com", "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a", "", "a b"):
         assert operator.refused("users", "show", name) == f"Error: There is no user {name}.\n"
-    for command in ("disable", "enable", "delete", "set-roles", "reset-password", "rescue"):
+    for command in ("disable", "enable", "unlock", "delete", "set-roles", "reset-password", "rescue"):
         assert operator.refused("users", command, "nobody") == "Error: There is no user nobody.\n"
 
 
@@ -93,6 +93,17 @@ def test_a_user_is_disabled_and_enabled(operator: Operator) -> None:
     assert operator.facts("users", "enable", "ann")["status"] == "active"
     operator.log_in()
     assert operator.events() == ["session.opened", "user.enabled", "user.disabled", "user.created"]
+
+
+def test_a_user_who_has_to_wait_is_unlocked(operator: Operator) -> None:
+    for _ in range(10):
+        with pytest.raises(InvalidCredentials):
+            operator.log_in("wrong password")
+    with pytest.raises(TooManyRequests):
+        operator.log_in()
+    assert operator.facts("users", "unlock", "ann")["status"] == "active"
+    operator.log_in()
+    assert operator.events()[:2] == ["session.opened", "user.unlocked"]
 
 
 def test_a_user_is_deleted_if_that_is_meant(operator: Operator) -> None:

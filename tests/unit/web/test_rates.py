@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.platform.errors import Unavailable
-from app.web.rates import ProcessCounters, Rates, Standing, site_of
+from app.web.rates import ProcessCounters, Rates, Standing
 
 
 class Time:
@@ -106,19 +106,3 @@ def test_redis_that_is_silent_stops_nothing_and_opens_nothing(now: Time, monkeyp
         steady.now += 1
         assert not rates.take("login address", "a", 1, 60).allowed  # it has not forgotten
     assert [line["log_level"] for line in log] == ["warning", "info"]
-
-
-@pytest.mark.parametrize(
-    ("address", "site"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("::1", "::/64"),
-        ("no address: at all", "no address: at all"),
-        ("", ""),
-    ],
-)
-def test_a_subscriber_of_ipv6_counts_as_one_client(address: str, site: str) -> None:
-    assert site_of(address) == site
