@@ -37,9 +37,10 @@ def test_the_lives_of_the_tokens_are_settings(service: Service, start: Start) ->
     account = service.register()
     brief = start(on=service, ACCESS_TOKEN_SECONDS="60", REFRESH_IDLE_SECONDS="600", REFRESH_ABSOLUTE_SECONDS="600")
     data = brief.login(account.email).json["data"]
-    assert (data["expires_in"], data["refresh_expires_in"]) == (60, 600)
+    assert data["expires_in"] in range(57, 61)  # up to 5 % less, so that clients do not refresh together
+    assert data["refresh_expires_in"] == 600
     claims = jwt.decode(data["access_token"], options={"verify_signature": False})
-    assert claims["exp"] - claims["iat"] == 60
+    assert claims["exp"] - claims["iat"] == data["expires_in"]
 
 
 @pytest.mark.parametrize("form", ["{}", "  {} ", "\t{}\n"])
@@ -80,7 +81,7 @@ def test_an_unknown_account_and_a_wrong_password_get_the_same_answer(service: Se
     for response in (unknown, wrong):
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"] == "Bearer"
-    own = {"X-Request-ID"}
+    own = {"X-Request-ID", "RateLimit"}  # what is left is one less with each request
     assert [item for item in unknown.headers if item[0] not in own] == [
         item for item in wrong.headers if item[0] not in own
     ]

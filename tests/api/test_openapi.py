@@ -110,10 +110,13 @@ def test_every_operation_has_a_name_a_tag_and_a_summary(document: dict[str, Any]
 
 def test_it_says_which_operations_need_a_token(operations: dict[str, Any]) -> None:
     guarded = {name for name, operation in operations.items() if operation["security"]}
-    assert guarded == {named(declared) for declared in ENDPOINTS if declared.access.authenticated}
+    with_tokens = {named(declared) for declared in ENDPOINTS if declared.access.authenticated}
+    assert guarded == with_tokens | {"POST /auth/refresh"}
     for name, operation in operations.items():
         if name not in guarded:
             assert operation["security"] == []
+        elif name == "POST /auth/refresh":
+            assert operation["security"] == [{}, {"cookieAuth": []}]
         else:
             assert operation["security"] == [{"bearer": []}, {"x-access-token": []}]
             assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
@@ -158,7 +161,9 @@ def test_what_a_reply_may_leave_out_is_not_required_and_all_else_is(document: di
     schemas = document["components"]["schemas"]
     assert schemas["SuccessTokenPair"]["required"] == ["status", "data"]
     properties = list(schemas["TokenPair"]["properties"])
-    assert schemas["TokenPair"]["required"] == [name for name in properties if name != "device_token"]
+    assert schemas["TokenPair"]["required"] == [
+        name for name in properties if name not in {"refresh_token", "device_token"}
+    ]
     registered = schemas["TokenPairOrUserData"]
     assert registered["required"] == ["user"]
     assert registered["properties"].keys() == schemas["TokenPair"]["properties"].keys()
