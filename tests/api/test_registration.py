@@ -11,7 +11,9 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 USER = {
     "id", "email", "email_verified", "username", "name", "roles", "permissions", "created_at", "last_login_at",
 }  # fmt: skip
-TOKENS = {"access_token", "token", "token_type", "expires_in", "refresh_token", "refresh_expires_in", "device_token", "user"}
+TOKENS = {
+    "access_token", "token", "token_type", "expires_in", "refresh_token", "refresh_expires_in", "device_token", "user",
+}  # fmt: skip
 
 
 def refused(service: Service, **body: Any) -> dict[str, str]:
