@@ -237,6 +237,49 @@ def test_nobody_manages_a_service_account_that_may_do_more_than_they(service: Se
     assert len(service.get(f"{PATH}/{strong}/api-keys", token=ann.token).json["data"]["api_keys"]) == 1
 
 
+def change(service: Service, by: Account, account_id: str, *roles: str) -> Reply:
+    return service.send("PATCH", f"{PATH}/{account_id}", json={"roles": list(roles)}, token=by.token)
+
+
+def test_its_roles_change_at_once_with_an_event(service: Service, boss: Account) -> None:
+    reader, writer = new_role(service, boss, "users:read"), new_role(service, boss, "users:write")
+    robot = new_account(service, boss, reader)
+    key = new_key(service, boss, robot["id"], "users:read")
+
+    reply = change(service, boss, robot["id"], writer)
+
+    assert (reply.status_code, reply.json["data"]["service_account"]) == (200, robot | {"roles": [writer]})
+    assert me(service, key).json["data"]["user"]["permissions"] == []
+    changed = ("roles.changed", boss.id, {"added": writer, "removed": reader})
+    assert happened(service, robot["id"])[0] == changed
+    assert change(service, boss, robot["id"], writer).status_code == 200  # nothing new, so no event
+    assert [each[0] for each in happened(service, robot["id"])].count("roles.changed") == 1
+
+
+def test_nobody_changes_the_roles_of_a_service_account_beyond_what_they_hold(service: Service, boss: Account) -> None:
+    ann = holder(service, boss, *MANAGES, "users:read")
+    less, more = new_role(service, boss, "users:read"), new_role(service, boss, "users:read", "users:write")
+    weak, strong = (new_account(service, boss, role)["id"] for role in (less, more))
+    assert outcome(change(service, ann, weak, more)) == (403, "forbidden")
+    assert outcome(change(service, ann, strong, less)) == (403, "forbidden")
+    assert refused_fields(change(service, ann, weak, "nobody")) == [("roles", "unknown_role")]
+    roles = [service.store.users.account(each) for each in (weak, strong)]
+    assert [account.user.roles for account in roles if account] == [(less,), (more,)]
+    assert change(service, ann, weak).status_code == 200
+
+
+def test_a_change_of_roles_is_for_service_accounts_that_are_there(service: Service, boss: Account) -> None:
+    ann, gone = service.register(), new_account(service, boss)["id"]
+    assert remove(service, boss, gone).status_code == 200
+    for account_id in (ann.id, gone, NOBODY, "nobody"):
+        assert outcome(change(service, boss, account_id, "member")) == (404, "not_found")
+
+
+def test_whoever_manages_users_alone_changes_no_service_account(service: Service, boss: Account) -> None:
+    ann, robot = holder(service, boss, "roles:write", "service_accounts:read"), new_account(service, boss)["id"]
+    assert outcome(change(service, ann, robot, "member")) == (403, "forbidden")
+
+
 def test_nobody_gives_a_key_what_the_service_account_or_they_lack(service: Service, boss: Account) -> None:
     robot = new_account(service, boss, new_role(service, boss, "users:read"))["id"]
     reply = ask_key(service, boss, robot, "users:read", "users:write")
