@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import growth, load, moving_in, space, tables, user_search
+from bench import audit_growth, growth, load, moving_in, space, tables, user_search
 from bench.figures import HEAD, as_facts
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 _WHAT = f"""what to measure: {", ".join(PARTS)}; default: all of these. Or one alone: capacity, what a number of users
 needs, which is computed; growth, whether a request costs more with more users; space, how many bytes a record takes;
-search, whether finding users costs more with more of them (docs/capacity.md); moving-in, how long an import of users
-takes (docs/moving-in.md)"""
+search and audit, whether finding users or events costs more with more of them (docs/capacity.md); moving-in, how long
+an import of users takes (docs/moving-in.md)"""
 _ALONE: dict[str, Callable[[int], int]] = {
     "capacity": lambda _rounds: tables.show(),
     "growth": growth.show,
     "space": lambda _rounds: space.show(),
     "search": user_search.show,
+    "audit": audit_growth.show,
     "moving-in": lambda _rounds: moving_in.show(),
 }
 """What is measured alone: called with the rounds, it gives the exit status."""

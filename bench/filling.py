@@ -44,13 +44,14 @@ KINDS = {"users": ("users", "user_roles"), "sessions": ("sessions",), "events": 
 DAY = timedelta(days=1)
 SPREAD = 20 * DAY
 """How long ago the first user registered; unused sessions live for longer than that."""
-SIGNER = Signer(SecretKeys("of filled stores, which nobody else has"))
+SECRET = "of-filled-stores-which-nobody-else-has-8Kq2"  # noqa: S105 - of stores that live for a minute
+SIGNER = Signer(SecretKeys(SECRET))
 _BATCH = 1000
 _OF_EVENT = (
     *("id", "user_id", "action", "at", "ip", "user_agent", "expires_at", "actor_id", "outcome", "request_id"),
     *("salt", "digest", "signature"),
 )
-_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def rows(users: int) -> Iterator[tuple[str, Iterator[Row]]]:
     yield "sessions", _sessions(logged_in, began, step, opened)
     links: list[Link] = []
     yield "events", _events(logged_in, opened, began, step, links)
-    yield "event_links", map(asdict, links)
+    yield "event_links", map(row_of_link, links)
 
 
 def fill_sqlite(url: str, users: int, tables: Sequence[str] = TABLES) -> dict[str, Space]:
@@ -115,8 +116,8 @@ def fill_sqlite(url: str, users: int, tables: Sequence[str] = TABLES) -> dict[st
         for table, content in islice(rows(users), len(tables)):
             first = next(content)
             statement = f"INSERT INTO {table} ({', '.join(first)}) VALUES ({', '.join(f':{name}' for name in first)})"  # noqa: S608 - our own names
-            connection.execute(statement, _as_text(first))
-            connection.executemany(statement, map(_as_text, content))
+            connection.execute(statement, as_text(first))
+            connection.executemany(statement, map(as_text, content))
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         return by_kind({table: _space_on_sqlite(connection, table) for table in tables})
@@ -215,7 +216,7 @@ def _sessions(owners: Sequence[str], began: datetime, step: timedelta, ids: list
             "idle_expires_at": at + 30 * DAY,
             "expires_at": at + 90 * DAY,
             "ip": "203.0.113.117",
-            "user_agent": _BROWSER,
+            "user_agent": BROWSER,
             "rotated_at": at,
         }
 
@@ -233,7 +234,7 @@ def _events(
                 action="session.opened",
                 at=at,
                 ip="203.0.113.117",
-                user_agent=_BROWSER,
+                user_agent=BROWSER,
                 expires_at=at + 365 * DAY,
                 details={"session_id": session},
                 request_id=uuid4().hex,
@@ -249,11 +250,16 @@ def sealed_row(event: AuditEvent, links: list[Link]) -> Row:
     return row | {"details": json.dumps(dict(event.details)), "seq": links[-1].seq}
 
 
+def row_of_link(link: Link) -> Row:
+    """The row of a link."""
+    return asdict(link)
+
+
 def _milliseconds(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _as_text(row: Row) -> Row:
+def as_text(row: Row) -> Row:
     """The row as SQLite keeps it: see `app.store.sql.columns`."""
     return {
         name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
