@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.accounts.principal import Principal
 from app.api_keys.inputs import CreateApiKey
+from app.api_keys.keepers import SEE
 from app.api_keys.service import ApiKeyService, NewKey
 from app.api_keys.views import ApiKeyList, CreatedApiKey
 from app.platform.errors import Forbidden, NotFound, ReauthenticationRequired, TooManyApiKeys
@@ -16,7 +17,7 @@ from app.web.guard import permission
 from app.web.paging import Page
 from app.web.view import Nothing
 
-READ = "service_accounts:read"
+READ = SEE
 
 
 @endpoint(

@@ -8,7 +8,7 @@ import pytest
 from app.api_keys.service import ApiKeyService
 from app.features import ENDPOINTS, PERMISSIONS
 from app.roles.administrators import Administrators
-from tests.api.mailbox import send
+from tests.api.mailbox import mails_to, send
 from tests.api.service import Account, Reply, Service, Start
 from tests.api.test_api_keys import NOBODY, id_of, me, report
 from tests.api.test_roles import grant, holder, new_role, outcome, refused_fields
@@ -124,6 +124,53 @@ def test_a_leaked_key_of_a_service_account_ends(service: Service, boss: Account)
     report(service, key)
     assert outcome(me(service, key)) == (401, "invalid_token")
     assert happened(service, robot)[0] == ("api_key.leaked", None, {"key": id_of(key)})
+
+
+def with_address(service: Service, user: Account) -> str:
+    """Give a user a verified address; returns it."""
+    account = service.store.users.account(user.id)
+    assert account is not None
+    address = f"{user.id}@example.com"
+    assert service.store.users.save(account.with_user(email=address, email_verified=True))
+    return address
+
+
+def test_who_made_a_leaked_key_of_a_service_account_is_told_and_nobody_else(service: Service, boss: Account) -> None:
+    ann = holder(service, boss, *MANAGES)
+    of_ann, of_boss = with_address(service, ann), with_address(service, boss)
+    key = new_key(service, ann, new_account(service, ann, name="Robot 7")["id"])
+
+    assert report(service, key).status_code == 200
+    assert report(service, key).status_code == 200
+
+    [letter] = mails_to(service, of_ann)
+    assert "service account" in letter.subject
+    assert "Robot 7" in letter.text
+    assert "Server 1" in letter.text
+    assert mails_to(service, of_boss) == []
+
+
+@pytest.mark.parametrize("gone", ["demoted", "deleted", "without an address"])
+def test_the_administrators_are_told_of_a_leaked_key_whose_maker_cannot_be(
+    service: Service, boss: Account, gone: str
+) -> None:
+    ann = holder(service, boss, *MANAGES)
+    of_boss = with_address(service, boss)
+    of_ann = with_address(service, ann)
+    key = new_key(service, ann, new_account(service, ann)["id"])
+    if gone == "without an address":
+        account = service.store.users.account(ann.id)
+        assert account is not None
+        assert service.store.users.save(account.with_user(email=None, email_verified=False))
+    if gone == "demoted":
+        assert grant(service, boss, ann.id, "member").status_code == 200
+    if gone == "deleted":
+        assert service.send("DELETE", f"/admin/users/{ann.id}", token=boss.token).status_code == 200
+
+    assert report(service, key).status_code == 200
+
+    assert ["service account" in letter.subject for letter in mails_to(service, of_boss)] == [True]
+    assert [letter for letter in mails_to(service, of_ann) if "service account" in letter.subject] == []
 
 
 def test_the_keys_of_a_service_account_go_with_it(service: Service, boss: Account) -> None:
