@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     import click
@@ -147,6 +147,22 @@ class Resealers:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a feature keeps sealed: what that is, in the plural, and the name of the SECRET_KEY that seals each."""
+
+    what: str
+    wrapped_by: Callable[[], Iterable[str]]
+    """Raises Unavailable when the store does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKinds:
+    """Those of all features."""
+
+    kinds: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExpiringRepositories:
     """Those of all features."""
 
@@ -180,6 +196,8 @@ class Feature:
     reseals: Callable[[Container], Callable[[], int]] | None = None
     """Called at each start and by the job `keys`: seals again under SECRET_KEY what it sealed under a former one, and
     returns how much it did."""
+    sealed: Callable[[Container], Sealed] | None = None
+    """What of it a start seals again: `flask doctor` counts what still needs a former SECRET_KEY."""
     threads: tuple[Callable[[Container], BackgroundThread], ...] = ()
     """What runs in each worker, beside the courier and the jobs."""
     queues: tuple[Callable[[Container], Queue], ...] = ()

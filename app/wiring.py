@@ -34,6 +34,7 @@ from app.feature import (
     LiveCallers,
     MailKinds,
     Resealers,
+    SealedKinds,
 )
 from app.features import FEATURES, PERMISSIONS, REPOSITORIES
 from app.health.service import HealthService
@@ -227,6 +228,7 @@ def _collected() -> dict[type, Factory]:
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         Resealers: lambda parts: Resealers(tuple(feature.reseals(parts) for feature in FEATURES if feature.reseals)),
+        SealedKinds: lambda parts: SealedKinds(tuple(feature.sealed(parts) for feature in FEATURES if feature.sealed)),
         ExpiringRepositories: lambda parts: ExpiringRepositories(
             tuple(parts.get(kind) for feature in FEATURES for kind in feature.expires)
         ),

@@ -1,5 +1,5 @@
-"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity`, `growth` or
-`search`."""
+"""`python -m bench [PART ...]`: measure, and say which goals were reached; `python -m bench capacity`, `growth`,
+`space` or `search`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import growth, load, moving_in, tables, user_search
+from bench import audit_growth, growth, load, moving_in, space, tables, user_search
 from bench.figures import HEAD, as_facts
 from bench.instances import Instances
 from bench.measure import sync_milliseconds
 from bench.parts import PARTS, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.scenarios import Samples
 
 _WHAT = f"""what to measure: {", ".join(PARTS)}; default: all of these. Or one alone: capacity, what a number of users
-needs, which is computed; growth, whether a request costs more with more users; search, whether finding users does
-(docs/capacity.md); moving-in, how long an import of users takes (docs/moving-in.md)"""
+needs, which is computed; growth, whether a request costs more with more users; space, how many bytes a record takes;
+search and audit, whether finding users or events costs more with more of them (docs/capacity.md); moving-in, how long
+an import of users takes (docs/moving-in.md)"""
+_ALONE: dict[str, Callable[[int], int]] = {
+    "capacity": lambda _rounds: tables.show(),
+    "growth": growth.show,
+    "space": lambda _rounds: space.show(),
+    "search": user_search.show,
+    "audit": audit_growth.show,
+    "moving-in": lambda _rounds: moving_in.show(),
+}
+"""What is measured alone: called with the rounds, it gives the exit status."""
 
 
 def main() -> int:
@@ -34,15 +46,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6, help="how often each is measured (default: 6)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
     arguments = parser.parse_args()
-    if arguments.parts == ["capacity"]:
-        tables.show()
-        return 0
-    if arguments.parts == ["growth"]:
-        return growth.show(arguments.rounds)
-    if arguments.parts == ["search"]:
-        return user_search.show(arguments.rounds)
-    if arguments.parts == ["moving-in"]:
-        return moving_in.show()
+    if len(arguments.parts) == 1 and arguments.parts[0] in _ALONE:
+        return _ALONE[arguments.parts[0]](arguments.rounds)
     unknown = sorted(set(arguments.parts) - PARTS.keys())
     if unknown:
         parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import bcrypt
 
 from bench import filling, servers
-from bench.filling import TABLES, Space, email_of
+from bench.filling import Space, email_of
 from bench.load import RefusedError
 from bench.measure import Spread, cpu_seconds
+from bench.space import space_table
 from tests.servers import mongo, postgres
 from tests.servers.process import own_folder
 from tests.servers.service import Service
@@ -78,7 +79,8 @@ def show(rounds: int) -> int:
         grown = [*_on_sqlite(stack, folder), *_on_postgresql(stack, folder), *_on_mongodb(stack, folder)]
         for number in range(rounds):
             measure(grown, number)
-        print("\n".join([*as_table(grown), "", *space_table(grown), "", hash_line()]))
+        spaces = space_table((one.store, one.users, one.space) for one in grown)
+        print("\n".join([*as_table(grown), "", *spaces, "", hash_line()]))
     return 0
 
 
@@ -121,16 +123,6 @@ def as_table(grown: Iterable[Grown]) -> Iterator[str]:
                 f"{times[len(times) * 95 // 100] * 1000:.1f}",
             ]
             yield f"| {' | '.join(cells)} |"
-
-
-def space_table(grown: Iterable[Grown]) -> Iterator[str]:
-    """The bytes of a record and of its index entries, by store and size; as Markdown."""
-    yield f"| store | users | {' | '.join(f'{table}, + indexes' for table in TABLES)} |"
-    yield f"|---|---|{'---|' * len(TABLES)}"
-    for one in grown:
-        spaces = [one.space[table] for table in TABLES]
-        cells = [f"{space.records / one.users:.0f} + {space.indexes / one.users:.0f}" for space in spaces]
-        yield f"| {one.store} | {one.users:,} | {' | '.join(cells)} |"
 
 
 def hash_line() -> str:

@@ -49,8 +49,8 @@ def _show(users: int, folder: Path, environment: dict[str, str]) -> None:
         ("import again", ("import", str(file), "--format", "django")),
         ("export", ("export", str(folder / "out.jsonl"))),
     ):
-        run = _run(arguments, environment)
-        figures = f"{run.seconds:>8.1f} {run.core_seconds:>9.1f} {users / run.seconds:>8,.0f} {run.mebibytes:>6.0f}"
+        took = run(("users", *arguments), environment)
+        figures = f"{took.seconds:>8.1f} {took.core_seconds:>9.1f} {users / took.seconds:>8,.0f} {took.mebibytes:>6.0f}"
         print(f"{users:>9,} {name:>14} {figures}", flush=True)
 
 
@@ -67,12 +67,13 @@ def _write(file: Path, users: int) -> None:
         out.write("]")
 
 
-def _run(arguments: Sequence[str], environment: dict[str, str]) -> Run:
-    command = [sys.executable, "-m", "flask", "--app", "app", "users", *arguments]
+def run(arguments: Sequence[str], environment: dict[str, str]) -> Run:
+    """Run a command of `flask` to its end. Raises RuntimeError if it fails."""
+    command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
     began = time.monotonic()
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"flask users {arguments[0]} exited with {process.returncode}")
+        raise RuntimeError(f"flask {' '.join(arguments[:2])} exited with {process.returncode}")
     return Run(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)

@@ -24,10 +24,11 @@ def summary() -> str:
     return _table(titles, rows)
 
 
-def show() -> None:
-    """Print all tables, each under its title."""
+def show() -> int:
+    """Print all tables, each under its title; returns the exit status."""
     for title, table in [*TABLES.items(), ("Sizing, in docs/operations.md", summary)]:
         print(f"{title}\n\n{table()}\n")
+    return 0
 
 
 def _assumptions() -> str:

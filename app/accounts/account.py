@@ -148,6 +148,10 @@ class Impersonation:
     began_at: datetime
     expires_at: datetime
     auth_epoch: int
+    actor_demotions: int = 0
+    """How often the administrator had lost a role (`UnderWay.demotions`) when it began."""
+    roles_version: int = 0
+    """The version of the roles when the administrator was let in to begin it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +174,8 @@ class UnderWay:
     imported: Imported | None = None
     attack_told_at: datetime | None = None
     """When the owner was last told that somebody guesses the password."""
+    demotions: int | None = None
+    """How often the user lost a role; None is never. What they may do for others ends with the write that raises it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +227,10 @@ class Account(UnderWay):
     # User and sessions
 
     def with_user(self, **changes: Any) -> Account:  # noqa: ANN401 - the fields of User
-        """The account with these fields of its user changed."""
-        return replace(self, user=replace(self.user, **changes))
+        """The account with these fields of its user changed; it counts if they lose a role."""
+        user = replace(self.user, **changes)
+        loses = not set(self.user.roles) <= set(user.roles)
+        return replace(self, user=user, demotions=(self.demotions or 0) + 1 if loses else self.demotions)
 
     def with_role_replaced(self, role: str, by: str) -> Account:
         """The account with the role `by` in the place of `role`."""
@@ -555,6 +563,7 @@ class Account(UnderWay):
             codes=(),
             pending_email=None,
             impersonations=(),
+            demotions=None,
             undo_offers=offers,
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             imported=None,

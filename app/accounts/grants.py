@@ -24,11 +24,13 @@ _THERE: Final[tuple[Status, ...]] = ("active", "disabled", "invited")
 
 @dataclass(frozen=True, slots=True)
 class GrantService:
-    """Sets the roles of users."""
+    """Sets the roles of people; of service accounts, if `services`. Whoever does that needs the `permission`."""
 
     accounts: Accounts
     roles: Roles
     authority: Authority
+    permission: str = CHANGE_ROLES
+    services: bool = False
 
     def set_roles(self, by: Principal | None, user_id: str, roles: tuple[str, ...], device: Device | None) -> User:
         """Give a user these roles and no others; it works on their next request. The operator is nobody (None).
@@ -41,6 +43,8 @@ class GrantService:
         details: dict[str, str] = {}
 
         def granted(account: Account) -> Account:
+            if self.services and account.user.kind is None:
+                raise NotFound
             had = account.user.roles
             self._require_roles(roles)
             before[:] = [account.user]
@@ -60,6 +64,7 @@ class GrantService:
             actions=actions,
             details=details,
             device=device,
+            services=self.services,
         )
         if actions:
             self._keep_or_take_back(by, before[0], roles)
@@ -74,7 +79,7 @@ class GrantService:
         if by is None:
             return
         held = self.authority.held_by(by)
-        require_permission(held, CHANGE_ROLES)
+        require_permission(held, self.permission)
         for each in roles:
             require_authority(held, self.roles.permissions_of(each))
 
@@ -108,7 +113,7 @@ class GrantService:
             return account.with_user(roles=before.roles) if as_it_was else account
 
         with suppress(Failure):  # deleted meanwhile, or the last administrator by now
-            self.accounts.change(before.id, taken_back, among=_THERE, actions=actions)
+            self.accounts.change(before.id, taken_back, among=_THERE, actions=actions, services=self.services)
 
 
 def _joined(roles: tuple[str, ...], without: tuple[str, ...]) -> str:

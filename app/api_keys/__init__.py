@@ -48,7 +48,11 @@ FEATURE = Feature(
     erase=lambda parts: parts.get(ApiKeyService).erase,
     exports=(controller.exported,),
     expires=(ApiKeys,),
-    mails=(MailKind("api_key_created", __name__), MailKind("api_key_leaked", __name__)),
+    mails=(
+        MailKind("api_key_created", __name__),
+        MailKind("api_key_leaked", __name__),
+        MailKind("service_key_leaked", __name__),
+    ),
     permissions=frozenset({"api_keys:read"}),
     commands=(cli.api_keys,),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from app.accounts.account import ListedKey
 from app.api_keys import key_format
 from app.api_keys.authenticator import digest_of, genuine
+from app.api_keys.keepers import Keepers
 from app.api_keys.model import ApiKey
 from app.platform import pieces
 from app.platform.errors import Failure, FieldError, NotFound, SessionEnded, Unavailable, ValidationFailed
@@ -177,6 +178,7 @@ class ApiKeyService:
     def report_leaked(self, text: str) -> None:
         """End the key that this text is, and tell its owner; for any other text, do nothing, after the same look.
 
+        A service account has no address: then its `Keepers` are told.
         Whoever sends a whole key could use it as well: so that it worked tells them nothing.
         """
         found = genuine(self.keys, text)
@@ -193,9 +195,11 @@ class ApiKeyService:
             return self.accounts.with_notice(left, "api_key_leaked", account.user.email, **told)
 
         with suppress(SessionEnded):  # deleted, and so are its keys
-            self.accounts.change(
+            account = self.accounts.change(
                 found.user.id, ended, among=_THERE, actions=actions, details={"key": key.id}, services=True
             )
+            if actions and account.user.kind == "service":
+                Keepers(self.accounts, self.roles).tell(account.user, key)
         self._forget(key.id)
 
     def erase(self, user_id: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.audit.chain.checkpoints import StatementKeys
-from app.feature import Feature, Job, Resealers, Tag
+from app.feature import Feature, Job, Resealers, Sealed, Tag
 from app.keys import cli, controller
 from app.keys.model import Keyrings
 from app.keys.service import LEEWAY, KeyService
@@ -34,6 +34,7 @@ FEATURE = Feature(
     tags=(Tag("keys", "The keys that verify access tokens.", (controller.jwks,)),),
     services={KeyService: _keys, StatementKeys: lambda parts: Statements(parts.get(KeyService))},
     repositories=(Keyrings,),
+    sealed=lambda parts: Sealed("keys", lambda: [key.wrapped_by for key in parts.get(KeyService).stored()]),
     jobs=(lambda parts: Job("keys", timedelta(hours=1), lambda: _tend(parts)),),
     permissions=frozenset({"keys:write"}),
     commands=(cli.keys,),

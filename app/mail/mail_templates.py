@@ -27,6 +27,7 @@ LABELS = (
     ("new_email", "New e-mail address"),
     ("former_email", "Earlier e-mail address"),
     ("key", "API key"),
+    ("service_account", "Service account"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),

@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
+from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
@@ -104,7 +105,8 @@ def _keys(application: Application) -> Iterator[tuple[str, str]]:
     keys = application.get(KeyService)
     try:
         keys.signing_key()
-        sealed_by = Counter(key.wrapped_by for key in keys.stored())
+        kinds = sorted(application.get(SealedKinds).kinds, key=lambda kind: kind.what)
+        sealed_by = {kind.what: Counter(kind.wrapped_by()) for kind in kinds}
     except Unavailable as error:
         sealed = isinstance(error.__cause__, SealedError)
         remedy = "; set the former SECRET_KEY in SECRET_KEY_FALLBACKS" if sealed else ""
@@ -118,11 +120,12 @@ def _keys(application: Application) -> Iterator[tuple[str, str]]:
             yield "note", f"{fallback} is SECRET_KEY itself: drop it"
         elif name in leaked:
             yield "warning", f"{fallback} leaked, and nothing made with it is trusted: drop it"
-        elif sealed_by[name]:
-            yield "warning", f"{fallback} is still needed: it seals {sealed_by[name]} of the keys; a start reseals them"
+        elif needs_it := [f"{found[name]} of the {what}" for what, found in sealed_by.items() if found[name]]:
+            yield "warning", f"{fallback} is still needed: it seals {' and '.join(needs_it)}; a start reseals them"
         else:
+            nothing = " and none of the ".join(sealed_by)
             days = math.ceil(tokens.refresh_idle_seconds / timedelta(days=1).total_seconds())
-            yield "note", f"{fallback} seals no key: drop it {days} days after it was last SECRET_KEY"
+            yield "note", f"{fallback} seals none of the {nothing}: drop it {days} days after it was last SECRET_KEY"
 
 
 def _addresses(application: Application) -> Iterator[tuple[str, str]]:

@@ -48,6 +48,10 @@ class Administrators:
             with suppress(Unavailable):  # then the job does it
                 change.end()
 
+    def known(self) -> tuple[str, ...]:
+        """The administrators whom the guard names: after a crash it may name some falsely, or too few, for an hour."""
+        return self._guard().ids
+
     def leave(self, user_id: str) -> None:
         """Let an administrator stop being one, before the write that does it; raises LastAdmin if nobody else is left.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 ADMINISTRATOR: Final = "admin"
 """The role that permits everything; once a user has it, there is always a user who has it."""
@@ -27,6 +27,8 @@ class Role:
     permissions: tuple[str, ...] = ()
     description: str | None = None
     retired: bool = False
+    narrowed: int | None = field(default=None, compare=False)
+    """The version of the book in which it last lost a permission; None if it never did. The book sees to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,16 @@ class RoleBook:
 
     def with_role(self, role: Role) -> RoleBook:
         """The next version of the book, with this role in it, new or changed."""
-        return RoleBook(self.version + 1, {**self.roles, role.name: role})
+        version, before = self.version + 1, self.roles.get(role.name)
+        if before is not None:
+            loses = not set(before.permissions) <= set(role.permissions)
+            role = replace(role, narrowed=version if loses else before.narrowed)
+        return RoleBook(version, {**self.roles, role.name: role})
+
+    def narrowed_since(self, roles: Iterable[str], version: int) -> bool:
+        """Whether one of these roles lost a permission after this version of the book, even if it has it again."""
+        found = (self.roles.get(name) for name in roles)
+        return any(role is not None and (role.narrowed or 0) > version for role in found)
 
     def without_role(self, name: str) -> RoleBook:
         """The next version of the book, without this role."""

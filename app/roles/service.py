@@ -31,12 +31,14 @@ class Roles:
 
         `version` is that of the roles, as the store told it with the user; without it, the store is asked.
         """
-        rights = self._rights
-        if rights.book.version != version:
-            book = self._books.load()
-            if book != rights.book:
-                self._rights = rights = _Rights(book, self.declared)
-        return rights.permissions_of(roles)
+        return self._rights_at(version).permissions_of(roles)
+
+    def narrowed_since(self, roles: tuple[str, ...], since: int, version: int | None = None) -> bool:
+        """Whether one of these roles lost a permission after the version `since`, even if it has it again.
+
+        `version` as for `permissions_of`.
+        """
+        return self._rights_at(version).book.narrowed_since(roles, since)
 
     def names(self) -> list[str]:
         """The names of all roles that users can have."""
@@ -46,6 +48,14 @@ class Roles:
         """Those of these roles that nobody can have, since they do not exist, or are about to be deleted."""
         book = self._books.load()
         return sorted({role for role in roles if not book.exists(role)})
+
+    def _rights_at(self, version: int | None) -> _Rights:
+        rights = self._rights
+        if rights.book.version != version:
+            book = self._books.load()
+            if book != rights.book:
+                self._rights = rights = _Rights(book, self.declared)
+        return rights
 
 
 class _Rights:

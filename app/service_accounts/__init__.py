@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.accounts.deletion import DeletionService
+from app.accounts.grants import GrantService
 from app.accounts.service import Accounts
 from app.api_keys.service import ApiKeyService
 from app.feature import Feature, Tag
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def _service_accounts(parts: Container) -> ServiceAccountService:
+    accounts, roles, authority = parts.get(Accounts), parts.get(Roles), parts.get(Authority)
     return ServiceAccountService(
-        parts.get(Accounts),
+        accounts,
         parts.get(DeletionService),
         parts.get(ApiKeyService),
-        parts.get(Roles),
-        parts.get(Authority),
+        roles,
+        authority,
+        GrantService(accounts, roles, authority, MANAGE, services=True),
     )
 
 
@@ -35,6 +38,7 @@ FEATURE = Feature(
             (
                 controller.service_accounts,
                 controller.create,
+                controller.change,
                 controller.delete,
                 controller.api_keys,
                 controller.create_api_key,

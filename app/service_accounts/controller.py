@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from app.accounts.principal import Principal
 from app.api_keys.inputs import CreateApiKey
+from app.api_keys.keepers import SEE
 from app.api_keys.service import ApiKeyService, NewKey
 from app.api_keys.views import ApiKeyList, CreatedApiKey
 from app.platform.errors import Forbidden, NotFound, ReauthenticationRequired, TooManyApiKeys
-from app.service_accounts.inputs import CreateServiceAccount
+from app.service_accounts.inputs import ChangeServiceAccount, CreateServiceAccount
 from app.service_accounts.service import MANAGE, ServiceAccountService
 from app.service_accounts.views import ServiceAccountData, ServiceAccountList
 from app.web.call import Call, CallBy
@@ -16,7 +17,7 @@ from app.web.guard import permission
 from app.web.paging import Page
 from app.web.view import Nothing
 
-READ = "service_accounts:read"
+READ = SEE
 
 
 @endpoint(
@@ -49,6 +50,24 @@ def create(call: CallBy[Principal], body: CreateServiceAccount) -> ServiceAccoun
     """
     service = call.get(ServiceAccountService)
     return ServiceAccountData.of(service.create(body.name, tuple(body.roles), call.device, by=call.caller))
+
+
+@endpoint(
+    "PATCH /admin/service-accounts/<account_id>",
+    access=permission(MANAGE),
+    operation="changeServiceAccount",
+    body=ChangeServiceAccount,
+    returns=ServiceAccountData,
+    message="Service account changed",
+    raises=(NotFound, Forbidden),
+)
+def change(call: CallBy[Principal], body: ChangeServiceAccount, account_id: str) -> ServiceAccountData:
+    """Give a service account these roles and no others: its API keys permit no more than that from the next request on.
+
+    It needs all permissions that the account has, and all that it shall have.
+    """
+    service = call.get(ServiceAccountService)
+    return ServiceAccountData.of(service.set_roles(account_id, tuple(body.roles), call.device, by=call.caller))
 
 
 @endpoint(

@@ -14,3 +14,9 @@ class CreateServiceAccount(Body):
 
     name: Name = Field(examples=["Nightly reports"])
     roles: RoleNames
+
+
+class ChangeServiceAccount(Body):
+    """The roles that a service account shall have, and no others."""
+
+    roles: RoleNames

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.deletion import DeletionService
+    from app.accounts.grants import GrantService
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
     from app.api_keys.service import ApiKeyService, CreatedKey, NewKey
@@ -44,6 +45,8 @@ class ServiceAccountService:
     keys: ApiKeyService
     roles: Roles
     authority: Authority
+    grants: GrantService
+    """That for service accounts."""
 
     def create(self, name: str, roles: tuple[str, ...], device: Device, *, by: Principal) -> User:
         """Create a service account with these roles.
@@ -88,6 +91,14 @@ class ServiceAccountService:
         if account is None or account.user.status == "deleted" or account.user.kind != "service":
             raise NotFound
         return account.user
+
+    def set_roles(self, account_id: str, roles: tuple[str, ...], device: Device, *, by: Principal) -> User:
+        """Give a service account these roles and no others; it works on its next request.
+
+        Raises NotFound, ValidationFailed for a role that does not exist, and Forbidden if it may do, or would, what
+        `by` may not.
+        """
+        return self.grants.set_roles(by, account_id, roles, device)
 
     def delete(self, account_id: str, device: Device, *, by: Principal) -> None:
         """Delete a service account with its keys; raises NotFound, and Forbidden if it may do what `by` may not."""

@@ -49,6 +49,7 @@ def _live_impersonations(parts: Container) -> LiveImpersonations:
         parts.get(Users),
         parts.get(LiveSessions),
         parts.get(Roles).permissions_of,
+        parts.get(Roles).narrowed_since,
         parts.clock,
     )
 

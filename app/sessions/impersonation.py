@@ -70,7 +70,18 @@ class ImpersonationService:
         if user_id == by.user.id:
             raise Forbidden("You are this user yourself.")
         now = self.accounts.clock()
-        begun = Impersonation(new_id(), by.user.id, by.session_id, reason, now, now + LIVES, auth_epoch=0)
+        begun = Impersonation(
+            new_id(),
+            by.user.id,
+            by.session_id,
+            reason,
+            now,
+            now + LIVES,
+            auth_epoch=0,
+            # Both are from before the last look at what `by` holds: if they are demoted behind that, it never lives.
+            actor_demotions=self._demotions_of(by.user.id),
+            roles_version=by.roles_version,
+        )
 
         claims: list[Mapping[str, Any]] = []
 
@@ -110,6 +121,12 @@ class ImpersonationService:
         )
         self.observer.token_issued("impersonation")
         return BegunImpersonation(user, self.roles.permissions_of(user.roles), begun, token)
+
+    def _demotions_of(self, user_id: str) -> int:
+        account = self.accounts.users.account(user_id)
+        if account is None:
+            raise SessionEnded
+        return account.demotions or 0
 
     def end(self, impersonation_id: str, user_id: str, device: Device | None, *, by: Principal | None = None) -> bool:
         """End an impersonation of a user; False if there is none, or if it ended meanwhile.

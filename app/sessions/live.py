@@ -42,11 +42,12 @@ class LiveSessions:
 
 @dataclass(frozen=True, slots=True)
 class LiveImpersonations:
-    """Finds the principals of live impersonations, in two round trips: of the user, and of the administrator.
+    """Finds the principals of live impersonations, in three round trips: of the user, and two of the administrator.
 
     An impersonation is live if all of these are true: IMPERSONATION is on; the account still allows it
     (`Account.open_impersonations`); the session of the administrator in which it began is live; they still hold
-    IMPERSONATE, and all permissions that the user has now.
+    IMPERSONATE, and all permissions that the user has now; and since it began they lost no role, and no role of theirs
+    a permission. So one that ended with a demotion does not come back, whatever they are given later.
     """
 
     on: bool
@@ -54,6 +55,8 @@ class LiveImpersonations:
     users: Users
     sessions: LiveSessions
     permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]]
+    narrowed_since: Callable[[tuple[str, ...], int, int | None], bool]
+    """Whether a role lost a permission (`app.roles.service.Roles.narrowed_since`)."""
     clock: Clock
 
     def principal(self, impersonation_id: str, user_id: str) -> Principal | None:
@@ -84,7 +87,7 @@ class LiveImpersonations:
         if actor is None or IMPERSONATE not in actor.permissions:
             return None
         permissions = self.permissions_of(account.user.roles, actor.roles_version)
-        if not permissions <= actor.permissions:
+        if not permissions <= actor.permissions or self._was_demoted(actor, found):
             return None
         return Principal(
             account.user,
@@ -96,3 +99,13 @@ class LiveImpersonations:
             found,
             roles_version=actor.roles_version,
         )
+
+    def _was_demoted(self, actor: Principal, found: Impersonation) -> bool:
+        """Whether the administrator lost a role or a permission since it began.
+
+        Their account is read last: so what they held when `actor` was read, they have held without a break.
+        """
+        if self.narrowed_since(actor.user.roles, found.roles_version, actor.roles_version):
+            return True
+        account = self.users.account(found.actor_id)
+        return account is None or (account.demotions or 0) != found.actor_demotions

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Outcome = Literal["imported", "skipped"]
 """Skipped is a user who is here already, or who was imported and has been deleted since."""
 
+_TAKEN_BACK: Final = "user.taken_back"
 TOTP_SEAL: Final = "latchkey imported totp"
 _MOST_LINKED: Final = 50
 _LONGEST_EXTERNAL: Final = 255
@@ -140,10 +141,14 @@ class ImportService:
         return [root for root in self.secrets if root.name != self.secrets.current_name]
 
     def _was_here(self, user_id: str) -> bool:
-        """Whether there is such a user, or was one: of a deleted user some event is left."""
+        """Whether there is such a user, or was one: of a deleted user some event is left.
+
+        One whose import was taken back was none.
+        """
         if self.accounts.users.account(user_id) is not None:
             return True
-        return bool(self.accounts.audit.events_of(user_id, before=None, limit=1).events)
+        latest = self.accounts.audit.events_of(user_id, before=None, limit=1).events
+        return any(event.action != _TAKEN_BACK for event in latest)
 
     def _user(self, incoming: Incoming, rules: ImportRules, user_id: str) -> User:
         email = _valid(_EMAIL, incoming.email, "email")
@@ -246,13 +251,23 @@ class ImportService:
             raise RefusedError("username_taken", "username") from None
         # After the claim, since an address is held before it is given up: see `RegistrationService.register`.
         if user.email is not None and self.accounts.is_held(comparable_email(user.email), user.id):
-            for _ in audit.erase(user.id):
-                pass
-            self.accounts.users.remove(user.id)
+            self._take_back(user)
             raise RefusedError("email_taken", "email")
+        # Likewise a role is retired before its users are looked for: see `RoleEditor.delete`. The default ones stay.
+        if user.roles != self.default_roles and list(self.unknown_roles(user.roles)):
+            self._take_back(user)
+            raise RefusedError("unknown_role", "roles")
         self.accounts.note_new(user)
         if tells:
             audit.tell(events)
+
+    def _take_back(self, user: User) -> None:
+        """Remove a user who should not have been added; a later import adds them.
+
+        The event of their creation stays as it is: it says nothing of them but the identifier.
+        """
+        self.accounts.audit.record(user.id, _TAKEN_BACK, None, by="import")
+        self.accounts.users.remove(user.id)
 
 
 def _user_id(root: RootKey, source: str, external: str) -> str:

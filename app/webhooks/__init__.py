@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.publisher import Publisher
 from app.accounts.service import Accounts
-from app.feature import Feature, Job, MailKind, Queue, Tag
+from app.feature import Feature, Job, MailKind, Queue, Sealed, Tag
 from app.security.bounded_calls import BoundedCalls
 from app.security.egress import Egress
 from app.security.secret_keys import SecretKeys
@@ -82,6 +82,7 @@ FEATURE = Feature(
     repositories=(WebhookBooks, Deliveries),
     erase=lambda parts: parts.get(DeliveryService).erase,
     reseals=lambda parts: parts.get(WebhookService).reseal,
+    sealed=lambda parts: Sealed("secrets of webhooks", parts.get(WebhookService).secrets_wrapped_by),
     expires=(Deliveries,),
     jobs=(lambda parts: Job("webhooks", timedelta(minutes=1), parts.get(DeliveryService).tend),),
     mails=(MailKind("webhook_disabled", __name__),),

@@ -16,7 +16,7 @@ from app.security.egress import EgressRefusedError
 from app.security.secret_keys import SealedError
 from app.webhooks.book import change_book, change_webhook
 from app.webhooks.model import Webhook
-from app.webhooks.signing import new_secret, resealed, sealed_secret
+from app.webhooks.signing import new_secret, resealed, sealed_secret, signs_too
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,6 +186,15 @@ class WebhookService:
         webhook = self.find(webhook_id)
         self._require(by)
         return self.deliveries.replay(webhook, delivery_id)
+
+    def secrets_wrapped_by(self) -> list[str]:
+        """For each secret that signs, the name of the SECRET_KEY that seals it."""
+        now = self.accounts.clock()
+        signing = (
+            (webhook.secret, *([webhook.former] if webhook.former and signs_too(webhook, now) else []))
+            for webhook in self.books.load().webhooks
+        )
+        return [secret.wrapped_by for secrets in signing for secret in secrets]
 
     def reseal(self) -> int:
         """Seal all secrets under the current SECRET_KEY, so that former ones can go; returns how many webhooks changed.

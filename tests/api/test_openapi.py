@@ -34,6 +34,7 @@ REQUIRED = {
     "POST /auth/api-keys": ["name", "permissions"],
     "POST /auth/api-keys/leaked": ["key"],
     "POST /admin/service-accounts": ["name", "roles"],
+    "PATCH /admin/service-accounts/{account_id}": ["roles"],
     "POST /admin/service-accounts/{account_id}/api-keys": ["name", "permissions"],
     "POST /api/products": ["name", "price"],
     "POST /admin/roles": ["name", "permissions"],

@@ -8,7 +8,7 @@ import pytest
 from app.api_keys.service import ApiKeyService
 from app.features import ENDPOINTS, PERMISSIONS
 from app.roles.administrators import Administrators
-from tests.api.mailbox import send
+from tests.api.mailbox import mails_to, send
 from tests.api.service import Account, Reply, Service, Start
 from tests.api.test_api_keys import NOBODY, id_of, me, report
 from tests.api.test_roles import grant, holder, new_role, outcome, refused_fields
@@ -126,6 +126,53 @@ def test_a_leaked_key_of_a_service_account_ends(service: Service, boss: Account)
     assert happened(service, robot)[0] == ("api_key.leaked", None, {"key": id_of(key)})
 
 
+def with_address(service: Service, user: Account) -> str:
+    """Give a user a verified address; returns it."""
+    account = service.store.users.account(user.id)
+    assert account is not None
+    address = f"{user.id}@example.com"
+    assert service.store.users.save(account.with_user(email=address, email_verified=True))
+    return address
+
+
+def test_who_made_a_leaked_key_of_a_service_account_is_told_and_nobody_else(service: Service, boss: Account) -> None:
+    ann = holder(service, boss, *MANAGES)
+    of_ann, of_boss = with_address(service, ann), with_address(service, boss)
+    key = new_key(service, ann, new_account(service, ann, name="Robot 7")["id"])
+
+    assert report(service, key).status_code == 200
+    assert report(service, key).status_code == 200
+
+    [letter] = mails_to(service, of_ann)
+    assert "service account" in letter.subject
+    assert "Robot 7" in letter.text
+    assert "Server 1" in letter.text
+    assert mails_to(service, of_boss) == []
+
+
+@pytest.mark.parametrize("gone", ["demoted", "deleted", "without an address"])
+def test_the_administrators_are_told_of_a_leaked_key_whose_maker_cannot_be(
+    service: Service, boss: Account, gone: str
+) -> None:
+    ann = holder(service, boss, *MANAGES)
+    of_boss = with_address(service, boss)
+    of_ann = with_address(service, ann)
+    key = new_key(service, ann, new_account(service, ann)["id"])
+    if gone == "without an address":
+        account = service.store.users.account(ann.id)
+        assert account is not None
+        assert service.store.users.save(account.with_user(email=None, email_verified=False))
+    if gone == "demoted":
+        assert grant(service, boss, ann.id, "member").status_code == 200
+    if gone == "deleted":
+        assert service.send("DELETE", f"/admin/users/{ann.id}", token=boss.token).status_code == 200
+
+    assert report(service, key).status_code == 200
+
+    assert ["service account" in letter.subject for letter in mails_to(service, of_boss)] == [True]
+    assert [letter for letter in mails_to(service, of_ann) if "service account" in letter.subject] == []
+
+
 def test_the_keys_of_a_service_account_go_with_it(service: Service, boss: Account) -> None:
     robot = new_account(service, boss)["id"]
     key = new_key(service, boss, robot)
@@ -235,6 +282,49 @@ def test_nobody_manages_a_service_account_that_may_do_more_than_they(service: Se
     assert outcome(remove(service, ann, strong)) == (403, "forbidden")
     assert me(service, key).status_code == 200
     assert len(service.get(f"{PATH}/{strong}/api-keys", token=ann.token).json["data"]["api_keys"]) == 1
+
+
+def change(service: Service, by: Account, account_id: str, *roles: str) -> Reply:
+    return service.send("PATCH", f"{PATH}/{account_id}", json={"roles": list(roles)}, token=by.token)
+
+
+def test_its_roles_change_at_once_with_an_event(service: Service, boss: Account) -> None:
+    reader, writer = new_role(service, boss, "users:read"), new_role(service, boss, "users:write")
+    robot = new_account(service, boss, reader)
+    key = new_key(service, boss, robot["id"], "users:read")
+
+    reply = change(service, boss, robot["id"], writer)
+
+    assert (reply.status_code, reply.json["data"]["service_account"]) == (200, robot | {"roles": [writer]})
+    assert me(service, key).json["data"]["user"]["permissions"] == []
+    changed = ("roles.changed", boss.id, {"added": writer, "removed": reader})
+    assert happened(service, robot["id"])[0] == changed
+    assert change(service, boss, robot["id"], writer).status_code == 200  # nothing new, so no event
+    assert [each[0] for each in happened(service, robot["id"])].count("roles.changed") == 1
+
+
+def test_nobody_changes_the_roles_of_a_service_account_beyond_what_they_hold(service: Service, boss: Account) -> None:
+    ann = holder(service, boss, *MANAGES, "users:read")
+    less, more = new_role(service, boss, "users:read"), new_role(service, boss, "users:read", "users:write")
+    weak, strong = (new_account(service, boss, role)["id"] for role in (less, more))
+    assert outcome(change(service, ann, weak, more)) == (403, "forbidden")
+    assert outcome(change(service, ann, strong, less)) == (403, "forbidden")
+    assert refused_fields(change(service, ann, weak, "nobody")) == [("roles", "unknown_role")]
+    roles = [service.store.users.account(each) for each in (weak, strong)]
+    assert [account.user.roles for account in roles if account] == [(less,), (more,)]
+    assert change(service, ann, weak).status_code == 200
+
+
+def test_a_change_of_roles_is_for_service_accounts_that_are_there(service: Service, boss: Account) -> None:
+    ann, gone = service.register(), new_account(service, boss)["id"]
+    assert remove(service, boss, gone).status_code == 200
+    for account_id in (ann.id, gone, NOBODY, "nobody"):
+        assert outcome(change(service, boss, account_id, "member")) == (404, "not_found")
+
+
+def test_whoever_manages_users_alone_changes_no_service_account(service: Service, boss: Account) -> None:
+    ann, robot = holder(service, boss, "roles:write", "service_accounts:read"), new_account(service, boss)["id"]
+    assert outcome(change(service, ann, robot, "member")) == (403, "forbidden")
 
 
 def test_nobody_gives_a_key_what_the_service_account_or_they_lack(service: Service, boss: Account) -> None:

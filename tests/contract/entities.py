@@ -61,7 +61,8 @@ def a_whole_account(**fields: Any) -> Account:
             Entry(new_id(), "of a newer version", {"to": ["Gräfin", 1, {"a": True}]}, NOW),
         ),
         listed_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
-        impersonations=(an_impersonation(reason="Gräfin 🧮"),),
+        impersonations=(an_impersonation(reason="Gräfin 🧮", actor_demotions=2, roles_version=7),),
+        demotions=3,
         due_at=NOW + MINUTE,
         revision=5,
     )

@@ -11,6 +11,7 @@ from app.accounts.principal import Principal
 from app.accounts.service import Accounts
 from app.feature import LiveCallers
 from app.platform.errors import Failure, SessionEnded, TooManyRequests
+from app.roles.model import Role
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from tests.contract.entities import HASH, NOW, a_session, a_user, an_impersonation
 from tests.contract.races import InThreads
@@ -25,7 +26,14 @@ def live(store: Store) -> LiveImpersonations:
         return frozenset({IMPERSONATE}) if "support" in roles else frozenset()
 
     sessions = LiveSessions(store.sessions, permissions_of, lambda: NOW)
-    return LiveImpersonations(True, store.users, sessions, permissions_of, lambda: NOW)  # noqa: FBT003 - the setting
+    return LiveImpersonations(
+        on=True,
+        users=store.users,
+        sessions=sessions,
+        permissions_of=permissions_of,
+        narrowed_since=lambda roles, since, _version: store.role_books.load().narrowed_since(roles, since),
+        clock=lambda: NOW,
+    )
 
 
 def accounts_for(store: Store) -> Accounts:
@@ -49,6 +57,20 @@ def end_itself(store: Store, principal: Principal) -> None:
     accounts_of(store).change(principal.user.id, lambda account: account.without_impersonation(principal.session_id))
 
 
+def demote(store: Store, principal: Principal) -> None:
+    accounts_of(store).change(principal.actor_id or "", lambda account: account.with_user(roles=()))
+
+
+def promote_again(store: Store, principal: Principal) -> None:
+    demote(store, principal)
+    accounts_of(store).change(principal.actor_id or "", lambda account: account.with_user(roles=("support",)))
+
+
+def narrow_and_widen(store: Store) -> None:
+    for permissions in ((IMPERSONATE,), (), (IMPERSONATE,)):
+        assert store.role_books.save(store.role_books.load().with_role(Role("support", permissions)))
+
+
 ENDS: dict[str, Callable[[Store, Principal], object]] = {
     "it alone": end_itself,
     "all sessions of the user": lambda store, principal: end_sessions(store, principal.user.id, None),
@@ -59,9 +81,9 @@ BY_THE_ADMINISTRATOR: dict[str, Callable[[Store, Principal], object]] = {
     "logout": lambda store, principal: store.sessions.end(
         principal.impersonation.actor_session_id if principal.impersonation else "", principal.actor_id or ""
     ),
-    "demotion": lambda store, principal: accounts_of(store).change(
-        principal.actor_id or "", lambda account: account.with_user(roles=())
-    ),
+    "demotion": demote,
+    "demotion and promotion": promote_again,
+    "a role that lost a permission and has it again": lambda store, _principal: narrow_and_widen(store),
     "all their sessions": lambda store, principal: end_sessions(store, principal.actor_id or "", None),
 }
 """What ends it elsewhere."""

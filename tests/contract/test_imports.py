@@ -20,7 +20,10 @@ from app.accounts.registration import NewAccount, RegistrationService
 from app.audit.service import Audit
 from app.keys.service import KeyService
 from app.outbox.service import Outbox
-from app.platform.errors import Failure, TooManyRequests
+from app.platform.errors import Failure, RoleInUse, TooManyRequests
+from app.roles.editing import RoleEditor
+from app.roles.model import Role
+from app.roles.service import Roles
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.security.secret_keys import SealedError, SecretKeys
@@ -36,7 +39,7 @@ from tests.contract.test_account_pairs import HERE, Ann
 from tests.unit.instance import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from app.accounts.account import Account
@@ -89,6 +92,11 @@ def outcome(wired: Wired, incoming: Incoming, rules: ImportRules = RULES) -> str
         return wired.get(ImportService).add(incoming, rules)
     except RefusedError as refused:
         return refused.reason
+
+
+def an_administrator(wired: Wired) -> str:
+    """The identifier of a new administrator."""
+    return wired.get(RegistrationService).register(NewAccount(PASSWORD, username="boss"), roles=("admin",)).user.id
 
 
 def accounts(store: Store) -> list[Account]:
@@ -304,6 +312,56 @@ def test_of_an_import_and_registrations_of_one_name_exactly_one_succeeds(
     assert len(accounts(store)) == 1
     assert outcomes.count("imported") + outcomes.count("registered") == 1
     assert set(outcomes) <= {"imported", "registered", "skipped", "email_taken", "EmailTaken"}
+
+
+def test_a_user_whose_role_is_deleted_right_before_the_write_is_refused_and_imported_once_it_is_there_again(
+    wired: Wired, store: Store
+) -> None:
+    editor, boss = Role("editor", ("users:read",)), session_of(wired, an_administrator(wired))
+    roles, user = wired.get(RoleEditor), a_user(roles=("member", "editor"))
+    roles.create(editor, boss, HERE)
+    service = wired.get(ImportService)
+    looks: list[str] = []
+
+    def unknown(names: Iterable[str]) -> list[str]:
+        found = wired.get(Roles).unknown(names)
+        if not looks:  # the look before the write
+            roles.delete("editor", boss, HERE)
+        looks.extend(names)
+        return found
+
+    with pytest.raises(RefusedError) as refused:
+        replace(service, unknown_roles=unknown).add(user, RULES)
+
+    assert (refused.value.reason, refused.value.field) == ("unknown_role", "roles")
+    assert [account.user.id for account in accounts(store)] == [boss.user.id]
+    assert store.users.is_role_held("editor") is False
+    roles.create(editor, boss, HERE)
+    assert outcome(wired, user) == "imported"
+    assert {account.user.roles for account in accounts(store)} == {("admin",), ("member", "editor")}
+
+
+def test_of_imports_and_the_deletion_of_their_role_nobody_is_left_with_a_role_that_is_gone(
+    wired: Wired, store: Store, in_threads: InThreads
+) -> None:
+    boss, roles = session_of(wired, an_administrator(wired)), wired.get(RoleEditor)
+    roles.create(Role("editor"), boss, HERE)
+    users = [a_user(roles=("editor",)) for _ in range(16)]
+
+    def act(number: int) -> str:
+        if number != 7:
+            return outcome(wired, users[number])
+        try:
+            roles.delete("editor", boss, HERE)
+        except RoleInUse:
+            return "in_use"
+        return "deleted"
+
+    outcomes = in_threads(act)
+
+    held = sum("editor" in account.user.roles for account in accounts(store))
+    assert held == outcomes.count("imported")
+    assert store.role_books.load().exists("editor") or held == 0
 
 
 def test_a_digest_that_is_too_fast_is_wrapped_and_its_password_works(wired: Wired, store: Store) -> None:

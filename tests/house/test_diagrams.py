@@ -134,6 +134,7 @@ def documents() -> dict[str, dict[str, Any]]:
         impersonations=(an_impersonation(),),
         returns_as="invited",
         given_email=True,
+        demotions=1,
         imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         attack_told_at=NOW,
         due_at=NOW,
@@ -157,7 +158,7 @@ def documents() -> dict[str, dict[str, Any]]:
     assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
-    store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.")}))
+    store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.", narrowed=1)}))
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
     store.hash_mixes.save(Mix(NOW, {"dummy": 1}))

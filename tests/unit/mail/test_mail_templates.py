@@ -96,7 +96,8 @@ def test_there_is_a_letter_for_every_event() -> None:
     assert set(KINDS) == PAGES.keys() | {
         *("password_changed", "username_changed", "profile_changed"),
         *("session_reused", "login_attacked", "account_deleted", "account_exists", "email_in_use", "impersonated"),
-        *("api_key_created", "api_key_leaked", "account_disabled", "account_enabled", "webhook_disabled"),
+        *("api_key_created", "api_key_leaked", "service_key_leaked", "webhook_disabled"),
+        *("account_disabled", "account_enabled"),
     }
 
 

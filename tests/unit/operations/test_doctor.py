@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app import config, wiring
-from app.security.secret_keys import RootKey
+from app.security.secret_keys import RootKey, SecretKeys
 from app.store.sql.store import SqlStore
+from app.webhooks.model import Webhook, WebhookBook
+from app.webhooks.signing import new_secret, sealed_secret
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server
@@ -127,7 +130,9 @@ def test_a_fallback_is_reported_as_needed_until_the_keys_are_resealed_and_then_a
     after = flask("doctor", **settings)
 
     name = RootKey(former).name
-    seals_none = "seals no key: drop it 30 days after it was last SECRET_KEY"
+    seals_none = (
+        "seals none of the keys and none of the secrets of webhooks: drop it 30 days after it was last SECRET_KEY"
+    )
     assert (before.exit_code, after.exit_code) == (0, 0)
     assert [line.partition(" signing keys: ")[2] for line in before.stdout.splitlines()[4:]] == [
         f"number 1 of SECRET_KEY_FALLBACKS ({name}) is still needed: it seals 1 of the keys; a start reseals them",
@@ -138,6 +143,34 @@ def test_a_fallback_is_reported_as_needed_until_the_keys_are_resealed_and_then_a
         f"note    signing keys: number 1 of SECRET_KEY_FALLBACKS ({name}) {seals_none}",
         *before.stdout.splitlines()[5:],
     ]
+
+
+def test_a_fallback_is_needed_as_long_as_it_seals_a_secret_of_a_webhook_that_signs(
+    flask: Callable[..., Result], fresh: Path
+) -> None:
+    former, settings = SETTINGS["SECRET_KEY"], {"SECRET_KEY": OTHER, "SECRET_KEY_FALLBACKS": SETTINGS["SECRET_KEY"]}
+    store_url = {"DATABASE_URL": f"sqlite:///{fresh}"}
+    wiring.prepare(config.load(SETTINGS | store_url | {"SECRET_KEY": OTHER}, dotenv=None))
+    now, secrets = datetime.now(UTC), SecretKeys(former)
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("a", {}),
+        ("b", {"former": sealed_secret(new_secret(), "b", secrets), "former_until": now + timedelta(days=1)}),
+        ("c", {"former": sealed_secret(new_secret(), "c", secrets), "former_until": now - timedelta(days=1)}),
+    )
+    webhooks = [
+        Webhook(name, "https://example.com", ("*",), now, sealed_secret(new_secret(), name, secrets), **more)
+        for name, more in kinds
+    ]
+    store = sql_store(f"sqlite:///{fresh}")
+    assert store.webhook_books.save(WebhookBook(1, tuple(webhooks)))
+    store.close()
+
+    before = flask("doctor", **settings)
+    wiring.prepare(config.load(SETTINGS | store_url | settings, dotenv=None))
+    after = flask("doctor", **settings)
+
+    assert "is still needed: it seals 4 of the secrets of webhooks; a start reseals them" in before.stdout
+    assert "seals none of the keys and none of the secrets of webhooks" in after.stdout
 
 
 @pytest.mark.usefixtures("prepared")

@@ -202,9 +202,19 @@ class Scene:
         self.on.get(SessionService).log_out(who, scope, DEVICE)
 
 
-def the_role_loses_the_permission(scene: Scene) -> None:
-    changes = RoleChanges(permissions=(), description=None, describes=False)
+def the_role_permits(scene: Scene, *permissions: str) -> None:
+    changes = RoleChanges(permissions=permissions, description=None, describes=False)
     scene.on.get(RoleEditor).change("support", changes, scene.boss, DEVICE)
+
+
+def demoted_and_promoted_again(scene: Scene) -> None:
+    for role in ("member", "support"):
+        scene.set_roles(scene.support.user.id, role)
+
+
+def the_role_loses_the_permission_and_gets_it_again(scene: Scene) -> None:
+    the_role_permits(scene)
+    the_role_permits(scene, "users:impersonate")
 
 
 def the_user_gains_a_permission(scene: Scene) -> None:
@@ -219,7 +229,9 @@ def the_user_ends_it(scene: Scene) -> None:
 
 ENDS: dict[str, Callable[[Scene], object]] = {
     "the administrator is demoted": lambda scene: scene.set_roles(scene.support.user.id, "member"),
-    "their role loses the permission": the_role_loses_the_permission,
+    "the administrator is demoted and promoted again": demoted_and_promoted_again,
+    "their role loses the permission": the_role_permits,
+    "their role loses the permission and gets it again": the_role_loses_the_permission_and_gets_it_again,
     "the administrator logs out of the session that it began in": lambda scene: scene.log_out(scene.support, "this"),
     "the administrator logs out everywhere": lambda scene: scene.log_out(scene.support, "all"),
     "the user gains a permission that the administrator lacks": the_user_gains_a_permission,
@@ -241,6 +253,33 @@ def test_it_ends_at_once_when(end: str, on: Instance, boss: Principal, support: 
     with pytest.raises(SessionEnded):
         on.get(ProfileService).change(acting, Changes(name="Eve", renames=True), DEVICE)
     assert is_live(on, of_boss) == (not end.startswith("the user logs out"))
+
+
+def test_it_goes_on_when_the_administrator_or_their_role_gains_something_and_begins_anew_after_a_demotion(
+    on: Instance, boss: Principal, support: Principal, ann: str
+) -> None:
+    scene, acting = Scene(on, boss, support, ann), on.impersonation_of(ann, support)
+    on.get(GrantService).set_roles(boss, support.user.id, ("member", "support"), DEVICE)
+    the_role_permits(scene, "users:impersonate", "users:read")
+    assert is_live(on, acting)
+
+    demoted_and_promoted_again(scene)
+
+    assert is_live(on, on.impersonation_of(ann, session_of(on.wired, support.user.id)))
+
+
+def test_whoever_is_demoted_and_promoted_while_they_begin_has_begun_nothing_that_lives(
+    on: Instance, boss: Principal, support: Principal, ann: str
+) -> None:
+    class Late:
+        def held_by(self, caller: Principal) -> frozenset[str]:
+            demoted_and_promoted_again(Scene(on, boss, support, ann))
+            return on.get(Authority).held_by(caller)
+
+    late = replace(on.get(ImpersonationService), authority=cast("Authority", Late()))
+    begun = late.begin(support, ann, "Ticket 4711", DEVICE)
+    with pytest.raises(SessionEnded):
+        on.get(SessionService).authenticate(begun.access_token)
 
 
 @pytest.mark.parametrize("change", ["status disabled", "status deleted", "auth_epoch 1"])
