@@ -196,6 +196,7 @@ ANSWERS = {"GET": 200, "HEAD": 200, "POST": 422, "PUT": 422, "PATCH": 200, "DELE
 exist."""
 OTHERS = {
     "GET /admin/service-accounts/<account_id>/api-keys": 404,
+    "PATCH /admin/service-accounts/<account_id>": 422,
     "DELETE /auth/me": 422,
     "PATCH /admin/webhooks/<webhook_id>": 404,
     "GET /admin/webhooks/<webhook_id>/deliveries": 404,
