@@ -56,7 +56,7 @@ def doctor(*, as_json: bool) -> None:
     ]
     if application.find(RedisServer) is not None:
         checks.append(("redis", _redis))
-    if application.settings.passwords.breach_check is not None:
+    if application.find(BreachCheck) is not None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
         checks.append(("tracing", _tracing))
@@ -151,8 +151,12 @@ def _is_everybody(network: Network) -> bool:
 
 
 def _breaches(application: Application) -> Iterator[tuple[str, str]]:
-    if wrong := application.get(BreachCheck).check():
-        yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
+    check = application.get(BreachCheck)
+    if wrong := check.check():
+        if check.is_local:
+            yield "error", f"BREACHED_PASSWORDS_FILE: {wrong}: make it again with flask passwords load"
+        else:
+            yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
 
 
 def _tracing(application: Application) -> Iterator[tuple[str, str]]:

@@ -134,6 +134,7 @@ def documents() -> dict[str, dict[str, Any]]:
         impersonations=(an_impersonation(),),
         returns_as="invited",
         given_email=True,
+        breach_told_in=1,
         imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),

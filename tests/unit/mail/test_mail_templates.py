@@ -97,6 +97,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("password_changed", "username_changed", "profile_changed"),
         *("session_reused", "account_deleted", "account_exists", "email_in_use", "impersonated"),
         *("api_key_created", "api_key_leaked", "account_disabled", "account_enabled", "webhook_disabled"),
+        "password_breached",
     }
 
 
