@@ -21,7 +21,7 @@ from app.security.breach_file import HEADER_BYTES, SUMMED_AT_ONCE, WIDTH, Header
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PIECE: Final = 2_000_000
+PIECE: Final = 1_000_000
 """Entries that are sorted in memory at once: some 100 MB."""
 _MOST_RUNS: Final = 200
 """Sorted files that are merged at once."""

@@ -175,7 +175,7 @@ def test_an_unusable_replacement_is_reported_once_and_the_former_one_goes_on(fil
     assert breached.check() is not None
 
 
-@pytest.mark.parametrize("content", [b"overwritten", b""])
+@pytest.mark.parametrize("content", [b"overwritten", b"", b"overwritten " * len(WORDS)])
 def test_a_file_that_is_overwritten_in_place_lets_no_password_through(content: bytes, file: Path) -> None:
     breached = BreachFile(file)
     assert not breached.contains("unknown")
