@@ -17,6 +17,7 @@ from app.cli.common import as_json, is_note, say, wired
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
+from app.operations.comparison import STANDARDS, compare
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
@@ -38,15 +39,21 @@ _NARROWEST_FOR_EVERYBODY = 8
 
 
 @click.command("doctor")
+@click.option("--profile", type=click.Choice(list(STANDARDS)), help="Compare this instance with a standard instead.")
 @with_appcontext
 @as_json
-def doctor(*, as_json: bool) -> None:
+def doctor(*, profile: str | None, as_json: bool) -> None:
     """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
     The mail server is asked whether it accepts user, password and sender; no mail is sent. Exits with 1 if there is an
     error; with warnings and notes only, exits with 0.
+
+    With --profile, each requirement of OWASP ASVS 5.0 level 2 or NIST SP 800-63B-4 AAL2 is met, not met, not applicable
+    or not judged here, by what the settings and the store say. Exits with 1 if one is not met.
     """
     application = wired()
+    if profile is not None:
+        raise SystemExit(compare(application, profile, as_json=as_json))
     checks: list[tuple[str, Callable[[Application], Iterator[tuple[str, str]]]]] = [
         ("addresses", _addresses),
         ("secret", _secret),
