@@ -45,6 +45,8 @@ def test_no_reply_holds_a_hash_a_key_or_a_password(service: Service, admin: Acco
 @pytest.mark.parametrize("path", PATHS)
 def test_the_type_of_a_reply_is_that_of_its_body(service: Service, admin: Account, path: str) -> None:
     reply = service.get(concrete(path), token=admin.token)
+    assert reply.mimetype
+    assert reply.content_type
     text = reply.data.decode("utf-8")
     if reply.mimetype.endswith("json"):
         json.loads(text)
