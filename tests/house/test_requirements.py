@@ -60,7 +60,8 @@ def test_the_sbom_lists_exactly_what_is_locked_with_its_hashes(tmp_path: Path) -
     recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe
     made = tmp_path / "sbom.json"
-    command = recipe[1].replace("$(BIN)", str(Path(sys.executable).parent)).replace("sbom.cdx.json", str(made))
+    command = recipe[1].replace("$(BIN)", str(Path(sys.executable).parent))
+    command = command.replace("-o sbom.cdx.json", f"--no-validate -o {made}")  # which takes 3 seconds
     run = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"{run.stderr} (make .venv/.dev installs what is missing)"
 
