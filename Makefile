@@ -18,7 +18,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help tried run test test-all fuzz lint format bench tools coverage lock upgrade
+.PHONY: help tried run test test-all fuzz lint format bench tools coverage lock upgrade sbom
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,11 @@ lock: | .venv/bin/uv ## write requirements*.txt from requirements*.in; locked ve
 
 upgrade: LOCK += --upgrade
 upgrade: lock ## the same, with the newest versions
+
+# From the lock, not from what is installed: it lists every platform, and the hashes.
+sbom: .venv/.dev ## write sbom.cdx.json: what the service is made of, with versions and hashes (CycloneDX)
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o sbom.cdx.json
 
 .venv/bin/uv: # does not depend on .venv/.dev: after a merge, requirements-dev.txt may be what has to be repaired
 	$(MAKE) --no-print-directory .venv/.dev

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.mail.mail import Mailer
     from app.metrics.exposition import Metrics
     from app.platform.tracing import Tracing
+    from app.security.breach_file import BreachFile
     from app.security.breaches import BreachedPasswords
     from app.store.redis.connection import RedisConnection
     from app.store.store import Store
@@ -87,8 +88,17 @@ def make_rates(settings: Settings) -> Rates:
     return Rates(RedisCounters(settings.store.redis_url.get_secret_value()))
 
 
-def make_breaches(settings: Settings) -> BreachedPasswords | None:
-    """The check for breached passwords, if the operator turned it on."""
+def make_breaches(settings: Settings) -> BreachedPasswords | BreachFile | None:
+    """The check for breached passwords, if the operator turned it on. Raises StartError for a file that is unusable."""
+    if (file := settings.passwords.breach_file) is not None:
+        from app.security.breach_file import BreachFile, BrokenBreachFileError  # noqa: PLC0415 - see below
+
+        try:
+            return BreachFile(file)
+        except BrokenBreachFileError as error:
+            raise StartError(
+                f"BREACHED_PASSWORDS_FILE: {error}; make it with flask passwords load FILE --to {file}, or unset it"
+            ) from None
     if settings.passwords.breach_check is None:
         return None
     from app.security.breaches import BreachedPasswords  # noqa: PLC0415 - loaded only if needed, to save memory

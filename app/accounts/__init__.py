@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.accounts import cli, controller
 from app.accounts.account import ERASE
 from app.accounts.authority import CallerAuthority
+from app.accounts.breached import BreachNotice
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.directory import DirectoryService
@@ -152,6 +153,7 @@ FEATURE = Feature(
         PasswordService: _passwords,
         Accounts: _accounts,
         CredentialService: _credentials,
+        BreachNotice: lambda parts: BreachNotice(parts.get(Accounts), parts.find(BreachCheck)),
         RegistrationService: _registration,
         ProfileService: _profile,
         DeletionService: _deletion,
@@ -172,6 +174,7 @@ FEATURE = Feature(
     ),
     mails=(
         MailKind("account_deleted", __name__),
+        MailKind("password_breached", __name__),
         MailKind("password_changed", __name__),
         MailKind("profile_changed", __name__),
         MailKind("username_changed", __name__),

@@ -176,6 +176,8 @@ class UnderWay:
     """When the owner was last told that somebody guesses the password."""
     demotions: int | None = None
     """How often the user lost a role; None is never. What they may do for others ends with the write that raises it."""
+    breach_told_in: int | None = None
+    """The epoch in which the user was told that the password is known from a breach; a new password begins another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,10 @@ class Account(UnderWay):
             undo_offers=self.undo_offers if ours else (),
             listed_keys=self.listed_keys if ours else (),
         )
+
+    def with_breach_told(self) -> Account:
+        """The account, whose user is told that the present password is known from a breach."""
+        return replace(self, breach_told_in=self.auth_epoch)
 
     def with_rescue(self, *, code_id: str, now: datetime) -> Account:
         """The account with a code that the operator hands over, named `code_id`, for a new password. A former one is

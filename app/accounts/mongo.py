@@ -4,7 +4,7 @@ The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
 last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
-outbox, listed_keys, impersonations, returns_as, given_email, imported, due_at, revision, new_events
+outbox, listed_keys, impersonations, returns_as, given_email, imported, breach_told_in, due_at, revision, new_events
 
 Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys and impersonations are documents in
 it, with the fields of their dataclasses. What a user does not have is absent, never null. A document from before there

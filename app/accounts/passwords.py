@@ -23,10 +23,15 @@ BREACHED: Final = (
 
 
 class BreachCheck(Protocol):
-    """`security.breaches.BreachedPasswords`, which is loaded only where the operator turned it on."""
+    """`security.breaches.BreachedPasswords` or `security.breach_file.BreachFile`: what the operator turned on."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a look-up is so quick that each login may make one."""
 
     def contains(self, password: str) -> bool:
-        """Whether the password is known from a breach; False if the check fails or takes too long."""
+        """Whether the password is known from a breach. A check over the network that fails or takes too long is False;
+        a file that cannot be read is Unavailable."""
 
     def check(self) -> str | None:
         """What is wrong with the check, in words; None if it works."""
@@ -50,8 +55,9 @@ class PasswordService:
         """Refuse a new password that `inputs` accepts but an attacker would try early.
 
         `words` are those of the account; None is skipped. `field` is the name of the password in the request. Raises
-        ValidationFailed with the reason as its code: `too_easy`, made of one of the words, or `breached`. May take as
-        long as `breaches` waits: do not call it with a lock or a transaction open.
+        ValidationFailed with the reason as its code: `too_easy`, made of one of the words, or `breached`. Raises
+        Unavailable if the file of breached passwords cannot be read. May take as long as `breaches` waits: do not call
+        it with a lock or a transaction open.
         """
         if is_context_word(password, [self.product_name, *filter(None, words)]):
             raise ValidationFailed(fields=(FieldError(field, "too_easy", TOO_EASY),))

@@ -152,6 +152,14 @@ class Passwords(Section):
         example="https://passwords.example.com/range",
         default_text="none; passwords are not looked up",
     )
+    breach_file: Path | None = setting(
+        "BREACHED_PASSWORDS_FILE",
+        None,
+        "A file of breached passwords, made by `flask passwords load`, where new passwords are looked up without a"
+        " network, and passwords that logged in, too. Instead of PASSWORD_BREACH_CHECK.",
+        example="/var/lib/latchkey/breached_passwords",
+        default_text="none",
+    )
     scheme: Literal["bcrypt", "argon2id"] = setting(
         "PASSWORD_HASH",
         "bcrypt",
@@ -188,6 +196,13 @@ class Passwords(Section):
         example="10",
         ge=1,
     )
+
+    @field_validator("breach_file")
+    @classmethod
+    def _one_of_both(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("breach_check") is not None:
+            raise ValueError("cannot be set together with PASSWORD_BREACH_CHECK: drop one of them")
+        return file
 
     @field_validator("bcrypt_cost")
     @classmethod

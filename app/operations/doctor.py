@@ -18,6 +18,7 @@ from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
+from app.operations.comparison import STANDARDS, compare
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
@@ -39,15 +40,21 @@ _NARROWEST_FOR_EVERYBODY = 8
 
 
 @click.command("doctor")
+@click.option("--profile", type=click.Choice(list(STANDARDS)), help="Compare this instance with a standard instead.")
 @with_appcontext
 @as_json
-def doctor(*, as_json: bool) -> None:
+def doctor(*, profile: str | None, as_json: bool) -> None:
     """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
     The mail server is asked whether it accepts user, password and sender; no mail is sent. Exits with 1 if there is an
     error; with warnings and notes only, exits with 0.
+
+    With --profile, each requirement of OWASP ASVS 5.0 level 2 or NIST SP 800-63B-4 AAL2 is met, not met, not applicable
+    or not judged here, by what the settings and the store say. Exits with 1 if one is not met.
     """
     application = wired()
+    if profile is not None:
+        raise SystemExit(compare(application, profile, as_json=as_json))
     checks: list[tuple[str, Callable[[Application], Iterator[tuple[str, str]]]]] = [
         ("addresses", _addresses),
         ("secret", _secret),
@@ -57,7 +64,7 @@ def doctor(*, as_json: bool) -> None:
     ]
     if application.find(RedisServer) is not None:
         checks.append(("redis", _redis))
-    if application.settings.passwords.breach_check is not None:
+    if application.find(BreachCheck) is not None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
         checks.append(("tracing", _tracing))
@@ -154,8 +161,12 @@ def _is_everybody(network: Network) -> bool:
 
 
 def _breaches(application: Application) -> Iterator[tuple[str, str]]:
-    if wrong := application.get(BreachCheck).check():
-        yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
+    check = application.get(BreachCheck)
+    if wrong := check.check():
+        if check.is_local:
+            yield "error", f"BREACHED_PASSWORDS_FILE: {wrong}: make it again with flask passwords load"
+        else:
+            yield "warning", f"PASSWORD_BREACH_CHECK: {wrong}; new passwords are not looked up"
 
 
 def _tracing(application: Application) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ _MOST_BY_KIND: Final = {
     "session_reused": 16,
     # What needs the password, or an administrator, or ends the account.
     "impersonated": 17,
+    "password_breached": 17,
     "password_changed": 17,
     "account_deleted": 17,
     "account_disabled": 17,

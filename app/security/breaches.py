@@ -41,6 +41,8 @@ class BreachedPasswords:
     of the system, or of SSL_CERT_FILE. Redirects are not followed, and the proxies of the environment not used.
     """
 
+    is_local = False
+
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         parts = urlsplit(range_url(url))
         self._host = parts.hostname or ""

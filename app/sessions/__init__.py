@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.breached import BreachNotice
 from app.accounts.former_system import FormerSystem
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
@@ -100,6 +101,7 @@ def _login(parts: Container) -> LoginService:
         parts.get(Audit),
         parts.get(LateEvents),
         parts.get(AttackNotices),
+        parts.get(BreachNotice),
         require_verified_email=parts.settings.accounts.require_verified_email,
         former_system=parts.find(FormerSystem),
     )

@@ -9,6 +9,7 @@ from app.audit.model import FAILURE
 from app.platform.errors import AccountDisabled, EmailNotVerified, Failure, InvalidCredentials, SessionEnded
 
 if TYPE_CHECKING:
+    from app.accounts.breached import BreachNotice
     from app.accounts.former_system import FormerSystem
     from app.accounts.login_name import LoginName
     from app.accounts.model import Credentials, User, Users
@@ -34,6 +35,7 @@ class LoginService:
     audit: Audit
     late: LateEvents
     attacks: AttackNotices
+    breaches: BreachNotice
     require_verified_email: bool = False
     former_system: FormerSystem | None = None
 
@@ -70,9 +72,11 @@ class LoginService:
             self._note_failure(user.id, "unverified", device)
             raise EmailNotVerified
         try:
-            return self.sessions.open(credentials, device, device_id=attempt.device_id)
+            opened = self.sessions.open(credentials, device, device_id=attempt.device_id)
         except SessionEnded:  # deleted, disabled or given a new password while this one was hashed
             raise InvalidCredentials from None
+        self.breaches.after_login(credentials, password, device)
+        return opened
 
     def _take_over(self, name: LoginName, password: str, *, is_known: bool) -> Credentials | None:
         if self.former_system is None:

@@ -4,11 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from tests.api.mailbox import newest_to
+from app.security.breach_file import entry_of
+from app.security.breach_file_maker import write
+from tests.api.mailbox import mails_to, newest_to
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names
 
 BREACHED = "a password that others had"
@@ -87,3 +90,35 @@ def test_a_service_that_does_not_answer_refuses_nobody(start: Start) -> None:
         pass
     service = start(PASSWORD_BREACH_CHECK=url)
     assert service.register(BREACHED).token
+
+
+def test_with_a_file_the_user_of_a_breached_password_is_let_in_and_told_once(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "breached"
+    write([entry_of("of nobody here")], file)
+    service = start(BREACHED_PASSWORDS_FILE=str(file))
+    ann = service.register(BREACHED)
+    write([entry_of(BREACHED)], file)
+
+    logins = [service.login(ann.email, BREACHED) for _ in range(2)]
+
+    assert [login.status_code for login in logins] == [200, 200]
+    events = service.get("/auth/events", token=ann.token).json["data"]["events"]
+    assert [event["action"] for event in events].count("password.breached") == 1
+    assert [mail.subject for mail in mails_to(service, ann.email)].count("Please choose a new password") == 1
+    body = {"current_password": BREACHED, "new_password": BREACHED}
+    assert wrong(service.post("/auth/password", body, token=ann.token)) == [("new_password", "breached")]
+
+
+def test_while_the_file_cannot_be_read_new_passwords_wait_and_logins_go_on(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "breached"
+    write([entry_of(BREACHED)], file)
+    service = start(BREACHED_PASSWORDS_FILE=str(file))
+    ann = service.register()
+    with file.open("r+b") as same:
+        same.truncate(0)
+
+    email, _ = new_names()
+    refused = service.post("/auth/register", {"email": email, "password": PASSWORD})
+
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert service.login(ann.email).status_code == 200

@@ -135,6 +135,7 @@ def documents() -> dict[str, dict[str, Any]]:
         returns_as="invited",
         given_email=True,
         demotions=1,
+        breach_told_in=1,
         imported=Imported("7", "django", (LinkedIdentity("google", "117"),), (SealedTotp("root", "sealed"),)),
         attack_told_at=NOW,
         due_at=NOW,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from app import __version__
 
 ROOT = Path(__file__).parents[2]
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -49,6 +54,30 @@ def test_a_lock_holds_all_that_its_source_asks_for(lock: str) -> None:
 def test_the_tests_run_on_what_the_service_runs_on() -> None:
     service, tests = _locked("requirements.txt"), _locked("requirements-dev.txt")
     assert {package: tests.get(package) for package in service} == service
+
+
+def test_the_sbom_lists_exactly_what_is_locked_with_its_hashes(tmp_path: Path) -> None:
+    recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    made = tmp_path / "sbom.json"
+    command = recipe[1].replace("$(BIN)", str(Path(sys.executable).parent))
+    command = command.replace("-o sbom.cdx.json", f"--no-validate -o {made}")  # which takes 3 seconds
+    run = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"{run.stderr} (make .venv/.dev installs what is missing)"
+
+    sbom = json.loads(made.read_text())
+    listed = {
+        each["name"]: (each["version"], {one["content"] for of in each["externalReferences"] for one in of["hashes"]})
+        for each in sbom["components"]
+    }
+    locked = {
+        package: (version, {option.rpartition(":")[2] for option in options.split()})
+        for package, (version, options) in _locked("requirements.txt").items()
+    }
+    assert len(listed) == len(sbom["components"])
+    assert listed == locked
+    root = sbom["metadata"]["component"]
+    assert (sbom["bomFormat"], root["name"], root["version"]) == ("CycloneDX", "latchkey", __version__)
 
 
 @pytest.mark.parametrize("file", INSTALLERS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app import config, wiring
+from app.security.breach_file_maker import write
 from app.security.secret_keys import RootKey, SecretKeys
 from app.store.sql.store import SqlStore
 from app.webhooks.model import Webhook, WebhookBook
@@ -276,6 +277,21 @@ def test_other_services_that_are_dead_are_warnings(flask: Callable[..., Result])
     assert result.exit_code == 0
     assert "warning breached passwords: PASSWORD_BREACH_CHECK: ConnectionRefusedError" in result.stdout
     assert "warning tracing: OTEL_EXPORTER_OTLP_ENDPOINT: " in result.stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_file_of_breached_passwords_whose_checksum_is_wrong_is_an_error(
+    flask: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "breached"
+    write([1, 2, 3], file)
+    well = flask("doctor", BREACHED_PASSWORDS_FILE=str(file))
+    file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    damaged = flask("doctor", BREACHED_PASSWORDS_FILE=str(file))
+
+    assert (well.exit_code, damaged.exit_code) == (0, 1)
+    assert well.stdout.splitlines()[-1].split() == ["ok", "breached", "passwords"]
+    assert "error   breached passwords: BREACHED_PASSWORDS_FILE: its checksum is wrong" in damaged.stdout
 
 
 @pytest.mark.usefixtures("prepared")
