@@ -1,6 +1,7 @@
 """What all tests share: which of them run, where their files are, and what is said at the end."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,21 @@ ENOUGH = 2**31
 
 
 def pytest_configure() -> None:
-    """Have temporary files in memory, if there is room: SQLite waits for the disk at each commit."""
+    _keep_what_is_compiled()
+    _have_temporary_files_in_memory()
+
+
+def _keep_what_is_compiled() -> None:
+    """Let Python write its `.pyc` files, even where the environment forbids it, as in many containers.
+
+    Or else each worker compiles all tests again, and each of the hundreds of processes they start the application.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def _have_temporary_files_in_memory() -> None:
+    """SQLite waits for the disk at each commit. Nothing is changed if memory has no room."""
     memory = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
     if memory.is_dir():
         state = os.statvfs(memory)
