@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from werkzeug.routing import Rule
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -30,6 +32,7 @@ ENOUGH = 2**31
 def pytest_configure() -> None:
     _keep_what_is_compiled()
     _have_temporary_files_in_memory()
+    _compile_each_route_once()
 
 
 def _keep_what_is_compiled() -> None:
@@ -48,6 +51,20 @@ def _have_temporary_files_in_memory() -> None:
         state = os.statvfs(memory)
         if state.f_bavail * state.f_frsize >= ENOUGH and not state.f_flag & os.ST_NOEXEC:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def _compile_each_route_once() -> None:
+    """Keep what werkzeug compiles for each route: nine tenths of the time in which an application is made."""
+    compile_builder = Rule._compile_builder  # noqa: SLF001 - it has no other place to be quickened at
+    kept: dict[object, Callable[..., tuple[str, str]]] = {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: FBT001, FBT002 - as there
+        key = (tuple(rule._trace), append_unknown)  # noqa: SLF001
+        if rule.defaults or key not in kept:
+            kept[key] = compile_builder(rule, append_unknown)
+        return kept[key]
+
+    Rule._compile_builder = once  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
