@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from datetime import UTC
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 
 from app.mail.mail import Mail
@@ -49,6 +49,8 @@ class MailTemplates:
     def __init__(self, kinds: Iterable[MailKind], product_name: str, color: str, public_url: str) -> None:
         """`color` is the colour of buttons, as #rrggbb; every link begins with `public_url`."""
         self._kinds = {kind.name: kind for kind in kinds}
+        # The layouts first, so that no feature has a file that replaces them.
+        self._packages = ("app.mail", *sorted({kind.package for kind in self._kinds.values()} - {"app.mail"}))
         self._look = {"product": product_name, "color": color, "on_color": readable_on(color), "home": public_url}
 
     def render(
@@ -83,7 +85,7 @@ class MailTemplates:
             "undo_until": known.get("undo_until"),
             "expires": in_words(expires_at) if expires_at else None,
         }
-        texts, pages = self._environments
+        texts, pages = _environments(self._packages)
         template = texts.get_template(f"{kind}.txt")
         subject = "".join(template.blocks["subject"](template.new_context(content)))
         return Mail(
@@ -94,28 +96,26 @@ class MailTemplates:
             html=pages.get_template(f"{kind}.txt").render(content, layout="layout.html", subject=subject),
         )
 
-    @cached_property
-    def _environments(self) -> tuple[Environment, Environment]:
-        """Jinja2 for text, and for HTML with escaping."""
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
 
-        # The layouts first, so that no feature has a file that replaces them.
-        packages = ["app.mail", *sorted({kind.package for kind in self._kinds.values()} - {"app.mail"})]
+@cache
+def _environments(packages: tuple[str, ...]) -> tuple[Environment, Environment]:
+    """Jinja2 for text, and for HTML with escaping; a template is found in the first of the packages that has it."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only needed for mail
 
-        def environment(*, autoescape: bool) -> Environment:
-            made = Environment(
-                loader=ChoiceLoader([PackageLoader(package) for package in packages]),
-                autoescape=autoescape,  # noqa: S701 - off for text, on for HTML
-                undefined=StrictUndefined,
-                trim_blocks=True,
-                lstrip_blocks=True,
-                keep_trailing_newline=True,
-            )
-            made.filters["paragraphs"] = _paragraphs
-            made.filters["filled"] = _filled
-            return made
+    def environment(*, autoescape: bool) -> Environment:
+        made = Environment(
+            loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+            autoescape=autoescape,  # noqa: S701 - off for text, on for HTML
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        made.filters["paragraphs"] = _paragraphs
+        made.filters["filled"] = _filled
+        return made
 
-        return environment(autoescape=False), environment(autoescape=True)
+    return environment(autoescape=False), environment(autoescape=True)
 
 
 def in_words(moment: datetime) -> str:

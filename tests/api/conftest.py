@@ -1,5 +1,6 @@
 """The service on SQLite, and what depends on the store also on MongoDB's protocol. A module shares one database."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,11 +52,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Database]:
-    """Makes empty databases."""
+    """Makes empty databases; those on SQLite have the schema."""
     if getattr(request, "param", "sqlite") == "mongodb":
         server = request.getfixturevalue("mongo_server")
         return lambda: MongoDatabase(server.create_database())
-    return lambda: SqliteDatabase(tmp_path_factory.mktemp("sqlite") / "latchkey.db")
+    migrated: Path = request.getfixturevalue("migrated")
+    return lambda: SqliteDatabase(Path(shutil.copy(migrated, tmp_path_factory.mktemp("sqlite"))))
 
 
 @pytest.fixture(scope="module")

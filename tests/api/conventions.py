@@ -2,7 +2,7 @@
 
 import json
 import re
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from app import __version__, wired_of
 from app.features import ENDPOINTS, PAGES, TAGS
 from app.platform.errors import CATALOGUE
-from app.web.endpoint import served
+from app.web.endpoint import Endpoint, served
 from app.web.openapi import Specification
 from app.web.problem_views import ProblemDetails
 
@@ -32,7 +32,8 @@ class Conventions:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._schema = cache(self._validator)
+        settings = wired_of(app).settings
+        self._document = _document(served(ENDPOINTS, settings), settings.server.public_url)
 
     def check(self, response: TestResponse) -> None:
         """Fails if the reply breaks a promise, or is not what the OpenAPI document says."""
@@ -84,7 +85,7 @@ class Conventions:
         status = str(response.status_code)
         if response.status_code in FROM_ANYWHERE:
             return
-        operation = self._document["paths"][rule]["get" if method == "HEAD" else method.lower()]
+        operation = self._document.paths[rule]["get" if method == "HEAD" else method.lower()]
         assert status in operation["responses"], f"{method} {rule} does not declare {status}"
         if method == "HEAD" or response.status_code in {204, 304}:
             return
@@ -95,8 +96,7 @@ class Conventions:
         declared = "*/*" if "*/*" in content else str(response.mimetype)
         assert declared in content, f"{method} {rule} does not declare {response.mimetype}"
         if "json" in str(response.mimetype):
-            validator = self._schema(json.dumps(content[declared]["schema"]))
-            validator.validate(json.loads(response.data))
+            self._document.validator(json.dumps(content[declared]["schema"])).validate(json.loads(response.data))
 
     def _rule(self, path: str, method: str) -> str | None:
         """The path template that matches the request, in OpenAPI's form; None if no endpoint does."""
@@ -108,13 +108,21 @@ class Conventions:
             return None
         return re.sub(r"<(\w+)>", r"{\1}", rule.rule)
 
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        settings = wired_of(self._app).settings
-        made = Specification(served(ENDPOINTS, settings), TAGS, settings.server.public_url, __version__)
-        document: dict[str, Any] = json.loads(made.json())
-        return document
+
+class Document:
+    """An OpenAPI document, and what checks bodies by it."""
+
+    def __init__(self, endpoints: tuple[Endpoint, ...], public_url: str) -> None:
+        document = json.loads(Specification(endpoints, TAGS, public_url, __version__).json())
+        self.paths: dict[str, Any] = document["paths"]
+        self.validator = cache(self._validator)
+        self._components: dict[str, Any] = document["components"]
 
     def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
-        components = self._document["components"]
-        return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": components})
+        return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": self._components})
+
+
+@cache
+def _document(endpoints: tuple[Endpoint, ...], public_url: str) -> Document:
+    """The document of these endpoints. Most instances serve the same one, and making it takes long."""
+    return Document(endpoints, public_url)

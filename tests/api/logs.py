@@ -4,6 +4,8 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
 
 import structlog
 
@@ -34,6 +36,14 @@ def logging_as(settings: Settings) -> Iterator[None]:
 def _forget_loggers() -> None:
     """A logger stays as it was configured at its first use: in another test, perhaps."""
     for module in [module for name, module in sys.modules.items() if name.startswith("app.")]:
-        for value in vars(module).values():
-            if isinstance(value, structlog._config.BoundLoggerLazyProxy):  # noqa: SLF001 - structlog has no other way
-                vars(value).pop("bind", None)
+        for logger in _loggers_of(module):
+            vars(logger).pop("bind", None)
+
+
+@cache
+def _loggers_of(module: ModuleType) -> list[object]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, structlog._config.BoundLoggerLazyProxy)  # noqa: SLF001 - structlog has no other way
+    ]

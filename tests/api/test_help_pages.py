@@ -51,6 +51,17 @@ def test_each_code_has_a_page_that_says_what_it_means_and_what_to_do(service: Se
         assert told in text
 
 
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_each_help_page_is_headed_by_its_code_and_tells_three_things_with_code_as_code(
+    service: Service, code: str
+) -> None:
+    page = service.get(f"/errors/{code}").text
+    (heading,) = re.findall(r"<h1>(.*?)</h1>", page)
+    assert re.sub("<[^>]*>", "", heading) == code
+    assert page.count("<dd>") == 3
+    assert "`" not in page.partition("<main>")[2]
+
+
 def shown(page: str) -> list[str]:
     """The blocks of code on a page."""
     return [unescape(block) for block in re.findall(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)]

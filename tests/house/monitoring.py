@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ DASHBOARD = FOLDER / "grafana" / "dashboards" / "latchkey.json"
 _KEYWORDS = {"and", "bool", "by", "ignoring", "offset", "on", "or", "unless", "without"}
 
 
+@cache
 def read(file: Path) -> dict[str, Any]:
-    """A file in YAML, which JSON is as well."""
+    """A file in YAML, which JSON is as well. It is parsed once, so nobody changes what they get."""
     content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return content
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -64,7 +65,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: str) -> N
         assert file.exists(), target
         assert file.resolve().is_relative_to(ROOT), target
         if fragment:
-            assert fragment in _anchors(file.read_text(encoding="utf-8")), target
+            assert fragment in _anchors(file), target
 
 
 @each_document
@@ -157,8 +158,10 @@ def _links(text: str) -> list[str]:
     return [target for target in targets if not re.match(r"https?:|mailto:", target)]
 
 
-def _anchors(text: str) -> set[str]:
-    return {api_endpoints.anchor(heading) for heading in re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)}
+@cache
+def _anchors(file: Path) -> set[str]:
+    text = FENCED.sub("", file.read_text(encoding="utf-8"))
+    return {api_endpoints.anchor(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
 
 
 def _names(file: Path) -> set[str]:

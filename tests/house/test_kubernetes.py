@@ -43,6 +43,9 @@ VARIANTS: dict[str, list[str]] = {
 PLAIN = {name: field for fields in definitions().values() for name, field in fields.items() if not is_secret(field)}
 SECRET = {name: field for fields in definitions().values() for name, field in fields.items() if is_secret(field)}
 
+schema_contents = cache(kubernetes_validate.utils.schema_contents)
+"""What the library reads again for each manifest, though its definitions are megabytes."""
+
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
@@ -109,7 +112,10 @@ def environment(manifests: list[dict[str, Any]]) -> dict[str, str]:
 
 @every_variant
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_manifest_is_valid(manifests: list[dict[str, Any]], version: str) -> None:
+def test_every_manifest_is_valid(
+    manifests: list[dict[str, Any]], version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_validate.utils, "schema_contents", schema_contents)
     assert len(manifests) >= 9
     for manifest in manifests:
         if manifest["kind"] != "PodMonitor":  # of the Prometheus Operator: no part of Kubernetes

@@ -1,7 +1,8 @@
-"""The servers as fixtures, each started once a session, when the first test asks for it."""
+"""The servers as fixtures, each started once a session, when the first test asks for it; and a schema to be copied."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.servers import mariadb, mongo, postgres, redis
 from tests.servers.mongo import Mongo
 from tests.servers.redis import RedisServer
 from tests.servers.sql import SqlServer
+from tests.stores import sql_store
 
 
 def require(missing: str | None) -> None:
@@ -18,6 +20,16 @@ def require(missing: str | None) -> None:
     if os.environ.get("CI"):
         pytest.fail(missing, pytrace=False)
     pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database with the schema: copying it is quicker than migrating again."""
+    path: Path = tmp_path_factory.mktemp("migrated") / "latchkey.db"
+    store = sql_store(f"sqlite:///{path}")
+    store.prepare()
+    store.close()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 def collector() -> Iterator[Collector]:
     """A collector on 127.0.0.1."""
     with _Server() as server:
-        thread = Thread(target=server.serve_forever, name="collector")
+        thread = Thread(target=server.serve_forever, name="collector", kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield server.collector

@@ -14,7 +14,7 @@ from app.keys.service import KeyService
 from app.security.secret_keys import SecretKeys
 from tests.api.service import SETTINGS, FakeClock
 from tests.stores import Store, sql_store
-from tests.unit.commands import flask, fresh, prepared  # noqa: F401 - fixtures of all commands
+from tests.unit.commands import flask, fresh, prepared, ready  # noqa: F401 - fixtures of all commands
 from tests.unit.instance import Instance
 
 if TYPE_CHECKING:
@@ -32,16 +32,6 @@ def clock() -> FakeClock:
 @pytest.fixture
 def secrets() -> SecretKeys:
     return SecretKeys(SETTINGS["SECRET_KEY"])
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with the schema: copying it is quicker than migrating again."""
-    path: Path = tmp_path_factory.mktemp("migrated") / "latchkey.db"
-    store = sql_store(f"sqlite:///{path}")
-    store.prepare()
-    store.close()
-    return path
 
 
 @pytest.fixture

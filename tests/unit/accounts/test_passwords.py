@@ -108,7 +108,7 @@ class Ranges(BaseHTTPRequestHandler):
 def ranges() -> Iterator[str]:
     """The URL of a range service."""
     with HTTPServer(("127.0.0.1", 0), Ranges) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -1,5 +1,6 @@
 """A fresh database of each backend."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,8 +31,12 @@ def create_database(request: pytest.FixtureRequest, backend: str) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store that is ready, and empty."""
+    if url.startswith("sqlite"):
+        file = Path(url.removeprefix("sqlite:///"))
+        file.parent.mkdir(exist_ok=True)
+        shutil.copy(request.getfixturevalue("migrated"), file)
     made = sql_store(url)
     made.prepare()
     yield made
