@@ -17,6 +17,7 @@ from app.cli.common import as_json, is_note, say, wired
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
+from app.operations import memory
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
 from app.platform.log import reason_of
@@ -56,6 +57,8 @@ def doctor(*, as_json: bool) -> None:
     ]
     if application.find(RedisServer) is not None:
         checks.append(("redis", _redis))
+    if application.settings.passwords.scheme == "argon2id":
+        checks.append(("hashing memory", _hashing_memory))
     if application.settings.passwords.breach_check is not None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
@@ -148,6 +151,11 @@ def _secret(application: Application) -> Iterator[tuple[str, str]]:
 
 def _is_everybody(network: Network) -> bool:
     return network.prefixlen < _NARROWEST_FOR_EVERYBODY
+
+
+def _hashing_memory(application: Application) -> Iterator[tuple[str, str]]:
+    if wrong := memory.too_little(application.settings):
+        yield "warning", wrong
 
 
 def _breaches(application: Application) -> Iterator[tuple[str, str]]:
