@@ -32,7 +32,7 @@ class Goal:
 
 
 CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x quiet rate"
-P = "p"
+CAPACITY, P = "x capacity", "p"
 GOALS = (
     Goal("health", "GET /health", CPU, 1.0),
     Goal("me", "GET /auth/me, SQLite", CPU, 1.3),
@@ -48,6 +48,14 @@ GOALS = (
     Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.97, at_least=True),
     Goal("storm-p50", "me during 64 logins: rise of p50", "ms", 2.0),
     Goal("storm-p99", "me during 64 logins: rise of p99", "ms", 15.0),
+    Goal("storm-rate", "me during 64 logins", CALM, 0.5, at_least=True),
+    Goal("storm-goodput", "64 logins at once", CAPACITY, 0.8, at_least=True),
+    Goal("storm-256-p99", "me during 256 logins: rise of p99", "ms", 20.0),
+    Goal("storm-256-rate", "me during 256 logins", CALM, 0.5, at_least=True),
+    Goal("storm-256-goodput", "256 logins at once", CAPACITY, 0.8, at_least=True),
+    Goal("storm-10x-p99", "me while 10 x the capacity logs in: rise of p99", "ms", 20.0),
+    Goal("storm-10x-rate", "me while 10 x the capacity logs in", CALM, 0.5, at_least=True),
+    Goal("storm-10x-goodput", "10 x the capacity of logins", CAPACITY, 0.8, at_least=True),
     Goal("refresh-storm", "refreshes during 64 logins, cost 12", CALM, 0.5, at_least=True),
     Goal("timing-login", "login, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("timing-forgot", "forgot, known or unknown: Mann-Whitney", P, 0.01, at_least=True),

@@ -6,7 +6,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import scenarios, timing
+from bench import scenarios, storms, timing
 from bench.figures import as_lines
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PARTS: dict[str, Callable[[Instances, int], Samples]] = {
     **{name: partial(scenarios.refresh, name) for name in ("refresh", "refresh-mongo")},
     "logout": scenarios.logout,
     "login": scenarios.login,
-    "storm": scenarios.storm,
+    "storm": storms.storm,
     "refresh-storm": scenarios.refresh_storm,
     "timing": lambda instances, _: timing.known_and_unknown(instances),
 }

@@ -177,22 +177,6 @@ def _bare_hashes_a_second() -> float:
     return sum(float(process.communicate()[0]) for process in processes)
 
 
-def storm(instances: Instances, rounds: int) -> Samples:
-    """How many milliseconds longer `me`, at concurrency 4, takes while 64 logins are in flight."""
-    port = instances.on_sqlite.port
-    me = Request(port, "/auth/me", token=servers.log_in(port, OTHER))
-    load.run(me, connections=4, seconds=CALM_SECONDS)
-    samples: Samples = {"storm-p50": [], "storm-p99": []}
-    for _ in range(rounds):
-        calm = load.run(me, connections=4, seconds=CALM_SECONDS)
-        with InFlight(Request(port, "/auth/login", body=_LOGIN), STORM):
-            time.sleep(0.5)  # until they are all there
-            stormy = load.run(me, connections=4, seconds=STORM_SECONDS)
-        samples["storm-p50"].append(stormy.p50 - calm.p50)
-        samples["storm-p99"].append(stormy.p99 - calm.p99)
-    return samples
-
-
 def memory(instances: Instances) -> Samples:
     """The memory of the process tree after load, in MB; nothing that shares pages with it may run beside it."""
     with servers.service(instances.settings) as service:

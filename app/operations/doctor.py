@@ -18,6 +18,7 @@ from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
+from app.operations import memory
 from app.operations.comparison import STANDARDS, compare
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
@@ -64,6 +65,8 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
     ]
     if application.find(RedisServer) is not None:
         checks.append(("redis", _redis))
+    if application.settings.passwords.scheme == "argon2id":
+        checks.append(("hashing memory", _hashing_memory))
     if application.find(BreachCheck) is not None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
@@ -158,6 +161,11 @@ def _secret(application: Application) -> Iterator[tuple[str, str]]:
 
 def _is_everybody(network: Network) -> bool:
     return network.prefixlen < _NARROWEST_FOR_EVERYBODY
+
+
+def _hashing_memory(application: Application) -> Iterator[tuple[str, str]]:
+    if wrong := memory.too_little(application.settings):
+        yield "warning", wrong
 
 
 def _breaches(application: Application) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,8 @@ Scheme: TypeAlias = Literal["bcrypt", "argon2id"]
 
 BCRYPT_MAX_BYTES = 72
 BCRYPT_COSTS = range(4, 32)
+_BCRYPT_STATE = 4 * 1024
+"""Bytes of Blowfish's tables and subkeys."""
 
 # OWASP Password Storage Cheat Sheet, Argon2id: m=19 MiB (in KiB), t=2, p=1.
 ARGON2_MEMORY_KIB = 19 * 1024
@@ -103,6 +105,11 @@ class PasswordHasher:
             return not _argon2_is_current(stored)
         own = _OWN_BCRYPT.fullmatch(stored)
         return own is None or int(own[1]) < self._bcrypt_cost
+
+
+def memory_bytes(scheme: Scheme) -> int:
+    """The memory that a new hash takes while it is made or checked; one made elsewhere may take up to MOST_MEMORY."""
+    return ARGON2_MEMORY_KIB * 1024 if scheme == "argon2id" else _BCRYPT_STATE
 
 
 def _utf8(password: str) -> bytes:

@@ -20,8 +20,8 @@ INSTALLERS = ("Makefile", "Dockerfile", ".ci/run", "docs/deployment.md")
 each_lock = pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
 
 
-def _locked(lock: str) -> dict[str, tuple[str, str]]:
-    """The version and the options of each package that a lock names."""
+def _locked(lock: str) -> dict[tuple[str, str], str]:
+    """The options of each package, by its name and version, that a lock names; some differ with the version of Python."""
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
@@ -29,7 +29,7 @@ def _locked(lock: str) -> dict[str, tuple[str, str]]:
             continue
         parts = re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)(?: ; [^-]*?)?((?: +--\S+)*) *", line)
         assert parts, f"{lock}: {line[:80]}"
-        found[parts[1]] = (parts[2], parts[3])
+        found[parts[1], parts[2]] = parts[3]
     return found
 
 
@@ -40,14 +40,14 @@ def _wanted(source: str) -> set[str]:
 
 @each_lock
 def test_every_requirement_has_a_version_and_hashes_and_nothing_else(lock: str) -> None:
-    for package, (_, options) in _locked(lock).items():
+    for package, options in _locked(lock).items():
         assert options.split(), f"{package} has no hash: run `make lock`"
         assert all(HASH.fullmatch(option) for option in options.split()), package
 
 
 @each_lock
 def test_a_lock_holds_all_that_its_source_asks_for(lock: str) -> None:
-    missing = _wanted(lock.replace(".txt", ".in")) - _locked(lock).keys()
+    missing = _wanted(lock.replace(".txt", ".in")) - {name for name, _ in _locked(lock)}
     assert missing == set(), "run `make lock`"
 
 
@@ -67,12 +67,12 @@ def test_the_sbom_lists_exactly_what_is_locked_with_its_hashes(tmp_path: Path) -
 
     sbom = json.loads(made.read_text())
     listed = {
-        each["name"]: (each["version"], {one["content"] for of in each["externalReferences"] for one in of["hashes"]})
+        (each["name"], each["version"]): {one["content"] for of in each["externalReferences"] for one in of["hashes"]}
         for each in sbom["components"]
     }
     locked = {
-        package: (version, {option.rpartition(":")[2] for option in options.split()})
-        for package, (version, options) in _locked("requirements.txt").items()
+        package: {option.rpartition(":")[2] for option in options.split()}
+        for package, options in _locked("requirements.txt").items()
     }
     assert len(listed) == len(sbom["components"])
     assert listed == locked

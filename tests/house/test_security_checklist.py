@@ -15,7 +15,6 @@ from app.config.settings import definitions
 from app.features import ENDPOINTS, PAGES
 from app.operations import asvs, nist
 from app.operations.standards import Facts
-from app.sessions.views import TokenPair
 from tests.api.service import SETTINGS
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ COMES: dict[str, Callable[[], bool]] = {
     "second factors": lambda: any("factor" in path or "totp" in path for path in PATHS),
     "passkeys": lambda: any("passkey" in path or "webauthn" in path for path in PATHS),
     "OAuth": lambda: any("/oauth" in path or "openid" in path for path in PATHS),
-    "cookie logins": lambda: "AUTH_COOKIES" in NAMES,
-    "CORS_ORIGINS": lambda: "CORS_ORIGINS" in NAMES,
-    "known devices": lambda: "device_token" in TokenPair.model_fields,
 }
 """Features that are not there yet, and how it is seen that one has come: then its lines need tests."""
 

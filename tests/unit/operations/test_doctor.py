@@ -329,3 +329,13 @@ def test_a_redis_that_does_not_answer_is_reported(flask: Callable[..., Result]) 
 
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1].startswith("error   redis: it does not answer: ")
+
+
+@pytest.mark.usefixtures("prepared")
+def test_more_argon2_at_once_than_fits_into_the_memory_is_a_warning(flask: Callable[..., Result]) -> None:
+    fits = flask("doctor", PASSWORD_HASH="argon2id", WEB_CONCURRENCY="1", HASH_THREADS="1")
+    many = flask("doctor", PASSWORD_HASH="argon2id", WEB_CONCURRENCY="1000", HASH_THREADS="1000")
+
+    assert (fits.exit_code, many.exit_code) == (0, 0)
+    assert "ok      hashing memory\n" in fits.stdout
+    assert "warning hashing memory: 1000 workers with 1000 hashing threads each need up to " in many.stdout
