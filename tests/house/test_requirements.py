@@ -21,7 +21,7 @@ each_lock = pytest.mark.parametrize("lock", ["requirements.txt", "requirements-d
 
 
 def _locked(lock: str) -> dict[tuple[str, str], str]:
-    """The options of each package, by its name and version, that a lock names; some differ with the version of Python."""
+    """The options of each package, by name and version, that a lock names; some depend on the version of Python."""
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
