@@ -51,7 +51,7 @@ class RateLimits(Section):
     """How many requests each client address, and each session, may send."""
 
     login: _Rate = _limit("LOGIN", "100/minute", "Logins.")
-    register_: _Rate = _limit("REGISTER", "100/hour", "Registrations.")
+    register_: _Rate = _limit("REGISTER", "300/hour", "Registrations.")
     refresh: _Rate = _limit("REFRESH", "300/minute", "Exchanges of refresh tokens.")
     redeem: _Rate = _limit("REDEEM", "60/minute", "Uses of mailed codes and links, and their pages' forms.")
     mail: _Rate = _limit("MAIL", "60/hour", "Requests that send a mail.")
