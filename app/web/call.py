@@ -153,10 +153,6 @@ class CallBy(Generic[CallerT]):
         """Whether a page of an origin that is neither this one nor in CORS_ORIGINS sent the request."""
         return origins.is_other_page(request.environ, self.settings)
 
-    def clear_anyway(self, cookie: Cookie) -> None:
-        """Let the browser forget a cookie, also if the request fails."""
-        exchange.current().headers.append(("Set-Cookie", cookie.clear().header(https=self.shared.https)))
-
     def preferred(self, *media_types: str) -> str:
         """The type that the client prefers of these; the first if it has no preference, or accepts none."""
         return problems.accepted(media_types)
