@@ -24,6 +24,7 @@ from app.security import secret_file
 from app.security.secret_keys import RootKey, SealedError, SecretKeys
 from app.store.redis import RedisServer
 from app.store.unusable import UnusableStoreError
+from app.web.origins import is_other_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +61,8 @@ def doctor(*, as_json: bool) -> None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
         checks.append(("tracing", _tracing))
+    if application.settings.browsers.auth_cookies:
+        checks.append(("browsers", _browsers))
     broken: set[str] = set()
     for name, check in checks:
         if name == "signing keys" and "store" in broken:  # without a working store there are no keys to check
@@ -139,6 +142,18 @@ def _addresses(application: Application) -> Iterator[tuple[str, str]]:
         yield "warning", "PUBLIC_URL is not https: passwords and tokens cross the network unencrypted"
     if not server.trusted_proxies:
         yield "warning", "TRUSTED_PROXIES is empty: behind a proxy every client has the proxy's address"
+
+
+def _browsers(application: Application) -> Iterator[tuple[str, str]]:
+    public_url, profile = application.settings.server.public_url, application.settings.profile
+    if profile != "development" and public_url.startswith("http:"):
+        yield "warning", "AUTH_COOKIES is on, but PUBLIC_URL is not https: the cookie crosses the network unencrypted"
+    for origin in application.settings.browsers.cors_origins:
+        if is_other_site(origin, public_url):
+            yield (
+                "warning",
+                f"CORS_ORIGINS: to browsers, {origin} is another site than {public_url}, so its pages get no cookie",
+            )
 
 
 def _secret(application: Application) -> Iterator[tuple[str, str]]:

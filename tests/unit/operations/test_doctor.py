@@ -280,3 +280,25 @@ def test_a_redis_that_does_not_answer_is_reported(flask: Callable[..., Result]) 
 
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1].startswith("error   redis: it does not answer: ")
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_cookie_that_crosses_the_network_unencrypted_is_a_warning(flask: Callable[..., Result]) -> None:
+    warning = "warning browsers: AUTH_COOKIES is on, but PUBLIC_URL is not https"
+    plain = PRODUCTION | {"PUBLIC_URL": "http://auth.example.com"}
+
+    assert warning in flask("doctor", **plain, AUTH_COOKIES="on").stdout
+    assert "browsers" not in flask("doctor", **plain).stdout
+    assert "ok      browsers" in flask("doctor", **PRODUCTION, AUTH_COOKIES="on").stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_pages_of_another_site_which_get_no_cookie_are_a_warning(flask: Callable[..., Result]) -> None:
+    origins = "https://app.example.com,https://app.example"
+
+    result = flask("doctor", **PRODUCTION, AUTH_COOKIES="on", CORS_ORIGINS=origins)
+
+    assert result.exit_code == 0
+    (line,) = [line for line in result.stdout.splitlines() if "CORS_ORIGINS" in line]
+    assert line.startswith("warning browsers: CORS_ORIGINS: to browsers, https://app.example is another site than")
+    assert "CORS_ORIGINS" not in flask("doctor", **PRODUCTION, CORS_ORIGINS=origins).stdout
