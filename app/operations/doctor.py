@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
+from app.config.values import is_loopback
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
@@ -145,9 +146,10 @@ def _addresses(application: Application) -> Iterator[tuple[str, str]]:
 
 
 def _browsers(application: Application) -> Iterator[tuple[str, str]]:
-    public_url, profile = application.settings.server.public_url, application.settings.profile
-    if profile != "development" and public_url.startswith("http:"):
-        yield "warning", "AUTH_COOKIES is on, but PUBLIC_URL is not https: the cookie crosses the network unencrypted"
+    public_url = application.settings.server.public_url
+    public = urlsplit(public_url)
+    if public.scheme == "http" and not is_loopback(public.hostname or ""):
+        yield "warning", "AUTH_COOKIES is on, but PUBLIC_URL is not https: browsers drop the cookie, which demands it"
     for origin in application.settings.browsers.cors_origins:
         if is_other_site(origin, public_url):
             yield (

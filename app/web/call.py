@@ -11,7 +11,7 @@ from flask import request
 
 from app.config.values import is_loopback
 from app.platform.errors import Forbidden, InvalidRequest
-from app.web import exchange, guard, origins, problems
+from app.web import guard, origins, problems
 from app.web.caller import Caller, CallerT
 from app.web.limits import limits_of
 from app.web.pages import Pages

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.service import PASSWORD, new_names
+from app.features import ENDPOINTS, PAGES
+from tests.api.service import PASSWORD, new_names, occupied
 
 if TYPE_CHECKING:
     from tests.api.service import Reply, Service, Start
@@ -127,6 +129,36 @@ def test_a_cookie_from_any_other_page_is_refused_and_spends_nothing(browsers: Se
     assert (reply.status_code, reply.json["code"], cookies_of(reply)) == (403, "forbidden", [])
     browsers.clock.advance(31)  # past the time of grace
     assert renewed(browsers, token).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [OWN, LISTED, {"Origin": OTHER, "Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_a_form_of_any_page_can_send_does_not_refresh(
+    browsers: Service, content_type: str, headers: dict[str, str]
+) -> None:
+    token = value_of(registered(browsers))
+    reply = renewed(browsers, token, headers, body=b'{"a": "=b"}', content_type=content_type)
+    assert (reply.status_code, cookies_of(reply)) == (415, [])
+    browsers.clock.advance(31)  # past the time of grace
+    assert renewed(browsers, token).status_code == 200
+
+
+def test_no_get_or_head_changes_anything_even_with_the_cookie(browsers: Service) -> None:
+    boss = browsers.administrator()
+    headers = OWN | {"Cookie": f"{NAME}={boss.refresh_token}"}
+    changing = set()
+    for declared in (*ENDPOINTS, *PAGES):
+        if declared.method != "GET":
+            continue
+        path = re.sub(r"<[^>]+>", boss.id, declared.path)
+        for method in ("GET", "HEAD"):
+            before = browsers.database.contents()
+            reply = browsers.send(method, path, token=boss.token, headers=headers)
+            if browsers.database.contents() != before:
+                changing.add(path)
+            assert cookies_of(reply) == []
+    # The sample counts visits, and an export leaves an audit event. The cookie authenticates neither.
+    assert changing == {"/api/count", "/auth/me/export"}
 
 
 def test_a_refresh_token_in_the_body_or_as_bearer_overrides_the_cookie(browsers: Service) -> None:
@@ -261,6 +293,17 @@ def test_a_listed_origin_may_read_every_reply_with_credentials(browsers: Service
         exposed = set(reply.headers["Access-Control-Expose-Headers"].split(", "))
         assert exposed == {"RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-ID"}
         assert "Origin" in reply.vary
+
+
+def test_a_listed_origin_may_read_that_it_has_to_wait_and_that_the_service_is_busy(start: Start) -> None:
+    busy = start(CORS_ORIGINS=APP, RATE_LIMIT_LOGIN="2/hour", HASH_QUEUE="1", HASH_DEADLINE_SECONDS="1")
+    with occupied(busy):
+        replies = [busy.login("ann", headers=LISTED) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [503, 503, 429]
+    for reply in replies:
+        assert reply.headers["Access-Control-Allow-Origin"] == APP
+        assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
+        assert "Retry-After" in reply.headers
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""examples/spa in Chromium: a page of another origin keeps its user logged in, in all tabs; no script has the cookie."""
+"""examples/spa in Chromium: a page of another origin keeps its user logged in, in all tabs, by a cookie it cannot read."""
 
 import re
 import shutil

@@ -283,7 +283,7 @@ def test_a_redis_that_does_not_answer_is_reported(flask: Callable[..., Result]) 
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_cookie_that_crosses_the_network_unencrypted_is_a_warning(flask: Callable[..., Result]) -> None:
+def test_a_cookie_that_browsers_drop_without_https_is_a_warning(flask: Callable[..., Result]) -> None:
     warning = "warning browsers: AUTH_COOKIES is on, but PUBLIC_URL is not https"
     plain = PRODUCTION | {"PUBLIC_URL": "http://auth.example.com"}
 
