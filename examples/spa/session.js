@@ -45,6 +45,7 @@ export function logOut() {
       if (refusal.status !== 401) throw refusal; // 401: the session had ended before
     }
     end();
+    tabs?.postMessage(null);
   });
 }
 
@@ -76,7 +77,7 @@ async function refresh(former = current?.accessToken) {
     try {
       begin(await send("POST", "/auth/refresh"));
     } catch (refusal) {
-      if (refusal.status === 401) end();
+      if (refusal.status === 401) end(); // the other tabs ask for themselves: one of them may have logged in again
       throw refusal;
     }
   });
@@ -102,11 +103,10 @@ function begin(data) {
   tabs?.postMessage(news);
 }
 
-/** Logged out: this tab and all others. */
+/** Logged out: this tab. */
 function end() {
   hint(false);
   adopt(null);
-  tabs?.postMessage(null);
 }
 
 function adopt(news) {
