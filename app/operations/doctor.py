@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
+from app.config.values import is_loopback
 from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
@@ -27,6 +28,7 @@ from app.security import secret_file
 from app.security.secret_keys import RootKey, SealedError, SecretKeys
 from app.store.redis import RedisServer
 from app.store.unusable import UnusableStoreError
+from app.web.origins import is_other_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +73,8 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
         checks.append(("breached passwords", _breaches))
     if application.settings.monitoring.otlp_endpoint is not None:
         checks.append(("tracing", _tracing))
+    if application.settings.browsers.auth_cookies:
+        checks.append(("browsers", _browsers))
     broken: set[str] = set()
     for name, check in checks:
         if name == "signing keys" and "store" in broken:  # without a working store there are no keys to check
@@ -152,6 +156,19 @@ def _addresses(application: Application) -> Iterator[tuple[str, str]]:
         yield "warning", "PUBLIC_URL is not https: passwords and tokens cross the network unencrypted"
     if not server.trusted_proxies:
         yield "warning", "TRUSTED_PROXIES is empty: behind a proxy every client has the proxy's address"
+
+
+def _browsers(application: Application) -> Iterator[tuple[str, str]]:
+    public_url = application.settings.server.public_url
+    public = urlsplit(public_url)
+    if public.scheme == "http" and not is_loopback(public.hostname or ""):
+        yield "warning", "AUTH_COOKIES is on, but PUBLIC_URL is not https: browsers drop the cookie, which demands it"
+    for origin in application.settings.browsers.cors_origins:
+        if is_other_site(origin, public_url):
+            yield (
+                "warning",
+                f"CORS_ORIGINS: to browsers, {origin} is another site than {public_url}, so its pages get no cookie",
+            )
 
 
 def _secret(application: Application) -> Iterator[tuple[str, str]]:

@@ -132,19 +132,15 @@ def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
     client may add the access token to every request. A refresh token can be exchanged only once: sent again within
     `REFRESH_GRACE_SECONDS`, it gives the same new refresh token; sent again later, it ends the session.
 
-    With `AUTH_COOKIES`, a request with neither takes the cookie, from pages of this origin and those in `CORS_ORIGINS`;
-    a cookie that is refused is cleared.
+    With `AUTH_COOKIES`, a request with neither takes the cookie, from pages of this origin and those in `CORS_ORIGINS`.
+    A refusal leaves the cookie as it is: another tab may have logged in meanwhile.
     """
-    if token := body.refresh_token or call.bearer:
-        return as_reply(call, call.get(SessionService).refresh(token, call.device))
-    token = call.authenticating_cookie(REFRESH_COOKIE) if call.settings.browsers.auth_cookies else None
-    if token is None:
+    token = body.refresh_token or call.bearer
+    if not token and call.settings.browsers.auth_cookies:
+        token = call.authenticating_cookie(REFRESH_COOKIE)
+    if not token:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
-    try:
-        return as_reply(call, call.get(SessionService).refresh(token, call.device))
-    except (InvalidRefreshToken, ReusedRefreshToken):
-        call.clear_anyway(REFRESH_COOKIE)
-        raise
+    return as_reply(call, call.get(SessionService).refresh(token, call.device))
 
 
 @endpoint(

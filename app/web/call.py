@@ -11,7 +11,7 @@ from flask import request
 
 from app.config.values import is_loopback
 from app.platform.errors import Forbidden, InvalidRequest
-from app.web import exchange, guard, origins, problems
+from app.web import guard, origins, problems
 from app.web.caller import Caller, CallerT
 from app.web.limits import limits_of
 from app.web.pages import Pages
@@ -152,10 +152,6 @@ class CallBy(Generic[CallerT]):
     def came_from_other_page(self) -> bool:
         """Whether a page of an origin that is neither this one nor in CORS_ORIGINS sent the request."""
         return origins.is_other_page(request.environ, self.settings)
-
-    def clear_anyway(self, cookie: Cookie) -> None:
-        """Let the browser forget a cookie, also if the request fails."""
-        exchange.current().headers.append(("Set-Cookie", cookie.clear().header(https=self.shared.https)))
 
     def preferred(self, *media_types: str) -> str:
         """The type that the client prefers of these; the first if it has no preference, or accepts none."""

@@ -27,6 +27,24 @@ def origin_of(url: str) -> tuple[str, str, int | None] | None:
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
 
 
+def is_other_site(one: str, other: str) -> bool:
+    """Whether two URLs certainly belong to two sites, between which no `SameSite=Strict` cookie is sent.
+
+    A site is a scheme and a registrable domain (the HTML standard, "schemelessly same site"). Which domains those are,
+    only the Public Suffix List says; without it, `a.co.uk` and `b.co.uk` are taken for one site.
+    """
+    first, second = urlsplit(one), urlsplit(other)
+    if first.scheme != second.scheme:
+        return True
+    hosts = first.hostname or "", second.hostname or ""
+    if hosts[0] == hosts[1]:
+        return False
+    if any(":" in host or host.rpartition(".")[2].isdigit() for host in hosts):  # an address has no domain
+        return True
+    domains = [host.split(".")[-2:] for host in hosts]
+    return domains[0] != domains[1]
+
+
 def is_trusted_page(environ: WSGIEnvironment, settings: Settings) -> bool:
     """Whether a page of this origin, or of one in CORS_ORIGINS, sent the request (OWASP ASVS 3.5.1).
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.service import PASSWORD, new_names
+from app.features import ENDPOINTS, PAGES
+from tests.api.service import PASSWORD, new_names, occupied
 
 if TYPE_CHECKING:
     from tests.api.service import Reply, Service, Start
@@ -129,6 +131,36 @@ def test_a_cookie_from_any_other_page_is_refused_and_spends_nothing(browsers: Se
     assert renewed(browsers, token).status_code == 200
 
 
+@pytest.mark.parametrize("headers", [OWN, LISTED, {"Origin": OTHER, "Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_a_form_of_any_page_can_send_does_not_refresh(
+    browsers: Service, content_type: str, headers: dict[str, str]
+) -> None:
+    token = value_of(registered(browsers))
+    reply = renewed(browsers, token, headers, body=b'{"a": "=b"}', content_type=content_type)
+    assert (reply.status_code, cookies_of(reply)) == (415, [])
+    browsers.clock.advance(31)  # past the time of grace
+    assert renewed(browsers, token).status_code == 200
+
+
+def test_no_get_or_head_changes_anything_even_with_the_cookie(browsers: Service) -> None:
+    boss = browsers.administrator()
+    headers = OWN | {"Cookie": f"{NAME}={boss.refresh_token}"}
+    changing = set()
+    for declared in (*ENDPOINTS, *PAGES):
+        if declared.method != "GET":
+            continue
+        path = re.sub(r"<[^>]+>", boss.id, declared.path)
+        for method in ("GET", "HEAD"):
+            before = browsers.database.contents()
+            reply = browsers.send(method, path, token=boss.token, headers=headers)
+            if browsers.database.contents() != before:
+                changing.add(path)
+            assert cookies_of(reply) == []
+    # The sample counts visits, and an export leaves an audit event. The cookie authenticates neither.
+    assert changing == {"/api/count", "/auth/me/export"}
+
+
 def test_a_refresh_token_in_the_body_or_as_bearer_overrides_the_cookie(browsers: Service) -> None:
     ann, bob = (registered(browsers) for _ in range(2))
     ours = ann.json["data"]
@@ -145,18 +177,38 @@ def test_two_tabs_that_refresh_at_once_get_the_same_cookie(browsers: Service) ->
     assert len({value_of(reply) for reply in replies}) == 1
 
 
-def test_a_cookie_that_is_refused_is_cleared(browsers: Service) -> None:
-    reply = registered(browsers)
-    spent = value_of(reply)
+def test_a_cookie_that_is_refused_is_not_cleared(browsers: Service) -> None:
+    spent = value_of(registered(browsers))
     renewed(browsers, spent)
     browsers.clock.advance(31)
     reused = renewed(browsers, spent)
-    assert (reused.json["code"], is_cleared(reused)) == ("reused_refresh_token", True)
+    assert (reused.json["code"], cookies_of(reused)) == ("reused_refresh_token", [])
     for odd in (spent, "x", "x" * 5000):
         ended = renewed(browsers, odd)
-        assert (ended.status_code, ended.json["code"], is_cleared(ended)) == (401, "invalid_refresh_token", True)
-    in_body = browsers.post("/auth/refresh", {"refresh_token": spent}, headers={"Cookie": f"{NAME}=x"})
-    assert (in_body.status_code, cookies_of(in_body)) == (401, [])
+        assert (ended.status_code, ended.json["code"], cookies_of(ended)) == (401, "invalid_refresh_token", [])
+
+
+@pytest.mark.parametrize("order", ["the refusal comes last", "the login comes last"])
+def test_a_tab_that_is_refused_does_not_log_out_one_that_has_logged_in_again(browsers: Service, order: str) -> None:
+    former = registered(browsers).json["data"]
+    browsers.post("/auth/logout", {"scope": "all"}, token=former["access_token"])
+    refused = renewed(browsers, former["refresh_token"])
+    assert refused.status_code == 401
+    replies = [browsers.login(former["user"]["email"]), refused]
+    jar = former["refresh_token"]
+    for reply in replies if order == "the refusal comes last" else reversed(replies):
+        jar = value_of(reply) if cookies_of(reply) else jar
+    assert renewed(browsers, jar).status_code == 200
+
+
+def test_within_the_grace_the_older_of_two_replies_may_come_last(browsers: Service) -> None:
+    first = value_of(registered(browsers))
+    late = renewed(browsers, first)
+    assert value_of(renewed(browsers, value_of(late))) != value_of(late)
+    again = renewed(browsers, value_of(late))
+    assert again.status_code == 200
+    browsers.clock.advance(31)
+    assert renewed(browsers, value_of(again)).status_code == 200
 
 
 def test_two_different_cookies_under_one_name_are_refused(browsers: Service) -> None:
@@ -241,6 +293,17 @@ def test_a_listed_origin_may_read_every_reply_with_credentials(browsers: Service
         exposed = set(reply.headers["Access-Control-Expose-Headers"].split(", "))
         assert exposed == {"RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-ID"}
         assert "Origin" in reply.vary
+
+
+def test_a_listed_origin_may_read_that_it_has_to_wait_and_that_the_service_is_busy(start: Start) -> None:
+    busy = start(CORS_ORIGINS=APP, RATE_LIMIT_LOGIN="2/hour", HASH_QUEUE="1", HASH_DEADLINE_SECONDS="1")
+    with occupied(busy):
+        replies = [busy.login("ann", headers=LISTED) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [503, 503, 429]
+    for reply in replies:
+        assert reply.headers["Access-Control-Allow-Origin"] == APP
+        assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
+        assert "Retry-After" in reply.headers
 
 
 @pytest.mark.parametrize(

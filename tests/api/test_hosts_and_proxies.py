@@ -1,7 +1,10 @@
 """Under which names the service answers, and whom it believes about where a request comes from."""
 
+import re
+
 import pytest
 
+from app.outbox.service import Outbox
 from tests.api.service import PASSWORD, Service, Start, new_names
 
 PROXIES = "10.0.0.0/8,192.0.2.7,2001:db8::/32"
@@ -68,6 +71,16 @@ def test_any_other_name_is_refused(named: Service, host: str) -> None:
         assert (response.status_code, response.json["code"]) == (400, "invalid_host"), path
     assert named.send("OPTIONS", "/auth/me", environ={"HTTP_HOST": host}).status_code == 400
     assert named.login("ann", environ={"HTTP_HOST": host}).json["code"] == "invalid_host"
+
+
+def test_every_endpoint_and_page_but_probes_and_metrics_refuses_any_other_name(named: Service) -> None:
+    answered = set()
+    for rule in named.app.url_map.iter_rules():
+        path = re.sub(r"<[^>]+>", "x", rule.rule)
+        for method in rule.methods or ():
+            if named.send(method, path, headers={"Host": "evil.example"}).status_code != 400:
+                answered.add(path)
+    assert answered == {"/health", "/auth/health", "/health/live", "/health/ready", "/api/ping", "/metrics"}
 
 
 @pytest.mark.parametrize("path", ["/health", "/auth/health", "/health/live", "/health/ready", "/api/ping"])
@@ -168,6 +181,25 @@ def test_forwarded_names_the_client_where_a_trusted_proxy_sends_nothing_else(beh
     assert client_of(behind, "10.0.0.1", **header) == "2001:db9::9"
     assert client_of(behind, "10.0.0.1", "203.0.113.77", **header) == "203.0.113.77"
     assert client_of(behind, "198.51.100.1", **header) == "198.51.100.1"
+
+
+def test_links_in_mails_begin_with_the_public_address_whatever_the_host_is(start: Start) -> None:
+    service = start(PUBLIC_URL="https://auth.example.com")
+    evil = FORGED | {"HTTP_HOST": "evil.example", "HTTP_ORIGIN": "https://evil.example"}
+    email, username = new_names()
+    body = {"email": email, "username": username, "password": PASSWORD}
+    token = service.post("/auth/register", body, environ=evil).json["data"]["access_token"]
+    service.post("/auth/password/forgot", {"email": email}, environ=evil)
+    change = {"email": new_names()[0], "password": PASSWORD}
+    service.post("/auth/email", change, token=token, environ=evil)
+    service.wired.get(Outbox).deliver_due()
+    mails = service.sent_mails()
+    assert {mail.to for mail in mails} == {email, change["email"]}
+    for mail in mails:
+        assert "evil" not in mail.text + mail.html
+        links = re.findall(r"https?://[^\s\"'<>]+", mail.text + mail.html)
+        assert links
+        assert all(link.startswith("https://auth.example.com") for link in links), links
 
 
 def test_no_forwarding_header_changes_a_reply(behind: Service) -> None:

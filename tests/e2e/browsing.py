@@ -16,6 +16,8 @@ CHROMIUM = [
 ]  # fmt: skip
 PATIENCE = 60_000.0
 """Milliseconds."""
+NOT_MODIFIED = 304
+"""What a browser gets that asks whether its copy is current."""
 expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 390, "height": 844}
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
@@ -35,12 +37,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, *, refusals: Collection[int] = (), **how: Any) -> Iterator[Page]:
+def opened(
+    browser: Browser, url: str, *, refusals: Collection[int] = (), also: Collection[str] = (), **how: Any
+) -> Iterator[Page]:
     """A page; at the end nothing was written to its console, nothing failed, and nobody else was asked for anything.
 
-    `refusals` are the statuses of failure that are expected; `how` is what else the browser is to be like.
+    The same holds for the other pages of its context. `refusals` are the statuses of failure that are expected, `also`
+    the other origins that may be asked; `how` is what else the browser is to be like.
     """
-    origin = url[: url.index("/", len("http://"))]
+    origins = {url[: url.index("/", len("http://"))], *also}
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
@@ -49,21 +54,21 @@ def opened(browser: Browser, url: str, *, refusals: Collection[int] = (), **how:
             faults.append(f"{message.type}: {message.text}")
 
     def on_request(request: Request) -> None:
-        if not request.url.startswith((f"{origin}/", "data:")):
+        if not request.url.startswith((*(f"{origin}/" for origin in origins), "data:")):
             faults.append(f"asked somebody else: {request.url}")
 
     def on_reply(reply: Response) -> None:
-        if not reply.ok and reply.status not in refusals:
+        if not reply.ok and reply.status not in {NOT_MODIFIED, *refusals}:
             faults.append(f"{reply.status}: {reply.url}")
 
     with browser.new_context(**how) as context:
+        context.set_default_timeout(PATIENCE)
+        context.on("console", on_console)
+        context.on("weberror", lambda found: faults.append(str(found.error)))
+        context.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+        context.on("request", on_request)
+        context.on("response", on_reply)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", on_console)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
-        page.on("request", on_request)
-        page.on("response", on_reply)
         page.goto(url)
         yield page
         assert faults == [], faults

@@ -59,7 +59,7 @@ def test_every_variable_is_in_the_environment_and_no_token_is_given_away() -> No
 def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
     require(None if NEWMAN.exists() and program("node") else "newman is not installed: run `make tools`")
     report = tmp_path / "report.json"
-    settings = in_testing(WEB_CONCURRENCY="1", IMPERSONATION="on", **on_sqlite(tmp_path))
+    settings = in_testing(WEB_CONCURRENCY="1", IMPERSONATION="on", AUTH_COOKIES="on", **on_sqlite(tmp_path))
     with service(settings) as server:
         _make_administrator(settings)
         done = subprocess.run(
@@ -76,6 +76,8 @@ def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
     # whether a mail has come is there once for each look.
     tested = dict.fromkeys(run["item"]["name"] for run in executions if len(run.get("assertions", ())) >= 2)
     assert list(tested) == [item["name"] for item in _items()]
+    told = {each["assertion"] for run in executions for each in run.get("assertions", ())}
+    assert "gives the refresh token in the cookie alone" in told
 
 
 def _make_administrator(settings: dict[str, str]) -> None:

@@ -30,7 +30,8 @@ TEXTS = {
 }
 EXPECTED = {
     "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/administration.md",
-    "docs/api_endpoints.md", "docs/architecture.md", "docs/build-on-it.md", "docs/capacity.md", "docs/clients.md",
+    "docs/api_endpoints.md", "docs/architecture.md", "docs/browsers.md", "docs/build-on-it.md", "docs/capacity.md",
+    "docs/clients.md",
     "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md",
     "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/operations.md", "docs/overview.md",
     "docs/performance.md", "docs/rate-limits.md", "docs/security.md", "docs/sequence_flows.md", "docs/webhooks.md",

@@ -339,3 +339,25 @@ def test_more_argon2_at_once_than_fits_into_the_memory_is_a_warning(flask: Calla
     assert (fits.exit_code, many.exit_code) == (0, 0)
     assert "ok      hashing memory\n" in fits.stdout
     assert "warning hashing memory: 1000 workers with 1000 hashing threads each need up to " in many.stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_cookie_that_browsers_drop_without_https_is_a_warning(flask: Callable[..., Result]) -> None:
+    warning = "warning browsers: AUTH_COOKIES is on, but PUBLIC_URL is not https"
+    plain = PRODUCTION | {"PUBLIC_URL": "http://auth.example.com"}
+
+    assert warning in flask("doctor", **plain, AUTH_COOKIES="on").stdout
+    assert "browsers" not in flask("doctor", **plain).stdout
+    assert "ok      browsers" in flask("doctor", **PRODUCTION, AUTH_COOKIES="on").stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_pages_of_another_site_which_get_no_cookie_are_a_warning(flask: Callable[..., Result]) -> None:
+    origins = "https://app.example.com,https://app.example"
+
+    result = flask("doctor", **PRODUCTION, AUTH_COOKIES="on", CORS_ORIGINS=origins)
+
+    assert result.exit_code == 0
+    (line,) = [line for line in result.stdout.splitlines() if "CORS_ORIGINS" in line]
+    assert line.startswith("warning browsers: CORS_ORIGINS: to browsers, https://app.example is another site than")
+    assert "CORS_ORIGINS" not in flask("doctor", **PRODUCTION, CORS_ORIGINS=origins).stdout
