@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from attack.wire import Answer, Conversation
 
 TOO_MANY, CREATED, ACCEPTED, UNAUTHORIZED, SERVER_ERROR = 429, 201, 202, 401, 500
+_AWAY = {502, 503, 504}
+"""What a proxy or an overloaded service answers: it says nothing about the request."""
 LONGEST_WAIT = 90.0
 """Seconds: what asks for a longer wait gets none."""
 _MOST_WAITS = 4
@@ -50,6 +53,8 @@ class Probe:
     guarded_path: str = ""
     http_port: int = 80
     """Where a deployment with https also answers http."""
+    idle: float = 2.0
+    """Seconds of silence after which a connection counts as kept open."""
     made: list[Account] = field(default_factory=list)
     _known: dict[str, Account] = field(default_factory=dict)
 
@@ -67,7 +72,7 @@ class Probe:
     ) -> Answer:
         """One request and its reply. With `waiting`, a 429 is waited out as Retry-After says.
 
-        Raises UnreachableError, RateLimitedError, or SpentError.
+        Raises UnreachableError, SpentError, RateLimitedError, or InconclusiveError if the service is not there.
         """
         target = target or self.target
         lines = dict(self._usual(target))
@@ -82,15 +87,17 @@ class Probe:
         for _ in range(_MOST_WAITS):
             self.budget.take()
             answer = wire.one(target, sent, method)
+            if answer.status in _AWAY:
+                raise InconclusiveError(f"the deployment could not answer: {answer}")
             if answer.status != TOO_MANY or not waiting:
                 return answer
             self._wait(answer)
         raise RateLimitedError
 
-    def talk(self, sent: bytes, *, idle: float = 2.0) -> Conversation:
+    def talk(self, sent: bytes) -> Conversation:
         """Bytes as they are, and all replies. Raises UnreachableError or SpentError."""
         self.budget.take()
-        return wire.talk(self.target, sent, idle=idle)
+        return wire.talk(self.target, sent, idle=self.idle)
 
     def _usual(self, target: Target) -> list[tuple[str, str]]:
         return [
@@ -165,9 +172,15 @@ class Probe:
         return answer
 
     def clean_up(self) -> list[str]:
-        """Delete the accounts of this run; returns the names of those that could not be deleted."""
+        """End the operator's session, delete the accounts of this run; returns those that could not be deleted.
+
+        A registration that was never answered expires by itself.
+        """
         self.budget.extend(4 * len(self.made) + 1, _CLEANUP_SECONDS)
-        left = [account for account in self.made if not self._deleted(account)]
+        if self.given is not None and self.given.token:
+            with suppress(wire.UnreachableError, InconclusiveError, SpentError):
+                self.send("POST", "/auth/logout", json={}, token=self.given.token)
+        left = [account for account in self.made if account.exists and not self._deleted(account)]
         self.made = []
         return [account.email or account.username for account in left]
 

@@ -54,23 +54,20 @@ def _resend(probe: Probe, name: dict[str, str]) -> Answer:
 
 
 def _shown(answer: Answer) -> dict[str, Any]:
-    """What a client sees of a reply, without what differs every time."""
-    content = {name: value for name, value in answer.json.items() if name != "request_id"} or answer.text
+    """What a client sees of a reply, without what differs every time: its parts, by their names."""
+    content = {name: value for name, value in answer.json.items() if name != "request_id"} or {"": answer.text}
     headers = sorted((name.lower(), value) for name, value in answer.headers.items() if name.lower() not in _CHANGING)
     return {"status": answer.status, "body": content, "headers": headers}
 
 
 def _alike(known: Answer, unknown: Answer, where: str) -> list[str]:
-    """What differs between the two replies."""
+    """What differs between the two replies. Their contents are not repeated: tokens may be among them."""
     for answer in (known, unknown):
-        if answer.status >= SERVER_ERROR:
+        if answer.status >= SERVER_ERROR or answer.status == TOO_MANY:
             raise InconclusiveError(f"{where}: {answer}")
     one, other = _shown(known), _shown(unknown)
-    return [
-        f"{where}: {part} {one[part]!r} if the account exists, else {other[part]!r}"
-        for part in one
-        if one[part] != other[part]
-    ]
+    parts = [part for part in one if one[part] != other[part]]
+    return [f"{where}: {' and '.join(parts)} differ: {known} if the account exists, else {unknown}"] if parts else []
 
 
 def _login_replies(probe: Probe) -> Verdict:
