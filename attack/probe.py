@@ -94,10 +94,13 @@ class Probe:
             self._wait(answer)
         raise RateLimitedError
 
-    def talk(self, sent: bytes) -> Conversation:
-        """Bytes as they are, and all replies. Raises UnreachableError or SpentError."""
+    def talk(self, sent: bytes, *, closing: bool = False) -> Conversation:
+        """Bytes as they are, and all replies; `closing` says that they ask the server to close the connection.
+
+        Raises UnreachableError or SpentError.
+        """
         self.budget.take()
-        return wire.talk(self.target, sent, idle=self.idle)
+        return wire.talk(self.target, sent, idle=wire.REPLY_SECONDS if closing else self.idle)
 
     def _usual(self, target: Target) -> list[tuple[str, str]]:
         return [

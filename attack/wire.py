@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 30.0
 """From the first byte sent to the last one received."""
+FIRST_SECONDS = 8.0
+"""How long a server may think before the first byte of a reply, even if silence counts as its end sooner."""
 LONGEST = 4 * 1024 * 1024
 """Bytes of a reply that are read."""
 
@@ -127,7 +129,7 @@ def talk(target: Target, sent: bytes, *, idle: float = REPLY_SECONDS, method: st
             connection.sendall(sent)
         try:
             while len(received) < LONGEST and (left := REPLY_SECONDS - (time.perf_counter() - began)) > 0:
-                connection.settimeout(min(idle, left))
+                connection.settimeout(min(idle if received else max(idle, FIRST_SECONDS), left))
                 chunk = connection.recv(65536)
                 first = first or time.perf_counter() - began
                 if not chunk:

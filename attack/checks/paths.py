@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from attack.wire import Answer
 
 _CLOSED = {301, 302, 303, 307, UNAUTHORIZED, 403}
+_OPEN = "/robots.txt"
+"""A path that is open to everybody in many places; it need not exist."""
 _IDENTITY = ("X-Auth-User", "X-Auth-Username", "X-Auth-Email", "X-Auth-Roles", "X-Auth-Actor", "Remote-User")
 
 
@@ -53,13 +55,13 @@ def _confusion(probe: Probe) -> Verdict:
         judge(spelling, probe.send("GET", spelling, target=target), spelling)
     for method in ("HEAD", "POST", "PUT", "PROPFIND", "get", "GETX"):
         judge(f"{method} {path}", probe.send(method, path, target=target), path)
+    plain = probe.send("GET", _OPEN, target=target)
     for name in ("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Prefix"):
-        judge(
-            f"{name} at /robots.txt",
-            probe.send("GET", "/robots.txt", headers=[(name, path)], target=target),
-            "/robots.txt",
-        )
-        judge(f"{name} of an open path", probe.send("GET", path, headers=[(name, "/robots.txt")], target=target), path)
+        led = probe.send("GET", _OPEN, headers=[(name, path)], target=target)
+        seen.add(led.status)
+        if led.succeeded and (led.status, led.body) != (plain.status, plain.body):
+            wrong.append(f"{name} at {_OPEN} leads elsewhere without a token: {led}")
+        judge(f"{name} of an open path", probe.send("GET", path, headers=[(name, _OPEN)], target=target), path)
     for name in _IDENTITY:
         judge(name, probe.send("GET", path, headers=[(name, "admin")], target=target), path)
     tried = f"{path} without a token, in other spellings, by other methods, and with headers that name paths and users"

@@ -76,7 +76,7 @@ def _behind(probe: Probe) -> bytes:
 def _control(probe: Probe) -> None:
     """Two plain requests in a row get two replies, or none of the following tells anything."""
     plain = _head(probe, "POST /auth/login", ["Content-Type: application/json", "Content-Length: 2"]) + b"{}"
-    found = probe.talk(plain + _head(probe, "GET /health/live", ["Connection: close"]))
+    found = probe.talk(plain + _head(probe, "GET /health/live", ["Connection: close"]), closing=True)
     if [answer.status for answer in found.answers][1:] != [200]:
         raise InconclusiveError(f"two plain requests in a row did not get two replies: {found}")
 
@@ -97,7 +97,7 @@ def _refused(probe: Probe, requests: Sequence[tuple[str, bytes]], tried: str) ->
 def _one_reading(probe: Probe, requests: Sequence[tuple[str, bytes]], wrong: list[str]) -> None:
     """Adds to `wrong` what is neither refused nor read as one request before the second one."""
     for name, sent in requests:
-        found = probe.talk(sent + _head(probe, "GET /health/live", ["Connection: close"]))
+        found = probe.talk(sent + _head(probe, "GET /health/live", ["Connection: close"]), closing=True)
         statuses = [answer.status for answer in found.answers]
         is_refused = len(statuses) <= 1 and all(status in _REFUSALS for status in statuses) and found.closed
         is_read = len(statuses) == 2 and statuses[1] == 200  # noqa: PLR2004 - the second request got its reply
@@ -140,7 +140,7 @@ def _hosts(probe: Probe) -> Verdict:
     wrong = []
     for name, sent in requests:
         # The length is beyond doubt, so the connection may stay open, unlike after the other requests.
-        found = probe.talk(sent + _head(probe, "GET /health/live", ["Connection: close"]))
+        found = probe.talk(sent + _head(probe, "GET /health/live", ["Connection: close"]), closing=True)
         if not (found.answers or found.closed) or any(answer.status not in _REFUSALS for answer in found.answers[:1]):
             wrong.append(f"{name}: {found}")
     _control(probe)
