@@ -16,6 +16,7 @@ _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 def _trace(probe: Probe) -> Verdict:
     wrong, statuses = [], set()
+    probe.send("GET", "/auth/me")  # it has to be there, or a refusal would say nothing
     for method in ("TRACE", "TRACK", "DEBUG"):
         for path in ("/", "/auth/me"):
             answer = probe.send(method, path, headers=[("X-Attack", "marked-by-attack")])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attack.check import Check, InconclusiveError, NotApplicableError, Severity, Verdict, verdict
 from attack.probe import UNAUTHORIZED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from attack.probe import Probe
+    from attack.target import Target
     from attack.wire import Answer
 
 _CLOSED = {301, 302, 303, 307, UNAUTHORIZED, 403}
 _OPEN = "/robots.txt"
 """A path that is open to everybody in many places; it need not exist."""
+_LEADING = ("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Prefix")
 _IDENTITY = ("X-Auth-User", "X-Auth-Username", "X-Auth-Email", "X-Auth-Roles", "X-Auth-Actor", "Remote-User")
 
 
@@ -35,6 +38,13 @@ def spellings(path: str) -> Iterator[str]:
     yield from (f"/robots.txt%2f..%2f{rest}", f"/robots.txt;/..%2f{rest}", f"/favicon.ico/%2e%2e/{rest}")
 
 
+def detours(path: str) -> Iterator[str]:
+    """The open path, written from the guarded one: a proxy may judge the one, and pass the other on."""
+    depth = path.strip("/").count("/") + 1
+    for up in ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..;/", "..%5c", "%252e%252e%252f"):
+        yield f"{path.rstrip('/')}/{up * depth}{_OPEN.lstrip('/')}"
+
+
 def _confusion(probe: Probe) -> Verdict:
     target, path = probe.guarded, probe.guarded_path
     if target is None:
@@ -43,41 +53,54 @@ def _confusion(probe: Probe) -> Verdict:
     if closed.status not in _CLOSED:
         raise InconclusiveError(f"{path} is not guarded: without a token it gives {closed}")
     entered = probe.send("GET", path, target=target, token=probe.lent().token)
-    shown = entered if entered.succeeded else None  # the test account may lack the role
-    wrong, seen = [], set()
-
-    def judge(name: str, answer: Answer, like: str) -> None:
-        seen.add(answer.status)
-        if answer.succeeded and _is_guarded_content(probe, answer, shown, like):
-            wrong.append(f"{name} was let through without a token: {answer}")
-
+    place = _Place(probe, target, path, shown=entered.body if entered.succeeded else b"")
     for spelling in spellings(path):
-        judge(spelling, probe.send("GET", spelling, target=target), spelling)
+        place.enter("GET", spelling)
     for method in ("HEAD", "POST", "PUT", "PROPFIND", "get", "GETX"):
-        judge(f"{method} {path}", probe.send(method, path, target=target), path)
-    plain = probe.send("GET", _OPEN, target=target)
-    for name in ("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Prefix"):
-        led = probe.send("GET", _OPEN, headers=[(name, path)], target=target)
-        seen.add(led.status)
-        if led.succeeded and (led.status, led.body) != (plain.status, plain.body):
-            wrong.append(f"{name} at {_OPEN} leads elsewhere without a token: {led}")
-        judge(f"{name} of an open path", probe.send("GET", path, headers=[(name, _OPEN)], target=target), path)
+        place.enter(method, path)
     for name in _IDENTITY:
-        judge(name, probe.send("GET", path, headers=[(name, "admin")], target=target), path)
+        place.enter("GET", path, (name, "admin"))
+    for name in _LEADING:
+        place.enter("GET", path, (name, _OPEN))
+    place.leave([(detour, ()) for detour in detours(path)] + [(_OPEN, ((name, path),)) for name in _LEADING])
     tried = f"{path} without a token, in other spellings, by other methods, and with headers that name paths and users"
-    return verdict(tried, wrong, f"nobody was let through: {sorted(seen)}")
+    return verdict(tried, place.wrong, f"nobody was let through: {sorted(place.seen)}")
 
 
-def _is_guarded_content(probe: Probe, answer: Answer, shown: Answer | None, like: str) -> bool:
-    """Whether a success shows what is guarded: it is the same as with a token, or as what no open path shows."""
-    if shown is not None and answer.body and answer.body == shown.body:
-        return True
-    word = probe.guarded_path.rstrip("/").rpartition("/")[2]
-    elsewhere = like.replace(word, "n0thing") if word else like
-    if elsewhere == like:
-        return True
-    control = probe.send("GET", elsewhere, target=probe.guarded)
-    return not control.succeeded
+@dataclass
+class _Place:
+    """What is guarded; `shown` is what it shows with a token, empty if that is not known."""
+
+    probe: Probe
+    target: Target
+    path: str
+    shown: bytes
+    wrong: list[str] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+    def enter(self, method: str, spelling: str, *headers: tuple[str, str]) -> None:
+        """Try to see it without a token."""
+        answer = self.probe.send(method, spelling, headers=headers, target=self.target)
+        self.seen.add(answer.status)
+        if answer.succeeded and self._is_it(answer, spelling):
+            self.wrong.append(f"{method} {spelling} {dict(headers) or ''} was let through without a token: {answer}")
+
+    def leave(self, ways: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+        """Try to see it under the name of the open path."""
+        plain = self.probe.send("GET", _OPEN, target=self.target)
+        for path, headers in ways:
+            answer = self.probe.send("GET", path, headers=headers, target=self.target)
+            self.seen.add(answer.status)
+            if answer.succeeded and plain.succeeded and answer.body != plain.body:
+                self.wrong.append(f"{path} {dict(headers) or ''} is let through as {_OPEN}, and is not that: {answer}")
+
+    def _is_it(self, answer: Answer, spelling: str) -> bool:
+        """Whether a success shows what is guarded: the same as with a token, or what no other path shows."""
+        if self.shown and answer.body == self.shown:
+            return True
+        word = self.path.rstrip("/").rpartition("/")[2]
+        elsewhere = spelling.replace(word, "n0thing") if word else spelling
+        return elsewhere == spelling or not self.probe.send("GET", elsewhere, target=self.target).succeeded
 
 
 def _verify(probe: Probe) -> Verdict:

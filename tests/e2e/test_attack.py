@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +144,22 @@ def test_hidden_accounts_show_neither_in_replies_nor_in_time(tmp_path: Path) -> 
 def test_a_place_behind_forward_authentication_is_guarded_in_every_spelling(testing: Service) -> None:
     hosts = {"proxy_set_header Host auth.example.com;": "proxy_set_header Host localhost;"}
     with routed() as application, guarded(application.port, testing.port, hosts) as client:
-        probe = probe_of(Target.of(testing.base_url))
+        place = Target("http", "127.0.0.1", client.base_url.port or 0)
         for path in ("/admin", "/orders/7"):
-            place = Target("http", "127.0.0.1", client.base_url.port or 0)
-            report = run(replace(probe, guarded=place, guarded_path=path), "forward-auth-paths")
-            assert results(report) == {}
+            probe = probe_of(Target.of(testing.base_url), guarded=place, guarded_path=path)
+            assert results(run(probe, "forward-auth-paths")) == {}
+
+
+def test_a_proxy_that_judges_one_path_and_passes_another_on_is_found(testing: Service) -> None:
+    changed = {
+        "proxy_set_header Host auth.example.com;": "proxy_set_header Host localhost;",
+        "proxy_pass http://application/robots.txt;": "proxy_pass http://application;",
+    }
+    with routed() as application, guarded(application.port, testing.port, changed) as client:
+        place = Target("http", "127.0.0.1", client.base_url.port or 0)
+        probe = probe_of(Target.of(testing.base_url), guarded=place, guarded_path="/admin")
+        (finding,) = run(probe, "forward-auth-paths").of(Result.FAILED)
+    assert "/admin/..%2frobots.txt" in finding.verdict.came_back
 
 
 def test_the_command_reports_for_programs_and_exits_with_what_it_found(testing: Service) -> None:

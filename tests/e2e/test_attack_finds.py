@@ -87,7 +87,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def with_weakness(weakness: Weakness, **settings: str) -> Callable[[Place], Probe]:
-    return lambda place: place.serve(weakness, **settings)
+    return lambda place: place.serve(weakness, None, **settings)
 
 
 def with_a_given_account(place: Place) -> Probe:

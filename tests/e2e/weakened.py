@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_decode
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -57,11 +57,15 @@ class Weakened:
         return self.ask(environ).json
 
 
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
 def served(application: "WSGIApplication", context: "ssl.SSLContext | None" = None) -> Iterator[int]:
     """Serve it on a free port of this machine."""
-    server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=context)
-    server.RequestHandlerClass.log = lambda *_: None  # type: ignore[method-assign,assignment]
+    server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=context, request_handler=_Quiet)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
