@@ -90,4 +90,4 @@ def _findings(report: Report) -> Iterator[dict[str, Any]]:
 def _paragraph(head: str, text: str) -> list[str]:
     """Text under a head. What a server sent is shown without control characters, which could steer a terminal."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return textwrap.wrap(shown, _WIDTH, initial_indent=f"  {head + ':':11}", subsequent_indent=" " * 13)
+    return textwrap.wrap(shown, _WIDTH, initial_indent=f"  {head + ': ':11}", subsequent_indent=" " * 13)

@@ -24,7 +24,7 @@ _ALPHA = 0.001
 """A difference counts if it is less probable than this, twice and in one direction: by chance once in two million."""
 _EACH_NAME = 8
 """Wrong passwords for one name: the login throttle delays after the ninth."""
-_LOGINS, _MAILS, _REGISTRATIONS = 40, 24, 16
+_LOGINS, _MAILS, _REGISTRATIONS = 40, 16, 16
 """Pairs of samples. They stay below the limits by address, of 100 logins a minute and 60 mails an hour."""
 _CHANGING = {
     "date",

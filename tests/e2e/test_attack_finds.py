@@ -1,10 +1,11 @@
 """Each check of `flask attack` fails in a copy of the service that has the weakness it looks for."""
 
 import socketserver
+import sqlite3
 import ssl
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.wrappers import Response
 
 from app import config, create_app, wired_of
 from app.keys.service import KeyService
@@ -19,6 +22,7 @@ from attack.accounts import Account
 from attack.budget import Budget
 from attack.check import Check, Result
 from attack.checks import CHECKS
+from attack.choice import checks_of
 from attack.probe import Probe
 from attack.run import Finding, examine
 from attack.target import Target
@@ -229,14 +233,62 @@ def test_no_weakness_is_left_over() -> None:
 
 
 def test_a_header_that_lifts_the_throttle_is_found(place: Place) -> None:
-    (check,) = (check for check in CHECKS if check.name == "spoofed-address")
+    (check,) = checks_of(["spoofed-address"])
     verdict = found(place.serve(weakened.lifts_the_throttle_for_a_header), check).verdict
     assert verdict.result is Result.FAILED
     assert "X-Real-IP" in verdict.came_back
 
 
+def users_in(place: Place) -> int:
+    """How many there are; a deleted one stays until the mail about it is sent."""
+    with closing(sqlite3.connect(place.folder / "latchkey.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM users WHERE status <> 'deleted'").fetchone()
+    return int(count)
+
+
+def test_accounts_are_deleted_even_if_the_run_is_interrupted(place: Place) -> None:
+    probe = place.serve(weakened.none)
+
+    def interrupt(_: Finding) -> None:
+        assert users_in(place) == 1
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(probe, checks_of(["token-in-query"]), interrupt)
+    assert users_in(place) == 0
+
+
+def test_accounts_that_cannot_be_deleted_are_named(place: Place) -> None:
+    report = examine(place.serve(weakened.never_deletes), checks_of(["token-in-query"]), lambda _: None)
+    (name,) = report.left
+    assert name.startswith("attack-")
+
+
+def test_a_deployment_under_a_path_is_examined_there(place: Place) -> None:
+    application = DispatcherMiddleware(Response("elsewhere", 404), {"/accounts": place.application()})
+    port = place.running.enter_context(served(application))
+    probe = place.probe(Target("http", "127.0.0.1", port, "/accounts"))
+    report = examine(probe, checks_of(["cors", "token-unsigned", "body-operators", "cache-shared"]), lambda _: None)
+    assert {finding.verdict.result for finding in report.findings} == {Result.PASSED}
+    assert users_in(place) == 0
+
+
+def test_an_allowance_that_a_header_renews_is_found(place: Place) -> None:
+    (check,) = checks_of(["spoofed-address"])
+    verdict = found(place.serve(weakened.counts_by_forwarded_address), check).verdict
+    assert verdict.result is Result.FAILED
+    assert verdict.came_back.startswith("Forwarded gives a fresh allowance")
+
+
+def test_a_limit_of_the_address_is_not_taken_for_a_throttle_of_the_account(place: Place) -> None:
+    (check,) = checks_of(["throttle"])
+    verdict = found(place.serve(weakened.limits_the_address_only, RATE_LIMITS="off"), check).verdict
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "rate limited" in verdict.came_back
+
+
 def test_an_expired_token_is_seen_to_be_refused(place: Place) -> None:
-    (check,) = (check for check in CHECKS if check.name == "token-expired")
+    (check,) = checks_of(["token-expired"])
     probe = place.serve(weakened.none, ACCESS_TOKEN_SECONDS="60")
     assert isinstance(probe.budget, Hurried)
     probe.budget.clock = place.clock

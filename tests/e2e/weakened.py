@@ -253,14 +253,10 @@ def caches_whatever_it_sees(copy: Weakened, environ: "WSGIEnvironment") -> Respo
         return copy.ask(environ)
     if address not in copy.kept:
         reply = copy.ask(environ)
-        if reply.status_code != 200 or address != "/auth/me" or not copy.kept.setdefault("looked at", False):
-            # The first look of the attack has no token, and has to meet the service itself.
-            copy.kept["looked at"] = True
-            if reply.status_code != 200:
-                return reply
-        copy.kept[address] = reply.get_data(), reply.status_code
-    content, status = copy.kept[address]
-    return Response(content, status, content_type="application/json")
+        if reply.status_code != 200:
+            return reply
+        copy.kept[address] = reply.get_data()
+    return Response(copy.kept[address], content_type="application/json")
 
 
 def says_nothing_about_caches(copy: Weakened, environ: "WSGIEnvironment") -> Response:
@@ -312,6 +308,30 @@ def works_longer_for_accounts(copy: Weakened, environ: "WSGIEnvironment") -> Res
 
 def believes_any_forwarded_address(copy: Weakened, environ: "WSGIEnvironment") -> Response:
     environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR", environ["REMOTE_ADDR"])
+    return copy.ask(environ)
+
+
+def never_deletes(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    if environ["REQUEST_METHOD"] == "DELETE":
+        return _json({"status": "error", "code": "unavailable"}, 503)
+    return copy.ask(environ)
+
+
+def counts_by_forwarded_address(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    """Tells how many requests are left, by an address of the client's choice."""
+    client = environ.get("HTTP_FORWARDED", environ["REMOTE_ADDR"])
+    copy.kept[client] = copy.kept.get(client, 100) - 1
+    reply = copy.ask(environ)
+    reply.headers["RateLimit"] = f'"login";r={copy.kept[client]};t=60'
+    return reply
+
+
+def limits_the_address_only(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    """After five logins of any names refuses all."""
+    if environ["PATH_INFO"] == "/auth/login":
+        copy.kept["logins"] = copy.kept.get("logins", 0) + 1
+        if copy.kept["logins"] > 5:
+            return _json({"status": "error", "code": "too_many_requests"}, 429)
     return copy.ask(environ)
 
 
