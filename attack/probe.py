@@ -26,6 +26,8 @@ _AWAY = {502, 503, 504}
 LONGEST_WAIT = 90.0
 """Seconds: what asks for a longer wait gets none."""
 _MOST_WAITS = 4
+_CLOSING = 5
+"""How many times longer than usual a connection may be silent that was asked to be closed."""
 _CLEANUP_SECONDS = 300.0
 
 
@@ -100,7 +102,7 @@ class Probe:
         Raises UnreachableError or SpentError.
         """
         self.budget.take()
-        return wire.talk(self.target, sent, idle=wire.REPLY_SECONDS if closing else self.idle)
+        return wire.talk(self.target, sent, idle=self.idle * (_CLOSING if closing else 1))
 
     def _usual(self, target: Target) -> list[tuple[str, str]]:
         return [

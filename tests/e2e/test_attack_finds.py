@@ -73,7 +73,7 @@ class Place:
         return self.probe(Target("https" if context else "http", "localhost" if context else "127.0.0.1", port))
 
     def probe(self, target: Target) -> Probe:
-        return Probe(target, Hurried(PLENTY, PLENTY, PLENTY), "latchkey-attack/test", idle=0.2)
+        return Probe(target, Hurried(PLENTY, PLENTY, PLENTY), "latchkey-attack/test", idle=0.5)
 
     def certificate(self) -> tuple[ssl.SSLContext, Path]:
         """A server's side of TLS for `localhost`, and the file of its authority."""
