@@ -9,9 +9,10 @@ RUN pip --disable-pip-version-check --no-cache-dir --python /venv/bin/python ins
 WORKDIR /srv
 COPY gunicorn.conf.py ./
 COPY migrations/ migrations/
+COPY attack/ attack/
 COPY app/ app/
 # Compile to bytecode that is never checked against its source: a start reads less, and the file system can be read-only.
-RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib app migrations
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib app attack migrations
 
 
 FROM python:3.13-slim

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import click
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.config.values import Network
 
+    Check: TypeAlias = Callable[[Application], Iterator[tuple[str, str]]]
+    """Yields the severity and the text of each problem: error, warning or note."""
+
 _NARROWEST_FOR_EVERYBODY = 8
 """Bits of a prefix; shorter ones name everyone: 0.0.0.0/0, or its two halves, 0.0.0.0/1 and 128.0.0.0/1."""
 
@@ -58,23 +61,7 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
     application = wired()
     if profile is not None:
         raise SystemExit(compare(application, profile, as_json=as_json))
-    checks: list[tuple[str, Callable[[Application], Iterator[tuple[str, str]]]]] = [
-        ("addresses", _addresses),
-        ("secret", _secret),
-        ("mail", _mail),
-        ("store", _store),
-        ("signing keys", _keys),
-    ]
-    if application.find(RedisServer) is not None:
-        checks.append(("redis", _redis))
-    if application.settings.passwords.scheme == "argon2id":
-        checks.append(("hashing memory", _hashing_memory))
-    if application.find(BreachCheck) is not None:
-        checks.append(("breached passwords", _breaches))
-    if application.settings.monitoring.otlp_endpoint is not None:
-        checks.append(("tracing", _tracing))
-    if application.settings.browsers.auth_cookies:
-        checks.append(("browsers", _browsers))
+    checks = _checks(application)
     broken: set[str] = set()
     for name, check in checks:
         if name == "signing keys" and "store" in broken:  # without a working store there are no keys to check
@@ -85,6 +72,24 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
             line = f"{severity:8}{name}{': ' if text else ''}{text}"
             say({"severity": severity, "check": name, "text": text}, line, as_json=as_json)
     raise SystemExit(int(bool(broken)))
+
+
+def _checks(application: Application) -> list[tuple[str, Check]]:
+    """The checks of an instance with these settings, by name."""
+    settings = application.settings
+    checks: list[tuple[str, Check, bool]] = [
+        ("addresses", _addresses, True),
+        ("secret", _secret, True),
+        ("mail", _mail, True),
+        ("store", _store, True),
+        ("signing keys", _keys, True),
+        ("redis", _redis, application.find(RedisServer) is not None),
+        ("hashing memory", _hashing_memory, settings.passwords.scheme == "argon2id"),
+        ("breached passwords", _breaches, application.find(BreachCheck) is not None),
+        ("tracing", _tracing, settings.monitoring.otlp_endpoint is not None),
+        ("browsers", _browsers, settings.browsers.auth_cookies),
+    ]
+    return [(name, check) for name, check, applies in checks if applies]
 
 
 def _store(application: Application) -> Iterator[tuple[str, str]]:

@@ -30,7 +30,8 @@ TEXTS = {
 }
 EXPECTED = {
     "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/administration.md",
-    "docs/api_endpoints.md", "docs/architecture.md", "docs/browsers.md", "docs/build-on-it.md", "docs/capacity.md",
+    "docs/api_endpoints.md", "docs/architecture.md", "docs/attack.md", "docs/browsers.md", "docs/build-on-it.md",
+    "docs/capacity.md",
     "docs/clients.md",
     "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md",
     "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/operations.md", "docs/overview.md",
@@ -71,7 +72,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: str) -> N
 
 @each_document
 def test_every_file_and_every_name_in_it_exists(document: str) -> None:
-    for path, name in re.findall(r"`((?:app|tests|migrations|bench)/[\w./-]*)(?::([\w.]+))?`", TEXTS[document]):
+    for path, name in re.findall(r"`((?:app|attack|tests|migrations|bench)/[\w./-]*)(?::([\w.]+))?`", TEXTS[document]):
         assert (ROOT / path).exists(), path
         if name:
             assert name in _names(ROOT / path), f"{path}:{name}"

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grimp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 DOCUMENT = ROOT / "docs/architecture.md"
 PUT_TOGETHER = ("__init__", "wsgi", "commands", "wiring", "dependencies", "features")
 """The modules that put the application together; `__init__` stands for `app` itself."""
+
+OUTSIDE = ["attack/"]
+"""Packages beside `app/` that are part of the image."""
 
 
 def rewritten(text: str) -> str:
@@ -42,11 +49,12 @@ def packages() -> str:
             ("feature", features),
             ("what features work with", sorted(shared + [each for each in modules if each not in put_together])),
             ("what puts them together", put_together),
+            ("what knows nothing of them", OUTSIDE),
         )
     )
 
 
-def _table(head: str, parts: list[str]) -> str:
+def _table(head: str, parts: Sequence[str]) -> str:
     rows = [f"| `{part}` | {_purpose(ROOT / part)} |" for part in parts]
     return "\n".join([f"| {head} | what it is for |", "|---|---|", *rows]) + "\n"
 
