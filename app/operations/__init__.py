@@ -1,4 +1,4 @@
-"""Commands for operators: `flask attack`, `flask db`, `flask doctor`, `flask passwords`, `flask secrets` and `flask settings`."""
+"""Commands for operators: `flask attack`, `db`, `doctor`, `passwords`, `secrets` and `settings`."""
 
 from __future__ import annotations
 
