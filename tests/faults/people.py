@@ -1,0 +1,358 @@
+"""People who use the service without a pause, each in a thread, and a ledger of what they were told."""
+
+import http.client
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from random import Random
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+from tests.e2e.clients import Connection, Request, bearer
+from tests.faults.ledger import LOST, Account, Answer, Mailed, Session
+from tests.servers.process import wait_until
+from tests.servers.smtp import SmtpServer
+
+# 3 and 10 s are promised; the rest is for a machine that is busy with other tests, and less than any default of a
+# driver or of gunicorn.
+ANSWER_SECONDS = 3.0 + 9.0
+"""How soon every request is answered, whatever is broken."""
+BACK_SECONDS = 10.0 + 15.0
+"""How soon everything works again, once it is mended."""
+_MOST_SESSIONS = 4
+_MOST_RESETS = 5
+_PAUSE_SECONDS = 0.05
+"""How long a client waits before it asks again where nobody listens."""
+
+
+@dataclass
+class Seen:
+    """What the people of one test saw."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    """How often each status came; LOST for a request that got no whole reply."""
+    slowest: float = 0.0
+    """The seconds of the slowest answer."""
+    back: float = 0.0
+    """The seconds until all had a write acknowledged again, since the fault was over."""
+    refused: int = 0
+    """How many requests were not served while the fault lasted: 503, or lost."""
+    registered: int = 0
+    """How many registrations were acknowledged."""
+    broken: list[str] = field(default_factory=list)
+    """The promises that were broken."""
+
+
+class Person(Thread):
+    """Registers accounts and uses them, one request after the other, and notes what came back."""
+
+    def __init__(self, port: int, name: str, mail: SmtpServer | None, *, only_registers: bool, may_lose: bool) -> None:
+        super().__init__(daemon=True)
+        self.accounts: list[Account] = []
+        self.seen = Seen()
+        self.ending = Event()
+        self.answered = 0
+        self.served_since = 0.0
+        """When the last write was sent that was acknowledged."""
+        self.served = 0
+        self.name = name
+        self._port, self._mail = port, mail
+        self._only_registers, self._may_lose = only_registers, may_lose
+        self._random = Random(name)  # noqa: S311 - which request comes next is no secret
+        self._connection = Connection(port, ANSWER_SECONDS)
+        self._pool = ThreadPoolExecutor(1)
+        self._numbers = itertools.count(1)
+
+    def run(self) -> None:
+        acts: list[Callable[[Account], None]] = [
+            self._log_in, self._use, self._use, self._refresh, self._refresh, self._log_out, self._change_password,
+            self._reset_password,
+        ]  # fmt: skip
+        while not self.ending.is_set():
+            account = self.accounts[-1] if self.accounts else None
+            if account is None or (account.exists and (self._only_registers or self._random.random() < 0.1)):
+                number = next(self._numbers)
+                account = Account(f"{self.name}-{number}", self._new_password())
+                self.accounts.append(account)
+            if not account.exists:
+                self._register(account)
+            elif not account.present:
+                self._log_in(account)
+            elif len(account.present) >= _MOST_SESSIONS:
+                self._log_out(account)
+            else:
+                self._random.choice(acts)(account)
+        self._connection.close()
+        self._pool.shutdown()
+
+    def check(self) -> None:
+        """Compare the state of the service with the ledger, now that nothing is broken any more."""
+        for account in self.accounts:
+            if account.exists or account.may_exist:
+                self._check(account)
+
+    def ask(self, method: str, path: str, token: str = "", /, **content: Any) -> Answer:
+        """Send a request, and note what is wrong with the answer whoever asks."""
+        return self._noted(_ask(self._connection, method, path, token, content), path)
+
+    def _noted(self, answer: Answer, path: str) -> Answer:
+        seen = self.seen
+        seen.statuses[answer.status] += 1
+        seen.slowest = max(seen.slowest, answer.seconds)
+        self.answered += 1
+        if answer.seconds >= ANSWER_SECONDS:
+            seen.broken.append(f"{path}: no answer within the deadline")
+        elif answer.status == LOST:
+            if not self._may_lose:
+                seen.broken.append(f"{path}: no whole reply ({answer.code})")
+            self.ending.wait(_PAUSE_SECONDS)
+        elif answer.open and answer.code not in {"unavailable", "overloaded"}:
+            seen.broken.append(f"{path}: {answer.status} {answer.code}")
+        return answer
+
+    def _write(self, *request: Any, **content: Any) -> Answer:
+        began = monotonic()
+        answer = self.ask(*request, **content)
+        if answer.done:
+            self.served_since = began
+            self.served += 1
+        return answer
+
+    def _register(self, account: Account) -> None:
+        names = {"username": account.name}
+        if self._mail is not None and not self._only_registers:
+            names["email"] = _address(account)
+        answer = self._write("POST", "/auth/register", **names, password=account.password)
+        account.registration(answer)
+        self.seen.registered += answer.done
+
+    def _log_in(self, account: Account) -> None:
+        password = self._random.choice(account.passwords)
+        account.login(self._write("POST", "/auth/login", username=account.name, password=password), password)
+
+    def _use(self, account: Account) -> None:
+        session = self._random.choice(account.sessions)
+        answer = self.ask("GET", "/auth/me", session.access)
+        account.use(answer, session)
+        if answer.code == "expired_token" and session.state != "ended":
+            self._refresh(account, session)
+
+    def _refresh(self, account: Account, session: Session | None = None) -> None:
+        session = session or self._random.choice(account.present)
+        content = {"refresh_token": session.refresh}
+        beside = None
+        if self._random.random() < 0.3:
+            beside = self._pool.submit(_ask_once, self._port, "POST", "/auth/refresh", content)
+        answers = [self._write("POST", "/auth/refresh", **content)]
+        if beside is not None:
+            answers.append(self._noted(beside.result(), "/auth/refresh"))
+        account.refresh(answers, session)
+
+    def _log_out(self, account: Account) -> None:
+        session = self._random.choice(account.present)
+        account.logout(self._write("POST", "/auth/logout", session.access, scope="this"), session)
+
+    def _change_password(self, account: Account) -> None:
+        session, new = self._random.choice(account.present), self._new_password()
+        old = self._random.choice(account.passwords)
+        answer = self._write("POST", "/auth/password", session.access, current_password=old, new_password=new)
+        account.password_change(answer, session, new)
+
+    def _reset_password(self, account: Account) -> None:
+        """Redeem a mailed token, twice at once; or ask for one."""
+        if self._mail is None or len(account.mailed) > _MOST_RESETS:
+            return
+        if account.mailed and not account.mailed[-1].over:
+            self._redeem(account, account.mailed[-1])
+            return
+        answer = self.ask("POST", "/auth/password/forgot", email=_address(account))
+        tokens = {mailed.token for mailed in account.mailed}
+        found: list[str] = []
+
+        def arrived() -> bool:
+            found[:] = [token for token in _tokens(self._mail, _address(account)) if token not in tokens]
+            return bool(found) or self.ending.is_set()
+
+        if answer.done:
+            wait_until(arrived, 60)
+        if found:
+            # At once: a change of the password makes it worthless.
+            account.mailed.append(Mailed(found[-1]))
+            self._redeem(account, account.mailed[-1])
+
+    def _redeem(self, account: Account, mailed: Mailed) -> None:
+        one, other = ({"token": mailed.token, "new_password": self._new_password()} for _ in range(2))
+        beside = self._pool.submit(_ask_once, self._port, "POST", "/auth/password/reset", other)
+        first = self._write("POST", "/auth/password/reset", **one)
+        second = self._noted(beside.result(), "/auth/password/reset")
+        account.reset([(first, one["new_password"]), (second, other["new_password"])], mailed)
+
+    def _check(self, account: Account) -> None:
+        for session in account.sessions:
+            answer = self.ask("GET", "/auth/me", session.access)
+            account.use(answer, session)
+            if session.state == "ended":
+                account.use(self.ask("POST", "/auth/refresh", refresh_token=session.refresh), session)
+            else:
+                account.refresh([self.ask("POST", "/auth/refresh", refresh_token=session.refresh)], session)
+        for password in account.former[-2:]:
+            account.login(self.ask("POST", "/auth/login", username=account.name, password=password), password)
+        if not account.exists:
+            return
+        for password in account.passwords:
+            answer = self.ask("POST", "/auth/login", username=account.name, password=password)
+            account.login(answer, password)
+            if answer.done:
+                break
+        else:
+            account.broken.append(f"{account.name}: none of its passwords is accepted")
+            return
+        if self._only_registers:
+            return
+        found: Counter[str] = Counter()
+        cursor: str | None = ""
+        while cursor is not None:
+            query = f"?limit=200{cursor and '&cursor=' + cursor}"
+            page = self.ask("GET", f"/auth/events{query}", account.sessions[-1].access)
+            found.update(event["action"] for event in page.data["events"])
+            cursor = page.data["next"]
+        account.events(found)
+
+    def _new_password(self) -> str:
+        return f"a long passphrase, number {next(self._numbers)}"
+
+
+class People:
+    """Several of them."""
+
+    def __init__(self, people: list[Person]) -> None:
+        self._people = people
+
+    def go_on(self, acts: int = 5) -> None:
+        """Return when each of them has had this many more writes acknowledged."""
+        self._wait(lambda person: person.served, acts)
+
+    def suffer(self, answers: int = 3) -> None:
+        """Return when each of them has had this many more answers, of whatever kind."""
+        self._wait(lambda person: person.answered, answers)
+
+    @contextmanager
+    def during(self) -> Iterator[None]:
+        """What is inside is the fault: count what is refused, and afterwards wait until all are served again."""
+        before = self._refused()
+        yield
+        refused, mended = self._refused() - before, monotonic()
+        wait_until(lambda: all(person.served_since >= mended for person in self._people), BACK_SECONDS)
+        for person in self._people:
+            person.seen.back = max(person.seen.back, monotonic() - mended)
+        self._people[0].seen.refused += refused
+
+    def registered(self) -> int:
+        """How many registrations were acknowledged so far."""
+        return sum(person.seen.registered for person in self._people)
+
+    def stop(self) -> None:
+        """Let each of them get its last answer, and end."""
+        for person in self._people:
+            person.ending.set()
+        for person in self._people:
+            person.join(60)
+            assert not person.is_alive()
+
+    def settle(self) -> Seen:
+        """Stop, compare what the service says now with all that it has acknowledged, and sum up."""
+        self.stop()
+        with ThreadPoolExecutor(len(self._people)) as pool:
+            list(pool.map(Person.check, self._people))
+        together = Seen()
+        for seen in [person.seen for person in self._people]:
+            together.statuses += seen.statuses
+            together.slowest = max(together.slowest, seen.slowest)
+            together.back = max(together.back, seen.back)
+            together.refused += seen.refused
+            together.registered += seen.registered
+            together.broken += seen.broken
+        together.broken += [
+            broken for person in self._people for account in person.accounts for broken in account.broken
+        ]
+        return together
+
+    def _wait(self, count: Callable[[Person], int], more: int) -> None:
+        before = [count(person) for person in self._people]
+        wait_until(
+            lambda: all(count(person) >= past + more for person, past in zip(self._people, before, strict=True)), 90
+        )
+
+    def _refused(self) -> int:
+        return sum(person.seen.statuses[status] for person in self._people for status in (LOST, 503))
+
+
+@contextmanager
+def people(
+    port: int, number: int = 6, *, mail: SmtpServer | None = None, only_register: bool = False, may_lose: bool = False
+) -> Iterator[People]:
+    """So many people use the service on this port.
+
+    `mail` is its mail server; without it nobody resets a password. With `only_register` they do nothing else. With
+    `may_lose` a request may be lost, as when the process dies that handles it.
+    """
+    started = [
+        Person(port, f"person-{each}", mail, only_registers=only_register, may_lose=may_lose) for each in range(number)
+    ]
+    together = People(started)
+    for person in started:
+        person.start()
+    try:
+        yield together
+    finally:
+        together.stop()
+
+
+def _ask(connection: Connection, method: str, path: str, token: str, content: dict[str, Any]) -> Answer:
+    began = monotonic()
+    request = Request(path, bearer(token) if token else {}, content or None, method)
+    try:
+        connection.connect()
+        response, body = connection.send(request)
+        return Answer(response.status, _json(body), monotonic() - began)
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        return Answer(LOST, {"code": repr(error)}, monotonic() - began)
+
+
+def _ask_once(port: int, method: str, path: str, content: dict[str, Any]) -> Answer:
+    connection = Connection(port, ANSWER_SECONDS)
+    try:
+        return _ask(connection, method, path, "", content)
+    finally:
+        connection.close()
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    with suppress(ValueError):
+        document = json.loads(body)
+        if isinstance(document, dict):
+            return document
+    return {}
+
+
+def _address(account: Account) -> str:
+    return f"{account.name}@example.com"
+
+
+def _tokens(mail: SmtpServer | None, address: str) -> list[str]:
+    """The tokens for a new password in the mails to this address, the oldest first."""
+    texts = [_text(each.message) for each in list(mail.received) if each.recipients == [address]] if mail else []
+    return re.findall(r"/reset-password#token=([\w-]+)", "\n".join(texts))
+
+
+def _text(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    return str(part.get_content()) if part else ""
