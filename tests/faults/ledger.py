@@ -61,7 +61,7 @@ class Mailed:
     token: str
     spent: bool = False
     unsure: bool = False
-    """Whether an attempt to spend it was left open."""
+    """Whether it may be worthless: an attempt to spend it was left open, or the password was changed meanwhile."""
     over: bool = False
     """Whether it is of no use any more."""
 
@@ -81,6 +81,9 @@ class Account:
     """Passwords that are refused for ever."""
     sessions: list[Session] = field(default_factory=list)
     mailed: list[Mailed] = field(default_factory=list)
+    waits_for_mail: bool = False
+    password_when_asked: str = ""
+    """The password when the last mail was asked for; "" if it was not known for certain."""
     done: Counter[str] = field(default_factory=Counter)
     """How often each action was acknowledged, by the name of its audit event."""
     unsure: Counter[str] = field(default_factory=Counter)
@@ -108,7 +111,7 @@ class Account:
             self.exists = True
             self.done["user.registered"] += 1
             self._opened(answer)
-        elif answer.code == "username_taken" and (self.exists or self.may_exist):
+        elif answer.code in {"username_taken", "email_taken"} and (self.exists or self.may_exist):
             self.exists = True
         else:
             self._break(f"its registration was refused with {answer.code}")
@@ -176,6 +179,20 @@ class Account:
             pass  # one of the others has taken its place
         else:
             self.use(answer, session)
+
+    def asked_for_mail(self, answer: Answer) -> None:
+        """A mail with a token was asked for."""
+        if not answer.done:
+            self.unsure["mail"] += answer.open  # it may come nevertheless, before the one that is asked for next
+            return
+        self.waits_for_mail = True
+        self.password_when_asked = "" if self.pending else self.password
+
+    def arrived(self, token: str) -> None:
+        """The mail with this token came. A change of the password since it was asked for makes it worthless."""
+        self.waits_for_mail = False
+        changed = bool(self.pending or self.unsure["mail"]) or self.password != self.password_when_asked
+        self.mailed.append(Mailed(token, unsure=changed))
 
     def reset(self, answers: Sequence[tuple[Answer, str]], mailed: Mailed) -> None:
         """Its mailed token was redeemed, perhaps several times at once, each time with another password."""

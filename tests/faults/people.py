@@ -3,13 +3,11 @@
 import http.client
 import itertools
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from random import Random
 from threading import Event, Thread
 from time import monotonic
@@ -17,6 +15,7 @@ from typing import Any
 
 from tests.e2e.clients import Connection, Request, bearer
 from tests.faults.ledger import LOST, Account, Answer, Mailed, Session
+from tests.faults.letters import Letters
 from tests.servers.process import wait_until
 from tests.servers.smtp import SmtpServer
 
@@ -49,11 +48,21 @@ class Seen:
     broken: list[str] = field(default_factory=list)
     """The promises that were broken."""
 
+    def summary(self) -> dict[str, float]:
+        """What is worth to be told of it."""
+        return {
+            "answers": self.statuses.total(),
+            "refused": self.refused,
+            "registered": self.registered,
+            "slowest": round(self.slowest, 1),
+            "back": round(self.back, 1),
+        }
+
 
 class Person(Thread):
     """Registers accounts and uses them, one request after the other, and notes what came back."""
 
-    def __init__(self, port: int, name: str, mail: SmtpServer | None, *, only_registers: bool, may_lose: bool) -> None:
+    def __init__(self, port: int, name: str, letters: Letters | None, *, only_registers: bool, may_lose: bool) -> None:
         super().__init__(daemon=True)
         self.accounts: list[Account] = []
         self.seen = Seen()
@@ -62,8 +71,10 @@ class Person(Thread):
         self.served_since = 0.0
         """When the last write was sent that was acknowledged."""
         self.served = 0
+        self.last = ""
+        """The last answer, in words."""
         self.name = name
-        self._port, self._mail = port, mail
+        self._port, self._letters = port, letters
         self._only_registers, self._may_lose = only_registers, may_lose
         self._random = Random(name)  # noqa: S311 - which request comes next is no secret
         self._connection = Connection(port, ANSWER_SECONDS)
@@ -75,28 +86,44 @@ class Person(Thread):
             self._log_in, self._use, self._use, self._refresh, self._refresh, self._log_out, self._change_password,
             self._reset_password,
         ]  # fmt: skip
-        while not self.ending.is_set():
-            account = self.accounts[-1] if self.accounts else None
-            if account is None or (account.exists and (self._only_registers or self._random.random() < 0.1)):
-                number = next(self._numbers)
-                account = Account(f"{self.name}-{number}", self._new_password())
-                self.accounts.append(account)
-            if not account.exists:
-                self._register(account)
-            elif not account.present:
-                self._log_in(account)
-            elif len(account.present) >= _MOST_SESSIONS:
-                self._log_out(account)
-            else:
-                self._random.choice(acts)(account)
-        self._connection.close()
-        self._pool.shutdown()
+        try:
+            while not self.ending.is_set():
+                self._act(acts)
+        except Exception as error:
+            self.seen.broken.append(f"{self.name} failed: {error!r}")
+            raise
+        finally:
+            self._connection.close()
+            self._pool.shutdown()
+
+    def _act(self, acts: Sequence[Callable[[Account], None]]) -> None:
+        account = self._account()
+        self._read_mail(account)
+        if not account.exists:
+            self._register(account)
+        elif not account.present:
+            self._log_in(account)
+        elif len(account.present) >= _MOST_SESSIONS:
+            self._log_out(account)
+        else:
+            self._random.choice(acts)(account)
+
+    def _account(self) -> Account:
+        """The account to go on with: now and then a new one."""
+        if self.accounts:
+            last = self.accounts[-1]
+            chance = 1.0 if self._only_registers else 0.01 if last.waits_for_mail else 0.1
+            if not last.exists or self._random.random() >= chance:
+                return last
+        self.accounts.append(Account(f"{self.name}-{next(self._numbers)}", self._new_password()))
+        return self.accounts[-1]
 
     def check(self) -> None:
         """Compare the state of the service with the ledger, now that nothing is broken any more."""
         for account in self.accounts:
             if account.exists or account.may_exist:
                 self._check(account)
+        self._connection.close()
 
     def ask(self, method: str, path: str, token: str = "", /, **content: Any) -> Answer:
         """Send a request, and note what is wrong with the answer whoever asks."""
@@ -107,6 +134,7 @@ class Person(Thread):
         seen.statuses[answer.status] += 1
         seen.slowest = max(seen.slowest, answer.seconds)
         self.answered += 1
+        self.last = f"{path}: {answer.status} {answer.code} after {answer.seconds:.1f} s"
         if answer.seconds >= ANSWER_SECONDS:
             seen.broken.append(f"{path}: no answer within the deadline")
         elif answer.status == LOST:
@@ -127,7 +155,7 @@ class Person(Thread):
 
     def _register(self, account: Account) -> None:
         names = {"username": account.name}
-        if self._mail is not None and not self._only_registers:
+        if self._letters is not None and not self._only_registers:
             names["email"] = _address(account)
         answer = self._write("POST", "/auth/register", **names, password=account.password)
         account.registration(answer)
@@ -160,31 +188,28 @@ class Person(Thread):
         account.logout(self._write("POST", "/auth/logout", session.access, scope="this"), session)
 
     def _change_password(self, account: Account) -> None:
+        if account.waits_for_mail:
+            return  # it would make the mailed token worthless
         session, new = self._random.choice(account.present), self._new_password()
         old = self._random.choice(account.passwords)
         answer = self._write("POST", "/auth/password", session.access, current_password=old, new_password=new)
         account.password_change(answer, session, new)
 
     def _reset_password(self, account: Account) -> None:
-        """Redeem a mailed token, twice at once; or ask for one."""
-        if self._mail is None or len(account.mailed) > _MOST_RESETS:
+        """Ask for a token by mail, or redeem one whose redemption was left open."""
+        if self._letters is None or account.waits_for_mail or len(account.mailed) > _MOST_RESETS:
             return
         if account.mailed and not account.mailed[-1].over:
             self._redeem(account, account.mailed[-1])
+        else:
+            account.asked_for_mail(self.ask("POST", "/auth/password/forgot", email=_address(account)))
+
+    def _read_mail(self, account: Account) -> None:
+        if self._letters is None or not account.waits_for_mail:
             return
-        answer = self.ask("POST", "/auth/password/forgot", email=_address(account))
-        tokens = {mailed.token for mailed in account.mailed}
-        found: list[str] = []
-
-        def arrived() -> bool:
-            found[:] = [token for token in _tokens(self._mail, _address(account)) if token not in tokens]
-            return bool(found) or self.ending.is_set()
-
-        if answer.done:
-            wait_until(arrived, 60)
-        if found:
-            # At once: a change of the password makes it worthless.
-            account.mailed.append(Mailed(found[-1]))
+        arrived = self._letters.tokens(_address(account))[len(account.mailed) :]
+        if arrived:
+            account.arrived(arrived[0])
             self._redeem(account, account.mailed[-1])
 
     def _redeem(self, account: Account, mailed: Mailed) -> None:
@@ -243,20 +268,25 @@ class People:
         """Return when each of them has had this many more answers, of whatever kind."""
         self._wait(lambda person: person.answered, answers)
 
+    def until_refused(self) -> None:
+        """Return when one of them was refused once more: the fault has arrived."""
+        before = self._refused()
+        wait_until(lambda: self._refused() > before, 60)
+
+    def until_registered(self, accounts: int) -> None:
+        """Return when so many registrations were acknowledged, in all."""
+        wait_until(lambda: sum(person.seen.registered for person in self._people) >= accounts, 240)
+
     @contextmanager
     def during(self) -> Iterator[None]:
         """What is inside is the fault: count what is refused, and afterwards wait until all are served again."""
         before = self._refused()
         yield
         refused, mended = self._refused() - before, monotonic()
-        wait_until(lambda: all(person.served_since >= mended for person in self._people), BACK_SECONDS)
+        self._until(lambda person: person.served_since >= mended, BACK_SECONDS)
         for person in self._people:
             person.seen.back = max(person.seen.back, monotonic() - mended)
         self._people[0].seen.refused += refused
-
-    def registered(self) -> int:
-        """How many registrations were acknowledged so far."""
-        return sum(person.seen.registered for person in self._people)
 
     def stop(self) -> None:
         """Let each of them get its last answer, and end."""
@@ -285,10 +315,16 @@ class People:
         return together
 
     def _wait(self, count: Callable[[Person], int], more: int) -> None:
-        before = [count(person) for person in self._people]
-        wait_until(
-            lambda: all(count(person) >= past + more for person, past in zip(self._people, before, strict=True)), 90
-        )
+        past = {person: count(person) for person in self._people}
+        self._until(lambda person: count(person) >= past[person] + more, 90)
+
+    def _until(self, reached: Callable[[Person], bool], seconds: float) -> None:
+        """Return when all of them have reached something; AssertionError with what they saw last if they do not."""
+        try:
+            wait_until(lambda: all(map(reached, self._people)), seconds)
+        except TimeoutError:
+            late = [person for person in self._people if not reached(person)]
+            raise AssertionError([(person.name, person.last, person.seen) for person in late]) from None
 
     def _refused(self) -> int:
         return sum(person.seen.statuses[status] for person in self._people for status in (LOST, 503))
@@ -303,8 +339,10 @@ def people(
     `mail` is its mail server; without it nobody resets a password. With `only_register` they do nothing else. With
     `may_lose` a request may be lost, as when the process dies that handles it.
     """
+    letters = Letters(mail) if mail else None
     started = [
-        Person(port, f"person-{each}", mail, only_registers=only_register, may_lose=may_lose) for each in range(number)
+        Person(port, f"person-{each}", letters, only_registers=only_register, may_lose=may_lose)
+        for each in range(number)
     ]
     together = People(started)
     for person in started:
@@ -345,14 +383,3 @@ def _json(body: bytes) -> dict[str, Any]:
 
 def _address(account: Account) -> str:
     return f"{account.name}@example.com"
-
-
-def _tokens(mail: SmtpServer | None, address: str) -> list[str]:
-    """The tokens for a new password in the mails to this address, the oldest first."""
-    texts = [_text(each.message) for each in list(mail.received) if each.recipients == [address]] if mail else []
-    return re.findall(r"/reset-password#token=([\w-]+)", "\n".join(texts))
-
-
-def _text(message: EmailMessage) -> str:
-    part = message.get_body(("plain",))
-    return str(part.get_content()) if part else ""
