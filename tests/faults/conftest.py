@@ -8,7 +8,8 @@ import pytest
 from tests.e2e.conftest import own_server, store
 from tests.e2e.settings import in_testing
 from tests.faults.disks import small_disk
-from tests.faults.people import People, Seen
+from tests.faults.people import People
+from tests.faults.person import Seen
 from tests.servers.smtp import SmtpServer, smtp_server
 
 __all__ = ["own_server", "small_disk", "store"]

@@ -73,6 +73,8 @@ class Account:
     name: str
     password: str
     """The last password that was acknowledged; "" once it is known that one of `pending` has taken its place."""
+    clock_jumps: bool = False
+    """Whether an access token may come from a time that is still to come: it is refused until then."""
     exists: bool = False
     may_exist: bool = False
     pending: list[str] = field(default_factory=list)
@@ -137,7 +139,7 @@ class Account:
 
     def use(self, answer: Answer, session: Session) -> None:
         """`session` was used, by its access token or a refresh."""
-        if answer.open or answer.code == "expired_token":
+        if answer.open or self.needs_refresh(answer):
             return
         if answer.done:
             if session.state == "ended":
@@ -148,6 +150,10 @@ class Account:
             session.state = "ended"
         else:
             self._break(f"the use of a session was refused with {answer.code}")
+
+    def needs_refresh(self, answer: Answer) -> bool:
+        """Whether the access token is of no use now, which says nothing of its session."""
+        return answer.code == "expired_token" or (answer.code == "invalid_token" and self.clock_jumps)
 
     def refresh(self, answers: Sequence[Answer], session: Session) -> None:
         """Its refresh token was exchanged, perhaps several times at once: all have to give the same new one."""

@@ -13,7 +13,8 @@ from sqlalchemy import make_url
 from tests.e2e.conftest import setting_of
 from tests.e2e.settings import on_sqlite
 from tests.faults.disks import Disk
-from tests.faults.people import People, Seen, people
+from tests.faults.people import People, people
+from tests.faults.person import Seen
 from tests.servers import postgres
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer
