@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from app.platform import deadline
 from app.platform.errors import Overloaded
 from app.platform.instrumentation import NOBODY
+from app.platform.threads import ModestPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ class HashPool:
     """
 
     def __init__(self, *, threads: int, queue: int, deadline: float, observer: Observer = NOBODY) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password-hash")
+        self._executor = ModestPool(max_workers=threads, thread_name_prefix="password-hash")
         self._threads = threads
         self._room = threads + queue
         self._deadline = deadline

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
+from app.platform.threads import ModestPool
 from app.server.incoming import Incoming, Received
 from app.server.listening import ListeningWorker
 from app.server.reply import Reply
@@ -37,6 +38,8 @@ _MOST_BUSY = 4
 _AT_ONCE = 65536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+_STARVED = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
@@ -76,6 +79,12 @@ class Worker(ListeningWorker):
         self.alive = False  # it is not when gunicorn itself has died: a thread would serve a busy client for ever
         for conn in self.pending_conns:
             conn.close()
+
+    def get_thread_pool(self) -> ModestPool:
+        """The threads that handle requests; without memory for another one, a request waits for one of them."""
+        pool = ModestPool(max_workers=self.cfg.threads)
+        pool.submit(int).result()  # so that there is one
+        return pool
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
         """Accept connections or not; a worker that stops gives those that have sent nothing a last moment."""
@@ -179,7 +188,7 @@ class Worker(ListeningWorker):
         """Continue with a connection after `handle`."""
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
-        elif fs.cancelled() or not fs.result():
+        elif fs.cancelled() or isinstance(fs.exception(), Exception) or not fs.result():
             self._linger(conn)
         elif conn.ready:
             self.enqueue_req(conn)
@@ -246,7 +255,24 @@ class Worker(ListeningWorker):
         conn.sock.settimeout(0)
         conn.timeout = time.monotonic() + seconds
         self.pending_conns[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(on_readable, conn))
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._unless_starved, on_readable, conn))
+
+    def _unless_starved(
+        self, on_readable: Callable[[_Connection, object], None], conn: _Connection, key: object
+    ) -> None:
+        """Read from a connection; without memory for that, refuse its request instead of ending with all of them."""
+        try:
+            on_readable(conn, key)
+        except MemoryError:
+            if conn not in self.pending_conns:
+                return
+            if conn.lingers:
+                self._drop(conn)
+                return
+            self._unwatch(conn)
+            with suppress(OSError):
+                conn.sock.send(_STARVED)
+            self._linger(conn)
 
     def _unwatch(self, conn: _Connection) -> None:
         del self.pending_conns[conn]
