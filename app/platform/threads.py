@@ -14,7 +14,7 @@ class ModestPool(ThreadPoolExecutor):
 
     def _adjust_thread_count(self) -> None:
         try:
-            super()._adjust_thread_count()  # type: ignore[misc] # typeshed leaves it out
+            super()._adjust_thread_count()
         except (RuntimeError, MemoryError):
             if not self._threads:
                 raise

@@ -177,6 +177,14 @@ class Worker(ListeningWorker):
             req.force_close()
         return super().handle_request(req, conn)
 
+    def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
+        """Answer a request whose handling failed in gunicorn itself."""
+        if isinstance(exc, MemoryError):
+            with suppress(OSError):
+                client.send(_STARVED)
+        else:
+            super().handle_error(req, client, addr, exc)
+
     def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
         """Whether the connection can take another request, once the unread rest of the body is discarded."""
         try:

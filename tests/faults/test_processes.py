@@ -87,5 +87,4 @@ def test_a_service_short_of_memory_costs_nothing_that_was_acknowledged(
         with load.during(), short_of_memory(server, room):
             load.suffer(20)
         load.go_on()
-        print(server.log()[-6000:])
         all_kept(load)
