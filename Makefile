@@ -18,7 +18,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help tried run test test-all lint format bench tools coverage lock upgrade
+.PHONY: help tried run test test-all faults lint format bench tools coverage lock upgrade
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ endif
 test-all: WORKERS := $(shell echo $$(($$(nproc) + 1)))
 test-all: .venv/.dev ## run all tests, and fail if a server or tool is missing (.ci/run installs them)
 	CI=true $(PYTEST) --all-stores --durations 20
+
+faults: .venv/.dev ## break everything the service depends on, while people use it (docs/reliability.md)
+	CI=true $(PYTEST) --all-stores --long -m faults -p tests.faults.recording --durations 20
 
 coverage: .venv/.dev ## run the tests and show which code of app/ they cover
 	$(BIN)/python -m pytest --cov --cov-report=term --all-stores $(PYTEST_ARGS)

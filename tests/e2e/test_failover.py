@@ -27,6 +27,7 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.mark.parametrize("form", ["both hosts", "one name"])
+@pytest.mark.faults("failover")
 def test_what_was_acknowledged_before_a_failover_is_there_after_it_and_nothing_is_restarted(
     pair: Pair, form: str
 ) -> None:

@@ -15,6 +15,14 @@ from tests.servers.smtp import SmtpServer, smtp_server
 __all__ = ["own_server", "small_disk", "store"]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as long what its module says takes long."""
+    takes_long = getattr(getattr(item, "module", None), "takes_long", None)
+    parameters = getattr(item, "callspec", None)
+    if takes_long is not None and parameters is not None and takes_long(parameters.params):
+        item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def mail() -> Iterator[SmtpServer]:
     """A mail server, which people get their mail from."""

@@ -102,7 +102,7 @@ def test_without_memory_for_a_thread_the_worker_dies(plain: Served) -> None:
 
         is_needed("Worker.get_thread_pool", seen=soon(lambda: plain.died_of is not None))
     assert "thread" in str(plain.died_of)
-    (queued,) = plain.worker.tpool._work_queue.queue  # noqa: SLF001 - nobody else knows the connection any more
+    queued = plain.worker.tpool._work_queue.get_nowait()  # noqa: SLF001 - nobody else knows the connection any more
     queued.args[0].close()
 
 
