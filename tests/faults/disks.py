@@ -34,13 +34,6 @@ class Disk:
             yield
         ballast.unlink()
 
-    @contextmanager
-    def read_only(self) -> Iterator[None]:
-        """Not to be written to, as Linux mounts a disk on which it has found a fault."""
-        _mount("-o", "remount,ro", self.folder)
-        yield
-        _mount("-o", "remount,rw", self.folder)
-
 
 @pytest.fixture
 def small_disk() -> Iterator[Disk]:

@@ -21,7 +21,7 @@ class People:
     def __init__(self, people: list[Person]) -> None:
         self._people = people
 
-    def go_on(self, acts: int = 5) -> None:
+    def go_on(self, acts: int = 3) -> None:
         """Return when each of them has had this many more writes acknowledged."""
         self._wait(lambda person: person.served, acts)
 

@@ -22,9 +22,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write both files, after a whole run in which nothing failed."""
+    """Write both files, after a run in which nothing failed; kinds of fault that were not tried stay as they were."""
     if hasattr(session.config, "workerinput") or exitstatus != pytest.ExitCode.OK or not _seen:
         return
-    summed = {kind: table.summed(_seen[kind]) for kind in sorted(_seen)}
-    table.SEEN.write_text(json.dumps(summed, indent=2) + "\n", encoding="utf-8")
+    before = json.loads(table.SEEN.read_text(encoding="utf-8"))
+    summed = before | {kind: table.summed(seen) for kind, seen in _seen.items()}
+    table.SEEN.write_text(json.dumps(summed, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     table.write()
