@@ -194,6 +194,12 @@ class Worker(ListeningWorker):
 
     def finish_request(self, conn: _Connection, fs: Future[object]) -> None:
         """Continue with a connection after `handle`."""
+        try:
+            self._go_on(conn, fs)
+        except MemoryError:
+            self._give_up(conn)
+
+    def _go_on(self, conn: _Connection, fs: Future[object]) -> None:
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
         elif fs.cancelled() or isinstance(fs.exception(), Exception) or not fs.result():
@@ -272,10 +278,8 @@ class Worker(ListeningWorker):
         try:
             on_readable(conn, key)
         except MemoryError:
-            if conn not in self.pending_conns:
-                return
-            if conn.lingers:
-                self._drop(conn)
+            if conn.lingers or conn not in self.pending_conns:
+                self._give_up(conn)
                 return
             self._unwatch(conn)
             with suppress(OSError):
@@ -285,6 +289,14 @@ class Worker(ListeningWorker):
     def _unwatch(self, conn: _Connection) -> None:
         del self.pending_conns[conn]
         self.poller.unregister(conn.sock)
+
+    def _give_up(self, conn: _Connection) -> None:
+        """Close a connection, whether it was handed to a thread or not, for want of memory to go on with it."""
+        if conn in self.pending_conns:
+            with suppress(KeyError, ValueError):  # it may not have come to be watched
+                self.poller.unregister(conn.sock)
+            del self.pending_conns[conn]
+        self._close(conn)
 
     def _drop(self, conn: _Connection) -> None:
         self._unwatch(conn)

@@ -37,7 +37,7 @@ ROWS = {
     "key rotation": "no valid token is refused",
     "clock jump": "access tokens of another time are refused and have to be refreshed; sessions stay",
     "descriptors exhausted": "new connections wait, old ones are served",
-    "memory short": "503 for requests that there is no memory for; the worker lives, unless a library aborts it",
+    "memory short": "503 for requests that there is no memory for; the worker lives, but for the cases below",
 }
 """What a client sees in each kind of fault, by the name that the tests are marked with."""
 
