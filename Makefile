@@ -18,7 +18,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help tried run test test-all fuzz lint format bench tools coverage lock upgrade sbom
+.PHONY: help tried run test test-all faults fuzz lint format bench tools coverage lock upgrade sbom
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ endif
 test-all: WORKERS := $(shell echo $$(($$(nproc) + 1)))
 test-all: .venv/.dev ## run all tests, and fail if a server or tool is missing (.ci/run installs them)
 	CI=true $(PYTEST) --all-stores --durations 20
+
+faults: .venv/.dev ## break everything the service depends on, while people use it (docs/reliability.md)
+	CI=true $(PYTEST) --all-stores --long -m faults -p tests.faults.recording --durations 20
 
 fuzz: .venv/.dev ## run the tests on generated input with 40 times as many examples
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/unit -m hypothesis --hypothesis-profile thorough

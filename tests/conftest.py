@@ -69,18 +69,25 @@ def _compile_each_route_once() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-stores", action="store_true", help="run also what needs the server of a store")
+    parser.addoption("--long", action="store_true", help="run also what takes long, as `make faults` does")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --all-stores only what runs on SQLite and in memory is left."""
+    """Without --all-stores only what runs on SQLite and in memory is left; without --long, what is quick."""
     if not config.getoption("--all-stores"):
-        config.hook.pytest_deselected(items=[item for item in items if _needs_a_server(item)])
-        items[:] = [item for item in items if not _needs_a_server(item)]
+        _leave_out(config, items, _needs_a_server)
+    if not config.getoption("--long"):
+        _leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not config.getoption("--all-stores"):
         terminalreporter.write_line(LEFT_OUT)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if which(item)])
+    items[:] = [item for item in items if not which(item)]
 
 
 def _needs_a_server(item: pytest.Item) -> bool:

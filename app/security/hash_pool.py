@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from app.platform import client, deadline
 from app.platform.errors import Overloaded
 from app.platform.instrumentation import NOBODY
+from app.platform.threads import ModestPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ class HashPool:
         observer: Observer = NOBODY,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password-hash")
+        self._executor = ModestPool(max_workers=threads, thread_name_prefix="password-hash")
         self._threads = threads
         self._room = threads + queue
         self._deadline = deadline

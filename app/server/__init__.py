@@ -15,6 +15,14 @@ Upstream, open or closed is as it was last seen.
     A worker that has no file descriptor left for a connection dies, and all its requests with it.
     Upstream: none found for this worker; https://github.com/benoitc/gunicorn/issues/49 (closed) is about another
     Test: without_file_descriptors_the_worker_dies
+`Worker.get_thread_pool` and `Worker._unless_starved` (`worker.py`)
+    A worker that has no memory for another thread, or for what a client sends, dies, and all its requests with it.
+    Upstream: none found
+    Test: without_memory_for_a_thread_the_worker_dies
+`Worker.handle_error` (`worker.py`)
+    A request for which there is no memory is answered 500, as if it was not to be repeated.
+    Upstream: none found
+    Test: without_memory_a_request_is_answered_500
 `Worker`, with `Incoming` and `Received` (`worker.py`, `incoming.py`)
     A client that sends a request slowly holds a thread for as long as it likes: only its first byte has a time limit.
     Upstream: https://github.com/benoitc/gunicorn/issues/2652 (closed)

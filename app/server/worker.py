@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
+from app.platform.threads import ModestPool
 from app.server.incoming import Incoming, Received
 from app.server.listening import ListeningWorker
 from app.server.reply import Reply
@@ -37,6 +38,8 @@ _MOST_BUSY = 4
 _AT_ONCE = 65536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+_STARVED = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
@@ -76,6 +79,12 @@ class Worker(ListeningWorker):
         self.alive = False  # it is not when gunicorn itself has died: a thread would serve a busy client for ever
         for conn in self.pending_conns:
             conn.close()
+
+    def get_thread_pool(self) -> ModestPool:
+        """The threads that handle requests; without memory for another one, a request waits for one of them."""
+        pool = ModestPool(max_workers=self.cfg.threads)
+        pool.submit(int).result()  # so that there is one
+        return pool
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
         """Accept connections or not; a worker that stops gives those that have sent nothing a last moment."""
@@ -168,6 +177,14 @@ class Worker(ListeningWorker):
             req.force_close()
         return super().handle_request(req, conn)
 
+    def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
+        """Answer a request whose handling failed in gunicorn itself."""
+        if isinstance(exc, MemoryError):
+            with suppress(OSError):
+                client.send(_STARVED)
+        else:
+            super().handle_error(req, client, addr, exc)
+
     def _keepalive_after(self, conn: _Connection, keepalive: object) -> bool:
         """Whether the connection can take another request, once the unread rest of the body is discarded."""
         try:
@@ -177,9 +194,15 @@ class Worker(ListeningWorker):
 
     def finish_request(self, conn: _Connection, fs: Future[object]) -> None:
         """Continue with a connection after `handle`."""
+        try:
+            self._go_on(conn, fs)
+        except MemoryError:
+            self._give_up(conn)
+
+    def _go_on(self, conn: _Connection, fs: Future[object]) -> None:
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
-        elif fs.cancelled() or not fs.result():
+        elif fs.cancelled() or isinstance(fs.exception(), Exception) or not fs.result():
             self._linger(conn)
         elif conn.ready:
             self.enqueue_req(conn)
@@ -246,11 +269,34 @@ class Worker(ListeningWorker):
         conn.sock.settimeout(0)
         conn.timeout = time.monotonic() + seconds
         self.pending_conns[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(on_readable, conn))
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._unless_starved, on_readable, conn))
+
+    def _unless_starved(
+        self, on_readable: Callable[[_Connection, object], None], conn: _Connection, key: object
+    ) -> None:
+        """Read from a connection; without memory for that, refuse its request instead of ending with all of them."""
+        try:
+            on_readable(conn, key)
+        except MemoryError:
+            if conn.lingers or conn not in self.pending_conns:
+                self._give_up(conn)
+                return
+            self._unwatch(conn)
+            with suppress(OSError):
+                conn.sock.send(_STARVED)
+            self._linger(conn)
 
     def _unwatch(self, conn: _Connection) -> None:
         del self.pending_conns[conn]
         self.poller.unregister(conn.sock)
+
+    def _give_up(self, conn: _Connection) -> None:
+        """Close a connection, whether it was handed to a thread or not, for want of memory to go on with it."""
+        if conn in self.pending_conns:
+            with suppress(KeyError, ValueError):  # it may not have come to be watched
+                self.poller.unregister(conn.sock)
+            del self.pending_conns[conn]
+        self._close(conn)
 
     def _drop(self, conn: _Connection) -> None:
         self._unwatch(conn)

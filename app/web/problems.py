@@ -48,8 +48,10 @@ _SAMPLE_FIELD = FieldError("password", "too_short", "A password has at least 10 
 _SAMPLE_REQUEST = "9fd6eeefdda32312630d860928468d20"
 _RETRY_AFTER = 1
 """Seconds, if the failure does not say."""
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-"""The system's errors when it cannot open more files."""
+_NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""The system's errors when it has no file descriptor or no memory left."""
+_NO_THREAD = "can't start new thread"
+"""How Python says that the system gives it no memory for a thread, or no thread."""
 _log = structlog.get_logger("latchkey.failure")
 
 
@@ -86,7 +88,7 @@ def install(
 
     @app.errorhandler(Exception)
     def of_fault(error: Exception) -> Response:
-        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+        if _is_want(error):
             unavailable = Unavailable(retry_after=1)
             unavailable.__cause__ = error
             return of_failure(unavailable)
@@ -94,6 +96,13 @@ def install(
             "fault", request_id=exchange.current().request_id, exc_info=(type(error), error, error.__traceback__)
         )
         return _reply(InternalError())
+
+
+def _is_want(error: Exception) -> bool:
+    """Whether the system lacked something that it may have again soon: the request may be repeated."""
+    if isinstance(error, OSError):
+        return error.errno in _NOTHING_LEFT
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD)
 
 
 def _page_of(failure: Failure, templates: Pages, pages: frozenset[str], documents: frozenset[str]) -> File | None:

@@ -29,12 +29,37 @@ class Request:
     method: str = "GET"
 
 
-class Client(Thread):
-    """Sends what `requests` gives, one after the other, until it is stopped or nobody listens any more.
+class Connection:
+    """One connection to the service, kept from request to request.
 
-    A connection that the server has closed before the next request is replaced; that costs nothing. A request that was
-    sent and got no whole reply is lost.
+    If the server has closed it before the next request, it is replaced; that costs nothing.
     """
+
+    def __init__(self, port: int, patience: float = PATIENCE) -> None:
+        """`patience`: the seconds without a byte after which `send` raises TimeoutError."""
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
+        self.close = self._connection.close
+
+    def connect(self) -> None:
+        """Make sure of a connection that the server has not closed; ConnectionRefusedError if nobody listens."""
+        if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+            self._connection.close()
+        if self._connection.sock is None:
+            self._connection.connect()
+
+    def send(self, request: Request) -> tuple[http.client.HTTPResponse, bytes]:
+        """The reply and its body; OSError or HTTPException if no whole reply comes: the request is lost."""
+        if request.content is None:
+            self._connection.request(request.method, request.path, headers=request.headers)
+        else:
+            headers = request.headers | {"Content-Type": "application/json"}
+            self._connection.request("POST", request.path, json.dumps(request.content), headers)
+        response = self._connection.getresponse()
+        return response, response.read()
+
+
+class Client(Thread):
+    """Sends what `requests` gives, one after the other, until it is stopped or nobody listens any more."""
 
     def __init__(self, port: int, requests: Iterator[Request]) -> None:
         super().__init__(daemon=True)
@@ -43,40 +68,23 @@ class Client(Thread):
         self.refused = False
         self.ending = Event()
         self._requests = requests
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._connection = Connection(port)
 
     def run(self) -> None:
         for request in self._requests:
             if self.ending.is_set():
                 break
             try:
-                self._connect()
+                self._connection.connect()
             except ConnectionRefusedError:
                 self.refused = True
                 break
             try:
-                self.answered.append((request, self._send(request)))
+                self.answered.append((request, self._connection.send(request)[0].status))
             except (OSError, http.client.HTTPException) as error:
                 self.lost.append(f"{request.path}: {error!r}")
                 self._connection.close()
         self._connection.close()
-
-    def _connect(self) -> None:
-        """Make sure of a connection that the server has not closed."""
-        if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
-            self._connection.close()
-        if self._connection.sock is None:
-            self._connection.connect()
-
-    def _send(self, request: Request) -> int:
-        if request.content is None:
-            self._connection.request(request.method, request.path, headers=request.headers)
-        else:
-            headers = request.headers | {"Content-Type": "application/json"}
-            self._connection.request("POST", request.path, json.dumps(request.content), headers)
-        response = self._connection.getresponse()
-        response.read()
-        return response.status
 
 
 class Clients:

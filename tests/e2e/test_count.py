@@ -88,6 +88,7 @@ def test_of_two_hundred_visits_at_once_over_two_workers_each_is_counted(client: 
 
 
 @pytest.mark.parametrize("away", [killed, frozen])
+@pytest.mark.faults("Redis away")
 def test_without_redis_the_count_alone_is_unavailable_and_goes_on_when_it_is_back(
     client: httpx.Client, own_redis: RedisServer, away: Callable[[RedisServer], AbstractContextManager[None]]
 ) -> None:

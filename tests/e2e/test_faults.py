@@ -39,6 +39,7 @@ BACK_SECONDS = 10.0 + 15.0
 
 
 @pytest.mark.parametrize("store", ["sqlite", "mongodb", "postgresql", "mariadb"], indirect=True)
+@pytest.mark.faults("worker killed")
 def test_nothing_that_was_acknowledged_is_lost_when_a_worker_is_killed(store: dict[str, str]) -> None:
     with service(in_testing(**store)) as server:
         wait_until(lambda: len(server.worker_pids()) == 2, 30)
@@ -78,7 +79,13 @@ def frozen(store: MongoServer | SqlServer) -> Iterator[None]:
         store.thaw()
 
 
-@pytest.mark.parametrize("away", [stopped, frozen])
+@pytest.mark.parametrize(
+    "away",
+    [
+        pytest.param(stopped, marks=pytest.mark.faults("database stopped")),
+        pytest.param(frozen, marks=pytest.mark.faults("database frozen")),
+    ],
+)
 @pytest.mark.parametrize("own_server", ["mongodb", "postgresql", "mariadb"], indirect=True)
 def test_an_unreachable_store_is_reported_in_time_and_found_again(
     own_server: MongoServer | SqlServer, away: Callable[[MongoServer | SqlServer], Any]
@@ -104,6 +111,7 @@ def test_an_unreachable_store_is_reported_in_time_and_found_again(
             assert log_in_now().status_code == 200
 
 
+@pytest.mark.faults("database locked")
 def test_a_file_that_another_process_locks_stops_writers_in_time_and_no_reader(store: dict[str, str]) -> None:
     with service(in_testing(WEB_CONCURRENCY="1", **store)) as server:
         token = register(server.base_url, "ann")
@@ -183,6 +191,7 @@ def change_user(store: dict[str, str], username: str, changes: Mapping[str, obje
             connection.execute(update(USERS).where(USERS.c.username == username).values(changes))
 
 
+@pytest.mark.faults("log unwritable")
 def test_a_log_that_cannot_be_written_cuts_no_reply(tmp_path: Path) -> None:
     with (
         service(in_testing(**on_sqlite(tmp_path), LOG_FILE="/dev/full")) as server,
@@ -194,6 +203,7 @@ def test_a_log_that_cannot_be_written_cuts_no_reply(tmp_path: Path) -> None:
             assert client.get(path).status_code == status
 
 
+@pytest.mark.faults("descriptors exhausted")
 def test_without_file_descriptors_the_service_waits_for_some_and_nothing_dies(tmp_path: Path) -> None:
     with (
         service(in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1")) as server,

@@ -4,8 +4,13 @@ On SQLite only: what differs between the stores is the keyring's compare-and-set
 """
 
 import http
+import itertools
+from collections.abc import Callable, Iterator
+from threading import Event
+from time import monotonic
 
 import httpx
+import pytest
 
 from app import config, create_app, wired_of
 from tests.e2e.clients import PATIENCE, Request, bearer, clients, register, repeating
@@ -13,7 +18,12 @@ from tests.e2e.settings import PASSWORD, in_testing
 from tests.servers.process import wait_until
 from tests.servers.service import Service, service
 
+RATE = 200
+"""Requests a second."""
+CLIENTS = 10
 
+
+@pytest.mark.faults("key rotation")
 def test_a_rotation_under_load_refuses_no_valid_token(store: dict[str, str]) -> None:
     settings = in_testing(WEB_CONCURRENCY="2", **store)
     with service(settings) as server:
@@ -35,6 +45,37 @@ def test_a_rotation_under_load_refuses_no_valid_token(store: dict[str, str]) -> 
         finally:
             wired_of(operator).close()
     assert {status for _, status in load.answered} == {http.HTTPStatus.OK}
+
+
+@pytest.mark.faults("key rotation")
+def test_at_two_hundred_requests_a_second_a_rotation_refuses_no_valid_token(store: dict[str, str]) -> None:
+    settings = in_testing(WEB_CONCURRENCY="2", **store)
+    with service(settings) as server:
+        ask = Request("/auth/me", bearer(register(server.base_url, "ann")))
+        operator = create_app(config.load(settings, dotenv=None))
+        try:
+            with clients(server.port, [paced(ask, RATE / CLIENTS)] * CLIENTS) as load:
+                for _ in range(2):
+                    load.wait_for_more(RATE // CLIENTS)  # a second's
+                    assert operator.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+                wait_until(lambda: all(published(server) == 1 + 2 for _ in range(16)), 60)
+                load.wait_for_more(RATE // CLIENTS)
+        finally:
+            wired_of(operator).close()
+    assert {status for _, status in load.answered} == {http.HTTPStatus.OK}
+    assert load.lost == []
+
+
+def paced(request: Request, rate: float) -> Callable[[], Iterator[Request]]:
+    """The same request so often a second; a client that is late makes up for it."""
+
+    def requests() -> Iterator[Request]:
+        began = monotonic()
+        for number in itertools.count():
+            Event().wait(max(0.0, began + number / rate - monotonic()))
+            yield request
+
+    return requests
 
 
 def published(server: Service) -> int:

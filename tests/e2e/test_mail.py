@@ -67,6 +67,7 @@ def test_each_of_many_mails_is_sent_once_by_two_workers(store: dict[str, str], s
     assert len(smtp.received) == len(addresses)
 
 
+@pytest.mark.faults("mail server away")
 def test_a_stalled_mail_server_holds_up_nobody(store: dict[str, str]) -> None:
     with silent_server() as port, mailing(store, port) as (_, client):
         for number in range(6):
@@ -75,6 +76,7 @@ def test_a_stalled_mail_server_holds_up_nobody(store: dict[str, str]) -> None:
         assert client.get("/health/ready").status_code == 200
 
 
+@pytest.mark.faults("mail server away")
 def test_mail_that_could_not_leave_goes_out_when_the_server_is_back_though_the_workers_died(
     store: dict[str, str], smtp: SmtpServer
 ) -> None:

@@ -59,6 +59,7 @@ def test_all_instances_get_work(cluster: Cluster) -> None:
     assert min(shares) > 0
 
 
+@pytest.mark.faults("rolling restart")
 def test_an_instance_that_dies_costs_no_request_that_may_be_repeated_and_doubles_none_that_may_not(
     cluster: Cluster,
 ) -> None:
@@ -80,6 +81,7 @@ def test_an_instance_that_dies_costs_no_request_that_may_be_repeated_and_doubles
     assert most_often_handled(cluster) == 1
 
 
+@pytest.mark.faults("rolling restart")
 def test_a_rolling_restart_under_load_drops_nothing(cluster: Cluster) -> None:
     # Of another user: a login ends the oldest session when there are many.
     register(f"http://127.0.0.1:{cluster.proxy.port}", "bob")

@@ -21,6 +21,7 @@ STOP_SECONDS = 20.0
 
 
 @pytest.mark.parametrize("store", ["sqlite", "mongodb"], indirect=True)
+@pytest.mark.faults("SIGTERM")
 def test_a_stop_under_load_loses_no_request(store: dict[str, str]) -> None:
     with service(in_testing(**store)) as server, clients(server.port, busy(server)) as load:
         load.wait_for_more()

@@ -85,7 +85,7 @@ def test_make_test_runs_each_folder_of_tests_but_the_served_ones() -> None:
     (command,) = re.findall(r"\$\(PYTEST\) (tests/.*)", (ROOT / "Makefile").read_text())
     run = re.findall(r"\btests/(\w+)\b", command)
     holding = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
-    assert sorted([*run, "e2e", "servers"]) == sorted(holding)
+    assert sorted([*run, "e2e", "faults", "servers"]) == sorted(holding)
 
 
 def test_each_module_that_runs_on_mongodb_too_exists() -> None:

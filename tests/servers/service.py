@@ -19,11 +19,17 @@ class Service(Server):
     """gunicorn with the application; in its folder are `server.log` and what it makes itself."""
 
     def __init__(
-        self, environment: Mapping[str, str], *, folder: Path, options: Sequence[str] = (), code: Path = ROOT
+        self,
+        environment: Mapping[str, str],
+        *,
+        folder: Path,
+        options: Sequence[str] = (),
+        code: Path = ROOT,
+        application: str = "app.wsgi:app",
     ) -> None:
         """`environment` holds the settings but PORT; `options` are gunicorn's, which override its file.
 
-        `code` is the folder of the version that is served.
+        `code` is the folder of the version that is served, `application` where in it gunicorn finds it.
         """
         port = free_port()
         settings = {
@@ -35,7 +41,7 @@ class Service(Server):
         }
         command = [
             "env", "-i", *(f"{name}={value}" for name, value in settings.items()),
-            sys.executable, "-m", "gunicorn", "--config", f"{code}/gunicorn.conf.py", *options, "app.wsgi:app",
+            sys.executable, "-m", "gunicorn", "--config", f"{code}/gunicorn.conf.py", *options, application,
         ]  # fmt: skip
         super().__init__(command, folder=folder, port=port, stop_seconds=STOP_SECONDS)
 
@@ -73,7 +79,15 @@ class Service(Server):
 
 
 @contextmanager
-def service(environment: Mapping[str, str], *, options: Sequence[str] = (), code: Path = ROOT) -> Iterator[Service]:
+def service(
+    environment: Mapping[str, str],
+    *,
+    options: Sequence[str] = (),
+    code: Path = ROOT,
+    application: str = "app.wsgi:app",
+) -> Iterator[Service]:
     """Start the service with these settings, in an empty folder of its own and without a `.env`."""
-    with own_folder() as folder, Service(environment, folder=folder, options=options, code=code) as server:
-        yield server
+    with own_folder() as folder:
+        made = Service(environment, folder=folder, options=options, code=code, application=application)
+        with made as server:
+            yield server

@@ -38,6 +38,10 @@ class SqlServer(Server):
         self.execute(f"CREATE DATABASE {name}")
         return self.address.set(database=name).render_as_string(hide_password=False)
 
+    def through(self, port: int) -> str:
+        """The URL of its first database by way of another port, as of a proxy."""
+        return self.address.set(port=port).render_as_string(hide_password=False)
+
     def answers(self) -> bool:
         try:
             self.execute("SELECT 1")

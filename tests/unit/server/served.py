@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from contextlib import closing, contextmanager
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -47,19 +48,21 @@ class Served:
         self.worker.tpool = self.worker.get_thread_pool()
         self.worker.poller = gthread.selectors.DefaultSelector()
         self.worker.method_queue.init()
-        self.died_of: OSError | None = None
+        self.died_of: OSError | RuntimeError | None = None
         self.thread = Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         try:
             self.worker.run()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             self.died_of = error
 
     def application(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
         self.begun.set()
         if environ["PATH_INFO"] == "/slow":
             assert self.let_go.wait(LONG)
+        if environ["PATH_INFO"] == "/starved":
+            raise MemoryError
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
 
@@ -123,6 +126,16 @@ def no_descriptors() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Inside, the system has no memory for another thread: none has room for so large a stack."""
+    usual = threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
 
 
 def writes_of(

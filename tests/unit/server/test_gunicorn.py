@@ -26,12 +26,13 @@ import app.server
 from app.server.log import GunicornLog
 from app.server.reply import Reply
 from tests.servers.process import wait_until
-from tests.unit.server.served import GET, LONG, Served, no_descriptors, reply, writes_of
+from tests.unit.server.served import GET, LONG, Served, no_descriptors, no_threads, reply, writes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 (PLAIN_REPLY,) = Reply.__bases__
+STARVED = b"GET /starved HTTP/1.1\r\nHost: x\r\n\r\n"
 CLOSING = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 SECONDS = 10
 """How long a fault is waited for before it is taken for mended; where it is left, it shows at once."""
@@ -91,8 +92,25 @@ def test_without_file_descriptors_the_worker_dies(plain: Served) -> None:
         connection.connect(plain.listener.getsockname())
 
         is_needed("ListeningWorker.accept", seen=soon(lambda: plain.died_of is not None))
-    assert plain.died_of is not None
+    assert isinstance(plain.died_of, OSError)
     assert plain.died_of.errno == errno.EMFILE
+
+
+def test_without_memory_for_a_thread_the_worker_dies(plain: Served) -> None:
+    with no_threads(), closing(plain.connect()) as connection:
+        connection.sendall(GET)
+
+        is_needed("Worker.get_thread_pool", seen=soon(lambda: plain.died_of is not None))
+    assert "thread" in str(plain.died_of)
+    queued = plain.worker.tpool._work_queue.get_nowait()  # noqa: SLF001 - nobody else knows the connection any more
+    queued.args[0].close()
+
+
+def test_without_memory_a_request_is_answered_500(plain: Served) -> None:
+    with closing(plain.connect()) as connection:
+        connection.sendall(STARVED)
+
+        is_needed("Worker.handle_error", seen=everything(connection).startswith(b"HTTP/1.1 500 "))
 
 
 def test_a_client_that_sends_slowly_holds_a_thread(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:

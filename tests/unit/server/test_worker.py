@@ -14,7 +14,7 @@ from gunicorn.workers import gthread
 from app.server import worker
 from app.server.incoming import Incoming
 from tests.servers.process import wait_until
-from tests.unit.server.served import BRIEF, GET, LONG, reply
+from tests.unit.server.served import BRIEF, GET, LONG, no_threads, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -437,3 +437,42 @@ def test_a_worker_without_its_parent_serves_no_client_for_ever(patient: Served) 
 
         assert b"Connection: close" in exactly(connection)
         patient.worker.tpool.shutdown()
+
+
+def test_without_memory_for_another_thread_a_request_waits_for_one_of_those_there_are(served: Served) -> None:
+    with closing(served.connect()) as slow, closing(served.connect()) as late, no_threads():
+        slow.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert served.begun.wait(LONG)
+        late.sendall(GET)
+        # The connections are read in turn: once this one is closed, `late` has been read.
+        with closing(served.connect()) as last:
+            last.sendall(b"no request\r\n\r\n")
+        served.let_go.set()
+
+        assert b"200 OK" in reply(slow)
+        assert b"200 OK" in reply(late)
+
+
+def test_a_request_that_there_is_no_memory_for_is_refused_and_the_others_are_served(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(served.connect()) as starved, closing(served.connect()) as other:
+        with monkeypatch.context() as short:
+
+            def feed(_incoming: Incoming, _part: bytes) -> bool:
+                raise MemoryError
+
+            short.setattr(Incoming, "feed", feed)
+            starved.sendall(GET)
+            refused = b"".join(iter(lambda: starved.recv(4096), b""))
+        other.sendall(GET)
+
+        assert b"200 OK" in reply(other)
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in refused
+
+
+def test_a_request_whose_handling_runs_out_of_memory_is_refused(served: Served) -> None:
+    with closing(served.connect()) as starved:
+        starved.sendall(b"GET /starved HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"".join(iter(lambda: starved.recv(4096), b"")).startswith(b"HTTP/1.1 503 ")

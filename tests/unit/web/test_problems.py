@@ -197,6 +197,14 @@ def test_without_file_descriptors_the_service_is_unavailable_and_not_at_fault(nu
     ]
 
 
+@pytest.mark.parametrize(
+    "want", [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.ENOMEM, "Cannot allocate memory")]
+)
+def test_without_memory_the_service_is_unavailable_and_not_at_fault(want: Exception) -> None:
+    response = reply(raising(want))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+
+
 def test_the_cause_of_an_internal_failure_is_logged_and_not_shown() -> None:
     with capture_logs() as logged:
         response = reply(raising(Unavailable(), OSError("planted " + "x" * 1000)))

@@ -89,6 +89,7 @@ def demoted(server: SqlServer) -> Iterator[Demoted]:
         change(promote)
 
 
+@pytest.mark.faults("database read only")
 def test_a_server_that_became_read_only_is_unavailable_not_ready_and_abandoned(demoted: Demoted) -> None:
     demoted.store.ping()
     assert demoted.writes()
@@ -160,6 +161,7 @@ def test_no_statement_has_more_time_than_the_request(demoted: Demoted) -> None:
     demoted.store.ping()
 
 
+@pytest.mark.faults("standby away")
 def test_commits_that_wait_for_an_absent_standby_leave_no_more_connections_than_there_are_places(
     demoted: Demoted,
 ) -> None:
