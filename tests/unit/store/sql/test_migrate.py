@@ -167,7 +167,13 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         Notice(new_id(), "new_login", "ada@example.org", NOW),
     )
     outbox = tuple(notice.entry() for notice in waiting)
-    whole = replace(a_whole_account(), kept_session=None, listed_keys=(), outbox=outbox, impersonations=())
+    came_later: dict[str, Any] = {
+        "kept_session": None,
+        "attack_told_at": None,
+        "demotions": None,
+        "breach_told_in": None,
+    }
+    whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
         whole,
         Account(a_user(username="part"), HASH, undo_offers=whole.undo_offers),
