@@ -75,7 +75,12 @@ def test_nobody_learns_from_resend_whether_an_address_waits(service: Service) ->
         service.post("/auth/email/resend", {"email": email}) for email in (waiting.email, verified.email, unknown)
     ]
     assert {(reply.status_code, reply.data) for reply in replies} == {(202, replies[0].data)}
-    assert len({tuple(item for item in reply.headers if item[0] != "X-Request-ID") for reply in replies}) == 1
+    assert (
+        len(
+            {tuple(item for item in reply.headers if item[0] not in {"X-Request-ID", "RateLimit"}) for reply in replies}
+        )
+        == 1
+    )
     assert len(mails_to(service, waiting.email)) == 2
     assert len(mails_to(service, verified.email)) == 1
     assert mails_to(service, unknown) == []

@@ -259,7 +259,12 @@ class TestBroughtUp:
         assert "ro" in root[3].split(",")
 
     def test_the_image_holds_what_runs_and_nothing_to_build_with(self, running: Stack) -> None:
-        assert set(running.execute("app", "ls", "-A", "/srv").split()) == {"app", "migrations", "gunicorn.conf.py"}
+        assert set(running.execute("app", "ls", "-A", "/srv").split()) == {
+            "app",
+            "attack",
+            "migrations",
+            "gunicorn.conf.py",
+        }
         look = "import shutil; print([name for name in ('gcc', 'cc', 'make', 'curl') if shutil.which(name)])"
         assert running.execute("app", "python", "-c", look).strip() == "[]"
         assert "__pycache__" in running.execute("app", "ls", "/srv/app")
