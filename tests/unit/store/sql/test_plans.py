@@ -273,3 +273,15 @@ def test_what_is_under_way_is_read_only_with_the_whole_account(filled: Store) ->
             found.add(name)
     by_key = {"account", "account by e-mail", "accounts that change to an e-mail", "API key"}
     assert found == by_key | {"page of accounts"}
+
+
+def test_the_events_of_a_user_are_found_by_the_user_also_if_their_action_is_given(
+    store: Store, beside: Callable[[], Connection]
+) -> None:
+    """Also in a new SQLite file, which has no statistics."""
+    asked = listen(store)
+    store.events.search(Search(IDS[7], "login"), before=None, limit=50)
+    (call,) = asked
+    plan = str([dict(step) for step in plan_of(store, beside, *call)])
+    assert "events_by_user" in plan
+    assert "events_by_action" not in plan
