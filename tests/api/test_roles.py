@@ -81,7 +81,8 @@ def test_roles_and_keys_come_in_pages(service: Service, boss: Account) -> None:
             cursor = page["next"]
         assert seen == [each[key] for each in whole[kind]]
     other = service.get("/admin/roles?limit=1", token=boss.token).json["data"]["next"]
-    forged = [cursor_at(place, ["keys"]) for place in ([1], [None], ["\ud800"], ["a", "b"], [])]
+    places: list[list[Any]] = [[1], [None], ["\ud800"], ["a", "b"], []]
+    forged = [cursor_at(place, ["keys"]) for place in places]
     deep = urlsafe_b64encode(b"123456789" + b"[" * 3000).decode()
     for cursor in (other, "x", "", "AAAA", deep, *forged):
         refused = service.get(f"/admin/keys?cursor={cursor}", token=boss.token)

@@ -13,7 +13,8 @@ from tests.e2e.settings import in_testing
 from tests.servers.process import own_folder
 from tests.servers.service import ROOT, Service
 
-pytestmark = pytest.mark.timeout(900)
+# Marked as generated input, for `make fuzz`; with the profile `thorough` it takes hours.
+pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(18 * settings().max_examples)]
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 EMAIL, PASSWORD = "caller@example.com", "a password that is not an example"
