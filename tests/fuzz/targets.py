@@ -45,6 +45,9 @@ _NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 _SOMEBODY: Final = "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
 _KEY: Final = SigningKey("k1", "HS256", _NOW, b"k" * 32, b"k" * 32)
 _HEADER: Final = {"typ": TYPE, "kid": _KEY.kid}
+_CLAIMS: Final[dict[str, Any]] = {
+    "iss": "me", "aud": "me", "sub": "ann", "sid": "s1", "client_id": "x", "iat": 1, "exp": 9e9, "jti": "j",
+}  # fmt: skip
 _MODELS: Final = (Login, Register, CreateRole, CreateWebhook)
 _TYPES: Final = ("application/json", "application/json; charset=utf-8", "text/plain", "application/json; charset=x")
 _QUERY: Final = ["keys"]
@@ -102,7 +105,7 @@ def access_token(data: bytes) -> None:
 def access_token_claims(data: bytes) -> None:
     """Of a genuine signature, whatever was signed is understood or refused."""
     tokens, _ = _access_tokens()
-    text = PyJWS().encode(data, _KEY.signing, algorithm=_KEY.alg, headers=_HEADER)
+    text = _signed(data)
     _explain(tokens, text)
     try:
         claims = tokens.verify(text)
@@ -159,7 +162,6 @@ TARGETS: Final[dict[str, Target]] = {
 
 def seeds(name: str) -> list[bytes]:
     """Where a fuzzer begins: texts that are right, or nearly. They are made here, since some are signed."""
-    claims = {"iss": "me", "aud": "me", "sub": "ann", "sid": "s1", "client_id": "x", "iat": 1, "exp": 9e9, "jti": "j"}
     made = {
         "json_document": [
             b'{"a": [1, -2.5e3, "\\u00e9", true, null]}',
@@ -176,7 +178,7 @@ def seeds(name: str) -> list[bytes]:
         "query": [b"limit=5&cursor=AZqdXFo-exqfQ20MPx4reg", b"limit=5&limit=6", b"%ff=%00"],
         "access_token": [_access_tokens()[1].encode(), b"e30.e30.e30", b"eyJhbGciOiJub25lIn0.e30."],
         "access_token_claims": [
-            json.dumps(claims | more).encode() for more in ({}, {"act": {"sub": "boss"}}, {"nbf": 1}, {"nbf": 10**400})
+            json.dumps(_CLAIMS | more).encode() for more in ({}, {"act": {"sub": "boss"}}, {"nbf": 1}, {"nbf": 10**400})
         ],
         "refresh_token": [refresh_tokens.make(_secrets().current, _SOMEBODY, 3, bytes(32)).encode()],
         "api_key": [key_format.make(_SOMEBODY, bytes(range(32))).encode()],
@@ -205,9 +207,13 @@ class _Keys:
 
 @cache
 def _access_tokens() -> tuple[AccessTokens, str]:
-    """The service, and a token that it issued."""
+    """The service, and the one token that is genuine: the same in each process, since inputs are kept for the next."""
     tokens = AccessTokens(issuer="me", audience="me", lifetime=900, keys=_Keys(), clock=lambda: _NOW)
-    return tokens, tokens.issue(subject="ann", session_id="s1", roles=("member",))
+    return tokens, _signed(json.dumps(_CLAIMS).encode())
+
+
+def _signed(claims: bytes) -> str:
+    return PyJWS().encode(claims, _KEY.signing, algorithm=_KEY.alg, headers=_HEADER)
 
 
 def _explain(tokens: AccessTokens, text: str) -> None:
