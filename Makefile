@@ -47,8 +47,14 @@ test-all: .venv/.dev ## run all tests, and fail if a server or tool is missing (
 faults: .venv/.dev ## break everything the service depends on, while people use it (docs/reliability.md)
 	CI=true $(PYTEST) --all-stores --long -m faults -p tests.faults.recording --durations 20
 
-fuzz: .venv/.dev ## run the tests on generated input with 40 times as many examples
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/unit -m hypothesis --hypothesis-profile thorough
+# Seconds that atheris takes for each target of tests/fuzz.
+FUZZ_SECONDS ?= 60
+# Where atheris has no wheel, the examples are all there is.
+fuzz: .venv/.fuzz ## run what is tested with made-up input for hours: 40 times as many examples, and atheris (FUZZ_SECONDS=60)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/unit tests/api tests/contract tests/e2e/test_schemathesis.py \
+	  -m hypothesis --hypothesis-profile thorough --timeout 0 $(PYTEST_ARGS)
+	if $(BIN)/python -c 'import atheris' 2>/dev/null; then $(BIN)/python -m tests.fuzz $(FUZZ_SECONDS); \
+	  else echo "atheris has no wheel for this machine, so the targets of tests/fuzz were not run." >&2; fi
 
 coverage: .venv/.dev ## run the tests and show which code of app/ they cover
 	$(BIN)/python -m pytest --cov --cov-report=term --all-stores $(PYTEST_ARGS)
@@ -69,6 +75,7 @@ bench: .venv/.dev ## run the benchmarks, as ratios to a bare Flask (docs/perform
 lock: | .venv/bin/uv ## write requirements*.txt from requirements*.in; locked versions stay
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) --constraint requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-fuzz.in -o requirements-fuzz.txt
 
 upgrade: LOCK += --upgrade
 upgrade: lock ## the same, with the newest versions
@@ -113,4 +120,8 @@ tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json
 
 .venv/.dev: .venv/.run requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
+	touch $@
+
+.venv/.fuzz: .venv/.dev requirements-fuzz.txt
+	$(INSTALL) -r requirements-fuzz.txt
 	touch $@

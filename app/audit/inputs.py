@@ -44,10 +44,12 @@ def _named_as_one(text: str) -> str:
 
 def _of_this_query(cursor: str, info: ValidationInfo) -> str:
     try:
-        at, _ = place_at(cursor, _query_of(*(info.data.get(name) for name in ("user", "action", "since"))))
-        datetime.fromisoformat(at)
-    except ValueError:
-        raise wrong("invalid_cursor", "This is not a cursor of this query.") from None
+        at, event_id = place_at(cursor, _query_of(*(info.data.get(name) for name in ("user", "action", "since"))))
+        is_place = in_text(datetime.fromisoformat(at)) == at and is_identifier(event_id)
+    except (ValueError, OverflowError):  # the second of a time before the year 1
+        is_place = False
+    if not is_place:
+        raise wrong("invalid_cursor", "This is not a cursor of this query.")
     return cursor
 
 

@@ -32,6 +32,8 @@ REMEMBERED = 20_000
 """The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
+_LATEST = 2**53
+"""Seconds since 1970, and more than any token has."""
 _DOTS = 2
 """Between the parts of a signed JWT."""
 _REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
@@ -224,9 +226,14 @@ def _claims(claims: dict[str, Any]) -> Claims:
     times = (claims["iat"], claims.get("nbf", claims["iat"]), claims["exp"])
     if not (isinstance(subject, str) and isinstance(session_id, str)):
         raise RefusedTokenError("malformed")
-    if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
+    if not all(map(_is_time, times)):
         raise RefusedTokenError("malformed")
     return Claims(subject, session_id, _actor(claims), *times)
+
+
+def _is_time(time: object) -> bool:
+    """Whether a claim is a time (RFC 7519 section 2) that can be compared: not infinite, not NaN, not of 400 digits."""
+    return isinstance(time, int | float) and not isinstance(time, bool) and abs(time) < _LATEST
 
 
 def _actor(claims: dict[str, Any]) -> str | None:

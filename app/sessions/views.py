@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
 
 from app.accounts.cookies import REFRESH_COOKIE
@@ -29,8 +29,16 @@ _ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii..."  # noqa: S105 - the beginnin
 _WITHOUT_BODY = "X-Auth-Cookies"
 
 
+def _require_refresh_token(schema: dict[str, Any]) -> None:
+    """Clients that do not send `X-Auth-Cookies`, as generated ones, always get it, and need not ask whether they did."""
+    names = list(schema["properties"])
+    schema["required"] = sorted({*schema["required"], "refresh_token"}, key=names.index)
+
+
 class TokenPair(View):
     """The tokens of a session, and its user."""
+
+    model_config = ConfigDict(json_schema_extra=_require_refresh_token)
 
     access_token: str = Field(description="A JWT (RFC 9068).", examples=[_ACCESS_TOKEN])
     token: str = Field(

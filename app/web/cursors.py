@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -34,12 +35,24 @@ def cursor_at(place: Sequence[str], query: Sequence[str | None]) -> str:
 
 
 def place_at(cursor: str, query: Sequence[str | None]) -> list[str]:
-    """The place that a cursor of the same query encodes; raises ValueError for any other text."""
+    """The place that a cursor of the same query encodes, which anybody may have made; raises ValueError for any other
+    text, and for a place of anything but texts that every store takes.
+    """
     decoded = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    found = json.loads(decoded[_DIGEST_BYTES:])
-    if not isinstance(found, list) or cursor_at(found, query) != cursor:
+    try:
+        found = json.loads(decoded[_DIGEST_BYTES:])
+    except RecursionError:
+        raise ValueError("not a place") from None
+    if not isinstance(found, list) or not all(map(_is_plain_text, found)):
+        raise ValueError("not a place")
+    if cursor_at(found, query) != cursor:
         raise ValueError("not a cursor of this query")
     return found
+
+
+def _is_plain_text(part: object) -> bool:
+    """Whether a part of a place is text without NUL or half a character, which databases fail at."""
+    return isinstance(part, str) and not re.search("[\0\ud800-\udfff]", part)
 
 
 def _digest(query: Sequence[str | None]) -> bytes:

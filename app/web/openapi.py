@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic.json_schema import models_json_schema
 
 from app.web.body import may_be_left_out
+from app.web.links import links_of
 from app.web.problem_views import Problem
 from app.web.result import Cookie, File, Header
 from app.web.schemas import PlainSchemas, any_of
@@ -92,9 +93,12 @@ class Specification:
         )
         paths: dict[str, dict[str, Any]] = {}
         used = {declared.tag for declared in self._endpoints}
+        links = links_of(self._endpoints)
         for declared in self._endpoints:
-            path = re.sub(r"<(\w+)>", r"{\1}", declared.path)
-            paths.setdefault(path, {})[declared.method.lower()] = _operation(declared, references)
+            paths.setdefault(_templated(declared.path), {})[declared.method.lower()] = _operation(declared, references)
+        for link in links:
+            source = paths[_templated(link.source.path)][link.source.method.lower()]
+            source["responses"][str(link.status)].setdefault("links", {})[link.target.operation] = link.shown()
         return {
             "openapi": "3.1.0",
             "info": {
@@ -124,6 +128,10 @@ class Specification:
             return {}
         scheme = {"type": "apiKey", "in": "cookie", "name": cookie.name, "description": cookie.description}
         return {"cookieAuth": scheme}
+
+
+def _templated(path: str) -> str:
+    return re.sub(r"<(\w+)>", r"{\1}", path)
 
 
 def _models(endpoints: Sequence[Endpoint]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
@@ -174,6 +182,9 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
         }
     if declared.access.authenticated:
         operation["x-callers"] = [kind for kind in CALLERS if kind in declared.access.kinds]
+    if declared.reads:
+        # No parameter: that would be an argument of each call in the clients that people generated before.
+        operation["x-request-headers"] = {header.name: header.description for header in declared.reads}
     operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
     if declared.cookie:
         operation["security"] = [{}, {"cookieAuth": []}]
@@ -199,16 +210,6 @@ def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"<(\w+)>", declared.path)
-    ]
-    parameters += [
-        {
-            "name": header.name,
-            "in": "header",
-            "required": False,
-            "description": header.description,
-            "schema": {"type": "string"},
-        }
-        for header in declared.reads
     ]
     if declared.query:
         schema = declared.query.model_json_schema(schema_generator=PlainSchemas)

@@ -10,8 +10,10 @@ from app.audit.model import Search
 from app.audit.service import Audit
 from app.platform.devices import Device
 from app.platform.identifiers import new_id
+from app.web.cursors import cursor_at
 from tests.api.service import PASSWORD, Account, Service, Start, new_names
 
+NOBODY = "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 
@@ -140,6 +142,24 @@ def test_a_cursor_of_another_query_is_refused(service: Service, administrator: A
     assert refused(service, administrator, user=ann.id, since="2026-01-01T00:00:00Z", cursor=cursor) == wrong
     for text in ("x", "AAAA", cursor[:-1], cursor + "A", "%C3%A4", ann.id):
         assert refused(service, administrator, user=ann.id, cursor=text) == wrong, text
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        [1, 2],
+        ["2026-01-31T12:00:00.000+00:00", "\0"],
+        ["2026-01-31T12:00:00.000+00:00", "x"],
+        ["2026-01-31", NOBODY],
+        ["2026-01-31T12:00:00.000", NOBODY],
+        ["0001-01-01T00:00:00.000+23:59", NOBODY],
+        ["2026-01-31T12:00:00.000+00:00"],
+    ],
+    ids=str,
+)
+def test_a_cursor_that_nobody_got_is_refused(service: Service, administrator: Account, place: list[Any]) -> None:
+    cursor = cursor_at(place, [None, None, None])
+    assert refused(service, administrator, cursor=cursor) == [("cursor", "invalid_cursor")]
 
 
 @pytest.mark.parametrize(

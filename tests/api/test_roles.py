@@ -1,5 +1,6 @@
 """Roles, and who has them: /admin/roles and /admin/users/<id>/roles."""
 
+from base64 import urlsafe_b64encode
 from itertools import count
 from typing import Any
 
@@ -9,6 +10,7 @@ from app.features import PERMISSIONS
 from app.platform.identifiers import new_id
 from app.roles.model import Role
 from app.sessions.service import SessionService
+from app.web.cursors import cursor_at
 from tests.api.service import Account, Reply, Service, Start
 
 _NUMBERS = count(1)
@@ -79,7 +81,10 @@ def test_roles_and_keys_come_in_pages(service: Service, boss: Account) -> None:
             cursor = page["next"]
         assert seen == [each[key] for each in whole[kind]]
     other = service.get("/admin/roles?limit=1", token=boss.token).json["data"]["next"]
-    for cursor in (other, "x", "", "AAAA"):
+    places: list[list[Any]] = [[1], [None], ["\ud800"], ["a", "b"], []]
+    forged = [cursor_at(place, ["keys"]) for place in places]
+    deep = urlsafe_b64encode(b"123456789" + b"[" * 3000).decode()
+    for cursor in (other, "x", "", "AAAA", deep, *forged):
         refused = service.get(f"/admin/keys?cursor={cursor}", token=boss.token)
         assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "cursor")
 

@@ -17,7 +17,7 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 INSTALL = re.compile(r"\bpip\b.* install\b")
 INSTALLERS = ("Makefile", "Dockerfile", ".ci/run", "docs/deployment.md")
 
-each_lock = pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+each_lock = pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt"])
 
 
 def _locked(lock: str) -> dict[tuple[str, str], str]:
@@ -35,7 +35,7 @@ def _locked(lock: str) -> dict[tuple[str, str], str]:
 
 def _wanted(source: str) -> set[str]:
     lines = (ROOT / source).read_text().splitlines()
-    return {re.sub(r"\[.*", "", line) for line in lines if not line.startswith(("#", "-r "))}
+    return {re.sub(r"(\[| ;).*", "", line) for line in lines if not line.startswith(("#", "-r "))}
 
 
 @each_lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import string
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
@@ -429,6 +430,12 @@ def test_a_token_lives_as_long_as_the_setting_says() -> None:
     clock.now = clock.now.replace(microsecond=0) + timedelta(seconds=60 + 30)
 
     assert refusal(token, short) == "expired"
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+@pytest.mark.parametrize("time", [10**400, -(10**400), 1e300, math.inf, math.nan], ids=lambda time: f"{time}"[:6])
+def test_a_time_that_cannot_be_compared_is_refused(name: str, time: float) -> None:
+    assert refusal(a_token({name: time})) == "malformed"
 
 
 @pytest.mark.parametrize("act", [None, "boss", {}, {"sub": 7}, {"sub": "boss", "act": {"sub": "root"}}, ["boss"]])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.cursors import cursor_behind, identifier_of
+from app.web.cursors import cursor_at, cursor_behind, identifier_of, place_at
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -61,6 +61,29 @@ def test_any_other_text_is_refused_or_the_form_of_a_cursor(text: str) -> None:
 def test_another_text_for_the_same_place_is_not_a_cursor(text: str) -> None:
     assert not is_cursor(text)
     assert is_cursor(CURSOR)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))), st.lists(st.text()))
+def test_a_cursor_leads_back_to_its_place_in_the_same_query_alone(place: list[str], query: list[str]) -> None:
+    cursor = cursor_at(place, query)
+
+    assert place_at(cursor, query) == place
+    with pytest.raises(ValueError, match="query"):
+        place_at(cursor, [*query, None])
+
+
+@pytest.mark.parametrize("place", [[1], [None], [["a"]], [{}], ["a\0"], ["\ud800"], ["a", 1.5], [True]], ids=ascii)
+def test_a_place_that_is_no_list_of_plain_texts_is_none_though_the_digest_is_right(place: list[Any]) -> None:
+    with pytest.raises(ValueError, match="not a place"):
+        place_at(cursor_at(place, ["roles"]), ["roles"])
+
+
+@pytest.mark.parametrize("content", ["[" * 3000, '{"a":' * 3000, "{}", '"a"', "null", "1e999", "[" + "1" * 5000 + "]"])
+def test_a_cursor_of_other_json_is_refused_however_deep_it_is(content: str) -> None:
+    cursor = urlsafe_b64encode(b"123456789" + content.encode()).decode().rstrip("=")
+
+    with pytest.raises(ValueError, match=r"not a place|digits"):
+        place_at(cursor, [])
 
 
 def is_cursor(text: str) -> bool:
