@@ -30,7 +30,7 @@ _WITHOUT_BODY = "X-Auth-Cookies"
 
 
 def _require_refresh_token(schema: dict[str, Any]) -> None:
-    """Clients that do not send `X-Auth-Cookies`, as generated ones, always get it: they need not ask whether they did."""
+    """Clients that do not send `X-Auth-Cookies` always get it, so generated ones need not ask whether they did."""
     names = list(schema["properties"])
     schema["required"] = sorted({*schema["required"], "refresh_token"}, key=names.index)
 
