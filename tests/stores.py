@@ -23,6 +23,7 @@ from app.roles.model import Guards, RoleBooks
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
+from app.sessions.pending_logins.model import PendingLogins
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
@@ -79,6 +80,10 @@ class Store:
     @property
     def sessions(self) -> Sessions:
         return self.repository(Sessions)
+
+    @property
+    def pending_logins(self) -> PendingLogins:
+        return self.repository(PendingLogins)
 
     @property
     def held_emails(self) -> HeldEmails:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
-from app.accounts.model import listed_status
+from app.accounts.model import Credentials, listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
@@ -194,6 +194,11 @@ class Account(UnderWay):
     due_at: datetime | None = None
     revision: int = 0
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a login knows of the account."""
+        return Credentials(self.user, self.password_hash, self.auth_epoch)
 
     def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
         """The account with what is under way in it, as a store keeps it."""

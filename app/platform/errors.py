@@ -6,7 +6,12 @@ them as pages. A message is written for the person who reads it and reveals noth
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from app.platform.failure import CATALOGUE, Failure, FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["CATALOGUE", "Failure", "FieldError"]
 
@@ -103,6 +108,17 @@ class InvalidRefreshToken(Failure):
     remedy = "Log in again."
 
 
+class InvalidLoginToken(Failure):
+    code = "invalid_login_token"
+    status = 401
+    message = "This login cannot be continued: log in again."
+    meaning = (
+        "The login token is unknown, expired or used up: it lives for 10 minutes, and is good for one success and five"
+        " wrong codes. A change of the password or of the factors ends it, too."
+    )
+    remedy = "Log in again at POST /auth/login, which gives a new login token."
+
+
 class ReusedRefreshToken(Failure):
     code = "reused_refresh_token"
     status = 401
@@ -134,6 +150,36 @@ class EmailNotVerified(Failure):
         "Open the link in the mail that was sent at registration, or send its code to POST /auth/email/verify."
         " POST /auth/email/resend sends the mail again."
     )
+
+
+class SecondFactorRequired(Failure):
+    code = "second_factor_required"
+    status = 403
+    message = "The login is not finished: it needs a second factor."
+    meaning = (
+        "The first factor was right, but this account has a second one. There is no session yet. `login` holds a"
+        " token for this login, what is next, and the methods to choose from."
+    )
+    remedy = (
+        "Ask the user for a code, and send it to POST /auth/login/continue with `login.token` as `login_token` and one"
+        " of `login.methods` as `method`."
+    )
+
+    def __init__(
+        self,
+        token: str = "AbC...",  # noqa: S107 - the beginning of an example
+        expires_in: int = 600,
+        next_step: str = "second_factor",
+        methods: Sequence[str] = ("totp", "recovery_code"),
+        *,
+        fields: tuple[FieldError, ...] = (),
+    ) -> None:
+        super().__init__(fields=fields)
+        self._login = {"token": token, "expires_in": expires_in, "next": next_step, "methods": list(methods)}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"login": self._login}
 
 
 class ReauthenticationRequired(Failure):

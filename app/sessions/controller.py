@@ -15,13 +15,16 @@ from app.platform.errors import (
     EmailNotVerified,
     EmailTaken,
     Forbidden,
+    InvalidCode,
     InvalidCredentials,
+    InvalidLoginToken,
     InvalidRefreshToken,
     NotFound,
     Overloaded,
     ReauthenticationRequired,
     RegistrationRefused,
     ReusedRefreshToken,
+    SecondFactorRequired,
     SessionEnded,
     TooManyRequests,
     Unavailable,
@@ -29,9 +32,11 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
+from app.sessions.authentication import PASSWORD
 from app.sessions.explain import ExplainService
+from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
-from app.sessions.inputs import Explain, Impersonate, Login, Logout, Refresh
+from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
@@ -64,7 +69,15 @@ DEVICE_TOKEN = RequestHeader("X-Device-Token", "The `device_token` of an earlier
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
     carries=(REFRESH_COOKIE,),
-    raises=(EmailTaken, UsernameTaken, RegistrationRefused, SessionEnded, Overloaded, Unavailable),
+    raises=(
+        EmailTaken,
+        UsernameTaken,
+        RegistrationRefused,
+        SecondFactorRequired,
+        SessionEnded,
+        Overloaded,
+        Unavailable,
+    ),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Carrying:
     """Create an account and log in to it.
@@ -78,10 +91,12 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Car
         registration.register_hidden(new, call.device)
         return Nothing()
     credentials = registration.register(new, call.device)
-    if call.get(LoginService).wants_verification(credentials.user):
+    gate = call.get(LoginGate)
+    try:
+        return as_reply(call, gate.admit(gate.first_factor(credentials, "register", PASSWORD), call.device))
+    except EmailNotVerified:
         user = credentials.user
         return UserData.of(user, call.get(Roles).permissions_of(user.roles))
-    return as_reply(call, call.get(SessionService).open(credentials, call.device, "register"))
 
 
 @endpoint(
@@ -92,7 +107,15 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Car
     reads=(DEVICE_TOKEN,),
     returns=TokenPair,
     carries=(REFRESH_COOKIE,),
-    raises=(InvalidCredentials, AccountDisabled, EmailNotVerified, TooManyRequests, Overloaded, Unavailable),
+    raises=(
+        InvalidCredentials,
+        AccountDisabled,
+        EmailNotVerified,
+        SecondFactorRequired,
+        TooManyRequests,
+        Overloaded,
+        Unavailable,
+    ),
 )
 def login(call: Call, body: Login) -> TokenPair | Carrying:
     """Exchange a name and a password for a session.
@@ -101,6 +124,9 @@ def login(call: Call, body: Login) -> TokenPair | Carrying:
     wrong password get the same answer. After ten failures in a row, whichever of its names they used, the next login of
     an account has to wait, whatever the password. A device that logged in before need not: it sends the `device_token`
     of that login in `X-Device-Token`. A token that is not good for the account is as good as none.
+
+    If more than the password is needed, the reply is 403 `second_factor_required`: no session exists yet, and `login`
+    says how `POST /auth/login/continue` goes on.
     """
     device_token = call.header(DEVICE_TOKEN.name)
     return as_reply(call, call.get(LoginService).login(_name(body), body.password, call.device, device_token))
@@ -113,6 +139,34 @@ def _name(body: Login) -> LoginName:
         return LoginName("username", body.username)
     text = body.login or ""
     return LoginName("email" if "@" in text else "username", text)
+
+
+@endpoint(
+    "POST /auth/login/continue",
+    access=public,
+    operation="continueLogin",
+    limit="login",
+    body=ContinueLogin,
+    returns=TokenPair,
+    carries=(REFRESH_COOKIE,),
+    raises=(
+        InvalidLoginToken,
+        InvalidCode,
+        AccountDisabled,
+        EmailNotVerified,
+        SecondFactorRequired,
+        TooManyRequests,
+        Unavailable,
+    ),
+)
+def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
+    """Go on with a login that needs a second factor.
+
+    `login_token` is `login.token` of the reply that said so, `method` one of its `login.methods`. The token lives for
+    10 minutes, and for five codes. A wrong code counts like a wrong password. If still more is missing, the reply is
+    403 `second_factor_required` again, with a new token.
+    """
+    return as_reply(call, call.get(LoginGate).resume(body.login_token, body.method, body.code, call.device))
 
 
 @endpoint(

@@ -39,6 +39,21 @@ class Login(Body):
         return login
 
 
+LONGEST_CODE = 64
+"""Characters; codes of second factors have at most 17."""
+MethodName = Annotated[str, Field(min_length=1, max_length=32, examples=["totp"])]
+FactorCode = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE, examples=["492039"], repr=False)]
+"""What proves a second factor. Whether it is right, its method says."""
+
+
+class ContinueLogin(Body):
+    """The token of a login that is not finished, and a code of a second factor."""
+
+    login_token: Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
+    method: MethodName
+    code: FactorCode
+
+
 class Refresh(Body):
     """A refresh token; without it, the token in `Authorization: Bearer` is used."""
 

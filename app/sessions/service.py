@@ -26,6 +26,7 @@ from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
+from app.sessions.authentication import amr_text
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant, Observer
     from app.security.secret_keys import SecretKeys
     from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.authentication import Authentication
     from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
@@ -114,10 +116,18 @@ class SessionService:
         self._observer = observer
         self._hooks = hooks
 
-    def open(
-        self, credentials: Credentials, device: Device, grant: Grant = "login", *, device_id: str | None = None
+    def open_session(
+        self,
+        credentials: Credentials,
+        device: Device,
+        grant: Grant,
+        *,
+        authentication: Authentication,
+        device_id: str | None = None,
     ) -> OpenedSession:
-        """Open a session for a user whose credentials were just verified; `device_id` is that of a known device.
+        """Open a session for a user who has proven all that a login needs; `device_id` is that of a known device.
+
+        Only `app.sessions.gate.LoginGate` calls this: it knows what a login needs.
 
         Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
@@ -137,6 +147,8 @@ class SessionService:
             expires_at=now + timedelta(seconds=self._limits.absolute),
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
+            authenticated_at=authentication.at,
+            amr=amr_text(authentication.amr),
         )
         claims = self._claims(user, session)
         event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)

@@ -58,6 +58,8 @@ SESSIONS: Final = Table(
     Column("ip", String(64), nullable=False),
     Column("user_agent", String(LONGEST_USER_AGENT), nullable=False),
     Column("rotated_at", INSTANT),
+    Column("authenticated_at", INSTANT),
+    Column("amr", String(64)),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_idle_expiry", "idle_expires_at"),
     Index("sessions_by_expiry", "expires_at"),

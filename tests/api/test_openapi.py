@@ -18,6 +18,7 @@ from tests.api.service import Service, Start
 REQUIRED = {
     "POST /auth/register": ["password"],
     "POST /auth/login": ["password"],
+    "POST /auth/login/continue": ["login_token", "method", "code"],
     "PATCH /auth/me": [],
     "DELETE /auth/me": ["password"],
     "POST /auth/password": ["current_password", "new_password"],

@@ -1,5 +1,6 @@
 """Entities to keep, whole unless a test says otherwise."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
+from app.sessions.pending_logins.model import PendingLogin
 from app.throttle.model import FailureCount
 
 NOW = datetime(2026, 3, 29, 1, 59, 59, 999000, tzinfo=UTC)
@@ -96,6 +98,20 @@ def a_link(seq: int, **fields: Any) -> Link:
         "mac": "m" * 43,
     }
     return Link(**plain | fields)
+
+
+def a_pending_login(user: User, **fields: Any) -> PendingLogin:
+    """A login of the user's first epoch that began at NOW, with another token than any other."""
+    plain: dict[str, Any] = {
+        "id": secrets.token_hex(32),
+        "user_id": user.id,
+        "auth_epoch": 0,
+        "amr": "pwd",
+        "proven_at": NOW,
+        "opens": "login",
+        "expires_at": NOW + 10 * MINUTE,
+    }
+    return PendingLogin(**plain | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:

@@ -20,7 +20,18 @@ from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.webhooks.model import Delivery, WebhookBook
-from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user, an_api_key
+from tests.contract.entities import (
+    HASH,
+    MINUTE,
+    NOW,
+    a_count,
+    a_keyring,
+    a_link,
+    a_pending_login,
+    a_session,
+    a_user,
+    an_api_key,
+)
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
@@ -66,6 +77,12 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
     "sessions.end_some_of": lambda store: store.sessions.end_some_of(new_id(), 10),
     "sessions.delete_expired": lambda store: store.sessions.delete_expired(NOW, 10),
+    "pending_logins.add": lambda store: store.pending_logins.add(a_pending_login(USER)),
+    "pending_logins.find": lambda store: store.pending_logins.find("0" * 64, NOW),
+    "pending_logins.count_try": lambda store: store.pending_logins.count_try("0" * 64, 5),
+    "pending_logins.take": lambda store: store.pending_logins.take("0" * 64),
+    "pending_logins.remove_some_of": lambda store: store.pending_logins.remove_some_of(new_id(), 10),
+    "pending_logins.delete_expired": lambda store: store.pending_logins.delete_expired(NOW, 10),
     "held_emails.hold": lambda store: store.held_emails.hold("a@example.org", USER.id, now=NOW, until=NOW + MINUTE),
     "held_emails.holder": lambda store: store.held_emails.holder("a@example.org", NOW),
     "held_emails.release": lambda store: store.held_emails.release("a@example.org", USER.id),

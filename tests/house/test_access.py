@@ -28,6 +28,7 @@ EVERYBODY, WHO_LOGGED_IN = "public", "authenticated"
 ACCESS = {
     "POST /auth/register": EVERYBODY,
     "POST /auth/login": EVERYBODY,
+    "POST /auth/login/continue": EVERYBODY,
     "GET /auth/me": WHO_LOGGED_IN,
     "PATCH /auth/me": WHO_LOGGED_IN,
     "DELETE /auth/me": WHO_LOGGED_IN,

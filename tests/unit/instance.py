@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from app.accounts.login_name import LoginName
-from app.accounts.model import Credentials
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.devices import Device
+from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
@@ -15,7 +15,9 @@ from tests.api.service import PASSWORD
 from tests.stores import Store
 
 if TYPE_CHECKING:
+    from app.accounts.model import Credentials
     from app.accounts.principal import Principal
+    from app.platform.instrumentation import Grant
     from app.sessions.service import OpenedSession
     from app.wiring import Wired
 
@@ -27,8 +29,13 @@ def session_of(wired: Wired, user_id: str) -> Principal:
     """Open a session for a user; what a request with its access token acts for."""
     account = Store(wired.store).users.account(user_id)
     assert account is not None
-    credentials = Credentials(account.user, account.password_hash, account.auth_epoch)
-    return wired.get(SessionService).authenticate(wired.get(SessionService).open(credentials, DEVICE).access_token)
+    return wired.get(SessionService).authenticate(opened(wired, account.credentials).access_token)
+
+
+def opened(wired: Wired, credentials: Credentials, grant: Grant = "login") -> OpenedSession:
+    """Open a session for a user of whom nothing but a password is asked."""
+    gate = wired.get(LoginGate)
+    return gate.admit(gate.first_factor(credentials, grant, "pwd"), DEVICE)
 
 
 class Instance:
