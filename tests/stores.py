@@ -13,6 +13,7 @@ from app.administration.model import UserSearch
 from app.api_keys.model import ApiKeys
 from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
+from app.factors.totp_secrets.model import TotpSecrets
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
@@ -84,6 +85,10 @@ class Store:
     @property
     def pending_logins(self) -> PendingLogins:
         return self.repository(PendingLogins)
+
+    @property
+    def totp_secrets(self) -> TotpSecrets:
+        return self.repository(TotpSecrets)
 
     @property
     def held_emails(self) -> HeldEmails:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.platform.failure import CATALOGUE, Failure, FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = ["CATALOGUE", "Failure", "FieldError"]
 
@@ -167,19 +167,18 @@ class SecondFactorRequired(Failure):
 
     def __init__(
         self,
-        token: str = "AbC...",  # noqa: S107 - the beginning of an example
-        expires_in: int = 600,
-        next_step: str = "second_factor",
-        methods: Sequence[str] = ("totp", "recovery_code"),
+        message: str | None = None,
         *,
+        login: Mapping[str, Any] | None = None,
         fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
     ) -> None:
-        super().__init__(fields=fields)
-        self._login = {"token": token, "expires_in": expires_in, "next": next_step, "methods": list(methods)}
+        super().__init__(message, fields=fields, retry_after=retry_after)
+        self._login = login
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        return {"login": self._login}
+        return {} if self._login is None else {"login": self._login}
 
 
 class ReauthenticationRequired(Failure):

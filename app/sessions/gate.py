@@ -156,7 +156,8 @@ class LoginGate:
             device_id=proof.device_id,
         )
         self.pending.add(login)
-        raise SecondFactorRequired(token, int(LIVES.total_seconds()), step.next, step.methods)
+        told = {"token": token, "expires_in": int(LIVES.total_seconds()), "next": step.next}
+        raise SecondFactorRequired(login={**told, "methods": list(step.methods)})
 
     def _forget_failures(self, proof: Proof, device: Device) -> None:
         if proof.name is not None:

@@ -30,6 +30,7 @@ def upgrade() -> None:
     add_column("sessions", sa.Column("authenticated_at", INSTANT))
     add_column("sessions", sa.Column("amr", sa.String(64)))
     _pending_logins()
+    _totp_secrets()
 
 
 def _pending_logins() -> None:
@@ -54,6 +55,28 @@ def _pending_logins() -> None:
     )
     create_index("pending_logins_by_user", "pending_logins", "user_id")
     create_index("pending_logins_by_expiry", "pending_logins", "expires_at")
+
+
+def _totp_secrets() -> None:
+    """The secrets of authenticator apps, and the last time step of each that was spent."""
+    create_table(
+        "totp_secrets",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column(
+            "user_id",
+            exact(36),
+            sa.ForeignKey("users.id", name="totp_secrets_of_user", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("wrapped_by", exact(16), nullable=False),
+        sa.Column("sealed", sa.String(512), nullable=False),
+        sa.Column("expires_at", INSTANT),
+        sa.Column("last_step", sa.BigInteger),
+        sa.Column("last_used_at", INSTANT),
+    )
+    create_index("totp_secrets_by_user", "totp_secrets", "user_id")
+    create_index("totp_secrets_by_seal", "totp_secrets", "wrapped_by", "id")
+    create_index("totp_secrets_by_expiry", "totp_secrets", "expires_at")
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

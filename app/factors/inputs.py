@@ -1,0 +1,12 @@
+"""The bodies of requests about second factors."""
+
+from __future__ import annotations
+
+from app.sessions.inputs import FactorCode
+from app.web.input import Body
+
+
+class ConfirmTotp(Body):
+    """A code that the authenticator app shows."""
+
+    code: FactorCode
