@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.accounts.authentication import PASSWORD
 from app.accounts.cookies import REFRESH_COOKIE
 from app.accounts.principal import Principal
 from app.administration.views import AdministeredUserData
@@ -21,7 +22,6 @@ from app.platform.errors import (
     UsernameTaken,
 )
 from app.roles.service import Roles
-from app.sessions.authentication import PASSWORD
 from app.sessions.gate import LoginGate
 from app.sessions.views import TokenPair, as_reply
 from app.web.call import Call, CallBy

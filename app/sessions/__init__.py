@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from app.accounts.credentials import CredentialService
 from app.accounts.former_system import FormerSystem
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
@@ -30,6 +31,7 @@ from app.sessions.model import Sessions
 from app.sessions.pending_logins.model import PendingLogins
 from app.sessions.reasons import NotActive, UnverifiedEmail
 from app.sessions.service import SessionLimits, SessionService
+from app.sessions.step_up import StepUp, StepUpMethods
 from app.throttle.device_tokens import DeviceTokens
 from app.throttle.service import PasswordThrottle
 
@@ -92,8 +94,19 @@ def _sessions(parts: Container) -> SessionService:
             fresh=parts.settings.accounts.reauth_seconds,
         ),
         permissions_of=parts.get(Roles).permissions_of,
+        step_up=parts.get(StepUpMethods),
         observer=parts.observer,
         hooks=parts.find(Hooks),
+    )
+
+
+def _step_up(parts: Container) -> StepUp:
+    return StepUp(
+        parts.get(SessionService),
+        parts.get(CredentialService),
+        parts.get(PasswordThrottle),
+        parts.get(StepUpMethods),
+        parts.clock,
     )
 
 
@@ -141,7 +154,13 @@ FEATURE = Feature(
         Tag(
             "sessions",
             "Refresh, list and end sessions.",
-            (controller.refresh, controller.logout, controller.sessions, controller.end_session),
+            (
+                controller.refresh,
+                controller.reauthenticate,
+                controller.logout,
+                controller.sessions,
+                controller.end_session,
+            ),
         ),
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
         Tag("users", "", (controller.impersonate,)),
@@ -155,6 +174,8 @@ FEATURE = Feature(
         AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
         FailedLogins: _failed_logins,
         LoginGate: _gate,
+        StepUpMethods: lambda parts: StepUpMethods(parts.get(Users), parts.get(LoginMethods).methods),
+        StepUp: _step_up,
         LoginService: _login,
         ExplainService: _explain,
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.authentication import PASSWORD
 from app.accounts.cookies import REFRESH_COOKIE, without_cookie
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
@@ -15,6 +16,7 @@ from app.platform.errors import (
     EmailNotVerified,
     EmailTaken,
     Forbidden,
+    InsufficientAuthentication,
     InvalidCode,
     InvalidCredentials,
     InvalidLoginToken,
@@ -29,18 +31,27 @@ from app.platform.errors import (
     TooManyRequests,
     Unavailable,
     UsernameTaken,
+    WrongPassword,
 )
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
-from app.sessions.authentication import PASSWORD
 from app.sessions.explain import ExplainService
 from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
-from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Refresh
+from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Reauthenticate, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ActingTokens, ExplanationView, SessionList, SessionView, TokenPair, as_reply
+from app.sessions.step_up import StepUp
+from app.sessions.views import (
+    ActingTokens,
+    ExplanationView,
+    RenewedAccess,
+    SessionList,
+    SessionView,
+    TokenPair,
+    as_reply,
+)
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter
@@ -202,6 +213,26 @@ def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
 
 
 @endpoint(
+    "POST /auth/reauthenticate",
+    access=authenticated,
+    limit="login",
+    body=Reauthenticate,
+    returns=RenewedAccess,
+    raises=(WrongPassword, InvalidCode, ReauthenticationRequired, TooManyRequests, Overloaded),
+)
+def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAccess:
+    """Prove again who the user is, and get an access token of the same session that says so.
+
+    Users with a second factor use it (`method` and `code`); a recovery code is not for this. All others send their
+    `password`. The session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
+    """
+    step_up = call.get(StepUp)
+    if body.password is not None:
+        return RenewedAccess.of(step_up.by_password(call.caller, body.password, call.device))
+    return RenewedAccess.of(step_up.by_code(call.caller, body.method or "", body.code or "", call.device))
+
+
+@endpoint(
     "POST /auth/logout",
     access=authenticated.by("session", "impersonation"),
     body=Logout,
@@ -304,26 +335,29 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     operation="verifyToken",
     returns=File,
     media_type="text/plain",
-    raises=(Forbidden,),
+    raises=(Forbidden, InsufficientAuthentication),
 )
 def verify(call: CallBy[Principal]) -> File:
     """Decide whether to let a request through, for nginx `auth_request`.
 
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
-    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
-    other parameter gets 403. An API key has permissions but no roles: a demanded role is refused, and `X-Auth-Roles`
-    is empty. `X-Auth-Actor` is the administrator who acts for the user, else empty.
+    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role`, a `permission`, a
+    strength of authentication (`acr`, as `urn:latchkey:aal2` for two factors), or one at most `max_age` seconds ago;
+    any other parameter gets 403. If the authentication is too weak or too old, the reply is 401 with the challenge of
+    RFC 9470. An API key has permissions but neither roles nor an authentication: a demanded role is refused, and
+    `X-Auth-Roles` is empty. `X-Auth-Actor` is the administrator who acts for the user, else empty.
     """
     caller, query = call.caller, call.query
     user = caller.user
-    if not query.keys() <= {"role", "permission"}:
-        raise Forbidden("The query may hold role and permission only.")
+    if not query.keys() <= {"role", "permission", "acr", "max_age"}:
+        raise Forbidden("The query may hold role, permission, acr and max_age only.")
     # The roles of its owner may permit more than the key.
     roles = () if caller.kind == "api_key" else user.roles
     if not all(role in roles for role in query.get("role", ())):
         raise Forbidden("An API key has no roles." if caller.kind == "api_key" else "The user lacks the role.")
     if not all(permission in caller.permissions for permission in query.get("permission", ())):
         raise Forbidden("The user lacks the permission.")
+    call.get(StepUp).require(caller, query.get("acr", ()), query.get("max_age", ()))
     return File(
         b"",
         "text/plain; charset=utf-8",

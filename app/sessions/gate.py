@@ -19,6 +19,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
+from app.accounts.authentication import Authentication, amr_of, amr_text
 from app.accounts.credentials import counted_names
 from app.platform import pieces
 from app.platform.errors import (
@@ -29,7 +30,6 @@ from app.platform.errors import (
     SessionEnded,
     ValidationFailed,
 )
-from app.sessions.authentication import Authentication, amr_of, amr_text
 from app.sessions.pending_logins.model import PendingLogin
 from app.sessions.proof import Proof, Refusal
 from app.throttle.service import Attempt

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from app.accounts.authentication import Authentication
 from app.platform.errors import Failure, InvalidCredentials, SessionEnded
-from app.sessions.authentication import Authentication
 from app.sessions.proof import Proof
 
 if TYPE_CHECKING:

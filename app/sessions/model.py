@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from app.sessions.authentication import Authentication, amr_of
+from app.accounts.authentication import Authentication, amr_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Session:
     authenticated_at: datetime | None = None
     """When its user last proved who they are; None if a former version opened it: then it was at the opening."""
     amr: str | None = None
-    """What they proved, as `app.sessions.authentication.amr_text` has it; None if a former version opened it."""
+    """What they proved, as `app.accounts.authentication.amr_text` has it; None if a former version opened it."""
 
     @property
     def authentication(self) -> Authentication:
@@ -85,6 +85,9 @@ class Sessions(Protocol):
 
         One atomic conditional write: `rotated_at` and `last_used_at` become `now`.
         """
+
+    def reauthenticate(self, session_id: str, *, at: datetime, amr: str) -> bool:
+        """Set `authenticated_at` and `amr`; False if there is no such session."""
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Record that a session was used; `last_used_at` never goes back."""

@@ -132,6 +132,11 @@ class MongoSessions:
         return self._connection["sessions"].update_one(guard, change).matched_count == 1
 
     @answer_or_unavailable()
+    def reauthenticate(self, session_id: str, *, at: datetime, amr: str) -> bool:
+        change = {"$set": {"authenticated_at": at, "amr": amr}}
+        return self._connection["sessions"].update_one({"_id": session_id}, change).matched_count == 1
+
+    @answer_or_unavailable()
     def touch(self, session_id: str, now: datetime) -> None:
         self._connection["sessions"].update_one({"_id": session_id}, {"$max": {"last_used_at": now}})
 

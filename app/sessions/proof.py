@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from app.accounts.account import Account
+    from app.accounts.authentication import Authentication
     from app.accounts.model import Credentials
     from app.platform.devices import Device
     from app.platform.errors import Failure
     from app.platform.instrumentation import Grant
-    from app.sessions.authentication import Authentication
 
 Next: TypeAlias = Literal["second_factor"]
 """What a client does next; one word for each kind of Step."""

@@ -60,6 +60,12 @@ class Problem(BareView):
     login: LoginStepView | SkipJsonSchema[None] = Field(
         default=None, exclude_if=is_none, description="Only with `second_factor_required`: how the login goes on."
     )
+    methods: list[str] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Only with `reauthentication_required`: one of these does at POST /auth/reauthenticate.",
+        examples=[["totp"]],
+    )
 
     @classmethod
     def of(cls, failure: Failure, *, help_url: str, request_id: str) -> Problem:
@@ -85,6 +91,7 @@ class ProblemDetails(BareView):
     request_id: str
     errors: list[FieldErrorView] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
     login: LoginStepView | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    methods: list[str] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def of(cls, failure: Failure, *, help_url: str, request_id: str) -> ProblemDetails:

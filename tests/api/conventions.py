@@ -18,7 +18,7 @@ from app.web.openapi import Specification
 from app.web.problem_views import ProblemDetails
 
 OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
-OWN = {"second_factor_required": {"login"}}
+OWN = {"second_factor_required": {"login"}, "reauthentication_required": {"methods"}}
 """What else stands in a failure of a certain code, and in no other."""
 
 FROM_ANYWHERE = {400, 500}
@@ -59,7 +59,10 @@ class Conventions:
             with_body = False
         else:
             assert response.mimetype in {"application/json", "application/problem+json"}
-        assert ("WWW-Authenticate" in headers) == (response.status_code == 401)
+        challenges = response.status_code == 401 or 'error="insufficient_user_authentication"' in headers.get(
+            "WWW-Authenticate", ""
+        )
+        assert ("WWW-Authenticate" in headers) == challenges
         assert ("Retry-After" in headers) == (response.status_code in {429, 503})
         assert ("Allow" in headers) == (response.status_code == 405)
         if not with_body:

@@ -31,6 +31,7 @@ REQUIRED = {
     "POST /auth/email": ["email", "password"],
     "POST /auth/email/undo": ["token"],
     "POST /auth/refresh": [],
+    "POST /auth/reauthenticate": [],
     "POST /auth/logout": [],
     "POST /auth/explain": ["token"],
     "POST /auth/api-keys": ["name", "permissions"],
@@ -51,7 +52,12 @@ REQUIRED = {
     "PATCH /admin/webhooks/{webhook_id}": [],
 }
 """What each body has to hold; one that has to hold nothing may be left out."""
-ONE_OF_TWO = {"POST /auth/password/reset", "POST /auth/email/verify", "POST /auth/invitation"}
+ONE_OF_TWO = {
+    "POST /auth/password/reset",
+    "POST /auth/email/verify",
+    "POST /auth/invitation",
+    "POST /auth/reauthenticate",
+}
 """Those that have to hold one of two things, which only their description says."""
 
 

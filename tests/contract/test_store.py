@@ -74,6 +74,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),
     "sessions.of_user": lambda store: store.sessions.of_user(USER.id, NOW),
     "sessions.rotate": lambda store: store.sessions.rotate(new_id(), 0, now=NOW, idle_expires_at=NOW, ip=""),
+    "sessions.reauthenticate": lambda store: store.sessions.reauthenticate(new_id(), at=NOW, amr="pwd"),
     "sessions.touch": lambda store: store.sessions.touch(new_id(), NOW),
     "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
     "sessions.end_some_of": lambda store: store.sessions.end_some_of(new_id(), 10),

@@ -38,6 +38,10 @@ class Authentication:
         """Whether this is at least as strong as one of LEVELS."""
         return LEVELS.index(self.acr) >= LEVELS.index(acr)
 
+    def is_within(self, seconds: int, now: datetime) -> bool:
+        """Whether the last proof is at most so old; tokens tell its time in whole seconds."""
+        return int(now.timestamp()) - int(self.at.timestamp()) <= seconds
+
     def with_factor(self, method: str | None, at: datetime) -> Authentication:
         """The same after a second factor; `method` is its name in `amr`, None if RFC 8176 has none for it."""
         proven = (*self.amr, *([method] if method else []), MFA)
