@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.accounts.service import Accounts
-from app.factors import controller
+from app.factors import cli, controller
+from app.factors.administration import FactorReset
 from app.factors.reason import SecondFactorMissing
 from app.factors.recovery_codes import RecoveryCodeMethod
 from app.factors.service import FactorService
 from app.factors.totp import TotpMethod, TotpVault
 from app.factors.totp_secrets.model import TotpSecrets
 from app.feature import Feature, MailKind, Sealed, Tag
+from app.roles.authority import Authority
+from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
 
 if TYPE_CHECKING:
@@ -35,10 +38,14 @@ FEATURE = Feature(
                 controller.renew_recovery_codes,
             ),
         ),
+        Tag("administration", "", (controller.reset_factors,)),
     ),
     services={
         TotpVault: lambda parts: TotpVault(parts.get(TotpSecrets), parts.get(SecretKeys), parts.clock),
         FactorService: _factors,
+        FactorReset: lambda parts: FactorReset(
+            parts.get(Accounts), parts.get(FactorService), parts.get(Roles), parts.get(Authority)
+        ),
     },
     login_reasons=(lambda _: SecondFactorMissing(),),
     login_methods=(
@@ -55,5 +62,8 @@ FEATURE = Feature(
         MailKind("totp_removed", __name__),
         MailKind("recovery_codes_made", __name__),
         MailKind("recovery_code_used", __name__),
+        MailKind("factors_reset", __name__),
     ),
+    exports=(controller.exported,),
+    commands=cli.COMMANDS,
 )

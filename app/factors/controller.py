@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.accounts.principal import Principal
-from app.factors.inputs import ConfirmTotp
+from app.administration.views import AdministeredUserData
+from app.factors.administration import WRITE_USERS, FactorReset
+from app.factors.inputs import ConfirmTotp, ResetFactors
 from app.factors.service import FactorService
-from app.factors.views import FactorsData, FirstRecoveryCodes, NewRecoveryCodes, NewTotp
+from app.factors.views import FactorsData, FactorsView, FirstRecoveryCodes, NewRecoveryCodes, NewTotp
 from app.platform.errors import Forbidden, InvalidCode, NotFound, ReauthenticationRequired, Unavailable
+from app.roles.service import Roles
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
-from app.web.guard import authenticated
+from app.web.export import exporter
+from app.web.guard import authenticated, permission
 from app.web.view import Nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @endpoint("GET /auth/factors", access=authenticated, operation="showFactors", returns=FactorsData)
@@ -96,3 +105,31 @@ def renew_recovery_codes(call: CallBy[Principal]) -> NewRecoveryCodes:
     """
     call.require_fresh_login()
     return NewRecoveryCodes(recovery_codes=list(call.get(FactorService).renew_codes(call.caller, call.device)))
+
+
+@exporter("factors", FactorsView)
+def exported(call: CallBy[Principal]) -> Iterator[list[FactorsView]]:
+    """The user's second factors, without secrets: one entry, or none."""
+    found = FactorsData.of(call.get(FactorService).state_of(call.caller.user.id)).factors
+    yield [found] if found.totp or found.recovery_codes else []
+
+
+@endpoint(
+    "POST /admin/users/<user_id>/reset-factors",
+    access=permission(WRITE_USERS),
+    operation="resetFactors",
+    limit="factors",
+    body=ResetFactors,
+    returns=AdministeredUserData,
+    message="The user has no second factor any more",
+    raises=(NotFound, Forbidden, ReauthenticationRequired),
+)
+def reset_factors(call: CallBy[Principal], body: ResetFactors, user_id: str) -> AdministeredUserData:
+    """Remove all second factors of a user who lost them, whom you are sure of: the password alone is enough then.
+
+    Their sessions end, and they get a mail with the reason. It needs a login of yours within the last `REAUTH_SECONDS`,
+    and all permissions that the user has. A user without a second factor is 404.
+    """
+    call.require_fresh_login()
+    user = call.get(FactorReset).reset(user_id, body.reason, call.caller, call.device)
+    return AdministeredUserData.of(user, call.get(Roles).permissions_of(user.roles, call.caller.roles_version))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.sessions.inputs import FactorCode
+from app.sessions.inputs import FactorCode, ReasonText
 from app.web.input import Body
 
 
@@ -10,3 +10,9 @@ class ConfirmTotp(Body):
     """A code that the authenticator app shows."""
 
     code: FactorCode
+
+
+class ResetFactors(Body):
+    """Why an administrator removes the second factors of a user."""
+
+    reason: ReasonText

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from app.accounts.factors import RECOVERY_CODE, RecoveryCode
 from app.platform.errors import InvalidCode
 from app.platform.identifiers import new_id
+from app.sessions.proof import SpentCodeError
 
 if TYPE_CHECKING:
     from app.accounts.account import Account
@@ -44,10 +45,10 @@ def find(codes: tuple[RecoveryCode, ...], text: str) -> RecoveryCode:
         raise InvalidCode
     number, secret = int(form[1]), "".join(form.groups()[1:]).translate(_AS_READ)
     for code in codes:
-        if code.number == number and code.used_at is None:
-            if hmac.compare_digest(code.digest, _digest(code.salt, secret)):
-                return code
-            break
+        if code.number == number and hmac.compare_digest(code.digest, _digest(code.salt, secret)):
+            if code.used_at is not None:
+                raise InvalidCode from SpentCodeError()
+            return code
     raise InvalidCode
 
 

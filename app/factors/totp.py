@@ -22,6 +22,7 @@ from app.platform import pieces
 from app.platform.errors import InvalidCode, Unavailable
 from app.security import sealing
 from app.security.secret_keys import SealedError
+from app.sessions.proof import SpentCodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +102,12 @@ class TotpVault:
         except SealedError as error:
             raise Unavailable from error
         if not self.kept.spend(secret_id, step, now):
-            raise InvalidCode
+            raise InvalidCode from SpentCodeError()
+
+    def parameters_of(self, secret_id: str) -> TotpParameters | None:
+        """An open secret, for an export; None if it is gone. Raises SealedError if no SECRET_KEY opens it."""
+        found = self.kept.get(secret_id)
+        return None if found is None else self._open(found)
 
     def last_used_at(self, secret_id: str) -> datetime | None:
         """When a code of this secret was last used."""
@@ -150,13 +156,14 @@ class TotpMethod:
 
     def prove(self, account: Account, code: str, device: Device) -> None:  # noqa: ARG002 - nothing is told of it
         """Spend a code of one of the account's apps; raises InvalidCode."""
+        refused = InvalidCode()
         for listed in account.totp:
             if listed.is_confirmed:
                 try:
                     return self.vault.spend(listed.id, code)
-                except InvalidCode:
-                    continue
-        raise InvalidCode
+                except InvalidCode as failure:
+                    refused = failure
+        raise refused
 
 
 def _plain(parameters: TotpParameters) -> dict[str, str | int]:

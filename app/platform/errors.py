@@ -187,7 +187,9 @@ class SecondFactorRequired(Failure):
 class ReauthenticationRequired(Failure):
     code = "reauthentication_required"
     status = 403
-    message = "This needs a recent login: authenticate again and repeat the request with the new access token."
+    message = (
+        "This needs a recent login: authenticate or log in again, and repeat the request with the new access token."
+    )
     meaning = (
         "Sensitive requests, such as the export, a new user name, a new API key or a change of second factors, need a"
         " login no older than the setting REAUTH_SECONDS (10 minutes by default). The access token says when its user"

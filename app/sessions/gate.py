@@ -31,7 +31,7 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.sessions.pending_logins.model import PendingLogin
-from app.sessions.proof import Proof, Refusal
+from app.sessions.proof import Proof, Refusal, is_guess
 from app.throttle.service import Attempt
 
 if TYPE_CHECKING:
@@ -107,9 +107,10 @@ class LoginGate:
             raise InvalidLoginToken
         try:
             prover.prove(account, code, device)
-        except InvalidCode:
+        except InvalidCode as failure:
             self.failed.note(user.id, method, device)
-            self.failed.count(attempt, user.id)
+            if is_guess(failure):
+                self.failed.count(attempt, user.id)
             raise
         except SessionEnded:
             raise InvalidLoginToken from None

@@ -110,14 +110,17 @@ def _reason(text: str) -> str:
     return trimmed
 
 
+ReasonText = Annotated[
+    str,
+    AfterValidator(_reason),
+    Field(
+        description="1 to 200 characters in one line. The user reads it.",
+        examples=["Ticket 4711: the list of orders stays empty"],
+    ),
+]
+
+
 class Impersonate(Body):
     """Why an administrator acts for a user."""
 
-    reason: Annotated[
-        str,
-        AfterValidator(_reason),
-        Field(
-            description="1 to 200 characters in one line. The user reads it.",
-            examples=["Ticket 4711: the list of orders stays empty"],
-        ),
-    ]
+    reason: ReasonText

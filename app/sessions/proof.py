@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.accounts.authentication import Authentication
     from app.accounts.model import Credentials
     from app.platform.devices import Device
-    from app.platform.errors import Failure
+    from app.platform.errors import Failure, InvalidCode
     from app.platform.instrumentation import Grant
 
 Next: TypeAlias = Literal["second_factor"]
@@ -59,6 +59,16 @@ class Reason(Protocol):
         """What is missing; None if this is no reason to stop. Reads nothing but the proof."""
 
 
+class SpentCodeError(Exception):
+    """The cause of an InvalidCode whose code was right once: whoever sends it again does not guess."""
+
+
+def is_guess(failure: InvalidCode) -> bool:
+    """Whether a refused code counts as a failed attempt. Or of many that send a right code at once, those who are late
+    would have the throttle refuse the one that is in time."""
+    return not isinstance(failure.__cause__, SpentCodeError)
+
+
 class LoginMethod(Protocol):
     """A way to prove a second factor with a code, at login and, if it `steps_up`, in a session."""
 
@@ -77,6 +87,6 @@ class LoginMethod(Protocol):
     def prove(self, account: Account, code: str, device: Device) -> None:
         """Use up a code of this account. Of concurrent calls with the same code one succeeds.
 
-        Raises InvalidCode for any other text, and if the account has no such factor; SessionEnded if the account has
-        changed in a way that ends its sessions.
+        Raises InvalidCode for any other text, and if the account has no such factor, with SpentCodeError as its cause
+        for a code that is used up; SessionEnded if the account has changed in a way that ends its sessions.
         """

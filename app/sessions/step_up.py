@@ -20,6 +20,7 @@ from app.platform.errors import (
     SessionEnded,
     ValidationFailed,
 )
+from app.sessions.proof import is_guess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,8 +95,9 @@ class StepUp:
         self.throttle.check_confirmation(user_id)
         try:
             prover.prove(account, code, device)
-        except InvalidCode:
-            self.throttle.fail_confirmation(names, user_id)
+        except InvalidCode as failure:
+            if is_guess(failure):
+                self.throttle.fail_confirmation(names, user_id)
             raise
         self.throttle.succeed_confirmation(names, user_id)
         proven = authentication_of(principal).with_factor(prover.amr, self.clock())

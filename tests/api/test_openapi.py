@@ -31,6 +31,7 @@ REQUIRED = {
     "POST /auth/email": ["email", "password"],
     "POST /auth/email/undo": ["token"],
     "POST /auth/refresh": [],
+    "POST /admin/users/{user_id}/reset-factors": ["reason"],
     "POST /auth/reauthenticate": [],
     "POST /auth/logout": [],
     "POST /auth/explain": ["token"],

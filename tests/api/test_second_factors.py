@@ -173,15 +173,15 @@ def test_a_code_works_once_also_the_one_that_confirmed(service: Service) -> None
 
 
 def test_of_one_code_sent_by_many_at_once_one_opens_a_session(person: Person) -> None:
-    tokens = [person.first() for _ in range(8)]
+    tokens = [person.first() for _ in range(16)]
     code = person.code()
-    replies = person.service.at_once(lambda number: person.second(tokens[number % 8], code))
+    replies = person.service.at_once(lambda number: person.second(tokens[number], code))
     assert [reply.status_code for reply in replies].count(200) == 1
 
 
 def test_of_one_recovery_code_sent_by_many_at_once_one_opens_a_session(person: Person) -> None:
-    tokens = [person.first() for _ in range(8)]
-    replies = person.service.at_once(lambda number: person.second(tokens[number % 8], person.codes[0], "recovery_code"))
+    tokens = [person.first() for _ in range(16)]
+    replies = person.service.at_once(lambda number: person.second(tokens[number], person.codes[0], "recovery_code"))
     assert [reply.status_code for reply in replies].count(200) == 1
     assert person.mails()["A recovery code of your account was used"] == 1
 
@@ -288,6 +288,54 @@ def test_the_export_shows_no_secret(person: Person) -> None:
     reply = person.service.get("/auth/me/export", token=person.token)
     assert reply.status_code == 200
     assert person.secret not in reply.text
+
+
+def reset(service: Service, person: Person, by: Account, reason: str = "Ticket 4711: lost the phone") -> Reply:
+    return service.post(f"/admin/users/{person.account.id}/reset-factors", {"reason": reason}, token=by.token)
+
+
+def test_an_administrator_removes_the_factors_of_a_user_who_lost_them(person: Person) -> None:
+    service = person.service
+    administrator = service.administrator()
+
+    assert reset(service, person, administrator).status_code == 200
+
+    assert code_of(service.get("/auth/me", token=person.token)) == (401, "session_ended")
+    person.token = service.login(person.account.email).json["data"]["access_token"]
+    assert person.factors() == {"totp": None, "recovery_codes": None}
+    assert person.mails()["The second factors of your account were removed"] == 1
+    events = service.get("/auth/events", token=person.token).json["data"]["events"]
+    assert "factors.reset" in [event["action"] for event in events]
+    assert code_of(reset(service, person, administrator)) == (404, "not_found")
+
+
+def test_factors_are_removed_by_administrators_only_and_after_a_recent_login(person: Person) -> None:
+    service = person.service
+    administrator, member = service.administrator(), new(service)
+    assert code_of(reset(service, person, member.account)) == (403, "forbidden")
+    service.clock.advance(601)
+    assert code_of(reset(service, person, administrator)) == (403, "reauthentication_required")
+
+
+def test_the_export_lists_the_factors(person: Person) -> None:
+    person.login()
+    reply = person.service.get("/auth/me/export", token=person.token)
+    (factors,) = reply.json["data"]["factors"]
+    assert factors["totp"]["confirmed"]
+    assert factors["recovery_codes"] == {"left": 10}
+
+
+def test_a_deletion_takes_the_factors_along(person: Person) -> None:
+    service = person.service
+    account = service.store.users.account(person.account.id)
+    assert account is not None
+    (listed,) = account.totp
+    assert service.store.totp_secrets.get(listed.id) is not None
+    pending = person.first()
+    assert service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=person.token).status_code == 200
+    service.wired.get(Outbox).deliver_due()
+    assert service.store.totp_secrets.get(listed.id) is None
+    assert code_of(person.second(pending, person.code())) == (401, "invalid_login_token")
 
 
 OPENING = {

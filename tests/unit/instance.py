@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from app.accounts.login_name import LoginName
@@ -29,7 +30,10 @@ def session_of(wired: Wired, user_id: str) -> Principal:
     """Open a session for a user; what a request with its access token acts for."""
     account = Store(wired.store).users.account(user_id)
     assert account is not None
-    return wired.get(SessionService).authenticate(opened(wired, account.credentials).access_token)
+    gate = wired.get(LoginGate)
+    proof = gate.first_factor(account.credentials, "login", "pwd")
+    whole = replace(proof, authentication=proof.authentication.with_factor("otp", wired.parts.clock()))
+    return wired.get(SessionService).authenticate(gate.admit(whole, DEVICE).access_token)
 
 
 def opened(wired: Wired, credentials: Credentials, grant: Grant = "login") -> OpenedSession:

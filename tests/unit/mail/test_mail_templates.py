@@ -98,7 +98,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("session_reused", "login_attacked", "account_deleted", "account_exists", "email_in_use", "impersonated"),
         *("api_key_created", "api_key_leaked", "service_key_leaked", "webhook_disabled"),
         *("account_disabled", "account_enabled"),
-        *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used"),
+        *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used", "factors_reset"),
     }
 
 
