@@ -193,6 +193,15 @@ def test_a_recovery_code_works_once_and_is_mailed(person: Person) -> None:
     assert person.mails()["A recovery code of your account was used"] == 1
 
 
+@pytest.mark.parametrize("method", ["totp", "recovery_code"])
+def test_a_code_that_comes_again_is_refused_but_delays_nobody(person: Person, method: str) -> None:
+    code = person.code() if method == "totp" else person.codes[0]
+    assert person.second(person.first(), code, method).status_code == 200
+    for _ in range(12):
+        assert code_of(person.second(person.first(), code, method)) == (422, "invalid_code")
+    assert person.second(person.first(), person.code()).status_code == 200
+
+
 def test_new_recovery_codes_void_the_old_ones(person: Person) -> None:
     reply = person.service.post("/auth/factors/recovery-codes", token=person.token)
     assert reply.status_code == 201
