@@ -33,6 +33,12 @@ Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
 
 
+LoginReason: TypeAlias = "Any"
+"""Something that can keep a first factor from opening a session: a Reason of `app/sessions/proof.py`."""
+LoginMethod: TypeAlias = "Any"
+"""A way to prove a second factor: a LoginMethod of `app/sessions/proof.py`."""
+
+
 Live: TypeAlias = "Callable[[Any], Any | None]"
 """Gets the principal of a request; returns the principal as it is now, with its present permissions, or None if what
 it came in by has ended (the session, the impersonation, the key). One read.
@@ -140,6 +146,20 @@ class Erasers:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginReasons:
+    """Those of all features, in the order of the features."""
+
+    reasons: tuple[LoginReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginMethods:
+    """Those of all features, in the order of the features."""
+
+    methods: tuple[LoginMethod, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Resealers:
     """Those of all features."""
 
@@ -187,6 +207,10 @@ class Feature:
     repositories: tuple[type, ...] = ()
     """The Protocols of its repositories. That of `model.py:Users` is implemented by `mongo.py:MongoUsers`, which names
     its indexes, and by `sql.py:SqlUsers`."""
+    login_reasons: tuple[Callable[[Container], LoginReason], ...] = ()
+    """What can keep a right password, or any other first factor, from opening a session."""
+    login_methods: tuple[Callable[[Container], LoginMethod], ...] = ()
+    """Ways to prove a second factor. The gate of logins is built from them, so none of them can need it."""
     handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
     """Those that do what waits in the outbox of an account, by the kind of the entry."""
     boxes: tuple[Callable[[Container], OutboxBox], ...] = ()

@@ -32,6 +32,8 @@ from app.feature import (
     Erasers,
     ExpiringRepositories,
     LiveCallers,
+    LoginMethods,
+    LoginReasons,
     MailKinds,
     Resealers,
     SealedKinds,
@@ -225,6 +227,12 @@ def _collected() -> dict[type, Factory]:
         MailKinds: lambda _: _mail_kinds(),
         EntryHandlers: _entry_handlers,
         LiveCallers: _live_callers,
+        LoginReasons: lambda parts: LoginReasons(
+            tuple(make(parts) for feature in FEATURES for make in feature.login_reasons)
+        ),
+        LoginMethods: lambda parts: LoginMethods(
+            tuple(make(parts) for feature in FEATURES for make in feature.login_methods)
+        ),
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),
         Resealers: lambda parts: Resealers(tuple(feature.reseals(parts) for feature in FEATURES if feature.reseals)),

@@ -13,6 +13,7 @@ from app.administration.model import UserSearch
 from app.api_keys.model import ApiKeys
 from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
+from app.factors.totp_secrets.model import TotpSecrets
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
@@ -23,6 +24,7 @@ from app.roles.model import Guards, RoleBooks
 from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
+from app.sessions.pending_logins.model import PendingLogins
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
@@ -79,6 +81,14 @@ class Store:
     @property
     def sessions(self) -> Sessions:
         return self.repository(Sessions)
+
+    @property
+    def pending_logins(self) -> PendingLogins:
+        return self.repository(PendingLogins)
+
+    @property
+    def totp_secrets(self) -> TotpSecrets:
+        return self.repository(TotpSecrets)
 
     @property
     def held_emails(self) -> HeldEmails:

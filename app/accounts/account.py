@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from app.accounts.factors import ListedTotp, RecoveryCode, marked, usable
 from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
-from app.accounts.model import listed_status
+from app.accounts.model import Credentials, listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
@@ -178,6 +179,13 @@ class UnderWay:
     """How often the user lost a role; None is never. What they may do for others ends with the write that raises it."""
     breach_told_in: int | None = None
     """The epoch in which the user was told that the password is known from a breach; a new password begins another."""
+    totp: tuple[ListedTotp, ...] = ()
+    recovery_codes: tuple[RecoveryCode, ...] = ()
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The methods by which a second factor can be proven; empty if the account has none."""
+        return usable(self.totp, self.recovery_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,11 @@ class Account(UnderWay):
     due_at: datetime | None = None
     revision: int = 0
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a login knows of the account."""
+        return Credentials(self.user, self.password_hash, self.auth_epoch, self.factors)
 
     def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
         """The account with what is under way in it, as a store keeps it."""
@@ -219,7 +232,7 @@ class Account(UnderWay):
             "status": user.status,
             "kind": user.kind,
             "listed_status": listed_status(user.status),
-            "password_hash": self.password_hash,
+            "password_hash": marked(self.password_hash, self.factors),
             "auth_epoch": self.auth_epoch,
             "kept_session": self.kept_session,
             "pending_email_key": pending and email_key(pending.email),
@@ -253,8 +266,8 @@ class Account(UnderWay):
     def with_reset_password(self, password_hash: str) -> Account:
         """The account with a password that was set by mail, which also proves the address; all sessions end.
 
-        If the address was not proven before, everything in the account may be someone else's: undo offers and API
-        keys go, too. Not so if an administrator gave it to the account.
+        If the address was not proven before, everything in the account may be someone else's: undo offers, API keys and
+        second factors go, too. Not so if an administrator gave it to the account.
         """
         ours = self.user.email_verified or self.waits_for_proof
         return replace(
@@ -264,6 +277,8 @@ class Account(UnderWay):
             pending_email=None,
             undo_offers=self.undo_offers if ours else (),
             listed_keys=self.listed_keys if ours else (),
+            totp=self.totp if ours else (),
+            recovery_codes=self.recovery_codes if ours else (),
         )
 
     def with_breach_told(self) -> Account:
@@ -327,6 +342,49 @@ class Account(UnderWay):
         if not self.has_api_key(key_id):
             raise NotFound
         return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
+
+    # Second factors
+
+    @property
+    def confirmed_totp(self) -> ListedTotp | None:
+        """The authenticator app that is asked for; None if there is none."""
+        return next((each for each in self.totp if each.is_confirmed), None)
+
+    def pending_totp(self, now: datetime) -> ListedTotp | None:
+        """The authenticator app that can be confirmed; None if there is none."""
+        return next((each for each in self.totp if each.expires_at is not None and each.expires_at > now), None)
+
+    def with_pending_totp(self, listed: ListedTotp) -> Account:
+        """The account with an authenticator app to confirm, the only one."""
+        return replace(self, totp=(*(each for each in self.totp if each.is_confirmed), listed))
+
+    def with_confirmed_totp(self, totp_id: str, now: datetime) -> Account:
+        """The account whose authenticator app is this one, in place of a former one; raises InvalidCode if it cannot
+        be confirmed any more."""
+        pending = self.pending_totp(now)
+        if pending is None or pending.id != totp_id:
+            raise InvalidCode
+        return replace(self, totp=(replace(pending, expires_at=None),))
+
+    def without_totp(self) -> Account:
+        """The account without its authenticator app, and without recovery codes, since it has no other factor; raises
+        NotFound if it has none."""
+        if self.confirmed_totp is None:
+            raise NotFound
+        return replace(self, totp=(), recovery_codes=())
+
+    def with_recovery_codes(self, codes: tuple[RecoveryCode, ...]) -> Account:
+        """The account with these recovery codes; former ones are void."""
+        return replace(self, recovery_codes=codes)
+
+    def with_used_code(self, code_id: str, now: datetime) -> Account:
+        """The account with this recovery code used."""
+        used = tuple(replace(code, used_at=now) if code.id == code_id else code for code in self.recovery_codes)
+        return replace(self, recovery_codes=used)
+
+    def without_factors(self) -> Account:
+        """The account without any second factor."""
+        return replace(self, totp=(), recovery_codes=())
 
     # Impersonations
 
@@ -519,7 +577,8 @@ class Account(UnderWay):
         """The account given back to the owner of a former address; a deleted one is active or disabled, as it was.
 
         All sessions and API keys end, since an intruder may have made them, the password becomes void, pending changes
-        and this and all later offers are cancelled, and what was to be mailed to the present address is dropped.
+        and this and all later offers are cancelled, and what was to be mailed to the present address is dropped. So are
+        second factors from after the change; earlier ones are the owner's, and stay.
         """
         account = self._brought_back(now) if self.user.status == "deleted" else self
         return replace(
@@ -529,6 +588,8 @@ class Account(UnderWay):
             pending_email=None,
             undo_offers=tuple(other for other in self.undo_offers if other.id < offer.id),
             listed_keys=(),
+            totp=tuple(listed for listed in account.totp if listed.id < offer.id),
+            recovery_codes=tuple(code for code in account.recovery_codes if code.id < offer.id),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -574,6 +635,8 @@ class Account(UnderWay):
             outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
             imported=None,
             attack_told_at=None,
+            totp=(),
+            recovery_codes=(),
             due_at=claimed_until,
             listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,

@@ -56,6 +56,8 @@ class Credentials:
     user: User
     password_hash: str | None = field(repr=False)
     auth_epoch: int
+    factors: tuple[str, ...] = ()
+    """The methods by which a second factor can be proven; empty if the account has none."""
 
 
 class AlreadyThereError(Exception):

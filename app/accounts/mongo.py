@@ -4,12 +4,14 @@ The document is the whole account:
 
 _id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
 last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
-outbox, listed_keys, impersonations, returns_as, given_email, imported, breach_told_in, due_at, revision, new_events
+outbox, listed_keys, impersonations, returns_as, given_email, imported, breach_told_in, totp, recovery_codes, due_at,
+revision, new_events
 
-Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys and impersonations are documents in
-it, with the fields of their dataclasses. What a user does not have is absent, never null. A document from before there
-was a revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
-`app.audit.mongo`.
+Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys, impersonations, authenticator apps
+and recovery codes are documents in it, with the fields of their dataclasses. What a user does not have is absent, never
+null. A document from before there was a revision counts as one of revision 0. What only a newer version knows stays as
+it is. `new_events` is for `app.audit.mongo`. The password hash of a user with a second factor is marked
+(`app.accounts.factors.marked`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from app.accounts.account import Account, Notice, UnderWay
+from app.accounts.factors import FORMS, unmarked
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.mongo import NEW_EVENTS, documents_of, move_all_events, move_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
@@ -53,7 +56,8 @@ USER_FIELDS: Final = (
 """The fields of a document that make up a `User`, besides `_id`."""
 
 _USER: Final = dict.fromkeys(USER_FIELDS, 1)
-_CREDENTIALS: Final = _USER | {"password_hash": 1, "auth_epoch": 1}
+_FACTORS: Final = ("totp", "recovery_codes")
+_CREDENTIALS: Final = _USER | dict.fromkeys(("password_hash", "auth_epoch", *_FACTORS), 1)
 
 
 class MongoUsers:
@@ -143,9 +147,15 @@ class MongoUsers:
 
     @answer_or_unavailable()
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
-        guard = {"_id": user_id, "password_hash": verified}
-        change = {"$set": {"password_hash": new}, "$inc": {"revision": 1}}
-        return self._connection["users"].update_one(guard, change).matched_count == 1
+        return any(
+            self._connection["users"]
+            .update_one(
+                {"_id": user_id, "password_hash": as_stored(verified)},
+                {"$set": {"password_hash": as_stored(new)}, "$inc": {"revision": 1}},
+            )
+            .matched_count
+            for as_stored in FORMS
+        )
 
     @answer_or_unavailable()
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
@@ -159,7 +169,7 @@ class MongoUsers:
     @answer_or_unavailable()
     def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
         found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, {"password_hash": 1})
-        return [(document["_id"], document.get("password_hash")) for document in found]
+        return [(document["_id"], unmarked(document.get("password_hash"))) for document in found]
 
     @answer_or_unavailable()
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
@@ -180,7 +190,10 @@ class MongoUsers:
         found = self._connection["users"].find_one(key, _CREDENTIALS)
         if found is None:
             return None
-        return Credentials(user_of(found["_id"], found), found.get("password_hash"), found["auth_epoch"])
+        listed: Document = {name: found[name] for name in _FACTORS if name in found}
+        factors = _UNDER_WAY.entity(listed).factors if listed else ()
+        stored = unmarked(found.get("password_hash"))
+        return Credentials(user_of(found["_id"], found), stored, found["auth_epoch"], factors)
 
     def _move(self, user_id: str, events: list[Document]) -> None:
         """Put the events of a change that is done among the others. If it fails, they wait in the user's document."""
@@ -240,7 +253,7 @@ def _account_of(document: Document) -> Account:
     known = document.get
     plain = Account(
         user_of(document["_id"], document),
-        known("password_hash"),
+        unmarked(known("password_hash")),
         document["auth_epoch"],
         known("kept_session"),
         known("due_at"),

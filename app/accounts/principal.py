@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.account import Impersonation
+    from app.accounts.authentication import Authentication
     from app.accounts.model import User
     from app.web.caller import CallerKind
 
@@ -34,6 +35,8 @@ class Principal:
     """The API key, if this is one."""
     roles_version: int = 0
     """The version of the roles (`app.roles.model.RoleBook`) when the caller was authenticated."""
+    authentication: Authentication | None = None
+    """When and how the user of a session authenticated, as the access token says; None if it does not."""
 
     @property
     def subject(self) -> str:
@@ -50,10 +53,11 @@ class Principal:
         """The administrator who acts for the user in an impersonation; else None."""
         return None if self.impersonation is None else self.impersonation.actor_id
 
-    def with_permissions(self, permissions: frozenset[str]) -> Principal:
-        """The same with these permissions. Made on every request, so not by the slower `replace`."""
-        if permissions == self.permissions:
-            return self  # most users have none
+    def with_permissions(self, permissions: frozenset[str], authentication: Authentication | None = None) -> Principal:
+        """The same with these permissions, and what their token says of their authentication. Made on every request, so
+        not by the slower `replace`."""
+        if permissions == self.permissions and authentication is None:
+            return self
         return Principal(
             self.user,
             self.session_id,
@@ -64,6 +68,7 @@ class Principal:
             self.impersonation,
             self.key_id,
             self.roles_version,
+            authentication or self.authentication,
         )
 
     def actor_on(self, user_id: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.mail_requests.model import PendingRegistration
-from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.model import AlreadyThereError, User
 from app.accounts.publisher import Change
 from app.hooks import Registration
 from app.platform.devices import LONGEST_USER_AGENT
@@ -18,6 +18,7 @@ from app.platform.identifiers import comparable_email, new_id, username_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.accounts.model import Credentials
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
     from app.audit.model import AuditEvent
@@ -83,7 +84,7 @@ class RegistrationService:
         self._add(account, device, made_by)
         self._forget_failures(account.user)
         self.accounts.mail_waits.set()
-        return Credentials(account.user, password_hash, account.auth_epoch)
+        return account.credentials
 
     def register_hidden(self, new: NewAccount, device: Device) -> None:
         """Store a registration until its mail is answered: the same work and the same answer for all names.

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.account import Account, UnderWay
+from app.accounts.factors import FORMS, unmarked
 from app.accounts.model import AlreadyThereError, Credentials, User
 from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
@@ -135,7 +136,7 @@ _CHANGING_TO: Final = (
     .order_by(_COLUMNS.id.desc())
     .limit(bindparam("limit"))
 )
-_CREDENTIALS: Final = select(*USER_COLUMNS, _COLUMNS.password_hash, _COLUMNS.auth_epoch)
+_CREDENTIALS: Final = select(*USER_COLUMNS, _COLUMNS.password_hash, _COLUMNS.auth_epoch, _COLUMNS.under_way)
 _CREDENTIALS_BY_EMAIL: Final = _CREDENTIALS.where(_BY_EMAIL)
 _CREDENTIALS_BY_USERNAME: Final = _CREDENTIALS.where(_BY_USERNAME)
 _EMAIL_OF_ANOTHER: Final = select(_COLUMNS.id).where(_BY_EMAIL, _OTHERS)
@@ -262,7 +263,12 @@ class SqlUsers:
         return self._credentials(_CREDENTIALS_BY_USERNAME, username_key)
 
     def replace_hash(self, user_id: str, verified: str, new: str) -> bool:
-        return self._database.change(_REPLACE_HASH, {"user_id": user_id, "verified": verified, "new": new}) == 1
+        return any(
+            self._database.change(
+                _REPLACE_HASH, {"user_id": user_id, "verified": as_stored(verified), "new": as_stored(new)}
+            )
+            for as_stored in FORMS
+        )
 
     def page(self, *, after: str | None, limit: int, active_only: bool) -> list[User]:
         statement = _PAGE_OF_ACTIVE if active_only else _PAGE
@@ -279,14 +285,16 @@ class SqlUsers:
 
     def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
         rows = self._database.rows(_PAGE_OF_HASHES, {"after": after or "", "limit": limit})
-        return [(user_id, password_hash) for user_id, password_hash in rows]
+        return [(user_id, unmarked(stored)) for user_id, stored in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
         rows = self._database.rows(statement, {"key": key})
         if not rows:
             return None
-        *fields, password_hash, auth_epoch = rows[0]
-        return Credentials(user_of(fields), password_hash, auth_epoch)
+        *fields, stored, auth_epoch, text = rows[0]
+        # Most accounts have none: then the text is not parsed.
+        factors = _UNDER_WAY.entity(from_json(text)).factors if text and '"totp"' in text else ()
+        return Credentials(user_of(fields), unmarked(stored), auth_epoch, factors)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]) -> int:
         """Run one conditional write that sets names, and add the events if it met a row; returns how many it changed.
@@ -360,8 +368,8 @@ def _row_of(account: Account) -> dict[str, Any]:
 
 def _account_of(row: Iterable[Any]) -> Account:
     """The account whose columns of `_ACCOUNTS` have these values."""
-    *user, password_hash, auth_epoch, kept_session, text, due_at, revision = row
-    plain = Account(user_of(user), password_hash, auth_epoch, kept_session, due_at, revision)
+    *user, stored, auth_epoch, kept_session, text, due_at, revision = row
+    plain = Account(user_of(user), unmarked(stored), auth_epoch, kept_session, due_at, revision)
     if text is None:
         return plain
     document = from_json(text)

@@ -56,6 +56,7 @@ class RateLimits(Section):
     redeem: _Rate = _limit("REDEEM", "60/minute", "Uses of mailed codes and links, and their pages' forms.")
     mail: _Rate = _limit("MAIL", "60/hour", "Requests that send a mail.")
     invite: _Rate = _limit("INVITE", "200/hour", "Invitations.")
+    factors: _Rate = _limit("FACTORS", "60/minute", "Changes of second factors.")
     explain: _Rate = _limit("EXPLAIN", "60/minute", "Requests to explain a token.")
     leaked_key: _Rate = _limit("LEAKED_KEY", "60/minute", "Reports of leaked API keys.")
     impersonate: _Rate = _limit("IMPERSONATE", "30/hour", "Impersonations that administrators begin.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.accounts.authentication import PASSWORD
 from app.accounts.cookies import REFRESH_COOKIE
 from app.accounts.principal import Principal
 from app.administration.views import AdministeredUserData
@@ -15,12 +16,13 @@ from app.platform.errors import (
     Forbidden,
     InvalidCode,
     Overloaded,
+    SecondFactorRequired,
     SessionEnded,
     Unavailable,
     UsernameTaken,
 )
 from app.roles.service import Roles
-from app.sessions.service import SessionService
+from app.sessions.gate import LoginGate
 from app.sessions.views import TokenPair, as_reply
 from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
@@ -62,7 +64,7 @@ def invite(call: CallBy[Principal], body: Invite) -> AdministeredUserData:
     returns=TokenPair,
     message="Welcome; you are logged in",
     carries=(REFRESH_COOKIE,),
-    raises=(InvalidCode, EmailTaken, UsernameTaken, SessionEnded, Overloaded, Unavailable),
+    raises=(InvalidCode, EmailTaken, UsernameTaken, SecondFactorRequired, SessionEnded, Overloaded, Unavailable),
 )
 def answer(call: Call, body: AnswerInvitation) -> TokenPair | Carrying:
     """Answer an invitation with what was mailed (the `token` of the link, or `email` and `code`), and log in.
@@ -72,4 +74,5 @@ def answer(call: Call, body: AnswerInvitation) -> TokenPair | Carrying:
     invitations = call.get(InvitationService)
     found = invitations.redeemable(token=body.token, email=body.email, code=body.code)
     credentials = invitations.accept(found, Answer(body.password, body.username, body.name), call.device)
-    return as_reply(call, call.get(SessionService).open(credentials, call.device, "invitation"))
+    gate = call.get(LoginGate)
+    return as_reply(call, gate.admit(gate.first_factor(credentials, "invitation", PASSWORD), call.device))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.accounts.account import Account, PendingEmail
 from app.accounts.credentials import counted_names
-from app.accounts.model import INVITED, Credentials, User
+from app.accounts.model import INVITED, User
 from app.accounts.publisher import Change
 from app.accounts.registration import RESERVED
 from app.platform.errors import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.fields import InputRules
+    from app.accounts.model import Credentials
     from app.accounts.passwords import PasswordService
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -181,7 +182,7 @@ class InvitationService:
             names["username"] = known.user.username  # or the answer would tell who is called what
             account = written()
         self.throttle.clear(counted_names(account.user), account.user.id)
-        return Credentials(account.user, password_hash, account.auth_epoch)
+        return account.credentials
 
     def _check(self, answer: Answer, known: Account, username: str | None) -> None:
         if username is None and self.rules.registration_requires in {"username", "both"}:

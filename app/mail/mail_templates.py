@@ -28,6 +28,7 @@ LABELS = (
     ("former_email", "Earlier e-mail address"),
     ("key", "API key"),
     ("service_account", "Service account"),
+    ("left", "Recovery codes left"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),

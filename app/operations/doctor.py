@@ -142,9 +142,10 @@ def _keys(application: Application) -> Iterator[tuple[str, str]]:
         elif needs_it := [f"{found[name]} of the {what}" for what, found in sealed_by.items() if found[name]]:
             yield "warning", f"{fallback} is still needed: it seals {' and '.join(needs_it)}; a start reseals them"
         else:
-            nothing = " and none of the ".join(sealed_by)
+            *others, last = (f"none of the {what}" for what in sealed_by)
+            nothing = f"{', '.join(others)} and {last}" if others else last
             days = math.ceil(tokens.refresh_idle_seconds / timedelta(days=1).total_seconds())
-            yield "note", f"{fallback} seals none of the {nothing}: drop it {days} days after it was last SECRET_KEY"
+            yield "note", f"{fallback} seals {nothing}: drop it {days} days after it was last SECRET_KEY"
 
 
 def _addresses(application: Application) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,17 @@ them as pages. A message is written for the person who reads it and reveals noth
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
 from app.platform.failure import CATALOGUE, Failure, FieldError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 __all__ = ["CATALOGUE", "Failure", "FieldError"]
+
+CHALLENGE: Final = "What authentication is needed (RFC 9470): `acr_values`, `max_age` in seconds, or both."
 
 
 class MalformedJson(Failure):
@@ -103,6 +111,17 @@ class InvalidRefreshToken(Failure):
     remedy = "Log in again."
 
 
+class InvalidLoginToken(Failure):
+    code = "invalid_login_token"
+    status = 401
+    message = "This login cannot be continued: log in again."
+    meaning = (
+        "The login token is unknown, expired or used up: it lives for 10 minutes, and is good for one success and five"
+        " wrong codes. A change of the password or of the factors ends it, too."
+    )
+    remedy = "Log in again at POST /auth/login, which gives a new login token."
+
+
 class ReusedRefreshToken(Failure):
     code = "reused_refresh_token"
     status = 401
@@ -136,16 +155,111 @@ class EmailNotVerified(Failure):
     )
 
 
+class SecondFactorRequired(Failure):
+    code = "second_factor_required"
+    status = 403
+    message = "The login is not finished: it needs a second factor."
+    meaning = (
+        "The first factor was right, but this account has a second one. There is no session yet. `login` holds a"
+        " token for this login, what is next, and the methods to choose from."
+    )
+    remedy = (
+        "Ask the user for a code, and send it to POST /auth/login/continue with `login.token` as `login_token` and one"
+        " of `login.methods` as `method`."
+    )
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        login: Mapping[str, Any] | None = None,
+        fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, retry_after=retry_after)
+        self._login = login
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {} if self._login is None else {"login": self._login}
+
+
 class ReauthenticationRequired(Failure):
     code = "reauthentication_required"
     status = 403
-    message = "This needs a recent login: log in again and repeat the request with the new access token."
-    meaning = (
-        "Sensitive requests, such as the export, a new user name or a new API key, need a login no older than the"
-        " setting REAUTH_SECONDS (10 minutes by default). This session was opened earlier, and a refresh does not count"
-        " as a login."
+    message = (
+        "This needs a recent login: authenticate or log in again, and repeat the request with the new access token."
     )
-    remedy = "Log in again at POST /auth/login and repeat the request with the access token of the new session."
+    meaning = (
+        "Sensitive requests, such as the export, a new user name, a new API key or a change of second factors, need a"
+        " login no older than the setting REAUTH_SECONDS (10 minutes by default). The access token says when its user"
+        " last authenticated; a refresh does not count."
+    )
+    remedy = (
+        "Send one of `methods` to POST /auth/reauthenticate, and repeat the request with the access token that it"
+        " gives. Or log in again."
+    )
+    carries = MappingProxyType({"WWW-Authenticate": CHALLENGE})
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        methods: Sequence[str] = (),
+        max_age: int | None = None,
+        fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, retry_after=retry_after)
+        self._methods = methods
+        self._max_age = max_age
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"methods": list(self._methods)} if self._methods else {}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {} if self._max_age is None else {"WWW-Authenticate": _insufficient(None, self._max_age)}
+
+
+class InsufficientAuthentication(Failure):
+    code = "insufficient_user_authentication"
+    status = 401
+    message = "This needs a stronger or more recent authentication."
+    meaning = (
+        "What asked GET /auth/verify wants a second factor (`acr`), or an authentication no older than `max_age`"
+        " seconds. The access token is valid, but says less."
+    )
+    remedy = "Authenticate at POST /auth/reauthenticate, and repeat the request with the access token that it gives."
+    carries = MappingProxyType({"WWW-Authenticate": CHALLENGE})
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        acr_values: str | None = None,
+        max_age: int | None = None,
+        fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, retry_after=retry_after)
+        self._acr_values = acr_values
+        self._max_age = max_age
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": _insufficient(self._acr_values, self._max_age)}
+
+
+def _insufficient(acr_values: str | None, max_age: int | None) -> str:
+    """The challenge of RFC 9470 section 3."""
+    parts = ['error="insufficient_user_authentication"']
+    if acr_values is not None:
+        parts.append(f'acr_values="{acr_values}"')
+    if max_age is not None:
+        parts.append(f'max_age="{max_age}"')
+    return f"Bearer {', '.join(parts)}"
 
 
 class Forbidden(Failure):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,11 @@ class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, no
         self.fields = fields
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What stands in the reply beside the message, by its name there."""
+        return {}
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from app.accounts.breached import BreachNotice
+from app.accounts.credentials import CredentialService
 from app.accounts.former_system import FormerSystem
 from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
 from app.audit.late_events import LateEvents
 from app.audit.service import Audit
-from app.feature import Feature, MailKind, Tag
+from app.feature import Feature, LoginMethods, LoginReasons, MailKind, Tag
 from app.hooks.calls import Hooks
 from app.keys.service import KeyService
 from app.roles.authority import Authority
@@ -21,15 +23,22 @@ from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens, spread
 from app.sessions.attacks import AttackNotices
 from app.sessions.explain import ExplainService
+from app.sessions.failed_logins import FailedLogins
+from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from app.sessions.login import LoginService
 from app.sessions.model import Sessions
+from app.sessions.pending_logins.model import PendingLogins
+from app.sessions.reasons import NotActive, UnverifiedEmail
 from app.sessions.service import SessionLimits, SessionService
+from app.sessions.step_up import StepUp, StepUpMethods
 from app.throttle.device_tokens import DeviceTokens
 from app.throttle.service import PasswordThrottle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from app.platform.container import Container
 
 
@@ -86,23 +95,53 @@ def _sessions(parts: Container) -> SessionService:
             fresh=parts.settings.accounts.reauth_seconds,
         ),
         permissions_of=parts.get(Roles).permissions_of,
+        step_up=parts.get(StepUpMethods),
         observer=parts.observer,
         hooks=parts.find(Hooks),
     )
+
+
+def _step_up(parts: Container) -> StepUp:
+    return StepUp(
+        parts.get(SessionService),
+        parts.get(CredentialService),
+        parts.get(PasswordThrottle),
+        parts.get(StepUpMethods),
+        parts.clock,
+    )
+
+
+def _gate(parts: Container) -> LoginGate:
+    return LoginGate(
+        parts.get(SessionService),
+        parts.get(PendingLogins),
+        parts.get(Users),
+        parts.get(FailedLogins),
+        parts.clock,
+        parts.get(LoginReasons).reasons,
+        parts.get(LoginMethods).methods,
+    )
+
+
+def _failed_logins(parts: Container) -> FailedLogins:
+    return FailedLogins(parts.get(PasswordThrottle), parts.get(Audit), parts.get(LateEvents), parts.get(AttackNotices))
+
+
+def _erase(parts: Container) -> Callable[[str], Iterator[None]]:
+    sessions, gate = parts.get(SessionService), parts.get(LoginGate)
+    return lambda user_id: chain(gate.erase(user_id), sessions.erase(user_id))
 
 
 def _login(parts: Container) -> LoginService:
     return LoginService(
         parts.get(Users),
         parts.get(PasswordService),
-        parts.get(SessionService),
+        parts.get(LoginGate),
         parts.get(PasswordThrottle),
         parts.get(DeviceTokens),
-        parts.get(Audit),
-        parts.get(LateEvents),
-        parts.get(AttackNotices),
+        parts.get(FailedLogins),
         parts.get(BreachNotice),
-        require_verified_email=parts.settings.accounts.require_verified_email,
+        parts.clock,
         former_system=parts.find(FormerSystem),
     )
 
@@ -113,11 +152,17 @@ def _explain(parts: Container) -> ExplainService:
 
 FEATURE = Feature(
     tags=(
-        Tag("auth", "Registration and login.", (controller.register, controller.login)),
+        Tag("auth", "Registration and login.", (controller.register, controller.login, controller.continue_login)),
         Tag(
             "sessions",
             "Refresh, list and end sessions.",
-            (controller.refresh, controller.logout, controller.sessions, controller.end_session),
+            (
+                controller.refresh,
+                controller.reauthenticate,
+                controller.logout,
+                controller.sessions,
+                controller.end_session,
+            ),
         ),
         Tag("tokens", "Explain and check access tokens.", (controller.explain, controller.verify)),
         Tag("users", "", (controller.impersonate,)),
@@ -129,6 +174,10 @@ FEATURE = Feature(
         AccessTokens: _tokens,
         SessionService: _sessions,
         AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
+        FailedLogins: _failed_logins,
+        LoginGate: _gate,
+        StepUpMethods: lambda parts: StepUpMethods(parts.get(Users), parts.get(LoginMethods).methods),
+        StepUp: _step_up,
         LoginService: _login,
         ExplainService: _explain,
     },
@@ -137,10 +186,14 @@ FEATURE = Feature(
         "session": lambda parts: parts.get(LiveSessions).present,
         "impersonation": lambda parts: parts.get(LiveImpersonations).present,
     },
-    repositories=(Sessions,),
-    erase=lambda parts: parts.get(SessionService).erase,
+    repositories=(Sessions, PendingLogins),
+    login_reasons=(
+        lambda _: NotActive(),
+        lambda parts: UnverifiedEmail(parts.settings.accounts.require_verified_email),
+    ),
+    erase=_erase,
     exports=(controller.exported,),
-    expires=(Sessions,),
+    expires=(Sessions, PendingLogins),
     mails=(
         MailKind("session_reused", __name__),
         MailKind("impersonated", __name__),

@@ -10,17 +10,18 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
+from app.accounts.authentication import Authentication
 from app.keys.service import LEEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from app.keys.keyring import SigningKey
     from app.platform.clock import Clock
@@ -58,6 +59,8 @@ class Claims:
     issued_at: float
     not_before: float
     expires_at: float
+    authentication: Authentication | None = None
+    """When and how the subject authenticated; None in an impersonation, and if a former version made the token."""
 
 
 class TokenKeys(Protocol):
@@ -110,12 +113,14 @@ class AccessTokens:
         roles: Sequence[str],
         lifetime: int | None = None,
         actor_id: str | None = None,
+        authentication: Authentication | None = None,
         added: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
         `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
-        for the subject, the claim `act` (RFC 8693 section 4.1). The claims `added` replace none of ours.
+        for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
+        (RFC 9068 section 2.2.1). The claims `added` replace none of ours.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -131,6 +136,7 @@ class AccessTokens:
             "sid": session_id,
             "roles": list(roles),
             **({} if actor_id is None else {"act": {"sub": actor_id}}),
+            **({} if authentication is None else _claims_about(authentication)),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
 
@@ -228,7 +234,29 @@ def _claims(claims: dict[str, Any]) -> Claims:
         raise RefusedTokenError("malformed")
     if not all(map(_is_time, times)):
         raise RefusedTokenError("malformed")
-    return Claims(subject, session_id, _actor(claims), *times)
+    return Claims(subject, session_id, _actor(claims), *times, _authentication(claims))
+
+
+def _claims_about(authentication: Authentication) -> dict[str, Any]:
+    return {
+        "auth_time": int(authentication.at.timestamp()),
+        "amr": list(authentication.amr),
+        "acr": authentication.acr,
+    }
+
+
+def _authentication(claims: dict[str, Any]) -> Authentication | None:
+    """What the token says; `acr` follows from `amr`. A time or a list in another form than that of `issue` is refused,
+    never ignored."""
+    if "auth_time" not in claims:
+        return None
+    match claims["auth_time"], claims.get("amr"):
+        case int(at), list(amr) if not isinstance(at, bool) and all(isinstance(each, str) for each in amr):
+            try:
+                return Authentication(datetime.fromtimestamp(at, UTC), tuple(amr))
+            except (ValueError, OverflowError, OSError):  # no time
+                pass
+    raise RefusedTokenError("malformed")
 
 
 def _is_time(time: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.authentication import PASSWORD
 from app.accounts.cookies import REFRESH_COOKIE, without_cookie
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
@@ -15,27 +16,42 @@ from app.platform.errors import (
     EmailNotVerified,
     EmailTaken,
     Forbidden,
+    InsufficientAuthentication,
+    InvalidCode,
     InvalidCredentials,
+    InvalidLoginToken,
     InvalidRefreshToken,
     NotFound,
     Overloaded,
     ReauthenticationRequired,
     RegistrationRefused,
     ReusedRefreshToken,
+    SecondFactorRequired,
     SessionEnded,
     TooManyRequests,
     Unavailable,
     UsernameTaken,
+    WrongPassword,
 )
 from app.platform.identifiers import ascii_email
 from app.roles.service import Roles
 from app.sessions.explain import ExplainService
+from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
-from app.sessions.inputs import Explain, Impersonate, Login, Logout, Refresh
+from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Reauthenticate, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
-from app.sessions.views import ActingTokens, ExplanationView, SessionList, SessionView, TokenPair, as_reply
+from app.sessions.step_up import StepUp
+from app.sessions.views import (
+    ActingTokens,
+    ExplanationView,
+    RenewedAccess,
+    SessionList,
+    SessionView,
+    TokenPair,
+    as_reply,
+)
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
 from app.web.export import exporter
@@ -64,7 +80,15 @@ DEVICE_TOKEN = RequestHeader("X-Device-Token", "The `device_token` of an earlier
         Outcome(Nothing, 202, "Check your mail to finish the registration"),
     ),
     carries=(REFRESH_COOKIE,),
-    raises=(EmailTaken, UsernameTaken, RegistrationRefused, SessionEnded, Overloaded, Unavailable),
+    raises=(
+        EmailTaken,
+        UsernameTaken,
+        RegistrationRefused,
+        SecondFactorRequired,
+        SessionEnded,
+        Overloaded,
+        Unavailable,
+    ),
 )
 def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Carrying:
     """Create an account and log in to it.
@@ -78,10 +102,12 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Car
         registration.register_hidden(new, call.device)
         return Nothing()
     credentials = registration.register(new, call.device)
-    if call.get(LoginService).wants_verification(credentials.user):
+    gate = call.get(LoginGate)
+    try:
+        return as_reply(call, gate.admit(gate.first_factor(credentials, "register", PASSWORD), call.device))
+    except EmailNotVerified:
         user = credentials.user
         return UserData.of(user, call.get(Roles).permissions_of(user.roles))
-    return as_reply(call, call.get(SessionService).open(credentials, call.device, "register"))
 
 
 @endpoint(
@@ -92,7 +118,15 @@ def register(call: Call, body: Register) -> TokenPair | UserData | Nothing | Car
     reads=(DEVICE_TOKEN,),
     returns=TokenPair,
     carries=(REFRESH_COOKIE,),
-    raises=(InvalidCredentials, AccountDisabled, EmailNotVerified, TooManyRequests, Overloaded, Unavailable),
+    raises=(
+        InvalidCredentials,
+        AccountDisabled,
+        EmailNotVerified,
+        SecondFactorRequired,
+        TooManyRequests,
+        Overloaded,
+        Unavailable,
+    ),
 )
 def login(call: Call, body: Login) -> TokenPair | Carrying:
     """Exchange a name and a password for a session.
@@ -101,6 +135,9 @@ def login(call: Call, body: Login) -> TokenPair | Carrying:
     wrong password get the same answer. After ten failures in a row, whichever of its names they used, the next login of
     an account has to wait, whatever the password. A device that logged in before need not: it sends the `device_token`
     of that login in `X-Device-Token`. A token that is not good for the account is as good as none.
+
+    If more than the password is needed, the reply is 403 `second_factor_required`: no session exists yet, and `login`
+    says how `POST /auth/login/continue` goes on.
     """
     device_token = call.header(DEVICE_TOKEN.name)
     return as_reply(call, call.get(LoginService).login(_name(body), body.password, call.device, device_token))
@@ -113,6 +150,34 @@ def _name(body: Login) -> LoginName:
         return LoginName("username", body.username)
     text = body.login or ""
     return LoginName("email" if "@" in text else "username", text)
+
+
+@endpoint(
+    "POST /auth/login/continue",
+    access=public,
+    operation="continueLogin",
+    limit="login",
+    body=ContinueLogin,
+    returns=TokenPair,
+    carries=(REFRESH_COOKIE,),
+    raises=(
+        InvalidLoginToken,
+        InvalidCode,
+        AccountDisabled,
+        EmailNotVerified,
+        SecondFactorRequired,
+        TooManyRequests,
+        Unavailable,
+    ),
+)
+def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
+    """Go on with a login that needs a second factor.
+
+    `login_token` is `login.token` of the reply that said so, `method` one of its `login.methods`. The token lives for
+    10 minutes, and for five codes. A wrong code counts like a wrong password. If still more is missing, the reply is
+    403 `second_factor_required` again, with a new token.
+    """
+    return as_reply(call, call.get(LoginGate).resume(body.login_token, body.method, body.code, call.device))
 
 
 @endpoint(
@@ -141,6 +206,26 @@ def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
     if not token:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
     return as_reply(call, call.get(SessionService).refresh(token, call.device))
+
+
+@endpoint(
+    "POST /auth/reauthenticate",
+    access=authenticated,
+    limit="login",
+    body=Reauthenticate,
+    returns=RenewedAccess,
+    raises=(WrongPassword, InvalidCode, ReauthenticationRequired, TooManyRequests, Overloaded),
+)
+def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAccess:
+    """Prove again who the user is, and get an access token of the same session that says so.
+
+    Users with a second factor use it (`method` and `code`); a recovery code is not for this. All others send their
+    `password`. The session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
+    """
+    step_up = call.get(StepUp)
+    if body.password is not None:
+        return RenewedAccess.of(step_up.by_password(call.caller, body.password, call.device))
+    return RenewedAccess.of(step_up.by_code(call.caller, body.method or "", body.code or "", call.device))
 
 
 @endpoint(
@@ -246,26 +331,29 @@ def explain(call: Call, body: Explain) -> ExplanationView:
     operation="verifyToken",
     returns=File,
     media_type="text/plain",
-    raises=(Forbidden,),
+    raises=(Forbidden, InsufficientAuthentication),
 )
 def verify(call: CallBy[Principal]) -> File:
     """Decide whether to let a request through, for nginx `auth_request`.
 
     The reply is 200 with `X-Auth-User`, `X-Auth-Username`, `X-Auth-Email` (empty unless verified, an international
-    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role` or a `permission`; any
-    other parameter gets 403. An API key has permissions but no roles: a demanded role is refused, and `X-Auth-Roles`
-    is empty. `X-Auth-Actor` is the administrator who acts for the user, else empty.
+    domain in its ASCII form) and `X-Auth-Roles`, else 401 or 403. The query may demand a `role`, a `permission`, a
+    strength of authentication (`acr`, as `urn:latchkey:aal2` for two factors), or one at most `max_age` seconds ago;
+    any other parameter gets 403. If the authentication is too weak or too old, the reply is 401 with the challenge of
+    RFC 9470. An API key has permissions but neither roles nor an authentication: a demanded role is refused, and
+    `X-Auth-Roles` is empty. `X-Auth-Actor` is the administrator who acts for the user, else empty.
     """
     caller, query = call.caller, call.query
     user = caller.user
-    if not query.keys() <= {"role", "permission"}:
-        raise Forbidden("The query may hold role and permission only.")
+    if not query.keys() <= {"role", "permission", "acr", "max_age"}:
+        raise Forbidden("The query may hold role, permission, acr and max_age only.")
     # The roles of its owner may permit more than the key.
     roles = () if caller.kind == "api_key" else user.roles
     if not all(role in roles for role in query.get("role", ())):
         raise Forbidden("An API key has no roles." if caller.kind == "api_key" else "The user lacks the role.")
     if not all(permission in caller.permissions for permission in query.get("permission", ())):
         raise Forbidden("The user lacks the permission.")
+    call.get(StepUp).require(caller, query.get("acr", ()), query.get("max_age", ()))
     return File(
         b"",
         "text/plain; charset=utf-8",

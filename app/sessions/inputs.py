@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.accounts.fields import (
+    LONGEST_PASSWORD,
     LoginNameText,
     SubmittedPassword,
 )
@@ -37,6 +38,44 @@ class Login(Body):
         if count > 1:
             raise wrong("ambiguous", "Only one of email, username and login may be given.")
         return login
+
+
+LONGEST_CODE = 64
+"""Characters; codes of second factors have at most 17."""
+MethodName = Annotated[str, Field(min_length=1, max_length=32, examples=["totp"])]
+_CodeText = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE, examples=["492039"])]
+FactorCode = Annotated[_CodeText, Field(repr=False)]
+"""What proves a second factor. Whether it is right, its method says."""
+
+
+class ContinueLogin(Body):
+    """The token of a login that is not finished, and a code of a second factor."""
+
+    login_token: Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
+    method: MethodName
+    code: FactorCode
+
+
+class Reauthenticate(Body):
+    """The `password`; or a `code`, and the `method` that it is of."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"method": "totp", "code": "492039"}]})
+
+    password: Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)] | None = Field(default=None, repr=False)
+    method: MethodName | None = None
+    code: _CodeText | None = Field(default=None, validate_default=True, repr=False)
+
+    @field_validator("code")
+    @classmethod
+    def _one_way(cls, code: str | None, info: ValidationInfo) -> str | None:
+        # A field that was refused is not in the data, but it was given.
+        password, method = info.data.get("password", ""), info.data.get("method", "")
+        if password is not None:
+            if method or code is not None:
+                raise wrong("ambiguous", "Either a password or a code of a method may be given.")
+        elif method is None or code is None:
+            raise wrong("required", "A password is required, or a method and its code.")
+        return code
 
 
 class Refresh(Body):
@@ -71,14 +110,17 @@ def _reason(text: str) -> str:
     return trimmed
 
 
+ReasonText = Annotated[
+    str,
+    AfterValidator(_reason),
+    Field(
+        description="1 to 200 characters in one line. The user reads it.",
+        examples=["Ticket 4711: the list of orders stays empty"],
+    ),
+]
+
+
 class Impersonate(Body):
     """Why an administrator acts for a user."""
 
-    reason: Annotated[
-        str,
-        AfterValidator(_reason),
-        Field(
-            description="1 to 200 characters in one line. The user reads it.",
-            examples=["Ticket 4711: the list of orders stays empty"],
-        ),
-    ]
+    reason: ReasonText

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.account import Account, Impersonation
+    from app.accounts.authentication import Authentication
     from app.accounts.model import Users
     from app.platform.clock import Clock
     from app.sessions.model import Sessions
@@ -28,12 +29,18 @@ class LiveSessions:
     permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]]
     clock: Clock
 
-    def principal(self, session_id: str, user_id: str) -> Principal | None:
-        """The principal of a live session, with the permissions of its user; None if there is no such session."""
+    def principal(
+        self, session_id: str, user_id: str, authentication: Authentication | None = None
+    ) -> Principal | None:
+        """The principal of a live session, with the permissions of its user; None if there is no such session.
+
+        `authentication` is what the access token says.
+        """
         principal = self.sessions.principal(session_id, user_id, self.clock())
         if principal is None:
             return None
-        return principal.with_permissions(self.permissions_of(principal.user.roles, principal.roles_version))
+        permissions = self.permissions_of(principal.user.roles, principal.roles_version)
+        return principal.with_permissions(permissions, authentication)
 
     def present(self, principal: Principal) -> Principal | None:
         """The principal of an earlier request as it is now; None if its session has ended."""

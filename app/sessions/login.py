@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.audit.model import FAILURE
-from app.platform.errors import AccountDisabled, EmailNotVerified, Failure, InvalidCredentials, SessionEnded
+from app.accounts.authentication import Authentication
+from app.platform.errors import Failure, InvalidCredentials, SecondFactorRequired, SessionEnded
+from app.sessions.proof import Proof
 
 if TYPE_CHECKING:
     from app.accounts.breached import BreachNotice
     from app.accounts.former_system import FormerSystem
     from app.accounts.login_name import LoginName
-    from app.accounts.model import Credentials, User, Users
+    from app.accounts.model import Credentials, Users
     from app.accounts.passwords import PasswordService
-    from app.audit.late_events import LateEvents
-    from app.audit.service import Audit
+    from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.sessions.attacks import AttackNotices
-    from app.sessions.service import OpenedSession, SessionService
+    from app.sessions.failed_logins import FailedLogins
+    from app.sessions.gate import LoginGate
+    from app.sessions.service import OpenedSession
     from app.throttle.device_tokens import DeviceTokens
-    from app.throttle.service import Attempt, PasswordThrottle
+    from app.throttle.service import PasswordThrottle
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +30,21 @@ class LoginService:
 
     users: Users
     passwords: PasswordService
-    sessions: SessionService
+    gate: LoginGate
     throttle: PasswordThrottle
     devices: DeviceTokens
-    audit: Audit
-    late: LateEvents
-    attacks: AttackNotices
+    failed: FailedLogins
     breaches: BreachNotice
-    require_verified_email: bool = False
+    clock: Clock
     former_system: FormerSystem | None = None
 
     def login(self, name: LoginName, password: str, device: Device, device_token: str = "") -> OpenedSession:
         """Open a session. `device_token` is what an earlier login gave to the device; one that is not good for this
         account makes it an unknown device, as does none.
 
-        Raises InvalidCredentials for an unknown name as for a wrong password, after the same work; AccountDisabled
-        or EmailNotVerified only when the password is right; TooManyRequests while such logins are refused, whatever the
-        password;
+        Raises InvalidCredentials for an unknown name as for a wrong password, after the same work; AccountDisabled,
+        EmailNotVerified or SecondFactorRequired only when the password is right; TooManyRequests while such logins are
+        refused, whatever the password;
         Unavailable or Overloaded if the former system has to be asked and cannot.
         """
         counted_as = name.counted_as
@@ -57,24 +56,20 @@ class LoginService:
             try:
                 credentials = self._take_over(name, password, is_known=credentials is not None)
             except Failure:  # no answer tells nothing of the password, but must not be free for guesses either
-                self._fail(attempt, user_id)
+                self.failed.count(attempt, user_id)
                 raise
             if credentials is None:
-                self._note_failure(user_id, "password", device)
-                self._fail(attempt, user_id)
+                self.failed.note(user_id, "password", device)
+                self.failed.count(attempt, user_id)
                 raise InvalidCredentials
-        user = credentials.user
-        self.throttle.succeed_login(attempt)
-        if user.status != "active":
-            self._note_failure(user.id, user.status, device)
-            raise AccountDisabled
-        if self.wants_verification(user):
-            self._note_failure(user.id, "unverified", device)
-            raise EmailNotVerified
+        proof = Proof(credentials, Authentication(self.clock()), name=attempt.name, device_id=attempt.device_id)
         try:
-            opened = self.sessions.open(credentials, device, device_id=attempt.device_id)
+            opened = self.gate.admit(proof, device)
         except SessionEnded:  # deleted, disabled or given a new password while this one was hashed
             raise InvalidCredentials from None
+        except SecondFactorRequired:  # the password was right all the same
+            self.breaches.after_login(credentials, password, device)
+            raise
         self.breaches.after_login(credentials, password, device)
         return opened
 
@@ -82,32 +77,6 @@ class LoginService:
         if self.former_system is None:
             return None
         return self.former_system.take_over(name, password, is_known=is_known)
-
-    def wants_verification(self, user: User) -> bool:
-        """Whether this user must verify their address before login. Users without an address are never blocked."""
-        return self.require_verified_email and user.email is not None and not user.email_verified
-
-    def _fail(self, attempt: Attempt, user_id: str | None) -> None:
-        if self.throttle.fail_login(attempt) and user_id is not None:
-            self.attacks.tell_later(user_id)
-
-    def _note_failure(self, user_id: str | None, reason: str, device: Device) -> None:
-        """Have an audit event stored, of an account at most one a minute and reason, so that guessers fill no table.
-
-        Where there is no account the same is done in vain: the time of the reply must not tell.
-        """
-        minute = self.audit.clock().replace(second=0, microsecond=0)
-        event = self.audit.event_once(
-            user_id or "",
-            "login.failed",
-            device,
-            since=minute,
-            subject=f"{user_id} {reason}",
-            outcome=FAILURE,
-            reason=reason,
-        )
-        if user_id is not None:
-            self.late.add(event)
 
     def _find(self, kind: Literal["email", "username"], key: str | None) -> Credentials | None:
         if key is None:

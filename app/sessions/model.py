@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from app.accounts.authentication import Authentication, amr_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -31,6 +33,15 @@ class Session:
     user_agent: str
     rotated_at: datetime | None = None
     """When the present generation replaced the previous one; None in the first."""
+    authenticated_at: datetime | None = None
+    """When its user last proved who they are; None if a former version opened it: then it was at the opening."""
+    amr: str | None = None
+    """What they proved, as `app.accounts.authentication.amr_text` has it; None if a former version opened it."""
+
+    @property
+    def authentication(self) -> Authentication:
+        """When and how its user proved who they are."""
+        return Authentication(self.authenticated_at or self.created_at, amr_of(self.amr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,9 @@ class Sessions(Protocol):
 
         One atomic conditional write: `rotated_at` and `last_used_at` become `now`.
         """
+
+    def reauthenticate(self, session_id: str, *, at: datetime, amr: str) -> bool:
+        """Set `authenticated_at` and `amr`; False if there is no such session."""
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Record that a session was used; `last_used_at` never goes back."""

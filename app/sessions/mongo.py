@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FIELDS: Final = (
     "user_id", "auth_epoch", "seed", "generation", "created_at", "last_used_at", "idle_expires_at", "expires_at",
-    "ip", "user_agent", "rotated_at",
+    "ip", "user_agent", "rotated_at", "authenticated_at", "amr",
 )  # fmt: skip
 """The fields of a document that make up a `Session`, besides `_id`."""
 
@@ -130,6 +130,11 @@ class MongoSessions:
         renewed = {"rotated_at": now, "last_used_at": now, "idle_expires_at": idle_expires_at, "ip": ip}
         change = {"$inc": {"generation": 1}, "$set": renewed}
         return self._connection["sessions"].update_one(guard, change).matched_count == 1
+
+    @answer_or_unavailable()
+    def reauthenticate(self, session_id: str, *, at: datetime, amr: str) -> bool:
+        change = {"$set": {"authenticated_at": at, "amr": amr}}
+        return self._connection["sessions"].update_one({"_id": session_id}, change).matched_count == 1
 
     @answer_or_unavailable()
     def touch(self, session_id: str, now: datetime) -> None:

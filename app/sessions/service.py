@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.accounts.authentication import Authentication, amr_text
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
+    from app.sessions.step_up import StepUpMethods
     from app.throttle.device_tokens import DeviceTokens
 
 Scope = Literal["this", "others", "all"]
@@ -65,6 +67,14 @@ class OpenedSession:
     """What the user may do."""
     device_token: str | None = field(default=None, repr=False)
     """Makes the device known at its next login; a refresh gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedToken:
+    """An access token of a session whose user has authenticated again, which lives for `expires_in` seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class SessionService:
         clock: Clock,
         limits: SessionLimits,
         permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]],
+        step_up: StepUpMethods,
         observer: Observer = NOBODY,
         hooks: Hooks | None = None,
     ) -> None:
@@ -111,13 +122,22 @@ class SessionService:
         self._clock = clock
         self._limits = limits
         self._permissions_of = permissions_of
+        self._step_up = step_up
         self._observer = observer
         self._hooks = hooks
 
-    def open(
-        self, credentials: Credentials, device: Device, grant: Grant = "login", *, device_id: str | None = None
+    def open_session(
+        self,
+        credentials: Credentials,
+        device: Device,
+        grant: Grant,
+        *,
+        authentication: Authentication,
+        device_id: str | None = None,
     ) -> OpenedSession:
-        """Open a session for a user whose credentials were just verified; `device_id` is that of a known device.
+        """Open a session for a user who has proven all that a login needs; `device_id` is that of a known device.
+
+        Only `app.sessions.gate.LoginGate` calls this: it knows what a login needs.
 
         Raises SessionEnded if the user was deleted or disabled, or their password changed, in between; a change that
         comes after it ends the session by its epoch. The user's least recently used sessions end if there are too many.
@@ -137,6 +157,8 @@ class SessionService:
             expires_at=now + timedelta(seconds=self._limits.absolute),
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
+            authenticated_at=authentication.at,
+            amr=amr_text(authentication.amr),
         )
         claims = self._claims(user, session)
         event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
@@ -232,14 +254,37 @@ class SessionService:
         yield
 
     def require_fresh_login(self, principal: Principal) -> None:
-        """Raises ReauthenticationRequired if this session was opened more than REAUTH_SECONDS ago.
+        """Raises ReauthenticationRequired if the user proved who they are more than REAUTH_SECONDS ago, by what the
+        access token says.
 
         Raises Forbidden for an impersonation, in which the user has not logged in.
         """
         if principal.kind != "session":
             raise Forbidden("This needs a login of the user, not of an administrator who acts for them.")
-        if self._clock() - principal.opened_at > timedelta(seconds=self._limits.fresh):
-            raise ReauthenticationRequired
+        proven = principal.authentication or Authentication(principal.opened_at)
+        if not proven.is_within(self._limits.fresh, self._clock()):
+            raise ReauthenticationRequired(max_age=self._limits.fresh, methods=self._step_up.of(principal.user.id))
+
+    def renew(self, principal: Principal, authentication: Authentication, device: Device) -> RenewedToken:
+        """A new access token of the caller's session, which keeps what its user has proven now.
+
+        Raises SessionEnded if the session has ended, and Unavailable, before anything is written, if a hook fails.
+        """
+        now = self._clock()
+        live = self._sessions.find_live(principal.session_id, now)
+        if live is None:
+            raise SessionEnded
+        claims = self._claims(live.user, live.session)
+        amr = amr_text(authentication.amr)
+        if not self._sessions.reauthenticate(live.session.id, at=authentication.at, amr=amr):
+            raise SessionEnded
+        self._accounts.audit.record(
+            live.user.id, "session.reauthenticated", device, session_id=live.session.id, amr=amr
+        )
+        session = replace(live.session, authenticated_at=authentication.at, amr=amr)
+        permissions = self._permissions_of(live.user.roles, live.roles_version)
+        opened = self._tokens_of(session, live.user, permissions, now, grant="reauthenticate", claims=claims)
+        return RenewedToken(opened.access_token, opened.expires_in)
 
     def use_is_due(self, principal: Principal) -> bool:
         """Whether `note_use` is due: the use of a session is recorded once a minute, that of an impersonation never."""
@@ -270,7 +315,7 @@ class SessionService:
     def principal_of(self, claims: Claims) -> Principal | None:
         """The principal of a verified access token; None if its session, or its impersonation, is not live."""
         if claims.actor_id is None:
-            return self._live.principal(claims.session_id, claims.subject)
+            return self._live.principal(claims.session_id, claims.subject, claims.authentication)
         return self._impersonations.live.principal(claims.session_id, claims.subject)
 
     def _end(
@@ -344,7 +389,12 @@ class SessionService:
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(
-                subject=user.id, session_id=session.id, roles=user.roles, lifetime=lifetime, added=claims
+                subject=user.id,
+                session_id=session.id,
+                roles=user.roles,
+                lifetime=lifetime,
+                authentication=session.authentication,
+                added=claims,
             ),
             expires_in=lifetime,
             refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),

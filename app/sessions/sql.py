@@ -58,6 +58,8 @@ SESSIONS: Final = Table(
     Column("ip", String(64), nullable=False),
     Column("user_agent", String(LONGEST_USER_AGENT), nullable=False),
     Column("rotated_at", INSTANT),
+    Column("authenticated_at", INSTANT),
+    Column("amr", String(64)),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_idle_expiry", "idle_expires_at"),
     Index("sessions_by_expiry", "expires_at"),
@@ -103,6 +105,7 @@ _ALL_OF_USER: Final = select(*_COLUMNS).select_from(_WITH_USER).where(_OF_USER, 
 _ROTATE: Final = (
     update(SESSIONS).where(_THIS, SESSIONS.c.generation == bindparam("seen")).values(generation=bindparam("seen") + 1)
 )
+_REAUTHENTICATE: Final = update(SESSIONS).where(_THIS)
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
 _END_SEEN: Final = (
@@ -175,6 +178,11 @@ class SqlSessions:
     def rotate(self, session_id: str, generation: int, *, now: datetime, idle_expires_at: datetime, ip: str) -> bool:
         renewed = {"rotated_at": now, "last_used_at": now, "idle_expires_at": idle_expires_at, "ip": ip}
         return self._database.change(_ROTATE, {"session_id": session_id, "seen": generation, **renewed}) == 1
+
+    def reauthenticate(self, session_id: str, *, at: datetime, amr: str) -> bool:
+        return (
+            self._database.change(_REAUTHENTICATE, {"session_id": session_id, "authenticated_at": at, "amr": amr}) == 1
+        )
 
     def touch(self, session_id: str, now: datetime) -> None:
         self._database.change(_TOUCH, {"session_id": session_id, "before": now, "last_used_at": now})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.sessions.explain import Explanation
     from app.sessions.impersonation import BegunImpersonation
     from app.sessions.model import Session
-    from app.sessions.service import OpenedSession
+    from app.sessions.service import OpenedSession, RenewedToken
     from app.web.call import CallBy
 
 
@@ -74,6 +74,22 @@ class TokenPair(View):
             device_token=opened.device_token,
             user=UserView.of(opened.user, opened.permissions),
         )
+
+
+class RenewedAccess(View):
+    """A new access token of the same session."""
+
+    access_token: str = Field(
+        description="A JWT (RFC 9068), with the new `auth_time`, `amr` and `acr`.", examples=[_ACCESS_TOKEN]
+    )
+    token: str = Field(description="The same as `access_token`.", examples=[_ACCESS_TOKEN])
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type of the token, RFC 6750
+    expires_in: int = Field(description="Seconds until it expires.", examples=[900])
+
+    @classmethod
+    def of(cls, renewed: RenewedToken) -> RenewedAccess:
+        """The data of a reply to an authentication in a session."""
+        return cls(access_token=renewed.access_token, token=renewed.access_token, expires_in=renewed.expires_in)
 
 
 class ActingTokens(View):

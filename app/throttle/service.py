@@ -224,6 +224,16 @@ class PasswordThrottle:
             count = self.accounts.fail(attempt.subject, at_least=at_least)
         return count % TOLD_EVERY == 0
 
+    def check_login(self, attempt: Attempt) -> None:
+        """Raises TooManyRequests if such a login is refused by now; it forgets nothing, since it is not finished."""
+        if attempt.device_id is not None:
+            self.devices.check(attempt.device_id)
+            self.known.check(attempt.subject)
+            return
+        if self.by_name:
+            self.names.check(attempt.name)
+        self.accounts.check(attempt.subject)
+
     def succeed_login(self, attempt: Attempt) -> None:
         """Forget the failures before a login. Raises TooManyRequests if such a login is refused by now.
 

@@ -10,6 +10,7 @@ from app.accounts.model import Users
 from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
 from app.config.former_values import signing_key
+from app.factors.totp import TotpVault
 from app.feature import Feature
 from app.roles.service import Roles
 from app.security.bounded_calls import BoundedCalls
@@ -31,6 +32,7 @@ def _imports(parts: Container) -> ImportService:
         parts.get(PasswordService),
         parts.get(PasswordThrottle),
         parts.get(SecretKeys),
+        parts.get(TotpVault),
         parts.settings.accounts.default_roles,
         parts.get(Roles).unknown,
     )
@@ -54,7 +56,7 @@ def _former_system(parts: Container) -> FormerSystemOverHttp | None:
 FEATURE = Feature(
     services={
         ImportService: _imports,
-        ExportService: lambda parts: ExportService(parts.get(Users), parts.get(SecretKeys)),
+        ExportService: lambda parts: ExportService(parts.get(Users), parts.get(SecretKeys), parts.get(TotpVault)),
         FormerSystem: _former_system,
     },
     exports=(controller.exported,),

@@ -119,8 +119,7 @@ def _tell(counts: Mapping[str, int], how: ImportRules, *, as_json: bool) -> None
     say({**counts, "dry_run": how.dry_run}, _in_words(counts) + (" (dry run)" if how.dry_run else ""), as_json=as_json)
     if counts["authenticator_apps"]:
         click.echo(
-            f"Note: {counts['authenticator_apps']} of them had an authenticator app. Their secrets are kept,"
-            " but not asked for at a login yet.",
+            f"Note: {counts['authenticator_apps']} of them have an authenticator app, which their logins ask for.",
             err=True,
         )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.accounts.account import Account
     from app.accounts.model import Users
+    from app.factors.totp import TotpVault
     from app.security.secret_keys import SecretKeys
 
 ExportFormat = Literal["jsonl", "keycloak", "supabase"]
@@ -53,6 +54,7 @@ class ExportService:
 
     users: Users
     secrets: SecretKeys
+    vault: TotpVault
 
     def lines(self, format_: ExportFormat, tally: Tally, *, with_secrets: bool = False) -> Iterator[str]:
         """The lines of the export, which `tally` counts meanwhile. Raises Unavailable, and SealedError.
@@ -97,9 +99,16 @@ class ExportService:
         if imported:
             identities = [asdict(each) for each in imported.identities]
             line["imported"] = {"id": imported.id, "source": imported.source, "identities": identities}
-            if with_secrets and imported.totp:
-                line["totp"] = unsealed(imported, self.secrets, user.id)
+        if with_secrets:
+            line["totp"] = self._secrets_of(account) or None
         return {name: found for name, found in line.items() if found is not None}
+
+    def _secrets_of(self, account: Account) -> list[dict[str, Any]]:
+        """The secrets of the user's authenticator apps, also of those that a former version imported and never asked
+        for. Raises SealedError."""
+        former = unsealed(account.imported, self.secrets, account.user.id) if account.imported else []
+        present = [self.vault.parameters_of(each.id) for each in account.totp if each.is_confirmed]
+        return [*former, *(asdict(each) for each in present if each is not None)]
 
 
 def _of_supabase(account: Account, tally: Tally) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
 
@@ -14,13 +14,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.accounts.account import Account
 from app.accounts.credentials import counted_names
+from app.accounts.factors import ListedTotp
 from app.accounts.fields import Email, Name, Username
-from app.accounts.imported import Imported, SealedTotp
+from app.accounts.imported import Imported
 from app.accounts.model import AlreadyThereError, User
 from app.accounts.publisher import Change
 from app.accounts.registration import RESERVED
-from app.platform.errors import EmailTaken, UsernameTaken
-from app.platform.identifiers import comparable_email, email_key, is_identifier, parsing_once, username_key
+from app.factors.totp import TotpParameters
+from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
+from app.platform.identifiers import comparable_email, email_key, is_identifier, new_id, parsing_once, username_key
 from app.roles.model import ADMINISTRATOR
 from app.security import foreign_hashes, sealing
 from app.security.foreign_hashes import LONGEST
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
+    from app.factors.totp import TotpVault
     from app.security.secret_keys import RootKey, SecretKeys
     from app.throttle.service import PasswordThrottle
     from app.transfer.incoming import Totp
@@ -80,6 +83,7 @@ class ImportService:
     passwords: PasswordService
     throttle: PasswordThrottle
     secrets: SecretKeys
+    vault: TotpVault
     default_roles: tuple[str, ...]
     unknown_roles: UnknownRoles
 
@@ -108,11 +112,14 @@ class ImportService:
             return "imported"
         if isinstance(stored, FastDigest):
             stored = self._wrapped(stored)
-        imported = self._imported(incoming, rules.source, external, user.id)
+        imported = self._imported(incoming, rules.source, external)
+        apps = tuple(map(_parameters, incoming.totp))  # logins ask for them, so nobody has to enrol again
+        totp = tuple(ListedTotp(new_id(), self.accounts.clock()) for _ in apps)
         try:
-            self._add(Account(user, stored, imported=imported), tells=not rules.is_one_of_many)
+            self._add(Account(user, stored, imported=imported, totp=totp), tells=not rules.is_one_of_many)
         except AlreadyThereError:
             return "skipped"
+        self._seal(user, totp, apps)
         self.throttle.clear(counted_names(user), user.id)
         return "imported"
 
@@ -214,29 +221,23 @@ class ImportService:
             raise RefusedError("unsupported_hash")
         return stored
 
-    def _imported(self, incoming: Incoming, source: str, external: str, user_id: str) -> Imported | None:
-        totp, known = tuple(self._sealed(each, user_id) for each in incoming.totp), incoming.imported
-        if len(totp) + len(incoming.identities) > _MOST_LINKED:
+    def _imported(self, incoming: Incoming, source: str, external: str) -> Imported | None:
+        known = incoming.imported
+        if len(incoming.totp) + len(incoming.identities) > _MOST_LINKED:
             raise RefusedError("too_many")
-        if incoming.native and (known is not None or not totp):
-            return known and replace(known, totp=totp)
-        return Imported(external, source, incoming.identities, totp)
+        if incoming.native and (known is not None or not incoming.totp):
+            return known
+        return Imported(external, source, incoming.identities)
 
-    def _sealed(self, totp: Totp, user_id: str) -> SealedTotp:
+    def _seal(self, user: User, listed: tuple[ListedTotp, ...], apps: tuple[TotpParameters, ...]) -> None:
+        """Store the secrets of the apps that the new account lists. If that fails, the user is taken back: nobody could
+        log in to an account whose factor is missing."""
         try:
-            key = base64.b32decode(totp.secret + "=" * (-len(totp.secret) % 8))
-        except (binascii.Error, ValueError):
-            raise RefusedError("invalid_totp") from None
-        if not (
-            len(key) in _TOTP_BYTES
-            and totp.algorithm in _TOTP_ALGORITHMS
-            and totp.digits in _TOTP_DIGITS
-            and totp.period in _TOTP_PERIODS
-        ):
-            raise RefusedError("invalid_totp")
-        plain = {"secret": totp.secret, "algorithm": totp.algorithm, "digits": totp.digits, "period": totp.period}
-        root = self.secrets.current
-        return SealedTotp(root.name, sealing.seal(json.dumps(plain).encode(), root, TOTP_SEAL, user_id))
+            for each, parameters in zip(listed, apps, strict=True):
+                self.vault.seal(each.id, user.id, parameters, expires_at=None)
+        except Unavailable:
+            self._take_back(user)
+            raise
 
     def _add(self, account: Account, *, tells: bool) -> None:
         user, audit = account.user, self.accounts.audit
@@ -268,6 +269,21 @@ class ImportService:
         """
         self.accounts.audit.record(user.id, _TAKEN_BACK, None, by="import")
         self.accounts.users.remove(user.id)
+
+
+def _parameters(totp: Totp) -> TotpParameters:
+    try:
+        key = base64.b32decode(totp.secret + "=" * (-len(totp.secret) % 8))
+    except (binascii.Error, ValueError):
+        raise RefusedError("invalid_totp") from None
+    if not (
+        len(key) in _TOTP_BYTES
+        and totp.algorithm in _TOTP_ALGORITHMS
+        and totp.digits in _TOTP_DIGITS
+        and totp.period in _TOTP_PERIODS
+    ):
+        raise RefusedError("invalid_totp")
+    return TotpParameters(totp.secret, totp.algorithm, totp.digits, totp.period)
 
 
 def _user_id(root: RootKey, source: str, external: str) -> str:

@@ -25,10 +25,9 @@ class ImportedView(View):
     source: str = Field(examples=["keycloak"])
     id: str = Field(description="The identifier of the user there.", examples=["8f14e45f"])
     identities: list[LinkedIdentityView]
-    authenticator_apps: int = Field(description="How many of their secrets are kept.", examples=[1])
 
     @classmethod
     def of(cls, imported: Imported) -> ImportedView:
         """The view, without the secrets."""
         linked = [LinkedIdentityView(provider=each.provider, subject=each.subject) for each in imported.identities]
-        return cls(source=imported.source, id=imported.id, identities=linked, authenticator_apps=len(imported.totp))
+        return cls(source=imported.source, id=imported.id, identities=linked)

@@ -25,6 +25,17 @@ class FieldErrorView(BareView):
     message: str = Field(examples=[_FIELD_ERROR["message"]])
 
 
+class LoginStepView(BareView):
+    """A login that is not finished."""
+
+    token: str = Field(
+        description="Opaque. Send it to POST /auth/login/continue as `login_token`.", examples=["q0uYp1s7..."]
+    )
+    expires_in: int = Field(description="Seconds until it expires.", examples=[600])
+    next: str = Field(description="What is missing.", examples=["second_factor"])
+    methods: list[str] = Field(description="One of these proves it.", examples=[["totp", "recovery_code"]])
+
+
 def _known_codes(schema: dict[str, Any]) -> None:
     schema["enum"] = list(CATALOGUE)
 
@@ -46,6 +57,15 @@ class Problem(BareView):
         description="The wrong fields, 100 at the most. Absent unless fields are wrong.",
         examples=[[_FIELD_ERROR]],
     )
+    login: LoginStepView | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="Only with `second_factor_required`: how the login goes on."
+    )
+    methods: list[str] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Only with `reauthentication_required`: one of these does at POST /auth/reauthenticate.",
+        examples=[["totp"]],
+    )
 
     @classmethod
     def of(cls, failure: Failure, *, help_url: str, request_id: str) -> Problem:
@@ -56,6 +76,7 @@ class Problem(BareView):
             help=help_url,
             request_id=request_id,
             errors=_fields(failure),
+            **failure.facts,
         )
 
 
@@ -69,6 +90,8 @@ class ProblemDetails(BareView):
     code: str
     request_id: str
     errors: list[FieldErrorView] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    login: LoginStepView | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    methods: list[str] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def of(cls, failure: Failure, *, help_url: str, request_id: str) -> ProblemDetails:
@@ -81,6 +104,7 @@ class ProblemDetails(BareView):
             code=failure.code,
             request_id=request_id,
             errors=_fields(failure),
+            **failure.facts,
         )
 
 

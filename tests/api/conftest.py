@@ -35,6 +35,7 @@ ON_MONGODB_TOO = {
     "test_registration",
     "test_review_findings",
     "test_roles",
+    "test_second_factors",
     "test_secret_rotation",
     "test_service_accounts",
     "test_sessions",

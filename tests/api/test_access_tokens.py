@@ -37,7 +37,10 @@ def test_a_token_has_the_header_and_claims_of_rfc_9068(service: Service) -> None
     header, claims = read(account.token)
     assert header.keys() == {"typ", "alg", "kid"}
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
-    assert claims.keys() == {"iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid", "roles"}
+    assert claims.keys() == {
+        *("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid", "roles"),
+        *("auth_time", "amr", "acr"),
+    }
     assert claims["iss"] == claims["aud"] == "http://localhost:5000"
     assert claims["sub"] == account.id
     assert claims["roles"] == ["member"]

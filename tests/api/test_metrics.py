@@ -277,7 +277,11 @@ def test_known_label_values_start_at_zero(start: Start) -> None:
     found = samples(service)
     for name, label, known in [
         ("logins_total", "outcome", {"success", "invalid_credentials"}),
-        ("tokens_issued_total", "grant", {"register", "login", "refresh", "invitation", "impersonation"}),
+        (
+            "tokens_issued_total",
+            "grant",
+            {"register", "login", "refresh", "reauthenticate", "invitation", "impersonation"},
+        ),
         ("mails_total", "outcome", {"sent", "failed", "refused", "given_up", "withheld"}),
         ("hashes_refused_total", "reason", {"queue_full", "deadline", "gone", "closed"}),
     ]:

@@ -1,17 +1,21 @@
 """Entities to keep, whole unless a test says otherwise."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.factors import ListedTotp, RecoveryCode
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
 from app.audit.model import AuditEvent
+from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
+from app.sessions.pending_logins.model import PendingLogin
 from app.throttle.model import FailureCount
 
 NOW = datetime(2026, 3, 29, 1, 59, 59, 999000, tzinfo=UTC)
@@ -63,6 +67,11 @@ def a_whole_account(**fields: Any) -> Account:
         listed_keys=(ListedKey(new_id(), NOW + DAY), ListedKey(new_id(), NOW)),
         impersonations=(an_impersonation(reason="Gräfin 🧮", actor_demotions=2, roles_version=7),),
         demotions=3,
+        totp=(ListedTotp(new_id(), NOW), ListedTotp(new_id(), NOW, NOW + 10 * MINUTE)),
+        recovery_codes=(
+            RecoveryCode(new_id(), 0, "salt", "digest"),
+            RecoveryCode(new_id(), 1, "salt", "digest", NOW + MINUTE),
+        ),
         due_at=NOW + MINUTE,
         revision=5,
     )
@@ -96,6 +105,26 @@ def a_link(seq: int, **fields: Any) -> Link:
         "mac": "m" * 43,
     }
     return Link(**plain | fields)
+
+
+def a_pending_login(user: User, **fields: Any) -> PendingLogin:
+    """A login of the user's first epoch that began at NOW, with another token than any other."""
+    plain: dict[str, Any] = {
+        "id": secrets.token_hex(32),
+        "user_id": user.id,
+        "auth_epoch": 0,
+        "amr": "pwd",
+        "proven_at": NOW,
+        "opens": "login",
+        "expires_at": NOW + 10 * MINUTE,
+    }
+    return PendingLogin(**plain | fields)
+
+
+def a_totp_secret(user: User, **fields: Any) -> TotpSecret:
+    """A secret of the user's that was never used, sealed under the SECRET_KEY `a`."""
+    plain: dict[str, Any] = {"id": new_id(), "user_id": user.id, "wrapped_by": "a", "sealed": secrets.token_hex(32)}
+    return TotpSecret(**plain | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:

@@ -16,22 +16,25 @@ from app import config, wiring
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.imported import LinkedIdentity
+from app.accounts.login_name import LoginName
 from app.accounts.registration import NewAccount, RegistrationService
 from app.audit.service import Audit
+from app.factors.totp import TotpParameters, TotpVault
 from app.keys.service import KeyService
 from app.outbox.service import Outbox
-from app.platform.errors import Failure, RoleInUse, TooManyRequests
+from app.platform.errors import Failure, InvalidCode, RoleInUse, SecondFactorRequired, TooManyRequests, Unavailable
 from app.roles.editing import RoleEditor
 from app.roles.model import Role
 from app.roles.service import Roles
 from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
-from app.security.secret_keys import SealedError, SecretKeys
+from app.sessions.gate import LoginGate
+from app.sessions.login import LoginService
 from app.throttle.service import FREE, PasswordThrottle
 from app.transfer.batches import import_all
 from app.transfer.exporting import ExportService, Tally
 from app.transfer.formats import FORMATS, reader
-from app.transfer.importing import ImportRules, ImportService, unsealed
+from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import FastDigest, Incoming, RefusedError, Totp
 from app.transfer.records import json_lines
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
@@ -228,22 +231,41 @@ def test_guesses_at_the_name_before_the_import_do_not_lock_the_user_out(wired: W
     throttle.admit_login(name, account.user.id, "192.0.2.1")
 
 
-def test_the_secret_of_an_authenticator_app_is_sealed_for_its_user_alone(wired: Wired, store: Store) -> None:
-    outcome(wired, a_user())
-    outcome(wired, a_user())
-    first, second = accounts(store)
-    secrets = wired.get(SecretKeys)
-    assert first.imported is not None
-    assert second.imported is not None
+def test_the_authenticator_app_of_the_other_system_is_asked_for_here(wired: Wired, store: Store) -> None:
+    user = a_user(hash=DJANGO)
+    outcome(wired, user)
+    (account,) = accounts(store)
+    assert account.factors == ("totp",)
+    assert TOTP.secret not in str(account)
+    name = LoginName("email", user.email or "")
+    with pytest.raises(SecondFactorRequired) as raised:
+        wired.get(LoginService).login(name, PASSWORD, HERE)
+    token = raised.value.facts["login"]["token"]
+    now = wired.parts.clock()
 
-    assert TOTP.secret not in str(first)
-    assert unsealed(first.imported, secrets, first.user.id) == [
-        {"secret": TOTP.secret, "algorithm": "SHA256", "digits": 8, "period": 60}
-    ]
-    with pytest.raises(SealedError):
-        unsealed(first.imported, secrets, second.user.id)
-    with pytest.raises(SealedError):
-        unsealed(first.imported, SecretKeys("another secret of thirty-two characters"), first.user.id)
+    with pytest.raises(InvalidCode):
+        wired.get(LoginGate).resume(token, "totp", TotpParameters("A" * 32).totp.at(now), HERE)
+    code = TotpParameters(TOTP.secret, TOTP.algorithm, TOTP.digits, TOTP.period).totp.at(now)
+    assert wired.get(LoginGate).resume(token, "totp", code, HERE).user.id == account.user.id
+
+
+class FailingVault(TotpVault):
+    """A vault whose store goes away."""
+
+    def seal(self, *_: object, **__: object) -> None:
+        raise Unavailable
+
+
+def test_an_import_that_cannot_keep_the_secret_takes_the_user_back_and_a_later_one_adds_them(
+    wired: Wired, store: Store
+) -> None:
+    user, plain = a_user(), wired.get(ImportService)
+    vault = FailingVault(plain.vault.kept, plain.vault.secrets, plain.vault.clock)
+    with pytest.raises(Unavailable):
+        replace(plain, vault=vault).add(user, RULES)
+    assert accounts(store) == []
+    assert outcome(wired, user) == "imported"
+    assert [account.factors for account in accounts(store)] == [("totp",)]
 
 
 def test_what_is_exported_is_imported_as_it_was(wired: Wired, store: Store, subject: Subject) -> None:
@@ -255,7 +277,7 @@ def test_what_is_exported_is_imported_as_it_was(wired: Wired, store: Store, subj
     )
     tally = Tally()
     lines = "\n".join(wired.get(ExportService).lines("jsonl", tally, with_secrets=True))
-    before = accounts(store)
+    before = [_open(account, wired) for account in accounts(store)]
     assert tally.exported == len(before) == 4
     subject.clear()  # now it is another instance
     wired.get(KeyService).ensure()
@@ -265,7 +287,7 @@ def test_what_is_exported_is_imported_as_it_was(wired: Wired, store: Store, subj
 
     assert [each.outcome for each in found] == ["imported"] * 4
     after = accounts(store)
-    assert [_open(account, wired) for account in after] == [_open(account, wired) for account in before]
+    assert [_open(account, wired) for account in after] == before
     assert [json.loads(line) for line in wired.get(ExportService).lines("jsonl", Tally(), with_secrets=True)] == [
         json.loads(line) for line in lines.splitlines()
     ]
@@ -273,10 +295,9 @@ def test_what_is_exported_is_imported_as_it_was(wired: Wired, store: Store, subj
 
 def _open(account: Account, wired: Wired) -> tuple[object, ...]:
     """What an export has of an account; a sealed secret is another each time."""
-    imported = account.imported
-    opened = unsealed(imported, wired.get(SecretKeys), account.user.id) if imported else None
-    without = imported and replace(imported, totp=())
-    return account.user, account.password_hash, without, opened
+    vault = wired.get(TotpVault)
+    opened = [vault.parameters_of(listed.id) for listed in account.totp]
+    return account.user, account.password_hash, account.imported, opened
 
 
 def _outcome_of(wired: Wired, incoming: Incoming, _: int) -> str:

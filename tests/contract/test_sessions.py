@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.authentication import Authentication
 from app.accounts.model import Status, User
 from app.accounts.principal import Principal
 from app.platform.devices import LONGEST_USER_AGENT
@@ -226,3 +227,24 @@ def test_a_purge_deletes_no_more_than_its_limit(store: Store, user: User) -> Non
     for expires_at in (NOW + MINUTE, NOW + MINUTE, *[NOW - MINUTE] * 5):
         store.sessions.open(a_session(user, expires_at=expires_at))
     assert [store.sessions.delete_expired(NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_session_keeps_what_its_user_proved_last(store: Store) -> None:
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    former, proven, other = (
+        a_session(user, **proof)
+        for proof in ({}, {"authenticated_at": NOW, "amr": "pwd"}, {"authenticated_at": NOW, "amr": "pwd otp mfa"})
+    )
+    for session in (former, proven, other):
+        store.sessions.open(session)
+    assert former.authentication == Authentication(NOW, ("pwd",))
+
+    assert store.sessions.reauthenticate(proven.id, at=NOW + MINUTE, amr="pwd otp mfa")
+
+    changed = replace(proven, authenticated_at=NOW + MINUTE, amr="pwd otp mfa")
+    assert store.sessions.of_user(user.id, NOW) == [former, changed, other]
+    found = store.sessions.find_live(proven.id, NOW)
+    assert found is not None
+    assert found.session.authentication == Authentication(NOW + MINUTE, ("pwd", "otp", "mfa"))
+    assert not store.sessions.reauthenticate(new_id(), at=NOW, amr="pwd")

@@ -20,7 +20,19 @@ from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.webhooks.model import Delivery, WebhookBook
-from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_link, a_session, a_user, an_api_key
+from tests.contract.entities import (
+    HASH,
+    MINUTE,
+    NOW,
+    a_count,
+    a_keyring,
+    a_link,
+    a_pending_login,
+    a_session,
+    a_totp_secret,
+    a_user,
+    an_api_key,
+)
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.contract.subject import Fragile
 from tests.servers.process import wait_until
@@ -62,10 +74,26 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "sessions.find_live": lambda store: store.sessions.find_live(new_id(), NOW),
     "sessions.of_user": lambda store: store.sessions.of_user(USER.id, NOW),
     "sessions.rotate": lambda store: store.sessions.rotate(new_id(), 0, now=NOW, idle_expires_at=NOW, ip=""),
+    "sessions.reauthenticate": lambda store: store.sessions.reauthenticate(new_id(), at=NOW, amr="pwd"),
     "sessions.touch": lambda store: store.sessions.touch(new_id(), NOW),
     "sessions.end": lambda store: store.sessions.end(new_id(), USER.id),
     "sessions.end_some_of": lambda store: store.sessions.end_some_of(new_id(), 10),
     "sessions.delete_expired": lambda store: store.sessions.delete_expired(NOW, 10),
+    "pending_logins.add": lambda store: store.pending_logins.add(a_pending_login(USER)),
+    "pending_logins.find": lambda store: store.pending_logins.find("0" * 64, NOW),
+    "pending_logins.count_try": lambda store: store.pending_logins.count_try("0" * 64, 5),
+    "pending_logins.take": lambda store: store.pending_logins.take("0" * 64),
+    "pending_logins.remove_some_of": lambda store: store.pending_logins.remove_some_of(new_id(), 10),
+    "pending_logins.delete_expired": lambda store: store.pending_logins.delete_expired(NOW, 10),
+    "totp_secrets.add": lambda store: store.totp_secrets.add(a_totp_secret(USER)),
+    "totp_secrets.get": lambda store: store.totp_secrets.get(new_id()),
+    "totp_secrets.spend": lambda store: store.totp_secrets.spend(new_id(), 1, NOW),
+    "totp_secrets.reseal": lambda store: store.totp_secrets.reseal(a_totp_secret(USER), "sealed", "b"),
+    "totp_secrets.sealed_otherwise": lambda store: store.totp_secrets.sealed_otherwise("a", after="", limit=10),
+    "totp_secrets.seals": lambda store: store.totp_secrets.seals(),
+    "totp_secrets.remove": lambda store: store.totp_secrets.remove(new_id()),
+    "totp_secrets.remove_some_of": lambda store: store.totp_secrets.remove_some_of(new_id(), 10),
+    "totp_secrets.delete_expired": lambda store: store.totp_secrets.delete_expired(NOW, 10),
     "held_emails.hold": lambda store: store.held_emails.hold("a@example.org", USER.id, now=NOW, until=NOW + MINUTE),
     "held_emails.holder": lambda store: store.held_emails.holder("a@example.org", NOW),
     "held_emails.release": lambda store: store.held_emails.release("a@example.org", USER.id),

@@ -28,6 +28,7 @@ ENVIRONMENT = ROOT / "postman/latchkey.postman_environment.json"
 ADMINISTRATOR = "boss@example.com"
 NOT_GIVEN_AWAY = (
     "token", "refresh_token", "mail_token", "mail_code", "admin_password", "admin_token", "acting_token", "api_key",
+    "totp_secret", "totp_code", "recovery_code", "login_token",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.factors import ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
@@ -20,11 +21,13 @@ from app.api_keys.model import ApiKey
 from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
+from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
+from app.sessions.pending_logins.model import PendingLogin
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
@@ -50,6 +53,8 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "outbox": ("users", Entry),
     "listed_keys": ("users", ListedKey),
     "imported": ("users", Imported),
+    "totp": ("users", ListedTotp),
+    "recovery_codes": ("users", RecoveryCode),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -140,11 +145,16 @@ def documents() -> dict[str, dict[str, Any]]:
         attack_told_at=NOW,
         due_at=NOW,
         listed_keys=(ListedKey("k", NOW),),
+        totp=(ListedTotp("t", NOW, NOW),),
+        recovery_codes=(RecoveryCode("r", 0, "salt", "digest", NOW),),
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
     store.users.add(account)
-    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl"))
+    proven: dict[str, Any] = {"authenticated_at": NOW, "amr": "pwd"}
+    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", **proven))
+    store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d"))
+    store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -189,7 +199,11 @@ def least() -> dict[str, dict[str, Any]]:
     user = User("u", None, False, None, None, (), "active", NOW)  # noqa: FBT003 - a field
     outbox = (Notice("n", "login", "ann@example.com", NOW).entry(),)
     imported = Imported("7", "django")
-    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported)
+    factors: dict[str, Any] = {
+        "totp": (ListedTotp("t", NOW),),
+        "recovery_codes": (RecoveryCode("r", 0, "salt", "digest"),),
+    }
+    account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported, **factors)
     registration = PendingRegistration(password_hash="hash")
     database, store = _database()
     store.users.add(Account(user, None))
@@ -209,8 +223,10 @@ def least() -> dict[str, dict[str, Any]]:
     store.webhook_books.save(WebhookBook(1, (Webhook("w", "https://", ("*",), NOW, SealedSecret("sealed", "root")),)))
     store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
     names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
-    names_of_webhooks = ("webhook_books", "webhook_deliveries")
-    return _with_embedded({name: database[name].find_one() for name in (*names, *names_of_webhooks)}) | found
+    store.pending_logins.add(PendingLogin("p", "u", 0, "pwd", NOW, "login", LATER))
+    store.totp_secrets.add(TotpSecret("t", "u", "root", "sealed"))
+    more = ("webhook_books", "webhook_deliveries", "pending_logins", "totp_secrets")
+    return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
 
 
 def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

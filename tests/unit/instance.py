@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from app.accounts.login_name import LoginName
-from app.accounts.model import Credentials
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.devices import Device
+from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
@@ -15,7 +16,9 @@ from tests.api.service import PASSWORD
 from tests.stores import Store
 
 if TYPE_CHECKING:
+    from app.accounts.model import Credentials
     from app.accounts.principal import Principal
+    from app.platform.instrumentation import Grant
     from app.sessions.service import OpenedSession
     from app.wiring import Wired
 
@@ -27,8 +30,16 @@ def session_of(wired: Wired, user_id: str) -> Principal:
     """Open a session for a user; what a request with its access token acts for."""
     account = Store(wired.store).users.account(user_id)
     assert account is not None
-    credentials = Credentials(account.user, account.password_hash, account.auth_epoch)
-    return wired.get(SessionService).authenticate(wired.get(SessionService).open(credentials, DEVICE).access_token)
+    gate = wired.get(LoginGate)
+    proof = gate.first_factor(account.credentials, "login", "pwd")
+    whole = replace(proof, authentication=proof.authentication.with_factor("otp", wired.parts.clock()))
+    return wired.get(SessionService).authenticate(gate.admit(whole, DEVICE).access_token)
+
+
+def opened(wired: Wired, credentials: Credentials, grant: Grant = "login") -> OpenedSession:
+    """Open a session for a user of whom nothing but a password is asked."""
+    gate = wired.get(LoginGate)
+    return gate.admit(gate.first_factor(credentials, grant, "pwd"), DEVICE)
 
 
 class Instance:

@@ -99,6 +99,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("api_key_created", "api_key_leaked", "service_key_leaked", "webhook_disabled"),
         *("account_disabled", "account_enabled"),
         "password_breached",
+        *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used", "factors_reset"),
     }
 
 

@@ -18,7 +18,7 @@ from app.security.hash_pool import HashPool
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
-from tests.unit.instance import DEVICE, Instance
+from tests.unit.instance import DEVICE, Instance, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,13 +209,13 @@ def test_a_login_at_the_limit_of_sessions_is_one_transaction_and_a_registration_
     credentials = instance.get(RegistrationService).register(NewAccount(PASSWORD, "ann@example.com"))
     assert committed(database, lambda: instance.login("ann@example.com")) == 1
     assert committed(database, lambda: instance.login("ann@example.com")) == 1
-    opened = instance.get(SessionService).open(credentials, DEVICE)
-    ann = instance.get(SessionService).authenticate(opened.access_token)
+    first = opened(instance.wired, credentials)
+    ann = instance.get(SessionService).authenticate(first.access_token)
     assert committed(database, lambda: instance.get(SessionService).log_out(ann, "this", DEVICE)) == 1
 
     def register() -> None:
         new = instance.get(RegistrationService).register(NewAccount(PASSWORD, "eve@example.com"), DEVICE)
-        instance.get(SessionService).open(new, DEVICE, "register")
+        opened(instance.wired, new, "register")
 
     assert committed(database, register) == 2
 
@@ -254,7 +254,7 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(
     change_user(user, auth_epoch=1)
 
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).open(credentials, DEVICE)
+        opened(instance.wired, credentials)
 
     assert instance.store.sessions.end_some_of(user, 100) == 0
     assert [event.action for event in instance.store.events.page_of(user, before=None, limit=10)] == ["user.registered"]

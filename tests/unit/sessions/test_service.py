@@ -18,6 +18,7 @@ from app.platform.devices import LONGEST_USER_AGENT, Device
 from app.platform.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
 from app.recovery.email_change import EmailChangeService
 from app.samples.products.service import NewProduct, SampleProductService
+from app.sessions.gate import LoginGate
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE
@@ -205,7 +206,8 @@ def test_what_is_kept_about_a_client_is_bounded(instance: Instance, database: Pa
     credentials = instance.store.users.credentials_by_username("ann")
     assert credentials is not None
 
-    instance.get(SessionService).open(credentials, Device("2001:db8::1", "x" * 10_000))
+    gate = instance.get(LoginGate)
+    gate.admit(gate.first_factor(credentials, "login", "pwd"), Device("2001:db8::1", "x" * 10_000))
 
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT ip, user_agent FROM sessions").fetchall() == [

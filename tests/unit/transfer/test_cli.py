@@ -94,7 +94,7 @@ def test_for_programs_each_refusal_and_the_summary_are_an_object_in_a_line(flask
         "message": "This is not an e-mail address that this service can send mail to.",
     }  # fmt: skip
     assert summary == {"imported": 1, "skipped": 0, "refused": 1, "authenticator_apps": 1, "dry_run": False}
-    assert "not asked for at a login yet" in result.stderr
+    assert "an authenticator app, which their logins ask for" in result.stderr
 
 
 def test_what_cannot_be_taken_may_be_dropped_from_users_with_an_address(flask: Flask, file: Path) -> None:

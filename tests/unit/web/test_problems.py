@@ -106,8 +106,10 @@ def test_a_401_challenges_as_rfc_6750_says_and_nothing_else_does(failure: type[F
 
     if failure.status != 401:
         assert challenge is None
-    elif failure.code in {"missing_token", "invalid_credentials"}:
+    elif failure.code in {"missing_token", "invalid_credentials", "invalid_login_token"}:
         assert challenge == "Bearer"
+    elif failure.code == "insufficient_user_authentication":
+        assert challenge == 'Bearer error="insufficient_user_authentication"'  # RFC 9470
     else:
         assert challenge == f'Bearer error="invalid_token", error_description="{failure.message}"'
         # RFC 6750 section 3: no quote, no backslash, nothing beyond ASCII.

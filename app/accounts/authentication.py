@@ -1,0 +1,62 @@
+"""When and how a user proved who they are: `auth_time`, `amr` and `acr` of their access tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+PASSWORD: Final = "pwd"  # noqa: S105 - a name of RFC 8176
+MFA: Final = "mfa"
+"""More than one factor, RFC 8176 section 2."""
+AAL1: Final = "urn:latchkey:aal1"
+AAL2: Final = "urn:latchkey:aal2"
+LEVELS: Final = (AAL1, AAL2)
+"""The values of `acr`, the weakest first: one factor, and two factors of a kind that NIST SP 800-63B-4 calls AAL2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """What was proven, and when the last of it was; `amr` holds names of RFC 8176, in the order of the proofs."""
+
+    at: datetime
+    amr: tuple[str, ...] = (PASSWORD,)
+
+    @property
+    def has_two_factors(self) -> bool:
+        """Whether two factors were proven."""
+        return MFA in self.amr
+
+    @property
+    def acr(self) -> str:
+        """How strong that is, one of LEVELS."""
+        return AAL2 if self.has_two_factors else AAL1
+
+    def reaches(self, acr: str) -> bool:
+        """Whether this is at least as strong as one of LEVELS."""
+        return LEVELS.index(self.acr) >= LEVELS.index(acr)
+
+    def is_within(self, seconds: int, now: datetime) -> bool:
+        """Whether the last proof is at most so old; tokens tell its time in whole seconds."""
+        return int(now.timestamp()) - int(self.at.timestamp()) <= seconds
+
+    def with_factor(self, method: str | None, at: datetime) -> Authentication:
+        """The same after a second factor; `method` is its name in `amr`, None if RFC 8176 has none for it."""
+        proven = (*self.amr, *([method] if method else []), MFA)
+        return replace(self, at=at, amr=tuple(dict.fromkeys(proven)))
+
+    def repeated(self, at: datetime) -> Authentication:
+        """The same after a factor that was proven before was proven again."""
+        return replace(self, at=at)
+
+
+def amr_text(amr: tuple[str, ...]) -> str:
+    """The methods as a store keeps them, separated by spaces."""
+    return " ".join(amr)
+
+
+def amr_of(text: str | None) -> tuple[str, ...]:
+    """The methods in a text of `amr_text`. A former version kept none: there every session began with a password."""
+    return tuple(text.split()) if text else (PASSWORD,)

@@ -1,0 +1,77 @@
+"""The second factors that an account lists. What is not listed does not work, whatever else the store holds of it.
+
+The list is part of the account, so that a factor comes and goes in one write with the epoch that ends sessions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TOTP: Final = "totp"
+RECOVERY_CODE: Final = "recovery_code"
+ENROLMENT_LIVES: Final = timedelta(minutes=10)
+"""How long an authenticator app can be confirmed after its secret was shown."""
+_MARK: Final = "second-factor:"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTotp:
+    """An authenticator app; its secret is an entity of its own (`app.factors.totp_secrets`)."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    """Until when it can be confirmed; None once it is."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a code has proven that the user has it."""
+        return self.expires_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCode:
+    """One of the codes for when the other factors are lost, as a salted hash; `number` says which."""
+
+    id: str
+    number: int
+    salt: str
+    digest: str = field(repr=False)
+    used_at: datetime | None = None
+
+
+def usable(totp: Iterable[ListedTotp], codes: Iterable[RecoveryCode]) -> tuple[str, ...]:
+    """The methods by which a second factor can be proven; empty if there is none.
+
+    Recovery codes alone are no second factor: they stand in for one.
+    """
+    if not any(each.is_confirmed for each in totp):
+        return ()
+    return (TOTP, RECOVERY_CODE) if any(code.used_at is None for code in codes) else (TOTP,)
+
+
+def marked(password_hash: str | None, factors: tuple[str, ...]) -> str | None:
+    """The password hash as a store keeps it: marked if it is one factor of two.
+
+    A version from before there were second factors knows no hash like that. So one that runs beside this version lets
+    nobody in by such a password, as long as it does not replace the hash.
+    """
+    return _as_one_of_two(password_hash) if password_hash and factors else password_hash
+
+
+def _as_one_of_two(password_hash: str) -> str:
+    return f"{_MARK}{password_hash}"
+
+
+FORMS: Final[tuple[Callable[[str], str], ...]] = (str, _as_one_of_two)
+"""The forms in which a store may keep a hash: as it is, and marked."""
+
+
+def unmarked(stored: str | None) -> str | None:
+    """The password hash that a store keeps."""
+    return stored.removeprefix(_MARK) if stored else stored

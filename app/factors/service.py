@@ -1,0 +1,157 @@
+"""The second factors of a user: shown, added, replaced and removed.
+
+Each change is one write of the account: the list of factors, the mail, the event, and the epoch that ends the other
+sessions. The secret of an authenticator app is stored before the write that lists it, and deleted after the one that
+drops it, so that a crash in between leaves a secret that nobody can use.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.accounts.factors import ENROLMENT_LIVES, ListedTotp
+from app.factors.recovery_codes import new_codes
+from app.factors.totp import TotpParameters
+from app.platform.errors import InvalidCode, NotFound, SessionEnded, Unavailable
+from app.platform.identifiers import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from app.accounts.account import Account
+    from app.accounts.model import User
+    from app.accounts.principal import Principal
+    from app.accounts.service import Accounts
+    from app.factors.totp import TotpVault
+    from app.platform.devices import Device
+
+
+@dataclass(frozen=True, slots=True)
+class TotpState:
+    """The authenticator app of a user. One that is not confirmed is not asked for."""
+
+    confirmed: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorState:
+    """The second factors of a user; `codes_left` is None if they have no recovery codes."""
+
+    totp: TotpState | None
+    codes_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator app needs: the secret in base 32, and the URI that its QR code holds."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorService:
+    """Shows and changes second factors; `product` is the issuer that authenticator apps show."""
+
+    accounts: Accounts
+    vault: TotpVault
+    product: str
+
+    def state_of(self, user_id: str) -> FactorState:
+        """The factors of a user, without secrets. Raises SessionEnded if there is no such user."""
+        account = self._account(user_id)
+        now = self.accounts.clock()
+        listed = account.confirmed_totp or account.pending_totp(now)
+        codes = account.recovery_codes
+        left = sum(code.used_at is None for code in codes) if codes else None
+        if listed is None:
+            return FactorState(None, left)
+        used_at = self.vault.last_used_at(listed.id)
+        return FactorState(TotpState(listed.is_confirmed, listed.created_at, used_at), left)
+
+    def begin_totp(self, principal: Principal) -> Enrolment:
+        """Make a secret for an authenticator app, which is asked for from `confirm_totp` on; one that the user has
+        goes on until then. A former secret that was not confirmed is void."""
+        user, now, parameters = principal.user, self.accounts.clock(), TotpParameters.new()
+        listed = ListedTotp(new_id(), now, now + ENROLMENT_LIVES)
+        self.vault.seal(listed.id, user.id, parameters, expires_at=listed.expires_at)
+        self.accounts.change(user.id, lambda account: account.with_pending_totp(listed), by=principal)
+        return Enrolment(parameters.secret, parameters.uri(self.product, _shown_name(user)))
+
+    def confirm_totp(self, principal: Principal, code: str, device: Device) -> tuple[str, ...] | None:
+        """Make the pending authenticator app the one that is asked for.
+
+        Returns recovery codes for a user who has none, who did not have a second factor then; else None. Raises
+        InvalidCode if there is none to confirm, or the code is not of it; the code is used up.
+        """
+        pending = self._account(principal.user.id).pending_totp(self.accounts.clock())
+        if pending is None:
+            raise InvalidCode
+        self.vault.spend(pending.id, code)
+        shown, kept = new_codes()
+        gives = False
+
+        def confirmed(account: Account) -> Account:
+            nonlocal gives
+            gives = not account.factors
+            changed = account.with_confirmed_totp(pending.id, self.accounts.clock())
+            return changed.with_recovery_codes(kept) if gives else changed
+
+        self._change(principal, confirmed, "totp", "added", device)
+        return shown if gives else None
+
+    def remove_totp(self, principal: Principal, device: Device) -> None:
+        """Remove the authenticator app; without another factor the recovery codes go, too. Raises NotFound."""
+        self._change(principal, lambda account: account.without_totp(), "totp", "removed", device)
+
+    def renew_codes(self, principal: Principal, device: Device) -> tuple[str, ...]:
+        """New recovery codes; the old ones are void. Raises NotFound for a user without a second factor."""
+        shown, kept = new_codes()
+
+        def renewed(account: Account) -> Account:
+            if not account.factors:
+                raise NotFound("There is no second factor that recovery codes could stand in for.")
+            return account.with_recovery_codes(kept)
+
+        self._change(principal, renewed, "recovery_codes", "made", device)
+        return shown
+
+    def _account(self, user_id: str) -> Account:
+        account = self.accounts.users.account(user_id)
+        if account is None:
+            raise SessionEnded
+        return account
+
+    def _change(
+        self, principal: Principal, step: Callable[[Account], Account], what: str, how: str, device: Device
+    ) -> None:
+        """Change the factors in one write with a mail, an event and the end of the other sessions."""
+        before: tuple[ListedTotp, ...] = ()
+
+        def changed(account: Account) -> Account:
+            nonlocal before
+            before = account.totp
+            told = self.accounts.with_warning(step(account), f"{what}_{how}", device)
+            return told.in_new_epoch(keep=principal.session_id)
+
+        user_id = principal.user.id
+        saved = self.accounts.change(user_id, changed, by=principal, actions=[f"{what}.{how}"], device=device)
+        self.forget_dropped(before, saved)
+
+    def forget_dropped(self, before: tuple[ListedTotp, ...], saved: Account) -> None:
+        """Delete the secrets of authenticator apps that a saved change has dropped. If that fails, they stay until the
+        user is deleted: nothing lists them."""
+        for listed in before:
+            if all(each.id != listed.id for each in saved.totp):
+                with suppress(Unavailable):
+                    self.vault.kept.remove(listed.id)
+
+
+def _shown_name(user: User) -> str:
+    """The name of a user that tells accounts apart in an authenticator app."""
+    return user.email or user.username or user.id

@@ -1,0 +1,1 @@
+"""Logins whose first factor was right, and which are not finished."""

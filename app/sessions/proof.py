@@ -1,0 +1,92 @@
+"""A login that is under way: what is proven, what can still be missing, and how that is proven.
+
+Each thing that can be missing is one Reason, and each way to prove a second factor is one LoginMethod. Features declare
+them (`login_reasons` and `login_methods` of `app.feature.Feature`); `app.sessions.gate` asks them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from app.accounts.account import Account
+    from app.accounts.authentication import Authentication
+    from app.accounts.model import Credentials
+    from app.platform.devices import Device
+    from app.platform.errors import Failure, InvalidCode
+    from app.platform.instrumentation import Grant
+
+Next: TypeAlias = Literal["second_factor"]
+"""What a client does next; one word for each kind of Step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was proven of a user, in one epoch of their account.
+
+    `name` is that of the login, under which its failures are counted; None if no name was submitted. `device_id` names
+    the known device in whose budget they count.
+    """
+
+    credentials: Credentials
+    authentication: Authentication
+    grant: Grant = "login"
+    name: str | None = None
+    device_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is missing, and can be proven in this login by one of the `methods`."""
+
+    next: Next
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why this login leads nowhere; `noted_as` is the reason that the audit event names."""
+
+    failure: Failure
+    noted_as: str
+
+
+class Reason(Protocol):
+    """Something that can keep a first factor from opening a session."""
+
+    def unmet(self, proof: Proof) -> Step | Refusal | None:
+        """What is missing; None if this is no reason to stop. Reads nothing but the proof."""
+
+
+class SpentCodeError(Exception):
+    """The cause of an InvalidCode whose code was right once: whoever sends it again does not guess."""
+
+
+def is_guess(failure: InvalidCode) -> bool:
+    """Whether a refused code counts as a failed attempt. Or of many that send a right code at once, those who are late
+    would have the throttle refuse the one that is in time."""
+    return not isinstance(failure.__cause__, SpentCodeError)
+
+
+class LoginMethod(Protocol):
+    """A way to prove a second factor with a code, at login and, if it `steps_up`, in a session."""
+
+    @property
+    def name(self) -> str:
+        """Its name in requests, one of those in `Credentials.factors`."""
+
+    @property
+    def amr(self) -> str | None:
+        """Its name of RFC 8176; None if that has none."""
+
+    @property
+    def steps_up(self) -> bool:
+        """Whether it also proves in a session that the user is still there."""
+
+    def prove(self, account: Account, code: str, device: Device) -> None:
+        """Use up a code of this account. Of concurrent calls with the same code one succeeds.
+
+        Raises InvalidCode for any other text, and if the account has no such factor, with SpentCodeError as its cause
+        for a code that is used up; SessionEnded if the account has changed in a way that ends its sessions.
+        """
