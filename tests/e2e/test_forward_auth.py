@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 
 import httpx
+import pyotp
 import pytest
 from flask import Flask
 from werkzeug.serving import make_server
@@ -132,6 +134,28 @@ def test_anything_but_a_token_is_refused_as_latchkey_refuses_it(
     assert refusal(reply) == (direct.status_code, direct.json()["code"])
     assert reply.headers.get_list("WWW-Authenticate") == [direct.headers["WWW-Authenticate"]]
     assert application.received == []
+
+
+def test_a_location_can_need_a_second_factor_and_the_challenge_says_so(
+    client: httpx.Client, application: Foreign, accounts: Accounts
+) -> None:
+    latchkey = accounts.latchkey.base_url
+    weak = bearer(register(latchkey, "grace"))
+    reply = client.get("/vault", headers=weak)
+    assert refusal(reply) == (401, "insufficient_user_authentication")
+    assert reply.headers.get_list("WWW-Authenticate") == [
+        'Bearer error="insufficient_user_authentication", acr_values="urn:latchkey:aal2", max_age="600"'
+    ]
+    assert application.received == []
+
+    with httpx.Client(base_url=f"{latchkey}/auth", headers=weak, timeout=PATIENCE) as direct:
+        app = pyotp.TOTP(direct.post("/factors/totp").json()["data"]["secret"])
+        now = datetime.now(UTC)
+        assert direct.post("/factors/totp/confirm", json={"code": app.at(now)}).status_code == 200
+        renewed = direct.post("/reauthenticate", json={"method": "totp", "code": app.at(now, counter_offset=1)})
+    strong = bearer(renewed.json()["data"]["access_token"])
+    assert client.get("/vault", headers=strong).status_code == 200
+    assert client.get("/vault", headers=weak).status_code == 401
 
 
 @pytest.mark.parametrize("failure", [MissingToken, InvalidToken, ExpiredToken, SessionEnded])
