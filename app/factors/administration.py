@@ -40,16 +40,19 @@ class FactorReset:
     def reset(self, user_id: str, reason: str, by: Principal | None, device: Device | None) -> User:
         """Remove all second factors of a user, end their sessions, and tell them; `by` is None for the operator.
 
-        The password alone opens the account then. Raises NotFound if there is no such user, or they have no second
-        factor; Forbidden if they hold permissions that `by` lacks; SessionEnded if `by` has ended.
+        The password alone opens the account then. Nothing changes for a user without a second factor. Raises NotFound
+        if there is no such user; Forbidden if they hold permissions that `by` lacks; SessionEnded if `by` has ended.
         """
         before: tuple[ListedTotp, ...] = ()
+        actions: list[str] = []
 
         def cleared(account: Account) -> Account:
             nonlocal before
             before = account.totp
+            actions[:] = ["factors.reset"] if account.factors else []
             if not account.factors:
-                raise NotFound("This user has no second factor.")
+                self._require_authority(by, account.user)
+                return account
             changed = account.without_factors().in_new_epoch()
             # Text of others goes to proven addresses only.
             told = {"reason": reason} if reason and account.user.email_verified else {}
@@ -63,7 +66,7 @@ class FactorReset:
             by=by,
             missing=NotFound,
             among=_ANYBODY,
-            actions=["factors.reset"],
+            actions=actions,
             details={"reason": reason} if reason else None,
             device=device,
         )

@@ -128,7 +128,7 @@ def reset_factors(call: CallBy[Principal], body: ResetFactors, user_id: str) -> 
     """Remove all second factors of a user who lost them, whom you are sure of: the password alone is enough then.
 
     Their sessions end, and they get a mail with the reason. It needs a login of yours within the last `REAUTH_SECONDS`,
-    and all permissions that the user has. A user without a second factor is 404.
+    and all permissions that the user has.
     """
     call.require_fresh_login()
     user = call.get(FactorReset).reset(user_id, body.reason, call.caller, call.device)

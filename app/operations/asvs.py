@@ -25,7 +25,8 @@ from app.operations.standards import (
     throttled,
 )
 
-_NO_FACTORS: Final = "there are no second factors yet"
+_CHOICE: Final = "a second factor is the choice of each user: it cannot be required yet"
+_RESET: Final = "whether those who reset factors ask for it, you decide"
 _YOUR_PAGES: Final = "those pages are your application's"
 _PROXY: Final = "TLS ends in the proxy in front: look there"
 
@@ -86,26 +87,21 @@ REQUIREMENTS: Final = (
     Requirement("6.2.12", "New passwords are compared with breached ones", breached),
     Requirement("6.3.1", "Guessing is slowed down", throttled),
     Requirement("6.3.2", "There are no default accounts", always(14)),
-    Requirement("6.3.3", "Access needs several factors", missing(_NO_FACTORS)),
+    Requirement("6.3.3", "Access needs several factors", missing(_CHOICE)),
     Requirement("6.3.4", "Every way of authentication is equally strong", always(15)),
     Requirement("6.3.8", "Nothing shows who has an account", _hidden),
     Requirement("6.4.1", "Initial secrets are random, expire, and do not last", always(17, 19)),
     Requirement("6.4.2", "There are no password hints or secret questions", not_applicable("there are none")),
     Requirement("6.4.3", "A forgotten password is reset securely, past no second factor", mailing),
-    Requirement("6.4.4", "The loss of a factor asks for proof of identity", not_applicable(_NO_FACTORS)),
-    *(
-        Requirement(number, text, not_applicable(_NO_FACTORS))
-        for number, text in (
-            ("6.5.1", "Codes of factors work once"),
-            ("6.5.2", "Recovery codes are stored hashed"),
-            ("6.5.3", "Codes and seeds of factors are random"),
-            ("6.5.4", "Codes of factors have at least 20 bits"),
-            ("6.5.5", "Codes of factors expire"),
-            ("6.6.1", "No factor by telephone where there is a stronger one"),
-            ("6.6.2", "Out-of-band codes belong to one request"),
-            ("6.6.3", "Guessing of out-of-band codes is slowed down"),
-        )
-    ),
+    Requirement("6.4.4", "The loss of a factor asks for proof of identity", not_judged(_RESET)),
+    Requirement("6.5.1", "Codes of factors work once", always(20)),
+    Requirement("6.5.2", "Recovery codes are stored hashed", always(22)),
+    Requirement("6.5.3", "Codes and seeds of factors are random", always(22)),
+    Requirement("6.5.4", "Codes of factors have at least 20 bits", always(22)),
+    Requirement("6.5.5", "Codes of factors expire", always(21)),
+    Requirement("6.6.1", "No factor by telephone where there is a stronger one", not_applicable("there is none")),
+    Requirement("6.6.2", "Out-of-band codes belong to one request", always(24)),
+    Requirement("6.6.3", "Guessing of out-of-band codes is slowed down", always(23)),
     Requirement("7.1.1", "Lifetimes of sessions are documented and justified", _lifetimes),
     Requirement("7.1.2", "The number of concurrent sessions is documented", _concurrent),
     Requirement("7.1.3", "Federated sessions are documented", not_applicable("there is no federation")),
