@@ -200,6 +200,7 @@ BODIES = {
     "PATCH /admin/users/<user_id>": {"name": "Other"},
     "PUT /admin/users/<user_id>/roles": {"roles": ["admin"]},
     "POST /admin/users/<user_id>/impersonate": {"reason": "They asked for help."},
+    "POST /admin/users/<user_id>/reset-factors": {"reason": "They lost their phone."},
 }
 
 

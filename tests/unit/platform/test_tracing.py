@@ -55,7 +55,7 @@ def test_a_job_is_a_trace_of_its_store_calls(start: Callable[..., Instance], tol
     assert {"job purge", "job keys"} <= {span.name for span in roots}
     assert all(span.name.startswith("job ") for span in roots)
     (keys,) = told.named("job keys")
-    assert {call.name.partition(".")[0] for call in told.inside(keys)} == {"keyrings", "webhook_books"}
+    assert {call.name.partition(".")[0] for call in told.inside(keys)} == {"keyrings", "totp_secrets", "webhook_books"}
 
 
 def test_sending_a_mail_makes_a_trace_and_polling_for_mail_makes_none(
