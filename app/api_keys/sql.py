@@ -26,6 +26,7 @@ from app.api_keys.model import KEPT_EXPIRED, ApiKey, FoundKey
 from app.roles.sql import BOOK_VERSION
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.expired_rows import ExpiredRows
+from app.store.sql.rows_of_user import RowsOfUser
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ _TOUCH: Final = update(API_KEYS).where(
     _THIS, or_(_COLUMNS.last_used_at.is_(None), _COLUMNS.last_used_at < bindparam("before"))
 )
 _REMOVE: Final = delete(API_KEYS).where(_THIS)
-_SOME_OF_USER: Final = select(_COLUMNS.id).where(_COLUMNS.user_id == bindparam("of")).limit(bindparam("limit"))
-_REMOVE_THESE: Final = delete(API_KEYS).where(_COLUMNS.id.in_(bindparam("ids", expanding=True)))
+_OF_USER: Final = RowsOfUser(_COLUMNS.id, _COLUMNS.user_id)
 _EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
@@ -103,8 +103,7 @@ class SqlApiKeys:
         self._database.change(_REMOVE, {"key_id": key_id})
 
     def remove_some_of(self, user_id: str, limit: int) -> int:
-        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"of": user_id, "limit": limit})]
-        return self._database.change(_REMOVE_THESE, {"ids": ids}) if ids else 0
+        return _OF_USER.remove_some(self._database, user_id, limit)
 
     def delete_expired(self, now: datetime, limit: int) -> int:
         return _EXPIRED.delete(self._database, now - KEPT_EXPIRED, limit)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from app.factors.totp_secrets.model import TotpSecret
 from app.store.sql.columns import INSTANT, exact
 from app.store.sql.expired_rows import ExpiredRows
+from app.store.sql.rows_of_user import RowsOfUser
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ _SEALED_OTHERWISE: Final = (
 )
 _SEALS: Final = select(_COLUMNS.wrapped_by, func.count()).group_by(_COLUMNS.wrapped_by)
 _REMOVE: Final = delete(TOTP_SECRETS).where(_THIS)
-_SOME_OF_USER: Final = select(_COLUMNS.id).where(_COLUMNS.user_id == bindparam("user_id")).limit(bindparam("limit"))
-_REMOVE_THESE: Final = delete(TOTP_SECRETS).where(_COLUMNS.id.in_(bindparam("ids", expanding=True)))
+_OF_USER: Final = RowsOfUser(_COLUMNS.id, _COLUMNS.user_id)
 _EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
@@ -106,8 +106,7 @@ class SqlTotpSecrets:
         self._database.change(_REMOVE, {"secret_id": secret_id})
 
     def remove_some_of(self, user_id: str, limit: int) -> int:
-        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
-        return self._database.change(_REMOVE_THESE, {"ids": ids}) if ids else 0
+        return _OF_USER.remove_some(self._database, user_id, limit)
 
     def delete_expired(self, now: datetime, limit: int) -> int:
         return _EXPIRED.delete(self._database, now, limit)

@@ -10,6 +10,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, bindpa
 from app.sessions.pending_logins.model import PendingLogin
 from app.store.sql.columns import INSTANT, exact
 from app.store.sql.expired_rows import ExpiredRows
+from app.store.sql.rows_of_user import RowsOfUser
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ _COUNT_TRY: Final = (
     update(PENDING_LOGINS).where(_THIS, _COLUMNS.tries < bindparam("most")).values(tries=_COLUMNS.tries + 1)
 )
 _TAKE: Final = delete(PENDING_LOGINS).where(_THIS)
-_SOME_OF_USER: Final = select(_COLUMNS.id).where(_COLUMNS.user_id == bindparam("user_id")).limit(bindparam("limit"))
-_REMOVE_THESE: Final = delete(PENDING_LOGINS).where(_COLUMNS.id.in_(bindparam("ids", expanding=True)))
+_OF_USER: Final = RowsOfUser(_COLUMNS.id, _COLUMNS.user_id)
 _EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now"))
 
 
@@ -72,8 +72,7 @@ class SqlPendingLogins:
         return self._database.change(_TAKE, {"login_id": login_id}) == 1
 
     def remove_some_of(self, user_id: str, limit: int) -> int:
-        ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
-        return self._database.change(_REMOVE_THESE, {"ids": ids}) if ids else 0
+        return _OF_USER.remove_some(self._database, user_id, limit)
 
     def delete_expired(self, now: datetime, limit: int) -> int:
         return _EXPIRED.delete(self._database, now, limit)
