@@ -19,7 +19,7 @@ from app.accounts.registration import RESERVED
 from app.administration.addresses import ACTOR
 from app.platform.errors import CannotBeMailed, Forbidden, NotFound, UsernameTaken
 from app.platform.identifiers import username_key
-from app.roles.authority import require_authority, require_permission
+from app.roles.authority import require_power
 from app.roles.model import ADMINISTRATOR
 
 if TYPE_CHECKING:
@@ -209,11 +209,8 @@ class UserAdministration:
         )
 
     def _require_authority(self, by: Principal | None, user: User) -> None:
-        if by is None:
-            return
-        held = self.authority.held_by(by)
-        require_permission(held, WRITE_USERS)
-        require_authority(held, self.roles.permissions_of(user.roles))
+        if by is not None:
+            require_power(self.authority, self.roles, by, WRITE_USERS, over=user.roles)
 
     def _with_names(self, before: Account, account: Account, changes: UserChanges) -> Account:
         """The account with new names, and the mail that tells its owner at the address `before`."""

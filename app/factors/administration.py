@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.platform.errors import NotFound
-from app.roles.authority import require_authority, require_permission
+from app.roles.authority import require_power
 
 if TYPE_CHECKING:
     from app.accounts.account import Account
@@ -50,13 +50,12 @@ class FactorReset:
             nonlocal before
             before = account.totp
             actions[:] = ["factors.reset"] if account.factors else []
-            if not account.factors:
-                self._require_authority(by, account.user)
-                return account
-            changed = account.without_factors().in_new_epoch()
-            # Text of others goes to proven addresses only.
-            told = {"reason": reason} if reason and account.user.email_verified else {}
-            changed = self.accounts.with_notice(changed, "factors_reset", account.user.email, actor=_ACTOR, **told)
+            changed = account
+            if account.factors:
+                changed = account.without_factors().in_new_epoch()
+                # Text of others goes to proven addresses only.
+                told = {"reason": reason} if reason and account.user.email_verified else {}
+                changed = self.accounts.with_notice(changed, "factors_reset", account.user.email, actor=_ACTOR, **told)
             self._require_authority(by, account.user)  # last: right before the write
             return changed
 
@@ -74,8 +73,5 @@ class FactorReset:
         return saved.user
 
     def _require_authority(self, by: Principal | None, user: User) -> None:
-        if by is None:
-            return
-        held = self.authority.held_by(by)
-        require_permission(held, WRITE_USERS)
-        require_authority(held, self.roles.permissions_of(user.roles))
+        if by is not None:
+            require_power(self.authority, self.roles, by, WRITE_USERS, over=user.roles)

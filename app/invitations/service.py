@@ -22,7 +22,7 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.platform.identifiers import comparable_email, new_id, username_key
-from app.roles.authority import require_authority, require_permission
+from app.roles.authority import require_power
 from app.security import codes
 
 if TYPE_CHECKING:
@@ -273,9 +273,7 @@ class InvitationService:
             errors = tuple(FieldError("roles", "unknown_role", f"There is no role {role}.") for role in unknown)
             raise ValidationFailed(fields=errors)
         if by is not None:
-            held = self.authority.held_by(by)
-            require_permission(held, INVITE)
-            require_authority(held, self.roles.permissions_of(roles))
+            require_power(self.authority, self.roles, by, INVITE, over=roles)
 
     def _keep_or_withdraw(self, account: Account, by: Principal | None) -> None:
         """Look again after the write, and undo it if it should not have been made; raises what it failed for.

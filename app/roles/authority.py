@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.platform.errors import Forbidden
 
 if TYPE_CHECKING:
+    from app.roles.service import Roles
     from app.web.caller import Caller
 
 
@@ -18,6 +19,14 @@ class Authority(Protocol):
 
         Raises SessionEnded if they may not act at all any more.
         """
+
+
+def require_power(authority: Authority, roles: Roles, by: Caller, permission: str, *, over: tuple[str, ...]) -> None:
+    """Ask right before a write: raises Forbidden unless `by` still holds the permission, and all that the roles `over`
+    whose holders they act permit; SessionEnded if they may not act at all any more."""
+    held = authority.held_by(by)
+    require_permission(held, permission)
+    require_authority(held, roles.permissions_of(over))
 
 
 def require_permission(actor: frozenset[str], permission: str) -> None:

@@ -10,7 +10,7 @@ from app.accounts.account import Account
 from app.accounts.model import User
 from app.platform.errors import Failure, FieldError, NotFound, ValidationFailed
 from app.platform.identifiers import new_id
-from app.roles.authority import require_authority, require_permission
+from app.roles.authority import require_power
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,15 +131,11 @@ class ServiceAccountService:
         """Raises NotFound for a person; Forbidden if the account may do what `by` may not, as of now."""
         if account.user.kind != "service":
             raise NotFound
-        held = self.authority.held_by(by)
-        require_permission(held, MANAGE)
-        require_authority(held, self.roles.permissions_of(account.user.roles))
+        require_power(self.authority, self.roles, by, MANAGE, over=account.user.roles)
 
     def _require_roles(self, roles: tuple[str, ...], by: Principal) -> None:
         """Raises ValidationFailed for a role that does not exist; Forbidden for one beyond what `by` holds now."""
         if unknown := self.roles.unknown(roles):
             errors = tuple(FieldError("roles", "unknown_role", f"There is no role {role}.") for role in unknown)
             raise ValidationFailed(fields=errors)
-        held = self.authority.held_by(by)
-        require_permission(held, MANAGE)
-        require_authority(held, self.roles.permissions_of(roles))
+        require_power(self.authority, self.roles, by, MANAGE, over=roles)

@@ -10,7 +10,7 @@ from app.accounts.account import Impersonation
 from app.platform.errors import Forbidden, NotFound, SessionEnded
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
-from app.roles.authority import require_authority, require_permission
+from app.roles.authority import require_power
 from app.sessions.added_claims import added_claims
 from app.sessions.live import IMPERSONATE
 
@@ -95,9 +95,8 @@ class ImpersonationService:
             changed = self.accounts.with_notice(changed, "impersonated", user.email, **told)
             if not claims:  # once, however often this is tried again
                 claims.append(added_claims(self.hooks, user, begun.id, now, actor_id=begun.actor_id))
-            held = self.authority.held_by(by)  # last: right before the write
-            require_permission(held, IMPERSONATE)
-            require_authority(held, self.roles.permissions_of(user.roles))
+            # Last: right before the write.
+            require_power(self.authority, self.roles, by, IMPERSONATE, over=user.roles)
             return changed
 
         account = self.accounts.change(
