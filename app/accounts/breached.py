@@ -23,7 +23,7 @@ _log = structlog.get_logger("latchkey.passwords")
 
 @dataclass(frozen=True, slots=True)
 class BreachNotice:
-    """Looks a password up after its login, if `check` can do that without a network.
+    """Looks a password up once it was found to be right at a login, if `check` can do that without a network.
 
     A range service is not asked then: its answer may take a second, and it would learn when people log in.
     """
@@ -35,7 +35,7 @@ class BreachNotice:
         """If the password is known, mail its user, and record `password.breached`: once in each epoch of the account,
         so again for another password, or after all sessions were ended.
 
-        The login goes on, whatever fails here. It is called after a success only, so its time tells nothing of the
+        The login goes on, whatever fails here. It is called with the right password only: its time tells nothing of the
         accounts whose password a caller does not have.
         """
         if self.check is None or not self.check.is_local:
