@@ -42,9 +42,9 @@ class Authentication:
         """Whether the last proof is at most so old; tokens tell its time in whole seconds."""
         return int(now.timestamp()) - int(self.at.timestamp()) <= seconds
 
-    def with_factor(self, method: str | None, at: datetime) -> Authentication:
-        """The same after a second factor; `method` is its name in `amr`, None if RFC 8176 has none for it."""
-        proven = (*self.amr, *([method] if method else []), MFA)
+    def with_factor(self, methods: tuple[str, ...], at: datetime) -> Authentication:
+        """The same after a second factor; `methods` are its names in `amr`: none if RFC 8176 has none for it."""
+        proven = (*self.amr, *methods, MFA)
         return replace(self, at=at, amr=tuple(dict.fromkeys(proven)))
 
     def repeated(self, at: datetime) -> Authentication:

@@ -11,7 +11,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.accounts.factors import RECOVERY_CODE, RecoveryCode
 from app.platform.errors import InvalidCode
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.accounts.account import Account
     from app.accounts.service import Accounts
     from app.platform.devices import Device
+    from app.sessions.proof import Evidence
 
 MANY: Final = 10
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -58,11 +59,12 @@ class RecoveryCodeMethod:
 
     accounts: Accounts
     name: str = RECOVERY_CODE
-    amr: str | None = None
+    by: Literal["code", "credential"] = "code"
     steps_up: bool = False
 
-    def prove(self, account: Account, code: str, device: Device) -> None:
+    def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
         """Use up a code, and tell the owner. Raises InvalidCode, and SessionEnded if the account has changed since."""
+        code = evidence.code or ""
 
         def used(present: Account) -> Account:
             found = find(present.recovery_codes, code)
@@ -72,6 +74,7 @@ class RecoveryCodeMethod:
 
         find(account.recovery_codes, code)  # a wrong one costs no further read
         self.accounts.change(account.user.id, used, actions=["recovery_code.used"], device=device)
+        return ()
 
 
 def _random(number: int) -> str:

@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.security.secret_keys import SecretKeys
+    from app.sessions.proof import Evidence
 
 DRIFT: Final = 1
 """Time steps either way, RFC 6238 section 5.2."""
@@ -151,18 +152,20 @@ class TotpMethod:
 
     vault: TotpVault
     name: str = TOTP
-    amr: str | None = "otp"
+    by: Literal["code", "credential"] = "code"
     steps_up: bool = True
 
-    def prove(self, account: Account, code: str, device: Device) -> None:  # noqa: ARG002 - nothing is told of it
+    def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002 - not told
         """Spend a code of one of the account's apps; raises InvalidCode."""
         refused = InvalidCode()
         for listed in account.totp:
             if listed.is_confirmed:
                 try:
-                    return self.vault.spend(listed.id, code)
+                    self.vault.spend(listed.id, evidence.code or "")
                 except InvalidCode as failure:
                     refused = failure
+                else:
+                    return ("otp",)
         raise refused
 
 

@@ -41,6 +41,7 @@ from app.sessions.impersonation import ImpersonationService
 from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Reauthenticate, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
+from app.sessions.proof import Evidence
 from app.sessions.service import SessionService
 from app.sessions.step_up import StepUp
 from app.sessions.views import (
@@ -177,7 +178,9 @@ def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
     10 minutes, and for five codes. A wrong code counts like a wrong password. If still more is missing, the reply is
     403 `second_factor_required` again, with a new token.
     """
-    return as_reply(call, call.get(LoginGate).resume(body.login_token, body.method, body.code, call.device))
+    return as_reply(
+        call, call.get(LoginGate).resume(body.login_token, body.method, Evidence(code=body.code), call.device)
+    )
 
 
 @endpoint(
@@ -225,7 +228,8 @@ def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAcce
     step_up = call.get(StepUp)
     if body.password is not None:
         return RenewedAccess.of(step_up.by_password(call.caller, body.password, call.device))
-    return RenewedAccess.of(step_up.by_code(call.caller, body.method or "", body.code or "", call.device))
+    evidence = Evidence(bound_to=call.caller.session_id, code=body.code)
+    return RenewedAccess.of(step_up.by_factor(call.caller, body.method or "", evidence, call.device))
 
 
 @endpoint(

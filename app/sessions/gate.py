@@ -14,7 +14,7 @@ the password could clear it before each guess of a code.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
@@ -23,15 +23,13 @@ from app.accounts.authentication import Authentication, amr_of, amr_text
 from app.accounts.credentials import counted_names
 from app.platform import pieces
 from app.platform.errors import (
-    FieldError,
     InvalidCode,
     InvalidLoginToken,
     SecondFactorRequired,
     SessionEnded,
-    ValidationFailed,
 )
 from app.sessions.pending_logins.model import PendingLogin
-from app.sessions.proof import Proof, Refusal, is_guess
+from app.sessions.proof import Proof, Refusal, is_guess, method_of
 from app.throttle.service import Attempt
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant
     from app.sessions.failed_logins import FailedLogins
     from app.sessions.pending_logins.model import PendingLogins
-    from app.sessions.proof import LoginMethod, Reason, Step
+    from app.sessions.proof import Evidence, LoginMethod, Reason, Step
     from app.sessions.service import OpenedSession, SessionService
 
 LIVES: Final = timedelta(seconds=600)
@@ -89,16 +87,14 @@ class LoginGate:
             proof.credentials, device, proof.grant, authentication=proof.authentication, device_id=proof.device_id
         )
 
-    def resume(self, token: str, method: str, code: str, device: Device) -> OpenedSession:
-        """Go on with a login, by a code of one of the methods that it may be finished with.
+    def resume(self, token: str, method: str, evidence: Evidence, device: Device) -> OpenedSession:
+        """Go on with a login, by one of the methods that it may be finished with.
 
-        Raises InvalidLoginToken for a token that is unknown, used up, expired or of a former epoch; InvalidCode,
-        which also counts as a failed login; TooManyRequests; what `admit` raises, if more is missing; and
-        ValidationFailed for a method that there is not.
+        Raises InvalidLoginToken for a token that is unknown, used up, expired or of a former epoch; InvalidCode, which
+        also counts as a failed login; TooManyRequests; what `admit` raises, if more is missing; and ValidationFailed
+        for a method that there is not, or that needs something else.
         """
-        prover = next((each for each in self.methods if each.name == method), None)
-        if prover is None:
-            raise ValidationFailed(fields=(FieldError("method", "unknown", "There is no such method."),))
+        prover = method_of(self.methods, method, evidence)
         login, account = self._found(token)
         user = account.user
         name = login.name or next(iter(counted_names(user)), "")
@@ -106,7 +102,7 @@ class LoginGate:
         if not self.pending.count_try(login.id, TRIES):
             raise InvalidLoginToken
         try:
-            prover.prove(account, code, device)
+            proven = prover.prove(account, replace(evidence, bound_to=login.id), device)
         except InvalidCode as failure:
             self.failed.note(user.id, method, device)
             if is_guess(failure):
@@ -116,7 +112,7 @@ class LoginGate:
             raise InvalidLoginToken from None
         if not self.pending.take(login.id):
             raise InvalidLoginToken
-        known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(prover.amr, self.clock())
+        known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(proven, self.clock())
         proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id)
         try:
             return self.admit(proof, device)

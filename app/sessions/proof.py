@@ -6,10 +6,14 @@ them (`login_reasons` and `login_methods` of `app.feature.Feature`); `app.sessio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from app.platform.errors import FieldError, ValidationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from app.accounts.account import Account
     from app.accounts.authentication import Authentication
     from app.accounts.model import Credentials
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from app.platform.errors import Failure, InvalidCode
     from app.platform.instrumentation import Grant
 
-Next: TypeAlias = Literal["second_factor"]
+Next: TypeAlias = Literal["second_factor", "enrol_factor"]
 """What a client does next; one word for each kind of Step."""
 
 
@@ -69,24 +73,48 @@ def is_guess(failure: InvalidCode) -> bool:
     return not isinstance(failure.__cause__, SpentCodeError)
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What somebody sends to prove a second factor: a code to type, or the credential of a WebAuthn ceremony.
+
+    `bound_to` is what it was asked for: the id of the pending login, or of the session.
+    """
+
+    bound_to: str = ""
+    code: str | None = field(default=None, repr=False)
+    ceremony: str | None = field(default=None, repr=False)
+    credential: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
 class LoginMethod(Protocol):
-    """A way to prove a second factor with a code, at login and, if it `steps_up`, in a session."""
+    """A way to prove a second factor, at login and, if it `steps_up`, in a session."""
 
     @property
     def name(self) -> str:
         """Its name in requests, one of those in `Credentials.factors`."""
 
     @property
-    def amr(self) -> str | None:
-        """Its name of RFC 8176; None if that has none."""
+    def by(self) -> Literal["code", "credential"]:
+        """What of the Evidence it takes."""
 
     @property
     def steps_up(self) -> bool:
         """Whether it also proves in a session that the user is still there."""
 
-    def prove(self, account: Account, code: str, device: Device) -> None:
-        """Use up a code of this account. Of concurrent calls with the same code one succeeds.
+    def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
+        """Use up a code or a credential of this account. Of concurrent calls with the same one succeeds.
 
-        Raises InvalidCode for any other text, and if the account has no such factor, with SpentCodeError as its cause
-        for a code that is used up; SessionEnded if the account has changed in a way that ends its sessions.
+        Returns what it proves, in names of RFC 8176: none for what that has no name for. Raises InvalidCode for
+        anything else, and if the account has no such factor, with SpentCodeError as its cause for a code that is used
+        up; SessionEnded if the account has changed in a way that ends its sessions.
         """
+
+
+def method_of(methods: Iterable[LoginMethod], name: str, evidence: Evidence) -> LoginMethod:
+    """The method of this name, which takes what was sent. Raises ValidationFailed."""
+    found = next((each for each in methods if each.name == name), None)
+    if found is None:
+        raise ValidationFailed(fields=(FieldError("method", "unknown", "There is no such method here."),))
+    if (found.by == "code") is (evidence.code is None):
+        raise ValidationFailed(fields=(FieldError(found.by, "required", "This method needs it."),))
+    return found

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Final
 from app.accounts.authentication import AAL1, AAL2, LEVELS, Authentication
 from app.accounts.credentials import counted_names
 from app.platform.errors import (
-    FieldError,
     Forbidden,
     InsufficientAuthentication,
     InvalidCode,
     ReauthenticationRequired,
     SessionEnded,
-    ValidationFailed,
 )
-from app.sessions.proof import is_guess
+from app.sessions.proof import is_guess, method_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.sessions.proof import LoginMethod
+    from app.sessions.proof import Evidence, LoginMethod
     from app.sessions.service import RenewedToken, SessionService
     from app.throttle.service import PasswordThrottle
 
@@ -81,27 +79,25 @@ class StepUp:
         self.credentials.confirm(principal.user.id, password)
         return self.sessions.renew(principal, authentication_of(principal).repeated(self.clock()), device)
 
-    def by_code(self, principal: Principal, method: str, code: str, device: Device) -> RenewedToken:
-        """A new access token of this session, after a code of a second factor.
+    def by_factor(self, principal: Principal, method: str, evidence: Evidence, device: Device) -> RenewedToken:
+        """A new access token of this session, after a second factor; `evidence` is bound to this session.
 
         Raises InvalidCode, which counts as a wrong confirmation; TooManyRequests after too many of them; and
         ValidationFailed for a method that does not prove this, as a recovery code.
         """
-        prover = next((each for each in self.known.methods if each.name == method and each.steps_up), None)
-        if prover is None:
-            raise ValidationFailed(fields=(FieldError("method", "unknown", "This method is not for this."),))
+        prover = method_of((each for each in self.known.methods if each.steps_up), method, evidence)
         account = self._account(principal)
         names, user_id = counted_names(account.user), account.user.id
         self.throttle.check_confirmation(user_id)
         try:
-            prover.prove(account, code, device)
+            proven = prover.prove(account, evidence, device)
         except InvalidCode as failure:
             if is_guess(failure):
                 self.throttle.fail_confirmation(names, user_id)
             raise
         self.throttle.succeed_confirmation(names, user_id)
-        proven = authentication_of(principal).with_factor(prover.amr, self.clock())
-        return self.sessions.renew(principal, proven, device)
+        known = authentication_of(principal).with_factor(proven, self.clock())
+        return self.sessions.renew(principal, known, device)
 
     def require(self, principal: Principal, acr: Sequence[str], max_age: Sequence[str]) -> None:
         """What a proxy demands: each value of `acr` to be reached, each of `max_age` (seconds) to be kept.

@@ -30,6 +30,7 @@ from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.sessions.gate import LoginGate
 from app.sessions.login import LoginService
+from app.sessions.proof import Evidence
 from app.throttle.service import FREE, PasswordThrottle
 from app.transfer.batches import import_all
 from app.transfer.exporting import ExportService, Tally
@@ -244,9 +245,9 @@ def test_the_authenticator_app_of_the_other_system_is_asked_for_here(wired: Wire
     now = wired.parts.clock()
 
     with pytest.raises(InvalidCode):
-        wired.get(LoginGate).resume(token, "totp", TotpParameters("A" * 32).totp.at(now), HERE)
+        wired.get(LoginGate).resume(token, "totp", Evidence(code=TotpParameters("A" * 32).totp.at(now)), HERE)
     code = TotpParameters(TOTP.secret, TOTP.algorithm, TOTP.digits, TOTP.period).totp.at(now)
-    assert wired.get(LoginGate).resume(token, "totp", code, HERE).user.id == account.user.id
+    assert wired.get(LoginGate).resume(token, "totp", Evidence(code=code), HERE).user.id == account.user.id
 
 
 class FailingVault(TotpVault):

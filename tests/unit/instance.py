@@ -32,7 +32,7 @@ def session_of(wired: Wired, user_id: str) -> Principal:
     assert account is not None
     gate = wired.get(LoginGate)
     proof = gate.first_factor(account.credentials, "login", "pwd")
-    whole = replace(proof, authentication=proof.authentication.with_factor("otp", wired.parts.clock()))
+    whole = replace(proof, authentication=proof.authentication.with_factor(("otp",), wired.parts.clock()))
     return wired.get(SessionService).authenticate(gate.admit(whole, DEVICE).access_token)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -21,7 +21,7 @@ from app.platform.errors import (
 )
 from app.sessions.gate import LIVES, TRIES, LoginGate
 from app.sessions.login import LoginService
-from app.sessions.proof import Step
+from app.sessions.proof import Evidence, Step
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, Instance
@@ -49,11 +49,14 @@ class TwoFactors:
 class Word:
     """A method as a feature would declare it: one word that everybody has."""
 
-    name, amr, steps_up = "word", "kba", False
+    name: str = "word"
+    by: Literal["code", "credential"] = "code"
+    steps_up: bool = False
 
-    def prove(self, account: Account, code: str, device: Device) -> None:  # noqa: ARG002 - it asks nothing of them
-        if code != RIGHT:
+    def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002
+        if evidence.code != RIGHT:
             raise InvalidCode
+        return ("kba",)
 
 
 @dataclass
@@ -76,7 +79,7 @@ class Login:
         return token
 
     def go_on(self, token: str, code: str = RIGHT, method: str = "word") -> OpenedSession:
-        return self.gate.resume(token, method, code, DEVICE)
+        return self.gate.resume(token, method, Evidence(code=code), DEVICE)
 
 
 @pytest.fixture
