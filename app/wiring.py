@@ -277,6 +277,8 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: boo
     """
     wired = build(settings, watched=False)
     deadline = time.monotonic() + patience
+    for problem in settings.passkeys.problems() if serves else ():
+        _log.warning("passkeys", problem=problem)
     try:
         while True:
             try:

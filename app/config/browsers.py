@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator
 
 from app.config import values
 from app.config.section import Section, setting
 
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def origin(text: str) -> str:
+def origin(text: str, setting_name: str = "CORS_ORIGINS") -> str:
     """An origin exactly as browsers send it (RFC 6454 section 6.2); raises ValueError for anything else.
 
     The comparison with the header is a comparison of texts, so what browsers never send would allow nobody.
@@ -25,17 +28,32 @@ def origin(text: str) -> str:
     values.check_port(parts)
     if not text.isascii():
         raise ValueError("has to be ASCII; write an international domain in its xn-- form")
-    port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    exact = f"{parts.scheme}://{host}{port}"
+    exact = origin_of(parts)
     if "*" in parts.hostname:
         raise ValueError("has to name each origin in full, without *")
     if text != exact:
         raise ValueError(
             "has to list origins as browsers send them: scheme, host and a port that is not the default, in lower case,"
-            f" without user, path and slash; set CORS_ORIGINS={exact}"
+            f" without user, path and slash; set {setting_name}={exact}"
         )
     return text
+
+
+def require_encryption(origin: str, setting_name: str = "CORS_ORIGINS") -> None:
+    """Raise ValueError for an http origin of another machine."""
+    parts = values.split_url(origin)
+    if parts.scheme == "http" and not values.is_loopback(parts.hostname or ""):
+        raise ValueError(
+            "has to list https origins in production (http is for this machine only: localhost, 127.0.0.1,"
+            f" [::1]); set {setting_name}=https{origin.removeprefix('http')}"
+        )
+
+
+def origin_of(parts: SplitResult) -> str:
+    """The origin of an http(s) URL, as browsers send it."""
+    host, port = parts.hostname or "", parts.port
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
 
 
 _Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(values.items)]
@@ -63,10 +81,5 @@ class Browsers(Section):
     @classmethod
     def _encrypted(cls, origins: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for each in origins if info.data.get("profile") == "production" else ():
-            parts = values.split_url(each)
-            if parts.scheme == "http" and not values.is_loopback(parts.hostname or ""):
-                raise ValueError(
-                    "has to list https origins in production (http is for this machine only: localhost, 127.0.0.1,"
-                    f" [::1]); set CORS_ORIGINS=https{each.removeprefix('http')}"
-                )
+            require_encryption(each)
         return origins

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from app.config.browsers import Browsers
+from app.config.passkeys import Passkeys
 from app.config.profiles import Profile
 from app.config.rate_limits import RateLimits
 from app.config.section import Section, name_of
@@ -18,6 +19,7 @@ class Settings(BaseModel):
 
     server: Server
     browsers: Browsers
+    passkeys: Passkeys
     limits: RateLimits
     store: Store
     tokens: Tokens

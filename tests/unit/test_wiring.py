@@ -249,6 +249,13 @@ def test_a_start_waits_for_a_store_that_comes_later(database: Path, monkeypatch:
     assert [event["event"] for event in logged] == ["waiting for the store"]
 
 
+def test_an_rp_id_that_browsers_refuse_is_warned_of_at_start(tmp_path: Path) -> None:
+    with capture_logs() as logged:
+        wiring.prepare(settings_of(tmp_path / "latchkey.db", PUBLIC_URL="http://192.0.2.7:5000"), patience=0)
+    problems = [event["problem"] for event in logged if event["event"] == "passkeys"]
+    assert problems == ["PASSKEY_RP_ID: browsers make no passkeys for an IP address: give PUBLIC_URL a host name"]
+
+
 def test_a_folder_that_cannot_be_written_to_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
