@@ -29,6 +29,7 @@ LABELS = (
     ("key", "API key"),
     ("service_account", "Service account"),
     ("left", "Recovery codes left"),
+    ("effective_at", "Takes effect"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),

@@ -48,10 +48,13 @@ FactorCode = Annotated[_CodeText, Field(repr=False)]
 """What proves a second factor. Whether it is right, its method says."""
 
 
+LoginToken = Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
+
+
 class ContinueLogin(Body):
     """The token of a login that is not finished, and a code of a second factor."""
 
-    login_token: Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
+    login_token: LoginToken
     method: MethodName
     code: FactorCode
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
-from app.accounts.factors import ListedTotp, RecoveryCode
+from app.accounts.factors import FactorRecovery, ListedTotp, RecoveryCode
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
@@ -72,6 +72,7 @@ def a_whole_account(**fields: Any) -> Account:
             RecoveryCode(new_id(), 0, "salt", "digest"),
             RecoveryCode(new_id(), 1, "salt", "digest", NOW + MINUTE),
         ),
+        factor_recovery=FactorRecovery(new_id(), "Gräfin@example.com", 7, NOW, NOW + DAY, NOW + MINUTE),
         due_at=NOW + MINUTE,
         revision=5,
     )

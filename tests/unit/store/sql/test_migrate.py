@@ -178,6 +178,7 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         "breach_told_in": None,
         "totp": (),
         "recovery_codes": (),
+        "factor_recovery": None,
     }
     whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
