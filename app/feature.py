@@ -39,6 +39,10 @@ LoginMethod: TypeAlias = "Any"
 """A way to prove a second factor: a LoginMethod of `app/sessions/proof.py`."""
 
 
+LoginSettling: TypeAlias = "Any"
+"""What is settled before a login goes on: a Settling of `app/sessions/proof.py`."""
+
+
 Live: TypeAlias = "Callable[[Any], Any | None]"
 """Gets the principal of a request; returns the principal as it is now, with its present permissions, or None if what
 it came in by has ended (the session, the impersonation, the key). One read.
@@ -160,6 +164,13 @@ class LoginMethods:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginSettlings:
+    """Those of all features, in the order of the features."""
+
+    settlings: tuple[LoginSettling, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Resealers:
     """Those of all features."""
 
@@ -211,6 +222,9 @@ class Feature:
     """What can keep a right password, or any other first factor, from opening a session."""
     login_methods: tuple[Callable[[Container], LoginMethod], ...] = ()
     """Ways to prove a second factor. The gate of logins is built from them, so none of them can need it."""
+    login_settlings: tuple[Callable[[Container], LoginSettling], ...] = ()
+    """What is settled each time that a factor was proven, before anything is asked for. The gate of logins is built
+    from them, so none of them can need it."""
     handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
     """Those that do what waits in the outbox of an account, by the kind of the entry."""
     boxes: tuple[Callable[[Container], OutboxBox], ...] = ()

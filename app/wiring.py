@@ -34,6 +34,7 @@ from app.feature import (
     LiveCallers,
     LoginMethods,
     LoginReasons,
+    LoginSettlings,
     MailKinds,
     Resealers,
     SealedKinds,
@@ -232,6 +233,9 @@ def _collected() -> dict[type, Factory]:
         ),
         LoginMethods: lambda parts: LoginMethods(
             tuple(make(parts) for feature in FEATURES for make in feature.login_methods)
+        ),
+        LoginSettlings: lambda parts: LoginSettlings(
+            tuple(make(parts) for feature in FEATURES for make in feature.login_settlings)
         ),
         Boxes: lambda parts: Boxes(tuple(make(parts) for feature in FEATURES for make in feature.boxes)),
         Erasers: lambda parts: Erasers(tuple(feature.erase(parts) for feature in FEATURES if feature.erase)),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from app.accounts.factors import ListedPasskey, ListedTotp, RecoveryCode, marked, usable
+from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode, marked, usable
 from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.accounts.model import Credentials, listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
@@ -38,6 +38,8 @@ MAIL: Final = "mail"
 """The kind of the entries that are mail to send."""
 ERASE: Final = "erase"
 """The kind of the entry that a deleted account implies: all that belongs to it has to go."""
+FACTOR_RECOVERY: Final = "factor_recovery"
+"""The kind of the entry that is due when a recovery of lost factors takes effect, and of the mail that warns of it."""
 WAYS_BACK: Final = frozenset({"email_changed", "deletion_undo"})
 """Mails to a former address that carry its offer to undo the change."""
 MOST_NOTICES: Final = 20
@@ -185,6 +187,7 @@ class UnderWay:
     user_handle: str | None = None
     """What passkeys know the user by (WebAuthn Level 3 section 5.4.3): 32 random bytes in base64url, made with the
     first passkey and kept as long as the account."""
+    factor_recovery: FactorRecovery | None = None
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -212,7 +215,8 @@ class Account(UnderWay):
     @property
     def credentials(self) -> Credentials:
         """What a login knows of the account."""
-        return Credentials(self.user, self.password_hash, self.auth_epoch, self.factors)
+        is_recovering = self.factor_recovery is not None
+        return Credentials(self.user, self.password_hash, self.auth_epoch, self.factors, is_recovering)
 
     def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
         """The account with what is under way in it, as a store keeps it."""
@@ -428,6 +432,48 @@ class Account(UnderWay):
         """The account without any second factor."""
         return replace(self, totp=(), recovery_codes=(), passkeys=())
 
+    # Recovery of lost factors
+
+    def recovery(self, now: datetime) -> FactorRecovery | None:
+        """The recovery that is under way, or due; None if there is none, or it is void.
+
+        What begins a new epoch voids it: a new password, a change of factors, the undo of an address, the end of all
+        sessions. So does another address, and a warning that nobody took. A former version need not know of any of it.
+        """
+        found, user = self.factor_recovery, self.user
+        if found is None or not self.factors or user.status != "active":
+            return None
+        is_of_now = found.auth_epoch == self.auth_epoch and user.email_verified and user.email == found.email
+        return found if is_of_now and found.is_told_in_time(now) else None
+
+    def open_recovery(self, now: datetime) -> FactorRecovery | None:
+        """The recovery that is under way and can still be cancelled; None if there is none."""
+        found = self.recovery(now)
+        return found if found is not None and now < found.effective_at else None
+
+    def due_recovery(self, now: datetime) -> FactorRecovery | None:
+        """The recovery whose time has come; None if there is none."""
+        found = self.recovery(now)
+        return found if found is not None and found.told_at is not None and found.effective_at <= now else None
+
+    def with_recovery(self, recovery: FactorRecovery, now: datetime) -> Account:
+        """The account with this recovery, and the entry that is due when it takes effect."""
+        entry = Entry(recovery.id, FACTOR_RECOVERY, {}, recovery.effective_at)
+        return replace(self.without_recovery(), factor_recovery=recovery).with_entries([entry], now)
+
+    def with_recovery_told(self, recovery_id: str | None, to: str, now: datetime) -> Account:
+        """The account whose owner was warned of this recovery, by mail to this address; the same account if they knew,
+        or it is no address of theirs."""
+        found = self.recovery(now)
+        if found is None or found.told_at is not None or (found.id, found.email) != (recovery_id, to):
+            return self
+        return replace(self, factor_recovery=replace(found, told_at=now))
+
+    def without_recovery(self) -> Account:
+        """The account without a recovery, whether one is under way or void."""
+        left = tuple(entry for entry in self.outbox if entry.kind != FACTOR_RECOVERY)
+        return replace(self, factor_recovery=None, outbox=left)
+
     # Impersonations
 
     def open_impersonations(self, now: datetime) -> tuple[Impersonation, ...]:
@@ -480,9 +526,13 @@ class Account(UnderWay):
         return replace(self, codes=tuple(code for code in self.codes if code.purpose != purpose))
 
     def expiry_of(self, code_id: str | None) -> datetime | None:
-        """When the code, pending address or undo offer of this identifier expires; None if the account has none."""
+        """When the code, pending address, undo offer or recovery of factors of this identifier expires; None if the
+        account has none."""
         pending = (self.pending_email,) if self.pending_email else ()
         carried = (*self.codes, *pending, *self.undo_offers)
+        recovery = self.factor_recovery
+        if recovery is not None and recovery.id == code_id:
+            return recovery.effective_at
         return next((one.expires_at for one in carried if one.id == code_id), None)
 
     # Invitations
@@ -675,13 +725,14 @@ class Account(UnderWay):
             impersonations=(),
             demotions=None,
             undo_offers=offers,
-            outbox=tuple(entry for entry in self.outbox if entry.kind != MAIL),
+            outbox=tuple(entry for entry in self.outbox if entry.kind not in {MAIL, FACTOR_RECOVERY}),
             imported=None,
             attack_told_at=None,
             totp=(),
             recovery_codes=(),
             passkeys=(),
             user_handle=None,
+            factor_recovery=None,
             due_at=claimed_until,
             listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,

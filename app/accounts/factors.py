@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
+TOLD_WITHIN: Final = timedelta(minutes=30)
+"""How soon the owner has to be told that a recovery of lost factors was asked for; else it never takes effect."""
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
 """How long an authenticator app can be confirmed after its secret was shown."""
 _MARK: Final = "second-factor:"
@@ -52,6 +54,26 @@ class RecoveryCode:
     salt: str
     digest: str = field(repr=False)
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRecovery:
+    """A recovery of lost factors: from `effective_at` on they are gone, unless something ends it before.
+
+    It is worth nothing in another epoch of the account, or once the address that is told of it is another. `told_at` is
+    when a mail server took the warning to that address; until then it takes no effect.
+    """
+
+    id: str
+    email: str
+    auth_epoch: int
+    asked_at: datetime
+    effective_at: datetime
+    told_at: datetime | None = None
+
+    def is_told_in_time(self, now: datetime) -> bool:
+        """Whether the owner knows of it, or still can in time."""
+        return self.told_at is not None or now < self.asked_at + TOLD_WITHIN
 
 
 def usable(

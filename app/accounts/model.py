@@ -58,6 +58,8 @@ class Credentials:
     auth_epoch: int
     factors: tuple[str, ...] = ()
     """The methods by which a second factor can be proven; empty if the account has none."""
+    is_recovering: bool = False
+    """Whether a recovery of lost factors was asked for. It may be void: the account says."""
 
 
 class AlreadyThereError(Exception):

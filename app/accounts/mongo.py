@@ -5,13 +5,13 @@ The document is the whole account:
 _id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
 last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
 outbox, listed_keys, impersonations, returns_as, given_email, imported, breach_told_in, totp, recovery_codes, passkeys,
-user_handle, due_at, revision, new_events
+user_handle, factor_recovery, due_at, revision, new_events
 
 Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys, impersonations, authenticator apps,
-recovery codes and passkeys are documents in it, with the fields of their dataclasses. What a user does not have is
-absent, never null. A document from before there was a revision counts as one of revision 0. What only a newer version
-knows stays as it is. `new_events` is for `app.audit.mongo`. The password hash of a user with a second factor is marked
-(`app.accounts.factors.marked`).
+recovery codes, passkeys and the recovery of lost factors are documents in it, with the fields of their dataclasses. What
+a user does not have is absent, never null. A document from before there was a revision counts as one of revision 0.
+What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`. The password hash of a user with
+a second factor is marked (`app.accounts.factors.marked`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ USER_FIELDS: Final = (
 """The fields of a document that make up a `User`, besides `_id`."""
 
 _USER: Final = dict.fromkeys(USER_FIELDS, 1)
-_FACTORS: Final = ("totp", "recovery_codes", "passkeys")
+_FACTORS: Final = ("totp", "recovery_codes", "passkeys", "factor_recovery")
 _CREDENTIALS: Final = _USER | dict.fromkeys(("password_hash", "auth_epoch", *_FACTORS), 1)
 
 
@@ -191,9 +191,10 @@ class MongoUsers:
         if found is None:
             return None
         listed: Document = {name: found[name] for name in _FACTORS if name in found}
-        factors = _UNDER_WAY.entity(listed).factors if listed else ()
-        stored = unmarked(found.get("password_hash"))
-        return Credentials(user_of(found["_id"], found), stored, found["auth_epoch"], factors)
+        under_way = _UNDER_WAY.entity(listed)
+        stored, is_recovering = unmarked(found.get("password_hash")), under_way.factor_recovery is not None
+        user = user_of(found["_id"], found)
+        return Credentials(user, stored, found["auth_epoch"], under_way.factors, is_recovering)
 
     def _move(self, user_id: str, events: list[Document]) -> None:
         """Put the events of a change that is done among the others. If it fails, they wait in the user's document."""

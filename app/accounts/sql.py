@@ -294,8 +294,9 @@ class SqlUsers:
         *fields, stored, auth_epoch, text = rows[0]
         # Most accounts have none: then the text is not parsed.
         has_some = text and ('"totp"' in text or '"passkeys"' in text)
-        factors = _UNDER_WAY.entity(from_json(text)).factors if has_some else ()
-        return Credentials(user_of(fields), unmarked(stored), auth_epoch, factors)
+        found = _UNDER_WAY.entity(from_json(text)) if has_some else UnderWay()
+        is_recovering = found.factor_recovery is not None
+        return Credentials(user_of(fields), unmarked(stored), auth_epoch, found.factors, is_recovering)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]) -> int:
         """Run one conditional write that sets names, and add the events if it met a row; returns how many it changed.

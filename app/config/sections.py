@@ -257,6 +257,15 @@ class Accounts(Section):
         "Let administrators with the permission `users:impersonate` act for a user for 15 minutes. The user is told.",
         example="on",
     )
+    factor_recovery_hours: int = setting(
+        "FACTOR_RECOVERY_HOURS",
+        0,
+        "How many hours after they asked for it users who lost their second factors can log in without them. They are"
+        " warned by mail, and can cancel it until then. 0 turns this off. Needs mail.",
+        example="72",
+        ge=0,
+        le=720,
+    )
     audit_days: int = setting("AUDIT_DAYS", 365, "How many days audit events are kept.", example="90", ge=1, le=3650)
 
     bootstrap_admin_email: mail_values.PersonalAddress | None = setting(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from app.accounts.account import FACTOR_RECOVERY
 from app.accounts.service import Accounts
-from app.factors import cli, controller
+from app.factors import cli, controller, pages
 from app.factors.administration import FactorReset
 from app.factors.ceremonies.model import Ceremonies
 from app.factors.ceremonies.service import CeremonyService
+from app.factors.lost import LostFactors
 from app.factors.passkeys import controller as passkeys
 from app.factors.passkeys.login import PasskeyLogin
 from app.factors.passkeys.method import PasskeyMethod
@@ -23,6 +25,7 @@ from app.factors.service import FactorService
 from app.factors.totp import TotpMethod, TotpVault
 from app.factors.totp_secrets.model import TotpSecrets
 from app.feature import Feature, MailKind, Sealed, Tag
+from app.recovery.mailed_codes import MailedCodes
 from app.roles.authority import Authority
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
@@ -61,6 +64,11 @@ def _erase(parts: Container) -> Callable[[str], Iterator[None]]:
     return lambda user_id: chain(ceremonies.erase(user_id), keys.erase(user_id), apps.erase(user_id))
 
 
+def _lost_factors(parts: Container) -> LostFactors:
+    hours = parts.settings.accounts.factor_recovery_hours
+    return LostFactors(parts.get(Accounts), parts.get(FactorService), parts.get(MailedCodes), hours)
+
+
 FEATURE = Feature(
     tags=(
         Tag(
@@ -72,6 +80,9 @@ FEATURE = Feature(
                 controller.confirm_totp,
                 controller.remove_totp,
                 controller.renew_recovery_codes,
+                controller.recover_factors,
+                controller.cancel_factor_recovery,
+                controller.cancel_mailed_recovery,
             ),
         ),
         Tag(
@@ -89,6 +100,7 @@ FEATURE = Feature(
         Tag("sessions", "", (passkeys.ask_in_session,)),
         Tag("administration", "", (controller.reset_factors,)),
     ),
+    pages=(Tag("pages", "", (pages.cancel_recovery, pages.cancel_mailed)),),
     services={
         TotpVault: lambda parts: TotpVault(parts.get(TotpSecrets), parts.get(SecretKeys), parts.clock),
         CeremonyService: lambda parts: CeremonyService(parts.get(Ceremonies), parts.clock),
@@ -102,10 +114,13 @@ FEATURE = Feature(
             parts.get(LoginGate),
         ),
         FactorService: _factors,
+        LostFactors: _lost_factors,
         FactorReset: lambda parts: FactorReset(
             parts.get(Accounts), parts.get(FactorService), parts.get(Roles), parts.get(Authority)
         ),
     },
+    login_settlings=(lambda parts: parts.get(LostFactors).settle,),
+    handlers={FACTOR_RECOVERY: lambda parts: parts.get(LostFactors).take_up},
     login_reasons=(lambda _: SecondFactorMissing(),),
     login_methods=(
         lambda parts: PasskeyMethod(parts.get(PasskeyVault), parts.get(CeremonyService)),
@@ -127,6 +142,9 @@ FEATURE = Feature(
         MailKind("recovery_codes_made", __name__),
         MailKind("recovery_code_used", __name__),
         MailKind("factors_reset", __name__),
+        MailKind(FACTOR_RECOVERY, __name__, page="cancel-recovery"),
+        MailKind("factor_recovery_cancelled", __name__),
+        MailKind("factors_recovered", __name__),
     ),
     exports=(controller.exported,),
     commands=cli.COMMANDS,

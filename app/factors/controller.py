@@ -7,15 +7,33 @@ from typing import TYPE_CHECKING
 from app.accounts.principal import Principal
 from app.administration.views import AdministeredUserData
 from app.factors.administration import WRITE_USERS, FactorReset
-from app.factors.inputs import ConfirmTotp, ResetFactors
+from app.factors.inputs import ConfirmTotp, RecoverFactors, ResetFactors
+from app.factors.lost import LostFactors
 from app.factors.service import FactorService
-from app.factors.views import FactorsData, FactorsView, FirstRecoveryCodes, NewRecoveryCodes, NewTotp
-from app.platform.errors import Forbidden, InvalidCode, NotFound, ReauthenticationRequired, Unavailable
+from app.factors.views import (
+    FactorsData,
+    FactorsView,
+    FirstRecoveryCodes,
+    NewRecoveryCodes,
+    NewTotp,
+    RecoveryData,
+    RecoveryView,
+)
+from app.platform.errors import (
+    Forbidden,
+    InvalidCode,
+    InvalidLoginToken,
+    NotFound,
+    ReauthenticationRequired,
+    Unavailable,
+)
+from app.recovery.inputs import MailedToken
 from app.roles.service import Roles
-from app.web.call import CallBy
+from app.sessions.gate import LoginGate
+from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
 from app.web.export import exporter
-from app.web.guard import authenticated, permission
+from app.web.guard import authenticated, permission, public
 from app.web.view import Nothing
 
 if TYPE_CHECKING:
@@ -105,6 +123,62 @@ def renew_recovery_codes(call: CallBy[Principal]) -> NewRecoveryCodes:
     """
     call.require_fresh_login()
     return NewRecoveryCodes(recovery_codes=list(call.get(FactorService).renew_codes(call.caller, call.device)))
+
+
+@endpoint(
+    "POST /auth/factors/recover",
+    access=public,
+    operation="recoverFactors",
+    limit="login",
+    body=RecoverFactors,
+    returns=RecoveryData,
+    status=202,
+    message="Check your mail; until then you can cancel this",
+    raises=(InvalidLoginToken, Forbidden, Unavailable),
+)
+def recover_factors(call: Call, body: RecoverFactors) -> RecoveryData:
+    """Report that all second factors are lost, with the token of a login that asks for one.
+
+    After `FACTOR_RECOVERY_HOURS` they are gone, and the first factor is enough. The verified address of the user, and
+    each former address that can still take the account back, get a mail with a link to cancel it. A login with a factor
+    cancels it, too, and so does whatever ends all sessions, such as a new password. One that is under way keeps its
+    time, and the mails are sent again. If no mail server takes the warning within 30 minutes, it is void.
+
+    403 `forbidden` if `FACTOR_RECOVERY_HOURS` is 0, or the user has no verified address.
+    """
+    found = call.get(LostFactors).ask(call.get(LoginGate).account_of(body.login_token), call.device)
+    return RecoveryData(recovery=RecoveryView.of(found))
+
+
+@endpoint(
+    "DELETE /auth/factors/recover",
+    access=authenticated,
+    operation="cancelFactorRecovery",
+    limit="factors",
+    returns=Nothing,
+    message="The second factors stay",
+    raises=(NotFound,),
+)
+def cancel_factor_recovery(call: CallBy[Principal]) -> Nothing:
+    """Cancel the recovery of lost factors that is under way. It needs no recent login: it only keeps what there is."""
+    call.get(LostFactors).cancel(call.caller, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /auth/factors/recover/cancel",
+    access=public,
+    operation="cancelMailedRecovery",
+    limit="redeem",
+    body=MailedToken,
+    returns=Nothing,
+    message="The second factors stay",
+    raises=(InvalidCode, Unavailable),
+)
+def cancel_mailed_recovery(call: Call, body: MailedToken) -> Nothing:
+    """Cancel a recovery of lost factors, with the token of the link in the mail that warned of it."""
+    call.get(LostFactors).cancel_by_mail(body.token, call.device)
+    return Nothing()
 
 
 @exporter("factors", FactorsView)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.sessions.inputs import FactorCode, ReasonText
+from app.sessions.inputs import FactorCode, LoginToken, ReasonText
 from app.web.input import Body
 
 
@@ -10,6 +10,12 @@ class ConfirmTotp(Body):
     """A code that the authenticator app shows."""
 
     code: FactorCode
+
+
+class RecoverFactors(Body):
+    """The token of a login that needs a second factor."""
+
+    login_token: LoginToken
 
 
 class ResetFactors(Body):

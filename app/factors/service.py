@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.account import Account
+    from app.accounts.factors import FactorRecovery
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -41,11 +42,13 @@ class TotpState:
 
 @dataclass(frozen=True, slots=True)
 class FactorState:
-    """The second factors of a user; `codes_left` is None if they have no recovery codes."""
+    """The second factors of a user; `codes_left` is None if they have no recovery codes, `recovery` if the loss of all
+    was not reported."""
 
     totp: TotpState | None
     codes_left: int | None
     passkeys: Sequence[ShownPasskey] = ()
+    recovery: FactorRecovery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,10 @@ class FactorService:
         codes = account.recovery_codes
         left, passkeys = sum(code.used_at is None for code in codes) if codes else None, self.passkeys.shown(account)
         if listed is None:
-            return FactorState(None, left, passkeys)
+            return FactorState(None, left, passkeys, account.open_recovery(now))
         used_at = self.vault.last_used_at(listed.id)
-        return FactorState(TotpState(listed.is_confirmed, listed.created_at, used_at), left, passkeys)
+        totp = TotpState(listed.is_confirmed, listed.created_at, used_at)
+        return FactorState(totp, left, passkeys, account.open_recovery(now))
 
     def begin_totp(self, principal: Principal) -> Enrolment:
         """Make a secret for an authenticator app, which is asked for from `confirm_totp` on; one that the user has

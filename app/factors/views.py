@@ -13,6 +13,7 @@ from app.factors.passkeys.views import PasskeyView
 from app.web.view import View
 
 if TYPE_CHECKING:
+    from app.accounts.factors import FactorRecovery
     from app.factors.service import Enrolment, FactorState, TotpState
 
 _CODES = ["0-7K3M-Q8XT-V2N9P", "1-D4RW-0HJC-6BZFS"]
@@ -37,12 +38,34 @@ class RecoveryCodesView(View):
     left: int = Field(description="How many are not used.", examples=[10])
 
 
+class RecoveryView(View):
+    """A recovery of lost factors."""
+
+    effective_at: datetime = Field(
+        description="From then on the factors are gone.", examples=["2026-02-03T12:00:00.000000Z"]
+    )
+
+    @classmethod
+    def of(cls, recovery: FactorRecovery) -> RecoveryView:
+        """The view of a recovery."""
+        return cls(effective_at=recovery.effective_at)
+
+
+class RecoveryData(View):
+    """The recovery of lost factors that is under way."""
+
+    recovery: RecoveryView
+
+
 class FactorsView(View):
     """The second factors of a user."""
 
     totp: TotpView | None
     passkeys: list[PasskeyView]
     recovery_codes: RecoveryCodesView | None
+    recovery: RecoveryView | None = Field(
+        description="The recovery of lost factors that is under way; null if nobody has asked for one."
+    )
 
 
 class FactorsData(View):
@@ -56,7 +79,8 @@ class FactorsData(View):
         codes = None if state.codes_left is None else RecoveryCodesView(left=state.codes_left)
         totp = None if state.totp is None else TotpView.of(state.totp)
         passkeys = [PasskeyView.of(each) for each in state.passkeys]
-        return cls(factors=FactorsView(totp=totp, passkeys=passkeys, recovery_codes=codes))
+        recovery = None if state.recovery is None else RecoveryView.of(state.recovery)
+        return cls(factors=FactorsView(totp=totp, passkeys=passkeys, recovery_codes=codes, recovery=recovery))
 
 
 class NewTotp(View):

@@ -31,6 +31,7 @@ LABELS = (
     ("former_passkey", "Earlier name"),
     ("service_account", "Service account"),
     ("left", "Recovery codes left"),
+    ("effective_at", "Takes effect"),
     ("actor", "Done by"),
     ("device", "Device"),
     ("ip", "IP address"),

@@ -37,6 +37,9 @@ _MOST_BY_KIND: Final = {
     "password_changed": 17,
     "account_deleted": 17,
     "account_disabled": 17,
+    "factor_recovery": 17,  # one that is withheld never takes effect
+    "factor_recovery_cancelled": 17,
+    "factors_recovered": 17,
     # The way back to a former address. Nothing can crowd it out, since another such mail needs the address to be proven
     # anew. There is room for both, and for the reset mail of the owner who took the account back.
     "email_changed": MOST,

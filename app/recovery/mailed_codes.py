@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from app.platform.errors import InvalidCode
@@ -28,6 +28,11 @@ _PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {
     "invitation": ("invitation",),
 }
 _USES: dict[Purpose, CodePurpose] = {purpose: use for use, purposes in _PURPOSES.items() for purpose in purposes}
+LinkedUse: TypeAlias = Literal["undo", "factor_recovery"]
+"""What is mailed as a link alone, without a code to type."""
+LINK_ONLY: Final[frozenset[str]] = frozenset(get_args(LinkedUse))
+_LINKED: dict[LinkedUse, tuple[Purpose, ...]] = {"undo": ("undo",), "factor_recovery": ("factor_recovery",)}
+_BY_TOKEN: Final = _PURPOSES | _LINKED
 _CANDIDATES = 20
 """How many pending changes to an address, and how many pending registrations of it, a code is compared with."""
 
@@ -64,10 +69,10 @@ class MailedCodes:
             return self.of_token(token, use)
         return self.of_code(email or "", code or "", use)
 
-    def of_token(self, token: str, use: CodePurpose | Literal["undo"]) -> Redeemable:
+    def of_token(self, token: str, use: CodePurpose | LinkedUse) -> Redeemable:
         """What a token from a link refers to, without a read of the store. Raises InvalidCode."""
         sent = codes.parse_token(token)
-        purposes: tuple[Purpose, ...] = ("undo",) if use == "undo" else _PURPOSES[use]
+        purposes = _BY_TOKEN[use]
         if sent is not None:
             for purpose in purposes:
                 if codes.is_genuine(sent, purpose, self.secrets):

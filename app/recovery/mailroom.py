@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import WAYS_BACK, Notice
+from app.accounts.account import FACTOR_RECOVERY, WAYS_BACK, Notice
 from app.accounts.model import INVITED
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
@@ -20,6 +20,7 @@ from app.outbox.service import retry_after
 from app.platform.errors import SessionEnded
 from app.platform.identifiers import comparable_email, new_id
 from app.platform.instrumentation import NOBODY
+from app.recovery.mailed_codes import LINK_ONLY
 from app.security import codes
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Mailroom:
         expires_at = account.expiry_of(notice.code_id)
         if notice.code_id is not None and (expires_at is None or expires_at <= now):
             return None  # its code was used meanwhile, or replaced
+        if notice.kind == FACTOR_RECOVERY and account.recovery(now) is None:
+            return None  # void meanwhile
         if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
             # Sent instead, so that the requester can neither see nor time a difference.
             notice = replace(notice, kind="email_in_use")
@@ -180,7 +183,7 @@ class Mailroom:
         purpose = _PURPOSES.get(_INSTEAD_OF.get(notice.kind, notice.kind))
         if purpose is not None and notice.code_id is not None:
             token = codes.make_token(self.secrets.current, purpose, owner_id, notice.code_id)
-            if purpose != "undo":
+            if purpose not in LINK_ONLY:
                 code = self.codes.code_for(notice.to, purpose, owner_id, notice.code_id)
         if notice.kind in _INSTEAD_OF:
             token = code = None
@@ -215,7 +218,16 @@ class Mailroom:
         else:
             self.observer.mail_tried("sent")
             _log.info("mail sent", kind=notice.kind, mail_id=notice.id, user_id=owner_id)
+            self._note_told(owner_id, notice, now)
         return None
+
+    def _note_told(self, owner_id: str, notice: Notice, now: datetime) -> None:
+        """Note in an account that its owner is warned of a recovery of lost factors, if this mail did that.
+
+        If the store is away, the mail is sent again: better twice than that nobody knows.
+        """
+        if notice.kind == FACTOR_RECOVERY:
+            self._change(owner_id, lambda account: account.with_recovery_told(notice.code_id, notice.to, now))
 
     def _change(
         self, user_id: str, step: Callable[[Account], Account], among: Collection[Status] = frozenset({"active"})
@@ -235,6 +247,7 @@ _PURPOSES: dict[str, Purpose] = {
     "reset_password": "reset",
     "email_changed": "undo",
     "deletion_undo": "undo",
+    FACTOR_RECOVERY: "factor_recovery",
     "invitation": "invitation",
 }
 """The purpose of the code in each kind of mail; the other kinds carry none."""

@@ -13,7 +13,7 @@ from app.accounts.passwords import PasswordService
 from app.accounts.service import Accounts
 from app.audit.late_events import LateEvents
 from app.audit.service import Audit
-from app.feature import Feature, LoginMethods, LoginReasons, MailKind, Tag
+from app.feature import Feature, LoginMethods, LoginReasons, LoginSettlings, MailKind, Tag
 from app.hooks.calls import Hooks
 from app.keys.service import KeyService
 from app.roles.authority import Authority
@@ -120,6 +120,7 @@ def _gate(parts: Container) -> LoginGate:
         parts.clock,
         parts.get(LoginReasons).reasons,
         parts.get(LoginMethods).methods,
+        parts.get(LoginSettlings).settlings,
     )
 
 

@@ -19,7 +19,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
-from app.accounts.authentication import Authentication, amr_of, amr_text
+from app.accounts.authentication import MFA, Authentication, amr_of, amr_text
 from app.accounts.credentials import counted_names
 from app.platform import pieces
 from app.platform.errors import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant
     from app.sessions.failed_logins import FailedLogins
     from app.sessions.pending_logins.model import PendingLogins
-    from app.sessions.proof import Evidence, LoginMethod, Reason, Step
+    from app.sessions.proof import Evidence, LoginMethod, Reason, Settling, Step
     from app.sessions.service import OpenedSession, SessionService
 
 LIVES: Final = timedelta(seconds=600)
@@ -61,6 +61,7 @@ class LoginGate:
     clock: Clock
     reasons: Sequence[Reason]
     methods: Sequence[LoginMethod]
+    settlings: Sequence[Settling] = ()
 
     def first_factor(self, credentials: Credentials, grant: Grant, method: str) -> Proof:
         """The proof of a first factor that no name came with; `method` is its name in `amr`."""
@@ -73,6 +74,8 @@ class LoginGate:
         TooManyRequests if such logins are refused by now; SessionEnded if the user was deleted or disabled, or their
         password or factors changed, since the first factor was verified.
         """
+        for settle in self.settlings:
+            proof = settle(proof, device)
         for reason in self.reasons:
             unmet = reason.unmet(proof)
             if isinstance(unmet, Refusal):
@@ -124,6 +127,13 @@ class LoginGate:
         try. Raises InvalidLoginToken."""
         login, account = self._found(token)
         return login.id, account
+
+    def account_of(self, token: str) -> Account:
+        """The account whose first factor was proven in a login that waits for the second. Raises InvalidLoginToken."""
+        login, account = self._found(token)
+        if not account.factors or MFA in amr_of(login.amr):
+            raise InvalidLoginToken
+        return account
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete the pending logins of a user who is deleted, a piece at each step; idempotent."""

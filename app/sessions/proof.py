@@ -63,6 +63,13 @@ class Reason(Protocol):
         """What is missing; None if this is no reason to stop. Reads nothing but the proof."""
 
 
+class Settling(Protocol):
+    """What is settled first when a factor was proven, so that a login goes by what is true at this moment."""
+
+    def __call__(self, proof: Proof, device: Device) -> Proof:
+        """The proof, with the present credentials if it changed the account."""
+
+
 class SpentCodeError(Exception):
     """The cause of an InvalidCode whose code was right once: whoever sends it again does not guess."""
 

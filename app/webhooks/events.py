@@ -200,6 +200,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "email.undone": Cause(("user.restored", "email.changed", "password.changed", "session.revoked", "user.updated")),
     "password.changed": Cause(("password.changed", "session.revoked"), scope="others"),
     "password.reset": Cause(("password.changed", "session.revoked", "user.verified", "user.updated")),
+    "factors.recovered": Cause(("session.revoked",), "system"),
     "sessions.ended_others": Cause(("session.revoked",), scope="others"),
     "sessions.ended_all": Cause(("session.revoked",)),
     "session.ended": Cause(("session.revoked",), scope="one"),

@@ -21,6 +21,7 @@ ON_MONGODB_TOO = {
     "test_count",
     "test_deletion_undo",
     "test_email_change",
+    "test_factor_recovery",
     "test_hidden_accounts",
     "test_impersonation",
     "test_invitations",

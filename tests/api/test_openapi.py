@@ -20,6 +20,8 @@ REQUIRED = {
     "POST /auth/login": ["password"],
     "POST /auth/login/continue": ["login_token", "method", "code"],
     "POST /auth/factors/totp/confirm": ["code"],
+    "POST /auth/factors/recover": ["login_token"],
+    "POST /auth/factors/recover/cancel": ["token"],
     "PATCH /auth/me": [],
     "DELETE /auth/me": ["password"],
     "POST /auth/password": ["current_password", "new_password"],

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
-from app.accounts.factors import ListedPasskey, ListedTotp, RecoveryCode
+from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
@@ -76,6 +76,7 @@ def a_whole_account(**fields: Any) -> Account:
         ),
         passkeys=(ListedPasskey(new_id(), "Gräfin 🧮"), ListedPasskey(new_id(), "Passkey")),
         user_handle=secrets.token_urlsafe(32),
+        factor_recovery=FactorRecovery(new_id(), "Gräfin@example.com", 7, NOW, NOW + DAY, NOW + MINUTE),
         due_at=NOW + MINUTE,
         revision=5,
     )

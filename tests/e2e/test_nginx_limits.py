@@ -29,7 +29,8 @@ CONNECTIONS = 100
 GUESSED = [
     "/auth/login", "/auth/register", "/auth/password", "/auth/password/forgot", "/auth/password/reset", "/auth/email",
     "/auth/email/verify", "/auth/email/resend", "/auth/email/undo", "/auth/email/disown", "/auth/invitation",
-    "/auth/explain", "/verify-email", "/reset-password", "/undo-email", "/invitation",
+    "/auth/explain", "/auth/factors/recover", "/auth/factors/recover/cancel",
+    "/verify-email", "/reset-password", "/undo-email", "/cancel-recovery", "/invitation",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -27,7 +28,9 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = in_testing(**on_sqlite(tmp_path_factory.mktemp("store")), PRODUCT_NAME="Example Accounts")
+    settings = in_testing(
+        **on_sqlite(tmp_path_factory.mktemp("store")), PRODUCT_NAME="Example Accounts", FACTOR_RECOVERY_HOURS="72"
+    )
     with service(settings) as started:
         yield started
 
@@ -211,6 +214,56 @@ def test_without_javascript_an_undo_takes_the_whole_link(browser: Browser, serve
         expect(page.get_by_role("alert")).to_contain_text("This code or link is not valid.")
 
 
+def recovering(server: Service, name: str) -> tuple[str, str]:
+    """A user with an authenticator app, which somebody with their password says is lost: their access token, and the
+    link that warns them."""
+    email = f"{name}@example.com"
+    token = register(server.base_url, name, email=email)
+    mail = link(mailed(server, email, "Confirm your e-mail address"))
+    with httpx.Client(base_url=server.base_url, timeout=20) as client:
+        body = {"token": mail.partition("#token=")[2]}
+        assert client.post("/auth/email/verify", json=body).status_code == 200
+        secret = client.post("/auth/factors/totp", headers=bearer(token)).json()["data"]["secret"]
+        code_now = {"code": pyotp.TOTP(secret).now()}
+        assert client.post("/auth/factors/totp/confirm", json=code_now, headers=bearer(token)).status_code == 200
+        login = log_in(server.base_url, name).json()["login"]
+        assert client.post("/auth/factors/recover", json={"login_token": login["token"]}).status_code == 202
+    return token, link(mailed(server, email, "Your second factors are about to be removed"))
+
+
+def recovery(server: Service, token: str) -> dict[str, Any] | None:
+    reply = httpx.get(f"{server.base_url}/auth/factors", headers=bearer(token), timeout=20)
+    found: dict[str, Any] | None = reply.json()["data"]["factors"]["recovery"]
+    return found
+
+
+def test_who_lost_nothing_opens_the_link_and_keeps_the_second_factors(browser: Browser, server: Service) -> None:
+    token, target = recovering(server, "kim")
+    with opened(browser, target) as page:
+        has_title(page, "Keep your second factors")
+        assert page.url == f"{home(server)}/cancel-recovery"
+        expect(page.get_by_label("Link from the mail")).to_be_hidden()
+        assert recovery(server, token) is not None
+
+        page.get_by_role("button", name="Keep my second factors").click()
+
+        has_title(page, "Your second factors stay")
+    assert recovery(server, token) is None
+
+
+def test_without_javascript_the_whole_link_keeps_the_second_factors(browser: Browser, server: Service) -> None:
+    token, target = recovering(server, "lea")
+    page_path = f"{home(server)}/cancel-recovery"
+    with opened(browser, page_path, refusals=[422], java_script_enabled=False) as page:
+        page.get_by_label("Link from the mail").fill(f"{page_path}#token={'A' * 88}")
+        page.get_by_role("button", name="Keep my second factors").click()
+        expect(page.get_by_role("alert")).to_contain_text("This code or link is not valid.")
+        page.get_by_label("Link from the mail").fill(target)
+        page.get_by_role("button", name="Keep my second factors").click()
+        has_title(page, "Your second factors stay")
+    assert recovery(server, token) is None
+
+
 def test_a_second_link_opened_in_the_same_tab_is_taken_too(browser: Browser, server: Service) -> None:
     register(server.base_url, "gus", email="gus@example.com")
     target = link(forget(server, "gus@example.com"))
@@ -306,6 +359,8 @@ def test_the_pages_are_accessible_and_fit_a_phone(browser: Browser, tmp_path: Pa
                 shots.take(page, "spent")
                 page.goto(f"{home(server)}/undo-email")
                 shots.take(page, "undo")
+                page.goto(f"{home(server)}/cancel-recovery")
+                shots.take(page, "keep")
 
 
 class Shots:

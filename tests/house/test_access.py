@@ -47,6 +47,9 @@ ACCESS = {
     "POST /auth/factors/totp/confirm": WHO_LOGGED_IN,
     "DELETE /auth/factors/totp": WHO_LOGGED_IN,
     "POST /auth/factors/recovery-codes": WHO_LOGGED_IN,
+    "POST /auth/factors/recover": EVERYBODY,
+    "DELETE /auth/factors/recover": WHO_LOGGED_IN,
+    "POST /auth/factors/recover/cancel": EVERYBODY,
     "GET /auth/users": WHO_LOGGED_IN,
     "GET /admin/audit": "audit:read",
     "POST /admin/users": "users:write",
@@ -122,6 +125,8 @@ ACCESS = {
     "POST /invitation": EVERYBODY,
     "GET /undo-email": EVERYBODY,
     "POST /undo-email": EVERYBODY,
+    "GET /cancel-recovery": EVERYBODY,
+    "POST /cancel-recovery": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
     "GET /dev/mail": EVERYBODY,
 }
@@ -140,6 +145,7 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /auth/factors/totp/confirm": {"session"},
     "DELETE /auth/factors/totp": {"session"},
     "POST /auth/factors/recovery-codes": {"session"},
+    "DELETE /auth/factors/recover": {"session"},
     "GET /auth/events": {"session", "impersonation"},
     "GET /auth/users": {"session", "impersonation", "api_key"},
     "GET /auth/api-keys": {"session"},
@@ -222,6 +228,7 @@ OTHERS = {
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
+    "POST /cancel-recovery": 415,
     "POST /invitation": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
-from app.accounts.factors import ListedTotp, RecoveryCode
+from app.accounts.factors import FactorRecovery, ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
@@ -55,6 +55,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "imported": ("users", Imported),
     "totp": ("users", ListedTotp),
     "recovery_codes": ("users", RecoveryCode),
+    "factor_recovery": ("users", FactorRecovery),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -147,6 +148,7 @@ def documents() -> dict[str, dict[str, Any]]:
         listed_keys=(ListedKey("k", NOW),),
         totp=(ListedTotp("t", NOW, NOW),),
         recovery_codes=(RecoveryCode("r", 0, "salt", "digest", NOW),),
+        factor_recovery=FactorRecovery("f", "ann@example.com", 0, NOW, LATER, NOW),
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
@@ -202,6 +204,7 @@ def least() -> dict[str, dict[str, Any]]:
     factors: dict[str, Any] = {
         "totp": (ListedTotp("t", NOW),),
         "recovery_codes": (RecoveryCode("r", 0, "salt", "digest"),),
+        "factor_recovery": FactorRecovery("f", "ann@example.com", 0, NOW, LATER),
     }
     account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported, **factors)
     registration = PendingRegistration(password_hash="hash")

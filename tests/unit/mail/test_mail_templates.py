@@ -23,6 +23,7 @@ MAIL_KINDS = tuple(kind for feature in FEATURES for kind in feature.mails)
 KINDS = sorted(kind.name for kind in MAIL_KINDS)
 PAGES = {kind.name: kind.page for kind in MAIL_KINDS if kind.page}
 TO_UNPROVEN = {kind.name for kind in MAIL_KINDS if kind.to_unproven}
+LINK_ONLY = {"undo-email", "cancel-recovery"}
 HOME = "https://auth.example.com/team"
 TOKEN = "AZM8-HgAAcAC_" * 6 + "AZM8-HgAAc"
 AT = datetime(2026, 11, 21, 14, 5, 59, tzinfo=UTC)
@@ -33,6 +34,7 @@ FACTS = {
     "new_email": "countess@example.org",
     "former_email": "a•••@example.net",
     "key": "Nightly backup",
+    "effective_at": "24 November 2026, 14:05 UTC",
 }
 TEMPLATES = MailTemplates(MAIL_KINDS, "Ünder & <Co>", "#0a5bd3", HOME)
 
@@ -69,7 +71,7 @@ def write(kind: str, facts: dict[str, str] | None = None, *, templates: MailTemp
         at=AT,
         facts=FACTS if facts is None else facts,
         token=TOKEN if kind in PAGES else None,
-        code="abcd-e0gh" if kind in PAGES and PAGES[kind] != "undo-email" else None,
+        code="abcd-e0gh" if kind in PAGES and PAGES[kind] not in LINK_ONLY else None,
         expires_at=AT + timedelta(minutes=30) if kind in PAGES else None,
     )
 
@@ -100,6 +102,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("account_disabled", "account_enabled"),
         "password_breached",
         *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used", "factors_reset"),
+        *("factor_recovery_cancelled", "factors_recovered"),
     }
 
 
@@ -113,6 +116,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         ("reset_password", "/reset-password"),
         ("email_changed", "/undo-email"),
         ("deletion_undo", "/undo-email"),
+        ("factor_recovery", "/cancel-recovery"),
         ("invitation", "/invitation"),
     ],
 )
@@ -127,7 +131,7 @@ def test_both_parts_carry_the_link_and_when_it_ends(kind: str, page: str) -> Non
     assert "21 November 2026, 14:35 UTC" in mail.html
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, page in PAGES.items() if page != "undo-email"))
+@pytest.mark.parametrize("kind", sorted(kind for kind, page in PAGES.items() if page not in LINK_ONLY))
 def test_both_parts_carry_the_code_and_the_page_where_it_is_typed_in(kind: str) -> None:
     mail = write(kind)
     page = f"{HOME}/{PAGES[kind]}"

@@ -180,6 +180,7 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         "recovery_codes": (),
         "passkeys": (),
         "user_handle": None,
+        "factor_recovery": None,
     }
     whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
