@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from app.accounts.service import Accounts
 from app.factors import cli, controller
 from app.factors.administration import FactorReset
-from app.factors.reason import SecondFactorMissing
+from app.factors.reason import RequiredFactorMissing, SecondFactorMissing
 from app.factors.recovery_codes import RecoveryCodeMethod
 from app.factors.service import FactorService
 from app.factors.totp import TotpMethod, TotpVault
 from app.factors.totp_secrets.model import TotpSecrets
-from app.feature import Feature, MailKind, Sealed, Tag
+from app.feature import Feature, LoginMethods, MailKind, Sealed, Tag
 from app.roles.authority import Authority
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 def _factors(parts: Container) -> FactorService:
     return FactorService(parts.get(Accounts), parts.get(TotpVault), parts.settings.mail.product_name)
+
+
+def _required(parts: Container) -> RequiredFactorMissing:
+    methods = tuple(each.name for each in parts.get(LoginMethods).methods if each.enrols)
+    return RequiredFactorMissing(parts.settings.accounts.require_second_factor, parts.get(Roles), methods)
 
 
 FEATURE = Feature(
@@ -47,7 +52,7 @@ FEATURE = Feature(
             parts.get(Accounts), parts.get(FactorService), parts.get(Roles), parts.get(Authority)
         ),
     },
-    login_reasons=(lambda _: SecondFactorMissing(),),
+    login_reasons=(lambda _: SecondFactorMissing(), _required),
     login_methods=(
         lambda parts: TotpMethod(parts.get(TotpVault)),
         lambda parts: RecoveryCodeMethod(parts.get(Accounts)),

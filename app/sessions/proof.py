@@ -101,6 +101,10 @@ class LoginMethod(Protocol):
     def steps_up(self) -> bool:
         """Whether it also proves in a session that the user is still there."""
 
+    @property
+    def enrols(self) -> bool:
+        """Whether a user who needs a second factor and has none can add this one in their login."""
+
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
         """Use up a code or a credential of this account. Of concurrent calls with the same one succeeds.
 

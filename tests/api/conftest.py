@@ -33,6 +33,7 @@ ON_MONGODB_TOO = {
     "test_recovery",
     "test_refresh",
     "test_registration",
+    "test_required_factors",
     "test_review_findings",
     "test_roles",
     "test_second_factors",
