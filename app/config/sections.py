@@ -258,6 +258,15 @@ class Accounts(Section):
         " at their next login. Roles can ask for it, too (`require_second_factor` in `/admin/roles`).",
         example="admins",
     )
+    factor_trust_days: int = setting(
+        "FACTOR_TRUST_DAYS",
+        0,
+        "How many days a device can stand for the second factor, if its user says so at a login (`trust_device`). 0 is"
+        " never.",
+        example="30",
+        ge=0,
+        le=90,  # as long as a session lasts without a login, by default
+    )
     impersonation: values.Switch = setting(
         "IMPERSONATION",
         False,  # noqa: FBT003 - the default of the field

@@ -17,9 +17,10 @@ class SecondFactorMissing:
     """A reason (`app.sessions.proof.Reason`): one factor was proven of an account that has two."""
 
     def unmet(self, proof: Proof) -> Step | None:
-        """The step by any of the account's methods, unless two factors were proven."""
+        """The step by any of the account's methods, unless two factors were proven, or the device is trusted."""
         factors = proof.credentials.factors
-        return Step("second_factor", factors) if factors and not proof.authentication.has_two_factors else None
+        done = proof.authentication.has_two_factors or proof.trust is not None
+        return Step("second_factor", factors) if factors and not done else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ def _gate(parts: Container) -> LoginGate:
         parts.clock,
         parts.get(LoginReasons).reasons,
         parts.get(LoginMethods).methods,
+        parts.get(DeviceTokens),
     )
 
 

@@ -177,10 +177,15 @@ def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
     `login_token` is `login.token` of the reply that said so, `method` one of its `login.methods`. The token lives for
     10 minutes, and for five codes. A wrong code counts like a wrong password. If still more is missing, the reply is
     403 `second_factor_required` again, with a new token.
+
+    With `trust_device`, the next logins on this device need no second factor for `FACTOR_TRUST_DAYS`, if they send its
+    `device_token`. A change of the password or the factors ends that, and so does a logout of the others or of all.
     """
-    return as_reply(
-        call, call.get(LoginGate).resume(body.login_token, body.method, Evidence(code=body.code), call.device)
+    evidence = Evidence(code=body.code)
+    opened = call.get(LoginGate).resume(
+        body.login_token, body.method, evidence, call.device, trust_device=body.trust_device
     )
+    return as_reply(call, opened)
 
 
 @endpoint(

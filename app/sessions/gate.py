@@ -23,10 +23,12 @@ from app.accounts.authentication import Authentication, amr_of, amr_text
 from app.accounts.credentials import counted_names
 from app.platform import pieces
 from app.platform.errors import (
+    FieldError,
     InvalidCode,
     InvalidLoginToken,
     SecondFactorRequired,
     SessionEnded,
+    ValidationFailed,
 )
 from app.sessions.pending_logins.model import PendingLogin, id_of
 from app.sessions.proof import Proof, Refusal, is_guess, method_of
@@ -44,10 +46,12 @@ if TYPE_CHECKING:
     from app.sessions.pending_logins.model import PendingLogins
     from app.sessions.proof import Evidence, LoginMethod, Next, Reason, Step
     from app.sessions.service import OpenedSession, SessionService
+    from app.throttle.device_tokens import DeviceTokens
 
 LIVES: Final = timedelta(seconds=600)
 TRIES: Final = 5
 _TOKEN_BYTES: Final = 32
+_NO_TRUST: Final = "No device is trusted here: the setting FACTOR_TRUST_DAYS is 0."
 _MESSAGES: Final[Mapping[Next, str]] = {
     "enrol_factor": "The login is not finished: a second factor is required here, and has to be added first."
 }
@@ -65,6 +69,7 @@ class LoginGate:
     clock: Clock
     reasons: Sequence[Reason]
     methods: Sequence[LoginMethod]
+    devices: DeviceTokens
 
     def first_factor(self, credentials: Credentials, grant: Grant, method: str) -> Proof:
         """The proof of a first factor that no name came with; `method` is its name in `amr`."""
@@ -87,17 +92,29 @@ class LoginGate:
             if unmet is not None:
                 self._begin(proof, unmet, device)
         self._forget_failures(proof, device)
+        has_factors, proven = bool(proof.credentials.factors), proof.authentication.has_two_factors
+        by_trust = proof.trust is not None and has_factors and not proven
         return self.sessions.open_session(
-            proof.credentials, device, proof.grant, authentication=proof.authentication, device_id=proof.device_id
+            proof.credentials,
+            device,
+            proof.grant,
+            authentication=replace(proof.authentication, by_trusted_device=by_trust),
+            device_id=proof.device_id,
+            trust=proof.trust,
         )
 
-    def resume(self, token: str, method: str, evidence: Evidence, device: Device) -> OpenedSession:
-        """Go on with a login, by one of the methods that it may be finished with.
+    def resume(
+        self, token: str, method: str, evidence: Evidence, device: Device, *, trust_device: bool = False
+    ) -> OpenedSession:
+        """Go on with a login, by one of the methods that it may be finished with. With `trust_device` its device stands
+        for the second factor of the next ones.
 
         Raises InvalidLoginToken for a token that is unknown, used up, expired or of a former epoch; InvalidCode, which
         also counts as a failed login; TooManyRequests; what `admit` raises, if more is missing; and ValidationFailed
-        for a method that there is not, or that needs something else.
+        for a method that there is not, or that needs something else, and for `trust_device` where no device is trusted.
         """
+        if trust_device and not self.devices.trust_days:
+            raise ValidationFailed(fields=(FieldError("trust_device", "not_available", _NO_TRUST),))
         prover = method_of(self.methods, method, evidence)
         login, account = self._found(token)
         user = account.user
@@ -117,7 +134,8 @@ class LoginGate:
         if not self.pending.take(login.id):
             raise InvalidLoginToken
         known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(proven, self.clock())
-        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id)
+        trust = self.devices.trust_since(known.at) if trust_device else None
+        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id, trust)
         try:
             return self.admit(proof, device)
         except SessionEnded:

@@ -54,6 +54,12 @@ class ContinueLogin(Body):
     login_token: Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
     method: MethodName
     code: FactorCode
+    trust_device: bool = Field(
+        default=False,
+        description="Whether the `device_token` of this login stands for the second factor of the next ones, sent as"
+        " `X-Device-Token`. Only with `FACTOR_TRUST_DAYS`.",
+        examples=[False],
+    )
 
 
 class Reauthenticate(Body):

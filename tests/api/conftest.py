@@ -40,6 +40,7 @@ ON_MONGODB_TOO = {
     "test_secret_rotation",
     "test_service_accounts",
     "test_sessions",
+    "test_trusted_devices",
     "test_users",
     "test_verification",
     "test_webhooks",
