@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PASSWORD: Final = "pwd"  # noqa: S105 - a name of RFC 8176
 MFA: Final = "mfa"
 """More than one factor, RFC 8176 section 2."""
+_TRUSTED: Final = "trusted_device"
+"""The mark of an authentication in which a trusted device stood for the second factor; no name of RFC 8176."""
 AAL1: Final = "urn:latchkey:aal1"
 AAL2: Final = "urn:latchkey:aal2"
 LEVELS: Final = (AAL1, AAL2)
@@ -19,10 +21,33 @@ LEVELS: Final = (AAL1, AAL2)
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What was proven, and when the last of it was; `amr` holds names of RFC 8176, in the order of the proofs."""
+    """What was proven, and when the last of it was; `amr` holds names of RFC 8176, in the order of the proofs.
+
+    `by_trusted_device` says that a device stood for the second factor of the account: what needs a recent
+    authentication needs the factor itself.
+    """
 
     at: datetime
     amr: tuple[str, ...] = (PASSWORD,)
+    by_trusted_device: bool = False
+
+    @classmethod
+    def from_kept(cls, at: datetime, text: str | None) -> Authentication:
+        """What a session keeps as `kept`."""
+        return cls.marked(at, amr_of(text))
+
+    @classmethod
+    def marked(cls, at: datetime, amr: tuple[str, ...], *, by_trusted_device: bool = False) -> Authentication:
+        """What a session or an access token says. A former version, which does not know the mark of a trusted device,
+        hands it on among the names."""
+        if _TRUSTED not in amr:
+            return cls(at, amr, by_trusted_device)
+        return cls(at, tuple(each for each in amr if each != _TRUSTED), by_trusted_device=True)
+
+    @property
+    def kept(self) -> str:
+        """As a session keeps it."""
+        return amr_text((*self.amr, _TRUSTED) if self.by_trusted_device else self.amr)
 
     @property
     def has_two_factors(self) -> bool:
@@ -45,7 +70,7 @@ class Authentication:
     def with_factor(self, methods: tuple[str, ...], at: datetime) -> Authentication:
         """The same after a second factor; `methods` are its names in `amr`: none if RFC 8176 has none for it."""
         proven = (*self.amr, *methods, MFA)
-        return replace(self, at=at, amr=tuple(dict.fromkeys(proven)))
+        return replace(self, at=at, amr=tuple(dict.fromkeys(proven)), by_trusted_device=False)
 
     def repeated(self, at: datetime) -> Authentication:
         """The same after a factor that was proven before was proven again."""

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for: a user, through a session or an API key."""
+    """Who a request acts for: a user, through a session, an API key, or a login that is not finished."""
 
     user: User
     session_id: str
-    """The session, or the impersonation; "" for an API key, which has none. No session has that identifier."""
+    """The session, the impersonation, or what stands for a login that is not finished
+    (`app.sessions.pending_logins.model.PendingLogin.kept_as`); "" for an API key. No session has that identifier."""
     opened_at: datetime
-    """When the session was opened, the impersonation begun, or the API key made."""
+    """When the session was opened, the impersonation begun, the API key made, or the first factor verified."""
     last_used_at: datetime
     """When the session or the API key was last recorded as used."""
     permissions: frozenset[str] = frozenset()
@@ -37,6 +38,8 @@ class Principal:
     """The version of the roles (`app.roles.model.RoleBook`) when the caller was authenticated."""
     authentication: Authentication | None = None
     """When and how the user of a session authenticated, as the access token says; None if it does not."""
+    login_id: str | None = None
+    """The pending login, if this is one."""
 
     @property
     def subject(self) -> str:
@@ -69,6 +72,7 @@ class Principal:
             self.key_id,
             self.roles_version,
             authentication or self.authentication,
+            self.login_id,
         )
 
     def actor_on(self, user_id: str) -> str | None:

@@ -75,13 +75,18 @@ def read(text: str) -> Declaration:
     except ValidationError as error:
         problems = [_problem(root, detail) for detail in error.errors(include_url=False, include_input=False)]
     else:
-        roles = tuple(Role(role.name, tuple(role.permissions), role.description) for role in found.roles)
+        roles = tuple(map(_role, found.roles))
         users = (
             Invitee(user.email, user.username, user.name, None if user.roles is None else tuple(user.roles))
             for user in found.users
         )
         return Declaration(roles, tuple(users))
     raise WrongFileError(problems)
+
+
+def _role(found: CreateRole) -> Role:
+    required = found.require_second_factor if "require_second_factor" in found.model_fields_set else None
+    return Role(found.name, tuple(found.permissions), found.description, require_second_factor=required)
 
 
 def _require_once(names: Iterable[str]) -> None:

@@ -251,6 +251,22 @@ class Accounts(Section):
         "How long after a login users can use the export or change their user name without another login.",
         example="300",
     )
+    require_second_factor: Literal["off", "admins", "all"] = setting(
+        "REQUIRE_SECOND_FACTOR",
+        "off",
+        "Who needs a second factor: `admins` are those with the role `admin`, `all` is everybody. Who has none adds one"
+        " at their next login. Roles can ask for it, too (`require_second_factor` in `/admin/roles`).",
+        example="admins",
+    )
+    factor_trust_days: int = setting(
+        "FACTOR_TRUST_DAYS",
+        0,
+        "How many days a device can stand for the second factor, if its user says so at a login (`trust_device`). 0 is"
+        " never.",
+        example="30",
+        ge=0,
+        le=90,  # as long as a session lasts without a login, by default
+    )
     impersonation: values.Switch = setting(
         "IMPERSONATION",
         False,  # noqa: FBT003 - the default of the field

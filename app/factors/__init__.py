@@ -19,12 +19,12 @@ from app.factors.passkeys.model import Passkeys
 from app.factors.passkeys.service import PasskeyService
 from app.factors.passkeys.vault import PasskeyVault
 from app.factors.passkeys.verification import RelyingParty
-from app.factors.reason import SecondFactorMissing
+from app.factors.reason import RequiredFactorMissing, SecondFactorMissing
 from app.factors.recovery_codes import RecoveryCodeMethod
 from app.factors.service import FactorService
 from app.factors.totp import TotpMethod, TotpVault
 from app.factors.totp_secrets.model import TotpSecrets
-from app.feature import Feature, MailKind, Sealed, Tag
+from app.feature import Feature, LoginMethods, MailKind, Sealed, Tag
 from app.recovery.mailed_codes import MailedCodes
 from app.roles.authority import Authority
 from app.roles.service import Roles
@@ -67,6 +67,11 @@ def _erase(parts: Container) -> Callable[[str], Iterator[None]]:
 def _lost_factors(parts: Container) -> LostFactors:
     hours = parts.settings.accounts.factor_recovery_hours
     return LostFactors(parts.get(Accounts), parts.get(FactorService), parts.get(MailedCodes), hours)
+
+
+def _required(parts: Container) -> RequiredFactorMissing:
+    methods = tuple(each.name for each in parts.get(LoginMethods).methods if each.enrols)
+    return RequiredFactorMissing(parts.settings.accounts.require_second_factor, parts.get(Roles), methods)
 
 
 FEATURE = Feature(
@@ -121,7 +126,7 @@ FEATURE = Feature(
     },
     login_settlings=(lambda parts: parts.get(LostFactors).settle,),
     handlers={FACTOR_RECOVERY: lambda parts: parts.get(LostFactors).take_up},
-    login_reasons=(lambda _: SecondFactorMissing(),),
+    login_reasons=(lambda _: SecondFactorMissing(), _required),
     login_methods=(
         lambda parts: PasskeyMethod(parts.get(PasskeyVault), parts.get(CeremonyService)),
         lambda parts: TotpMethod(parts.get(TotpVault)),

@@ -48,7 +48,7 @@ def factors(call: CallBy[Principal]) -> FactorsData:
 
 @endpoint(
     "POST /auth/factors/totp",
-    access=authenticated,
+    access=authenticated.by("session", "pending_login"),
     operation="beginTotp",
     limit="factors",
     returns=NewTotp,
@@ -60,7 +60,7 @@ def begin_totp(call: CallBy[Principal]) -> NewTotp:
     """Make a secret for an authenticator app (TOTP, RFC 6238: SHA-1, 6 digits, 30 seconds).
 
     It is asked for from `POST /auth/factors/totp/confirm` on, within 10 minutes. One that the user has stays until
-    then. It needs a login within the last `REAUTH_SECONDS`.
+    then. It needs a login within the last `REAUTH_SECONDS`, or the token of one that goes on with `enrol_factor`.
     """
     call.require_fresh_login()
     return NewTotp.of(call.get(FactorService).begin_totp(call.caller))
@@ -68,7 +68,7 @@ def begin_totp(call: CallBy[Principal]) -> NewTotp:
 
 @endpoint(
     "POST /auth/factors/totp/confirm",
-    access=authenticated,
+    access=authenticated.by("session", "pending_login"),
     operation="confirmTotp",
     limit="factors",
     body=ConfirmTotp,
@@ -80,7 +80,8 @@ def confirm_totp(call: CallBy[Principal], body: ConfirmTotp) -> FirstRecoveryCod
     """Turn the authenticator app on, by a code that it shows; a former one is off. The code is used up by this.
 
     With the first factor come recovery codes, which this reply alone shows. All other sessions end, and the user gets a
-    mail. It needs a login within the last `REAUTH_SECONDS`.
+    mail. It needs a login within the last `REAUTH_SECONDS`, or the token of one that goes on with `enrol_factor`: send
+    the next code that the app shows, or a recovery code, to `POST /auth/login/continue`.
     """
     call.require_fresh_login()
     codes = call.get(FactorService).confirm_totp(call.caller, body.code, call.device)

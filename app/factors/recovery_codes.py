@@ -61,6 +61,7 @@ class RecoveryCodeMethod:
     name: str = RECOVERY_CODE
     by: Literal["code", "credential"] = "code"
     steps_up: bool = False
+    enrols: bool = False
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
         """Use up a code, and tell the owner. Raises InvalidCode, and SessionEnded if the account has changed since."""

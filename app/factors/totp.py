@@ -154,6 +154,7 @@ class TotpMethod:
     name: str = TOTP
     by: Literal["code", "credential"] = "code"
     steps_up: bool = True
+    enrols: bool = True
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002 - not told
         """Spend a code of one of the account's apps; raises InvalidCode."""

@@ -17,15 +17,14 @@ from app.operations.standards import (
     https,
     least_length,
     mailing,
-    missing,
     not_applicable,
     not_judged,
     production,
+    required_factor,
     sealed,
     throttled,
 )
 
-_CHOICE: Final = "a second factor is the choice of each user: it cannot be required yet"
 _RESET: Final = "whether those who reset factors ask for it, you decide"
 _YOUR_PAGES: Final = "those pages are your application's"
 _PROXY: Final = "TLS ends in the proxy in front: look there"
@@ -87,7 +86,7 @@ REQUIREMENTS: Final = (
     Requirement("6.2.12", "New passwords are compared with breached ones", breached),
     Requirement("6.3.1", "Guessing is slowed down", throttled),
     Requirement("6.3.2", "There are no default accounts", always(14)),
-    Requirement("6.3.3", "Access needs several factors", missing(_CHOICE)),
+    Requirement("6.3.3", "Access needs several factors", required_factor),
     Requirement("6.3.4", "Every way of authentication is equally strong", always(15)),
     Requirement("6.3.8", "Nothing shows who has an account", _hidden),
     Requirement("6.4.1", "Initial secrets are random, expire, and do not last", always(17, 19)),

@@ -18,12 +18,13 @@ from app.operations.standards import (
     mailing,
     missing,
     not_judged,
+    required_factor,
     throttled,
 )
 
 _OVERALL: Final = timedelta(hours=24)
 _IDLE: Final = timedelta(hours=1)
-_CHOICE: Final = "a second factor is the choice of each user: it cannot be required yet, and there are no passkeys"
+_NO_PASSKEYS: Final = "there are no passkeys"
 
 
 def _overall(facts: Facts) -> Judged:
@@ -47,10 +48,10 @@ def _retention(facts: Facts) -> Judged:
 
 
 REQUIREMENTS: Final = (
-    Requirement("2.2.1", "Two factors, one of them physical", missing(_CHOICE)),
+    Requirement("2.2.1", "Two factors, one of them physical", required_factor),
     Requirement("2.2.2", "Claimant and verifier speak over a protected channel", https),
     Requirement("2.2.2", "At least one authenticator is replay-resistant", always(20, says="authenticator apps")),
-    Requirement("2.2.2", "A phishing-resistant option is offered", missing(_CHOICE)),
+    Requirement("2.2.2", "A phishing-resistant option is offered", missing(_NO_PASSKEYS)),
     Requirement("2.2.3", "Sessions end after 24 hours at most (recommended)", _overall),
     Requirement("2.2.3", "Sessions end after 1 hour without activity (recommended)", _idle),
     Requirement("2.4.2", "Records are kept as your policy says", _retention),

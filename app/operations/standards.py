@@ -108,6 +108,16 @@ def throttled(facts: Facts) -> Judged:
     return by(on, evidence)
 
 
+def required_factor(facts: Facts) -> Judged:
+    """Every login needs a second factor itself, not a device in its place."""
+    accounts = facts.settings.accounts
+    required, days = accounts.require_second_factor, accounts.factor_trust_days
+    return by(
+        required == "all" and not days,
+        f"REQUIRE_SECOND_FACTOR={required}, FACTOR_TRUST_DAYS={days}; roles can ask for one, too",
+    )
+
+
 def https(facts: Facts) -> Judged:
     """Clients reach the service by https."""
     url = facts.settings.server.public_url

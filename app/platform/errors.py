@@ -173,12 +173,14 @@ class SecondFactorRequired(Failure):
     status = 403
     message = "The login is not finished: it needs a second factor."
     meaning = (
-        "The first factor was right, but this account has a second one. There is no session yet. `login` holds a"
-        " token for this login, what is next, and the methods to choose from."
+        "The first factor was right, but this account has a second one, or needs one. There is no session yet. `login`"
+        " holds a token for this login, what is next, and the methods to choose from."
     )
     remedy = (
         "Ask the user for a code, and send it to POST /auth/login/continue with `login.token` as `login_token` and one"
-        " of `login.methods` as `method`."
+        " of `login.methods` as `method`. If `login.next` is `enrol_factor`, let them add one first, by one of"
+        " `login.methods`, as POST /auth/factors/totp does, with `login.token` in Authorization: Bearer; the login goes"
+        " on in the same way."
     )
 
     def __init__(

@@ -30,6 +30,7 @@ def _editor(parts: Container) -> RoleEditor:
         parts.get(Audit),
         parts.get(DeclaredPermissions).permissions,
         parts.settings.accounts.default_roles,
+        parts.settings.accounts.require_second_factor != "off",
     )
 
 

@@ -13,12 +13,18 @@ roles = AppGroup("roles", help="Show the roles, and install the sample roles.")
 @roles.command("list")
 @as_json
 def show(*, as_json: bool) -> None:
-    """List the roles with their permissions."""
+    """List the roles with their permissions, and whether their users need a second factor."""
     with failures_as_messages():
         found = wired().get(RoleEditor).listed()
     for role in found:
-        facts = {"name": role.name, "permissions": sorted(role.permissions), "description": role.description}
-        line = "\t".join((role.name, ",".join(sorted(role.permissions)) or "-", role.description or "-"))
+        facts = {
+            "name": role.name,
+            "permissions": sorted(role.permissions),
+            "description": role.description,
+            "require_second_factor": bool(role.require_second_factor),
+        }
+        needed = "second factor" if role.require_second_factor else "-"
+        line = "\t".join((role.name, ",".join(sorted(role.permissions)) or "-", role.description or "-", needed))
         say(facts, line, as_json=as_json)
 
 

@@ -40,8 +40,12 @@ def roles(call: Call, part: Part) -> RoleList:
     raises=(RoleExists, Forbidden),
 )
 def create(call: Call, body: CreateRole) -> RoleData:
-    """Create a role. Nobody gives it a permission that they do not hold themselves."""
-    role = Role(body.name, tuple(body.permissions), body.description)
+    """Create a role. Nobody gives it a permission that they do not hold themselves.
+
+    With `require_second_factor`, who has it and has no second factor adds one at their next login.
+    """
+    required = body.require_second_factor or None
+    role = Role(body.name, tuple(body.permissions), body.description, require_second_factor=required)
     return RoleData.of(call.get(RoleEditor).create(role, call.caller, call.device))
 
 
@@ -56,12 +60,14 @@ def create(call: Call, body: CreateRole) -> RoleData:
 def update(call: Call, body: UpdateRole, name: str) -> RoleData:
     """Change the permissions or the description of a role: for all who have it, from their next request on.
 
-    It needs all permissions that the role has, and all that it shall have. `admin` cannot be changed.
+    `require_second_factor` works from their next login on. It needs all permissions that the role has, and all that it
+    shall have. `admin` cannot be changed.
     """
     changes = RoleChanges(
         permissions=tuple(body.permissions) if "permissions" in body.model_fields_set else None,
         description=body.description,
         describes="description" in body.model_fields_set,
+        require_second_factor=body.require_second_factor if "require_second_factor" in body.model_fields_set else None,
     )
     return RoleData.of(call.get(RoleEditor).change(name, changes, call.caller, call.device))
 

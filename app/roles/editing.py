@@ -28,16 +28,18 @@ _ATTEMPTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RoleChanges:
-    """New permissions, unless they are None, and a new description, if `describes`."""
+    """New permissions and a new requirement, unless they are None, and a new description, if `describes`."""
 
     permissions: tuple[str, ...] | None
     description: str | None
     describes: bool
+    require_second_factor: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoleEditor:
-    """Changes the book of roles. `defaults` are the roles of new users."""
+    """Changes the book of roles. `defaults` are the roles of new users; `administrators_need_factor` says whether the
+    settings ask them for a second factor."""
 
     books: RoleBooks
     holders: RoleHolders
@@ -45,11 +47,14 @@ class RoleEditor:
     audit: Audit
     declared: frozenset[str]
     defaults: tuple[str, ...]
+    administrators_need_factor: bool = False
 
     def listed(self) -> tuple[Role, ...]:
         """The roles that users can have, the administrator's first, then by name."""
         book = self.books.load()
-        return (Role(ADMINISTRATOR, tuple(sorted(self.declared)), "Everything."), *book.listed())
+        required = self.administrators_need_factor
+        everything = Role(ADMINISTRATOR, tuple(sorted(self.declared)), "Everything.", require_second_factor=required)
+        return (everything, *book.listed())
 
     def create(self, role: Role, by: Caller, device: Device) -> Role:
         """Add a role.
@@ -66,7 +71,8 @@ class RoleEditor:
             return book.with_role(role)
 
         self._write_for(by, created)
-        self._record(by, "role.created", device, role=role.name, permissions=",".join(role.permissions))
+        required = _told(None, role.require_second_factor)
+        self._record(by, "role.created", device, role=role.name, permissions=",".join(role.permissions), **required)
         return role
 
     def change(self, name: str, changes: RoleChanges, by: Caller, device: Device) -> Role:
@@ -82,10 +88,12 @@ class RoleEditor:
 
         def changed(book: RoleBook, held: frozenset[str]) -> RoleBook:
             before = self._existing(book, name)
+            required = changes.require_second_factor
             after = replace(
                 before,
                 permissions=before.permissions if changes.permissions is None else changes.permissions,
                 description=changes.description if changes.describes else before.description,
+                require_second_factor=before.require_second_factor if required is None else required,
             )
             require_authority(held, frozenset(before.permissions) | frozenset(after.permissions))
             roles[:] = [before, after]
@@ -96,7 +104,8 @@ class RoleEditor:
         if after != before:
             had, has = frozenset(before.permissions), frozenset(after.permissions)
             added, removed = ",".join(sorted(has - had)), ",".join(sorted(had - has))
-            self._record(by, "role.changed", device, role=name, added=added, removed=removed)
+            required = _told(before.require_second_factor, after.require_second_factor)
+            self._record(by, "role.changed", device, role=name, added=added, removed=removed, **required)
         return after
 
     def delete(self, name: str, by: Caller, device: Device) -> None:
@@ -161,7 +170,7 @@ class RoleEditor:
             changed = book
             for role in wanted:
                 before = book.role(role.name)
-                after = replace(role, description=role.description or (before.description if before else None))
+                after = _declared(role, before)
                 known = "added" if before is None or before.retired else "kept" if before == after else "changed"
                 outcome[known].append(role.name)
                 changed = changed if known == "kept" else changed.with_role(after)
@@ -230,3 +239,16 @@ class RoleEditor:
     def _record(self, by: Caller, action: str, device: Device, **details: str) -> None:
         """Record what was done to a role, which is nobody's: among the events of whoever did it."""
         self.audit.record(by.subject, action, device, **details)
+
+
+def _declared(role: Role, before: Role | None) -> Role:
+    """A role as it is declared; what the declaration does not say stays as it is."""
+    if before is None:
+        return replace(role, description=role.description or None)
+    required = before.require_second_factor if role.require_second_factor is None else role.require_second_factor
+    return replace(role, description=role.description or before.description, require_second_factor=required)
+
+
+def _told(before: bool | None, after: bool | None) -> dict[str, str]:  # noqa: FBT001 - what a role said, and says
+    """What the event of a change says of the requirement: nothing if it stays as it is."""
+    return {} if bool(before) is bool(after) else {"require_second_factor": "on" if after else "off"}

@@ -66,6 +66,10 @@ Description = Annotated[
     Field(max_length=200, description="At most 200 characters in one line.", examples=["Edits texts."]),
     AfterValidator(_description),
 ]
+RequireSecondFactor = Annotated[
+    bool,
+    Field(description="Whether the next login of who has it needs a second factor.", examples=[False]),
+]
 
 
 class CreateRole(Body):
@@ -74,13 +78,15 @@ class CreateRole(Body):
     name: RoleName
     permissions: Permissions
     description: Description | None = None
+    require_second_factor: RequireSecondFactor = False
 
 
 class UpdateRole(Body):
-    """What a role shall permit, or how it is described. A field that is left out does not change."""
+    """What a role shall permit or require, or how it is described. A field that is left out does not change."""
 
     # The defaults stand for "not given": what was given is in `model_fields_set`.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     permissions: Permissions = Field(default_factory=list)
     description: Description | None = None
+    require_second_factor: RequireSecondFactor = False

@@ -27,6 +27,8 @@ class Role:
     permissions: tuple[str, ...] = ()
     description: str | None = None
     retired: bool = False
+    require_second_factor: bool | None = None
+    """Whether who has it logs in with a second factor; None if nobody ever said so: then it does not ask for one."""
     narrowed: int | None = field(default=None, compare=False)
     """The version of the book in which it last lost a permission; None if it never did. The book sees to it."""
 

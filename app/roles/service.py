@@ -33,6 +33,11 @@ class Roles:
         """
         return self._rights_at(version).permissions_of(roles)
 
+    def require_second_factor(self, roles: Iterable[str]) -> bool:
+        """Whether one of these roles asks for a second factor at each login, by what the store says now."""
+        found = map(self._rights_at(None).book.role, roles)
+        return any(role is not None and not role.retired and role.require_second_factor for role in found)
+
     def narrowed_since(self, roles: tuple[str, ...], since: int, version: int | None = None) -> bool:
         """Whether one of these roles lost a permission after the version `since`, even if it has it again.
 

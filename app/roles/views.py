@@ -22,6 +22,11 @@ class RoleView(View):
     permissions: list[str] = Field(examples=[["users:read"]])
     description: str | None = Field(examples=["Edits texts."])
     built_in: bool = Field(description="Whether it is always there.", examples=[False])
+    require_second_factor: bool = Field(
+        description="Whether the next login of who has it needs a second factor. Of `admin`, the setting"
+        " `REQUIRE_SECOND_FACTOR` says so; with `all`, every login needs one, whatever this is.",
+        examples=[False],
+    )
 
     @classmethod
     def of(cls, role: Role) -> RoleView:
@@ -31,6 +36,7 @@ class RoleView(View):
             permissions=sorted(role.permissions),
             description=role.description,
             built_in=role.name in BUILT_IN,
+            require_second_factor=bool(role.require_second_factor),
         )
 
 

@@ -22,6 +22,7 @@ from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens, spread
 from app.sessions.attacks import AttackNotices
+from app.sessions.enrolling import EnrollingLogins
 from app.sessions.explain import ExplainService
 from app.sessions.failed_logins import FailedLogins
 from app.sessions.gate import LoginGate
@@ -120,6 +121,7 @@ def _gate(parts: Container) -> LoginGate:
         parts.clock,
         parts.get(LoginReasons).reasons,
         parts.get(LoginMethods).methods,
+        parts.get(DeviceTokens),
         parts.get(LoginSettlings).settlings,
     )
 
@@ -176,16 +178,18 @@ FEATURE = Feature(
         SessionService: _sessions,
         AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
         FailedLogins: _failed_logins,
+        EnrollingLogins: lambda parts: EnrollingLogins(parts.get(PendingLogins), parts.get(Users), parts.clock),
         LoginGate: _gate,
         StepUpMethods: lambda parts: StepUpMethods(parts.get(Users), parts.get(LoginMethods).methods),
         StepUp: _step_up,
         LoginService: _login,
         ExplainService: _explain,
     },
-    authenticators=(SessionService,),
+    authenticators=(SessionService, EnrollingLogins),
     live={
         "session": lambda parts: parts.get(LiveSessions).present,
         "impersonation": lambda parts: parts.get(LiveImpersonations).present,
+        "pending_login": lambda parts: parts.get(EnrollingLogins).present,
     },
     repositories=(Sessions, PendingLogins),
     login_reasons=(

@@ -120,7 +120,8 @@ class AccessTokens:
 
         `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
         for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
-        (RFC 9068 section 2.2.1). The claims `added` replace none of ours.
+        (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
+        The claims `added` replace none of ours.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -242,6 +243,7 @@ def _claims_about(authentication: Authentication) -> dict[str, Any]:
         "auth_time": int(authentication.at.timestamp()),
         "amr": list(authentication.amr),
         "acr": authentication.acr,
+        **({"trusted_device": True} if authentication.by_trusted_device else {}),
     }
 
 
@@ -253,7 +255,8 @@ def _authentication(claims: dict[str, Any]) -> Authentication | None:
     match claims["auth_time"], claims.get("amr"):
         case int(at), list(amr) if not isinstance(at, bool) and all(isinstance(each, str) for each in amr):
             try:
-                return Authentication(datetime.fromtimestamp(at, UTC), tuple(amr))
+                trusted = claims.get("trusted_device") is True
+                return Authentication.marked(datetime.fromtimestamp(at, UTC), tuple(amr), by_trusted_device=trusted)
             except (ValueError, OverflowError, OSError):  # no time
                 pass
     raise RefusedTokenError("malformed")

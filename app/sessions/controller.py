@@ -178,8 +178,14 @@ def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
     options first, from `POST /auth/login/options`, and then their `ceremony` and its `credential`; all others take a
     `code`. The token lives for 10 minutes, and for five codes or credentials. A wrong one counts like a wrong password.
     If still more is missing, the reply is 403 `second_factor_required` again, with a new token.
+
+    With `trust_device`, the next logins on this device need no second factor for `FACTOR_TRUST_DAYS`, if they send its
+    `device_token`. A change of the password or the factors ends that, and so does a logout of the others or of all.
     """
-    return as_reply(call, call.get(LoginGate).resume(body.login_token, body.method, body.evidence, call.device))
+    opened = call.get(LoginGate).resume(
+        body.login_token, body.method, body.evidence, call.device, trust_device=body.trust_device
+    )
+    return as_reply(call, opened)
 
 
 @endpoint(

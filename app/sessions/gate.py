@@ -5,8 +5,9 @@ of it and asks `LoginGate.admit`, which asks each Reason. If one names what is m
 login token, and `LoginGate.resume` goes on from there, to the same reasons.
 
 The token is opaque; the store keeps its digest. It is bound to the epoch of the account, so that a changed password or
-factor ends it, lives for LIVES, and is good for one success and TRIES codes. A try is counted before the code is
-compared: concurrent guesses get no more answers than successive ones. What a wrong code costs the account is the same
+factor ends it, but for the first factor that is added in this very login (`app.sessions.enrolling`). It lives for
+LIVES, and is good for one success and TRIES codes. A try is counted before the code is compared: concurrent guesses get
+no more answers than successive ones. What a wrong code costs the account is the same
 as for a wrong password, and a right password clears that count only once the login is finished: or a guesser who knows
 the password could clear it before each guess of a code.
 """
@@ -16,24 +17,25 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
 from app.accounts.authentication import MFA, Authentication, amr_of, amr_text
 from app.accounts.credentials import counted_names
 from app.platform import pieces
 from app.platform.errors import (
+    FieldError,
     InvalidCode,
     InvalidLoginToken,
     SecondFactorRequired,
     SessionEnded,
+    ValidationFailed,
 )
-from app.sessions.pending_logins.model import PendingLogin
+from app.sessions.pending_logins.model import PendingLogin, id_of
 from app.sessions.proof import Proof, Refusal, is_guess, method_of
 from app.throttle.service import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from app.accounts.account import Account
     from app.accounts.model import Credentials, Users
@@ -42,12 +44,18 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant
     from app.sessions.failed_logins import FailedLogins
     from app.sessions.pending_logins.model import PendingLogins
-    from app.sessions.proof import Evidence, LoginMethod, Reason, Settling, Step
+    from app.sessions.proof import Evidence, LoginMethod, Next, Reason, Settling, Step
     from app.sessions.service import OpenedSession, SessionService
+    from app.throttle.device_tokens import DeviceTokens
 
 LIVES: Final = timedelta(seconds=600)
 TRIES: Final = 5
 _TOKEN_BYTES: Final = 32
+_NO_TRUST: Final = "No device is trusted here: the setting FACTOR_TRUST_DAYS is 0."
+_MESSAGES: Final[Mapping[Next, str]] = {
+    "enrol_factor": "The login is not finished: a second factor is required here, and has to be added first."
+}
+"""What is said of a step, if it is not what SecondFactorRequired says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class LoginGate:
     clock: Clock
     reasons: Sequence[Reason]
     methods: Sequence[LoginMethod]
+    devices: DeviceTokens
     settlings: Sequence[Settling] = ()
 
     def first_factor(self, credentials: Credentials, grant: Grant, method: str) -> Proof:
@@ -86,17 +95,29 @@ class LoginGate:
             if unmet is not None:
                 self._begin(proof, unmet, device)
         self._forget_failures(proof, device)
+        has_factors, proven = bool(proof.credentials.factors), proof.authentication.has_two_factors
+        by_trust = proof.trust is not None and has_factors and not proven
         return self.sessions.open_session(
-            proof.credentials, device, proof.grant, authentication=proof.authentication, device_id=proof.device_id
+            proof.credentials,
+            device,
+            proof.grant,
+            authentication=replace(proof.authentication, by_trusted_device=by_trust),
+            device_id=proof.device_id,
+            trust=proof.trust,
         )
 
-    def resume(self, token: str, method: str, evidence: Evidence, device: Device) -> OpenedSession:
-        """Go on with a login, by one of the methods that it may be finished with.
+    def resume(
+        self, token: str, method: str, evidence: Evidence, device: Device, *, trust_device: bool = False
+    ) -> OpenedSession:
+        """Go on with a login, by one of the methods that it may be finished with. With `trust_device` its device stands
+        for the second factor of the next ones.
 
         Raises InvalidLoginToken for a token that is unknown, used up, expired or of a former epoch; InvalidCode, which
         also counts as a failed login; TooManyRequests; what `admit` raises, if more is missing; and ValidationFailed
-        for a method that there is not, or that needs something else.
+        for a method that there is not, or that needs something else, and for `trust_device` where no device is trusted.
         """
+        if trust_device and not self.devices.trust_days:
+            raise ValidationFailed(fields=(FieldError("trust_device", "not_available", _NO_TRUST),))
         prover = method_of(self.methods, method, evidence)
         login, account = self._found(token)
         user = account.user
@@ -116,7 +137,8 @@ class LoginGate:
         if not self.pending.take(login.id):
             raise InvalidLoginToken
         known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(proven, self.clock())
-        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id)
+        trust = self.devices.trust_since(known.at) if trust_device else None
+        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id, trust)
         try:
             return self.admit(proof, device)
         except SessionEnded:
@@ -143,11 +165,11 @@ class LoginGate:
 
     def _found(self, token: str) -> tuple[PendingLogin, Account]:
         """The login that a token stands for, and its account; raises InvalidLoginToken."""
-        login = self.pending.find(_digest(token), self.clock())
+        login = self.pending.find(id_of(token), self.clock())
         if login is None:
             raise InvalidLoginToken
         account = self.users.account(login.user_id)
-        if account is None or account.user.status != "active" or account.auth_epoch != login.auth_epoch:
+        if account is None or not login.holds_in(account):
             raise InvalidLoginToken
         return login, account
 
@@ -158,7 +180,7 @@ class LoginGate:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         credentials, authentication, now = proof.credentials, proof.authentication, self.clock()
         login = PendingLogin(
-            id=_digest(token),
+            id=id_of(token),
             user_id=credentials.user.id,
             auth_epoch=credentials.auth_epoch,
             amr=amr_text(authentication.amr),
@@ -167,10 +189,11 @@ class LoginGate:
             expires_at=now + LIVES,
             name=proof.name,
             device_id=proof.device_id,
+            step=step.next,
         )
         self.pending.add(login)
         told = {"token": token, "expires_in": int(LIVES.total_seconds()), "next": step.next}
-        raise SecondFactorRequired(login={**told, "methods": list(step.methods)})
+        raise SecondFactorRequired(_MESSAGES.get(step.next), login={**told, "methods": list(step.methods)})
 
     def _forget_failures(self, proof: Proof, device: Device) -> None:
         if proof.name is not None:
@@ -178,7 +201,3 @@ class LoginGate:
 
     def _attempt(self, proof: Proof, name: str, device: Device) -> Attempt:
         return Attempt(name, proof.credentials.user.id, device.ip, proof.device_id)
-
-
-def _digest(token: str) -> str:
-    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -129,6 +129,12 @@ class ContinueLogin(_Proof):
 
     login_token: LoginToken
     method: MethodName
+    trust_device: bool = Field(
+        default=False,
+        description="Whether the `device_token` of this login stands for the second factor of the next ones, sent as"
+        " `X-Device-Token`. Only with `FACTOR_TRUST_DAYS`.",
+        examples=[False],
+    )
     code: _CodeText | None = Field(default=None, validate_default=True, repr=False)
 
     @field_validator("code")

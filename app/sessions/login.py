@@ -50,8 +50,8 @@ class LoginService:
         counted_as = name.counted_as
         credentials = self._find(name.kind, name.key)
         user_id = credentials.user.id if credentials else None
-        device_id = self.devices.device_of(device_token, user_id, credentials.auth_epoch if credentials else 0)
-        attempt = self.throttle.admit_login(counted_as, user_id, device.ip, device_id)
+        known = self.devices.known(device_token, user_id, credentials.auth_epoch if credentials else 0)
+        attempt = self.throttle.admit_login(counted_as, user_id, device.ip, known.id if known else None)
         if not self.passwords.verify(password, credentials, name=counted_as) or credentials is None:
             try:
                 credentials = self._take_over(name, password, is_known=credentials is not None)
@@ -62,7 +62,9 @@ class LoginService:
                 self.failed.note(user_id, "password", device)
                 self.failed.count(attempt, user_id)
                 raise InvalidCredentials
-        proof = Proof(credentials, Authentication(self.clock()), name=attempt.name, device_id=attempt.device_id)
+        # A device that guessed until its budget was used up is unknown, and not trusted either.
+        trust = known.trust if known and attempt.device_id else None
+        proof = Proof(credentials, Authentication(self.clock()), "login", attempt.name, attempt.device_id, trust)
         try:
             opened = self.gate.admit(proof, device)
         except SessionEnded:  # deleted, disabled or given a new password while this one was hashed

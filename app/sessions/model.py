@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from app.accounts.authentication import Authentication, amr_of
+from app.accounts.authentication import Authentication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,13 @@ class Session:
     authenticated_at: datetime | None = None
     """When its user last proved who they are; None if a former version opened it: then it was at the opening."""
     amr: str | None = None
-    """What they proved, as `app.accounts.authentication.amr_text` has it; None if a former version opened it."""
+    """What they proved, as `app.accounts.authentication.Authentication.kept` has it; None if a former version opened
+    it."""
 
     @property
     def authentication(self) -> Authentication:
         """When and how its user proved who they are."""
-        return Authentication(self.authenticated_at or self.created_at, amr_of(self.amr))
+        return Authentication.from_kept(self.authenticated_at or self.created_at, self.amr)
 
 
 @dataclass(frozen=True, slots=True)

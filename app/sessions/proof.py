@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.platform.errors import Failure, InvalidCode
     from app.platform.instrumentation import Grant
+    from app.throttle.device_tokens import Trust
 
 Next: TypeAlias = Literal["second_factor", "enrol_factor"]
 """What a client does next; one word for each kind of Step."""
@@ -30,7 +31,7 @@ class Proof:
     """What was proven of a user, in one epoch of their account.
 
     `name` is that of the login, under which its failures are counted; None if no name was submitted. `device_id` names
-    the known device in whose budget they count.
+    the known device in whose budget they count. `trust` is set if that device stands for the second factor.
     """
 
     credentials: Credentials
@@ -38,6 +39,7 @@ class Proof:
     grant: Grant = "login"
     name: str | None = None
     device_id: str | None = None
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class LoginMethod(Protocol):
     @property
     def steps_up(self) -> bool:
         """Whether it also proves in a session that the user is still there."""
+
+    @property
+    def enrols(self) -> bool:
+        """Whether a user who needs a second factor and has none can add this one in their login."""
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
         """Use up a code or a credential of this account. Of concurrent calls with the same one succeeds.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.accounts.authentication import Authentication, amr_text
+from app.accounts.authentication import Authentication
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from app.sessions.live import LiveSessions
     from app.sessions.model import Sessions
     from app.sessions.step_up import StepUpMethods
-    from app.throttle.device_tokens import DeviceTokens
+    from app.throttle.device_tokens import DeviceTokens, Trust
 
 Scope = Literal["this", "others", "all"]
 _SEED_BYTES = 32
@@ -134,8 +134,10 @@ class SessionService:
         *,
         authentication: Authentication,
         device_id: str | None = None,
+        trust: Trust | None = None,
     ) -> OpenedSession:
-        """Open a session for a user who has proven all that a login needs; `device_id` is that of a known device.
+        """Open a session for a user who has proven all that a login needs; `device_id` is that of a known device, and
+        `trust` that in it, whose token keeps it.
 
         Only `app.sessions.gate.LoginGate` calls this: it knows what a login needs.
 
@@ -158,16 +160,20 @@ class SessionService:
             ip=device.ip,
             user_agent=device.user_agent[:LONGEST_USER_AGENT],
             authenticated_at=authentication.at,
-            amr=amr_text(authentication.amr),
+            amr=authentication.kept,
         )
         claims = self._claims(user, session)
-        event = self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id)
-        if not self._sessions.open(session, [event], most=self._limits.most):
+        by_trust = {"second_factor": "trusted_device"} if authentication.by_trusted_device else {}
+        events = [self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id, **by_trust)]
+        if trust is not None and not authentication.by_trusted_device:
+            told = {"session_id": session.id, "days": str(trust.days)}
+            events.append(self._accounts.audit.event(user.id, "device.trusted", device, **told))
+        if not self._sessions.open(session, events, most=self._limits.most):
             raise SessionEnded
-        self._accounts.audit.tell([event])
+        self._accounts.audit.tell(events)
         seen = replace(user, last_login_at=now)
         opened = self._tokens_of(session, seen, permissions, now, grant=grant, claims=claims)
-        return replace(opened, device_token=self._devices.make(user.id, credentials.auth_epoch, device_id))
+        return replace(opened, device_token=self._devices.make(user.id, credentials.auth_epoch, device_id, trust))
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
         """Exchange a refresh token for a new pair.
@@ -255,14 +261,14 @@ class SessionService:
 
     def require_fresh_login(self, principal: Principal) -> None:
         """Raises ReauthenticationRequired if the user proved who they are more than REAUTH_SECONDS ago, by what the
-        access token says.
+        access token says, or if a trusted device stood for their second factor.
 
         Raises Forbidden for an impersonation, in which the user has not logged in.
         """
         if principal.kind != "session":
             raise Forbidden("This needs a login of the user, not of an administrator who acts for them.")
         proven = principal.authentication or Authentication(principal.opened_at)
-        if not proven.is_within(self._limits.fresh, self._clock()):
+        if proven.by_trusted_device or not proven.is_within(self._limits.fresh, self._clock()):
             raise ReauthenticationRequired(max_age=self._limits.fresh, methods=self._step_up.of(principal.user.id))
 
     def renew(self, principal: Principal, authentication: Authentication, device: Device) -> RenewedToken:
@@ -275,7 +281,7 @@ class SessionService:
         if live is None:
             raise SessionEnded
         claims = self._claims(live.user, live.session)
-        amr = amr_text(authentication.amr)
+        amr = authentication.kept
         if not self._sessions.reauthenticate(live.session.id, at=authentication.at, amr=amr):
             raise SessionEnded
         self._accounts.audit.record(

@@ -57,7 +57,8 @@ class TokenPair(View):
         default=None,
         exclude_if=is_none,
         description="Opaque, for 180 days. Keep it on this device, and send it as `X-Device-Token` with the next login"
-        " of this user: then failed logins from other devices do not delay it. A refresh gives none.",
+        " of this user: then failed logins from other devices do not delay it. If the device is trusted, it also stands"
+        " for the second factor, so keep it secret. A refresh gives none.",
         examples=["AAFpfe3AKx-oZk9..."],
     )
     user: UserView

@@ -36,7 +36,9 @@ def _guesses(parts: Container) -> Guesses:
 FEATURE = Feature(
     services={
         PasswordThrottle: _throttle,
-        DeviceTokens: lambda parts: DeviceTokens(parts.get(SecretKeys), parts.clock),
+        DeviceTokens: lambda parts: DeviceTokens(
+            parts.get(SecretKeys), parts.clock, parts.settings.accounts.factor_trust_days
+        ),
         Guesses: _guesses,
     },
     repositories=(LoginFailures,),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, get_args
 
-CallerKind: TypeAlias = Literal["session", "impersonation", "api_key"]
-"""How a caller came in: by a login of their own, by that of an administrator who acts for them, or by an API key."""
+CallerKind: TypeAlias = Literal["session", "impersonation", "api_key", "pending_login"]
+"""How a caller came in: by a login of their own, by that of an administrator who acts for them, by an API key, or by a
+login of their own that is not finished before they have added a second factor."""
 KINDS: Final[frozenset[CallerKind]] = frozenset(get_args(CallerKind))
 
 

@@ -60,7 +60,7 @@ class Access:
         if not self.authenticated:
             return ()
         failures = (MissingToken, InvalidToken, ExpiredToken, SessionEnded, self.contradiction)
-        return (*failures, Forbidden) if self.permission or self.kinds != KINDS else failures
+        return (*failures, Forbidden) if self.permission or not self.kinds >= _NOT_FOR.keys() else failures
 
 
 public = Access(authenticated=False)
@@ -94,6 +94,8 @@ def admit(access: Access, request: Request, authenticators: Sequence[Authenticat
     authenticator = _authenticator_of(token, authenticators)
     caller = authenticator.authenticate(token)
     if caller.kind not in access.kinds:
+        if caller.kind not in _NOT_FOR:
+            raise InvalidToken
         raise Forbidden(_NOT_FOR[caller.kind])
     if access.permission and access.permission not in caller.permissions:
         raise Forbidden(f"This needs the permission {access.permission}.")
@@ -113,7 +115,7 @@ _NOT_FOR: Final[Mapping[CallerKind, str]] = {
     "impersonation": "Only the user can do this, not an administrator who acts for them.",
     "api_key": "An API key cannot do this: log in.",
 }
-"""Why a kind of caller is refused."""
+"""Why a kind of caller is refused. A login that is not finished is not told: its token is none here."""
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
 """The header is not repeated: without a scheme, it may be the token itself."""
 _FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")

@@ -45,6 +45,7 @@ CALLERS: Final[Mapping[CallerKind, str]] = {
     "session": "a user in a session of their own",
     "impersonation": "an administrator who acts for them",
     "api_key": "an API key",
+    "pending_login": "a user whose login needs a second factor first (by its `login.token`)",
 }
 """The kinds of callers, in words."""
 _REFERENCE = "#/components/schemas/{model}"

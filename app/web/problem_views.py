@@ -32,8 +32,14 @@ class LoginStepView(BareView):
         description="Opaque. Send it to POST /auth/login/continue as `login_token`.", examples=["q0uYp1s7..."]
     )
     expires_in: int = Field(description="Seconds until it expires.", examples=[600])
-    next: str = Field(description="What is missing.", examples=["second_factor"])
-    methods: list[str] = Field(description="One of these proves it.", examples=[["totp", "recovery_code"]])
+    next: str = Field(
+        description="What is missing: `second_factor`, or `enrol_factor` for a user who has none and needs one. They"
+        " add one by the endpoints for that, with the `token` in `Authorization: Bearer`.",
+        examples=["second_factor"],
+    )
+    methods: list[str] = Field(
+        description="One of these proves it, or can be added.", examples=[["totp", "recovery_code"]]
+    )
 
 
 def _known_codes(schema: dict[str, Any]) -> None:

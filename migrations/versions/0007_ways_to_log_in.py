@@ -1,4 +1,4 @@
-"""Ways to log in beside the password: passkeys, and the ceremonies that use them.
+"""Ways to log in: passkeys and the ceremonies that use them, and what a login that is not finished waits for.
 
 It only adds: during a rolling update the former version runs on this schema, too. So new columns are nullable or have a
 default of the server.
@@ -29,6 +29,7 @@ ON_MYSQL: dict[str, Any] = {
 def upgrade() -> None:
     _passkeys()
     _ceremonies()
+    _steps_of_logins()
 
 
 def _passkeys() -> None:
@@ -72,6 +73,11 @@ def _ceremonies() -> None:
     )
     create_index("ceremonies_by_user", "ceremonies", "user_id")
     create_index("ceremonies_by_expiry", "ceremonies", "expires_at")
+
+
+def _steps_of_logins() -> None:
+    """What a login waits for: only one that has to add a second factor may do so."""
+    add_column("pending_logins", sa.Column("step", exact(16)))
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

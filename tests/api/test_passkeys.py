@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.authenticator import Authenticator
-from tests.api.service import Reply, Service
-from tests.api.test_second_factors import Person
+from tests.api.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
+from tests.api.service import PASSWORD, Reply, Service, Start
+from tests.api.test_second_factors import Person, code_of
 
 
 class Holder(Person):

@@ -32,7 +32,7 @@ def test_a_login_comes_back_as_it_was_added(store: Store, ann: User) -> None:
     plain = added(store, ann)
     whole = added(
         store, ann, auth_epoch=7, amr="pwd otp mfa", opens="invitation", name="email:a@bücher.example",
-        device_id=new_id(), tries=3,
+        device_id=new_id(), tries=3, step="enrol_factor",
     )  # fmt: skip
     assert store.pending_logins.find(plain.id, NOW) == plain
     assert store.pending_logins.find(whole.id, NOW) == whole

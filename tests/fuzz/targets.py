@@ -30,7 +30,7 @@ from app.sessions import refresh_tokens
 from app.sessions.access_tokens import TYPE, AccessTokens, RefusedTokenError
 from app.sessions.explain import ExplainService
 from app.sessions.inputs import Login
-from app.throttle.device_tokens import DeviceTokens
+from app.throttle.device_tokens import DeviceTokens, Trust
 from app.web.body import read_body, read_query
 from app.web.cursors import cursor_at, cursor_behind, identifier_of, place_at
 from app.web.paging import Page
@@ -135,10 +135,10 @@ def api_key(data: bytes) -> None:
 
 def device_token(data: bytes) -> None:
     """No text makes a device known but those issued here, and those to their owner alone."""
-    devices = DeviceTokens(_secrets(), lambda: _NOW)
+    devices = DeviceTokens(_secrets(), lambda: _NOW, 30)
     text = _text(data)
-    device = devices.device_of(text, _SOMEBODY, 1)
-    assert device is None or devices.make(_SOMEBODY, 1, device) == text
+    device = devices.known(text, _SOMEBODY, 1)
+    assert device is None or devices.make(_SOMEBODY, 1, device.id, device.trust) == text
     assert devices.device_of(text, None, 0) is None
 
 
@@ -182,7 +182,11 @@ def seeds(name: str) -> list[bytes]:
         ],
         "refresh_token": [refresh_tokens.make(_secrets().current, _SOMEBODY, 3, bytes(32)).encode()],
         "api_key": [key_format.make(_SOMEBODY, bytes(range(32))).encode()],
-        "device_token": [DeviceTokens(_secrets(), lambda: _NOW).make(_SOMEBODY, 1, _SOMEBODY).encode()],
+        "device_token": [
+            devices.make(_SOMEBODY, 1, _SOMEBODY, trust).encode()
+            for devices in (DeviceTokens(_secrets(), lambda: _NOW),)
+            for trust in (None, Trust(int(_NOW.timestamp()), 30))
+        ],
         "cursor": [(cursor_behind(_SOMEBODY) or "").encode(), cursor_at(["a"], _QUERY).encode(), b'["a"]', b"[1]"],
     }
     return made[name]

@@ -155,7 +155,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.users.add(account)
     proven: dict[str, Any] = {"authenticated_at": NOW, "amr": "pwd"}
     store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", **proven))
-    store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d"))
+    store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d", 0, "x"))
     store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
@@ -171,7 +171,8 @@ def documents() -> dict[str, dict[str, Any]]:
     assert store.checkpoints.add(Checkpoint(1, 1, NOW, NOW, "token", "root", "mac"))
     store.login_failures.advance("key", None, FailureCount(1, NOW, NOW))
     store.keyrings.save(StoredKeyring(1, (StoredKey("kid", "ES256", NOW, NOW, "root", "sealed"),)))
-    store.role_books.save(RoleBook(1, {"editor": Role("editor", ("users:read",), "Edits.", narrowed=1)}))
+    editor = Role("editor", ("users:read",), "Edits.", narrowed=1, require_second_factor=True)
+    store.role_books.save(RoleBook(1, {"editor": editor}))
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
     store.hash_mixes.save(Mix(NOW, {"dummy": 1}))

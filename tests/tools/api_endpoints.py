@@ -36,7 +36,12 @@ the document itself at `{PUBLIC_URL}/openapi.json`, and at `{PUBLIC_URL}/swagger
 - `HEAD` answers as `GET` does, without the body; `OPTIONS` answers 204 with `Allow`.
 - Times are RFC 3339 in UTC. Identifiers are opaque.
 """
-_TOKENS = {"session": "access token", "impersonation": "impersonation", "api_key": "API key"}
+_TOKENS = {
+    "session": "access token",
+    "impersonation": "impersonation",
+    "api_key": "API key",
+    "pending_login": "login token",
+}
 """What each kind of caller presents."""
 _ANYWHERE = ("not_found", "method_not_allowed", "internal_error")
 """Failures that belong to no endpoint."""

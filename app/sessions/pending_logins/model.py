@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from app.accounts.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +18,9 @@ class PendingLogin:
     """A login that waits for what is missing.
 
     Its token is not kept: `id` is the digest, 64 hexadecimal digits. It is worth nothing in another epoch of the
-    account. `amr` holds what was proven, separated by spaces, and `proven_at` says when; `opens` is the Grant of the
-    session at its end. `name` and `device_id` are those of `app.sessions.proof.Proof`.
+    account, unless it was kept at the last change of epoch. `amr` holds what was proven, separated by spaces, and
+    `proven_at` says when; `opens` is the Grant of the session at its end. `name` and `device_id` are those of
+    `app.sessions.proof.Proof`.
     """
 
     id: str
@@ -28,6 +33,24 @@ class PendingLogin:
     name: str | None = None
     device_id: str | None = None
     tries: int = 0
+    step: str | None = None
+    """What was missing (`app.sessions.proof.Next`); None if a former version began it: then a second factor was."""
+
+    @property
+    def kept_as(self) -> str:
+        """What an account keeps at a change of epoch (`Account.kept_session`) so that this login survives it. It has
+        the form of the identifier of a session, and half of the digest, so that no session has it."""
+        return str(UUID(hex=self.id[:32]))
+
+    def holds_in(self, account: Account) -> bool:
+        """Whether the account still lets this login go on."""
+        of_this_epoch = account.auth_epoch == self.auth_epoch or account.kept_session == self.kept_as
+        return account.user.status == "active" and of_this_epoch
+
+
+def id_of(token: str) -> str:
+    """The `id` of the login with this token."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class PendingLogins(Protocol):

@@ -33,6 +33,7 @@ PENDING_LOGINS: Final = Table(
     Column("name", String(400)),
     Column("device_id", exact(36)),
     Column("tries", Integer, nullable=False),
+    Column("step", exact(16)),
     Index("pending_logins_by_user", "user_id"),
     Index("pending_logins_by_expiry", "expires_at"),
     **ON_MYSQL,

@@ -38,4 +38,9 @@ def test_loading_again_leaves_an_edited_role_as_it_is(flask: Callable[..., Resul
     assert store.role_books.load().role("student") == edited
     store.close()
     shown = [json.loads(line) for line in flask("roles", "list", "--json").stdout.splitlines()]
-    assert {"name": "student", "permissions": ["audit:read"], "description": "Reads all."} in shown
+    assert {
+        "name": "student",
+        "permissions": ["audit:read"],
+        "description": "Reads all.",
+        "require_second_factor": False,
+    } in shown

@@ -52,6 +52,7 @@ class Word:
     name: str = "word"
     by: Literal["code", "credential"] = "code"
     steps_up: bool = False
+    enrols: bool = False
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002
         if evidence.code != RIGHT:

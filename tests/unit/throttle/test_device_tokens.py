@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.security.secret_keys import SecretKeys
-from app.throttle.device_tokens import LIVES, DeviceTokens
+from app.throttle.device_tokens import LIVES, DeviceTokens, KnownDevice
 from tests.api.service import SETTINGS
 
 if TYPE_CHECKING:
@@ -71,3 +72,82 @@ def test_a_token_of_a_former_secret_is_good_as_long_as_that_is_a_fallback(
     token, new = devices.make(USER, 3), "nR3vK8sW1xZ6qT4yM9bH2jD7fL5gP0cA-eU_oI"
     assert DeviceTokens(SecretKeys(new, [SETTINGS["SECRET_KEY"]]), clock).device_of(token, USER, 3) is not None
     assert DeviceTokens(SecretKeys(new), clock).device_of(token, USER, 3) is None
+
+
+def trusting(devices: DeviceTokens, days: int) -> DeviceTokens:
+    return replace(devices, trust_days=days)
+
+
+def test_a_trusted_device_is_trusted_until_its_days_are_over_and_known_beyond(
+    devices: DeviceTokens, clock: FakeClock
+) -> None:
+    devices = trusting(devices, 30)
+    trust = devices.trust_since(clock())
+    token = devices.make(USER, 3, None, trust)
+    assert len(token) == 80
+    device = devices.known(token, USER, 3)
+    assert device is not None
+    assert device.trust == trust
+
+    clock.advance(30 * 86400 - 1)
+    assert devices.known(token, USER, 3) == device
+    clock.advance(1)
+    assert devices.known(token, USER, 3) == KnownDevice(device.id)
+
+
+def test_the_trust_of_a_token_in_the_place_of_another_is_as_old(devices: DeviceTokens, clock: FakeClock) -> None:
+    devices = trusting(devices, 2)
+    trust = devices.trust_since(clock())
+    for _ in range(2):
+        device = devices.known(devices.make(USER, 3, None, trust), USER, 3)
+        assert device is not None
+        assert device.trust == trust
+        clock.advance(86400)
+    assert devices.known(devices.make(USER, 3, None, trust), USER, 3) != device
+
+
+@pytest.mark.parametrize(("given", "now", "lasts"), [(30, 0, 0), (30, 10, 10), (10, 30, 10)])
+def test_trust_lasts_as_long_as_both_settings_say(
+    devices: DeviceTokens, clock: FakeClock, given: int, now: int, lasts: int
+) -> None:
+    token = devices.make(USER, 3, None, trusting(devices, given).trust_since(clock()))
+    reading = trusting(devices, now)
+    for days in range(31):
+        device = reading.known(token, USER, 3)
+        assert device is not None
+        assert (device.trust is not None) is (days < lasts)
+        clock.advance(86400)
+
+
+@pytest.mark.parametrize("at", range(60))
+def test_a_token_with_trust_of_which_a_byte_is_changed_is_good_for_nobody(
+    devices: DeviceTokens, clock: FakeClock, at: int
+) -> None:
+    devices = trusting(devices, 30)
+    content = bytearray(urlsafe_b64decode(devices.make(USER, 3, None, devices.trust_since(clock()))))
+    content[at] ^= 1
+    assert devices.known(urlsafe_b64encode(content).decode(), USER, 3) is None
+
+
+@pytest.mark.parametrize(("user_id", "epoch"), [(USER, 4), (USER, 2), (OTHER_USER, 3), (None, 3)])
+def test_trust_is_the_user_s_in_this_epoch_alone(
+    devices: DeviceTokens, clock: FakeClock, user_id: str | None, epoch: int
+) -> None:
+    devices = trusting(devices, 30)
+    token = devices.make(USER, 3, None, devices.trust_since(clock()))
+    assert devices.known(token, user_id, epoch) is None
+
+
+def test_a_plain_token_cannot_be_made_one_with_trust_nor_the_other_way_round(
+    devices: DeviceTokens, clock: FakeClock
+) -> None:
+    devices = trusting(devices, 30)
+    plain = urlsafe_b64decode(devices.make(USER, 3))
+    with_trust = urlsafe_b64decode(devices.make(USER, 3, None, devices.trust_since(clock())))
+    for forged in (
+        plain[:22] + bytes(6) + plain[22:],
+        b"\0\2" + plain[2:22] + with_trust[22:28] + plain[22:],
+        with_trust[:22] + with_trust[28:],
+        b"\0\1" + with_trust[2:22] + with_trust[28:],
+    ):
+        assert devices.known(urlsafe_b64encode(forged).decode(), USER, 3) is None

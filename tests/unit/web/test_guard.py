@@ -186,7 +186,7 @@ def test_only_the_kinds_of_callers_that_are_declared_come_in(kind: CallerKind) -
             if kind == admitted:
                 assert judged("x", KeyService("", robot), access=access.by(admitted)) is robot
             else:
-                with pytest.raises(Forbidden):
+                with pytest.raises(InvalidToken if kind == "pending_login" else Forbidden):
                     judged("x", KeyService("", robot), access=access.by(admitted))
 
 
@@ -204,7 +204,7 @@ def test_without_a_word_only_a_session_comes_in_and_the_others_are_told_why(kind
 def test_a_rule_for_callers_that_do_not_exist_does_not_start() -> None:
     unknown: Any = "sesion"
     for kinds in ((), (unknown,), ("session", unknown)):
-        with pytest.raises(ValueError, match="the kinds of callers are api_key, impersonation, session"):
+        with pytest.raises(ValueError, match="the kinds of callers are api_key, impersonation, pending_login, session"):
             authenticated.by(*kinds)
     with pytest.raises(ValueError, match="a public endpoint does not ask who calls"):
         public.by("session")
