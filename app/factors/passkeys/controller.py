@@ -45,7 +45,7 @@ from app.web.view import Nothing
 
 @endpoint(
     "POST /auth/passkeys/options",
-    access=authenticated,
+    access=authenticated.by("session", "pending_login"),
     operation="askForNewPasskey",
     limit="factors",
     returns=NewPasskeyOptions,
@@ -55,7 +55,7 @@ def ask_for_new(call: CallBy[Principal]) -> NewPasskeyOptions:
     """Begin to add a passkey: what the browser, or an app, is asked to make.
 
     The options are JSON of WebAuthn Level 3. They are good for five minutes and one answer, in this session. It needs a
-    login within the last `REAUTH_SECONDS`.
+    login within the last `REAUTH_SECONDS`, or the token of one that goes on with `enrol_factor`.
     """
     call.require_fresh_login()
     account, asked = call.get(PasskeyService).ask_for_new(call.caller)
@@ -64,7 +64,7 @@ def ask_for_new(call: CallBy[Principal]) -> NewPasskeyOptions:
 
 @endpoint(
     "POST /auth/passkeys",
-    access=authenticated,
+    access=authenticated.by("session", "pending_login"),
     operation="addPasskey",
     limit="factors",
     body=AddPasskey,
@@ -78,7 +78,8 @@ def add_passkey(call: CallBy[Principal], body: AddPasskey) -> NewPasskey:
 
     It logs its user in by itself, and it is a second factor: once there is one, the password alone opens nothing. With
     the first factor come recovery codes, which this reply alone shows. An account has at most 20 passkeys. All other
-    sessions end, and the user gets a mail. It needs a login within the last `REAUTH_SECONDS`.
+    sessions end, and the user gets a mail. It needs a login within the last `REAUTH_SECONDS`, or the token of one that
+    goes on with `enrol_factor`.
     """
     call.require_fresh_login()
     shown, codes = call.get(PasskeyService).add(

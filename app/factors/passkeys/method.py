@@ -27,6 +27,7 @@ class PasskeyMethod:
     name: str = PASSKEY
     by: Literal["code", "credential"] = "credential"
     steps_up: bool = True
+    enrols: bool = True
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:
         """Use up the ceremony, and count the use of the passkey; raises InvalidCode."""
