@@ -454,7 +454,7 @@ class Account(UnderWay):
     def due_recovery(self, now: datetime) -> FactorRecovery | None:
         """The recovery whose time has come; None if there is none."""
         found = self.recovery(now)
-        return found if found is not None and found.told_at is not None and found.effective_at <= now else None
+        return found if found is not None and found.effective_at <= now else None
 
     def with_recovery(self, recovery: FactorRecovery, now: datetime) -> Account:
         """The account with this recovery, and the entry that is due when it takes effect."""

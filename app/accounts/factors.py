@@ -16,7 +16,8 @@ PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
 TOLD_WITHIN: Final = timedelta(minutes=30)
-"""How soon the owner has to be told that a recovery of lost factors was asked for; else it never takes effect."""
+"""How soon the owner has to be told that a recovery of lost factors was asked for; else it never takes effect. It is
+less than any delay."""
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
 """How long an authenticator app can be confirmed after its secret was shown."""
 _MARK: Final = "second-factor:"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.accounts.account import FACTOR_RECOVERY, MAIL, Notice
+from app.accounts.account import FACTOR_RECOVERY
 from app.accounts.factors import FactorRecovery
 from app.mail.mail_templates import in_words
 from app.platform.errors import Forbidden, InvalidCode, InvalidLoginToken, NotFound, SessionEnded
@@ -147,7 +147,7 @@ class LostFactors:
             found = account.open_recovery(self.accounts.clock())
             if found is None or recovery_id not in {None, found.id}:
                 raise missing
-            return self._without(account, found, device)
+            return self._cancelled(account, device)
 
         self.accounts.change(
             user_id,
@@ -166,17 +166,13 @@ class LostFactors:
             found = account.recovery(self.accounts.clock())
             is_same = account.auth_epoch == credentials.auth_epoch
             actions[:] = [_CANCELLED] if found is not None and is_same else []
-            return self._without(account, found, device) if found is not None and is_same else account
+            return self._cancelled(account, device) if actions else account
 
         self.accounts.change(credentials.user.id, kept, actions=actions, device=device)
 
-    def _without(self, account: Account, recovery: FactorRecovery, device: Device) -> Account:
-        """The account without this recovery, and with a mail that says so to all who were warned of it."""
-        waiting = tuple(
-            entry for entry in account.outbox if entry.kind != MAIL or Notice.from_entry(entry).code_id != recovery.id
-        )
-        left = replace(account, outbox=waiting).without_recovery()
-        return self._with_news(left, "factor_recovery_cancelled", device)
+    def _cancelled(self, account: Account, device: Device) -> Account:
+        """The account without its recovery, and with a mail that says so to all who were warned of it."""
+        return self._with_news(account.without_recovery(), "factor_recovery_cancelled", device)
 
     def _effective(self, credentials: Credentials, device: Device) -> Credentials | None:
         """The credentials of a user whose factors a due recovery has removed; None if it has not.

@@ -42,8 +42,8 @@ class TotpState:
 
 @dataclass(frozen=True, slots=True)
 class FactorState:
-    """The second factors of a user; `codes_left` is None if they have no recovery codes, `recovery` if the loss of all
-    was not reported."""
+    """The second factors of a user; `codes_left` is None if they have no recovery codes. `recovery` is that of lost
+    factors, if one is under way."""
 
     totp: TotpState | None
     codes_left: int | None

@@ -381,6 +381,20 @@ def test_the_former_address_is_warned_and_both_links_cancel(ann: Person) -> None
     assert subjects(ann, former)[0] == subjects(ann, new)[0] == REMOVED
 
 
+def test_a_former_address_that_was_never_proven_reads_no_text_of_others(service: Service) -> None:
+    person = Person(service, service.register())
+    former = person.account.email
+    new = move(person)
+    person.account = Account(person.account.data, new, person.account.username)
+    person.enrol()
+    asked(person)
+    mail = warning(person, former)
+    assert "Device: " in warning(person, new).text
+    assert "Device: " not in mail.text
+    assert cancel(service, mail.token).status_code == 200
+    assert "Device: " not in mails_to(service, former)[0].text
+
+
 def test_who_takes_the_account_back_ends_it(ann: Person) -> None:
     former = ann.account.email
     new = move(ann)
@@ -531,7 +545,7 @@ def test_opening_the_page_changes_nothing_whatever_it_carries(ann: Person, metho
     assert ann.factors()["recovery"] is not None
 
 
-def test_an_impersonator_and_a_key_cancel_nothing(ann: Person) -> None:
+def test_an_api_key_cancels_nothing(ann: Person) -> None:
     asked(ann)
     body = {"name": "Mine", "permissions": []}
     made = ann.service.post("/auth/api-keys", body, token=ann.token)

@@ -14,7 +14,7 @@ from app.accounts.registration import NewAccount, RegistrationService
 from app.factors.lost import LostFactors
 from app.outbox.service import Outbox
 from app.platform.devices import Device
-from app.platform.errors import Failure, InvalidCode
+from app.platform.errors import Failure, InvalidCode, InvalidLoginToken
 from app.platform.identifiers import new_id
 from app.security import codes
 from app.security.secret_keys import SecretKeys
@@ -125,6 +125,23 @@ def test_of_logins_with_a_factor_and_without_at_its_time_one_kind_wins(ann: Ann,
         assert ann.account.factor_recovery is None
         ann.write(replace(ann.account, totp=(ListedTotp(new_id(), ann.now),)))
     assert len(ann.actions()) == 4
+
+
+def test_a_factor_that_was_proven_in_a_former_epoch_cancels_nothing(ann: Ann) -> None:
+    ann.ask()
+    proof = ann.proof(whole=True)
+    ann.write(ann.account.in_new_epoch())
+    recovery = ann.ask()
+    assert ann.lost.settle(proof, HERE) == proof
+    assert ann.account.recovery(ann.now) == recovery
+
+
+def test_who_proved_a_former_password_begins_nothing(ann: Ann) -> None:
+    proven = ann.account
+    ann.write(ann.account.in_new_epoch())
+    with pytest.raises(InvalidLoginToken):
+        ann.lost.ask(proven, HERE)
+    assert ann.account.factor_recovery is None
 
 
 def test_of_all_who_cancel_at_once_one_does(ann: Ann, in_threads: InThreads) -> None:

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import ERASE, MAIL
+from app.accounts.account import ERASE, FACTOR_RECOVERY, MAIL
 from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users
 from app.feature import Erasers, Feature, Job, MailKind
@@ -125,7 +125,7 @@ def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_
     accounts, requests, added = wired.get(Outbox).boxes
     wired.close()
     assert (accounts.polled, requests.polled) == (False, True)
-    assert set(accounts.handlers) == {ERASE, MAIL, EVENT}
+    assert set(accounts.handlers) == {ERASE, MAIL, EVENT, FACTOR_RECOVERY}
     assert set(requests.handlers) == set(get_args(MailRequestKind))
     assert added is declared
 

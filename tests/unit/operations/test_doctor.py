@@ -226,6 +226,10 @@ def test_notes_alone_exit_with_0(flask: Callable[..., Result], monkeypatch: pyte
             {"REQUIRE_VERIFIED_EMAIL": "on"},
             ["REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: new users cannot log in"],
         ),
+        (
+            {"FACTOR_RECOVERY_HOURS": "72"},
+            ["FACTOR_RECOVERY_HOURS is set without SMTP_URL: nobody can be warned, so nobody can recover"],
+        ),
     ],
 )
 def test_production_without_a_mail_server_is_warned_of_the_consequences(

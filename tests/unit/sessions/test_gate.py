@@ -110,6 +110,11 @@ def test_a_token_is_good_for_one_success(login: Login) -> None:
         login.go_on(token)
 
 
+def test_a_login_of_an_account_without_a_factor_has_none_to_recover(login: Login) -> None:
+    with pytest.raises(InvalidLoginToken):
+        login.gate.account_of(login.begin())
+
+
 def test_after_five_wrong_codes_the_right_one_is_refused_too(login: Login) -> None:
     token = login.begin()
     for _ in range(TRIES):
