@@ -25,6 +25,7 @@ from app.platform.identifiers import comparable_email, email_key, masked_email, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.accounts.imported import SealedTotp
     from app.accounts.model import User
 
 CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
@@ -183,9 +184,15 @@ class UnderWay:
     recovery_codes: tuple[RecoveryCode, ...] = ()
 
     @property
+    def imported_totp(self) -> tuple[SealedTotp, ...]:
+        """The authenticator apps that a former version imported and never asked for; none once the user has one that
+        is asked for."""
+        return self.imported.totp if self.imported and not any(each.is_confirmed for each in self.totp) else ()
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """The methods by which a second factor can be proven; empty if the account has none."""
-        return usable(self.totp, self.recovery_codes)
+        return usable((*self.totp, *self.imported_totp), self.recovery_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +286,7 @@ class Account(UnderWay):
             listed_keys=self.listed_keys if ours else (),
             totp=self.totp if ours else (),
             recovery_codes=self.recovery_codes if ours else (),
+            imported=self.imported if ours else self._imported_without_totp,
         )
 
     def with_breach_told(self) -> Account:
@@ -364,14 +372,14 @@ class Account(UnderWay):
         pending = self.pending_totp(now)
         if pending is None or pending.id != totp_id:
             raise InvalidCode
-        return replace(self, totp=(replace(pending, expires_at=None),))
+        return replace(self, totp=(replace(pending, expires_at=None),), imported=self._imported_without_totp)
 
     def without_totp(self) -> Account:
         """The account without its authenticator app, and without recovery codes, since it has no other factor; raises
         NotFound if it has none."""
-        if self.confirmed_totp is None:
+        if self.confirmed_totp is None and not self.imported_totp:
             raise NotFound
-        return replace(self, totp=(), recovery_codes=())
+        return replace(self, totp=(), recovery_codes=(), imported=self._imported_without_totp)
 
     def with_recovery_codes(self, codes: tuple[RecoveryCode, ...]) -> Account:
         """The account with these recovery codes; former ones are void."""
@@ -384,7 +392,15 @@ class Account(UnderWay):
 
     def without_factors(self) -> Account:
         """The account without any second factor."""
-        return replace(self, totp=(), recovery_codes=())
+        return replace(self, totp=(), recovery_codes=(), imported=self._imported_without_totp)
+
+    def with_adopted_totp(self, listed: tuple[ListedTotp, ...]) -> Account:
+        """The account that lists the apps of `imported_totp` as its own; one that is to be confirmed stays."""
+        return replace(self, totp=(*listed, *self.totp), imported=self._imported_without_totp)
+
+    @property
+    def _imported_without_totp(self) -> Imported | None:
+        return self.imported and replace(self.imported, totp=())
 
     # Impersonations
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from app.accounts.imported import SealedTotp
+
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
@@ -45,7 +47,7 @@ class RecoveryCode:
     used_at: datetime | None = None
 
 
-def usable(totp: Iterable[ListedTotp], codes: Iterable[RecoveryCode]) -> tuple[str, ...]:
+def usable(totp: Iterable[ListedTotp | SealedTotp], codes: Iterable[RecoveryCode]) -> tuple[str, ...]:
     """The methods by which a second factor can be proven; empty if there is none.
 
     Recovery codes alone are no second factor: they stand in for one.

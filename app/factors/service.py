@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.factors.imported import ImportedApps
     from app.factors.totp import TotpVault
     from app.platform.devices import Device
 
@@ -60,11 +61,12 @@ class FactorService:
 
     accounts: Accounts
     vault: TotpVault
+    imported: ImportedApps
     product: str
 
     def state_of(self, user_id: str) -> FactorState:
         """The factors of a user, without secrets. Raises SessionEnded if there is no such user."""
-        account = self._account(user_id)
+        account = self.imported.adopted(self._account(user_id))
         now = self.accounts.clock()
         listed = account.confirmed_totp or account.pending_totp(now)
         codes = account.recovery_codes

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.account import Account
+    from app.factors.imported import ImportedApps
     from app.factors.totp_secrets.model import TotpSecrets
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -151,14 +152,15 @@ class TotpMethod:
     """A login method (`app.sessions.proof.LoginMethod`): a code of an authenticator app."""
 
     vault: TotpVault
+    imported: ImportedApps
     name: str = TOTP
     by: Literal["code", "credential"] = "code"
     steps_up: bool = True
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002 - not told
-        """Spend a code of one of the account's apps; raises InvalidCode."""
+        """Spend a code of one of the account's apps; raises InvalidCode, and SessionEnded if the account is gone."""
         refused = InvalidCode()
-        for listed in account.totp:
+        for listed in self.imported.adopted(account).totp:
             if listed.is_confirmed:
                 try:
                     self.vault.spend(listed.id, evidence.code or "")
