@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
@@ -43,6 +43,12 @@ _CODE: Final = re.compile("[0-9]{6,8}")
 _DIGESTS: Final[dict[str, Any]] = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 
 
+class _Totp(pyotp.TOTP):
+    """Also with a secret of 80 bits: many systems made such ones, and an import takes them. pyotp asks for 112."""
+
+    min_secret_length_bits: ClassVar[int] = 80
+
+
 @dataclass(frozen=True, slots=True)
 class TotpParameters:
     """What an authenticator app computes its codes from; `secret` is in base 32, `period` in seconds."""
@@ -60,7 +66,7 @@ class TotpParameters:
     @property
     def totp(self) -> pyotp.TOTP:
         """What computes and checks the codes."""
-        return pyotp.TOTP(self.secret, digits=self.digits, digest=_DIGESTS[self.algorithm], interval=self.period)
+        return _Totp(self.secret, digits=self.digits, digest=_DIGESTS[self.algorithm], interval=self.period)
 
     def uri(self, product: str, name: str) -> str:
         """What an app reads from a QR code, for the user of this name."""
