@@ -169,6 +169,7 @@ def test_of_many_logins_with_one_code_one_succeeds_and_one_app_is_left(
 def test_an_app_that_the_user_added_meanwhile_stays_the_only_one(wired: Wired, store: Store, ann: Account) -> None:
     own = enrolled(wired, session_of(wired, ANN))
     (listed,) = found(store).totp
+    assert found(store).imported == Imported(ANN, "keycloak")
 
     assert wired.get(ImportedApps).adopted(ann).totp == (listed,)
 
