@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 
 def _factors(parts: Container) -> FactorService:
-    return FactorService(
-        parts.get(Accounts), parts.get(TotpVault), parts.get(ImportedApps), parts.settings.mail.product_name
-    )
+    return FactorService(parts.get(Accounts), parts.get(TotpVault), parts.settings.mail.product_name)
 
 
 FEATURE = Feature(

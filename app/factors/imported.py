@@ -45,8 +45,9 @@ class ImportedApps:
     def adopted(self, account: Account) -> Account:
         """The account, with such apps listed as its own; unchanged if it has none.
 
-        An app that the user added meanwhile stays the only one. The sessions of the user go on. Raises SessionEnded if
-        the user is gone, and Unavailable if no SECRET_KEY opens a secret.
+        An app that the user added meanwhile stays the only one. The sessions of the user go on. When they added one in
+        the other system is not known: it counts as old as the account. Raises SessionEnded if the user is gone, and
+        Unavailable if no SECRET_KEY opens a secret.
         """
         seen, user = account.imported_totp, account.user
         if not seen:
@@ -55,7 +56,7 @@ class ImportedApps:
             apps = opened(account, self.secrets)
         except SealedError as error:
             raise Unavailable from error
-        listed = tuple(ListedTotp(_id_for(user), self.accounts.clock()) for _ in apps)
+        listed = tuple(ListedTotp(_id_for(user), user.created_at) for _ in apps)
         for each, parameters in zip(listed, apps, strict=True):
             self.vault.seal(each.id, user.id, parameters, expires_at=None)
         actions: list[str] = []

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
-    from app.factors.imported import ImportedApps
     from app.factors.totp import TotpVault
     from app.platform.devices import Device
 
@@ -61,16 +60,17 @@ class FactorService:
 
     accounts: Accounts
     vault: TotpVault
-    imported: ImportedApps
     product: str
 
     def state_of(self, user_id: str) -> FactorState:
         """The factors of a user, without secrets. Raises SessionEnded if there is no such user."""
-        account = self.imported.adopted(self._account(user_id))
+        account = self._account(user_id)
         now = self.accounts.clock()
         listed = account.confirmed_totp or account.pending_totp(now)
         codes = account.recovery_codes
         left = sum(code.used_at is None for code in codes) if codes else None
+        if account.imported_totp:
+            return FactorState(TotpState(confirmed=True, created_at=account.user.created_at, last_used_at=None), left)
         if listed is None:
             return FactorState(None, left)
         used_at = self.vault.last_used_at(listed.id)

@@ -16,7 +16,7 @@ from app.accounts.imported import Imported, SealedTotp
 from app.accounts.login_name import LoginName
 from app.factors.administration import FactorReset
 from app.factors.imported import ImportedApps
-from app.factors.service import FactorService
+from app.factors.service import FactorService, TotpState
 from app.factors.totp import TotpParameters
 from app.keys.service import KeyService
 from app.outbox.service import Outbox
@@ -148,11 +148,13 @@ def test_a_login_asks_for_the_app_and_each_code_works_once(wired: Wired, store: 
 def test_a_session_from_before_goes_on_shows_the_app_and_steps_up_with_it(wired: Wired, store: Store) -> None:
     principal = session_of(wired, ANN)
     assert wired.get(StepUpMethods).of(ANN) == ("totp",)
-    state = wired.get(FactorService).state_of(ANN)
-    assert state.totp is not None
-    assert state.totp.confirmed
-    assert found(store).auth_epoch == 0
+    before, shown = found(store), wired.get(FactorService).state_of(ANN).totp
+    assert shown == TotpState(confirmed=True, created_at=before.user.created_at, last_used_at=None)
+    assert found(store) == before  # to look at it changes nothing
     wired.get(StepUp).by_factor(principal, "totp", Evidence(code=code_of(wired)), HERE)
+    after = wired.get(FactorService).state_of(ANN).totp
+    assert after == replace(shown, last_used_at=wired.parts.clock())
+    assert found(store).auth_epoch == 0
 
 
 @pytest.mark.usefixtures("ann")
