@@ -96,6 +96,8 @@ tools: tests/tools/node_modules/.package-lock.json ## build what some tests need
 	tests/tools/examples.sh webhooks/node
 	tests/tools/examples.sh webhooks/go
 	tests/tools/examples.sh webhooks/java
+	tests/tools/examples.sh login/go
+	tests/tools/examples.sh login/java
 	tests/tools/clients.sh python
 	tests/tools/clients.sh typescript
 	tests/tools/clients.sh go

@@ -32,7 +32,7 @@ class Goal:
 
 
 CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x quiet rate"
-CAPACITY, P = "x capacity", "p"
+CAPACITY, TIME, P = "x capacity", "x floor's p50", "p"
 GOALS = (
     Goal("health", "GET /health", CPU, 1.0),
     Goal("me", "GET /auth/me, SQLite", CPU, 1.3),
@@ -43,6 +43,8 @@ GOALS = (
     Goal("logout", "POST /auth/logout, SQLite", CPU, None),
     Goal("login-4", "POST /auth/login, SQLite, beyond its hash", CPU, 4.0),
     Goal("login-4-rate", "POST /auth/login, bcrypt cost 4", RATE, None),
+    Goal("login-totp-4", "login and TOTP code, SQLite, beyond the hash", CPU, None),
+    Goal("login-totp-4-p50", "login and TOTP code, cost 4, one at a time", TIME, None),
     Goal("register-4", "POST /auth/register, SQLite, beyond its hash", CPU, None),
     Goal("register-4-rate", "POST /auth/register, bcrypt cost 4", RATE, None),
     Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.97, at_least=True),
@@ -61,6 +63,7 @@ GOALS = (
     Goal("timing-forgot", "forgot, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("timing-resend", "resend, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("memory", "process tree after load, PSS, SQLite", "MB", 130.0),
+    Goal("memory-everything", "the same with everything on", "MB", 150.0),
     Goal("start", "start to the first 200, existing database", "s", 0.8),
 )
 """Everything that is measured."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from bench import servers
+from bench.second_factors import Totp
 from tests.servers import mongo
 from tests.servers.process import own_folder
 
@@ -66,6 +67,15 @@ class Instances:
         service = self._stack.enter_context(servers.service(servers.quick(servers.production(self.folder, store))))
         servers.register(service.port, 0)
         return service
+
+    @cached_property
+    def with_apps(self) -> tuple[Service, Totp]:
+        """The service on SQLite, at bcrypt cost 4, and the authenticator apps of its users."""
+        database = self.folder / "apps.db"
+        settings = servers.production(self.folder, {"DATABASE_URL": f"sqlite:///{database}"})
+        settings |= {"MAIL_DIR": str(self.folder / "apps-mail")}
+        service = self._stack.enter_context(servers.service(servers.quick(settings)))
+        return service, Totp(service, database)
 
     @cached_property
     def without_limits(self) -> Service:

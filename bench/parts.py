@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from bench.scenarios import Samples
 
 PARTS: dict[str, Callable[[Instances, int], Samples]] = {
-    # These two come first, while no other server runs.
+    # These three come first, while no other server runs.
     "memory": lambda instances, _: scenarios.memory(instances),
+    "memory-everything": lambda instances, _: scenarios.whole_memory(instances),
     "start": scenarios.start,
     **{
         name: partial(scenarios.request, name)
         for name in ("health", "me", "me-mongo", "users", "login-4", "register-4")
     },
+    "login-totp-4": scenarios.login_with_app,
     **{name: partial(scenarios.refresh, name) for name in ("refresh", "refresh-mongo")},
     "logout": scenarios.logout,
     "login": scenarios.login,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import bcrypt
 
-from bench import load, servers
+from bench import load, second_factors, servers
 from bench.instances import OTHER, USERS
 from bench.load import InFlight, RefusedError, Request
 from bench.measure import cpu_seconds, pss_bytes
+from tests.servers import otlp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bench.instances import Instances
     from tests.servers.process import Server
@@ -32,6 +33,8 @@ HASHING_SECONDS = 4
 CALM_SECONDS, STORM_SECONDS = 2, 4
 STORM = 64
 """Logins in flight."""
+_READS: Mapping[str, dict[str, str] | None] = dict.fromkeys(("/health", "/auth/me", "/auth/users"))
+EVERYTHING = {"METRICS_ALLOW": "127.0.0.1", "AUTH_COOKIES": "on", "IMPERSONATION": "on"}
 _LOGIN = {"login": "user0", "password": servers.PASSWORD}
 
 _BARE_HASHES = """
@@ -110,6 +113,14 @@ def _cost(server: Server, request: Request) -> Cost:
     return Cost((cpu_seconds(pids) - before) / answers.requests, answers.rate)
 
 
+def login_with_app(instances: Instances, rounds: int) -> Samples:
+    """The cost and the time of a login with a code of an authenticator app, at bcrypt cost 4."""
+    service, apps = instances.with_apps
+    return second_factors.logins(
+        "login-totp-4", service, apps, floor=instances.floor, rounds=rounds, hash_cpu=_hash_cpu
+    )
+
+
 def refresh(name: str, instances: Instances, rounds: int) -> Samples:
     """CPU of an exchange of refresh tokens, 16 sessions side by side, relative to the floor's."""
     service = instances.on_mongo if name == "refresh-mongo" else instances.on_sqlite
@@ -179,12 +190,24 @@ def _bare_hashes_a_second() -> float:
 
 def memory(instances: Instances) -> Samples:
     """The memory of the process tree after load, in MB; nothing that shares pages with it may run beside it."""
-    with servers.service(instances.settings) as service:
+    return {"memory": [_memory_after_load(instances.settings, _READS)]}
+
+
+def whole_memory(instances: Instances) -> Samples:
+    """The same with all that is off by default and needs no server that holds data: metrics, traces, cookies, acting
+    for users, second factors."""
+    with otlp.collector() as traces:
+        settings = instances.settings | EVERYTHING | {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+        return {"memory-everything": [_memory_after_load(settings, {**_READS, "/auth/factors/totp": {}})]}
+
+
+def _memory_after_load(settings: dict[str, str], requests: Mapping[str, dict[str, str] | None]) -> float:
+    with servers.service(settings) as service:
         token = servers.log_in(service.port, 0)
         with InFlight(Request(service.port, "/auth/login", body=_LOGIN), 8):
-            for path in ("/health", "/auth/me", "/auth/users"):
-                load.run(Request(service.port, path, token), connections=CONNECTIONS, seconds=1)
-        return {"memory": [pss_bytes(service.pids()) / 1e6]}
+            for path, body in requests.items():
+                load.run(Request(service.port, path, token, body), connections=CONNECTIONS, seconds=1)
+        return pss_bytes(service.pids()) / 1e6
 
 
 def start(instances: Instances, rounds: int) -> Samples:

@@ -25,6 +25,7 @@ from app.platform.identifiers import comparable_email, email_key, masked_email, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.accounts.imported import SealedTotp
     from app.accounts.model import User
 
 CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
@@ -190,9 +191,15 @@ class UnderWay:
     factor_recovery: FactorRecovery | None = None
 
     @property
+    def imported_totp(self) -> tuple[SealedTotp, ...]:
+        """The authenticator apps that a former version imported and never asked for; none once the user has one that
+        is asked for."""
+        return self.imported.totp if self.imported and not any(each.is_confirmed for each in self.totp) else ()
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """The methods by which a second factor can be proven; empty if the account has none."""
-        return usable(self.passkeys, self.totp, self.recovery_codes)
+        return usable(self.passkeys, (*self.totp, *self.imported_totp), self.recovery_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +295,7 @@ class Account(UnderWay):
             totp=self.totp if ours else (),
             recovery_codes=self.recovery_codes if ours else (),
             passkeys=self.passkeys if ours else (),
+            imported=self.imported if ours else self._imported_without_totp,
         )
 
     def with_breach_told(self) -> Account:
@@ -373,14 +381,14 @@ class Account(UnderWay):
         pending = self.pending_totp(now)
         if pending is None or pending.id != totp_id:
             raise InvalidCode
-        return replace(self, totp=(replace(pending, expires_at=None),))
+        return replace(self, totp=(replace(pending, expires_at=None),), imported=self._imported_without_totp)
 
     def without_totp(self) -> Account:
         """The account without its authenticator app, and, if that was the last factor, without recovery codes; raises
         NotFound if it has none."""
-        if self.confirmed_totp is None:
+        if self.confirmed_totp is None and not self.imported_totp:
             raise NotFound
-        return replace(self, totp=()).without_idle_codes()
+        return replace(self, totp=(), imported=self._imported_without_totp).without_idle_codes()
 
     def with_user_handle(self, handle: str) -> Account:
         """The account with this user handle, unless it has one."""
@@ -430,7 +438,15 @@ class Account(UnderWay):
 
     def without_factors(self) -> Account:
         """The account without any second factor."""
-        return replace(self, totp=(), recovery_codes=(), passkeys=())
+        return replace(self, totp=(), recovery_codes=(), passkeys=(), imported=self._imported_without_totp)
+
+    def with_adopted_totp(self, listed: tuple[ListedTotp, ...]) -> Account:
+        """The account that lists the apps of `imported_totp` as its own; one that is to be confirmed stays."""
+        return replace(self, totp=(*listed, *self.totp), imported=self._imported_without_totp)
+
+    @property
+    def _imported_without_totp(self) -> Imported | None:
+        return self.imported and replace(self.imported, totp=())
 
     # Recovery of lost factors
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from app.accounts.imported import SealedTotp
+
 PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
@@ -78,7 +80,7 @@ class FactorRecovery:
 
 
 def usable(
-    passkeys: Iterable[ListedPasskey], totp: Iterable[ListedTotp], codes: Iterable[RecoveryCode]
+    passkeys: Iterable[ListedPasskey], totp: Iterable[ListedTotp | SealedTotp], codes: Iterable[RecoveryCode]
 ) -> tuple[str, ...]:
     """The methods by which a second factor can be proven; empty if there is none.
 

@@ -15,10 +15,18 @@ class LinkedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SealedTotp:
-    """A secret of an authenticator app, sealed for its user under the secret that `wrapped_by` names."""
+    """A secret of an authenticator app, sealed for its user under the secret that `wrapped_by` names.
+
+    Only a version from before there were second factors writes it; `app.factors.imported` takes it over.
+    """
 
     wrapped_by: str
     sealed: str = field(repr=False)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """It was in use in the other system."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

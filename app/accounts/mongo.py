@@ -56,7 +56,7 @@ USER_FIELDS: Final = (
 """The fields of a document that make up a `User`, besides `_id`."""
 
 _USER: Final = dict.fromkeys(USER_FIELDS, 1)
-_FACTORS: Final = ("totp", "recovery_codes", "passkeys", "factor_recovery")
+_FACTORS: Final = ("totp", "recovery_codes", "passkeys", "factor_recovery", "imported")
 _CREDENTIALS: Final = _USER | dict.fromkeys(("password_hash", "auth_epoch", *_FACTORS), 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from app.factors import cli, controller, pages
 from app.factors.administration import FactorReset
 from app.factors.ceremonies.model import Ceremonies
 from app.factors.ceremonies.service import CeremonyService
+from app.factors.imported import ImportedApps
 from app.factors.lost import LostFactors
 from app.factors.passkeys import controller as passkeys
 from app.factors.passkeys.login import PasskeyLogin
@@ -24,7 +26,7 @@ from app.factors.recovery_codes import RecoveryCodeMethod
 from app.factors.service import FactorService
 from app.factors.totp import TotpMethod, TotpVault
 from app.factors.totp_secrets.model import TotpSecrets
-from app.feature import Feature, LoginMethods, MailKind, Sealed, Tag
+from app.feature import Feature, Job, LoginMethods, MailKind, Sealed, Tag
 from app.recovery.mailed_codes import MailedCodes
 from app.roles.authority import Authority
 from app.roles.service import Roles
@@ -118,6 +120,7 @@ FEATURE = Feature(
             parts.get(CeremonyService),
             parts.get(LoginGate),
         ),
+        ImportedApps: lambda parts: ImportedApps(parts.get(Accounts), parts.get(TotpVault), parts.get(SecretKeys)),
         FactorService: _factors,
         LostFactors: _lost_factors,
         FactorReset: lambda parts: FactorReset(
@@ -129,13 +132,14 @@ FEATURE = Feature(
     login_reasons=(lambda _: SecondFactorMissing(), _required),
     login_methods=(
         lambda parts: PasskeyMethod(parts.get(PasskeyVault), parts.get(CeremonyService)),
-        lambda parts: TotpMethod(parts.get(TotpVault)),
+        lambda parts: TotpMethod(parts.get(TotpVault), parts.get(ImportedApps)),
         lambda parts: RecoveryCodeMethod(parts.get(Accounts)),
     ),
     repositories=(TotpSecrets, Passkeys, Ceremonies),
     erase=_erase,
     expires=(TotpSecrets, Ceremonies),
     reseals=lambda parts: parts.get(TotpVault).reseal,
+    jobs=(lambda parts: Job("imported apps", timedelta(days=1), parts.get(ImportedApps).adopt_all),),
     sealed=lambda parts: Sealed("secrets of authenticator apps", parts.get(TotpVault).wrapped_by),
     mails=(
         MailKind("passkey_added", __name__),

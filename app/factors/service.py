@@ -75,11 +75,15 @@ class FactorService:
         listed = account.confirmed_totp or account.pending_totp(now)
         codes = account.recovery_codes
         left, passkeys = sum(code.used_at is None for code in codes) if codes else None, self.passkeys.shown(account)
+        recovery = account.open_recovery(now)
+        if account.imported_totp:
+            totp = TotpState(confirmed=True, created_at=account.user.created_at, last_used_at=None)
+            return FactorState(totp, left, passkeys, recovery)
         if listed is None:
-            return FactorState(None, left, passkeys, account.open_recovery(now))
+            return FactorState(None, left, passkeys, recovery)
         used_at = self.vault.last_used_at(listed.id)
         totp = TotpState(listed.is_confirmed, listed.created_at, used_at)
-        return FactorState(totp, left, passkeys, account.open_recovery(now))
+        return FactorState(totp, left, passkeys, recovery)
 
     def begin_totp(self, principal: Principal) -> Enrolment:
         """Make a secret for an authenticator app, which is asked for from `confirm_totp` on; one that the user has

@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.account import Account
+    from app.factors.imported import ImportedApps
     from app.factors.totp_secrets.model import TotpSecrets
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -40,6 +41,12 @@ DRIFT: Final = 1
 _LABEL: Final = "latchkey totp seal"
 _CODE: Final = re.compile("[0-9]{6,8}")
 _DIGESTS: Final[dict[str, Any]] = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
+
+
+class _Totp(pyotp.TOTP):
+    """Also with a secret of 80 bits: many systems made such ones, and an import takes them. pyotp asks for 112."""
+
+    min_secret_length_bits: ClassVar[int] = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class TotpParameters:
     @property
     def totp(self) -> pyotp.TOTP:
         """What computes and checks the codes."""
-        return pyotp.TOTP(self.secret, digits=self.digits, digest=_DIGESTS[self.algorithm], interval=self.period)
+        return _Totp(self.secret, digits=self.digits, digest=_DIGESTS[self.algorithm], interval=self.period)
 
     def uri(self, product: str, name: str) -> str:
         """What an app reads from a QR code, for the user of this name."""
@@ -151,15 +158,16 @@ class TotpMethod:
     """A login method (`app.sessions.proof.LoginMethod`): a code of an authenticator app."""
 
     vault: TotpVault
+    imported: ImportedApps
     name: str = TOTP
     by: Literal["code", "credential"] = "code"
     steps_up: bool = True
     enrols: bool = True
 
     def prove(self, account: Account, evidence: Evidence, device: Device) -> tuple[str, ...]:  # noqa: ARG002 - not told
-        """Spend a code of one of the account's apps; raises InvalidCode."""
+        """Spend a code of one of the account's apps; raises InvalidCode, and SessionEnded if the account is gone."""
         refused = InvalidCode()
-        for listed in account.totp:
+        for listed in self.imported.adopted(account).totp:
             if listed.is_confirmed:
                 try:
                     self.vault.spend(listed.id, evidence.code or "")

@@ -8,10 +8,10 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from app.factors.imported import opened
 from app.platform import pieces
 from app.security.foreign_hashes import from_base64
 from app.transfer.formats.generic import NATIVE
-from app.transfer.importing import unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +104,11 @@ class ExportService:
         return {name: found for name, found in line.items() if found is not None}
 
     def _secrets_of(self, account: Account) -> list[dict[str, Any]]:
-        """The secrets of the user's authenticator apps, also of those that a former version imported and never asked
-        for. Raises SealedError."""
-        former = unsealed(account.imported, self.secrets, account.user.id) if account.imported else []
+        """The secrets of the user's authenticator apps, also of those that a former version imported. Raises
+        SealedError."""
+        former = opened(account, self.secrets)
         present = [self.vault.parameters_of(each.id) for each in account.totp if each.is_confirmed]
-        return [*former, *(asdict(each) for each in present if each is not None)]
+        return [asdict(each) for each in (*former, *present) if each is not None]
 
 
 def _of_supabase(account: Account, tally: Tally) -> dict[str, Any] | None:

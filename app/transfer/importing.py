@@ -7,7 +7,7 @@ import binascii
 import hmac
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,9 +24,8 @@ from app.factors.totp import TotpParameters
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import comparable_email, email_key, is_identifier, new_id, parsing_once, username_key
 from app.roles.model import ADMINISTRATOR
-from app.security import foreign_hashes, sealing
+from app.security import foreign_hashes
 from app.security.foreign_hashes import LONGEST
-from app.security.secret_keys import SealedError
 from app.transfer.incoming import FastDigest, Incoming, RefusedError
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ Outcome = Literal["imported", "skipped"]
 """Skipped is a user who is here already, or who was imported and has been deleted since."""
 
 _TAKEN_BACK: Final = "user.taken_back"
-TOTP_SEAL: Final = "latchkey imported totp"
 _MOST_LINKED: Final = 50
 _LONGEST_EXTERNAL: Final = 255
 _TOTP_BYTES: Final = range(10, 129)
@@ -310,16 +308,3 @@ def _valid_username(given: str) -> str | None:
     if username_key(given) in RESERVED:
         raise RefusedError("reserved", "username")
     return _valid(_USERNAME, given, "username")
-
-
-def unsealed(imported: Imported, secrets: SecretKeys, user_id: str) -> list[dict[str, Any]]:
-    """The secrets of the authenticator apps of a user. Raises SealedError if a secret for one is not at hand."""
-    found = []
-    for each in imported.totp:
-        root = secrets.named(each.wrapped_by)
-        if root is None:
-            raise SealedError(
-                f"a secret of the user {user_id} is sealed under another SECRET_KEY (its name is {each.wrapped_by})"
-            )
-        found.append(json.loads(sealing.unseal(each.sealed, root, TOTP_SEAL, user_id)))
-    return found

@@ -38,6 +38,14 @@ def test_a_login_comes_back_as_it_was_added(store: Store, ann: User) -> None:
     assert store.pending_logins.find(whole.id, NOW) == whole
 
 
+def test_a_login_of_a_user_who_is_gone_leads_nowhere(store: Store, ann: User) -> None:
+    nobody = a_user(username="gone")
+    added(store, nobody)
+    store.pending_logins.remove_some_of(nobody.id, 10)
+    store.users.add(Account(nobody, HASH))
+    assert store.pending_logins.remove_some_of(nobody.id, 10) == store.pending_logins.remove_some_of(ann.id, 10) == 0
+
+
 def test_a_login_is_there_until_it_expires(store: Store, ann: User) -> None:
     login = added(store, ann, expires_at=NOW + MINUTE)
     assert store.pending_logins.find(login.id, NOW) == login

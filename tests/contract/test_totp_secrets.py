@@ -37,6 +37,14 @@ def test_a_secret_comes_back_as_it_was_added(store: Store, ann: User) -> None:
     assert store.totp_secrets.get(new_id()) is None
 
 
+def test_a_secret_of_a_user_who_is_gone_is_no_error(store: Store, ann: User) -> None:
+    nobody = a_user(username="gone")
+    secret = added(store, nobody)
+    store.totp_secrets.remove(secret.id)
+    store.users.add(Account(nobody, HASH))
+    assert store.totp_secrets.remove_some_of(nobody.id, 10) == store.totp_secrets.remove_some_of(ann.id, 10) == 0
+
+
 def test_a_step_is_spent_once_and_with_it_all_earlier_ones(store: Store, ann: User) -> None:
     secret, other = added(store, ann, expires_at=NOW + MINUTE), added(store, ann)
     assert store.totp_secrets.spend(secret.id, STEP, NOW)

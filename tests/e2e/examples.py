@@ -14,8 +14,11 @@ from tests.servers.service import ROOT
 EXAMPLES = ROOT / "examples"
 NAMES = ("flask", "fastapi", "express", "go", "java")
 RECEIVERS = ("webhooks/python", "webhooks/node", "webhooks/go", "webhooks/java")
+CLIENTS = ("login/python", "login/node", "login/go", "login/java")
 READY = ROOT / ".tools" / "examples"
 """Where tests/tools/examples.sh puts those that it makes ready."""
+SECONDS = 60
+"""How long a command may take."""
 
 
 @contextmanager
@@ -27,6 +30,13 @@ def example(name: str, *, latchkey: str, port: int | None = None, **settings: st
     assigned = [f"{setting}={value}" for setting, value in environment.items()]
     with own_folder() as folder, Server(["env", "-i", *assigned, *command], folder=folder, port=port) as server:
         yield server
+
+
+def run(name: str, *arguments: str, typed: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """What an example that is a command does with these arguments, settings and lines that are typed."""
+    environment = [f"{setting}={value}" for setting, value in {"PATH": "/usr/bin:/bin", **settings}.items()]
+    command = ["env", "-i", *environment, *_COMMANDS[name](), *arguments]
+    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def pins(name: str) -> dict[str, str]:
@@ -43,10 +53,14 @@ def _python(name: str) -> list[str]:
 
 
 def _node(name: str) -> list[str]:
+    require(None if program("npm") else "npm is missing: apt-get install npm")
+    return _node_running(_made_ready(name) / "server.js")
+
+
+def _node_running(script: Path) -> list[str]:
     node = program("node")
-    require(None if node and program("npm") else "Node.js is missing: apt-get install nodejs npm")
-    server = _made_ready(name) / "server.js"
-    return [str(node), *_options_of_old_node(str(node)), str(server)]
+    require(None if node else "Node.js is missing: apt-get install nodejs")
+    return [str(node), *_options_of_old_node(str(node)), str(script)]
 
 
 def _options_of_old_node(node: str) -> list[str]:
@@ -86,4 +100,8 @@ _COMMANDS: dict[str, Callable[[], list[str]]] = {
     "webhooks/node": lambda: _node("webhooks/node"),
     "webhooks/go": lambda: _go("webhooks/go"),
     "webhooks/java": lambda: _java("webhooks/java", "Receiver"),
+    "login/python": lambda: [sys.executable, str(EXAMPLES / "login" / "python" / "client.py")],
+    "login/node": lambda: _node_running(EXAMPLES / "login" / "node" / "client.mjs"),
+    "login/go": lambda: _go("login/go"),
+    "login/java": lambda: _java("login/java", "Client"),
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# examples.sh express|go|java|webhooks/node|webhooks/go|webhooks/java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
+# examples.sh express|go|java|webhooks/node|webhooks/go|webhooks/java|login/go|login/java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
 # Does nothing when that was done from the same sources already.
 set -euo pipefail
 
@@ -52,6 +52,14 @@ make_webhooks_go() {
 }
 
 make_webhooks_java() {
+  make_java
+}
+
+make_login_go() {
+  make_go
+}
+
+make_login_java() {
   make_java
 }
 

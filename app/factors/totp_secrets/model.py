@@ -30,7 +30,7 @@ class TotpSecrets(Protocol):
     """The operations of a store on these secrets. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, secret: TotpSecret) -> None:
-        """Store a new one."""
+        """Store a new one; nobody lists it if the user is gone, and SQL does not even store it then."""
 
     def get(self, secret_id: str) -> TotpSecret | None:
         """The one of this identifier, expired or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from app.factors.totp_secrets.model import TotpSecret
 from app.store.sql.columns import INSTANT, exact
@@ -82,7 +84,8 @@ class SqlTotpSecrets:
         self._database = database
 
     def add(self, secret: TotpSecret) -> None:
-        self._database.change(_ADD, {name: getattr(secret, name) for name in _FIELDS})
+        with suppress(IntegrityError):  # the user is gone
+            self._database.change(_ADD, {name: getattr(secret, name) for name in _FIELDS})
 
     def get(self, secret_id: str) -> TotpSecret | None:
         rows = self._database.rows(_GET, {"secret_id": secret_id})

@@ -57,7 +57,7 @@ class PendingLogins(Protocol):
     """The operations of a store on pending logins. Each raises `Unavailable` when the store does not answer."""
 
     def add(self, login: PendingLogin) -> None:
-        """Store a new one."""
+        """Store a new one; it leads nowhere if the user is gone, and SQL does not even store it then."""
 
     def find(self, login_id: str, now: datetime) -> PendingLogin | None:
         """One that has not expired."""

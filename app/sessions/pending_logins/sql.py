@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.sessions.pending_logins.model import PendingLogin
 from app.store.sql.columns import INSTANT, exact
@@ -60,7 +62,8 @@ class SqlPendingLogins:
         self._database = database
 
     def add(self, login: PendingLogin) -> None:
-        self._database.change(_ADD, {name: getattr(login, name) for name in _FIELDS})
+        with suppress(IntegrityError):  # the user is gone
+            self._database.change(_ADD, {name: getattr(login, name) for name in _FIELDS})
 
     def find(self, login_id: str, now: datetime) -> PendingLogin | None:
         rows = self._database.rows(_FIND, {"login_id": login_id, "now": now})

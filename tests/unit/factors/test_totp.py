@@ -48,6 +48,15 @@ def test_the_codes_of_the_rfc_are_accepted_at_their_time(seconds: int, algorithm
         parameters.step_of(code, datetime.fromtimestamp(seconds + 90, UTC))
 
 
+@pytest.mark.parametrize("size", [10, 13, 128])
+def test_the_shortest_and_the_longest_secret_that_an_import_takes_work(size: int) -> None:
+    parameters = TotpParameters(base64.b32encode(b"k" * size).decode().rstrip("="))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert parameters.step_of(parameters.totp.at(at), at) == int(at.timestamp()) // 30
+    with pytest.raises(InvalidCode):
+        parameters.step_of(TotpParameters.new().totp.at(at), at)
+
+
 def test_a_code_is_good_for_one_step_of_drift_either_way_and_no_more() -> None:
     parameters, at = TotpParameters.new(), datetime(2026, 1, 1, 12, 0, 15, tzinfo=UTC)
     code = parameters.totp.at(at)
