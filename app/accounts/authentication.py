@@ -64,8 +64,11 @@ class Authentication:
         return LEVELS.index(self.acr) >= LEVELS.index(acr)
 
     def is_within(self, seconds: int, now: datetime) -> bool:
-        """Whether the last proof is at most so old; tokens tell its time in whole seconds."""
-        return int(now.timestamp()) - int(self.at.timestamp()) <= seconds
+        """Whether the last proof is at most so old, in whole seconds, as tokens tell its time.
+
+        Never if a trusted device stood for a factor, which was not proven then.
+        """
+        return not self.by_trusted_device and int(now.timestamp()) - int(self.at.timestamp()) <= seconds
 
     def with_factor(self, methods: tuple[str, ...], at: datetime) -> Authentication:
         """The same after a second factor; `methods` are its names in `amr`: none if RFC 8176 has none for it."""

@@ -268,7 +268,7 @@ class SessionService:
         if principal.kind != "session":
             raise Forbidden("This needs a login of the user, not of an administrator who acts for them.")
         proven = principal.authentication or Authentication(principal.opened_at)
-        if proven.by_trusted_device or not proven.is_within(self._limits.fresh, self._clock()):
+        if not proven.is_within(self._limits.fresh, self._clock()):
             raise ReauthenticationRequired(max_age=self._limits.fresh, methods=self._step_up.of(principal.user.id))
 
     def renew(self, principal: Principal, authentication: Authentication, device: Device) -> RenewedToken:

@@ -196,6 +196,8 @@ def test_a_trusted_device_is_no_recent_authentication_until_the_factor_is_proven
         assert code_of(refused) == (403, "reauthentication_required"), path
         assert refused.json["methods"] == ["totp"]
     assert service.get("/auth/verify", token=token, query="acr=urn:latchkey:aal2").status_code == 401
+    assert service.get("/auth/verify", token=token, query="max_age=600").status_code == 401
+    assert service.get("/auth/verify", token=token).status_code == 200
     by_password = service.post("/auth/reauthenticate", {"password": PASSWORD}, token=token)
     assert code_of(by_password) == (403, "reauthentication_required")
 

@@ -180,3 +180,26 @@ def test_a_file_that_is_empty_missing_or_no_text_is_reported(
     assert bootstrap(b"\xff\xfe\xff").exit_code == 1
     assert flask("bootstrap", "/nowhere/file.yaml").exit_code == 2
     assert flask("bootstrap").exit_code == 2
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_role_asks_for_a_second_factor_as_the_file_says_and_as_before_if_it_says_nothing(
+    flask: Callable[..., Result], bootstrap: Callable[..., Result]
+) -> None:
+    def outcome(said: str) -> tuple[str, bool]:
+        file = f"roles:\n- {{name: cashier, permissions: []{said}}}\n"
+        ((how, _),) = [each for each in facts(bootstrap(file, "--json"))["roles"].items() if each[1]]
+        lines = map(json.loads, flask("roles", "list", "--json").stdout.splitlines())
+        return how, next(role["require_second_factor"] for role in lines if role["name"] == "cashier")
+
+    on, off = ", require_second_factor: true", ", require_second_factor: false"
+    assert [outcome(said) for said in (on, "", on, off, "")] == [
+        ("added", True),
+        ("kept", True),
+        ("kept", True),
+        ("changed", False),
+        ("kept", False),
+    ]
+    wrong = bootstrap("roles:\n- {name: cashier, permissions: [], require_second_factor: perhaps}\n")
+    assert wrong.exit_code == 1
+    assert "require_second_factor" in wrong.output

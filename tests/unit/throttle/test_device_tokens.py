@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.security.secret_keys import SecretKeys
+from app.throttle import device_tokens
 from app.throttle.device_tokens import LIVES, DeviceTokens, KnownDevice
 from tests.api.service import SETTINGS
 
@@ -151,3 +152,15 @@ def test_a_plain_token_cannot_be_made_one_with_trust_nor_the_other_way_round(
         b"\0\1" + with_trust[2:22] + with_trust[28:],
     ):
         assert devices.known(urlsafe_b64encode(forged).decode(), USER, 3) is None
+
+
+@pytest.mark.parametrize("constant", ["_VERSION", "_TRUSTED"])
+def test_a_token_of_a_version_that_is_not_known_here_is_good_for_nobody(
+    devices: DeviceTokens, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, constant: str
+) -> None:
+    devices = trusting(devices, 30)
+    with monkeypatch.context() as newer:
+        newer.setattr(device_tokens, constant, 3)
+        token = devices.make(USER, 3, None, devices.trust_since(clock()) if constant == "_TRUSTED" else None)
+        assert devices.known(token, USER, 3) is not None
+    assert devices.known(token, USER, 3) is None
