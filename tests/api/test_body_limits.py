@@ -30,7 +30,7 @@ LISTS = {"roles", "permissions", "events"}
 """Fields that take a list of texts."""
 WHOLE_NUMBERS = {"expires_in_days"}
 """Fields that take a whole number."""
-SWITCHES = {"email_verified", "end_sessions", "enabled"}
+SWITCHES = {"require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled"}
 """Fields that take true or false."""
 OPERATORS: list[Any] = [
     {"$gt": ""}, {"$ne": None}, {"$regex": ".*"}, {"$where": "1"}, {}, [], ["ann@example.com"], [{"$gt": ""}], 7, 1.5,
