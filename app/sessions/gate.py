@@ -113,7 +113,7 @@ class LoginGate:
         if not self.pending.take(login.id):
             raise InvalidLoginToken
         known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(proven, self.clock())
-        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id)
+        proof = Proof(account.credentials, known, cast("Grant", login.opens), attempt.name, attempt.device_id)
         try:
             return self.admit(proof, device)
         except SessionEnded:
