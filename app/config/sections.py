@@ -251,6 +251,12 @@ class Accounts(Section):
         "How long after a login users can use the export or change their user name without another login.",
         example="300",
     )
+    login_by_mail: values.Switch = setting(
+        "LOGIN_BY_MAIL",
+        False,  # noqa: FBT003 - the default of the field
+        "Let users log in with a code or a link that is mailed to their verified address. Needs mail.",
+        example="on",
+    )
     impersonation: values.Switch = setting(
         "IMPERSONATION",
         False,  # noqa: FBT003 - the default of the field

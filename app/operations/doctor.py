@@ -227,3 +227,5 @@ def _mail(application: Application) -> Iterator[tuple[str, str]]:
         yield "warning", "HIDE_ACCOUNTS is on without SMTP_URL: nobody can register"
     if settings.accounts.require_verified_email:
         yield "warning", "REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: new users cannot log in"
+    if settings.accounts.login_by_mail:
+        yield "warning", "LOGIN_BY_MAIL is on without SMTP_URL: nobody gets a code"

@@ -19,6 +19,8 @@ REQUIRED = {
     "POST /auth/register": ["password"],
     "POST /auth/login": ["password"],
     "POST /auth/login/continue": ["login_token", "method", "code"],
+    "POST /auth/login/code": ["email"],
+    "POST /auth/login/code/verify": [],
     "POST /auth/factors/totp/confirm": ["code"],
     "PATCH /auth/me": [],
     "DELETE /auth/me": ["password"],
@@ -58,6 +60,7 @@ ONE_OF_TWO = {
     "POST /auth/email/verify",
     "POST /auth/invitation",
     "POST /auth/reauthenticate",
+    "POST /auth/login/code/verify",
 }
 """Those that have to hold one of two things, which only their description says."""
 

@@ -29,7 +29,7 @@ CONNECTIONS = 100
 GUESSED = [
     "/auth/login", "/auth/register", "/auth/password", "/auth/password/forgot", "/auth/password/reset", "/auth/email",
     "/auth/email/verify", "/auth/email/resend", "/auth/email/undo", "/auth/email/disown", "/auth/invitation",
-    "/auth/explain", "/verify-email", "/reset-password", "/undo-email", "/invitation",
+    "/auth/explain", "/verify-email", "/reset-password", "/undo-email", "/invitation", "/login/mail",
 ]  # fmt: skip
 
 

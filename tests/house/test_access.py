@@ -29,6 +29,8 @@ ACCESS = {
     "POST /auth/register": EVERYBODY,
     "POST /auth/login": EVERYBODY,
     "POST /auth/login/continue": EVERYBODY,
+    "POST /auth/login/code": EVERYBODY,
+    "POST /auth/login/code/verify": EVERYBODY,
     "GET /auth/me": WHO_LOGGED_IN,
     "PATCH /auth/me": WHO_LOGGED_IN,
     "DELETE /auth/me": WHO_LOGGED_IN,
@@ -122,6 +124,8 @@ ACCESS = {
     "POST /invitation": EVERYBODY,
     "GET /undo-email": EVERYBODY,
     "POST /undo-email": EVERYBODY,
+    "GET /login/mail": EVERYBODY,
+    "POST /login/mail": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
     "GET /dev/mail": EVERYBODY,
 }
@@ -222,6 +226,7 @@ OTHERS = {
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
+    "POST /login/mail": 415,
     "POST /invitation": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""

@@ -23,6 +23,7 @@ from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
+from app.mail_login.model import MailLogin
 from app.outbox.model import Entry
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
@@ -155,6 +156,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", **proven))
     store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d"))
     store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
+    store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, NOW, 1, user.id, 0, 1))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -225,7 +227,8 @@ def least() -> dict[str, dict[str, Any]]:
     names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
     store.pending_logins.add(PendingLogin("p", "u", 0, "pwd", NOW, "login", LATER))
     store.totp_secrets.add(TotpSecret("t", "u", "root", "sealed"))
-    more = ("webhook_books", "webhook_deliveries", "pending_logins", "totp_secrets")
+    store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, None))
+    more = ("webhook_books", "webhook_deliveries", "pending_logins", "totp_secrets", "mail_logins")
     return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
 
 
