@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from app.config import Settings
     from app.platform.container import Container, Factory
     from app.web.caller import Authenticator, CallerKind
     from app.web.endpoint import Endpoint
@@ -103,6 +104,8 @@ class MailKind:
     package: str
     page: str | None = None
     """The page that its link opens; None if it has no link."""
+    code_first: bool = False
+    """Whether its code is typed where it was asked for, and not on the page: then it stands before the link."""
     to_unproven: bool = False
     """Whether it goes to unproven addresses. Then it contains no user text, or anyone could make us mail strangers."""
 
@@ -253,6 +256,8 @@ class Feature:
     """Commands for operators: `flask ...`."""
     sample: bool = False
     """Whether `SAMPLES=off` leaves out its endpoints."""
+    on: Callable[[Settings], bool] | None = None
+    """Whether these settings serve its endpoints; None is always."""
 
     def endpoints(self, exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
         """The endpoints of the API, each with its tag; `exporters` are those of all features."""
@@ -264,7 +269,9 @@ class Feature:
 
     def _tagged(self, tags: tuple[Tag, ...], exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
         return tuple(
-            replace(declared(exporters) if callable(declared) else declared, tag=tag.name, sample=self.sample)
+            replace(
+                declared(exporters) if callable(declared) else declared, tag=tag.name, sample=self.sample, on=self.on
+            )
             for tag in tags
             for declared in tag.endpoints
         )

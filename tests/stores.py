@@ -19,6 +19,7 @@ from app.factors.totp_secrets.model import TotpSecrets
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
+from app.mail_login.model import MailLogins
 from app.outbox.service import Outbox
 from app.platform import clock as system
 from app.recovery.mailroom import Mailroom
@@ -87,6 +88,10 @@ class Store:
     @property
     def pending_logins(self) -> PendingLogins:
         return self.repository(PendingLogins)
+
+    @property
+    def mail_logins(self) -> MailLogins:
+        return self.repository(MailLogins)
 
     @property
     def totp_secrets(self) -> TotpSecrets:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PASSWORD: Final = "pwd"  # noqa: S105 - a name of RFC 8176
+MAILED_CODE: Final = "otp"
+"""A code or link that was mailed, and works once. RFC 8176 has no name for mail; its closest one is the one-time
+password, which says nothing of how strong that is: `acr` does."""
 MFA: Final = "mfa"
 """More than one factor, RFC 8176 section 2."""
 _TRUSTED: Final = "trusted_device"

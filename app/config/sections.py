@@ -267,6 +267,12 @@ class Accounts(Section):
         ge=0,
         le=90,  # as long as a session lasts without a login, by default
     )
+    login_by_mail: values.Switch = setting(
+        "LOGIN_BY_MAIL",
+        False,  # noqa: FBT003 - the default of the field
+        "Let users log in with a code or a link that is mailed to their verified address. Needs mail.",
+        example="on",
+    )
     impersonation: values.Switch = setting(
         "IMPERSONATION",
         False,  # noqa: FBT003 - the default of the field

@@ -86,6 +86,7 @@ class MailTemplates:
             "page": f"{self._look['home']}/{page}",
             "link": f"{self._look['home']}/{page}#token={token}" if token else None,
             "code": _spaced(code) if code else None,
+            "code_first": declared.code_first,
             "undo_until": known.get("undo_until"),
             "expires": in_words(expires_at) if expires_at else None,
         }

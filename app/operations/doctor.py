@@ -229,3 +229,5 @@ def _mail(application: Application) -> Iterator[tuple[str, str]]:
         yield "warning", "REQUIRE_VERIFIED_EMAIL is on without SMTP_URL: new users cannot log in"
     if settings.accounts.factor_recovery_hours:
         yield "warning", "FACTOR_RECOVERY_HOURS is set without SMTP_URL: nobody can be warned, so nobody can recover"
+    if settings.accounts.login_by_mail:
+        yield "warning", "LOGIN_BY_MAIL is on without SMTP_URL: nobody gets a code"

@@ -17,6 +17,10 @@ def _token_of(text: str) -> str:
     return text.rpartition("#token=")[2].strip()
 
 
+LinkText = Annotated[str, Field(max_length=_LONGEST_LINK), AfterValidator(_token_of)]
+"""A link that the user copied from a mail, or its token alone; gives the token."""
+
+
 class VerifyForm(VerifyEmail):
     """What was mailed to the address, and, in the second step, the answer whether the address is the user's own."""
 
@@ -27,9 +31,7 @@ class UndoForm(Body):
     """The token of the link, filled in by the page's script, or, without scripts, the link that the user copied."""
 
     token: MailedTokenText | None = None
-    link: Annotated[str, Field(max_length=_LONGEST_LINK), AfterValidator(_token_of)] | None = Field(
-        default=None, validate_default=True
-    )
+    link: LinkText | None = Field(default=None, validate_default=True)
 
     @field_validator("link")
     @classmethod

@@ -27,7 +27,11 @@ _PURPOSES: dict[CodePurpose, tuple[Purpose, ...]] = {
     "reset": ("reset", "rescue"),
     "invitation": ("invitation",),
 }
-_USES: dict[Purpose, CodePurpose] = {purpose: use for use, purposes in _PURPOSES.items() for purpose in purposes}
+_USES: dict[Purpose, Purpose] = {
+    **{purpose: use for use, purposes in _PURPOSES.items() for purpose in purposes},
+    "login": "login",
+}
+"""What guesses of the code of each purpose are counted as."""
 LinkedUse: TypeAlias = Literal["undo", "factor_recovery"]
 """What is mailed as a link alone, without a code to type."""
 LINK_ONLY: Final[frozenset[str]] = frozenset(get_args(LinkedUse))
@@ -96,7 +100,7 @@ class MailedCodes:
         generation = self.guesses.generation(address, _USES[purpose])
         return codes.make_code(self.secrets.current, purpose, owner_id, code_id, generation=generation)
 
-    def replace_dead(self, email: str, use: CodePurpose) -> None:
+    def replace_dead(self, email: str, use: Purpose) -> None:
         """Replace the codes of an address if too many guesses made them dead; the same for any address.
 
         Code that requests mail with a code must call this first, before it checks whether there is an account.

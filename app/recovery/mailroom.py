@@ -68,7 +68,7 @@ class Mailroom:
         if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
             # Sent instead, so that the requester can neither see nor time a difference.
             notice = replace(notice, kind="email_in_use")
-        return self._send(account.user.id, notice, expires_at, notice.attempts + 1, account)
+        return self.send(account.user.id, notice, expires_at, notice.attempts + 1, account)
 
     def reset_requested(self, request: MailRequest, entry: Entry) -> None:
         """Queue the mail with the reset code, if the address has an account."""
@@ -158,13 +158,13 @@ class Mailroom:
         else:
             to, kind = request.email, "confirm_registration"
         notice = Notice(new_id(), kind, to, request.created_at, {}, request.id)
-        return self._send(request.id, notice, request.expires_at, request.attempts)
+        return self.send(request.id, notice, request.expires_at, request.attempts)
 
     def _account_of(self, email: str) -> Account | None:
         account = self.accounts.users.account_by_email(comparable_email(email))
         return account if account is not None and account.user.status == "active" else None
 
-    def _send(
+    def send(
         self,
         owner_id: str,
         notice: Notice,
@@ -172,7 +172,10 @@ class Mailroom:
         attempt: int,
         account: Account | None = None,
     ) -> datetime | None:
-        """Send one mail; returns when to try again, or None if it was sent, refused, given up or withheld."""
+        """Send one mail; returns when to try again, or None if it was sent, refused, given up or withheld.
+
+        `owner_id` is whose code it carries, which expires at `expires_at`; `attempt` counts from 1.
+        """
         if self.mailer is None:
             return None
         if attempt == 1 and not self.allowance.take(notice.to, notice.kind, account):
@@ -249,6 +252,7 @@ _PURPOSES: dict[str, Purpose] = {
     "deletion_undo": "undo",
     FACTOR_RECOVERY: "factor_recovery",
     "invitation": "invitation",
+    "login_code": "login",
 }
 """The purpose of the code in each kind of mail; the other kinds carry none."""
 _INSTEAD_OF = {"account_exists": "confirm_registration", "email_in_use": "change_email"}

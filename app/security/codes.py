@@ -19,7 +19,7 @@ from app.security.canonical import decoded
 if TYPE_CHECKING:
     from app.security.secret_keys import RootKey, SecretKeys
 
-Purpose = Literal["verify", "change", "register", "reset", "undo", "invitation", "rescue", "factor_recovery"]
+Purpose = Literal["verify", "change", "register", "reset", "undo", "invitation", "rescue", "factor_recovery", "login"]
 
 _TOKEN_LABEL = "latchkey mailed token"  # noqa: S105 - the label of a derived key
 _CODE_LABEL = "latchkey mailed code"

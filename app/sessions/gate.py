@@ -138,7 +138,7 @@ class LoginGate:
             raise InvalidLoginToken
         known = Authentication(login.proven_at, amr_of(login.amr)).with_factor(proven, self.clock())
         trust = self.devices.trust_since(known.at) if trust_device else None
-        proof = Proof(account.credentials, known, cast("Grant", login.opens), login.name, attempt.device_id, trust)
+        proof = Proof(account.credentials, known, cast("Grant", login.opens), attempt.name, attempt.device_id, trust)
         try:
             return self.admit(proof, device)
         except SessionEnded:

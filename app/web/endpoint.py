@@ -92,6 +92,8 @@ class Endpoint:
     tag: str = ""
     """The heading of the documentation that it stands under."""
     sample: bool = False
+    on: Callable[[Settings], bool] | None = None
+    """Whether these settings serve it; None is always."""
 
     @property
     def name(self) -> str:
@@ -221,7 +223,9 @@ def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint,
     return tuple(
         declared
         for declared in endpoints
-        if not (declared.development_only and in_production) and (samples or not declared.sample)
+        if not (declared.development_only and in_production)
+        and (samples or not declared.sample)
+        and (declared.on is None or declared.on(settings))
     )
 
 

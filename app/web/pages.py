@@ -26,6 +26,7 @@ ADVICE = {
         "Links and codes work once and for a limited time, and some changes to an account cancel them."
         " Ask for a new mail where you log in."
     ),
+    "invalid_login_token": "Ask for another mail where you log in.",
     "email_taken": (
         "This e-mail address was confirmed for another account. If that was you, log in there; if you do not"
         " know the password, choose “forgot password” where you log in."

@@ -1,4 +1,4 @@
-"""Ways to log in: passkeys and the ceremonies that use them, and what a login that is not finished waits for.
+"""Ways to log in: passkeys and their ceremonies, logins by mail, and what a login that is not finished waits for.
 
 It only adds: during a rolling update the former version runs on this schema, too. So new columns are nullable or have a
 default of the server.
@@ -30,6 +30,7 @@ def upgrade() -> None:
     _passkeys()
     _ceremonies()
     _steps_of_logins()
+    _mail_logins()
 
 
 def _passkeys() -> None:
@@ -78,6 +79,27 @@ def _ceremonies() -> None:
 def _steps_of_logins() -> None:
     """What a login waits for: only one that has to add a second factor may do so."""
     add_column("pending_logins", sa.Column("step", exact(16)))
+
+
+def _mail_logins() -> None:
+    """Logins that were asked for by mail."""
+    create_table(
+        "mail_logins",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column("email", sa.String(320), nullable=False),
+        sa.Column("ip", sa.String(64), nullable=False),
+        sa.Column("device", sa.String(512), nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("due_at", INSTANT),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("user_id", exact(36)),
+        sa.Column("auth_epoch", sa.Integer),
+        sa.Column("tries", sa.Integer, nullable=False),
+    )
+    create_index("mail_logins_by_due", "mail_logins", "due_at")
+    create_index("mail_logins_by_user", "mail_logins", "user_id")
+    create_index("mail_logins_by_expiry", "mail_logins", "expires_at")
 
 
 # MySQL commits each statement at once: after a crash in the middle, what already exists is skipped.

@@ -30,6 +30,7 @@ ON_MONGODB_TOO = {
     "test_login",
     "test_login_throttle",
     "test_passkeys",
+    "test_mail_login",
     "test_products",
     "test_races",
     "test_recovery",

@@ -37,6 +37,7 @@ SETTINGS = {
     "SECRET_KEY": "kX9vQ2mZ7tR4wL8pN3yB6hJ1sD5fG0aC-uE_iO",
     "BCRYPT_COST": "4",
     "HASH_THREADS": "2",
+    "LOGIN_BY_MAIL": "on",
     **UNLIMITED,
 }
 _NUMBERS = count(1)

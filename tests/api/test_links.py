@@ -19,7 +19,7 @@ from tests.api.service import PASSWORD, FakeClock, Reply, Service, Start, new_na
 CONFIGURATION = Path(__file__).parents[1] / "e2e" / "schemathesis.toml"
 STEPS = 6
 """The longest chain of links has three requests; the others begin another one beside it."""
-SETTINGS: Final = {"IMPERSONATION": "on", "EGRESS_ALLOW": "127.0.0.1", "RATE_LIMITS": "off"}
+SETTINGS: Final = {"IMPERSONATION": "on", "LOGIN_BY_MAIL": "on", "EGRESS_ALLOW": "127.0.0.1", "RATE_LIMITS": "off"}
 BODIES: dict[str, dict[str, Any]] = {
     "createWebhook": {"url": "http://127.0.0.1:9/", "events": ["user.created"]},
     "createRole": {"name": "editor", "permissions": []},

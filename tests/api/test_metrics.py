@@ -280,7 +280,7 @@ def test_known_label_values_start_at_zero(start: Start) -> None:
         (
             "tokens_issued_total",
             "grant",
-            {"register", "login", "refresh", "reauthenticate", "invitation", "impersonation"},
+            {"register", "login", "mail", "refresh", "reauthenticate", "invitation", "impersonation"},
         ),
         ("mails_total", "outcome", {"sent", "failed", "refused", "given_up", "withheld"}),
         ("hashes_refused_total", "reason", {"queue_full", "deadline", "gone", "closed"}),

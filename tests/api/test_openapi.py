@@ -23,6 +23,8 @@ REQUIRED = {
     "POST /auth/login/passkey": ["ceremony", "credential"],
     "POST /auth/passkeys": ["ceremony", "credential"],
     "PATCH /auth/passkeys/{passkey_id}": ["name"],
+    "POST /auth/login/code": ["email"],
+    "POST /auth/login/code/verify": [],
     "POST /auth/factors/totp/confirm": ["code"],
     "POST /auth/factors/recover": ["login_token"],
     "POST /auth/factors/recover/cancel": ["token"],
@@ -64,6 +66,7 @@ ONE_OF_TWO = {
     "POST /auth/email/verify",
     "POST /auth/invitation",
     "POST /auth/reauthenticate",
+    "POST /auth/login/code/verify",
 }
 """Those that have to hold one of two things, which only their description says."""
 

@@ -13,7 +13,7 @@ from tests.api.mailbox import Letter, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names, occupied
 
 ORIGIN = "http://localhost:5000"
-PAGES = ["/verify-email", "/reset-password", "/undo-email", "/invitation", "/cancel-recovery"]
+PAGES = ["/verify-email", "/reset-password", "/undo-email", "/invitation", "/login/mail", "/cancel-recovery"]
 NEW = "another good long password"
 FORM = "application/x-www-form-urlencoded"
 
@@ -66,6 +66,14 @@ def changed(service: Service) -> tuple[Account, Letter]:
     service.post("/auth/email/verify", {"token": newest_to(service, ann.email).token})
     service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
     service.post("/auth/email/verify", {"token": newest_to(service, new).token})
+    return ann, newest_to(service, ann.email)
+
+
+def logging_in(service: Service) -> tuple[Account, Letter]:
+    """Somebody who logs in by mail, and that mail."""
+    ann = service.register()
+    service.post("/auth/email/verify", {"token": newest_to(service, ann.email).token})
+    service.post("/auth/login/code", {"email": ann.email})
     return ann, newest_to(service, ann.email)
 
 
@@ -337,8 +345,9 @@ def test_opening_a_link_changes_nothing_whatever_it_carries(service: Service, me
     forgetful, recovery = forgotten(service)
     moved, undo = changed(service)
     bob, invitation = invited(service)
+    _, login = logging_in(service)
     # tests/api/test_factor_recovery.py has the last one.
-    for path, mail in zip(PAGES[:-1], (verification, recovery, undo, invitation), strict=True):
+    for path, mail in zip(PAGES[:-1], (verification, recovery, undo, invitation, login), strict=True):
         named = {"token": mail.token, "answer": "yes", "new_password": NEW, "password": NEW}
         for query in (urlencode(named), "", "answer=no"):
             for _ in range(10):
@@ -352,6 +361,7 @@ def test_opening_a_link_changes_nothing_whatever_it_carries(service: Service, me
     assert submit(service, "/reset-password", token=recovery.token, new_password=NEW).status_code == 200
     assert submit(service, "/undo-email", token=undo.token).status_code == 200
     assert service.login(bob, NEW).status_code == 401
+    assert service.post("/auth/login/code/verify", {"token": login.token}).status_code == 200
     assert submit(service, "/invitation", token=invitation.token, password=NEW).status_code == 200
 
 
@@ -517,7 +527,7 @@ def test_what_a_page_needs_is_served_beside_it(service: Service, path: str) -> N
         assert not target.startswith("/")
         assert service.get(urljoin(path, target)).status_code == 200
     names = {target.rpartition("/")[2] for target in linked}
-    assert names == {"pages.css", "brand.css", "mailed-link.js", path.strip("/")}
+    assert names == {"pages.css", "brand.css", "mailed-link.js", path.strip("/").rpartition("/")[2]}
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -28,7 +28,8 @@ class Enrolment:
     def __init__(self, service: Service, reply: Reply) -> None:
         assert code_of(reply) == (403, "second_factor_required"), reply.text
         login = reply.json["login"]
-        assert login | {"token": ""} == {"token": "", "expires_in": 600, "next": "enrol_factor", "methods": ["passkey", "totp"]}
+        asked = {"next": "enrol_factor", "methods": ["passkey", "totp"]}
+        assert login | {"token": ""} == {"token": "", "expires_in": 600, **asked}
         self.service = service
         self.token: str = login["token"]
         self.secret = ""

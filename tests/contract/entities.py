@@ -3,6 +3,7 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
@@ -14,6 +15,7 @@ from app.factors.ceremonies.model import Ceremony
 from app.factors.passkeys.model import Passkey
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
+from app.mail_login.model import MailLogin
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
@@ -124,6 +126,20 @@ def a_pending_login(user: User, **fields: Any) -> PendingLogin:
         "expires_at": NOW + 10 * MINUTE,
     }
     return PendingLogin(**plain | fields)
+
+
+def a_mail_login(**fields: Any) -> MailLogin:
+    """A login that was asked for at NOW, and that no worker has taken up."""
+    plain: dict[str, Any] = {
+        "id": str(uuid4()),
+        "email": "Ada@Bücher.example",
+        "ip": "2001:db8::1",
+        "device": "Firefox on Linux",
+        "created_at": NOW,
+        "expires_at": NOW + 10 * MINUTE,
+        "due_at": NOW,
+    }
+    return MailLogin(**plain | fields)
 
 
 def a_totp_secret(user: User, **fields: Any) -> TotpSecret:

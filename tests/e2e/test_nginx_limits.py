@@ -30,7 +30,7 @@ GUESSED = [
     "/auth/login", "/auth/register", "/auth/password", "/auth/password/forgot", "/auth/password/reset", "/auth/email",
     "/auth/email/verify", "/auth/email/resend", "/auth/email/undo", "/auth/email/disown", "/auth/invitation",
     "/auth/explain", "/auth/factors/recover", "/auth/factors/recover/cancel",
-    "/verify-email", "/reset-password", "/undo-email", "/cancel-recovery", "/invitation",
+    "/verify-email", "/reset-password", "/undo-email", "/cancel-recovery", "/invitation", "/login/mail",
 ]  # fmt: skip
 
 

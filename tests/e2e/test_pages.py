@@ -29,7 +29,10 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = in_testing(
-        **on_sqlite(tmp_path_factory.mktemp("store")), PRODUCT_NAME="Example Accounts", FACTOR_RECOVERY_HOURS="72"
+        **on_sqlite(tmp_path_factory.mktemp("store")),
+        PRODUCT_NAME="Example Accounts",
+        FACTOR_RECOVERY_HOURS="72",
+        LOGIN_BY_MAIL="on",
     )
     with service(settings) as started:
         yield started
@@ -262,6 +265,83 @@ def test_without_javascript_the_whole_link_keeps_the_second_factors(browser: Bro
         page.get_by_role("button", name="Keep my second factors").click()
         has_title(page, "Your second factors stay")
     assert recovery(server, token) is None
+
+
+def verified(server: Service, name: str) -> str:
+    """Register somebody, who verifies the address; the access token."""
+    token = register(server.base_url, name, email=f"{name}@example.com")
+    proof = link(mailed(server, f"{name}@example.com", "Confirm your e-mail address")).partition("#token=")[2]
+    reply = httpx.post(f"{server.base_url}/auth/email/verify", json={"token": proof}, timeout=20)
+    assert reply.status_code == 200
+    return token
+
+
+def login_mail(server: Service, name: str) -> tuple[str, str]:
+    """Ask for a login by mail; what to send with the code, and the text of the mail."""
+    reply = httpx.post(f"{server.base_url}/auth/login/code", json={"email": f"{name}@example.com"}, timeout=20)
+    return reply.json()["data"]["request"], mailed(server, f"{name}@example.com", "Your code to log in")
+
+
+def test_the_link_of_a_login_shows_the_code_for_the_device_that_asked(browser: Browser, server: Service) -> None:
+    verified(server, "kit")
+    request, text = login_mail(server, "kit")
+    for scheme in SCHEMES:
+        with opened(browser, link(text), viewport=PHONE, color_scheme=scheme) as page:
+            has_title(page, "Log in")
+            assert page.url == f"{home(server)}/login/mail"
+            expect(page.get_by_label("Link from the mail")).to_be_hidden()
+            Shots(scheme).take(page, "mail-login")
+            page.get_by_role("button", name="Continue").click()
+            has_title(page, "Your code to log in")
+            expect(page.get_by_role("main")).to_contain_text(code(text))
+            Shots(scheme).take(page, "mail-login-code")
+    body = {"request": request, "code": code(text)}
+    reply = httpx.post(f"{server.base_url}/auth/login/code/verify", json=body, timeout=20)
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_with_cookies_the_link_of_a_login_logs_the_browser_in(
+    browser: Browser, tmp_path: Path, *, script: bool
+) -> None:
+    settings = in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", AUTH_COOKIES="on")
+    with service(settings) as server:
+        verified(server, "lea")
+        _, text = login_mail(server, "lea")
+        url = link(text) if script else f"{home(server)}/login/mail"
+        with opened(browser, url, java_script_enabled=script) as page:
+            if not script:
+                page.get_by_label("Link from the mail").fill(link(text))
+            page.get_by_role("button", name="Continue").click()
+            has_title(page, "You are logged in")
+            (cookie,) = page.context.cookies()
+            assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("latchkey", True, "Strict")
+        sent = {"Cookie": f"latchkey={cookie['value']}", "Origin": home(server)}
+        renewed = httpx.post(f"{server.base_url}/auth/refresh", headers=sent, timeout=20)
+        assert renewed.json()["data"]["user"]["email"] == "lea@example.com"
+
+
+def test_with_cookies_the_link_of_a_login_asks_for_the_second_factor(browser: Browser, tmp_path: Path) -> None:
+    settings = in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", AUTH_COOKIES="on")
+    with service(settings) as server:
+        token = verified(server, "max")
+        headers = bearer(token)
+        begun = httpx.post(f"{server.base_url}/auth/factors/totp", headers=headers, timeout=20).json()["data"]
+        now = {"code": pyotp.TOTP(begun["secret"]).now()}
+        reply = httpx.post(f"{server.base_url}/auth/factors/totp/confirm", json=now, headers=headers, timeout=20)
+        recovery_code = reply.json()["data"]["recovery_codes"][0]
+        _, text = login_mail(server, "max")
+        with opened(browser, link(text), refusals=[422], viewport=PHONE) as page:
+            page.get_by_role("button", name="Continue").click()
+            has_title(page, "Enter your second factor")
+            Shots("light").take(page, "mail-login-factor")
+            page.get_by_label("Code of your second factor").fill("000 000")
+            page.get_by_role("button", name="Log in").click()
+            expect(page.get_by_role("alert")).to_contain_text("not valid")
+            assert page.context.cookies() == []
+            page.get_by_label("Code of your second factor").fill(recovery_code)
+            page.get_by_role("button", name="Log in").click()
+            has_title(page, "You are logged in")
 
 
 def test_a_second_link_opened_in_the_same_tab_is_taken_too(browser: Browser, server: Service) -> None:

@@ -32,7 +32,12 @@ def test_every_answer_is_as_the_document_says(role: str, only: list[str], store:
     examples = settings().max_examples // 2
     # Without limits: they would answer 429 to most of it.
     chosen = in_testing(
-        RATE_LIMITS="off", METRICS_ALLOW="127.0.0.1", IMPERSONATION="on", EGRESS_ALLOW="127.0.0.1", **store
+        RATE_LIMITS="off",
+        METRICS_ALLOW="127.0.0.1",
+        IMPERSONATION="on",
+        LOGIN_BY_MAIL="on",
+        EGRESS_ALLOW="127.0.0.1",
+        **store,
     )
     with own_folder() as folder, Service(chosen, folder=folder) as server:
         register(server.base_url, "ann")

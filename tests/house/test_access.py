@@ -38,6 +38,8 @@ ACCESS = {
     "GET /auth/passkeys": WHO_LOGGED_IN,
     "PATCH /auth/passkeys/<passkey_id>": WHO_LOGGED_IN,
     "DELETE /auth/passkeys/<passkey_id>": WHO_LOGGED_IN,
+    "POST /auth/login/code": EVERYBODY,
+    "POST /auth/login/code/verify": EVERYBODY,
     "GET /auth/me": WHO_LOGGED_IN,
     "PATCH /auth/me": WHO_LOGGED_IN,
     "DELETE /auth/me": WHO_LOGGED_IN,
@@ -136,6 +138,8 @@ ACCESS = {
     "POST /undo-email": EVERYBODY,
     "GET /cancel-recovery": EVERYBODY,
     "POST /cancel-recovery": EVERYBODY,
+    "GET /login/mail": EVERYBODY,
+    "POST /login/mail": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
     "GET /dev/mail": EVERYBODY,
 }
@@ -247,6 +251,7 @@ OTHERS = {
     "POST /reset-password": 415,
     "POST /undo-email": 415,
     "POST /cancel-recovery": 415,
+    "POST /login/mail": 415,
     "POST /invitation": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""

@@ -23,6 +23,7 @@ from app.audit.model import AuditEvent
 from app.audit.mongo import NEW_EVENTS, documents_of
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
+from app.mail_login.model import MailLogin
 from app.outbox.model import Entry
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
@@ -162,6 +163,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
     store.passkeys.add(a_passkey(user, last_used_at=NOW))
     store.ceremonies.add(a_ceremony(owner="s", user_id=user.id))
+    store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, NOW, 1, user.id, 0, 1))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -237,7 +239,8 @@ def least() -> dict[str, dict[str, Any]]:
     store.totp_secrets.add(TotpSecret("t", "u", "root", "sealed"))
     store.passkeys.add(a_passkey(user))
     store.ceremonies.add(a_ceremony())
-    of_factors = ("pending_logins", "totp_secrets", "passkey_credentials", "ceremonies")
+    store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, None))
+    of_factors = ("pending_logins", "mail_logins", "totp_secrets", "passkey_credentials", "ceremonies")
     more = ("webhook_books", "webhook_deliveries", *of_factors)
     return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
 

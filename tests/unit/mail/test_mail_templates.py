@@ -121,6 +121,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         ("deletion_undo", "/undo-email"),
         ("factor_recovery", "/cancel-recovery"),
         ("invitation", "/invitation"),
+        ("login_code", "/login/mail"),
     ],
 )
 def test_both_parts_carry_the_link_and_when_it_ends(kind: str, page: str) -> None:
@@ -134,7 +135,18 @@ def test_both_parts_carry_the_link_and_when_it_ends(kind: str, page: str) -> Non
     assert "21 November 2026, 14:35 UTC" in mail.html
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, page in PAGES.items() if page not in LINK_ONLY))
+def test_a_code_that_is_typed_where_it_was_asked_for_stands_before_the_link() -> None:
+    mail = write("login_code")
+    shown = _Page(mail.html)
+    assert "    ABCD-E0GH" in mail.text.splitlines()
+    assert mail.text.index("ABCD-E0GH") < mail.text.index(TOKEN)
+    assert shown.words.index("ABCD-E0GH") < shown.words.index(f"{HOME}/login/mail#token={TOKEN}")
+    assert f"{HOME}/login/mail" not in shown.links
+    for text in (mail.text, mail.html):
+        assert "together with your e-mail address" not in text
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind, page in PAGES.items() if page not in {*LINK_ONLY, "login/mail"}))
 def test_both_parts_carry_the_code_and_the_page_where_it_is_typed_in(kind: str) -> None:
     mail = write(kind)
     page = f"{HOME}/{PAGES[kind]}"

@@ -230,12 +230,13 @@ def test_notes_alone_exit_with_0(flask: Callable[..., Result], monkeypatch: pyte
             {"FACTOR_RECOVERY_HOURS": "72"},
             ["FACTOR_RECOVERY_HOURS is set without SMTP_URL: nobody can be warned, so nobody can recover"],
         ),
+        ({"LOGIN_BY_MAIL": "on"}, ["LOGIN_BY_MAIL is on without SMTP_URL: nobody gets a code"]),
     ],
 )
 def test_production_without_a_mail_server_is_warned_of_the_consequences(
     settings: dict[str, str], warnings: list[str], flask: Callable[..., Result]
 ) -> None:
-    result = flask("doctor", **PRODUCTION | {"SMTP_URL": ""} | settings)
+    result = flask("doctor", **PRODUCTION | {"SMTP_URL": "", "LOGIN_BY_MAIL": "off"} | settings)
 
     assert result.exit_code == 0
     assert [line for line in result.stdout.splitlines() if " mail: " in line] == [
