@@ -312,12 +312,12 @@ def test_data_of_a_deleted_account_is_deleted_in_batches_mostly_after_the_reply(
 ) -> None:
     monkeypatch.setattr("app.platform.pieces.AT_ONCE", 2)
     ann = service.register()
-    for _ in range(40):
+    for _ in range(80):
         service.wired.get(Audit).record(ann.id, "name.changed", Device("192.0.2.1", "curl"))
     assert delete(service, ann).status_code == 200
     events = service.store.events
     left = [event for event in events.page_of(ann.id, before=None, limit=100) if event.ip]
-    assert 0 < len(left) < 40
+    assert 0 < len(left) < 80
     send(service)
     assert not [event for event in events.page_of(ann.id, before=None, limit=100) if event.ip or event.details]
     assert service.store.users.account(ann.id) is None

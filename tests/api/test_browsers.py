@@ -364,7 +364,8 @@ def test_the_document_names_the_cookie_only_where_it_is_set_or_taken(service: Se
         if any("Set-Cookie" in response.get("headers", {}) for response in each["responses"].values())
     }
     assert taking == {"refresh"}
-    assert setting == {"register", "login", "continueLogin", "refresh", "logout", "deleteMe", "answerInvitation"}
+    logins = {"register", "login", "continueLogin", "loginWithCode", "logInWithPasskey", "answerInvitation"}
+    assert setting == {*logins, "refresh", "logout", "deleteMe"}
 
 
 def test_access_tokens_live_up_to_a_twentieth_less_so_that_clients_do_not_refresh_in_step(service: Service) -> None:

@@ -500,7 +500,7 @@ def test_without_the_last_factor_the_password_opens_the_account_again_and_the_co
     holder.service.send("DELETE", f"/auth/passkeys/{passkey['id']}", token=holder.token)
     assert holder.factors()["recovery_codes"] == {"left": 10}
     assert holder.service.send("DELETE", "/auth/factors/totp", token=holder.token).status_code == 200
-    assert holder.factors() == {"totp": None, "passkeys": [], "recovery_codes": None}
+    assert holder.factors() == {"totp": None, "passkeys": [], "recovery_codes": None, "recovery": None}
     assert holder.service.login(holder.account.email).status_code == 200
 
 

@@ -162,6 +162,8 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "GET /auth/factors": {"session"},
     "POST /auth/factors/totp": {"session", "pending_login"},
     "POST /auth/factors/totp/confirm": {"session", "pending_login"},
+    "POST /auth/passkeys/options": {"session", "pending_login"},
+    "POST /auth/passkeys": {"session", "pending_login"},
     "DELETE /auth/factors/totp": {"session"},
     "POST /auth/factors/recovery-codes": {"session"},
     "DELETE /auth/factors/recover": {"session"},
