@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import (
+    account_pages,
     accounts,
     administration,
     api_keys,
@@ -42,6 +43,7 @@ FEATURES = (
     accounts.FEATURE,
     recovery.FEATURE,
     factors.FEATURE,
+    account_pages.FEATURE,
     api_keys.FEATURE,
     service_accounts.FEATURE,
     administration.FEATURE,
