@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from app.accounts.factors import ListedTotp, RecoveryCode, marked, usable
+from app.accounts.factors import ListedPasskey, ListedTotp, RecoveryCode, marked, usable
 from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.accounts.model import Credentials, listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
-from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
+from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyPasskeys, TooManyRequests
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
@@ -181,11 +181,15 @@ class UnderWay:
     """The epoch in which the user was told that the password is known from a breach; a new password begins another."""
     totp: tuple[ListedTotp, ...] = ()
     recovery_codes: tuple[RecoveryCode, ...] = ()
+    passkeys: tuple[ListedPasskey, ...] = ()
+    user_handle: str | None = None
+    """What passkeys know the user by (WebAuthn Level 3 section 5.4.3): 32 random bytes in base64url, made with the
+    first passkey and kept as long as the account."""
 
     @property
     def factors(self) -> tuple[str, ...]:
         """The methods by which a second factor can be proven; empty if the account has none."""
-        return usable(self.totp, self.recovery_codes)
+        return usable(self.passkeys, self.totp, self.recovery_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,7 @@ class Account(UnderWay):
             listed_keys=self.listed_keys if ours else (),
             totp=self.totp if ours else (),
             recovery_codes=self.recovery_codes if ours else (),
+            passkeys=self.passkeys if ours else (),
         )
 
     def with_breach_told(self) -> Account:
@@ -367,11 +372,48 @@ class Account(UnderWay):
         return replace(self, totp=(replace(pending, expires_at=None),))
 
     def without_totp(self) -> Account:
-        """The account without its authenticator app, and without recovery codes, since it has no other factor; raises
+        """The account without its authenticator app, and, if that was the last factor, without recovery codes; raises
         NotFound if it has none."""
         if self.confirmed_totp is None:
             raise NotFound
-        return replace(self, totp=(), recovery_codes=())
+        return replace(self, totp=()).without_idle_codes()
+
+    def with_user_handle(self, handle: str) -> Account:
+        """The account with this user handle, unless it has one."""
+        return self if self.user_handle else replace(self, user_handle=handle)
+
+    def with_passkey(self, listed: ListedPasskey, *, most: int) -> Account:
+        """The account with one more passkey; raises TooManyPasskeys if it has `most` already."""
+        if len(self.passkeys) >= most:
+            raise TooManyPasskeys
+        return replace(self, passkeys=(*self.passkeys, listed))
+
+    def has_passkey(self, passkey_id: str) -> bool:
+        """Whether the account has this passkey."""
+        return any(listed.id == passkey_id for listed in self.passkeys)
+
+    def required_passkey(self, passkey_id: str) -> ListedPasskey:
+        """The passkey of this identifier; raises NotFound if the account has no such passkey."""
+        for listed in self.passkeys:
+            if listed.id == passkey_id:
+                return listed
+        raise NotFound
+
+    def with_renamed_passkey(self, passkey_id: str, name: str) -> Account:
+        """The account with another name of a passkey; raises NotFound if it has no such passkey."""
+        self.required_passkey(passkey_id)
+        renamed = (replace(each, name=name) if each.id == passkey_id else each for each in self.passkeys)
+        return replace(self, passkeys=tuple(renamed))
+
+    def without_passkey(self, passkey_id: str) -> Account:
+        """The account without a passkey, and, if that was the last factor, without recovery codes; raises NotFound if
+        it has no such passkey."""
+        gone = self.required_passkey(passkey_id)
+        return replace(self, passkeys=tuple(each for each in self.passkeys if each != gone)).without_idle_codes()
+
+    def without_idle_codes(self) -> Account:
+        """The account without recovery codes, if there is no factor that they could stand in for."""
+        return self if self.factors else replace(self, recovery_codes=())
 
     def with_recovery_codes(self, codes: tuple[RecoveryCode, ...]) -> Account:
         """The account with these recovery codes; former ones are void."""
@@ -384,7 +426,7 @@ class Account(UnderWay):
 
     def without_factors(self) -> Account:
         """The account without any second factor."""
-        return replace(self, totp=(), recovery_codes=())
+        return replace(self, totp=(), recovery_codes=(), passkeys=())
 
     # Impersonations
 
@@ -590,6 +632,7 @@ class Account(UnderWay):
             listed_keys=(),
             totp=tuple(listed for listed in account.totp if listed.id < offer.id),
             recovery_codes=tuple(code for code in account.recovery_codes if code.id < offer.id),
+            passkeys=tuple(listed for listed in account.passkeys if listed.id < offer.id),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -637,6 +680,8 @@ class Account(UnderWay):
             attack_told_at=None,
             totp=(),
             recovery_codes=(),
+            passkeys=(),
+            user_handle=None,
             due_at=claimed_until,
             listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
@@ -35,6 +36,14 @@ class ListedTotp:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedPasskey:
+    """A passkey, by the name that the user gave it; its key is an entity of its own (`app.factors.passkeys`)."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveryCode:
     """One of the codes for when the other factors are lost, as a salted hash; `number` says which."""
 
@@ -45,14 +54,17 @@ class RecoveryCode:
     used_at: datetime | None = None
 
 
-def usable(totp: Iterable[ListedTotp], codes: Iterable[RecoveryCode]) -> tuple[str, ...]:
+def usable(
+    passkeys: Iterable[ListedPasskey], totp: Iterable[ListedTotp], codes: Iterable[RecoveryCode]
+) -> tuple[str, ...]:
     """The methods by which a second factor can be proven; empty if there is none.
 
     Recovery codes alone are no second factor: they stand in for one.
     """
-    if not any(each.is_confirmed for each in totp):
-        return ()
-    return (TOTP, RECOVERY_CODE) if any(code.used_at is None for code in codes) else (TOTP,)
+    there_is = {PASSKEY: any(passkeys), TOTP: any(each.is_confirmed for each in totp)}
+    methods = tuple(method for method, usable in there_is.items() if usable)
+    has_codes = bool(methods) and any(code.used_at is None for code in codes)
+    return (*methods, RECOVERY_CODE) if has_codes else methods
 
 
 def marked(password_hash: str | None, factors: tuple[str, ...]) -> str | None:

@@ -293,7 +293,8 @@ class SqlUsers:
             return None
         *fields, stored, auth_epoch, text = rows[0]
         # Most accounts have none: then the text is not parsed.
-        factors = _UNDER_WAY.entity(from_json(text)).factors if text and '"totp"' in text else ()
+        has_some = text and ('"totp"' in text or '"passkeys"' in text)
+        factors = _UNDER_WAY.entity(from_json(text)).factors if has_some else ()
         return Credentials(user_of(fields), unmarked(stored), auth_epoch, factors)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]) -> int:

@@ -1,12 +1,22 @@
-"""Second factors: authenticator apps and recovery codes; what a login and a change of them need."""
+"""Second factors: passkeys, authenticator apps and recovery codes; what a login and a change of them need."""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from app.accounts.service import Accounts
 from app.factors import cli, controller
 from app.factors.administration import FactorReset
+from app.factors.ceremonies.model import Ceremonies
+from app.factors.ceremonies.service import CeremonyService
+from app.factors.passkeys import controller as passkeys
+from app.factors.passkeys.login import PasskeyLogin
+from app.factors.passkeys.method import PasskeyMethod
+from app.factors.passkeys.model import Passkeys
+from app.factors.passkeys.service import PasskeyService
+from app.factors.passkeys.vault import PasskeyVault
+from app.factors.passkeys.verification import RelyingParty
 from app.factors.reason import SecondFactorMissing
 from app.factors.recovery_codes import RecoveryCodeMethod
 from app.factors.service import FactorService
@@ -16,13 +26,39 @@ from app.feature import Feature, MailKind, Sealed, Tag
 from app.roles.authority import Authority
 from app.roles.service import Roles
 from app.security.secret_keys import SecretKeys
+from app.sessions.failed_logins import FailedLogins
+from app.sessions.gate import LoginGate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from app.platform.container import Container
 
 
 def _factors(parts: Container) -> FactorService:
-    return FactorService(parts.get(Accounts), parts.get(TotpVault), parts.settings.mail.product_name)
+    vaults = parts.get(TotpVault), parts.get(PasskeyVault)
+    return FactorService(parts.get(Accounts), *vaults, parts.settings.mail.product_name)
+
+
+def _passkey_vault(parts: Container) -> PasskeyVault:
+    settings = parts.settings
+    party = RelyingParty(settings.passkeys.rp_id, settings.mail.product_name, settings.passkeys.origins)
+    return PasskeyVault(parts.get(Passkeys), parts.get(Accounts), party)
+
+
+def _passkey_login(parts: Container) -> PasskeyLogin:
+    return PasskeyLogin(
+        parts.get(PasskeyVault),
+        parts.get(CeremonyService),
+        parts.get(LoginGate),
+        parts.get(FailedLogins),
+        parts.clock,
+    )
+
+
+def _erase(parts: Container) -> Callable[[str], Iterator[None]]:
+    apps, keys, ceremonies = parts.get(TotpVault), parts.get(PasskeyVault), parts.get(CeremonyService)
+    return lambda user_id: chain(ceremonies.erase(user_id), keys.erase(user_id), apps.erase(user_id))
 
 
 FEATURE = Feature(
@@ -38,10 +74,33 @@ FEATURE = Feature(
                 controller.renew_recovery_codes,
             ),
         ),
+        Tag(
+            "passkeys",
+            "Passkeys of a user (WebAuthn).",
+            (
+                passkeys.ask_for_new,
+                passkeys.add_passkey,
+                passkeys.passkeys,
+                passkeys.rename_passkey,
+                passkeys.remove_passkey,
+            ),
+        ),
+        Tag("auth", "", (passkeys.ask_to_log_in, passkeys.log_in_with_passkey, passkeys.ask_at_login)),
+        Tag("sessions", "", (passkeys.ask_in_session,)),
         Tag("administration", "", (controller.reset_factors,)),
     ),
     services={
         TotpVault: lambda parts: TotpVault(parts.get(TotpSecrets), parts.get(SecretKeys), parts.clock),
+        CeremonyService: lambda parts: CeremonyService(parts.get(Ceremonies), parts.clock),
+        PasskeyVault: _passkey_vault,
+        PasskeyLogin: _passkey_login,
+        PasskeyService: lambda parts: PasskeyService(
+            parts.get(Accounts),
+            parts.get(FactorService),
+            parts.get(PasskeyVault),
+            parts.get(CeremonyService),
+            parts.get(LoginGate),
+        ),
         FactorService: _factors,
         FactorReset: lambda parts: FactorReset(
             parts.get(Accounts), parts.get(FactorService), parts.get(Roles), parts.get(Authority)
@@ -49,15 +108,20 @@ FEATURE = Feature(
     },
     login_reasons=(lambda _: SecondFactorMissing(),),
     login_methods=(
+        lambda parts: PasskeyMethod(parts.get(PasskeyVault), parts.get(CeremonyService)),
         lambda parts: TotpMethod(parts.get(TotpVault)),
         lambda parts: RecoveryCodeMethod(parts.get(Accounts)),
     ),
-    repositories=(TotpSecrets,),
-    erase=lambda parts: parts.get(TotpVault).erase,
-    expires=(TotpSecrets,),
+    repositories=(TotpSecrets, Passkeys, Ceremonies),
+    erase=_erase,
+    expires=(TotpSecrets, Ceremonies),
     reseals=lambda parts: parts.get(TotpVault).reseal,
     sealed=lambda parts: Sealed("secrets of authenticator apps", parts.get(TotpVault).wrapped_by),
     mails=(
+        MailKind("passkey_added", __name__),
+        MailKind("passkey_renamed", __name__),
+        MailKind("passkey_removed", __name__),
+        MailKind("passkey_counter_regressed", __name__),
         MailKind("totp_added", __name__),
         MailKind("totp_removed", __name__),
         MailKind("recovery_codes_made", __name__),

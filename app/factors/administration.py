@@ -14,7 +14,6 @@ from app.roles.authority import require_power
 
 if TYPE_CHECKING:
     from app.accounts.account import Account
-    from app.accounts.factors import ListedTotp
     from app.accounts.model import Status, User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -43,12 +42,12 @@ class FactorReset:
         The password alone opens the account then. Nothing changes for a user without a second factor. Raises NotFound
         if there is no such user; Forbidden if they hold permissions that `by` lacks; SessionEnded if `by` has ended.
         """
-        before: tuple[ListedTotp, ...] = ()
+        before: Account | None = None
         actions: list[str] = []
 
         def cleared(account: Account) -> Account:
             nonlocal before
-            before = account.totp
+            before = account
             actions[:] = ["factors.reset"] if account.factors else []
             changed = account
             if account.factors:

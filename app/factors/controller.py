@@ -111,7 +111,7 @@ def renew_recovery_codes(call: CallBy[Principal]) -> NewRecoveryCodes:
 def exported(call: CallBy[Principal]) -> Iterator[list[FactorsView]]:
     """The user's second factors, without secrets: one entry, or none."""
     found = FactorsData.of(call.get(FactorService).state_of(call.caller.user.id)).factors
-    yield [found] if found.totp or found.recovery_codes else []
+    yield [found] if found.totp or found.passkeys or found.recovery_codes else []
 
 
 @endpoint(

@@ -18,13 +18,14 @@ from app.platform.errors import InvalidCode, NotFound, SessionEnded, Unavailable
 from app.platform.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.account import Account
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.factors.passkeys.vault import PasskeyVault, ShownPasskey
     from app.factors.totp import TotpVault
     from app.platform.devices import Device
 
@@ -44,6 +45,7 @@ class FactorState:
 
     totp: TotpState | None
     codes_left: int | None
+    passkeys: Sequence[ShownPasskey] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,20 @@ class FactorService:
 
     accounts: Accounts
     vault: TotpVault
+    passkeys: PasskeyVault
     product: str
 
     def state_of(self, user_id: str) -> FactorState:
         """The factors of a user, without secrets. Raises SessionEnded if there is no such user."""
-        account = self._account(user_id)
+        account = self.account_of(user_id)
         now = self.accounts.clock()
         listed = account.confirmed_totp or account.pending_totp(now)
         codes = account.recovery_codes
-        left = sum(code.used_at is None for code in codes) if codes else None
+        left, passkeys = sum(code.used_at is None for code in codes) if codes else None, self.passkeys.shown(account)
         if listed is None:
-            return FactorState(None, left)
+            return FactorState(None, left, passkeys)
         used_at = self.vault.last_used_at(listed.id)
-        return FactorState(TotpState(listed.is_confirmed, listed.created_at, used_at), left)
+        return FactorState(TotpState(listed.is_confirmed, listed.created_at, used_at), left, passkeys)
 
     def begin_totp(self, principal: Principal) -> Enrolment:
         """Make a secret for an authenticator app, which is asked for from `confirm_totp` on; one that the user has
@@ -81,7 +84,7 @@ class FactorService:
         listed = ListedTotp(new_id(), now, now + ENROLMENT_LIVES)
         self.vault.seal(listed.id, user.id, parameters, expires_at=listed.expires_at)
         self.accounts.change(user.id, lambda account: account.with_pending_totp(listed), by=principal)
-        return Enrolment(parameters.secret, parameters.uri(self.product, _shown_name(user)))
+        return Enrolment(parameters.secret, parameters.uri(self.product, shown_name(user)))
 
     def confirm_totp(self, principal: Principal, code: str, device: Device) -> tuple[str, ...] | None:
         """Make the pending authenticator app the one that is asked for.
@@ -89,25 +92,19 @@ class FactorService:
         Returns recovery codes for a user who has none, who did not have a second factor then; else None. Raises
         InvalidCode if there is none to confirm, or the code is not of it; the code is used up.
         """
-        pending = self._account(principal.user.id).pending_totp(self.accounts.clock())
+        pending = self.account_of(principal.user.id).pending_totp(self.accounts.clock())
         if pending is None:
             raise InvalidCode
         self.vault.spend(pending.id, code)
-        shown, kept = new_codes()
-        gives = False
 
         def confirmed(account: Account) -> Account:
-            nonlocal gives
-            gives = not account.factors
-            changed = account.with_confirmed_totp(pending.id, self.accounts.clock())
-            return changed.with_recovery_codes(kept) if gives else changed
+            return account.with_confirmed_totp(pending.id, self.accounts.clock())
 
-        self._change(principal, confirmed, "totp", "added", device)
-        return shown if gives else None
+        return self.add(principal, confirmed, "totp", device)
 
     def remove_totp(self, principal: Principal, device: Device) -> None:
         """Remove the authenticator app; without another factor the recovery codes go, too. Raises NotFound."""
-        self._change(principal, lambda account: account.without_totp(), "totp", "removed", device)
+        self.change(principal, lambda account: account.without_totp(), "totp", "removed", device)
 
     def renew_codes(self, principal: Principal, device: Device) -> tuple[str, ...]:
         """New recovery codes; the old ones are void. Raises NotFound for a user without a second factor."""
@@ -118,40 +115,77 @@ class FactorService:
                 raise NotFound("There is no second factor that recovery codes could stand in for.")
             return account.with_recovery_codes(kept)
 
-        self._change(principal, renewed, "recovery_codes", "made", device)
+        self.change(principal, renewed, "recovery_codes", "made", device)
         return shown
 
-    def _account(self, user_id: str) -> Account:
+    def account_of(self, user_id: str) -> Account:
+        """The account of a user; raises SessionEnded if there is no such user."""
         account = self.accounts.users.account(user_id)
         if account is None:
             raise SessionEnded
         return account
 
-    def _change(
-        self, principal: Principal, step: Callable[[Account], Account], what: str, how: str, device: Device
+    def add(
+        self,
+        principal: Principal,
+        step: Callable[[Account], Account],
+        what: str,
+        device: Device,
+        *,
+        details: Mapping[str, str] | None = None,
+        **told: str,
+    ) -> tuple[str, ...] | None:
+        """Add a factor, as `change` does. Returns recovery codes for a user who did not have one; else None."""
+        shown, kept = new_codes()
+        gives = False
+
+        def added(account: Account) -> Account:
+            nonlocal gives
+            gives = not account.factors
+            return step(account).with_recovery_codes(kept) if gives else step(account)
+
+        self.change(principal, added, what, "added", device, details=details, **told)
+        return shown if gives else None
+
+    def change(
+        self,
+        principal: Principal,
+        step: Callable[[Account], Account],
+        what: str,
+        how: str,
+        device: Device,
+        *,
+        details: Mapping[str, str] | None = None,
+        **told: str,
     ) -> None:
-        """Change the factors in one write with a mail, an event and the end of the other sessions."""
-        before: tuple[ListedTotp, ...] = ()
+        """Change the factors in one write with a mail, an event and the end of the other sessions.
+
+        The mail shows what is `told`, the event has these `details`.
+        """
+        before: Account | None = None
 
         def changed(account: Account) -> Account:
             nonlocal before
-            before = account.totp
-            told = self.accounts.with_warning(step(account), f"{what}_{how}", device)
-            return told.in_new_epoch(keep=principal.session_id)
+            before = account
+            warned = self.accounts.with_warning(step(account), f"{what}_{how}", device, by=None, code_id=None, **told)
+            return warned.in_new_epoch(keep=principal.session_id)
 
-        user_id = principal.user.id
-        saved = self.accounts.change(user_id, changed, by=principal, actions=[f"{what}.{how}"], device=device)
+        user_id, actions = principal.user.id, [f"{what}.{how}"]
+        saved = self.accounts.change(user_id, changed, by=principal, actions=actions, details=details, device=device)
         self.forget_dropped(before, saved)
 
-    def forget_dropped(self, before: tuple[ListedTotp, ...], saved: Account) -> None:
-        """Delete the secrets of authenticator apps that a saved change has dropped. If that fails, they stay until the
-        user is deleted: nothing lists them."""
-        for listed in before:
-            if all(each.id != listed.id for each in saved.totp):
-                with suppress(Unavailable):
-                    self.vault.kept.remove(listed.id)
+    def forget_dropped(self, before: Account | None, saved: Account) -> None:
+        """Delete the secrets and credentials that a saved change has dropped. If that fails, they stay until the user
+        is deleted: nothing lists them."""
+        if before is None:
+            return
+        with suppress(Unavailable):
+            for gone in {each.id for each in before.totp} - {each.id for each in saved.totp}:
+                self.vault.kept.remove(gone)
+            for gone in {each.id for each in before.passkeys} - {each.id for each in saved.passkeys}:
+                self.passkeys.kept.remove(gone)
 
 
-def _shown_name(user: User) -> str:
+def shown_name(user: User) -> str:
     """The name of a user that tells accounts apart in an authenticator app."""
     return user.email or user.username or user.id

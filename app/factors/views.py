@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import segno
 from pydantic import Field
 
+from app.factors.passkeys.views import PasskeyView
 from app.web.view import View
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class FactorsView(View):
     """The second factors of a user."""
 
     totp: TotpView | None
+    passkeys: list[PasskeyView]
     recovery_codes: RecoveryCodesView | None
 
 
@@ -53,7 +55,8 @@ class FactorsData(View):
         """The data of a reply that shows the factors."""
         codes = None if state.codes_left is None else RecoveryCodesView(left=state.codes_left)
         totp = None if state.totp is None else TotpView.of(state.totp)
-        return cls(factors=FactorsView(totp=totp, recovery_codes=codes))
+        passkeys = [PasskeyView.of(each) for each in state.passkeys]
+        return cls(factors=FactorsView(totp=totp, passkeys=passkeys, recovery_codes=codes))
 
 
 class NewTotp(View):

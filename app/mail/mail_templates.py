@@ -27,6 +27,8 @@ LABELS = (
     ("new_email", "New e-mail address"),
     ("former_email", "Earlier e-mail address"),
     ("key", "API key"),
+    ("passkey", "Passkey"),
+    ("former_passkey", "Earlier name"),
     ("service_account", "Service account"),
     ("left", "Recovery codes left"),
     ("actor", "Done by"),

@@ -122,6 +122,19 @@ class InvalidLoginToken(Failure):
     remedy = "Log in again at POST /auth/login, which gives a new login token."
 
 
+class UnknownPasskey(Failure):
+    code = "unknown_passkey"
+    status = 401
+    message = "No account has this passkey."
+    meaning = (
+        "The passkey was removed from its account, or the account is gone. A device or password manager still keeps it."
+    )
+    remedy = (
+        "Log in another way, and delete the passkey where it is kept. Pages can have it deleted: call"
+        " `PublicKeyCredential.signalUnknownCredential` (WebAuthn Level 3)."
+    )
+
+
 class ReusedRefreshToken(Failure):
     code = "reused_refresh_token"
     status = 401
@@ -363,6 +376,22 @@ class TooManyApiKeys(Failure):
     message = "This account has as many API keys as it may have."
     meaning = "The setting API_KEYS_PER_USER (50 by default) limits the API keys of an account that have not expired."
     remedy = "Delete a key that is no longer used: GET /auth/api-keys says when each was last used."
+
+
+class FactorExists(Failure):
+    code = "factor_exists"
+    status = 409
+    message = "This passkey is registered already."
+    meaning = "The credential of a passkey belongs to one account, and to it once."
+    remedy = "Log in with the passkey, or make another one."
+
+
+class TooManyPasskeys(Failure):
+    code = "too_many_passkeys"
+    status = 409
+    message = "This account has as many passkeys as it may have."
+    meaning = "An account has at most 20 passkeys."
+    remedy = "Remove one that is no longer used: GET /auth/passkeys says when each was last used."
 
 
 class CannotBeMailed(Failure):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.authentication import PASSWORD
 from app.accounts.cookies import REFRESH_COOKIE, without_cookie
+from app.accounts.factors import PASSKEY
 from app.accounts.inputs import Register
 from app.accounts.login_name import LoginName
 from app.accounts.principal import Principal
@@ -41,7 +42,6 @@ from app.sessions.impersonation import ImpersonationService
 from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Reauthenticate, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
-from app.sessions.proof import Evidence
 from app.sessions.service import SessionService
 from app.sessions.step_up import StepUp
 from app.sessions.views import (
@@ -174,13 +174,12 @@ def _name(body: Login) -> LoginName:
 def continue_login(call: Call, body: ContinueLogin) -> TokenPair | Carrying:
     """Go on with a login that needs a second factor.
 
-    `login_token` is `login.token` of the reply that said so, `method` one of its `login.methods`. The token lives for
-    10 minutes, and for five codes. A wrong code counts like a wrong password. If still more is missing, the reply is
-    403 `second_factor_required` again, with a new token.
+    `login_token` is `login.token` of the reply that said so, `method` one of its `login.methods`. A passkey needs
+    options first, from `POST /auth/login/options`, and then their `ceremony` and its `credential`; all others take a
+    `code`. The token lives for 10 minutes, and for five codes or credentials. A wrong one counts like a wrong password.
+    If still more is missing, the reply is 403 `second_factor_required` again, with a new token.
     """
-    return as_reply(
-        call, call.get(LoginGate).resume(body.login_token, body.method, Evidence(code=body.code), call.device)
-    )
+    return as_reply(call, call.get(LoginGate).resume(body.login_token, body.method, body.evidence, call.device))
 
 
 @endpoint(
@@ -222,14 +221,15 @@ def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
 def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAccess:
     """Prove again who the user is, and get an access token of the same session that says so.
 
-    Users with a second factor use it (`method` and `code`); a recovery code is not for this. All others send their
-    `password`. The session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
+    Users with a second factor use it: `method` and `code`, or `ceremony` and `credential` for a passkey, whose options
+    `POST /auth/reauthenticate/options` gives; a recovery code is not for this. All others send their `password`. The
+    session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
     """
     step_up = call.get(StepUp)
     if body.password is not None:
         return RenewedAccess.of(step_up.by_password(call.caller, body.password, call.device))
-    evidence = Evidence(bound_to=call.caller.session_id, code=body.code)
-    return RenewedAccess.of(step_up.by_factor(call.caller, body.method or "", evidence, call.device))
+    evidence = body.evidence(call.caller.session_id)
+    return RenewedAccess.of(step_up.by_factor(call.caller, body.method or PASSKEY, evidence, call.device))
 
 
 @endpoint(

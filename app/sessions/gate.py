@@ -119,6 +119,12 @@ class LoginGate:
         except SessionEnded:
             raise InvalidLoginToken from None
 
+    def pending_of(self, token: str) -> tuple[str, Account]:
+        """The identifier of the login that a token stands for, and its account, to ask for what it needs; that is no
+        try. Raises InvalidLoginToken."""
+        login, account = self._found(token)
+        return login.id, account
+
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete the pending logins of a user who is deleted, a piece at each step; idempotent."""
         while self.pending.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:

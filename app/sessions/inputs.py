@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.accounts.fields import (
     LONGEST_PASSWORD,
     LoginNameText,
     SubmittedPassword,
 )
+from app.sessions.proof import Evidence
 from app.web.input import Body, wrong
 
 
@@ -44,20 +46,113 @@ LONGEST_CODE = 64
 """Characters; codes of second factors have at most 17."""
 MethodName = Annotated[str, Field(min_length=1, max_length=32, examples=["totp"])]
 _CodeText = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE, examples=["492039"])]
+LoginToken = Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
 FactorCode = Annotated[_CodeText, Field(repr=False)]
 """What proves a second factor. Whether it is right, its method says."""
 
 
-class ContinueLogin(Body):
-    """The token of a login that is not finished, and a code of a second factor."""
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
-    login_token: Annotated[str, Field(min_length=1, max_length=1000, examples=["q0uYp1s7..."], repr=False)]
+
+def _base64url(text: str) -> str:
+    if not _BASE64URL.fullmatch(text):
+        raise wrong("invalid_base64url", "This is not base64url without padding.")
+    return text
+
+
+Base64Url = Annotated[str, AfterValidator(_base64url), Field(json_schema_extra={"pattern": f"^{_BASE64URL.pattern}$"})]
+"""Bytes as WebAuthn has them in JSON."""
+CredentialId = Annotated[Base64Url, Field(max_length=1364)]
+CeremonyText = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE, examples=["Zf3kQ0v1..."])]
+"""What came with the options that a credential answers."""
+
+
+class WebAuthnJson(BaseModel):
+    """An object of WebAuthn Level 3. Browsers add members to such objects, so those that are not known are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class SignedResponse(WebAuthnJson):
+    """What an authenticator signed."""
+
+    client_data: Annotated[Base64Url, Field(max_length=8192, alias="clientDataJSON")]
+    authenticator_data: Annotated[Base64Url, Field(max_length=8192, alias="authenticatorData")]
+    signature: Annotated[Base64Url, Field(max_length=2048)]
+    user_handle: Annotated[Base64Url, Field(max_length=86)] | None = Field(default=None, alias="userHandle")
+
+
+class SignedCredential(WebAuthnJson):
+    """What `navigator.credentials.get` gave, by its `toJSON()`. Members that are not listed here are ignored."""
+
+    id: CredentialId
+    raw_id: CredentialId = Field(alias="rawId")
+    type: Literal["public-key"]
+    response: SignedResponse
+
+
+def as_json(credential: WebAuthnJson) -> dict[str, Any]:
+    """The members of a credential that are known, as they were sent."""
+    return credential.model_dump(by_alias=True, exclude_none=True)
+
+
+class _Proof(Body):
+    """What proves a second factor: a `ceremony` and its `credential`; or, in a subclass, a `code`."""
+
+    ceremony: CeremonyText | None = Field(default=None, description="Only with a `credential`.", repr=False)
+    credential: SignedCredential | None = Field(
+        default=None, description="In place of a code: the answer to the options that came with `ceremony`.", repr=False
+    )
+
+    @property
+    def _credential_json(self) -> dict[str, Any] | None:
+        return None if self.credential is None else as_json(self.credential)
+
+
+def _proves(code: str | None, data: dict[str, Any]) -> bool:
+    """Whether a code was given, or a ceremony and its credential; raises for both, and for a part."""
+    # A field that was refused is not in the data, but it was given.
+    given = [data.get(name, "") is not None for name in ("ceremony", "credential")]
+    if code is not None and any(given):
+        raise wrong("ambiguous", "Either a code or a credential may be given.")
+    if any(given) and not all(given):
+        raise wrong("required", "A ceremony and its credential have to be given together.")
+    return code is not None or all(given)
+
+
+class ContinueLogin(_Proof):
+    """The token of a login that is not finished, and what proves a second factor: a `code`, or a `credential`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"login_token": "q0uYp1s7...", "method": "totp", "code": "492039"}]}
+    )
+
+    login_token: LoginToken
     method: MethodName
-    code: FactorCode
+    code: _CodeText | None = Field(default=None, validate_default=True, repr=False)
+
+    @field_validator("code")
+    @classmethod
+    def _one_way(cls, code: str | None, info: ValidationInfo) -> str | None:
+        if not _proves(code, info.data):
+            raise wrong("required", "A code is required, or a ceremony and its credential.")
+        return code
+
+    @property
+    def evidence(self) -> Evidence:
+        """What proves the second factor."""
+        return Evidence(code=self.code, ceremony=self.ceremony, credential=self._credential_json)
 
 
-class Reauthenticate(Body):
-    """The `password`; or a `code`, and the `method` that it is of."""
+class AskForOptions(Body):
+    """The token of a login that is not finished, and the method that needs options."""
+
+    login_token: LoginToken
+    method: Annotated[MethodName, Field(examples=["passkey"])]
+
+
+class Reauthenticate(_Proof):
+    """The `password`; or a `code`, and the `method` that it is of; or a `ceremony` and its `credential`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"method": "totp", "code": "492039"}]})
 
@@ -70,12 +165,19 @@ class Reauthenticate(Body):
     def _one_way(cls, code: str | None, info: ValidationInfo) -> str | None:
         # A field that was refused is not in the data, but it was given.
         password, method = info.data.get("password", ""), info.data.get("method", "")
+        proves = _proves(code, info.data)
         if password is not None:
-            if method or code is not None:
-                raise wrong("ambiguous", "Either a password or a code of a method may be given.")
-        elif method is None or code is None:
-            raise wrong("required", "A password is required, or a method and its code.")
+            if method or proves:
+                raise wrong("ambiguous", "Either a password or the proof of another method may be given.")
+        elif not proves or (code is not None and method is None):
+            raise wrong(
+                "required", "A password is required, or a method and its code, or a ceremony and its credential."
+            )
         return code
+
+    def evidence(self, session_id: str) -> Evidence:
+        """What proves in a session that the user is still there."""
+        return Evidence(session_id, self.code, self.ceremony, self._credential_json)
 
 
 class Refresh(Body):

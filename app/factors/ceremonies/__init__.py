@@ -1,0 +1,1 @@
+"""Ceremonies of WebAuthn that are under way: each is a challenge, for one purpose and one try."""
