@@ -232,7 +232,7 @@ function card(passkey) {
   return item;
 }
 
-const day = (time) => new Date(time).toLocaleDateString("en", { dateStyle: "long" });
+const day = (time) => new Date(time).toLocaleDateString("en-GB", { dateStyle: "long" });
 
 async function add() {
   const { ceremony, options } = await callFresh("POST", "/auth/passkeys/options");
