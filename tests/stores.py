@@ -13,6 +13,8 @@ from app.administration.model import UserSearch
 from app.api_keys.model import ApiKeys
 from app.audit.chain.model import Checkpoints, Links
 from app.audit.model import Events
+from app.factors.ceremonies.model import Ceremonies
+from app.factors.passkeys.model import Passkeys
 from app.factors.totp_secrets.model import TotpSecrets
 from app.features import REPOSITORIES
 from app.jobs.model import Leases
@@ -89,6 +91,14 @@ class Store:
     @property
     def totp_secrets(self) -> TotpSecrets:
         return self.repository(TotpSecrets)
+
+    @property
+    def passkeys(self) -> Passkeys:
+        return self.repository(Passkeys)
+
+    @property
+    def ceremonies(self) -> Ceremonies:
+        return self.repository(Ceremonies)
 
     @property
     def held_emails(self) -> HeldEmails:

@@ -20,7 +20,7 @@ _NEVER_NULL: Any = SkipJsonSchema.__class_getitem__(None)  # type: ignore[type-a
 class PlainSchemas(GenerateJsonSchema):
     """Generates these schemas for pydantic.
 
-    A nullable value has two types instead of a union. There are no titles, since generators would name types after
+    A nullable value has two types instead of a union; an object that a request may leave out is just that object. There are no titles, since generators would name types after
     them. The fields of a reply are required, unless they may be left out (`exclude_if`).
     """
 
@@ -42,6 +42,8 @@ class PlainSchemas(GenerateJsonSchema):
         variants = made.get("anyOf", [])
         if len(variants) == 2 and isinstance(variants[0].get("type"), str):  # noqa: PLR2004 - it and null
             return {**variants[0], "type": [variants[0]["type"], "null"]}
+        if self.mode == "validation" and variants and "$ref" in variants[0]:
+            return {**variants[0]}
         return made
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:

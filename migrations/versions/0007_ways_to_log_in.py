@@ -34,12 +34,12 @@ def upgrade() -> None:
 def _passkeys() -> None:
     """What verifies passkeys, and when each was last used."""
     create_table(
-        "passkeys",
+        "passkey_credentials",
         sa.Column("id", exact(36), primary_key=True),
         sa.Column(
             "user_id",
             exact(36),
-            sa.ForeignKey("users.id", name="passkeys_of_user", ondelete="CASCADE"),
+            sa.ForeignKey("users.id", name="passkey_credentials_of_user", ondelete="CASCADE"),
             nullable=False,
         ),
         sa.Column("credential_id", sa.String(1364), nullable=False),
@@ -54,9 +54,9 @@ def _passkeys() -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("last_used_at", INSTANT),
     )
-    create_index("passkeys_by_credential", "passkeys", "credential_digest", unique=True)
-    create_index("passkeys_by_user", "passkeys", "user_id")
-    create_index("passkeys_by_rp_id", "passkeys", "rp_id")
+    create_index("passkey_credentials_by_credential", "passkey_credentials", "credential_digest", unique=True)
+    create_index("passkey_credentials_by_user", "passkey_credentials", "user_id")
+    create_index("passkey_credentials_by_rp_id", "passkey_credentials", "rp_id")
 
 
 def _ceremonies() -> None:

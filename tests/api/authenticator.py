@@ -1,5 +1,5 @@
-"""A software authenticator, with the browser in front of it: answers the options of a ceremony as WebAuthn Level 3 says,
-or with one thing wrong."""
+"""A software authenticator, with the browser in front of it: answers the options of a ceremony as WebAuthn Level 3
+says, or with one thing wrong."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Authenticator:
     handle: str = ""
 
     def __post_init__(self) -> None:
-        keys = {
+        keys: dict[int, Any] = {
             -7: lambda: ec.generate_private_key(ec.SECP256R1()),
             -8: ed25519.Ed25519PrivateKey.generate,
             -257: lambda: rsa.generate_private_key(65537, 2048),
@@ -71,7 +71,7 @@ class Authenticator:
     def _signed(
         self,
         kind: str,
-        challenge: str,
+        asked: str,
         *,
         attached: bool = False,
         type: str | None = None,  # noqa: A002 - as WebAuthn calls it
@@ -84,11 +84,12 @@ class Authenticator:
         **more: Any,
     ) -> tuple[bytes, bytes]:
         """Client data and authenticator data, with the flags `without` off and `flags` on."""
-        told = {"type": type or kind, "challenge": more.get("challenge", challenge), "origin": origin}
+        told = {"type": type or kind, "challenge": more.get("challenge", asked), "origin": origin}
         client = json.dumps(told | {"crossOrigin": cross_origin}).encode()
-        self.count = self.count + 1 if count is None and self.counts else count or 0
+        self.count += self.counts
+        count = self.count if count is None else count
         kept = (UP | UV | (BE | BS if self.synced else 0) | (AT if attached else 0) | flags) & ~without
-        data = sha256(rp_id.encode()).digest() + bytes([kept]) + self.count.to_bytes(4, "big")
+        data = sha256(rp_id.encode()).digest() + bytes([kept]) + count.to_bytes(4, "big")
         if not attached:
             return client, data
         length = len(self.credential_id).to_bytes(2, "big")

@@ -28,6 +28,7 @@ ON_MONGODB_TOO = {
     "test_known_devices",
     "test_login",
     "test_login_throttle",
+    "test_passkeys",
     "test_products",
     "test_races",
     "test_recovery",

@@ -12,6 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
 
+from tests.api.authenticator import Authenticator
 from tests.api.databases import Database
 from tests.api.service import PASSWORD, FakeClock, Reply, Service, Start, new_names, running
 
@@ -106,6 +107,9 @@ class Chain:
             return {"email": email, "username": username, "password": PASSWORD}
         if name == "inviteUser":
             return {"email": new_names()[0]}
+        if name == "addPasskey":
+            asked = self._service.post("/auth/passkeys/options", token=self._token).json["data"]
+            return {"ceremony": asked["ceremony"], "credential": Authenticator().create(asked["options"])}
         if name in BODIES or "requestBody" not in self.operations[name].declared:
             return BODIES.get(name)
         content = self.operations[name].declared["requestBody"]["content"]["application/json"]

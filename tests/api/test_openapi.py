@@ -18,7 +18,11 @@ from tests.api.service import Service, Start
 REQUIRED = {
     "POST /auth/register": ["password"],
     "POST /auth/login": ["password"],
-    "POST /auth/login/continue": ["login_token", "method", "code"],
+    "POST /auth/login/continue": ["login_token", "method"],
+    "POST /auth/login/options": ["login_token", "method"],
+    "POST /auth/login/passkey": ["ceremony", "credential"],
+    "POST /auth/passkeys": ["ceremony", "credential"],
+    "PATCH /auth/passkeys/{passkey_id}": ["name"],
     "POST /auth/factors/totp/confirm": ["code"],
     "PATCH /auth/me": [],
     "DELETE /auth/me": ["password"],

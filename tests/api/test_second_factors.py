@@ -213,14 +213,14 @@ def test_new_recovery_codes_void_the_old_ones(person: Person) -> None:
 
 def test_without_a_factor_there_are_no_recovery_codes_and_nothing_to_remove(service: Service) -> None:
     person = new(service)
-    assert person.factors() == {"totp": None, "recovery_codes": None}
+    assert person.factors() == {"totp": None, "passkeys": [], "recovery_codes": None}
     assert code_of(service.post("/auth/factors/recovery-codes", token=person.token)) == (404, "not_found")
     assert code_of(service.send("DELETE", "/auth/factors/totp", token=person.token)) == (404, "not_found")
 
 
 def test_without_its_app_the_account_is_open_by_password_again_and_its_codes_are_void(person: Person) -> None:
     assert person.service.send("DELETE", "/auth/factors/totp", token=person.token).status_code == 200
-    assert person.factors() == {"totp": None, "recovery_codes": None}
+    assert person.factors() == {"totp": None, "passkeys": [], "recovery_codes": None}
     assert person.service.login(person.account.email).status_code == 200
     assert person.mails()["The authenticator app of your account was removed"] == 1
 
@@ -311,7 +311,7 @@ def test_an_administrator_removes_the_factors_of_a_user_who_lost_them(person: Pe
 
     assert code_of(service.get("/auth/me", token=person.token)) == (401, "session_ended")
     person.token = service.login(person.account.email).json["data"]["access_token"]
-    assert person.factors() == {"totp": None, "recovery_codes": None}
+    assert person.factors() == {"totp": None, "passkeys": [], "recovery_codes": None}
     assert person.mails()["The second factors of your account were removed"] == 1
     events = service.get("/auth/events", token=person.token).json["data"]["events"]
     assert "factors.reset" in [event["action"] for event in events]
@@ -350,6 +350,7 @@ def test_a_deletion_takes_the_factors_along(person: Person) -> None:
 OPENING = {
     "POST /auth/register": "A new account has no factor yet.",
     "POST /auth/login": "test_a_password_alone_gives_a_login_token_and_the_code_gives_a_session",
+    "POST /auth/login/passkey": "A passkey counts as two: tests/api/test_passkeys.py.",
     "POST /auth/login/continue": "test_of_one_code_sent_by_many_at_once_one_opens_a_session",
     "POST /auth/refresh": "It renews a session, and opens none.",
     "POST /auth/invitation": "An invited user has no factor yet.",

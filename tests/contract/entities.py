@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
-from app.accounts.factors import ListedTotp, RecoveryCode
+from app.accounts.factors import ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.model import User
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
 from app.audit.model import AuditEvent
+from app.factors.ceremonies.model import Ceremony
+from app.factors.passkeys.model import Passkey
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.outbox.model import Entry
@@ -72,6 +74,8 @@ def a_whole_account(**fields: Any) -> Account:
             RecoveryCode(new_id(), 0, "salt", "digest"),
             RecoveryCode(new_id(), 1, "salt", "digest", NOW + MINUTE),
         ),
+        passkeys=(ListedPasskey(new_id(), "Gräfin 🧮"), ListedPasskey(new_id(), "Passkey")),
+        user_handle=secrets.token_urlsafe(32),
         due_at=NOW + MINUTE,
         revision=5,
     )
@@ -125,6 +129,32 @@ def a_totp_secret(user: User, **fields: Any) -> TotpSecret:
     """A secret of the user's that was never used, sealed under the SECRET_KEY `a`."""
     plain: dict[str, Any] = {"id": new_id(), "user_id": user.id, "wrapped_by": "a", "sealed": secrets.token_hex(32)}
     return TotpSecret(**plain | fields)
+
+
+def a_passkey(user: User, **fields: Any) -> Passkey:
+    """A passkey of the user's that was never used, and does not count, with another credential than any other."""
+    plain: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user.id,
+        "credential_id": secrets.token_urlsafe(32),
+        "credential_digest": secrets.token_hex(32),
+        "public_key": "pQECAyYgASFYIP",
+        "rp_id": "auth.example.com",
+        "aaguid": "00000000-0000-0000-0000-000000000000",
+        "transports": ("internal", "hybrid"),
+        "backup_eligible": False,
+        "backed_up": False,
+        "sign_count": 0,
+        "created_at": NOW,
+    }
+    return Passkey(**plain | fields)
+
+
+def a_ceremony(**fields: Any) -> Ceremony:
+    """A login that was begun at NOW."""
+    challenge = secrets.token_urlsafe(32)
+    plain: dict[str, Any] = {"id": secrets.token_hex(32), "purpose": "login", "challenge": challenge}
+    return Ceremony(**plain | {"expires_at": NOW + 5 * MINUTE} | fields)
 
 
 def a_session(user: User, **fields: Any) -> Session:

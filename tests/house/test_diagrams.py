@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
-from app.accounts.factors import ListedTotp, RecoveryCode
+from app.accounts.factors import ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
@@ -31,7 +31,7 @@ from app.sessions.pending_logins.model import PendingLogin
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
-from tests.contract.entities import an_impersonation
+from tests.contract.entities import a_ceremony, a_passkey, an_impersonation
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
 from tests.tools import house
@@ -55,6 +55,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "imported": ("users", Imported),
     "totp": ("users", ListedTotp),
     "recovery_codes": ("users", RecoveryCode),
+    "passkeys": ("users", ListedPasskey),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -147,6 +148,8 @@ def documents() -> dict[str, dict[str, Any]]:
         listed_keys=(ListedKey("k", NOW),),
         totp=(ListedTotp("t", NOW, NOW),),
         recovery_codes=(RecoveryCode("r", 0, "salt", "digest", NOW),),
+        passkeys=(ListedPasskey("k", "My phone"),),
+        user_handle="handle",
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
@@ -155,6 +158,8 @@ def documents() -> dict[str, dict[str, Any]]:
     store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", **proven))
     store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d"))
     store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
+    store.passkeys.add(a_passkey(user, last_used_at=NOW))
+    store.ceremonies.add(a_ceremony(owner="s", user_id=user.id))
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -202,6 +207,7 @@ def least() -> dict[str, dict[str, Any]]:
     factors: dict[str, Any] = {
         "totp": (ListedTotp("t", NOW),),
         "recovery_codes": (RecoveryCode("r", 0, "salt", "digest"),),
+        "passkeys": (ListedPasskey("k", "My phone"),),
     }
     account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported, **factors)
     registration = PendingRegistration(password_hash="hash")
@@ -225,7 +231,10 @@ def least() -> dict[str, dict[str, Any]]:
     names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
     store.pending_logins.add(PendingLogin("p", "u", 0, "pwd", NOW, "login", LATER))
     store.totp_secrets.add(TotpSecret("t", "u", "root", "sealed"))
-    more = ("webhook_books", "webhook_deliveries", "pending_logins", "totp_secrets")
+    store.passkeys.add(a_passkey(user))
+    store.ceremonies.add(a_ceremony())
+    of_factors = ("pending_logins", "totp_secrets", "passkey_credentials", "ceremonies")
+    more = ("webhook_books", "webhook_deliveries", *of_factors)
     return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
 
 

@@ -180,6 +180,8 @@ def _resolved(schema: Schema, schemas: Schema) -> Schema:
 
 def _type(schema: Schema) -> str:
     """What a value of a request is, beside null."""
+    if "$ref" in schema:
+        return "object"
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return " or ".join(kind for kind in kinds if kind != "null")
 

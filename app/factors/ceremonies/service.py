@@ -57,7 +57,6 @@ class CeremonyService:
         """Delete the ceremonies of a user who is deleted, a piece at each step; idempotent."""
         while self.kept.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
             yield
-        yield
 
 
 WRONG: Final = "This passkey proves nothing here. Ask for new options and try again."

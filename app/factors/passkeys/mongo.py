@@ -23,9 +23,9 @@ class MongoPasskeys:
     """`app.factors.passkeys.model.Passkeys` on MongoDB."""
 
     INDEXES: ClassVar[tuple[Index, ...]] = (
-        Index("passkeys", "credential_digest", unique=True),
-        Index("passkeys", "user_id"),
-        Index("passkeys", "rp_id"),
+        Index("passkey_credentials", "credential_digest", unique=True),
+        Index("passkey_credentials", "user_id"),
+        Index("passkey_credentials", "rp_id"),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -35,19 +35,19 @@ class MongoPasskeys:
     def add(self, passkey: Passkey) -> bool:
         document = {"_id": passkey.id} | {name: getattr(passkey, name) for name in _FIELDS}
         try:
-            self._connection["passkeys"].insert_one(without_none(document))
+            self._connection["passkey_credentials"].insert_one(without_none(document))
         except DuplicateKeyError:
             return False
         return True
 
     @answer_or_unavailable()
     def find(self, credential_digest: str) -> Passkey | None:
-        found = self._connection["passkeys"].find_one({"credential_digest": credential_digest})
+        found = self._connection["passkey_credentials"].find_one({"credential_digest": credential_digest})
         return None if found is None else _passkey_of(found)
 
     @answer_or_unavailable()
     def of_user(self, user_id: str) -> list[Passkey]:
-        found = self._connection["passkeys"].find({"user_id": user_id}).sort("_id", ASCENDING)
+        found = self._connection["passkey_credentials"].find({"user_id": user_id}).sort("_id", ASCENDING)
         return [_passkey_of(document) for document in found]
 
     @answer_or_unavailable()
@@ -55,20 +55,20 @@ class MongoPasskeys:
         before = {"$lt": sign_count} if sign_count else 0
         change = {"$set": {"sign_count": sign_count, "backed_up": backed_up, "last_used_at": now}}
         guard = {"_id": passkey_id, "sign_count": before}
-        return self._connection["passkeys"].update_one(guard, change).matched_count == 1
+        return self._connection["passkey_credentials"].update_one(guard, change).matched_count == 1
 
     @answer_or_unavailable()
     def rp_ids(self) -> dict[str, int]:
         by_rp_id: list[Document] = [{"$group": {"_id": "$rp_id", "many": {"$sum": 1}}}]
-        return {found["_id"]: found["many"] for found in self._connection["passkeys"].aggregate(by_rp_id)}
+        return {found["_id"]: found["many"] for found in self._connection["passkey_credentials"].aggregate(by_rp_id)}
 
     @answer_or_unavailable()
     def remove(self, passkey_id: str) -> None:
-        self._connection["passkeys"].delete_one({"_id": passkey_id})
+        self._connection["passkey_credentials"].delete_one({"_id": passkey_id})
 
     @answer_or_unavailable()
     def remove_some_of(self, user_id: str, limit: int) -> int:
-        return delete_batch(self._connection["passkeys"], {"user_id": user_id}, limit)
+        return delete_batch(self._connection["passkey_credentials"], {"user_id": user_id}, limit)
 
 
 def _passkey_of(document: Document) -> Passkey:

@@ -37,10 +37,15 @@ if TYPE_CHECKING:
     from app.store.sql.database import Database
 
 PASSKEYS: Final = Table(
-    "passkeys",
+    "passkey_credentials",
     METADATA,
     Column("id", exact(36), primary_key=True),
-    Column("user_id", exact(36), ForeignKey("users.id", name="passkeys_of_user", ondelete="CASCADE"), nullable=False),
+    Column(
+        "user_id",
+        exact(36),
+        ForeignKey("users.id", name="passkey_credentials_of_user", ondelete="CASCADE"),
+        nullable=False,
+    ),
     Column("credential_id", String(1364), nullable=False),
     Column("credential_digest", exact(64), nullable=False),
     Column("public_key", String(2048), nullable=False),
@@ -52,9 +57,9 @@ PASSKEYS: Final = Table(
     Column("sign_count", BigInteger, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("last_used_at", INSTANT),
-    Index("passkeys_by_credential", "credential_digest", unique=True),
-    Index("passkeys_by_user", "user_id"),
-    Index("passkeys_by_rp_id", "rp_id"),
+    Index("passkey_credentials_by_credential", "credential_digest", unique=True),
+    Index("passkey_credentials_by_user", "user_id"),
+    Index("passkey_credentials_by_rp_id", "rp_id"),
     **ON_MYSQL,
 )
 

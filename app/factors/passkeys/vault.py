@@ -91,7 +91,6 @@ class PasskeyVault:
         """Delete all passkeys of a user who is deleted, a piece at each step; idempotent."""
         while self.kept.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
             yield
-        yield
 
     def _tell_of_regression(self, passkey: Passkey, account: Account, device: Device) -> None:
         def told(present: Account) -> Account:

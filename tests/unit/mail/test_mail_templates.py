@@ -33,6 +33,8 @@ FACTS = {
     "new_email": "countess@example.org",
     "former_email": "a•••@example.net",
     "key": "Nightly backup",
+    "passkey": "My phone",
+    "former_passkey": "Passkey 1",
 }
 TEMPLATES = MailTemplates(MAIL_KINDS, "Ünder & <Co>", "#0a5bd3", HOME)
 
@@ -99,6 +101,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("api_key_created", "api_key_leaked", "service_key_leaked", "webhook_disabled"),
         *("account_disabled", "account_enabled"),
         "password_breached",
+        *("passkey_added", "passkey_renamed", "passkey_removed", "passkey_counter_regressed"),
         *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used", "factors_reset"),
     }
 

@@ -178,6 +178,8 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         "breach_told_in": None,
         "totp": (),
         "recovery_codes": (),
+        "passkeys": (),
+        "user_handle": None,
     }
     whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
