@@ -3,6 +3,7 @@
 With `SCREENSHOTS=<folder>` in the environment each state of the page is photographed there.
 """
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -13,14 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from tests.e2e.browsing import PHONE, opened
 from tests.e2e.clients import PATIENCE, bearer, me, register
+from tests.e2e.clients import log_in as log_in_by_api
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.e2e.test_pages import SCHEMES, Shots
 from tests.servers.process import wait_until
-from tests.servers.service import Service, service
+from tests.servers.service import ROOT, Service, service
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -399,6 +401,30 @@ def test_a_browser_without_passkeys_is_told_and_can_still_remove_them(browser: B
         log_in(page, "ole")
         is_inside(page, "ole")
         expect(page.get_by_role("button", name="Add a passkey")).to_be_hidden()
+
+
+def test_the_script_of_the_documentation_does_what_it_says(browser: Browser, site: Site) -> None:
+    text = (ROOT / "docs/second-factors.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```js\n(.*?)```", text, re.DOTALL)
+    token = register(site.server.base_url, "pia")
+    with visiting(browser, site, refusals=[401, 403]) as (page, authenticator):
+        page.evaluate(
+            f"() => {{ {script.replace('https://auth.example.com', site.url.removesuffix('/account/passkeys'))}\n"
+            "Object.assign(window, { addPasskey, logInWithPasskey, continueWithPasskey, stepUpWithPasskey }) }"
+        )
+        made = page.evaluate("token => addPasskey(token, 'Phone')", token)
+        assert (made["passkey"]["name"], len(made["recovery_codes"])) == ("Phone", 10)
+        assert page.evaluate("() => logInWithPasskey()")["user"]["username"] == "pia"
+        assert page.evaluate("token => stepUpWithPasskey(token)", token)["expires_in"] > 0
+        refused = log_in_by_api(site.server.base_url, "pia").json()
+        assert page.evaluate("login => continueWithPasskey(login)", refused["login"])["user"]["username"] == "pia"
+
+        (passkey,) = authenticator.kept
+        headers, url = bearer(token), f"{site.server.base_url}/auth/passkeys/{made['passkey']['id']}"
+        httpx.delete(url, headers=headers, timeout=PATIENCE).raise_for_status()
+        with pytest.raises(Error, match="No account has this passkey"):
+            page.evaluate("() => logInWithPasskey()")
+        assert authenticator.forgotten == [passkey["credentialId"]]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
