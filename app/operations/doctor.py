@@ -15,6 +15,7 @@ from flask.cli import with_appcontext
 from app.accounts.passwords import BreachCheck
 from app.cli.common import as_json, is_note, say, wired
 from app.config.values import is_loopback
+from app.factors.passkeys.model import Passkeys
 from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     Check: TypeAlias = Callable[[Application], Iterator[tuple[str, str]]]
     """Yields the severity and the text of each problem: error, warning or note."""
 
+_IN_STORE = frozenset({"signing keys", "passkeys"})
+"""What is not checked without a working store."""
 _NARROWEST_FOR_EVERYBODY = 8
 """Bits of a prefix; shorter ones name everyone: 0.0.0.0/0, or its two halves, 0.0.0.0/1 and 128.0.0.0/1."""
 
@@ -64,7 +67,7 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
     checks = _checks(application)
     broken: set[str] = set()
     for name, check in checks:
-        if name == "signing keys" and "store" in broken:  # without a working store there are no keys to check
+        if name in _IN_STORE and "store" in broken:
             continue
         for severity, text in list(check(application)) or [("ok", "")]:
             if severity == "error":
@@ -82,6 +85,7 @@ def _checks(application: Application) -> list[tuple[str, Check]]:
         ("secret", _secret, True),
         ("mail", _mail, True),
         ("store", _store, True),
+        ("passkeys", _passkeys, True),
         ("signing keys", _keys, True),
         ("redis", _redis, application.find(RedisServer) is not None),
         ("hashing memory", _hashing_memory, settings.passwords.scheme == "argon2id"),
@@ -111,6 +115,23 @@ def _is_fresh(settings: Settings) -> bool:
     url = settings.store.database_url
     path = urlsplit(url.get_secret_value() if url else "")
     return path.scheme == "sqlite" and not Path(path.path[1:]).exists()
+
+
+def _passkeys(application: Application) -> Iterator[tuple[str, str]]:
+    settings = application.settings.passkeys
+    for problem in settings.problems():
+        yield "warning", problem
+    try:
+        made_for = application.get(Passkeys).rp_ids()
+    except Unavailable as error:
+        yield "error", f"{application.store.common_name} does not answer: {reason_of(error)}"
+        return
+    for rp_id, many in sorted(made_for.items()):
+        if rp_id != settings.rp_id:
+            yield (
+                "warning",
+                f"PASSKEY_RP_ID is {settings.rp_id}, but {many} passkeys were made for {rp_id}: they are worthless now",
+            )
 
 
 def _redis(application: Application) -> Iterator[tuple[str, str]]:

@@ -20,8 +20,9 @@ _NEVER_NULL: Any = SkipJsonSchema.__class_getitem__(None)  # type: ignore[type-a
 class PlainSchemas(GenerateJsonSchema):
     """Generates these schemas for pydantic.
 
-    A nullable value has two types instead of a union; an object that a request may leave out is just that object. There are no titles, since generators would name types after
-    them. The fields of a reply are required, unless they may be left out (`exclude_if`).
+    A nullable value has two types instead of a union; an object that a request may leave out is just that object. There
+    are no titles, since generators would name types after them. The fields of a reply are required, unless they may be
+    left out (`exclude_if`).
     """
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - as pydantic has it

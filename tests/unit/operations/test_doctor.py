@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app import config, wiring
+from app.accounts.account import Account
 from app.security.breach_file_maker import write
 from app.security.secret_keys import RootKey, SecretKeys
 from app.store.sql.store import SqlStore
 from app.webhooks.model import Webhook, WebhookBook
 from app.webhooks.signing import new_secret, sealed_secret
 from tests.api.service import SETTINGS
+from tests.contract.entities import HASH, a_passkey, a_user
 from tests.servers.process import free_port
 from tests.servers.smtp import SmtpServer, smtp_server
 from tests.stores import sql_store
@@ -62,6 +64,7 @@ def test_a_healthy_installation_is_reported_as_healthy(
         ["ok", "secret"],
         ["ok", "mail"],
         ["ok", "store"],
+        ["ok", "passkeys"],
         ["ok", "signing keys"],
     ]
 
@@ -362,3 +365,27 @@ def test_pages_of_another_site_which_get_no_cookie_are_a_warning(flask: Callable
     (line,) = [line for line in result.stdout.splitlines() if "CORS_ORIGINS" in line]
     assert line.startswith("warning browsers: CORS_ORIGINS: to browsers, https://app.example is another site than")
     assert "CORS_ORIGINS" not in flask("doctor", **PRODUCTION, CORS_ORIGINS=origins).stdout
+
+
+@pytest.mark.usefixtures("prepared")
+def test_an_rp_id_other_than_that_of_the_passkeys_is_told(flask: Callable[..., Result], fresh: Path) -> None:
+    store = sql_store(f"sqlite:///{fresh}")
+    user = a_user()
+    store.users.add(Account(user, HASH))
+    for rp_id in ("localhost", "example.com", "example.com"):
+        assert store.passkeys.add(a_passkey(user, rp_id=rp_id))
+    store.close()
+
+    result = flask("doctor")
+
+    assert result.exit_code == 0
+    assert [line for line in result.stdout.splitlines() if "passkeys" in line] == [
+        "warning passkeys: PASSKEY_RP_ID is localhost, but 2 passkeys were made for example.com: they are worthless now"
+    ]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_an_rp_id_that_browsers_refuse_is_told(flask: Callable[..., Result]) -> None:
+    result = flask("doctor", PUBLIC_URL="http://192.0.2.7")
+    assert result.exit_code == 0
+    assert "warning passkeys: PASSKEY_RP_ID: browsers make no passkeys for an IP address" in result.stdout
