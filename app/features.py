@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import (
+    account_pages,
     accounts,
     administration,
     api_keys,
@@ -44,6 +45,7 @@ FEATURES = (
     recovery.FEATURE,
     factors.FEATURE,
     mail_login.FEATURE,
+    account_pages.FEATURE,
     api_keys.FEATURE,
     service_accounts.FEATURE,
     administration.FEATURE,

@@ -28,7 +28,7 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
     button.setAttribute("aria-pressed", String(shown));
   });
   // Otherwise the browser would remember the password as ordinary text.
-  form?.addEventListener("submit", () => { field.type = "password"; });
+  field.form.addEventListener("submit", () => { field.type = "password"; });
 }
 
 document.querySelector("[role=alert]")?.focus();

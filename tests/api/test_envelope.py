@@ -11,8 +11,8 @@ from tests.api.service import PASSWORD, Reply, Service, Start
 PROBLEM = "application/problem+json"
 ENDPOINTS = [
     "/auth/register", "/auth/login", "/auth/me", "/auth/users", "/.well-known/jwks.json", "/health", "/auth/health",
-    "/health/live", "/health/ready", "/api/ping", "/", "/openapi.json", "/swagger/", "/errors/not_found",
-    "/assets/pages.css",
+    "/.well-known/passkey-endpoints", "/.well-known/webauthn", "/account/passkeys", "/health/live",
+    "/health/ready", "/api/ping", "/", "/openapi.json", "/swagger/", "/errors/not_found", "/assets/pages.css",
 ]  # fmt: skip
 
 
@@ -184,7 +184,8 @@ def test_little_may_be_cached(service: Service) -> None:
     token = service.register().token
     kept = {path for path in ENDPOINTS if _cache(service.send("GET", path, token=token)) != "no-store"}
     assert kept == {
-        "/.well-known/jwks.json", "/", "/openapi.json", "/swagger/", "/errors/not_found", "/assets/pages.css",
+        "/.well-known/jwks.json", "/.well-known/passkey-endpoints", "/.well-known/webauthn", "/", "/openapi.json",
+        "/swagger/", "/errors/not_found", "/assets/pages.css",
     }  # fmt: skip
     for response in (service.post("/auth/login", {}), service.send("OPTIONS", "/auth/me"), service.get("/errors/nope")):
         assert _cache(response) == "no-store"

@@ -176,7 +176,7 @@ def test_the_help_of_a_failure_leads_to_its_page(service: Service) -> None:
     assert service.get(help_url.removeprefix("http://localhost:5000")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/swagger/", "/swagger", "/errors/not_found"])
+@pytest.mark.parametrize("path", ["/", "/swagger/", "/swagger", "/errors/not_found", "/account/passkeys"])
 def test_what_a_page_needs_is_served_from_here(service: Service, path: str) -> None:
     page = service.get(path)
     assert page.status_code == 200

@@ -117,6 +117,10 @@ ACCESS = {
     "POST /auth/explain": EVERYBODY,
     "GET /auth/verify": WHO_LOGGED_IN,
     "GET /.well-known/jwks.json": EVERYBODY,
+    "GET /.well-known/passkey-endpoints": EVERYBODY,
+    "GET /.well-known/webauthn": EVERYBODY,
+    "GET /.well-known/change-password": EVERYBODY,
+    "GET /account/passkeys": EVERYBODY,
     "GET /health": EVERYBODY,
     "GET /auth/health": EVERYBODY,
     "GET /health/live": EVERYBODY,
@@ -246,6 +250,7 @@ OTHERS = {
     "PATCH /admin/webhooks/<webhook_id>": 404,
     "GET /admin/webhooks/<webhook_id>/deliveries": 404,
     "GET /metrics": 404,
+    "GET /.well-known/change-password": 302,
     "PATCH /admin/roles/<name>": 404,
     "GET /admin/users/<user_id>": 404,
     "PATCH /admin/users/<user_id>": 404,
@@ -256,7 +261,8 @@ OTHERS = {
     "POST /login/mail": 415,
     "POST /invitation": 415,
 }
-"""What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON."""
+"""What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON, it
+leads elsewhere."""
 ALSO = {
     "PATCH /auth/passkeys/options": "PATCH /auth/passkeys/<passkey_id>",
     "DELETE /auth/passkeys/options": "DELETE /auth/passkeys/<passkey_id>",

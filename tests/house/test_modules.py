@@ -57,7 +57,7 @@ def test_a_rule_knows_no_request_and_no_reply_in_whatever_file_and_feature_it_is
         for module in graph.modules
         if module.startswith(tuple(features)) and not graph.find_children(module)
     }
-    assert {f"{features[0]}model", f"{features[0]}service"} <= files.keys()
+    assert {"app.accounts.model", "app.accounts.service"} <= files.keys()
     upwards = {
         (module, imported)
         for module, kind in files.items()
