@@ -86,7 +86,7 @@ class Passkeys(Section):
         for each in self.origins:
             parts = urlsplit(each)
             if parts.scheme == "http" and parts.hostname != "localhost":
-                yield f"PASSKEY_ORIGINS: on {each} browsers make no passkeys, since it is not https"
+                yield f"PASSKEY_ORIGINS: {each} is not https, so no passkeys are made there"
             elif parts.scheme == "https" and not f".{parts.hostname}".endswith(f".{self.rp_id}"):
                 yield (
                     f"PASSKEY_ORIGINS: {each} is outside of {self.rp_id}: only browsers that know related origins"

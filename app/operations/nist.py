@@ -16,7 +16,6 @@ from app.operations.standards import (
     https,
     least_length,
     mailing,
-    missing,
     not_judged,
     required_factor,
     throttled,
@@ -24,7 +23,6 @@ from app.operations.standards import (
 
 _OVERALL: Final = timedelta(hours=24)
 _IDLE: Final = timedelta(hours=1)
-_NO_PASSKEYS: Final = "there are no passkeys"
 
 
 def _overall(facts: Facts) -> Judged:
@@ -51,7 +49,7 @@ REQUIREMENTS: Final = (
     Requirement("2.2.1", "Two factors, one of them physical", required_factor),
     Requirement("2.2.2", "Claimant and verifier speak over a protected channel", https),
     Requirement("2.2.2", "At least one authenticator is replay-resistant", always(20, says="authenticator apps")),
-    Requirement("2.2.2", "A phishing-resistant option is offered", missing(_NO_PASSKEYS)),
+    Requirement("2.2.2", "A phishing-resistant option is offered", always(79, says="passkeys")),
     Requirement("2.2.3", "Sessions end after 24 hours at most (recommended)", _overall),
     Requirement("2.2.3", "Sessions end after 1 hour without activity (recommended)", _idle),
     Requirement("2.4.2", "Records are kept as your policy says", _retention),

@@ -62,11 +62,6 @@ def not_applicable(evidence: str) -> Callable[[Facts], Judged]:
     return lambda _: Judged("not applicable", evidence)
 
 
-def missing(evidence: str) -> Callable[[Facts], Judged]:
-    """Not met, whatever is set."""
-    return lambda _: Judged("not met", evidence)
-
-
 def by(fulfilled: bool, evidence: str) -> Judged:  # noqa: FBT001 - the first word of a sentence
     """Met or not, for this reason."""
     return Judged("met" if fulfilled else "not met", evidence)

@@ -26,7 +26,6 @@ NUMBERS = set(range(1, 100)) - {6, 8}
 PATHS = {declared.path for declared in (*ENDPOINTS, *PAGES)}
 NAMES = {name for fields in definitions().values() for name in fields}
 COMES: dict[str, Callable[[], bool]] = {
-    "passkeys": lambda: any("passkey" in path or "webauthn" in path for path in PATHS),
     "OAuth": lambda: any("/oauth" in path or "openid" in path for path in PATHS),
 }
 """Features that are not there yet, and how it is seen that one has come: then its lines need tests."""

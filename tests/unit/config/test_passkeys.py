@@ -73,7 +73,7 @@ def test_what_no_browser_or_app_sends_stops_the_start(text: str, told: str) -> N
     [
         ({"PUBLIC_URL": "http://192.0.2.7:5000"}, "PASSKEY_RP_ID: browsers make no passkeys for an IP address"),
         ({"PUBLIC_URL": "https://[2001:db8::1]"}, "PASSKEY_RP_ID: browsers make no passkeys for an IP address"),
-        ({"PUBLIC_URL": "http://auth.example.com"}, "since it is not https"),
+        ({"PUBLIC_URL": "http://auth.example.com"}, "is not https, so no passkeys"),
         ({"PASSKEY_ORIGINS": "https://other.example"}, "https://other.example is outside of auth.example.com"),
         ({"PASSKEY_ORIGINS": "https://xauth.example.com"}, "is outside of auth.example.com"),
     ],

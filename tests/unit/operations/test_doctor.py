@@ -139,14 +139,14 @@ def test_a_fallback_is_reported_as_needed_until_the_keys_are_resealed_and_then_a
         " drop it 30 days after it was last SECRET_KEY"
     )
     assert (before.exit_code, after.exit_code) == (0, 0)
-    assert [line.partition(" signing keys: ")[2] for line in before.stdout.splitlines()[4:]] == [
+    assert [line.partition(" signing keys: ")[2] for line in before.stdout.splitlines()[5:]] == [
         f"number 1 of SECRET_KEY_FALLBACKS ({name}) is still needed: it seals 1 of the keys; a start reseals them",
         f"number 2 of SECRET_KEY_FALLBACKS ({RootKey(OTHER).name}) is SECRET_KEY itself: drop it",
         f"number 3 of SECRET_KEY_FALLBACKS ({RootKey(NEVER).name}) {seals_none}",
     ]
-    assert after.stdout.splitlines()[4:] == [
+    assert after.stdout.splitlines()[5:] == [
         f"note    signing keys: number 1 of SECRET_KEY_FALLBACKS ({name}) {seals_none}",
-        *before.stdout.splitlines()[5:],
+        *before.stdout.splitlines()[6:],
     ]
 
 
@@ -309,7 +309,8 @@ def test_json_has_one_finding_per_line(flask: Callable[..., Result]) -> None:
 
     findings = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(one["severity"], one["check"]) for one in findings] == [
-        ("warning", "addresses"), ("ok", "secret"), ("ok", "mail"), ("ok", "store"), ("ok", "signing keys"),
+        ("warning", "addresses"), ("ok", "secret"), ("ok", "mail"), ("ok", "store"), ("ok", "passkeys"),
+        ("ok", "signing keys"),
     ]  # fmt: skip
 
 

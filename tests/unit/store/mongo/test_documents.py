@@ -270,7 +270,8 @@ def test_a_login_reads_nothing_of_what_is_under_way_but_the_factors(store: Store
     for reply in recorder.received:
         (found,) = reply["cursor"]["firstBatch"]
         assert set(found) == {
-            "_id", *USER_FIELDS, "password_hash", "auth_epoch", "totp", "recovery_codes", "factor_recovery",
+            "_id", *USER_FIELDS, "password_hash", "auth_epoch",
+            "totp", "recovery_codes", "passkeys", "factor_recovery", "imported",
         } - {"kind"}  # fmt: skip # people have no kind
 
 
