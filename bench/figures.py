@@ -32,7 +32,7 @@ class Goal:
 
 
 CPU, RATE, HASHES, CALM = "x floor's CPU", "x floor's rate", "x bare hashes", "x quiet rate"
-CAPACITY, TIME, P = "x capacity", "x floor's p50", "p"
+CAPACITY, TIME, P, A_SECOND = "x capacity", "x floor's p50", "p", "a second"
 GOALS = (
     Goal("health", "GET /health", CPU, 1.0),
     Goal("me", "GET /auth/me, SQLite", CPU, 1.3),
@@ -45,6 +45,12 @@ GOALS = (
     Goal("login-4-rate", "POST /auth/login, bcrypt cost 4", RATE, None),
     Goal("login-totp-4", "login and TOTP code, SQLite, beyond the hash", CPU, None),
     Goal("login-totp-4-p50", "login and TOTP code, cost 4, one at a time", TIME, None),
+    Goal("login-passkey", "passkey login, both requests, SQLite", CPU, None),
+    Goal("login-passkey-rate", "passkey login, both requests, SQLite", RATE, None),
+    Goal("login-passkey-a-second", "passkey logins, SQLite", A_SECOND, 300.0, at_least=True),
+    Goal("login-passkey-pg", "passkey login, both requests, PostgreSQL", CPU, None),
+    Goal("login-passkey-pg-rate", "passkey login, both requests, PostgreSQL", RATE, None),
+    Goal("login-passkey-pg-a-second", "passkey logins, PostgreSQL", A_SECOND, 300.0, at_least=True),
     Goal("register-4", "POST /auth/register, SQLite, beyond its hash", CPU, None),
     Goal("register-4-rate", "POST /auth/register, bcrypt cost 4", RATE, None),
     Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.97, at_least=True),

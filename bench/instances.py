@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from bench import servers
+from bench.passkeys import Passkeys
 from bench.second_factors import Totp
-from tests.servers import mongo
+from tests.api.authenticator import ORIGIN
+from tests.servers import mongo, postgres
 from tests.servers.process import own_folder
 
 if TYPE_CHECKING:
@@ -76,6 +78,23 @@ class Instances:
         settings |= {"MAIL_DIR": str(self.folder / "apps-mail")}
         service = self._stack.enter_context(servers.service(servers.quick(settings)))
         return service, Totp(service, database)
+
+    @cached_property
+    def passkeys_on_sqlite(self) -> Passkeys:
+        """The passkeys of users of a service on SQLite."""
+        return self._passkeys({"DATABASE_URL": f"sqlite:///{self.folder}/passkeys.db"})
+
+    @cached_property
+    def passkeys_on_postgres(self) -> Passkeys:
+        """The passkeys of users of a service on PostgreSQL."""
+        return self._passkeys({"DATABASE_URL": self._stack.enter_context(postgres.postgres_server()).url})
+
+    def _passkeys(self, store: dict[str, str]) -> Passkeys:
+        settings = servers.quick(servers.production(self.folder, store)) | {
+            "PUBLIC_URL": ORIGIN,
+            "MAIL_DIR": str(self.folder / "passkeys-mail"),
+        }
+        return Passkeys.of_new_users(self._stack.enter_context(servers.service(settings)))
 
     @cached_property
     def without_limits(self) -> Service:

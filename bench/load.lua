@@ -1,17 +1,25 @@
--- wrk -s load.lua URL -- [METHOD BODY [TOKEN ...]]
+-- wrk -s load.lua URL -- [METHOD BODY [TOKEN ...]]   or   -- METHOD @FILE
 -- Sends one kind of request, and at the end prints what came back as one line of JSON.
 -- "{n}" in the body becomes a number that no other request has, "{token}" one of the tokens: each is sent once, and the
--- refresh token of the reply takes its place.
+-- refresh token of the reply takes its place. Of a file each line is a body that is sent once, and then the last again.
 
 local template
 local prepared
 local number = 0
 local tokens = {}
+local bodies = {}
 
 function init(args)
   wrk.method = args[1] or "GET"
   if args[2] then
     wrk.headers["Content-Type"] = "application/json"
+  end
+  if args[2] and args[2]:sub(1, 1) == "@" then
+    for line in io.lines(args[2]:sub(2)) do
+      table.insert(bodies, line)
+    end
+    wrk.body = bodies[1]
+  elseif args[2] then
     wrk.body = args[2]
     if args[2]:find("{n}", 1, true) or args[2]:find("{token}", 1, true) then
       template = args[2]
@@ -25,6 +33,10 @@ function init(args)
 end
 
 function request()
+  if #bodies > 0 then
+    number = number + 1 -- from 1, which is what wrk inspects
+    return wrk.format(nil, nil, nil, bodies[math.max(1, math.min(number - 1, #bodies))])
+  end
   -- wrk never sends the first one, it only inspects it.
   if not template or number == 0 then
     number = 1

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
@@ -29,10 +30,11 @@ def missing() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to send over and over: a GET, or with a `body` a POST.
+    """A request to send over and over: a GET, or with a `body` or `bodies` a POST.
 
     "{n}" in the body becomes a number that no other request of a run has, "{round}" the number passed to `numbered`,
     and "{token}" a refresh token: first those in `refresh_tokens`, one per connection, then those of the replies.
+    Each of `bodies` is JSON that works once; if there are too few, what is sent again is refused.
     """
 
     port: int
@@ -40,6 +42,7 @@ class Request:
     token: str | None = None
     body: Mapping[str, str] | None = None
     refresh_tokens: Sequence[str] = ()
+    bodies: Sequence[str] = ()
 
     def numbered(self, number: int) -> Request:
         """The same request, for the round with this number."""
@@ -85,9 +88,14 @@ def run(request: Request, *, connections: int, seconds: int) -> Answers:
     if request.token:
         command += ["-H", f"Authorization: Bearer {request.token}"]
     command += [f"http://127.0.0.1:{request.port}{request.path}", "--"]
-    if request.body is not None:
-        command += ["POST", json.dumps(request.body), *request.refresh_tokens]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    with NamedTemporaryFile("w", encoding="utf-8") as file:
+        if request.bodies:
+            file.write("\n".join(request.bodies))
+            file.flush()
+            command += ["POST", f"@{file.name}"]
+        elif request.body is not None:
+            command += ["POST", json.dumps(request.body), *request.refresh_tokens]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     made = json.loads(done.stdout.splitlines()[-1])
     if made["refused"] or made["broken"]:
         raise RefusedError(f"{request.path}: {made['refused']} refused, {made['broken']} broken of {made['requests']}")

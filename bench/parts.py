@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Instances, int], Samples]] = {
         for name in ("health", "me", "me-mongo", "users", "login-4", "register-4")
     },
     "login-totp-4": scenarios.login_with_app,
+    **{name: partial(scenarios.login_with_passkey, name) for name in ("login-passkey", "login-passkey-pg")},
     **{name: partial(scenarios.refresh, name) for name in ("refresh", "refresh-mongo")},
     "logout": scenarios.logout,
     "login": scenarios.login,

@@ -121,6 +121,31 @@ def login_with_app(instances: Instances, rounds: int) -> Samples:
     )
 
 
+def login_with_passkey(name: str, instances: Instances, rounds: int) -> Samples:
+    """A login with a passkey alone, both requests: CPU and rate relative to the floor's, and logins per second.
+
+    Rounds with failed requests do not count.
+    """
+    passkeys = instances.passkeys_on_postgres if name.endswith("-pg") else instances.passkeys_on_sqlite
+    samples: Samples = defaultdict(list)
+    for number in range(-1, rounds):
+        floor = _cost(instances.floor, Request(instances.floor.port, "/ping"))
+        try:
+            both = [_cost(passkeys.service, request) for request in (passkeys.options(), passkeys.logins())]
+        except RefusedError as refused:
+            print(f"not counted: {refused}", file=sys.stderr)
+            continue
+        if number < 0:  # the first round warms up
+            continue
+        rate = 1 / sum(1 / cost.rate for cost in both)
+        samples[name].append(sum(cost.cpu for cost in both) / floor.cpu)
+        samples[f"{name}-rate"].append(rate / floor.rate)
+        samples[f"{name}-a-second"].append(rate)
+    if not samples:
+        raise RefusedError(f"{name}: in every round some requests were refused")
+    return samples
+
+
 def refresh(name: str, instances: Instances, rounds: int) -> Samples:
     """CPU of an exchange of refresh tokens, 16 sessions side by side, relative to the floor's."""
     service = instances.on_mongo if name == "refresh-mongo" else instances.on_sqlite

@@ -72,7 +72,7 @@ class Totp:
 
     def __init__(self, service: Service, database: Path) -> None:
         self._database = database
-        self._apps = _in_turn(service.port, range(LOGINS), _enrolled)
+        self._apps = in_turn(service.port, range(LOGINS), _enrolled)
 
     def renew(self) -> None:
         """Forget the time steps that are spent, so that nobody has to wait for the next one."""
@@ -118,7 +118,7 @@ def _cpu_of_each(server: Server, act: Callable[[Client, int], object]) -> float:
     """Seconds of processor time of the server for each of LOGINS acts, over CONNECTIONS connections."""
     pids = server.pids()
     before = cpu_seconds(pids)
-    _in_turn(server.port, range(LOGINS), act)
+    in_turn(server.port, range(LOGINS), act)
     return (cpu_seconds(pids) - before) / LOGINS
 
 
@@ -133,7 +133,7 @@ def _time_of_each(server: Server, act: Callable[[Client, int], object]) -> float
     return median(took)
 
 
-def _in_turn(port: int, numbers: Sequence[int], act: Callable[[Client, int], Any]) -> list[Any]:
+def in_turn(port: int, numbers: Sequence[int], act: Callable[[Client, int], Any]) -> list[Any]:
     """What `act` gives for each number, in their order; CONNECTIONS threads share them."""
 
     def share(first: int) -> list[tuple[int, Any]]:
