@@ -124,3 +124,10 @@ class Users(RoleHolders, Protocol):
 
     def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
         """The same page, of each user the identifier and the password hash."""
+
+    def page_of_imported_apps(self, *, after: str | None, limit: int) -> list[tuple[str, bool]]:
+        """The same page, of each user the identifier and whether `Account.imported` may hold authenticator apps.
+
+        For a user without any it is False; it is True for all who have some. The store decides, so that nothing else of
+        the accounts is read.
+        """

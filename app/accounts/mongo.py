@@ -172,6 +172,12 @@ class MongoUsers:
         return [(document["_id"], unmarked(document.get("password_hash"))) for document in found]
 
     @answer_or_unavailable()
+    def page_of_imported_apps(self, *, after: str | None, limit: int) -> list[tuple[str, bool]]:
+        shown = {"imported.totp.wrapped_by": 1}
+        found = self._found({"status": {"$ne": "deleted"}, "kind": None}, after, limit, shown)
+        return [(document["_id"], bool((document.get("imported") or {}).get("totp"))) for document in found]
+
+    @answer_or_unavailable()
     def service_accounts(self, *, after: str | None, limit: int) -> list[User]:
         return self._page({"status": {"$ne": "deleted"}, "kind": "service"}, after, limit)
 

@@ -196,6 +196,8 @@ _PAGE_OF_ACCOUNTS: Final = (
     .limit(bindparam("limit"))
 )
 _PAGE_OF_HASHES: Final = _PAGE_OF_ACCOUNTS.with_only_columns(_COLUMNS.id, _COLUMNS.password_hash)
+_HOLDS_APPS: Final = _COLUMNS.under_way.like(bindparam("sought")).label("holds_apps")
+_PAGE_OF_IMPORTED_APPS: Final = _PAGE_OF_ACCOUNTS.with_only_columns(_COLUMNS.id, _HOLDS_APPS)
 
 
 def user_of(fields: Iterable[Any]) -> User:
@@ -286,6 +288,11 @@ class SqlUsers:
     def page_of_hashes(self, *, after: str | None, limit: int) -> list[tuple[str, str | None]]:
         rows = self._database.rows(_PAGE_OF_HASHES, {"after": after or "", "limit": limit})
         return [(user_id, unmarked(stored)) for user_id, stored in rows]
+
+    def page_of_imported_apps(self, *, after: str | None, limit: int) -> list[tuple[str, bool]]:
+        sought = '%"wrapped_by"%'  # a field of SealedTotp alone; in what users wrote, its quotes are escaped
+        rows = self._database.rows(_PAGE_OF_IMPORTED_APPS, {"after": after or "", "limit": limit, "sought": sought})
+        return [(user_id, bool(holds_apps)) for user_id, holds_apps in rows]
 
     def _credentials(self, statement: Select[Any], key: str) -> Credentials | None:
         rows = self._database.rows(statement, {"key": key})

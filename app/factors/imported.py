@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from app.accounts.factors import ListedTotp
 from app.factors.totp import TotpParameters
-from app.platform import pieces
 from app.platform.errors import SessionEnded, Unavailable
 from app.platform.identifiers import derived_id, new_id
 from app.security import sealing
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from app.security.secret_keys import SecretKeys
 
 TOTP_SEAL: Final = "latchkey imported totp"
+_LOOKED_AT_ONCE: Final = 2000
+"""Identifiers, with a flag each."""
 _ANYBODY: Final[tuple[Status, ...]] = ("active", "disabled", "invited")
 
 
@@ -75,16 +76,26 @@ class ImportedApps:
         return saved
 
     def adopt_all(self) -> int:
-        """Do the same for all users; returns for how many. Those whose secrets nothing opens stay as they are."""
+        """Do the same for all users; returns for how many. Those whose secrets nothing opens stay as they are.
+
+        Only the accounts of those who may have such apps are read. That none was found is not remembered: beside this
+        version, a former one may import more.
+        """
         done, after = 0, None
-        while page := self.accounts.users.page_of_accounts(after=after, limit=pieces.EXPORTED_AT_ONCE):
-            for account in page:
-                if account.imported_totp and _can_open(account, self.secrets):
-                    with suppress(SessionEnded):
-                        self.adopted(account)
-                        done += 1
-            after = page[-1].user.id
+        while page := self.accounts.users.page_of_imported_apps(after=after, limit=_LOOKED_AT_ONCE):
+            for user_id, may_have_some in page:
+                done += may_have_some and self._adopt(user_id)
+            after, _ = page[-1]
         return done
+
+    def _adopt(self, user_id: str) -> bool:
+        account = self.accounts.users.account(user_id)
+        if account is None or not account.imported_totp or not _can_open(account, self.secrets):
+            return False
+        with suppress(SessionEnded):
+            self.adopted(account)
+            return True
+        return False
 
     def _forget(self, unlisted: Iterable[ListedTotp]) -> None:
         """Delete secrets that no account lists. If that fails, they stay until the user is deleted."""

@@ -275,6 +275,24 @@ def test_the_job_takes_over_all_apps_and_so_seals_them_under_the_present_secret(
     assert unopened.imported == sealed_for_ann
 
 
+@pytest.mark.usefixtures("ann")
+def test_the_job_reads_only_the_accounts_that_may_hold_such_apps(wired: Wired, store: Store) -> None:
+    teller = Account(a_user(username="dan"), HASH, imported=Imported('"wrapped_by"', 'of "totp": "wrapped_by"'))
+    plain = Account(a_user(username="eve"), HASH, imported=Imported("9", "django"))
+    for account in (teller, plain, Account(a_user(username="fay"), HASH)):
+        store.users.add(account)
+    store.users.add(Account(a_user(username="robot", kind="service"), None))
+    others = {each.user.id: False for each in store.users.page_of_accounts(after=None, limit=9)}
+
+    def told() -> dict[str, bool]:
+        first = store.users.page_of_imported_apps(after=None, limit=2)
+        return dict(first + store.users.page_of_imported_apps(after=first[-1][0], limit=9))
+
+    assert told() == others | {ANN: True}
+    assert wired.get(ImportedApps).adopt_all() == 1
+    assert told() == others
+
+
 def test_an_export_with_secrets_has_the_app_before_and_after_and_none_that_another_replaced(
     wired: Wired, ann: Account
 ) -> None:

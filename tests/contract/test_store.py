@@ -56,6 +56,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "users.save": lambda store: store.users.save(Account(USER, HASH)),
     "users.page_of_accounts": lambda store: store.users.page_of_accounts(after=None, limit=10),
     "users.page_of_hashes": lambda store: store.users.page_of_hashes(after=None, limit=10),
+    "users.page_of_imported_apps": lambda store: store.users.page_of_imported_apps(after=None, limit=10),
     "users.due": lambda store: store.users.due(NOW, 10),
     "users.confirm_role": lambda store: store.users.confirm_role(new_id(), "admin"),
     "users.is_role_held": lambda store: store.users.is_role_held("admin"),

@@ -44,6 +44,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "page": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=False),
     "page of accounts": lambda store: store.users.page_of_accounts(after=IDS[-100], limit=50),
     "page of hashes": lambda store: store.users.page_of_hashes(after=IDS[-100], limit=50),
+    "page of imported apps": lambda store: store.users.page_of_imported_apps(after=IDS[-100], limit=50),
     "page of active users": lambda store: store.users.page(after=IDS[-100], limit=50, active_only=True),
     "users by identifier": lambda store: store.user_search.by_id(IDS[-100], 50),
     "users by status": lambda store: store.user_search.by_status("disabled", "", 50),
