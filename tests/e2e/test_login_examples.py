@@ -36,6 +36,15 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
         yield Issuer(latchkey, settings, first_key(settings), {})
 
 
+@pytest.fixture(scope="module")
+def strict_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """A Latchkey that requires a second factor of everybody."""
+    store = on_sqlite(tmp_path_factory.mktemp("strict"))
+    settings = in_testing(WEB_CONCURRENCY="1", REQUIRE_SECOND_FACTOR="all", **store)
+    with service(settings) as latchkey:
+        yield Issuer(latchkey, settings, first_key(settings), {})
+
+
 @dataclass
 class Client:
     """An example, and the Latchkey that it talks to."""
@@ -146,6 +155,24 @@ def test_it_ends_when_nothing_more_is_typed(client: Client, issuer: Issuer) -> N
     done = client.login(enrolled(issuer).name, PASSWORD)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no more input" in done.stderr
+
+
+def test_where_a_second_factor_is_required_it_ends_and_says_that_one_has_to_be_added(
+    client: Client, strict_issuer: Issuer
+) -> None:
+    name = a_name()
+    asked = httpx.post(
+        f"{strict_issuer.latchkey.base_url}/auth/register",
+        json={"username": name, "password": PASSWORD},
+        timeout=PATIENCE,
+    )
+    assert asked.json()["login"]["next"] == "enrol_factor"
+    done = replace(client, issuer=strict_issuer).login(name, PASSWORD)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "enrol_factor" in done.stderr
+    assert "passkey" in done.stderr
+    assert "totp" in done.stderr
+    assert "Code" not in done.stderr
 
 
 def test_an_export_soon_after_a_login_asks_for_nothing(client: Client, issuer: Issuer) -> None:
