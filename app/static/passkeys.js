@@ -50,11 +50,11 @@ function wait(reply) {
 /** The user closed a dialog. */
 class Cancelled extends Error {}
 
-/** The data of a reply of the API; raises Refusal. */
-async function call(method, path, body) {
+/** The data of a reply of the API, which is asked with the access token or another one; raises Refusal. */
+async function call(method, path, body, bearer = token) {
   const headers = { Accept: "application/json" };
   if (body) headers["Content-Type"] = "application/json";
-  if (token) headers.Authorization = `Bearer ${token}`;
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
   // Without cookies: this login must not replace that of an application of the same origin.
   const how = { method, headers, body: body && JSON.stringify(body), credentials: "omit" };
   let reply, said;
@@ -151,6 +151,11 @@ async function logIn(path, body) {
 }
 
 function askForSecondFactor(asked) {
+  if (asked.next === "enrol_factor" && asked.methods.includes("passkey") && knowsPasskeys) {
+    login = asked;
+    show("enrol");
+    return;
+  }
   const offers = (...methods) => asked.methods.some((method) => methods.includes(method));
   const byCode = offers("totp", "recovery_code");
   const byPasskey = offers("passkey") && knowsPasskeys;
@@ -161,6 +166,21 @@ function askForSecondFactor(asked) {
   at("by-code").hidden = !byCode;
   at("second-passkey").hidden = !byPasskey;
   show("second");
+}
+
+/** Adds the first passkey of a user who needs one to log in. */
+async function enrol() {
+  let made;
+  try {
+    made = await makePasskey((path, body) => call("POST", path, body, login.token), "enrolled_name");
+  } catch (refusal) {
+    if (refusal.status !== 401) throw refusal;
+    show("login"); // the login took too long, or the user has a factor by now: then they are asked for it
+    throw new Refusal(undefined, { code: "invalid_login_token" });
+  }
+  askForSecondFactor({ ...login, next: "second_factor", methods: ["passkey"] });
+  tell(`“${made.passkey.name}” is added. Use it to log in.`);
+  if (made.recovery_codes) showCodes(made.recovery_codes);
 }
 
 async function continueByCode() {
@@ -235,13 +255,21 @@ function card(passkey) {
 const day = (time) => new Date(time).toLocaleDateString("en-GB", { dateStyle: "long" });
 
 async function add() {
-  const { ceremony, options } = await callFresh("POST", "/auth/passkeys/options");
+  const made = await makePasskey((path, body) => callFresh("POST", path, body), "passkey_name");
+  at("add").reset();
+  await showAccount();
+  tell(`“${made.passkey.name}” is added.`);
+  if (made.recovery_codes) showCodes(made.recovery_codes);
+}
+
+/** Makes a passkey with the name in this field; `post` sends the two requests for it, and the reply is the last one's. */
+async function makePasskey(post, field) {
+  const { ceremony, options } = await post("/auth/passkeys/options");
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
   const credential = (await navigator.credentials.create({ publicKey })).toJSON();
-  const name = at("passkey_name").value.trim() || undefined;
-  let made;
+  const name = at(field).value.trim() || undefined;
   try {
-    made = await callFresh("POST", "/auth/passkeys", { ceremony, credential, name });
+    return await post("/auth/passkeys", { ceremony, credential, name });
   } catch (refusal) {
     // The authenticator has made a passkey that the service will not accept: it need not be offered.
     if (refusal.status < 500 && refusal.code !== "factor_exists") {
@@ -249,10 +277,6 @@ async function add() {
     }
     throw refusal;
   }
-  at("add").reset();
-  await showAccount();
-  tell(`“${made.passkey.name}” is added.`);
-  if (made.recovery_codes) showCodes(made.recovery_codes);
 }
 
 const ACTIONS = {
@@ -397,7 +421,7 @@ on("by-passkey", "click", () =>
 );
 on("by-code", "submit", () => act(continueByCode));
 on("second-passkey", "click", () => act(continueByPasskey));
-on("start-over", "click", () => act(async () => show("login")));
+on("enrol-passkey", "submit", () => act(enrol));
 on("add", "submit", () => act(add));
 on("log-out", "click", () => act(logOut));
 on("codes-saved", "click", hideCodes);
@@ -406,6 +430,9 @@ on("remove", "submit", () => at("remove").close("sent"));
 on("step-up-by-password", "submit", () => reauthenticate(STEP_UP.password));
 on("step-up-by-code", "submit", () => reauthenticate(STEP_UP.code));
 on("step-up-by-passkey", "click", () => reauthenticate(STEP_UP.passkey));
+for (const button of document.querySelectorAll("[data-starts-over]")) {
+  button.addEventListener("click", () => act(async () => show("login")));
+}
 for (const button of document.querySelectorAll("[data-closes]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
@@ -98,6 +99,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server, folder / "latchkey.db")
 
 
+@pytest.fixture(scope="module")
+def strict_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A service that requires a second factor of everybody."""
+    folder = tmp_path_factory.mktemp("strict")
+    settings = in_testing(**on_sqlite(folder), WEB_CONCURRENCY="1", REQUIRE_SECOND_FACTOR="all")
+    with service(settings) as server:
+        yield Site(server, folder / "latchkey.db")
+
+
 @contextmanager
 def visiting(
     browser: Browser, site: Site, *, refusals: Collection[int] = (), script: str = WITHOUT_AUTOFILL, **how: Any
@@ -173,6 +183,60 @@ def test_ann_adds_a_passkey_saves_her_codes_and_logs_in_with_it_alone(browser: B
         page.get_by_role("button", name="Log in with a passkey").click()
         is_inside(page, "ann")
         expect(card).to_contain_text("last used on")
+
+
+def test_who_needs_a_second_factor_adds_a_passkey_and_so_finishes_the_login(
+    browser: Browser, strict_site: Site
+) -> None:
+    said = {"username": "amy", "password": PASSWORD}
+    registered = httpx.post(f"{strict_site.server.base_url}/auth/register", json=said, timeout=PATIENCE)
+    assert registered.json()["login"]["next"] == "enrol_factor"
+    shots = Shots("passkeys-enrol")
+    with visiting(browser, strict_site, refusals=[403], viewport=PHONE) as (page, authenticator):
+        log_in(page, "amy")
+        expect(page.get_by_role("heading", name="Add a passkey to log in")).to_be_focused()
+        shots.take(page, "enrol")
+        form = page.get_by_role("region", name="Add a passkey to log in")
+        form.get_by_label("Name of your first passkey").fill("Phone")
+        form.get_by_role("button", name="Add a passkey").click()
+        says(page, "“Phone” is added. Use it to log in.")
+        expect(page.get_by_role("heading", name="Save your recovery codes")).to_be_focused()
+        assert len(set(page.locator("#codes-list").get_by_role("listitem").all_inner_texts())) == 10
+        shots.take(page, "codes")
+        assert (page.evaluate("token"), len(authenticator.kept)) == (None, 1)
+        expect(page.get_by_label("Code", exact=True)).to_be_hidden()
+
+        page.get_by_role("button", name="I have saved them").click()
+        page.get_by_role("button", name="Use a passkey").first.click()
+        is_inside(page, "amy")
+        expect(page.get_by_role("heading", name="Phone")).to_be_visible()
+        expect(page.get_by_role("heading", name="Save your recovery codes")).to_be_hidden()
+
+        log_out(page)
+        log_in(page, "amy")
+        expect(page.get_by_role("heading", name="One more step")).to_be_focused()
+
+
+def test_who_added_a_factor_elsewhere_meanwhile_begins_again_and_is_asked_for_it(
+    browser: Browser, strict_site: Site
+) -> None:
+    url = strict_site.server.base_url
+    said = {"username": "abe", "password": PASSWORD}
+    other = httpx.post(f"{url}/auth/register", json=said, timeout=PATIENCE).json()["login"]["token"]
+    with visiting(browser, strict_site, refusals=[401, 403]) as (page, _):
+        log_in(page, "abe")
+        expect(page.get_by_role("heading", name="Add a passkey to log in")).to_be_focused()
+        begun = httpx.post(f"{url}/auth/factors/totp", headers=bearer(other), timeout=PATIENCE).json()["data"]
+        code = {"code": pyotp.TOTP(begun["secret"]).now()}
+        httpx.post(
+            f"{url}/auth/factors/totp/confirm", json=code, headers=bearer(other), timeout=PATIENCE
+        ).raise_for_status()
+        page.get_by_role("button", name="Add a passkey").first.click()
+        refuses(page, "This login took too long")
+        is_outside(page)
+        log_in(page, "abe")
+        expect(page.get_by_role("heading", name="One more step")).to_be_focused()
+        expect(page.get_by_label("Code", exact=True)).to_be_visible()
 
 
 def test_the_field_of_the_name_offers_the_passkey(browser: Browser, site: Site) -> None:
@@ -405,7 +469,7 @@ def test_a_browser_without_passkeys_is_told_and_can_still_remove_them(browser: B
 
 def test_the_script_of_the_documentation_does_what_it_says(browser: Browser, site: Site) -> None:
     text = (ROOT / "docs/second-factors.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```js\n(.*?)```", text, re.DOTALL)
+    (script,) = re.findall(r"```js\n(const LATCHKEY.*?)```", text, re.DOTALL)
     token = register(site.server.base_url, "pia")
     with visiting(browser, site, refusals=[401, 403]) as (page, authenticator):
         page.evaluate(
