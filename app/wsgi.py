@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+import limits.storage  # noqa: F401 - each worker would load it at its first request, after the fork (some 4 MB)
+
 from app import create_app
 
 app = create_app()
