@@ -39,7 +39,8 @@ NEEDED = {
 
 @pytest.fixture(scope="module")
 def latchkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service(in_testing(WEB_CONCURRENCY="1", **on_sqlite(tmp_path_factory.mktemp("store")))) as server:
+    store = on_sqlite(tmp_path_factory.mktemp("store"))
+    with service(in_testing(WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", **store)) as server:
         yield server
 
 

@@ -28,7 +28,7 @@ ENVIRONMENT = ROOT / "postman/latchkey.postman_environment.json"
 ADMINISTRATOR = "boss@example.com"
 NOT_GIVEN_AWAY = (
     "token", "refresh_token", "mail_token", "mail_code", "admin_password", "admin_token", "acting_token", "api_key",
-    "totp_secret", "totp_code", "recovery_code", "login_token",
+    "totp_secret", "totp_code", "recovery_code", "login_token", "mail_request",
 )  # fmt: skip
 
 
@@ -60,7 +60,8 @@ def test_every_variable_is_in_the_environment_and_no_token_is_given_away() -> No
 def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
     require(None if NEWMAN.exists() and program("node") else "newman is not installed: run `make tools`")
     report = tmp_path / "report.json"
-    settings = in_testing(WEB_CONCURRENCY="1", IMPERSONATION="on", AUTH_COOKIES="on", **on_sqlite(tmp_path))
+    optional = {"IMPERSONATION": "on", "AUTH_COOKIES": "on", "LOGIN_BY_MAIL": "on"}
+    settings = in_testing(WEB_CONCURRENCY="1", **optional, **on_sqlite(tmp_path))
     with service(settings) as server:
         _make_administrator(settings)
         done = subprocess.run(

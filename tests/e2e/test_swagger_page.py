@@ -27,14 +27,14 @@ BOB = f'{{"login": "bob.example", "password": "{PASSWORD}"}}'
 @pytest.fixture(scope="module", params=["gunicorn", "nginx"])
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a browser finds the service: its PUBLIC_URL."""
-    store = on_sqlite(tmp_path_factory.mktemp("store"))
+    settings = on_sqlite(tmp_path_factory.mktemp("store")) | {"LOGIN_BY_MAIL": "on"}
     if request.param == "gunicorn":
-        with service(in_testing(**store)) as started:
+        with service(in_testing(**settings)) as started:
             yield f"http://localhost:{started.port}"
         return
     port = free_port()
     public_url = f"http://localhost:{port}"
-    settings = in_production(**store) | {"PUBLIC_URL": public_url, "TRUSTED_PROXIES": "127.0.0.1"}
+    settings = in_production(**settings) | {"PUBLIC_URL": public_url, "TRUSTED_PROXIES": "127.0.0.1"}
     with service(settings) as started, front(started.port, port=port):
         yield public_url
 

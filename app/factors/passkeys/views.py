@@ -158,7 +158,8 @@ class AuthenticatorSelection(View):
     """What the authenticator has to do."""
 
     residentKey: Literal["required"] = "required"
-    requireResidentKey: Literal[True] = True
+    # No constant: generators of Java clients make an enumeration of it, which does not compile.
+    requireResidentKey: bool = Field(default=True, description="Always true.")
     userVerification: Literal["required"] = "required"
 
 

@@ -10,6 +10,7 @@ from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from app.accounts.account import Account, Notice
+from app.accounts.imported import Imported, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.mongo import USER_FIELDS
 from app.audit.model import AuditEvent
@@ -263,7 +264,8 @@ def test_an_authenticated_request_is_one_command_that_brings_no_secret(store: St
 
 
 def test_a_login_reads_nothing_of_what_is_under_way_but_the_factors(store: Store, recorder: Recorder) -> None:
-    store.users.add(a_whole_account())
+    imported = Imported("7", "keycloak", totp=(SealedTotp("of a former secret", "sealed"),))
+    store.users.add(replace(a_whole_account(), imported=imported))
     recorder.received.clear()
     assert store.users.credentials_by_email("ada.lovelace@example.org") is not None
     assert store.users.credentials_by_username("ada_l") is not None
