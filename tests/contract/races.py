@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Barrier, BrokenBarrierError
 from typing import Protocol, TypeVar
 
+from app.platform.failure import Failure
 from tests.stores import Store
 
 THREADS = 16
@@ -27,6 +28,15 @@ def in_threads(act: Callable[[int], T], threads: int = THREADS) -> list[T]:
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(begin, range(threads)))
+
+
+def failure_of(act: Callable[[], object]) -> type[Failure] | None:
+    """The kind of failure that an action ends with; None if it succeeds."""
+    try:
+        act()
+    except Failure as failure:
+        return type(failure)
+    return None
 
 
 class InThreads(Protocol):

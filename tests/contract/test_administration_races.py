@@ -1,7 +1,7 @@
 """What every store promises when administrators act on users who, or while they themselves, change."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,11 +14,14 @@ from app.roles.administrators import Administrators
 from app.web.caller import Caller
 from app.wiring import Wired
 from tests.contract.entities import NOW, a_session
-from tests.contract.races import InThreads
+from tests.contract.races import InThreads, failure_of
 from tests.contract.test_account_races import added, kept
 from tests.contract.test_session_races import opened
 from tests.stores import Store, events_of
 from tests.unit.instance import session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Device("192.0.2.1", "curl/8.5.0")
 TURNS = 4
@@ -34,14 +37,6 @@ def kept_by(store: Store, user_id: str) -> Account:
     account = store.users.account(user_id)
     assert account is not None
     return account
-
-
-def outcome(act: Callable[[], object]) -> type[Failure] | None:
-    try:
-        act()
-    except Failure as failure:
-        return type(failure)
-    return None
 
 
 def demote(wired: Wired, principal: Principal) -> None:
@@ -63,7 +58,7 @@ def test_two_administrators_who_disable_each_other_leave_one(
 
         def disable(number: int, them: list[Principal] = them) -> type[Failure] | None:
             by, other = them[number % 2], them[1 - number % 2]
-            return outcome(lambda: administration.disable(other.user.id, by, HERE))
+            return failure_of(lambda: administration.disable(other.user.id, by, HERE))
 
         results = in_threads(disable)
         assert set(results) <= {None, LastAdmin, SessionEnded, Forbidden}
@@ -87,7 +82,7 @@ def test_of_an_act_and_the_demotion_of_who_acts_the_act_comes_first_or_not_at_al
                 demote(wired, support)
                 return None
             change = UserChanges(name=f"Ann {number}", renames=True)
-            return outcome(lambda: administration.update(ann.user.id, change, support, HERE))
+            return failure_of(lambda: administration.update(ann.user.id, change, support, HERE))
 
         results = in_threads(act)
         assert set(results) <= {None, Forbidden}
@@ -122,7 +117,7 @@ def test_an_act_that_was_admitted_before_the_demotion_does_nothing_behind_it(
             lambda by=by, ann=ann: administration.delete(ann.user.id, by, HERE),
             lambda by=by, ann=ann: administration.update(ann.user.id, UserChanges(email="x@example.com"), by, HERE),
         ):
-            assert outcome(act) in {Forbidden, SessionEnded}
+            assert failure_of(act) in {Forbidden, SessionEnded}
         assert kept(store, ann) == ann
         assert events_of(store, ann.user.id) == []
         store.users.remove(ann.user.id)
@@ -149,7 +144,7 @@ def test_a_user_who_gets_a_permission_in_the_last_moment_is_left_alone(
             return held
 
     racing = replace(administration, authority=Raising())
-    assert outcome(lambda: racing.disable(ann.user.id, limited, HERE)) is Forbidden
+    assert failure_of(lambda: racing.disable(ann.user.id, limited, HERE)) is Forbidden
     assert raised == [True]
     assert kept(store, ann).user.status == "active"
 
@@ -186,7 +181,7 @@ def test_of_sixteen_users_who_are_given_one_address_one_has_it(
 
         def give(number: int, users: list[Account] = users, email: str = email, verified: bool = verified) -> object:  # noqa: FBT001 - bound here
             change = UserChanges(email=email, email_verified=verified or None)
-            return outcome(lambda: administration.update(users[number].user.id, change, None, None))
+            return failure_of(lambda: administration.update(users[number].user.id, change, None, None))
 
         results = in_threads(give)
         having = [account for user in users if (account := kept(store, user)).user.email is not None]
@@ -211,7 +206,7 @@ def test_disabling_and_deleting_and_enabling_at_once_leave_a_whole_account(
         ann = added(store, email="ann@example.com")
 
         def act(number: int, ann: Account = ann) -> type[Failure] | None:
-            return outcome(lambda: acts[number % 4](ann.user.id, None, None))
+            return failure_of(lambda: acts[number % 4](ann.user.id, None, None))
 
         results = in_threads(act)
         assert set(results) <= {None, NotFound}

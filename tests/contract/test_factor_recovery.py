@@ -1,6 +1,5 @@
 """What every store promises when a recovery of lost factors meets itself, its cancellation or its time at once."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -14,7 +13,7 @@ from app.accounts.registration import NewAccount, RegistrationService
 from app.factors.lost import LostFactors
 from app.outbox.service import Outbox
 from app.platform.devices import Device
-from app.platform.errors import Failure, InvalidCode, InvalidLoginToken
+from app.platform.errors import InvalidCode, InvalidLoginToken
 from app.platform.identifiers import new_id
 from app.security import codes
 from app.security.secret_keys import SecretKeys
@@ -22,7 +21,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.proof import Proof
 from app.wiring import Wired
 from tests.api.service import PASSWORD
-from tests.contract.races import THREADS, InThreads
+from tests.contract.races import THREADS, InThreads, failure_of
 from tests.stores import Store
 
 HERE = Device("192.0.2.1", "curl/8.5.0")
@@ -147,7 +146,7 @@ def test_who_proved_a_former_password_begins_nothing(ann: Ann) -> None:
 def test_of_all_who_cancel_at_once_one_does(ann: Ann, in_threads: InThreads) -> None:
     recovery = ann.ask()
     token = codes.make_token(ann.wired.get(SecretKeys).current, "factor_recovery", ann.id, recovery.id)
-    results = in_threads(lambda _: outcome(lambda: ann.lost.cancel_by_mail(token, HERE)))
+    results = in_threads(lambda _: failure_of(lambda: ann.lost.cancel_by_mail(token, HERE)))
     assert (results.count(None), results.count(InvalidCode)) == (1, THREADS - 1)
     assert ann.account.factors
     assert ann.actions() == ["factors.recovery_cancelled", "factors.recovery_asked"]
@@ -169,11 +168,3 @@ def test_one_that_nobody_was_told_of_leaves_the_factors(ann: Ann) -> None:
     assert ann.lost.settle(ann.proof(), HERE).credentials.factors
     assert ann.account.factors
     assert ann.account.factor_recovery is None
-
-
-def outcome(act: Callable[[], object]) -> type[Failure] | None:
-    try:
-        act()
-    except Failure as failure:
-        return type(failure)
-    return None

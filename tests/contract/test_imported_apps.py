@@ -30,6 +30,7 @@ from app.sessions.step_up import StepUp, StepUpMethods
 from app.transfer.exporting import ExportService, Tally
 from tests.api.service import PASSWORD, SETTINGS, FakeClock
 from tests.contract.entities import DAY, NOW, a_user
+from tests.contract.races import failure_of
 from tests.contract.test_account_pairs import HERE
 from tests.unit.instance import session_of
 
@@ -109,14 +110,6 @@ def finish(wired: Wired, token: str, code: str) -> str:
     return wired.get(LoginGate).resume(token, "totp", Evidence(code=code), HERE).user.id
 
 
-def outcome(act: Callable[[], object]) -> type[Failure] | None:
-    try:
-        act()
-    except Failure as failure:
-        return type(failure)
-    return None
-
-
 def secrets_of(store: Store) -> int:
     return sum(store.totp_secrets.seals().values())
 
@@ -162,7 +155,7 @@ def test_of_many_logins_with_one_code_one_succeeds_and_one_app_is_left(
     wired: Wired, store: Store, in_threads: InThreads
 ) -> None:
     tokens, code = [begun(wired) for _ in range(16)], code_of(wired)
-    outcomes = in_threads(lambda number: outcome(lambda: finish(wired, tokens[number], code)))
+    outcomes = in_threads(lambda number: failure_of(lambda: finish(wired, tokens[number], code)))
     assert outcomes.count(None) == 1
     assert outcomes.count(InvalidCode) == 15
     assert len(found(store).totp) == secrets_of(store) == 1
@@ -227,8 +220,8 @@ def test_a_change_of_the_password_and_the_first_use_of_the_app_at_once_both_hold
 
     def act(number: int) -> type[Failure] | None:
         if number == 0:
-            return outcome(lambda: change(principal, PASSWORD, "another good long password", HERE))
-        return outcome(lambda: wired.get(ImportedApps).adopted(ann))
+            return failure_of(lambda: change(principal, PASSWORD, "another good long password", HERE))
+        return failure_of(lambda: wired.get(ImportedApps).adopted(ann))
 
     assert in_threads(act) == [None] * 16
     account = found(store)
