@@ -204,9 +204,7 @@ class ApiKeyService:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all keys of a user who is deleted, a piece at each step; idempotent."""
-        while self.keys.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.keys.remove_some_of(user_id, limit))
 
     def _require_known(self, new: NewKey) -> None:
         """Raises ValidationFailed for a permission that does not exist, or a life that is too long."""

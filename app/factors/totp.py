@@ -142,9 +142,7 @@ class TotpVault:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all secrets of a user who is deleted, a piece at each step; idempotent."""
-        while self.kept.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.kept.remove_some_of(user_id, limit))
 
     def _open(self, secret: TotpSecret) -> TotpParameters:
         root = self.secrets.named(secret.wrapped_by)

@@ -99,9 +99,7 @@ class MailLoginService:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete what is bound to a user who is deleted, a piece at each step; idempotent."""
-        while self.logins.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.logins.remove_some_of(user_id, limit))
 
     def _of_token(self, token: str) -> MailLogin:
         sent = codes.parse_token(token)

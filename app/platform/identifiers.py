@@ -40,6 +40,11 @@ def derived_id(milliseconds: int, what: str) -> str:
     return str(UUID(int=number))
 
 
+def digest_of_token(token: str) -> str:
+    """What a store keeps of an opaque token that nobody can guess: its SHA-256, 64 hexadecimal digits."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def time_in(identifier: str) -> int:
     """The time in an identifier: milliseconds since 1970."""
     return UUID(identifier).int >> 80

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.accounts.principal import Principal
 from app.platform.errors import InvalidToken
-from app.sessions.pending_logins.model import id_of
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from app.accounts.model import Users
@@ -42,7 +42,7 @@ class EnrollingLogins:
 
     def authenticate(self, token: str) -> Principal:
         """The principal of this login, who may do nothing but add a factor. Raises InvalidToken."""
-        principal = self._principal(id_of(token))
+        principal = self._principal(digest_of_token(token))
         if principal is None:
             raise InvalidToken
         return principal

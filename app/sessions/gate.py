@@ -30,7 +30,8 @@ from app.platform.errors import (
     SessionEnded,
     ValidationFailed,
 )
-from app.sessions.pending_logins.model import PendingLogin, id_of
+from app.platform.identifiers import digest_of_token
+from app.sessions.pending_logins.model import PendingLogin
 from app.sessions.proof import Proof, Refusal, is_guess, method_of
 from app.throttle.service import Attempt
 
@@ -159,13 +160,11 @@ class LoginGate:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete the pending logins of a user who is deleted, a piece at each step; idempotent."""
-        while self.pending.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.pending.remove_some_of(user_id, limit))
 
     def _found(self, token: str) -> tuple[PendingLogin, Account]:
         """The login that a token stands for, and its account; raises InvalidLoginToken."""
-        login = self.pending.find(id_of(token), self.clock())
+        login = self.pending.find(digest_of_token(token), self.clock())
         if login is None:
             raise InvalidLoginToken
         account = self.users.account(login.user_id)
@@ -180,7 +179,7 @@ class LoginGate:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         credentials, authentication, now = proof.credentials, proof.authentication, self.clock()
         login = PendingLogin(
-            id=id_of(token),
+            id=digest_of_token(token),
             user_id=credentials.user.id,
             auth_epoch=credentials.auth_epoch,
             amr=amr_text(authentication.amr),

@@ -255,9 +255,7 @@ class SessionService:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all sessions of a user who is deleted, a piece at each step; idempotent."""
-        while self._sessions.end_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self._sessions.end_some_of(user_id, limit))
 
     def require_fresh_login(self, principal: Principal) -> None:
         """Raises ReauthenticationRequired if the user proved who they are more than REAUTH_SECONDS ago, by what the

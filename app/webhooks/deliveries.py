@@ -110,9 +110,7 @@ class DeliveryService:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete what is told of a user who is deleted, but their deletion, a piece at each step; idempotent."""
-        while self.deliveries.erase_some_of(user_id, pieces.AT_ONCE, but=DELETED) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.deliveries.erase_some_of(user_id, limit, but=DELETED))
 
     def test(self, webhook: Webhook) -> Delivery:
         """Make a delivery that tells nothing, also while the webhook is disabled."""

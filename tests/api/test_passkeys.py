@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.factors.passkeys.verification import digest_of
 from app.outbox.service import Outbox
+from app.platform.identifiers import digest_of_token
 from tests.api.authenticator import AT, BE, BS, ORIGIN, UP, UV, Authenticator, b64
 from tests.api.service import PASSWORD
 from tests.api.test_second_factors import NEW_PASSWORD, Person, code_of, reset
@@ -440,7 +440,7 @@ def test_a_credential_is_registered_once_whoever_sends_it(holder: Holder) -> Non
 
 def test_a_credential_that_a_failed_change_left_behind_keeps_nobody_from_registering_it(holder: Holder) -> None:
     (passkey,) = holder.passkeys()
-    store, digest = holder.service.store, digest_of(holder.key.id)
+    store, digest = holder.service.store, digest_of_token(holder.key.id)
     left = store.passkeys.find(digest)
     assert left is not None
     holder.service.send("DELETE", f"/auth/passkeys/{passkey['id']}", token=holder.token)
@@ -462,7 +462,7 @@ def test_an_account_has_twenty_passkeys_at_the_most(service: Service) -> None:
     assert code_of(refused) == (409, "too_many_passkeys")
     body = {"ceremony": asked["ceremony"], "credential": holder.key.create(asked["options"])}
     assert code_of(service.post("/auth/passkeys", body, token=holder.token)) == (409, "too_many_passkeys")
-    assert service.store.passkeys.find(digest_of(holder.key.id)) is None
+    assert service.store.passkeys.find(digest_of_token(holder.key.id)) is None
     assert len(holder.passkeys()) == 20
 
 
@@ -574,7 +574,7 @@ def test_a_reset_of_a_verified_account_keeps_its_passkeys(holder: Holder) -> Non
 
 def test_the_export_lists_passkeys_without_their_keys(holder: Holder) -> None:
     holder.token = holder.log_in().json["data"]["access_token"]
-    kept = holder.service.store.passkeys.find(digest_of(holder.key.id))
+    kept = holder.service.store.passkeys.find(digest_of_token(holder.key.id))
     reply = holder.service.get("/auth/me/export", token=holder.token)
     (factors,) = reply.json["data"]["factors"]
     assert [each["name"] for each in factors["passkeys"]] == ["Google Password Manager"]
@@ -588,7 +588,7 @@ def test_a_deletion_takes_passkeys_and_ceremonies_along(holder: Holder) -> None:
     assert service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=holder.token).status_code == 200
     service.wired.get(Outbox).deliver_due()
     assert service.store.passkeys.of_user(holder.account.id) == []
-    assert service.store.ceremonies.take(digest_of(asked["ceremony"])) is None
+    assert service.store.ceremonies.take(digest_of_token(asked["ceremony"])) is None
     assert code_of(holder.log_in()) == (401, "unknown_passkey")
 
 

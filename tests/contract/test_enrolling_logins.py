@@ -13,10 +13,11 @@ from app.accounts.service import Accounts
 from app.features import ENDPOINTS
 from app.platform.devices import Device
 from app.platform.errors import InvalidLoginToken, InvalidToken, SecondFactorRequired, SessionEnded
+from app.platform.identifiers import digest_of_token
 from app.roles.model import Role, RoleBook
 from app.sessions.enrolling import EnrollingLogins
 from app.sessions.gate import LoginGate
-from app.sessions.pending_logins.model import PendingLogin, id_of
+from app.sessions.pending_logins.model import PendingLogin
 from app.wiring import Wired
 from tests.contract.entities import MINUTE
 from tests.contract.races import THREADS, InThreads
@@ -118,7 +119,7 @@ def test_a_login_that_a_former_version_began_adds_no_factor(served: Served, stor
     login = PendingLogin("", account.user.id, account.auth_epoch, "pwd", now, "login", now + MINUTE)
     for step, admitted in ((None, False), ("second_factor", False), ("a newer word", False), ("enrol_factor", True)):
         token = (step or "none").replace(" ", "-").ljust(43, "x")
-        store.pending_logins.add(replace(login, id=id_of(token), step=step))
+        store.pending_logins.add(replace(login, id=digest_of_token(token), step=step))
         assert served.post("/auth/factors/totp", token=token).status_code == (201 if admitted else 401)
 
 

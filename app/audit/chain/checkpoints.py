@@ -10,11 +10,11 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from app.audit.chain.model import Checkpoint
 from app.audit.signatures import in_text, mac_of, root_of
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,11 +98,6 @@ class Examined:
     checkpoint: Checkpoint
     statement: Statement | None
     problem: str | None
-
-
-def digest_of_token(token: str) -> str:
-    """The SHA-256 by which the next checkpoint names this one."""
-    return sha256(token.encode()).hexdigest()
 
 
 def examine(checkpoints: Sequence[Checkpoint], keys: StatementKeys, secrets: SecretKeys) -> list[Examined]:

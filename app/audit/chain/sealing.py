@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.audit.chain.checkpoints import Statement, digest_of_token
+from app.audit.chain.checkpoints import Statement
 from app.audit.chain.links import link_behind
 from app.audit.signatures import with_digest
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.audit.chain.checkpoints import Examined, digest_of_token, examine
+from app.audit.chain.checkpoints import Examined, examine
 from app.audit.chain.links import START, follows, is_genuine, seals
 from app.audit.signatures import agrees, is_erased, root_of
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

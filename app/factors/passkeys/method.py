@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from app.accounts.factors import PASSKEY
 from app.factors.ceremonies.service import WRONG
-from app.factors.passkeys.verification import digest_of
 from app.platform.errors import InvalidCode
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from app.accounts.account import Account
@@ -33,7 +33,7 @@ class PasskeyMethod:
         """Use up the ceremony, and count the use of the passkey; raises InvalidCode."""
         ceremony = self.ceremonies.take(evidence.ceremony or "", "second_factor", "step_up", owner=evidence.bound_to)
         credential = evidence.credential or {}
-        digest = digest_of(str(credential.get("id")))
+        digest = digest_of_token(str(credential.get("id")))
         passkey = next((each for each in self.vault.usable(account) if each.credential_digest == digest), None)
         if passkey is None:
             raise InvalidCode(WRONG)

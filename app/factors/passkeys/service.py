@@ -17,9 +17,9 @@ from app.factors.ceremonies.service import WRONG
 from app.factors.passkeys.model import Passkey
 from app.factors.passkeys.providers import provider_of
 from app.factors.passkeys.vault import ShownPasskey
-from app.factors.passkeys.verification import NotProvenError, digest_of, new_credential
+from app.factors.passkeys.verification import NotProvenError, new_credential
 from app.platform.errors import FactorExists, Failure, InvalidCode, SessionEnded, TooManyPasskeys, Unavailable
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,7 +175,7 @@ class PasskeyService:
             id=new_id(),
             user_id=user_id,
             credential_id=made.credential_id,
-            credential_digest=digest_of(made.credential_id),
+            credential_digest=digest_of_token(made.credential_id),
             public_key=made.public_key,
             rp_id=self.vault.party.id,
             aaguid=made.aaguid,

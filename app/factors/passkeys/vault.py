@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from app.factors.ceremonies.service import WRONG
-from app.factors.passkeys.verification import NotProvenError, assertion, digest_of
+from app.factors.passkeys.verification import NotProvenError, assertion
 from app.platform import pieces
 from app.platform.errors import InvalidCode, SessionEnded
+from app.platform.identifiers import digest_of_token
 from app.sessions.proof import SpentCodeError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class PasskeyVault:
 
     def find(self, credential: Mapping[str, Any]) -> tuple[Passkey, Account] | None:
         """The passkey whose credential was sent, and its account; None if no account lists it."""
-        passkey = self.kept.find(digest_of(credential["id"]))
+        passkey = self.kept.find(digest_of_token(credential["id"]))
         if passkey is None:
             return None
         account = self.accounts.users.account(passkey.user_id)
@@ -89,8 +90,7 @@ class PasskeyVault:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all passkeys of a user who is deleted, a piece at each step; idempotent."""
-        while self.kept.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
+        return pieces.in_pieces(lambda limit: self.kept.remove_some_of(user_id, limit))
 
     def _tell_of_regression(self, passkey: Passkey, account: Account, device: Device) -> None:
         def told(present: Account) -> Account:

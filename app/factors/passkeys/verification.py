@@ -9,7 +9,6 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from webauthn import verify_authentication_response, verify_registration_response
@@ -73,11 +72,6 @@ class Assertion:
 
     backed_up: bool
     sign_count: int
-
-
-def digest_of(text: str) -> str:
-    """The digest of a credential id, or of a ceremony."""
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def new_credential(credential: Mapping[str, Any], ceremony: Ceremony, party: RelyingParty) -> NewCredential:

@@ -66,9 +66,7 @@ class SampleProductService:
 
     def erase(self, owner_id: str) -> Iterator[None]:
         """Delete all products of a user who is deleted, a piece at each step; idempotent."""
-        while self.products.remove_some_of(owner_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.products.remove_some_of(owner_id, limit))
 
     def delete(self, product_id: str, owner_id: str) -> None:
         """Delete one of the user's own products; raises NotFound if it does not exist or belongs to another user."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -46,11 +45,6 @@ class PendingLogin:
         """Whether the account still lets this login go on."""
         of_this_epoch = account.auth_epoch == self.auth_epoch or account.kept_session == self.kept_as
         return account.user.status == "active" and of_this_epoch
-
-
-def id_of(token: str) -> str:
-    """The `id` of the login with this token."""
-    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class PendingLogins(Protocol):
