@@ -528,6 +528,15 @@ def test_a_change_needs_a_recent_authentication(holder: Holder, method: str, pat
     assert code_of(reply) == (403, "reauthentication_required")
 
 
+def test_a_passkey_that_is_removed_in_the_middle_of_its_renaming_is_not_found(holder: Holder) -> None:
+    (passkey,) = holder.passkeys()
+    # Its credential is deleted after the write that drops it from the account: as if that were another instance's.
+    holder.service.store.passkeys.remove(passkey["id"])
+    path = f"/auth/passkeys/{passkey['id']}"
+    reply = holder.service.send("PATCH", path, json={"name": "My phone"}, token=holder.token)
+    assert code_of(reply) == (404, "not_found")
+
+
 def test_the_passkey_of_another_user_answers_like_a_missing_one(holder: Holder) -> None:
     eve = Holder(holder.service)
     (passkey,) = holder.passkeys()

@@ -18,7 +18,7 @@ from app.factors.passkeys.model import Passkey
 from app.factors.passkeys.providers import provider_of
 from app.factors.passkeys.vault import ShownPasskey
 from app.factors.passkeys.verification import NotProvenError, new_credential
-from app.platform.errors import FactorExists, Failure, InvalidCode, SessionEnded, TooManyPasskeys, Unavailable
+from app.platform.errors import FactorExists, Failure, InvalidCode, NotFound, SessionEnded, TooManyPasskeys, Unavailable
 from app.platform.identifiers import digest_of_token, new_id
 
 if TYPE_CHECKING:
@@ -155,7 +155,10 @@ class PasskeyService:
             details={"passkey": passkey_id},
             device=device,
         )
-        return next(each for each in self.vault.shown(saved) if each.passkey.id == passkey_id)
+        for shown in self.vault.shown(saved):
+            if shown.passkey.id == passkey_id:
+                return shown
+        raise NotFound  # removed meanwhile
 
     def remove(self, principal: Principal, passkey_id: str, device: Device) -> None:
         """Remove a passkey; without another factor the recovery codes go, too. Raises NotFound."""
