@@ -62,7 +62,7 @@ def request_code(call: Call, body: Address) -> MailLoginRequested:
     ),
 )
 def log_in(call: Call, body: LoginByMail) -> TokenPair | Carrying:
-    """Log in with what was mailed: `request` and `code` on the device that asked for it, or the `token` of the link.
+    """Log in with what was mailed: the code on the device that asked for it, or the token of the link.
 
     One of the two works, and once. After five wrong codes a request is dead. A second factor is asked for as at every
     login: then the reply is 403 `second_factor_required`, and `POST /auth/login/continue` goes on.
