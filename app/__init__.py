@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     from app import commands, config, wiring
     from app.accounts.fields import InputRules
     from app.cli.common import EXTENSION
-    from app.features import ENDPOINTS, PAGES, PERMISSIONS, TAGS
+    from app.features import ENDPOINTS, PAGES, PERMISSIONS, PROTOCOLS, TAGS
     from app.platform import log
     from app.platform.failure import StartError
     from app.web import endpoint, exchange, openapi, pages, problems
@@ -50,12 +50,19 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
         sys.exit(str(error))
 
     endpoints, pages_ = endpoint.served(ENDPOINTS, settings), endpoint.served(PAGES, settings)
-    app = Application(__name__, settings, endpoints, wired.observer)
+    protocols = endpoint.served(PROTOCOLS, settings)
+    cors = Cors(
+        settings.browsers.cors_origins,
+        registered_at=(declared.path for declared in (*endpoints, *protocols) if declared.origins),
+        registered=lambda origin: any(includes(origin) for includes in wired.registered_origins),
+    )
+    app = Application(__name__, settings, endpoints, wired.observer, cors)
     app.extensions[EXTENSION] = wired
     shared = Shared(
         settings=settings,
         parts=wired.parts,
         authenticators=wired.authenticators,
+        page_authenticator=wired.page_authenticator,
         permissions=PERMISSIONS,
         input_context=wired.get(InputRules),
         rates=wired.get(Rates),
@@ -63,10 +70,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     )
 
     exchange.check_hosts(app, settings, frozenset(declared.shown for declared in endpoints if declared.any_host))
-    Cors(settings.browsers.cors_origins).install(app)
+    cors.install(app)
     documents = pages.paths(ENDPOINTS) | {declared.path for declared in PAGES}
-    problems.install(app, settings, pages=pages.paths(PAGES), documents=documents)
-    endpoint.install(app, (*endpoints, *pages_), shared)
+    rfc = {declared.path: declared.rfc for declared in protocols if declared.rfc}
+    problems.install(app, settings, pages=pages.paths((*PAGES, *PROTOCOLS)), documents=documents, rfc=rfc)
+    endpoint.install(app, (*endpoints, *pages_, *protocols), shared)
     commands.install(app)
     return app
 

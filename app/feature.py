@@ -34,6 +34,8 @@ Eraser: TypeAlias = "Callable[[str], Iterator[None]]"
 """Erases what a feature holds about a user, given their identifier, a piece at each step; idempotent."""
 
 
+AccountPublisher: TypeAlias = "Any"
+"""Says what a change of an account causes elsewhere: a Publisher of `app/accounts/publisher.py`."""
 LoginReason: TypeAlias = "Any"
 """Something that can keep a first factor from opening a session: a Reason of `app/sessions/proof.py`."""
 LoginMethod: TypeAlias = "Any"
@@ -211,10 +213,16 @@ class Feature:
     """The endpoints of the API, in the order of the documentation."""
     pages: tuple[Tag, ...] = ()
     """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
+    protocols: tuple[Tag, ...] = ()
+    """What other specifications describe, as those of OAuth do: served, but not part of the OpenAPI document."""
     services: Mapping[type, Factory] = field(default_factory=dict)
     """The parts that this feature builds, by their type."""
     authenticators: tuple[type[Authenticator[Any]], ...] = ()
     """Those of its services that authenticate a kind of token."""
+    page_authenticator: type[Authenticator[Any]] | None = None
+    """That of its services that authenticates the cookie of our own pages; one feature has it."""
+    registered_origins: Callable[[Container], Callable[[str], bool]] | None = None
+    """Gives what says whether an origin is one whose pages may read what `origins="registered"` declares."""
     live: Mapping[CallerKind, Callable[[Container], Live]] = field(default_factory=dict)
     """For each kind of caller that it authenticates, what asks whether such a caller is still live. `Accounts` is built
     from them, so none of them can need it."""
@@ -228,6 +236,9 @@ class Feature:
     login_settlings: tuple[Callable[[Container], LoginSettling], ...] = ()
     """What is settled each time that a factor was proven, before anything is asked for. The gate of logins is built
     from them, so none of them can need it."""
+    publishers: tuple[Callable[[Container], AccountPublisher | None], ...] = ()
+    """What says who else is told of a change of an account; None with these settings. `Accounts` is built from them, so
+    none of them can need it."""
     handlers: Mapping[str, Callable[[Container], EntryHandler]] = field(default_factory=dict)
     """Those that do what waits in the outbox of an account, by the kind of the entry."""
     boxes: tuple[Callable[[Container], OutboxBox], ...] = ()
@@ -267,11 +278,25 @@ class Feature:
         """The pages, each with its tag."""
         return self._tagged(self.pages, ())
 
+    def protocol_endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints of protocols, each with its tag."""
+        return self._tagged(self.protocols, ())
+
     def _tagged(self, tags: tuple[Tag, ...], exporters: Sequence[Exporter]) -> tuple[Endpoint, ...]:
-        return tuple(
-            replace(
-                declared(exporters) if callable(declared) else declared, tag=tag.name, sample=self.sample, on=self.on
-            )
+        found = (
+            (declared(exporters) if callable(declared) else declared, tag.name)
             for tag in tags
             for declared in tag.endpoints
         )
+        return tuple(
+            replace(declared, tag=tag, sample=self.sample, on=_both(self.on, declared.on)) for declared, tag in found
+        )
+
+
+def _both(
+    one: Callable[[Settings], bool] | None, other: Callable[[Settings], bool] | None
+) -> Callable[[Settings], bool] | None:
+    """Whether settings serve an endpoint, by its feature and by itself."""
+    if one is None or other is None:
+        return one or other
+    return lambda settings: one(settings) and other(settings)

@@ -24,6 +24,7 @@ from app import (
     mail,
     mail_login,
     metrics,
+    oauth,
     operations,
     outbox,
     recovery,
@@ -45,6 +46,7 @@ FEATURES = (
     recovery.FEATURE,
     factors.FEATURE,
     mail_login.FEATURE,
+    oauth.FEATURE,
     account_pages.FEATURE,
     api_keys.FEATURE,
     service_accounts.FEATURE,
@@ -75,6 +77,8 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for dec
 """Everything that clients call, in the order of the documentation."""
 PAGES: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.page_endpoints())
 """What people open in a browser, and what these pages need: served, but not part of the OpenAPI document."""
+PROTOCOLS: tuple[Endpoint, ...] = tuple(declared for feature in FEATURES for declared in feature.protocol_endpoints())
+"""What other specifications describe, as those of OAuth do: served, but not part of the OpenAPI document."""
 PERMISSIONS = frozenset[str]().union(*(feature.permissions for feature in FEATURES))
 """Every permission there is."""
 REPOSITORIES = tuple(kind for feature in FEATURES for kind in feature.repositories)

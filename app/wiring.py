@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from app.accounts.passwords import BreachCheck
+from app.accounts.publisher import Publishers
 from app.audit.late_events import LateEvents
 from app.bootstrap.first_administrator import FirstAdministrator
 from app.dependencies import (
@@ -66,7 +67,7 @@ from app.store.unusable import UnusableStoreError
 from app.web.rates import Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from app.config import Settings
     from app.feature import BackgroundThread
@@ -92,6 +93,10 @@ class Wired:
     parts: Container
     authenticators: tuple[Authenticator[Any], ...]
     """Of each kind of token that the Authorization header may hold."""
+    page_authenticator: Authenticator[Any] | None
+    """Of the cookie of our own pages; None where the settings turn these off."""
+    registered_origins: tuple[Callable[[str], bool], ...]
+    """What says whether an origin is one whose pages may read what `origins="registered"` declares."""
     jobs: Jobs
     courier: Courier
     threads: tuple[BackgroundThread, ...]
@@ -180,12 +185,24 @@ def build(settings: Settings, *, clock: Clock = system.now, store: Store | None 
     return Wired(
         parts=parts,
         authenticators=tuple(parts.get(kind) for feature in FEATURES for kind in feature.authenticators),
+        page_authenticator=_page_authenticator(parts),
+        registered_origins=tuple(
+            feature.registered_origins(parts) for feature in FEATURES if feature.registered_origins is not None
+        ),
         jobs=Jobs(jobs, parts.get(Leases), clock, observer),
         courier=Courier(parts.get(Outbox)),
         threads=tuple(make(parts) for feature in FEATURES for make in feature.threads),
         metrics=metrics,
         tracing=tracing,
     )
+
+
+def _page_authenticator(parts: Container) -> Authenticator[Any] | None:
+    """Of the cookie of pages. Raises ValueError if two features have one."""
+    kinds = [feature.page_authenticator for feature in FEATURES if feature.page_authenticator is not None]
+    if len(kinds) > 1:
+        raise ValueError("two features authenticate the cookie of pages")
+    return parts.find(kinds[0]) if kinds else None
 
 
 def _shared(store: Store, metrics: Metrics | None) -> dict[type, Factory]:
@@ -228,6 +245,9 @@ def _collected() -> dict[type, Factory]:
         MailKinds: lambda _: _mail_kinds(),
         EntryHandlers: _entry_handlers,
         LiveCallers: _live_callers,
+        Publishers: lambda parts: Publishers(
+            tuple(made for feature in FEATURES for make in feature.publishers if (made := make(parts)) is not None)
+        ),
         LoginReasons: lambda parts: LoginReasons(
             tuple(make(parts) for feature in FEATURES for make in feature.login_reasons)
         ),
@@ -281,8 +301,8 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: boo
     """
     wired = build(settings, watched=False)
     deadline = time.monotonic() + patience
-    for problem in settings.passkeys.problems() if serves else ():
-        _log.warning("passkeys", problem=problem)
+    if serves:
+        _warn(settings)
     try:
         while True:
             try:
@@ -313,6 +333,13 @@ def prepare(settings: Settings, *, patience: float = STORE_PATIENCE, serves: boo
         ) from None
     finally:
         wired.close()
+
+
+def _warn(settings: Settings) -> None:
+    """Log what an operator may not expect of their settings."""
+    for subject, problems in (("passkeys", settings.passkeys.problems()), ("oauth", settings.oauth.problems())):
+        for problem in problems:
+            _log.warning(subject, problem=problem)
 
 
 def _prepare_once(wired: Wired, *, serves: bool) -> None:

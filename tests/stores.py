@@ -20,6 +20,14 @@ from app.features import REPOSITORIES
 from app.jobs.model import Leases
 from app.keys.model import Keyrings
 from app.mail_login.model import MailLogins
+from app.oauth.catalogue.model import CatalogueBooks
+from app.oauth.clients.model import Clients
+from app.oauth.codes.model import Codes
+from app.oauth.consents.model import Consents
+from app.oauth.device_codes.model import DeviceCodes
+from app.oauth.logout_notices.model import LogoutNotices
+from app.oauth.registration_tokens.model import RegistrationTokens
+from app.oauth.requests.model import StoredRequests
 from app.outbox.service import Outbox
 from app.platform import clock as system
 from app.recovery.mailroom import Mailroom
@@ -86,6 +94,18 @@ class Store:
         return self.repository(Sessions)
 
     @property
+    def consents(self) -> Consents:
+        return self.repository(Consents)
+
+    @property
+    def logout_notices(self) -> LogoutNotices:
+        return self.repository(LogoutNotices)
+
+    @property
+    def device_codes(self) -> DeviceCodes:
+        return self.repository(DeviceCodes)
+
+    @property
     def pending_logins(self) -> PendingLogins:
         return self.repository(PendingLogins)
 
@@ -104,6 +124,26 @@ class Store:
     @property
     def ceremonies(self) -> Ceremonies:
         return self.repository(Ceremonies)
+
+    @property
+    def clients(self) -> Clients:
+        return self.repository(Clients)
+
+    @property
+    def catalogue_books(self) -> CatalogueBooks:
+        return self.repository(CatalogueBooks)
+
+    @property
+    def registration_tokens(self) -> RegistrationTokens:
+        return self.repository(RegistrationTokens)
+
+    @property
+    def codes(self) -> Codes:
+        return self.repository(Codes)
+
+    @property
+    def stored_requests(self) -> StoredRequests:
+        return self.repository(StoredRequests)
 
     @property
     def held_emails(self) -> HeldEmails:

@@ -1,8 +1,12 @@
-"""Pages of users about their own account, and the well-known documents that lead browsers to them."""
+"""Pages of users about their own account: to log in and out, and to consent; and the well-known documents that lead
+browsers to them."""
 
 from __future__ import annotations
 
 from app.account_pages import controller, pages
+from app.account_pages.consent import pages as consent
+from app.account_pages.device import pages as device
+from app.account_pages.login import pages as login
 from app.feature import Feature, Tag
 
 FEATURE = Feature(
@@ -13,5 +17,24 @@ FEATURE = Feature(
             (controller.passkey_endpoints, controller.related_origins),
         ),
     ),
-    pages=(Tag("pages", "", (pages.change_password, pages.passkeys)),),
+    pages=(
+        Tag(
+            "pages",
+            "",
+            (
+                pages.change_password,
+                pages.passkeys,
+                login.show_login,
+                login.sign_in,
+                login.show_factor,
+                login.prove_factor,
+                login.show_logout,
+                login.sign_out,
+                consent.show_consent,
+                consent.answer_consent,
+                device.show_device,
+                device.answer_device,
+            ),
+        ),
+    ),
 )

@@ -2,5 +2,10 @@
 
 from __future__ import annotations
 
+LOGIN = "/login"
+FACTOR = "/login/factor"
+LOGOUT = "/logout"
+CONSENT = "/consent"
+DEVICE = "/device"
 PASSKEYS = "/account/passkeys"
 NEW_PASSWORD = "/reset-password"  # noqa: S105 - a path

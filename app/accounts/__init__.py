@@ -23,7 +23,7 @@ from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService
 from app.accounts.profile import ProfileService
-from app.accounts.publisher import Publisher
+from app.accounts.publisher import Publishers
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts
 from app.audit.service import Audit
@@ -82,7 +82,7 @@ def _accounts(parts: Container) -> Accounts:
         parts.clock,
         mailing=parts.find(Mailer) is not None,
         mail_waits=parts.get(Wakes),
-        publisher=parts.get(Publisher),
+        publisher=parts.get(Publishers),
     )
 
 

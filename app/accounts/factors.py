@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
+_TOTP_DIGITS: Final = 6
 TOLD_WITHIN: Final = timedelta(minutes=30)
 """How soon the owner has to be told that a recovery of lost factors was asked for; else it never takes effect. It is
 less than any delay."""
@@ -77,6 +78,12 @@ class FactorRecovery:
     def is_told_in_time(self, now: datetime) -> bool:
         """Whether the owner knows of it, or still can in time."""
         return self.told_at is not None or now < self.asked_at + TOLD_WITHIN
+
+
+def method_of_code(code: str) -> str:
+    """The method whose codes look like this one: people type all codes into one field."""
+    digits = "".join(code.split())
+    return TOTP if len(digits) == _TOTP_DIGITS and digits.isdigit() else RECOVERY_CODE
 
 
 def usable(

@@ -15,6 +15,11 @@ class LoginName:
     kind: Literal["email", "username"]
     text: str
 
+    @classmethod
+    def of(cls, text: str) -> LoginName:
+        """The name in a field that takes either."""
+        return cls("email" if "@" in text else "username", text)
+
     @property
     def key(self) -> str | None:
         """The key for looking it up; None if no account can have it."""

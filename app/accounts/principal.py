@@ -40,6 +40,12 @@ class Principal:
     """When and how the user of a session authenticated, as the access token says; None if it does not."""
     login_id: str | None = None
     """The pending login, if this is one."""
+    client_id: str | None = None
+    """The client whose session it is; None for a login of the user's own."""
+    first_party: bool = False
+    """Whether that client acts as a login of the user does."""
+    scopes: tuple[str, ...] = ()
+    """What the session of a client was granted."""
 
     @property
     def subject(self) -> str:
@@ -58,8 +64,11 @@ class Principal:
 
     def with_permissions(self, permissions: frozenset[str], authentication: Authentication | None = None) -> Principal:
         """The same with these permissions, and what their token says of their authentication. Made on every request, so
-        not by the slower `replace`."""
-        if permissions == self.permissions and authentication is None:
+        not by the slower `replace`. The client of a third party has none."""
+        kind: CallerKind = self.kind
+        if self.client_id is not None and not self.first_party:
+            kind, permissions = "client", frozenset()
+        if permissions == self.permissions and authentication is None and kind == self.kind:
             return self
         return Principal(
             self.user,
@@ -67,12 +76,15 @@ class Principal:
             self.opened_at,
             self.last_used_at,
             permissions,
-            self.kind,
+            kind,
             self.impersonation,
             self.key_id,
             self.roles_version,
             authentication or self.authentication,
             self.login_id,
+            self.client_id,
+            self.first_party,
+            self.scopes,
         )
 
     def actor_on(self, user_id: str) -> str | None:

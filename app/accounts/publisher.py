@@ -45,3 +45,18 @@ class Silent:
 
     def entries(self, change: Change) -> tuple[Entry, ...]:  # noqa: ARG002 - see Publisher
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Publishers:
+    """The Publishers of all features, as one."""
+
+    publishers: tuple[Publisher, ...]
+
+    def wants(self, action: str) -> bool:
+        """Whether any of them wants to know of it. Raises Unavailable."""
+        return any(publisher.wants(action) for publisher in self.publishers)
+
+    def entries(self, change: Change) -> tuple[Entry, ...]:
+        """The entries of all. Raises Unavailable."""
+        return tuple(entry for publisher in self.publishers for entry in publisher.entries(change))

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from app.config.browsers import Browsers
+from app.config.oauth import OAuth
 from app.config.passkeys import Passkeys
 from app.config.profiles import Profile
 from app.config.rate_limits import RateLimits
@@ -25,6 +26,7 @@ class Settings(BaseModel):
     tokens: Tokens
     passwords: Passwords
     accounts: Accounts
+    oauth: OAuth
     mail: Mail
     egress: Egress
     hooks: Hooks

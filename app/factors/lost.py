@@ -88,14 +88,15 @@ class LostFactors:
     def settle(self, proof: Proof, device: Device) -> Proof:
         """What a login does first (`app.sessions.gate.Settling`): it is asked for no factor that is gone by now.
 
-        A login with two factors cancels a recovery: nothing is lost.
+        A login with two factors cancels a recovery: nothing is lost. Factors that were proven before it was asked for
+        do not, when a client gets a session because of them.
         """
         credentials = proof.credentials
         if not credentials.is_recovering:
             return proof
         with suppress(SessionEnded):  # deleted or disabled, which the login finds out itself
             if proof.authentication.has_two_factors:
-                self._keep(credentials, device)
+                self._keep(credentials, proof.authentication.at, device)
             elif (present := self._effective(credentials, device)) is not None:
                 return replace(proof, credentials=present)
         return proof
@@ -158,14 +159,15 @@ class LostFactors:
             device=device,
         )
 
-    def _keep(self, credentials: Credentials, device: Device) -> None:
-        """Cancel the recovery of a user who has just used a second factor, even if it is due."""
+    def _keep(self, credentials: Credentials, proven_at: datetime, device: Device) -> None:
+        """Cancel the recovery of a user who has used a second factor since it was asked for, even if it is due."""
         actions: list[str] = []
 
         def kept(account: Account) -> Account:
             found = account.recovery(self.accounts.clock())
             is_same = account.auth_epoch == credentials.auth_epoch
-            actions[:] = [_CANCELLED] if found is not None and is_same else []
+            is_since = found is not None and proven_at >= found.asked_at
+            actions[:] = [_CANCELLED] if is_since and is_same else []
             return self._cancelled(account, device) if actions else account
 
         self.accounts.change(credentials.user.id, kept, actions=actions, device=device)

@@ -17,9 +17,11 @@ class SecondFactorMissing:
     """A reason (`app.sessions.proof.Reason`): one factor was proven of an account that has two."""
 
     def unmet(self, proof: Proof) -> Step | None:
-        """The step by any of the account's methods, unless two factors were proven, or the device is trusted."""
+        """The step by any of the account's methods, unless two factors were proven, or the device is trusted, or was
+        when the user logged in to what this follows from."""
         factors = proof.credentials.factors
-        done = proof.authentication.has_two_factors or proof.trust is not None
+        known = proof.authentication
+        done = known.has_two_factors or known.by_trusted_device or proof.trust is not None
         return Step("second_factor", factors) if factors and not done else None
 
 

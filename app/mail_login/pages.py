@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.accounts.cookies import REFRESH_COOKIE
-from app.accounts.factors import RECOVERY_CODE, TOTP
+from app.accounts.factors import RECOVERY_CODE, TOTP, method_of_code
 from app.mail_login.forms import MailLoginForm
 from app.mail_login.service import MailLoginService
 from app.platform.errors import (
@@ -24,6 +24,7 @@ from app.platform.errors import (
 )
 from app.sessions.gate import LoginGate
 from app.sessions.proof import Evidence
+from app.sessions.views import refresh_cookie
 from app.web.call import Call
 from app.web.endpoint import endpoint
 from app.web.form import Again
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from app.sessions.service import OpenedSession
 
 _TEMPLATE = "mail_login.html"
-_TOTP_DIGITS = 6
 
 
 def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
@@ -80,17 +80,14 @@ def log_in(call: Call, form: MailLoginForm) -> File | Carrying:
         opened = _opened(call, form)
     except SecondFactorRequired as failure:
         return _ask_for_factor(call, failure)
-    cookie = REFRESH_COOKIE.set(opened.refresh_token, seconds=max(1, opened.refresh_expires_in))
-    return Carrying(call.page("mail_login_done.html"), cookies=(cookie,))
+    return Carrying(call.page("mail_login_done.html"), cookies=(refresh_cookie(opened),))
 
 
 def _opened(call: Call, form: MailLoginForm) -> OpenedSession:
     if form.login_token is None:
         return call.get(MailLoginService).by_token(form.token or form.link or "", call.device)
     code = form.code or ""
-    digits = "".join(code.split())
-    method = TOTP if len(digits) == _TOTP_DIGITS and digits.isdigit() else RECOVERY_CODE
-    return call.get(LoginGate).resume(form.login_token, method, Evidence(code=code), call.device)
+    return call.get(LoginGate).resume(form.login_token, method_of_code(code), Evidence(code=code), call.device)
 
 
 def _ask_for_factor(call: Call, failure: SecondFactorRequired) -> File:

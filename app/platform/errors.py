@@ -451,6 +451,16 @@ class InvalidCode(Failure):
     remedy = "Request a new mail: POST /auth/password/forgot, POST /auth/email/resend, or repeat the change itself."
 
 
+class TooManySecrets(Failure):
+    code = "too_many_secrets"
+    status = 409
+    message = "This client has two secrets, which is the most."
+    meaning = (
+        "A client has at most two secrets at a time, so that the second can replace the first. Expired ones are none."
+    )
+    remedy = "Delete the secret that nothing uses any more, and create the new one then."
+
+
 class TooManyRequests(Failure):
     code = "too_many_requests"
     status = 429

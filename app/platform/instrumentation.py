@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from app.platform.failure import Failure
 
-Grant = Literal["register", "login", "mail", "invitation", "refresh", "reauthenticate", "impersonation"]
+Grant = Literal[
+    "register", "login", "mail", "invitation", "refresh", "reauthenticate", "impersonation", "page",
+    "authorization_code", "device_code", "client_refresh", "client_credentials",
+]  # fmt: skip
 """What an access token was given for."""
 TokenRefusal = Literal[
     "malformed", "wrong_type", "unexpected_header", "unknown_key", "wrong_algorithm", "bad_signature",

@@ -29,7 +29,8 @@ from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from app.sessions.login import LoginService
-from app.sessions.model import Sessions
+from app.sessions.model import ClientNames, Sessions
+from app.sessions.page_sessions import PageSessions
 from app.sessions.pending_logins.model import PendingLogins
 from app.sessions.reasons import NotActive, UnverifiedEmail
 from app.sessions.service import SessionLimits, SessionService
@@ -77,8 +78,19 @@ def _impersonations(parts: Container) -> ImpersonationService:
     )
 
 
-def _sessions(parts: Container) -> SessionService:
+def _limits(parts: Container) -> SessionLimits:
     tokens = parts.settings.tokens
+    return SessionLimits(
+        idle=tokens.refresh_idle_seconds,
+        absolute=tokens.refresh_absolute_seconds,
+        grace=tokens.refresh_grace_seconds,
+        most=tokens.sessions_per_user,
+        fresh=parts.settings.accounts.reauth_seconds,
+        most_of_client=parts.settings.oauth.client_sessions_per_user,
+    )
+
+
+def _sessions(parts: Container) -> SessionService:
     return SessionService(
         sessions=parts.get(Sessions),
         live=parts.get(LiveSessions),
@@ -88,17 +100,23 @@ def _sessions(parts: Container) -> SessionService:
         secrets=parts.get(SecretKeys),
         devices=parts.get(DeviceTokens),
         clock=parts.clock,
-        limits=SessionLimits(
-            idle=tokens.refresh_idle_seconds,
-            absolute=tokens.refresh_absolute_seconds,
-            grace=tokens.refresh_grace_seconds,
-            most=tokens.sessions_per_user,
-            fresh=parts.settings.accounts.reauth_seconds,
-        ),
+        limits=_limits(parts),
         permissions_of=parts.get(Roles).permissions_of,
         step_up=parts.get(StepUpMethods),
         observer=parts.observer,
         hooks=parts.find(Hooks),
+        client_names=parts.find(ClientNames),
+    )
+
+
+def _page_sessions(parts: Container) -> PageSessions:
+    return PageSessions(
+        parts.get(Sessions),
+        parts.get(SessionService),
+        parts.get(Roles).permissions_of,
+        parts.get(SecretKeys),
+        parts.clock,
+        _limits(parts),
     )
 
 
@@ -176,6 +194,7 @@ FEATURE = Feature(
         ImpersonationService: _impersonations,
         AccessTokens: _tokens,
         SessionService: _sessions,
+        PageSessions: _page_sessions,
         AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
         FailedLogins: _failed_logins,
         EnrollingLogins: lambda parts: EnrollingLogins(parts.get(PendingLogins), parts.get(Users), parts.clock),
@@ -186,8 +205,10 @@ FEATURE = Feature(
         ExplainService: _explain,
     },
     authenticators=(SessionService, EnrollingLogins),
+    page_authenticator=PageSessions,
     live={
         "session": lambda parts: parts.get(LiveSessions).present,
+        "client": lambda parts: parts.get(LiveSessions).present,
         "impersonation": lambda parts: parts.get(LiveImpersonations).present,
         "pending_login": lambda parts: parts.get(EnrollingLogins).present,
     },

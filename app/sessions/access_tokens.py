@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
@@ -33,11 +33,14 @@ REMEMBERED = 20_000
 """The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
+OWN_CLIENT = "latchkey"
+"""The `client_id` of logins to this service itself."""
 _LATEST = 2**53
 """Seconds since 1970, and more than any token has."""
 _DOTS = 2
 """Between the parts of a signed JWT."""
-_REQUIRED = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid"]
+_REQUIRED_OF_ALL = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti"]
+_REQUIRED = [*_REQUIRED_OF_ALL, "sid"]
 
 
 class RefusedTokenError(Exception):
@@ -61,6 +64,14 @@ class Claims:
     expires_at: float
     authentication: Authentication | None = None
     """When and how the subject authenticated; None in an impersonation, and if a former version made the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """A token of this issuer that is valid now, for whatever audience; `of_session` is None if it has no session."""
+
+    claims: Mapping[str, Any] = field(repr=False)
+    of_session: Claims | None
 
 
 class TokenKeys(Protocol):
@@ -115,13 +126,17 @@ class AccessTokens:
         actor_id: str | None = None,
         authentication: Authentication | None = None,
         added: Mapping[str, Any] = MappingProxyType({}),
+        audiences: Sequence[str] = (),
+        client_id: str = OWN_CLIENT,
+        scope: str | None = None,
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
         `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
         for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
         (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
-        The claims `added` replace none of ours.
+        The claims `added` replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are
+        those of a client's session.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -129,8 +144,8 @@ class AccessTokens:
             **added,
             "iss": self._issuer,
             "sub": subject,
-            "aud": self._audience,
-            "client_id": "latchkey",
+            "aud": _one_or_more(audiences) if audiences else self._audience,
+            "client_id": client_id,
             "iat": now,
             "exp": now + (self.lifetime if lifetime is None else lifetime),
             "jti": secrets.token_urlsafe(16),
@@ -138,8 +153,28 @@ class AccessTokens:
             "roles": list(roles),
             **({} if actor_id is None else {"act": {"sub": actor_id}}),
             **({} if authentication is None else _claims_about(authentication)),
+            **({} if scope is None else {"scope": scope}),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
+
+    def issue_to_client(self, client_id: str, *, audiences: Sequence[str], scope: str) -> tuple[str, int]:
+        """An access token for a client that acts for itself (RFC 9068 section 2.2), and how long it lives.
+
+        There is no session in it, so this service accepts it nowhere: it is for other APIs.
+        """
+        key, now, lifetime = self._keys.signing_key(), int(self._clock().timestamp()), self.spread(self.lifetime)
+        claims = {
+            "iss": self._issuer,
+            "sub": client_id,
+            "aud": _one_or_more(audiences) if audiences else self._audience,
+            "client_id": client_id,
+            "iat": now,
+            "exp": now + lifetime,
+            "jti": secrets.token_urlsafe(16),
+            **({"scope": scope} if scope else {}),
+        }
+        token = jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
+        return token, lifetime
 
     def verify(self, token: str) -> Claims:
         """The claims of a token that this instance accepts; raises RefusedTokenError for any other."""
@@ -157,19 +192,42 @@ class AccessTokens:
         _check_times(claims, self._clock())
         return claims
 
+    def read(self, token: str) -> ReadToken:
+        """A token that was issued here, whomever it is for: also other services, and also without a session.
+
+        This does not say that this service accepts it. Raises RefusedTokenError for any other, and for one whose time
+        is over.
+        """
+        claims = self._decode(token, _REQUIRED_OF_ALL, audience=None)
+        if not (_are_texts(claims["client_id"], claims["jti"]) and _is_audience(claims["aud"])):
+            raise RefusedTokenError("malformed")
+        known = _claims({"sid": "", **claims})
+        _check_times(known, self._clock())
+        return ReadToken(claims, known if "sid" in claims else None)
+
     def _verify_signature(self, token: str) -> Claims:
+        return _claims(self._decode(token, _REQUIRED, audience=self._audience))
+
+    def _decode(self, token: str, required: list[str], *, audience: str | None) -> dict[str, Any]:
+        """The claims of a token whose signature, issuer and audience are right; without `audience`, any one is."""
         if len(token) > LONGEST or not _is_canonical(token):
             raise RefusedTokenError("malformed")
         key = self._key_of(_header(token))
         try:
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 key.verifying,
                 algorithms=[key.alg],
                 issuer=self._issuer,
-                audience=self._audience,
-                # Times are checked at every use, not only at the first, by `_check_times`.
-                options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+                audience=audience,
+                options={
+                    "require": required,
+                    "verify_aud": audience is not None,
+                    # Times are checked at every use, not only at the first, by `_check_times`.
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
         except jwt.InvalidSignatureError:
             raise RefusedTokenError("bad_signature") from None
@@ -181,7 +239,6 @@ class AccessTokens:
             raise RefusedTokenError("wrong_audience") from None
         except jwt.PyJWTError:
             raise RefusedTokenError("malformed") from None
-        return _claims(claims)
 
     def _key_of(self, header: dict[str, Any]) -> SigningKey:
         if header.get("typ") != TYPE:
@@ -197,6 +254,10 @@ class AccessTokens:
         return key
 
 
+def _one_or_more(audiences: Sequence[str]) -> str | list[str]:
+    return audiences[0] if len(audiences) == 1 else list(audiences)
+
+
 def spread(seconds: int) -> int:
     """A life that is up to 5 % shorter, at random: clients that logged in together do not refresh together."""
     return seconds - secrets.randbelow(seconds // 20 + 1)
@@ -205,6 +266,12 @@ def spread(seconds: int) -> int:
 def has_form(token: str) -> bool:
     """Whether a token has the three parts of a signed JWT (RFC 7515 section 7.1), of whatever issuer and use."""
     return token.count(".") == _DOTS
+
+
+def scopes_in(token: str) -> frozenset[str]:
+    """The scopes of an access token that was verified before; none if it has no such claim."""
+    scope = jwt.decode(token, options={"verify_signature": False}).get("scope")
+    return frozenset(scope.split()) if isinstance(scope, str) else frozenset()
 
 
 def _header(token: str) -> dict[str, Any]:
@@ -260,6 +327,15 @@ def _authentication(claims: dict[str, Any]) -> Authentication | None:
             except (ValueError, OverflowError, OSError):  # no time
                 pass
     raise RefusedTokenError("malformed")
+
+
+def _are_texts(*found: object) -> bool:
+    return all(isinstance(each, str) for each in found)
+
+
+def _is_audience(found: object) -> bool:
+    """One, or a list (RFC 7519 section 4.1.3)."""
+    return _are_texts(*found) if isinstance(found, list) else isinstance(found, str)
 
 
 def _is_time(time: object) -> bool:

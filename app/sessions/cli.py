@@ -51,7 +51,9 @@ def show(name: str, *, as_json: bool) -> None:
     """List the sessions of a user: identifier, device, address, times of login, last use and end."""
     user = user_named(name)
     with failures_as_messages():
-        found = wired().get(SessionService).list_of(user)
+        service = wired().get(SessionService)
+        found = service.list_of(user)
+        clients = service.clients_of(found)
     for session in found:
         times = (session.created_at, session.last_used_at, min(session.idle_expires_at, session.expires_at))
         opened, used, ends = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)
@@ -63,6 +65,7 @@ def show(name: str, *, as_json: bool) -> None:
             "created_at": opened,
             "last_used_at": used,
             "expires_at": ends,
+            **({} if session.client_id is None else {"client": clients[session.client_id]}),
         }
         say(facts, "\t".join(map(str, facts.values())), as_json=as_json)
 

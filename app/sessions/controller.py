@@ -149,8 +149,7 @@ def _name(body: Login) -> LoginName:
         return LoginName("email", body.email)
     if body.username is not None:
         return LoginName("username", body.username)
-    text = body.login or ""
-    return LoginName("email" if "@" in text else "username", text)
+    return LoginName.of(body.login or "")
 
 
 @endpoint(
@@ -264,7 +263,10 @@ def logout(call: CallBy[Principal], body: Logout) -> View | Carrying:
     returns=SessionList,
 )
 def sessions(call: CallBy[Principal]) -> SessionList:
-    """The user's active sessions, oldest first; then those in which an administrator acts for them."""
+    """The user's active sessions, oldest first; then those in which an administrator acts for them.
+
+    Those of applications that the user gave access to name it in `client`.
+    """
     return _sessions_of(call)
 
 
@@ -289,8 +291,9 @@ def exported(call: CallBy[Principal]) -> Iterator[list[SessionView]]:
 
 def _sessions_of(call: CallBy[Principal]) -> SessionList:
     user = call.caller.user
-    sessions, acting = call.get(SessionService).list_of(user), call.get(LiveImpersonations).of_user(user.id)
-    return SessionList.of(sessions, acting, call.caller.session_id)
+    service = call.get(SessionService)
+    sessions, acting = service.list_of(user), call.get(LiveImpersonations).of_user(user.id)
+    return SessionList.of(sessions, acting, call.caller.session_id, service.clients_of(sessions))
 
 
 @endpoint(

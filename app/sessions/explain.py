@@ -33,7 +33,10 @@ _DETAILS = {
     "bad_signature": "Its signature does not verify: it was altered, or signed with another key.",
     "missing_claim": "A claim that RFC 9068 requires is missing.",
     "wrong_issuer": "Its issuer (iss) is not the PUBLIC_URL of this service.",
-    "wrong_audience": "Its audience (aud) is not the JWT_AUDIENCE of this service.",
+    "wrong_audience": (
+        "Its audience (aud) is not the JWT_AUDIENCE of this service. A client that names a resource gets tokens for"
+        " that resource alone."
+    ),
     "not_yet_valid": "Its time of issue is in the future: compare the clocks of the machines.",
     "expired": "It has expired: refresh, or log in again.",
     "session_ended": (
@@ -41,6 +44,11 @@ _DETAILS = {
         " administrator who acts for the user (act) also ends when they log out, or may not do that any more."
     ),
 }
+_ACCEPTED = "It is accepted."
+_ACCEPTED_OF_CLIENT = (
+    "It is accepted, as that of an application that the user gave access to (client_id): for GET and POST"
+    " /oauth/userinfo, and for nothing else here."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +80,20 @@ class ExplainService:
             return Explanation("opaque", None, None, "It is not a JWT, and cannot be explained further.", None, None)
         if header.get("typ") != TYPE:
             return Explanation("jwt", None, "wrong_type", _DETAILS["wrong_type"], header, claims)
-        reason = self._reason(token)
-        detail = _DETAILS[reason] if reason else "It is accepted."
+        caller, reason = self._caller(token)
+        detail = _DETAILS[reason] if reason else _ACCEPTED
+        if caller is not None and caller.kind == "client":
+            detail = _ACCEPTED_OF_CLIENT
         return Explanation("access_token", reason is None, reason, detail, header, claims)
 
-    def _reason(self, token: str) -> str | None:
+    def _caller(self, token: str) -> tuple[Principal | None, str | None]:
+        """Who this token is accepted for, or else why it is refused."""
         try:
             claims = self.tokens.verify(token)
         except RefusedTokenError as refused:
-            return refused.reason
-        return None if self.principal_of(claims) else "session_ended"
+            return None, refused.reason
+        caller = self.principal_of(claims)
+        return caller, None if caller else "session_ended"
 
 
 def _read(token: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -31,6 +31,7 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.platform.identifiers import digest_of_token
+from app.sessions.granted import NotAdmittedError
 from app.sessions.pending_logins.model import PendingLogin
 from app.sessions.proof import Proof, Refusal, is_guess, method_of
 from app.throttle.service import Attempt
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant
     from app.sessions.failed_logins import FailedLogins
+    from app.sessions.granted import Granted
     from app.sessions.pending_logins.model import PendingLogins
     from app.sessions.proof import Evidence, LoginMethod, Next, Reason, Settling, Step
     from app.sessions.service import OpenedSession, SessionService
@@ -106,6 +108,27 @@ class LoginGate:
             device_id=proof.device_id,
             trust=proof.trust,
         )
+
+    def open_for(self, proof: Proof, granted: Granted, device: Device) -> OpenedSession:
+        """Open the session of a client for a user who logged in before; `proof` is what they proved then.
+
+        No login token helps here, so what is missing raises NotAdmittedError; as a user who was deleted or disabled, or
+        whose password or factors changed, since then does, and a page session that has ended.
+        """
+        epoch = proof.credentials.auth_epoch
+        for settle in self.settlings:
+            proof = settle(proof, device)
+        if proof.credentials.auth_epoch != epoch:
+            raise NotAdmittedError("SessionEnded")
+        for reason in self.reasons:
+            if reason.unmet(proof) is not None:
+                raise NotAdmittedError(type(reason).__name__)
+        try:
+            return self.sessions.open_session(
+                proof.credentials, device, proof.grant, authentication=proof.authentication, granted=granted
+            )
+        except SessionEnded:
+            raise NotAdmittedError("SessionEnded") from None
 
     def resume(
         self, token: str, method: str, evidence: Evidence, device: Device, *, trust_device: bool = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.accounts.authentication import Authentication
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.model import User
@@ -39,6 +39,32 @@ class Session:
     """What they proved, as `app.accounts.authentication.Authentication.kept` has it; None if a former version opened
     it."""
 
+    client_id: str | None = None
+    """The client that it was opened for; None if the user logged in themselves."""
+    first_party: bool | None = None
+    """Whether that client acts as a login of the user does; None if there is none."""
+    scopes: str | None = None
+    """What the client may ask for, separated by spaces."""
+    resources: str | None = None
+    """The audiences of its tokens (RFC 8707), separated by spaces, which no URI contains; None for our own API."""
+    parent_id: str | None = None
+    """The session of the user that it ends with."""
+
+    @property
+    def granted_scopes(self) -> tuple[str, ...]:
+        """What the client may ask for."""
+        return tuple((self.scopes or "").split())
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """Whom its tokens are for; empty for our own API."""
+        return tuple((self.resources or "").split())
+
+    @property
+    def is_of_third_party(self) -> bool:
+        """Whether it was opened for a client that does not act as a login of the user does."""
+        return self.client_id is not None and not self.first_party
+
     @property
     def authentication(self) -> Authentication:
         """When and how its user proved who they are."""
@@ -54,15 +80,23 @@ class LiveSession:
     roles_version: int = 0
 
 
+class ClientNames(Protocol):
+    """What the clients of sessions are called."""
+
+    def names_of(self, client_ids: Collection[str]) -> Mapping[str, str]:
+        """The names of these clients, by their identifiers; a client that there is no more has none."""
+
+
 class Sessions(Protocol):
     """The operations of a store on sessions. Each raises `Unavailable` when the store does not answer."""
 
     def open(self, session: Session, events: Sequence[AuditEvent] = (), *, most: int | None = None) -> bool:
         """Store a new session and its events, and set its user's `last_login_at` to its `created_at`.
 
-        False, and nothing is stored, if the user is not active or no longer in the epoch of the session. If the user
-        has more than `most` sessions then, the surplus ends: first those that are not live, then those used least
-        recently. Of logins at once the last one sees to that.
+        False, and nothing is stored, if the user is not active or no longer in the epoch of the session, or if its
+        parent has ended. If the user has more than `most` sessions of its client then (of none, for a login of their
+        own), the surplus ends: first those that are not live, then those used least recently. Of logins at once the
+        last one sees to that.
 
         In SQL it is one transaction, and the new session is never surplus. In MongoDB the session is stored first, so a
         crash leaves no event of a session that never was, but perhaps a session that nobody has tokens of.
@@ -96,11 +130,21 @@ class Sessions(Protocol):
     def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
         """End a session of this user, and store the events of its end with it.
 
-        False, and no event is stored, if they have no such session or are deleted.
+        False, and no event is stored, if they have no such session or are deleted. The sessions below it (`parent_id`)
+        end, too: also one that is opened at the same moment, unless `open` finds that its parent has ended.
 
         It raises the revision of the user's account before it returns. So a change of the account that still found the
         session live is either saved already, or tried again (see `app.accounts.service.Accounts.change`).
         """
+
+    def of_clients(self, user_id: str) -> list[Session]:
+        """The sessions that clients have of a user, live or not, oldest first."""
+
+    def end_of_grant(self, user_id: str, client_id: str) -> int:
+        """End all sessions that a client has of a user; returns how many. It raises the revision as `end` does."""
+
+    def end_some_of_client(self, client_id: str, limit: int) -> int:
+        """End up to `limit` sessions of a client, of whomever; returns how many. Revisions are raised as by `end`."""
 
     def end_some_of(self, user_id: str, limit: int) -> int:
         """Delete up to `limit` sessions of a user, whether they are live or not; returns how many."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _FIELDS: Final = (
     "user_id", "auth_epoch", "seed", "generation", "created_at", "last_used_at", "idle_expires_at", "expires_at",
-    "ip", "user_agent", "rotated_at", "authenticated_at", "amr",
+    "ip", "user_agent", "rotated_at", "authenticated_at", "amr", "client_id", "first_party",
+    "scopes", "resources", "parent_id",
 )  # fmt: skip
 """The fields of a document that make up a `Session`, besides `_id`."""
 
@@ -40,6 +41,9 @@ _WITH_ITS_USER: Final = (
             "auth_epoch": 1,
             "created_at": 1,
             "last_used_at": 1,
+            "client_id": 1,
+            "first_party": 1,
+            "scopes": 1,
             "book.version": 1,
             "user.auth_epoch": 1,
             "user.kept_session": 1,
@@ -56,6 +60,8 @@ class MongoSessions:
         Index("sessions", "user_id"),
         Index("sessions", "expires_at"),
         Index("sessions", "idle_expires_at"),
+        Index("sessions", "client_id"),
+        Index("sessions", "parent_id"),
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -72,13 +78,17 @@ class MongoSessions:
         unchanged = {"_id": session.user_id, "status": "active", "auth_epoch": session.auth_epoch}
         login = {"$max": {"last_login_at": session.created_at}}
         user = self._connection["users"].find_one_and_update(unchanged, login, {"kept_session": 1})
-        if user is None:
+        # The parent behind the insert, too: whoever ends it looks for its children afterwards.
+        if user is None or not self._is_there(session.parent_id):
             self._connection["sessions"].delete_one({"_id": session.id})
             take_back(self._connection, events)
             return False
         if most is not None:
-            self._trim(session.user_id, session.auth_epoch, user.get("kept_session"), most)
+            self._trim(session, user.get("kept_session"), most)
         return True
+
+    def _is_there(self, parent_id: str | None) -> bool:
+        return parent_id is None or self._connection["sessions"].find_one({"_id": parent_id}, {"_id": 1}) is not None
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         # Every authenticated request comes through here. A plain command takes a tenth less CPU than
@@ -101,6 +111,9 @@ class MongoSessions:
             session["created_at"],
             session["last_used_at"],
             roles_version=book_version(session),
+            client_id=session.get("client_id"),
+            first_party=session.get("first_party") or False,
+            scopes=tuple((session.get("scopes") or "").split()),
         )
 
     @answer_or_unavailable()
@@ -142,8 +155,13 @@ class MongoSessions:
 
     @answer_or_unavailable()
     def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
+        # What is below it before and behind it: so a crash leaves none without a parent, and whoever opens one at the
+        # same moment looks for the parent afterwards.
+        below = {"parent_id": session_id, "user_id": user_id}
+        self._connection["sessions"].delete_many(below)
         if self._connection["sessions"].delete_one({"_id": session_id, "user_id": user_id}).deleted_count == 0:
             return False
+        self._connection["sessions"].delete_many(below)
         add_events(self._connection, events)
         # After the events, for the same reason as in `open`.
         there = {"_id": user_id, "status": {"$ne": "deleted"}}
@@ -151,6 +169,26 @@ class MongoSessions:
             return True
         take_back(self._connection, events)
         return False
+
+    @answer_or_unavailable()
+    def of_clients(self, user_id: str) -> list[Session]:
+        these = {"user_id": user_id, "client_id": {"$exists": True}}
+        return [_session_of(found) for found in self._connection["sessions"].find(these).sort("_id", pymongo.ASCENDING)]
+
+    @answer_or_unavailable()
+    def end_of_grant(self, user_id: str, client_id: str) -> int:
+        ended = self._connection["sessions"].delete_many({"user_id": user_id, "client_id": client_id}).deleted_count
+        self._raise_revisions([user_id])
+        return ended
+
+    @answer_or_unavailable()
+    def end_some_of_client(self, client_id: str, limit: int) -> int:
+        found = list(self._connection["sessions"].find({"client_id": client_id}, {"user_id": 1}).limit(limit))
+        if not found:
+            return 0
+        self._connection["sessions"].delete_many({"_id": {"$in": [session["_id"] for session in found]}})
+        self._raise_revisions([session["user_id"] for session in found])
+        return len(found)
 
     @answer_or_unavailable()
     def end_some_of(self, user_id: str, limit: int) -> int:
@@ -162,27 +200,33 @@ class MongoSessions:
         expired = {"$or": [{"idle_expires_at": passed}, {"expires_at": passed}]}
         return delete_batch(self._connection["sessions"], expired, limit)
 
-    def _trim(self, user_id: str, epoch: int, kept: str | None, most: int) -> None:
-        """End the sessions of a user that exceed `most`; `epoch` and `kept` say which of them are live.
+    def _raise_revisions(self, user_ids: list[str]) -> None:
+        there = {"_id": {"$in": user_ids}, "status": {"$ne": "deleted"}}
+        self._connection["users"].update_many(there, {"$inc": {"revision": 1}})
+
+    def _trim(self, opened: Session, kept: str | None, most: int) -> None:
+        """End the sessions of a user and client that exceed `most`; epoch and `kept` say which of them are live.
 
         Logins at once all use the same order, and whoever looks last sees all sessions. If each spared its own session
         instead, two of them could end each other's.
         """
-        while surplus := self._surplus(user_id, epoch, kept, most):
-            user = self._connection["users"].find_one({"_id": user_id}, {"auth_epoch": 1, "kept_session": 1})
+        epoch = opened.auth_epoch
+        while surplus := self._surplus(opened, epoch, kept, most):
+            user = self._connection["users"].find_one({"_id": opened.user_id}, {"auth_epoch": 1, "kept_session": 1})
             if user is None:
                 return  # their erasure ends the sessions
             if (epoch, kept) == (user["auth_epoch"], user.get("kept_session")):
-                self._connection["sessions"].delete_many({"_id": {"$in": surplus}})
+                these = {"$in": surplus}
+                self._connection["sessions"].delete_many({"$or": [{"_id": these}, {"parent_id": these}]})
                 return
             epoch, kept = user["auth_epoch"], user.get("kept_session")  # others are live by now
 
-    def _surplus(self, user_id: str, epoch: int, kept: str | None, most: int) -> list[str]:
-        """All sessions of a user but `most`: first the live ones count among these, then those used most recently."""
+    def _surplus(self, opened: Session, epoch: int, kept: str | None, most: int) -> list[str]:
+        """All sessions of a user and client but `most`: first the live ones count, then those used most recently."""
         live = {"$or": [{"$eq": ["$auth_epoch", epoch]}, {"$eq": ["$_id", kept]}]}
         found = self._connection["sessions"].aggregate(
             [
-                {"$match": {"user_id": user_id}},
+                {"$match": {"user_id": opened.user_id, "client_id": opened.client_id}},
                 {"$project": {"last_used_at": 1, "live": live}},
                 {"$sort": {"live": pymongo.DESCENDING, "last_used_at": pymongo.DESCENDING, "_id": pymongo.DESCENDING}},
                 {"$skip": most},

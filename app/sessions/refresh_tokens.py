@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LABEL = "latchkey refresh token"
 _VERSION = 1
+_VERSION_OF_CLIENTS = 2
+"""Of the sessions of clients: a former version, which would give a login for them, takes none of these."""
 _FIELDS = struct.Struct(">H16sI")
 _MAC_BYTES = 32
 """Version, session, generation and MAC make 54 bytes, which base64 encodes in one way only."""
@@ -33,11 +35,12 @@ class RefreshToken:
     session_id: str
     generation: int
     mac: bytes = field(repr=False)
+    of_client: bool = False
 
 
-def make(root: RootKey, session_id: str, generation: int, seed: bytes) -> str:
+def make(root: RootKey, session_id: str, generation: int, seed: bytes, *, of_client: bool = False) -> str:
     """The refresh token of a session (a UUID) in its `generation`: 72 characters of base64url."""
-    fields = _FIELDS.pack(_VERSION, UUID(session_id).bytes, generation)
+    fields = _fields(session_id, generation, of_client=of_client)
     return urlsafe_b64encode(fields + _mac(root, fields, seed)).decode()
 
 
@@ -47,15 +50,21 @@ def parse(token: str) -> RefreshToken | None:
     if content is None:
         return None
     version, session, generation = _FIELDS.unpack_from(content)
-    if version != _VERSION:
+    if version not in {_VERSION, _VERSION_OF_CLIENTS}:
         return None
-    return RefreshToken(str(UUID(bytes=session)), generation, content[_FIELDS.size :])
+    of_client = version == _VERSION_OF_CLIENTS
+    return RefreshToken(str(UUID(bytes=session)), generation, content[_FIELDS.size :], of_client)
 
 
 def is_genuine(token: RefreshToken, seed: bytes, roots: SecretKeys) -> bool:
     """Whether a token was made here, for a session with this seed; in constant time for each secret."""
-    fields = _FIELDS.pack(_VERSION, UUID(token.session_id).bytes, token.generation)
+    fields = _fields(token.session_id, token.generation, of_client=token.of_client)
     return any(hmac.compare_digest(token.mac, _mac(root, fields, seed)) for root in roots)
+
+
+def _fields(session_id: str, generation: int, *, of_client: bool) -> bytes:
+    version = _VERSION_OF_CLIENTS if of_client else _VERSION
+    return _FIELDS.pack(version, UUID(session_id).bytes, generation)
 
 
 def _mac(root: RootKey, fields: bytes, seed: bytes) -> bytes:

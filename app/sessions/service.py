@@ -25,12 +25,13 @@ from app.platform.errors import (
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import RefusedTokenError, has_form
+from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
+from app.sessions.granted import OFFLINE, NarrowingError
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from app.accounts.model import Credentials, User
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant, Observer
     from app.security.secret_keys import SecretKeys
     from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.granted import Granted
     from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions
-    from app.sessions.model import Sessions
+    from app.sessions.model import ClientNames, LiveSession, Sessions
+    from app.sessions.refresh_tokens import RefreshToken
     from app.sessions.step_up import StepUpMethods
     from app.throttle.device_tokens import DeviceTokens, Trust
 
@@ -61,12 +64,30 @@ class OpenedSession:
     user: User
     access_token: str = field(repr=False)
     expires_in: int
-    refresh_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    """None for a client without the scope OFFLINE."""
     refresh_expires_in: int
     permissions: frozenset[str]
     """What the user may do."""
+    session: Session = field(repr=False)
     device_token: str | None = field(default=None, repr=False)
     """Makes the device known at its next login; a refresh gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asks for at a refresh; nothing is all that its session has."""
+
+    client_id: str
+    scopes: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+
+    def check(self, session: Session) -> None:
+        """Raises NarrowingError unless this is part of what the session has."""
+        if not set(self.scopes) <= set(session.granted_scopes):
+            raise NarrowingError("scope")
+        if not set(self.resources) <= set(session.audiences):
+            raise NarrowingError("resource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +100,7 @@ class RenewedToken:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How long sessions live, in seconds, and how many (`most`) a user can have.
+    """How long sessions live, in seconds, and how many a user can have: `most` logins, `most_of_client` of a client.
 
     `idle` counts from the last refresh, `absolute` from the login. For `grace` after the first exchange of a refresh
     token, the same token gives the same new one again. A login counts as recent for `fresh`.
@@ -90,6 +111,7 @@ class SessionLimits:
     grace: int
     most: int
     fresh: int
+    most_of_client: int
 
 
 class SessionService:
@@ -111,6 +133,7 @@ class SessionService:
         step_up: StepUpMethods,
         observer: Observer = NOBODY,
         hooks: Hooks | None = None,
+        client_names: ClientNames | None = None,
     ) -> None:
         self._sessions = sessions
         self._live = live
@@ -125,6 +148,7 @@ class SessionService:
         self._step_up = step_up
         self._observer = observer
         self._hooks = hooks
+        self._client_names = client_names
 
     def open_session(
         self,
@@ -135,6 +159,7 @@ class SessionService:
         authentication: Authentication,
         device_id: str | None = None,
         trust: Trust | None = None,
+        granted: Granted | None = None,
     ) -> OpenedSession:
         """Open a session for a user who has proven all that a login needs; `device_id` is that of a known device, and
         `trust` that in it, whose token keeps it.
@@ -148,7 +173,7 @@ class SessionService:
         user, now = credentials.user, self._clock()
         permissions = self._permissions_of(user.roles, None)
         session = Session(
-            id=new_id(),
+            id=new_id() if granted is None else granted.session_id,
             user_id=user.id,
             auth_epoch=credentials.auth_epoch,
             seed=secrets.token_bytes(_SEED_BYTES),
@@ -162,17 +187,23 @@ class SessionService:
             authenticated_at=authentication.at,
             amr=authentication.kept,
         )
+        if granted is not None:
+            session = self._of_client(session, granted)
         claims = self._claims(user, session)
         by_trust = {"second_factor": "trusted_device"} if authentication.by_trusted_device else {}
         events = [self._accounts.audit.event(user.id, "session.opened", device, session_id=session.id, **by_trust)]
         if trust is not None and not authentication.by_trusted_device:
             told = {"session_id": session.id, "days": str(trust.days)}
             events.append(self._accounts.audit.event(user.id, "device.trusted", device, **told))
-        if not self._sessions.open(session, events, most=self._limits.most):
+        most = self._limits.most if granted is None else self._limits.most_of_client
+        if not self._sessions.open(session, events, most=most):
             raise SessionEnded
         self._accounts.audit.tell(events)
         seen = replace(user, last_login_at=now)
-        opened = self._tokens_of(session, seen, permissions, now, grant=grant, claims=claims)
+        asked = None if granted is None else Asked(granted.client_id, resources=granted.narrowed_to)
+        opened = self._tokens_of(session, seen, permissions, now, grant=grant, claims=claims, asked=asked)
+        if granted is not None:
+            return opened
         return replace(opened, device_token=self._devices.make(user.id, credentials.auth_epoch, device_id, trust))
 
     def refresh(self, refresh_token: str, device: Device) -> OpenedSession:
@@ -182,15 +213,30 @@ class SessionService:
         tabs, or a client that lost the reply, stay logged in. Any other exchange of an old token ends the session
         (RFC 9700 section 4.14.2). Raises InvalidRefreshToken or ReusedRefreshToken.
         """
+        return self._refresh(refresh_token, device, None)
+
+    def refresh_for(self, refresh_token: str, device: Device, asked: Asked) -> OpenedSession:
+        """The same for a client, whose refresh token has to be its own.
+
+        Raises NarrowingError, before the exchange, if it asks for more than the session has.
+        """
+        return self._refresh(refresh_token, device, asked)
+
+    def _refresh(self, refresh_token: str, device: Device, asked: Asked | None) -> OpenedSession:
         sent = refresh_tokens.parse(refresh_token)
-        if sent is None:
+        if sent is None or sent.of_client is (asked is None):
             raise InvalidRefreshToken
+        grant: Grant = "refresh" if asked is None else "client_refresh"
         for _ in range(_ATTEMPTS):
             now = self._clock()
-            live = self._sessions.find_live(sent.session_id, now)
-            if live is None or not refresh_tokens.is_genuine(sent, live.session.seed, self._secrets):
+            live = self._live_of(sent, now)
+            if live is None:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
+            if session.client_id != (None if asked is None else asked.client_id):
+                raise InvalidRefreshToken
+            if asked is not None:
+                asked.check(session)
             if sent.generation == session.generation:
                 claims = self._claims(live.user, session)
                 renewed = replace(
@@ -205,12 +251,14 @@ class SessionService:
                     idle_expires_at=renewed.idle_expires_at,
                     ip=device.ip,
                 ):
-                    return self._tokens_of(renewed, live.user, permissions, now, grant="refresh", claims=claims)
+                    return self._tokens_of(
+                        renewed, live.user, permissions, now, grant=grant, claims=claims, asked=asked
+                    )
                 continue  # another exchange of the same token was faster: read the session again
             if self._is_in_grace(sent.generation, session, now):
                 claims = self._claims(live.user, session)
                 self._report_repetition(session, live.user, device)
-                return self._tokens_of(session, live.user, permissions, now, grant="refresh", claims=claims)
+                return self._tokens_of(session, live.user, permissions, now, grant=grant, claims=claims, asked=asked)
             if self._end(session.id, live.user, "session.reused", device, session_id=session.id):
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
@@ -220,12 +268,39 @@ class SessionService:
         """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
 
+    def clients_of(self, sessions: Iterable[Session]) -> Mapping[str, str]:
+        """The names of the clients of these sessions, by their identifiers; one that is gone is called by its own."""
+        ids = {session.client_id for session in sessions if session.client_id is not None}
+        known = self._client_names.names_of(ids) if ids and self._client_names is not None else {}
+        return {client_id: known.get(client_id, client_id) for client_id in ids}
+
     def end(self, session_id: str, user: User, device: Device | None) -> None:
         """End one of the user's sessions, or an impersonation of them; raises NotFound for any other."""
         if self._end(session_id, user, "session.ended", device, session_id=session_id):
             return
         if not self._impersonations.end(session_id, user.id, device):
             raise NotFound
+
+    def session_of_refresh_token(self, refresh_token: str) -> Session | None:
+        """The live session that this refresh token would renew now; None for any other text. Nothing is written."""
+        sent = refresh_tokens.parse(refresh_token)
+        live = None if sent is None else self._live_of(sent, self._clock())
+        if sent is None or live is None or sent.generation != live.session.generation:
+            return None
+        return live.session
+
+    def end_by_refresh_token(self, refresh_token: str, client_id: str, device: Device) -> bool:
+        """End the session of this client that the refresh token is of, an earlier one, too; False if there is none."""
+        sent = refresh_tokens.parse(refresh_token)
+        live = None if sent is None else self._live_of(sent, self._clock())
+        return live is not None and self.end_for_client(live.session.id, client_id, device)
+
+    def end_for_client(self, session_id: str, client_id: str, device: Device) -> bool:
+        """End a session of this client, which revoked its token; False if it has no such session."""
+        live = self._sessions.find_live(session_id, self._clock())
+        if live is None or live.session.client_id != client_id:
+            return False
+        return self._end(session_id, live.user, "session.ended", device, session_id=session_id, client_id=client_id)
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
         """End this session of the caller, the others, or all.
@@ -292,7 +367,7 @@ class SessionService:
 
     def use_is_due(self, principal: Principal) -> bool:
         """Whether `note_use` is due: the use of a session is recorded once a minute, that of an impersonation never."""
-        return principal.kind == "session" and self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
+        return principal.kind in {"session", "client"} and self._clock() - principal.last_used_at >= _USE_NOTED_EVERY
 
     def note_use(self, principal: Principal) -> None:
         """Record that a session was used."""
@@ -350,6 +425,11 @@ class SessionService:
             self._accounts.audit.tell([event])
         return ended
 
+    def _live_of(self, sent: RefreshToken, now: datetime) -> LiveSession | None:
+        """The live session that a refresh token was made for; None if it was not made here."""
+        live = self._sessions.find_live(sent.session_id, now)
+        return live if live is not None and refresh_tokens.is_genuine(sent, live.session.seed, self._secrets) else None
+
     def _report_repetition(self, session: Session, user: User, device: Device) -> None:
         """Record that a token was sent again within its grace time: once, however often it was sent."""
         self._accounts.audit.record_once(
@@ -375,7 +455,31 @@ class SessionService:
 
     def _claims(self, user: User, session: Session) -> Mapping[str, Any]:
         """The claims that hooks add to the token of a session; before it is written."""
+        if session.is_of_third_party:  # hooks do not know that others will read them
+            return {}
         return added_claims(self._hooks, user, session.id, session.created_at)
+
+    def _of_client(self, session: Session, granted: Granted) -> Session:
+        """The session of a client. Raises SessionEnded if that which it is to end with is not live."""
+        expires_at = session.expires_at
+        if granted.seconds is not None:
+            expires_at = min(expires_at, session.created_at + timedelta(seconds=granted.seconds))
+        if granted.parent_id is not None:
+            parent = self._sessions.find_live(granted.parent_id, session.created_at)
+            if parent is None or parent.user.id != session.user_id:
+                raise SessionEnded
+            expires_at = min(expires_at, parent.session.expires_at)
+        is_renewed = OFFLINE in granted.scopes
+        return replace(
+            session,
+            client_id=granted.client_id,
+            first_party=granted.first_party,
+            scopes=" ".join(granted.scopes),
+            resources=" ".join(granted.resources) or None,
+            parent_id=granted.parent_id,
+            expires_at=expires_at,
+            idle_expires_at=min(session.idle_expires_at, expires_at) if is_renewed else expires_at,
+        )
 
     def _tokens_of(
         self,
@@ -386,10 +490,19 @@ class SessionService:
         *,
         grant: Grant,
         claims: Mapping[str, Any],
+        asked: Asked | None = None,
     ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         # Not longer than the session, so that other services accept it no longer than we do.
         lifetime = min(self._tokens.spread(self._tokens.lifetime), left)
+        scopes = (asked and asked.scopes) or session.granted_scopes
+        audiences = (asked and asked.resources) or session.audiences
+        is_login = session.client_id is None
+        refresh_token = None
+        if is_login or OFFLINE in session.granted_scopes:
+            refresh_token = refresh_tokens.make(
+                self._secrets.current, session.id, session.generation, session.seed, of_client=not is_login
+            )
         tokens = OpenedSession(
             user=user,
             access_token=self._tokens.issue(
@@ -399,11 +512,15 @@ class SessionService:
                 lifetime=lifetime,
                 authentication=session.authentication,
                 added=claims,
+                audiences=audiences,
+                client_id=session.client_id or OWN_CLIENT,
+                scope=None if is_login else " ".join(scopes),
             ),
             expires_in=lifetime,
-            refresh_token=refresh_tokens.make(self._secrets.current, session.id, session.generation, session.seed),
+            refresh_token=refresh_token,
             refresh_expires_in=left,
             permissions=permissions,
+            session=session,
         )
         self._observer.token_issued(grant)
         return tokens

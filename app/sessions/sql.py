@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -29,7 +31,7 @@ from app.audit.sql import add_events
 from app.platform.devices import LONGEST_USER_AGENT
 from app.roles.sql import BOOK_VERSION
 from app.sessions.model import LiveSession, Session
-from app.store.sql.columns import INSTANT, exact
+from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
@@ -60,6 +62,13 @@ SESSIONS: Final = Table(
     Column("rotated_at", INSTANT),
     Column("authenticated_at", INSTANT),
     Column("amr", String(64)),
+    Column("client_id", exact(400)),
+    Column("first_party", Boolean),
+    Column("scopes", LONG_TEXT),
+    Column("resources", LONG_TEXT),
+    Column("parent_id", exact(36)),
+    Index("sessions_by_client", "client_id", "user_id"),
+    Index("sessions_by_parent", "parent_id"),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_idle_expiry", "idle_expires_at"),
     Index("sessions_by_expiry", "expires_at"),
@@ -95,7 +104,15 @@ _THIS: Final = SESSIONS.c.id == bindparam("session_id")
 _OF_USER: Final = SESSIONS.c.user_id == bindparam("user_id")
 _WITH_USER: Final = SESSIONS.join(USERS, SESSIONS.c.user_id == USERS.c.id)
 LIVE_SESSION: Final = (
-    select(*USER_COLUMNS, SESSIONS.c.created_at, SESSIONS.c.last_used_at, BOOK_VERSION)
+    select(
+        *USER_COLUMNS,
+        SESSIONS.c.created_at,
+        SESSIONS.c.last_used_at,
+        BOOK_VERSION,
+        SESSIONS.c.client_id,
+        SESSIONS.c.first_party,
+        SESSIONS.c.scopes,
+    )
     .select_from(_WITH_USER)
     .where(_THIS, _OF_USER, _HOLDS)
 )
@@ -108,22 +125,41 @@ _ROTATE: Final = (
 _REAUTHENTICATE: Final = update(SESSIONS).where(_THIS)
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
+_END_BELOW: Final = delete(SESSIONS).where(SESSIONS.c.parent_id == bindparam("session_id"), _OF_USER)
+_PARENT: Final = select(SESSIONS.c.id).where(_THIS)
 _END_SEEN: Final = (
     update(USERS)
     .where(USERS.c.id == bindparam("user_id"), USERS.c.status != "deleted")
     .values(revision=USERS.c.revision + 1)
 )
+_ALL_SEEN: Final = (
+    update(USERS)
+    .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)), USERS.c.status != "deleted")
+    .values(revision=USERS.c.revision + 1)
+)
+_OF_CLIENT: Final = SESSIONS.c.client_id == bindparam("of_client")
+_OF_CLIENTS: Final = select(*_COLUMNS).where(_OF_USER, SESSIONS.c.client_id.is_not(None)).order_by(SESSIONS.c.id)
+_END_OF_GRANT: Final = delete(SESSIONS).where(_OF_USER, _OF_CLIENT)
+_SOME_OF_CLIENT: Final = select(SESSIONS.c.id, SESSIONS.c.user_id).where(_OF_CLIENT).limit(bindparam("limit"))
 _SOME_OF_USER: Final = select(SESSIONS.c.id).where(_OF_USER).limit(bindparam("limit"))
 _SURPLUS: Final = (
     select(SESSIONS.c.id)
     .select_from(_WITH_USER)
-    .where(_OF_USER, SESSIONS.c.id != bindparam("session_id"))
+    .where(
+        _OF_USER,
+        SESSIONS.c.id != bindparam("session_id"),
+        func.coalesce(SESSIONS.c.client_id, "") == bindparam("of_client"),
+    )
     # A session that is no longer live takes no place from one that is.
     .order_by(case((_OF_THE_EPOCH, 0), else_=1), SESSIONS.c.last_used_at.desc(), SESSIONS.c.id.desc())
     .limit(1000)
     .offset(bindparam("others"))
 )
 _END_THESE: Final = delete(SESSIONS).where(SESSIONS.c.id.in_(bindparam("ids", expanding=True)))
+_END_BELOW_THESE: Final = delete(SESSIONS).where(
+    _OF_USER,  # or SQLite, which sees that nearly all have no parent, goes through the table
+    SESSIONS.c.parent_id.in_(bindparam("ids", expanding=True)),
+)
 _EXPIRED: Final = ExpiredRows(
     SESSIONS.c.id,
     or_(SESSIONS.c.idle_expires_at <= bindparam("now"), SESSIONS.c.expires_at <= bindparam("now")),
@@ -150,20 +186,34 @@ class SqlSessions:
             # one, and a deletion waits, and then finds session and events.
             if not connection.execute(_LOGGED_IN, logged_in).rowcount:
                 return False  # no such user, so no session
+            if session.parent_id and not connection.execute(_PARENT, {"session_id": session.parent_id}).all():
+                raise _NoSuchSessionError  # whoever ended it locked the user, too
             connection.execute(_OPEN, row)
             add_events(connection, events)
             if most is not None:
                 _trim(connection, session, most - 1)
             return True
 
-        return self._database.write(write)
+        try:
+            return self._database.write(write)
+        except _NoSuchSessionError:
+            return False
 
     def principal(self, session_id: str, user_id: str, now: datetime) -> Principal | None:
         rows = self._database.rows(LIVE_SESSION, {"session_id": session_id, "user_id": user_id, "now": now})
         if not rows:
             return None
-        *user, opened_at, last_used_at, version = rows[0]
-        return Principal(user_of(user), session_id, opened_at, last_used_at, roles_version=version or 0)
+        *user, opened_at, last_used_at, version, client_id, first_party, scopes = rows[0]
+        return Principal(
+            user_of(user),
+            session_id,
+            opened_at,
+            last_used_at,
+            roles_version=version or 0,
+            client_id=client_id,
+            first_party=bool(first_party),
+            scopes=tuple((scopes or "").split()),
+        )
 
     def find_live(self, session_id: str, now: datetime) -> LiveSession | None:
         rows = self._database.rows(_FIND, {"session_id": session_id, "now": now})
@@ -196,6 +246,7 @@ class SqlSessions:
                 raise _NoSuchSessionError
             if not connection.execute(_END, this).rowcount:
                 raise _NoSuchSessionError
+            connection.execute(_END_BELOW, this)
             add_events(connection, events)
 
         try:
@@ -203,6 +254,28 @@ class SqlSessions:
         except _NoSuchSessionError:
             return False
         return True
+
+    def of_clients(self, user_id: str) -> list[Session]:
+        return [Session(*row) for row in self._database.rows(_OF_CLIENTS, {"user_id": user_id})]
+
+    def end_of_grant(self, user_id: str, client_id: str) -> int:
+        def write(connection: Connection) -> int:
+            connection.execute(_END_SEEN, {"user_id": user_id})  # first, as in `end`
+            ended: int = connection.execute(_END_OF_GRANT, {"user_id": user_id, "of_client": client_id}).rowcount
+            return ended
+
+        return self._database.write(write)
+
+    def end_some_of_client(self, client_id: str, limit: int) -> int:
+        found = self._database.rows(_SOME_OF_CLIENT, {"of_client": client_id, "limit": limit})
+
+        def write(connection: Connection) -> None:
+            connection.execute(_ALL_SEEN, {"user_ids": sorted({row[1] for row in found})})
+            connection.execute(_END_THESE, {"ids": [row[0] for row in found]})
+
+        if found:
+            self._database.write(write)
+        return len(found)
 
     def end_some_of(self, user_id: str, limit: int) -> int:
         ids = [row[0] for row in self._database.rows(_SOME_OF_USER, {"user_id": user_id, "limit": limit})]
@@ -214,6 +287,8 @@ class SqlSessions:
 
 def _trim(connection: Connection, opened: Session, others: int) -> None:
     """End the sessions of a user except the one just opened and so many `others`."""
-    wanted = {"user_id": opened.user_id, "session_id": opened.id, "others": others}
+    of_client = opened.client_id or ""
+    wanted = {"user_id": opened.user_id, "session_id": opened.id, "of_client": of_client, "others": others}
     if surplus := [row[0] for row in connection.execute(_SURPLUS, wanted).all()]:
         connection.execute(_END_THESE, {"ids": surplus})
+        connection.execute(_END_BELOW_THESE, {"ids": surplus, "user_id": opened.user_id})

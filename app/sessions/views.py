@@ -15,7 +15,7 @@ from app.web.result import Carrying
 from app.web.view import View, is_none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.accounts.account import Impersonation
     from app.sessions.explain import Explanation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.sessions.model import Session
     from app.sessions.service import OpenedSession, RenewedToken
     from app.web.call import CallBy
+    from app.web.result import CookieChange
 
 
 _ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii..."  # noqa: S105 - the beginning of an example
@@ -116,6 +117,13 @@ class ActingTokens(View):
         )
 
 
+class SessionClientView(View):
+    """A client that the user gave access to."""
+
+    id: str = Field(examples=["019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"])
+    name: str = Field(examples=["Grafana"])
+
+
 class SessionView(View):
     """A session, as its user sees it."""
 
@@ -134,11 +142,16 @@ class SessionView(View):
     impersonated_by: Literal["administrator"] | SkipJsonSchema[None] = Field(
         default=None, exclude_if=is_none, description="Only if an administrator acts for the user in it."
     )
+    client: SessionClientView | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="Only if it is that of an application, not a login."
+    )
 
     @classmethod
-    def of(cls, session: Session, current: str) -> SessionView:
-        """The view of a session; `current` is the session of the request."""
+    def of(cls, session: Session, current: str, clients: Mapping[str, str]) -> SessionView:
+        """The view of a session; `current` is the session of the request, and `clients` are the names of clients."""
+        client_id = session.client_id
         return cls(
+            client=None if client_id is None else SessionClientView(id=client_id, name=clients[client_id]),
             id=session.id,
             current=session.id == current,
             device=device_name(session.user_agent),
@@ -170,9 +183,12 @@ class SessionList(View):
     next: str | None = Field(default=None, examples=[None], description="Always null: a user has few sessions.")
 
     @classmethod
-    def of(cls, sessions: Sequence[Session], acting: Sequence[Impersonation], current: str) -> SessionList:
-        """The data of a reply with these sessions and impersonations; `current` is that of the request."""
-        own = [SessionView.of(session, current) for session in sessions]
+    def of(
+        cls, sessions: Sequence[Session], acting: Sequence[Impersonation], current: str, clients: Mapping[str, str]
+    ) -> SessionList:
+        """The data of a reply with these sessions and impersonations; `current` is that of the request, and `clients`
+        are the names of clients."""
+        own = [SessionView.of(session, current, clients) for session in sessions]
         return cls(sessions=[*own, *(SessionView.of_impersonation(begun, current) for begun in acting)])
 
 
@@ -213,5 +229,9 @@ def as_reply(call: CallBy[Any], opened: OpenedSession) -> TokenPair | Carrying:
     if not call.settings.browsers.auth_cookies or call.came_from_other_page:
         return TokenPair.of(opened)
     in_body = call.header(_WITHOUT_BODY).strip() != "1"
-    cookie = REFRESH_COOKIE.set(opened.refresh_token, seconds=max(1, opened.refresh_expires_in))
-    return Carrying(TokenPair.of(opened, refresh_token=in_body), cookies=(cookie,))
+    return Carrying(TokenPair.of(opened, refresh_token=in_body), cookies=(refresh_cookie(opened),))
+
+
+def refresh_cookie(opened: OpenedSession) -> CookieChange:
+    """What sets the cookie of a login, which always has a refresh token."""
+    return REFRESH_COOKIE.set(opened.refresh_token or "", seconds=max(1, opened.refresh_expires_in))

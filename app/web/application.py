@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.routing import MapAdapter, Rule, UnicodeConverter
+from werkzeug.routing import MapAdapter, PathConverter, Rule, UnicodeConverter
 
 from app.platform import client, deadline
 from app.platform.instrumentation import NOBODY
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.platform.instrumentation import Observer
+    from app.web.cors import Cors
     from app.web.endpoint import Endpoint
 
 _T = TypeVar("_T")
@@ -42,7 +43,15 @@ class _Identifier(UnicodeConverter):
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map)
-        self.regex = r"(?!(?:my|leaked)\Z)[^/\0]+"
+        self.regex = r"(?!(?:my|leaked|explain)\Z)[^/\0]+"
+
+
+class _Path(PathConverter):
+    """The rest of a path, slashes and all, such as a URI: without NUL, too."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = r"[^/\0][^\0]*"
 
 
 class _Rule(Rule):
@@ -73,18 +82,23 @@ class Application(Flask):
     url_rule_class = _Rule
 
     def __init__(
-        self, import_name: str, settings: Settings, endpoints: Iterable[Endpoint], observer: Observer = NOBODY
+        self,
+        import_name: str,
+        settings: Settings,
+        endpoints: Iterable[Endpoint],
+        observer: Observer = NOBODY,
+        cors: Cors | None = None,
     ) -> None:
-        """`endpoints` are those that it will serve."""
+        """`endpoints` are those that it will serve, `cors` what pages of other origins may do."""
         super().__init__(import_name, static_folder=None)
         probes = frozenset(declared.path for declared in endpoints if declared.probe)
-        self._begin = exchange.begin_hook(settings, observer, probes)
+        self._begin = exchange.begin_hook(settings, observer, probes, cors)
         self._observer = observer
         self.testing = settings.profile == "testing"
         self.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
         # A redirect would carry the Host header of the request.
         self.url_map.strict_slashes = False
-        self.url_map.converters |= {"default": _Name, "string": _Name, "identifier": _Identifier}
+        self.url_map.converters |= {"default": _Name, "string": _Name, "identifier": _Identifier, "path": _Path}
         self.url_map.merge_slashes = False
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -14,7 +15,7 @@ from app.platform.errors import Forbidden, InvalidRequest
 from app.web import guard, origins, problems
 from app.web.caller import Caller, CallerT
 from app.web.limits import limits_of
-from app.web.pages import Pages
+from app.web.pages import Pages, root_of_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +49,8 @@ class Shared:
     specification: Specification
     rates: Rates
     """Counts the requests to limited endpoints."""
+    page_authenticator: Authenticator[Any] | None = None
+    """Of the cookie of our own pages; None where there are no such pages."""
 
     @cached_property
     def limits(self) -> dict[str, Limit]:
@@ -149,6 +152,22 @@ class CallBy(Generic[CallerT]):
         return values.pop() or None
 
     @property
+    def visitor(self) -> Caller | None:
+        """Who is logged in at this browser on our own pages, for an endpoint that serves others, too; else None.
+
+        Raises Forbidden and InvalidRequest as for a page, and Unavailable.
+        """
+        authenticator = self.shared.page_authenticator
+        if authenticator is None:
+            return None
+        with suppress(*guard.NOT_LOGGED_IN):
+            admitted: Admitted[Caller] = guard.admit_by_cookie(
+                guard.on_page, request, authenticator, https=self.shared.https
+            )
+            return admitted.caller
+        return None
+
+    @property
     def came_from_other_page(self) -> bool:
         """Whether a page of an origin that is neither this one nor in CORS_ORIGINS sent the request."""
         return origins.is_other_page(request.environ, self.settings)
@@ -157,9 +176,21 @@ class CallBy(Generic[CallerT]):
         """The type that the client prefers of these; the first if it has no preference, or accepts none."""
         return problems.accepted(media_types)
 
-    def page(self, template: str, *, headers: dict[str, str] | None = None, **facts: object) -> File:
+    def link(self, path: str) -> str:
+        """The link to a path of this service: relative, since a proxy may have removed a prefix of this one."""
+        return f"{root_of_links()}{path}"
+
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        form_action: tuple[str, ...] = (),
+        **facts: object,
+    ) -> File:
         """Render a template as a page, with these variables; see `Pages.render`."""
-        return self.shared.pages.render(template, facts, headers=headers)
+        return self.shared.pages.render(template, facts, status=status, headers=headers, form_action=form_action)
 
 
 Call: TypeAlias = CallBy[Caller]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, get_args
 
-CallerKind: TypeAlias = Literal["session", "impersonation", "api_key", "pending_login"]
-"""How a caller came in: by a login of their own, by that of an administrator who acts for them, by an API key, or by a
-login of their own that is not finished before they have added a second factor."""
+CallerKind: TypeAlias = Literal["session", "impersonation", "api_key", "pending_login", "client"]
+"""How a caller came in: by a login of their own, by that of an administrator who acts for them, by an API key, by a
+login of their own that is not finished before they have added a second factor, or by a client of a third party to which
+the user gave access."""
 KINDS: Final[frozenset[CallerKind]] = frozenset(get_args(CallerKind))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -20,10 +20,20 @@ _PREFLIGHT_SECONDS = 600
 
 
 class Cors:
-    """The headers for pages of these origins; none at all if there are none."""
+    """The headers for pages of these origins, with credentials; none at all if there are none.
 
-    def __init__(self, origins: Collection[str]) -> None:
+    On the paths in `registered_at`, pages whose origin is `registered` get them, too, but without credentials: what
+    they do there, they do with what they send. `registered` raises nothing.
+    """
+
+    def __init__(
+        self,
+        origins: Collection[str] = (),
+        registered_at: Iterable[str] = (),
+        registered: Callable[[str], bool] = lambda _origin: False,
+    ) -> None:
         self._origins = frozenset(origins)
+        self._registered_at, self._registered = frozenset(registered_at), registered
 
     def headers(self, environ: WSGIEnvironment, sent: Collection[str]) -> list[tuple[str, str]]:
         """The headers to add to a reply that has the headers named in `sent`, whatever it is: failures, too.
@@ -31,12 +41,14 @@ class Cors:
         `Vary` is on replies to other origins as well, or a cache would give those to a listed one. What any page may
         read, has its own `Access-Control-Allow-Origin: *`, the same for all.
         """
-        if not self._origins or _ALLOW_ORIGIN in sent:
+        if _ALLOW_ORIGIN in sent or not (self._origins or self._is_for_registered(environ)):
             return []
-        origin = environ.get("HTTP_ORIGIN")
-        if origin not in self._origins:
+        origin = environ.get("HTTP_ORIGIN", "")
+        allowed = [("Vary", "Origin"), (_ALLOW_ORIGIN, origin)]
+        if origin in self._origins:
+            allowed.append(("Access-Control-Allow-Credentials", "true"))
+        elif not self._is_registered(environ):
             return [("Vary", "Origin")]
-        allowed = [("Vary", "Origin"), (_ALLOW_ORIGIN, origin), ("Access-Control-Allow-Credentials", "true")]
         if not _is_preflight(environ):
             return [*allowed, ("Access-Control-Expose-Headers", _EXPOSED)]
         return [
@@ -48,14 +60,24 @@ class Cors:
 
     def install(self, app: Flask) -> None:
         """Answer preflights of the listed origins on every path, so that their pages can read what a request gets."""
-        if not self._origins:
+        if not self._origins and not self._registered_at:
             return
 
         @app.before_request
         def answer_preflight() -> Response | None:
-            if _is_preflight(request.environ) and request.environ.get("HTTP_ORIGIN") in self._origins:
+            environ = request.environ
+            if _is_preflight(environ) and (environ.get("HTTP_ORIGIN") in self._origins or self._is_registered(environ)):
                 return app.make_default_options_response() if request.url_rule else Response(status=204)
             return None
+
+    def _is_for_registered(self, environ: WSGIEnvironment) -> bool:
+        """Whether the path is one that pages of registered origins may read."""
+        return environ.get("PATH_INFO", "").rstrip("/") in self._registered_at
+
+    def _is_registered(self, environ: WSGIEnvironment) -> bool:
+        """Whether such a page sent this request."""
+        origin = environ.get("HTTP_ORIGIN")
+        return origin is not None and self._is_for_registered(environ) and self._registered(origin)
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:

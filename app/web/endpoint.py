@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from urllib.parse import quote
 
 from flask import Flask, Response, request
 
@@ -35,7 +36,8 @@ from app.web.call import CallBy
 from app.web.form import OF_FORMS, read_form
 from app.web.input import Body
 from app.web.limits import LIMITS, Limit, counter
-from app.web.result import Carrying, Cookie, File, Header, Reply, RequestHeader
+from app.web.parameters import OF_BODIES, read_parameters
+from app.web.result import Carrying, Cookie, File, Header, Reply, RequestHeader, redirect
 from app.web.view import BareView, Streamed, View, envelope
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from app.web.caller import Admitted
     from app.web.form import Again
     from app.web.guard import Access
+    from app.web.parameters import Source
 
 Result: TypeAlias = View | File | Streamed | Carrying
 """What the function of an endpoint may return."""
@@ -76,6 +79,8 @@ class Endpoint:
     query: type[BaseModel] | None
     form: type[BaseModel] | None
     again: Again | None
+    parameters: Source | None
+    rfc: str | None
     reads: tuple[RequestHeader, ...]
     carries: frozenset[Header | Cookie]
     cookie: Cookie | None
@@ -83,6 +88,7 @@ class Endpoint:
     cache: int
     any_host: bool
     any_origin: bool
+    origins: Literal["registered"] | None
     probe: bool
     media_type: str
     development_only: bool
@@ -103,7 +109,12 @@ class Endpoint:
     @property
     def takes_json(self) -> bool:
         """Whether it reads the body as JSON. A change that declares no body does, too, and refuses every field."""
-        return self.form is None and self.method != "GET"
+        return self.form is None and self.parameters is None and self.method != "GET"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it reads a body, of whatever type."""
+        return self.takes_json or self.form is not None or self.parameters == "body"
 
     @property
     def usual(self) -> Outcome:
@@ -127,6 +138,8 @@ class Endpoint:
             implied += (ValidationFailed,)
         if self.form:
             implied += OF_FORMS
+        if self.parameters == "body":
+            implied += OF_BODIES
         if self.again:
             implied += self.again.failures
         if self.limit:
@@ -150,6 +163,8 @@ def endpoint(
     query: type[BaseModel] | None = None,
     form: type[BaseModel] | None = None,
     again: Again | None = None,
+    parameters: Source | None = None,
+    rfc: str | None = None,
     reads: tuple[RequestHeader, ...] = (),
     carries: tuple[Header | Cookie, ...] = (),
     cookie: Cookie | None = None,
@@ -157,32 +172,44 @@ def endpoint(
     cache: int = 0,
     any_host: bool = False,
     any_origin: bool = False,
+    origins: Literal["registered"] | None = None,
     probe: bool = False,
     media_type: str = "application/json",
     development_only: bool = False,
     operation: str | None = None,
+    on: Callable[[Settings], bool] | None = None,
     raises: tuple[type[Failure], ...] = (),
 ) -> Callable[[Callable[..., Result]], Endpoint]:
     """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
 
     The function is called with a `Call`, then the validated `form` or `body`, and `query`, if it has them, then the
     parts of the path in <angle brackets>; its docstring is its documentation. A `form` is sent by a page of ours;
-    `again` says after which failures it is shown again. `returns` is what the function returns, sent with `status` and
+    `again` says after which failures it is shown again. `parameters` are those of OAuth (`Parameters`), in the query or
+    in a form that anyone may send; with `rfc` failures have the shape of RFC 6749, and this `error` stands for a
+    request that cannot be read. `returns` is what the function returns, sent with `status` and
     `message`; `or_else` lists other outcomes, distinguished by their types. `reads` lists the request headers that it
     asks its `Call` for. `carries` lists the headers and cookies that it may return with them (`Carrying`), `cookie` the
     one that may authenticate a request. `limit` names one of LIMITS. `cache` is how many seconds anyone may cache the
-    reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it. A `probe` is
+    reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it, and `origins`
+    those of the pages that clients registered. A `probe` is
     requested by machines several times a minute: its successes are logged at debug level only. `development_only`
     leaves it out in production. `operation` is its name in the OpenAPI document, by default that of the function, as
-    `changePassword`. `raises` lists its own failures. Raises ValueError for a declaration that contradicts itself.
+    `changePassword`. `on` says whether these settings serve it. `raises` lists its own failures. Raises ValueError for
+    a declaration that contradicts itself.
     """
     method, _, path = rule.partition(" ")
     if cache and carries:
         raise ValueError(f"{rule}: what is cached for everybody cannot carry headers or cookies for somebody")
-    if form and body:
+    if len([each for each in (form, body, parameters == "body") if each]) > 1:
         raise ValueError(f"{rule}: a request has one body, a form or JSON")
+    if parameters == ("body" if method == "GET" else "query") or (parameters and query):
+        raise ValueError(f"{rule}: the parameters are in the query of a GET, or else in the body")
     if again and not form:
         raise ValueError(f"{rule}: there is no form to show again")
+    if access.cookie and returns is not File:
+        raise ValueError(f"{rule}: a page alone is shown by its cookie")
+    if access.cookie and method != "GET" and not form:
+        raise ValueError(f"{rule}: browsers send the cookie with requests of other pages, and only a form is checked")
 
     def declare(function: Callable[..., Result]) -> Endpoint:
         return Endpoint(
@@ -195,6 +222,8 @@ def endpoint(
             query=query,
             form=form,
             again=again,
+            parameters=parameters,
+            rfc=rfc,
             reads=reads,
             carries=frozenset(carries),
             cookie=cookie,
@@ -202,10 +231,12 @@ def endpoint(
             cache=cache,
             any_host=any_host,
             any_origin=any_origin,
+            origins=origins,
             probe=probe,
             media_type=media_type,
             development_only=development_only,
             operation=operation or _camel_case(function.__name__),
+            on=on,
             declared=raises,
         )
 
@@ -235,6 +266,8 @@ def install(app: Flask, endpoints: tuple[Endpoint, ...], shared: Shared) -> None
         needed = declared.access.permission
         if needed is not None and needed not in shared.permissions:
             raise ValueError(f"{declared.method} {declared.path}: there is no permission {needed!r}")
+        if declared.access.cookie is not None and shared.page_authenticator is None:
+            raise ValueError(f"{declared.method} {declared.path}: nothing authenticates the cookie of pages")
         view = _view(declared, shared, check_failures=app.testing)
         has_fields = declared.body is not None or declared.form is not None
         app.add_url_rule(
@@ -251,13 +284,12 @@ class UndeclaredFailureError(Exception):
 
 def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callable[..., Response]:
     """The function that Flask calls: checks access, parses the input, calls the endpoint, and formats the result."""
-    access = declared.access
-    has_body = declared.takes_json or declared.form is not None
+    has_body = declared.has_body
     read_inputs = _reader(declared, shared.input_context)
     function = declared.function if declared.form is None else _of_form(declared, declared.form, shared)
     reply = _replier(declared, https=shared.https)
     count = counter(shared.rates, shared.limits.get(declared.limit.name) if declared.limit else None)
-    authenticators = shared.authenticators
+    admit, as_stranger = _admitter(declared.access, shared), _stranger(declared.access, shared)
 
     def view(**path: str) -> Response:
         http = cast("Request", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Werkzeug's way
@@ -265,7 +297,12 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
         count(current, "address", current.device.ip)
         if has_body:
             receive(http)  # first, so that a slow sender's token is checked after the last byte
-        admitted = guard.admit(access, http, authenticators)
+        try:
+            admitted = admit(http)
+        except guard.NOT_LOGGED_IN as failure:
+            if as_stranger is None:
+                raise
+            return reply(as_stranger(http, failure))
         if admitted is not None:
             current.user_id = admitted.caller.subject
             count(current, "session", admitted.caller.counted_as)
@@ -276,8 +313,11 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
             response.call_on_close(partial(_note_use, admitted))
         return response
 
-    if not check_failures:
-        return view
+    return _checking(declared, view) if check_failures else view
+
+
+def _checking(declared: Endpoint, view: Callable[..., Response]) -> Callable[..., Response]:
+    """The same view, which fails loudly with a failure that its endpoint does not declare."""
 
     def checked(**path: str) -> Response:
         try:
@@ -290,9 +330,37 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
     return checked
 
 
+def _admitter(access: Access, shared: Shared) -> Callable[[Request], Admitted[Any] | None]:
+    """The function that gives who calls, and raises a failure for who may not."""
+    if access.cookie is None:
+        return partial(guard.admit, access, authenticators=shared.authenticators)
+    return partial(guard.admit_by_cookie, access, authenticator=shared.page_authenticator, https=shared.https)
+
+
+def _stranger(access: Access, shared: Shared) -> Callable[[Request, Failure], File] | None:
+    """The function that leads who is not logged in on the pages to the login, and back; None where it is a failure."""
+    if access.cookie is None:
+        return None
+    login, pages = f"{shared.settings.server.public_url}{_LOGIN_PAGE}", shared.pages
+
+    def lead(http: Request, failure: Failure) -> File:
+        if http.method == "POST":  # what was typed is lost, which a person has to be told
+            return problems.as_form(failure, pages, "log_in_again.html", {"login": f"{login}?to={quote(http.path)}"})
+        query = http.environ.get("QUERY_STRING", "")
+        to = f"{http.path}?{query}" if query and len(query) <= _LONGEST_QUERY else http.path
+        return redirect(f"{login}?to={quote(to, safe='/')}")
+
+    return lead
+
+
+_LOGIN_PAGE = "/login"
+_LONGEST_QUERY = 1000
+
+
 def _reader(declared: Endpoint, context: object) -> Callable[[Request], list[Any]]:
     """The function that gives the body and the query that an endpoint declares, and refuses any other body."""
     body, query, is_without_fields = declared.body, declared.query, declared.takes_json and declared.body is None
+    parameters = declared.parameters
 
     def read(http: Request) -> list[Any]:
         found: list[Any] = []
@@ -302,6 +370,8 @@ def _reader(declared: Endpoint, context: object) -> Callable[[Request], list[Any
             read_body(http, Body, context)
         if query is not None:
             found.append(read_query(http, query, context))
+        if parameters is not None:
+            found.append(read_parameters(http, parameters))
         return found
 
     return read
@@ -319,7 +389,8 @@ def _of_form(declared: Endpoint, form: type[BaseModel], shared: Shared) -> Calla
             return function(call, validate(sent, form, context), *arguments, **path)
         except shown_again as failure:
             assert again is not None  # noqa: S101 - nothing is caught without it
-            return problems.as_form(failure, pages, again.template, again.variables(call, sent, failure))
+            facts, headers = again.variables(call, sent, failure), again.headers(call, sent) if again.headers else {}
+            return problems.as_form(failure, pages, again.template, facts, headers)
 
     return answer
 

@@ -83,16 +83,17 @@ def state_of(request: Request) -> RequestState:
 
 
 def begin_hook(
-    settings: Settings, observer: Observer = NOBODY, probes: frozenset[str] = frozenset()
+    settings: Settings, observer: Observer = NOBODY, probes: frozenset[str] = frozenset(), cors: Cors | None = None
 ) -> Callable[[WSGIEnvironment, StartResponse], StartResponse]:
     """Returns the function that begins an exchange, and wraps `start_response` to end it and to notify `observer`.
 
     Successes on the paths `probes` are logged at debug level: lines of them would push audit events out of the log.
+    `cors` adds the headers for pages of other origins; without it there are none.
     It works on WSGI, outside Flask's hooks, which would take three times as long on every request.
     """
     server = settings.server
     client_of = client_finder(server.trusted_proxies)
-    cors = Cors(settings.browsers.cors_origins)
+    cors = cors or Cors()
     https = server.public_url.startswith("https:")
     headers = [*_HEADERS, *([("Strict-Transport-Security", f"max-age={_TWO_YEARS}")] if https else [])]
 

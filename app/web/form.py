@@ -47,6 +47,8 @@ class Again:
     still_good: Callable[[Mapping[str, str], Failure], Mapping[str, str]]
     words: Mapping[tuple[str, str], str]
     facts: Callable[[Call], Mapping[str, object]]
+    headers: Callable[[Call, Mapping[str, str]], dict[str, str]] | None = None
+    """What the page carries besides, by what was `sent`."""
 
     def variables(self, call: Call, sent: Mapping[str, str], failure: Failure) -> dict[str, object]:
         """The variables of the template after this failure of the form that was `sent`."""

@@ -18,6 +18,7 @@ from app.platform.errors import (
     SessionEnded,
 )
 from app.web.caller import KINDS, Admitted
+from app.web.result import Cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from app.config.values import Network
     from app.web.caller import Authenticator, CallerKind
 
+PAGE_COOKIE: Final = Cookie(
+    "__Host-latchkey-page",
+    "The login of this browser on the pages of the service; `latchkey-page` over http in development.",
+    same_site="Lax",
+)
+"""What keeps a browser logged in on our own pages, and nowhere else."""
+NOT_LOGGED_IN: Final = (MissingToken, InvalidToken, ExpiredToken, SessionEnded)
+"""The failures that logging in again mends."""
 _SESSIONS: Final[frozenset[CallerKind]] = frozenset({"session"})
 
 
@@ -40,6 +49,8 @@ class Access:
     """The failure for a caller who sends two different tokens."""
     kinds: frozenset[CallerKind] = _SESSIONS
     """The kinds of callers that are admitted."""
+    cookie: Cookie | None = None
+    """What the token comes in, and in nothing else; None is a header, and no cookie then."""
 
     def by(self, *kinds: CallerKind) -> Access:
         """The same for exactly these kinds of callers. Raises ValueError for a public endpoint or an unknown kind."""
@@ -52,6 +63,8 @@ class Access:
     def __str__(self) -> str:
         """As `flask routes` shows it, after the name of the endpoint; without the kinds where it is sessions only."""
         needed = self.permission or ("authenticated" if self.authenticated else "public")
+        if self.cookie:
+            return f"{needed} on pages"
         return needed if self.kinds == _SESSIONS else f"{needed} by {', '.join(sorted(self.kinds))}"
 
     @property
@@ -59,6 +72,8 @@ class Access:
         """The failures for a caller without this access."""
         if not self.authenticated:
             return ()
+        if self.cookie:  # without a login, a page leads to the login
+            return (Forbidden,)
         failures = (MissingToken, InvalidToken, ExpiredToken, SessionEnded, self.contradiction)
         return (*failures, Forbidden) if self.permission or not self.kinds >= _NOT_FOR.keys() else failures
 
@@ -78,6 +93,35 @@ def permission(name: str) -> Access:
     return Access(authenticated=True, permission=name)
 
 
+on_page = Access(authenticated=True, cookie=PAGE_COOKIE)
+"""Access to a page for every user who is logged in on the pages."""
+
+
+def page_permission(name: str) -> Access:
+    """Access to a page for users who are logged in there and hold this permission."""
+    return replace(on_page, permission=name)
+
+
+def admit_by_cookie(
+    access: Access, request: Request, authenticator: Authenticator[Any] | None, *, https: bool
+) -> Admitted[Any]:
+    """The caller by the cookie of an access that has one, and who authenticated them.
+
+    Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, Forbidden, or InvalidRequest for two such cookies.
+    """
+    if access.cookie is None or authenticator is None:
+        raise TypeError("no cookie gives this access")
+    values = set(request.cookies.getlist(access.cookie.sent_as(https=https)))
+    if len(values) > 1:
+        raise InvalidRequest("Two different cookies were sent under one name.")
+    token = "".join(values)
+    if not token:
+        raise MissingToken
+    if not authenticator.recognises(token):
+        raise InvalidToken
+    return _checked(access, authenticator.authenticate(token), authenticator)
+
+
 def admit(access: Access, request: Request, authenticators: Sequence[Authenticator[Any]]) -> Admitted[Any] | None:
     """The caller, and who authenticated them; None on a public endpoint.
 
@@ -92,7 +136,11 @@ def admit(access: Access, request: Request, authenticators: Sequence[Authenticat
     if not token:
         raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
     authenticator = _authenticator_of(token, authenticators)
-    caller = authenticator.authenticate(token)
+    return _checked(access, authenticator.authenticate(token), authenticator)
+
+
+def _checked(access: Access, caller: Any, authenticator: Authenticator[Any]) -> Admitted[Any]:  # noqa: ANN401 - a Caller
+    """The caller, if this access is for them. Raises InvalidToken or Forbidden."""
     if caller.kind not in access.kinds:
         if caller.kind not in _NOT_FOR:
             raise InvalidToken
@@ -114,6 +162,7 @@ _NOT_FOR: Final[Mapping[CallerKind, str]] = {
     "session": "A login is not enough for this.",
     "impersonation": "Only the user can do this, not an administrator who acts for them.",
     "api_key": "An API key cannot do this: log in.",
+    "client": "This token is for an application that the user gave access to: it does not reach the account.",
 }
 """Why a kind of caller is refused. A login that is not finished is not told: its token is none here."""
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."

@@ -46,6 +46,7 @@ CALLERS: Final[Mapping[CallerKind, str]] = {
     "impersonation": "an administrator who acts for them",
     "api_key": "an API key",
     "pending_login": "a user whose login needs a second factor first (by its `login.token`)",
+    "client": "an application that the user gave access to",
 }
 """The kinds of callers, in words."""
 _REFERENCE = "#/components/schemas/{model}"
@@ -96,9 +97,9 @@ class Specification:
         used = {declared.tag for declared in self._endpoints}
         links = links_of(self._endpoints)
         for declared in self._endpoints:
-            paths.setdefault(_templated(declared.path), {})[declared.method.lower()] = _operation(declared, references)
+            paths.setdefault(templated(declared.path), {})[declared.method.lower()] = _operation(declared, references)
         for link in links:
-            source = paths[_templated(link.source.path)][link.source.method.lower()]
+            source = paths[templated(link.source.path)][link.source.method.lower()]
             source["responses"][str(link.status)].setdefault("links", {})[link.target.operation] = link.shown()
         return {
             "openapi": "3.1.0",
@@ -131,8 +132,9 @@ class Specification:
         return {"cookieAuth": scheme}
 
 
-def _templated(path: str) -> str:
-    return re.sub(r"<(\w+)>", r"{\1}", path)
+def templated(path: str) -> str:
+    """The path of an endpoint in OpenAPI's form: its parts in {braces}."""
+    return re.sub(r"<(?:[a-z]+:)?(\w+)>", r"{\1}", path)
 
 
 def _models(endpoints: Sequence[Endpoint]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
@@ -210,7 +212,7 @@ def _described(declared: Endpoint, description: str) -> str:
 def _parameters(declared: Endpoint) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"<(\w+)>", declared.path)
+        for name in re.findall(r"{(\w+)}", templated(declared.path))
     ]
     if declared.query:
         schema = declared.query.model_json_schema(schema_generator=PlainSchemas)

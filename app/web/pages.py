@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from app.web.endpoint import Endpoint
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; form-action {targets};"
     " frame-ancestors 'none'"
 )
 """Nothing on a page is inline. Each page's icon is an empty data: URL, so that no browser requests one."""
@@ -49,6 +50,11 @@ def paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
     return frozenset(declared.path for declared in endpoints if declared.media_type in {"text/html", "*/*"})
 
 
+def root_of_links() -> str:
+    """Where the links of the page at this path begin."""
+    return "/".join([".", *[".."] * (request.path.count("/") - 1)])
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Renders the templates, with the name of the product and links that work behind every proxy."""
@@ -69,6 +75,7 @@ class Pages:
         *,
         status: int = 200,
         headers: dict[str, str] | None = None,
+        form_action: tuple[str, ...] = (),
         anywhere: bool = False,
     ) -> File:
         """Render a template with these variables as a page.
@@ -76,8 +83,26 @@ class Pages:
         Its links are relative, since a proxy may have removed a prefix of the path.
         Relative links depend on the path that the browser sees. A page that can appear `anywhere`, under any path, does
         not know that path, since proxies change slashes: its links begin with the path of PUBLIC_URL instead.
+        `form_action` holds the URLs that a redirect behind its form may lead to, beside our own: Chrome applies the
+        policy to each of these, however many hops there are.
         """
-        root = self.above if anywhere else "/".join([".", *[".."] * (request.path.count("/") - 1)])
+        root = self.above if anywhere else root_of_links()
         content = render_template(template, product=self.product, root=root, **facts)
-        headers = {"Content-Security-Policy": _POLICY, **(headers or {})}
+        targets = " ".join(["'self'", *sorted({source_of(url) for url in form_action})])
+        headers = {"Content-Security-Policy": _POLICY.format(targets=targets), **(headers or {})}
         return File(content.encode(), "text/html; charset=utf-8", headers, status)
+
+
+def source_of(url: str) -> str:
+    """The URL as a source of the Content Security Policy (level 3, section 2.3.1): its origin, or its scheme where the
+    grammar has no word for the origin, as with an address of IPv6 or the scheme of an app.
+
+    Raises ValueError for what is no URL, or would end the directive.
+    """
+    found = _URL.match(url)
+    if found is None:
+        raise ValueError("a form leads to a URL")
+    return f"{found['scheme']}{found['host'] or ''}".lower()
+
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:)(?P<host>//[A-Za-z0-9.-]+(:[0-9]+)?(?=[/?]|$))?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +29,7 @@ from app.platform.log import reason_of
 from app.web import exchange
 from app.web.pages import ADVICE, Pages
 from app.web.problem_views import Problem, ProblemDetails
+from app.web.rfc_errors import as_rfc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,17 +58,25 @@ _log = structlog.get_logger("latchkey.failure")
 
 
 def install(
-    app: Flask, settings: Settings, *, pages: frozenset[str] = frozenset(), documents: frozenset[str] = frozenset()
+    app: Flask,
+    settings: Settings,
+    *,
+    pages: frozenset[str] = frozenset(),
+    documents: frozenset[str] = frozenset(),
+    rfc: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Answer every failure with the envelope, with RFC 9457 if the client prefers that, or with a page.
 
     On the paths in `pages`, it is a page unless the client prefers JSON. On the paths in `documents`, and on unknown
-    paths, it is a page if the client prefers HTML, as browsers do. On every other path, programs rely on JSON.
+    paths, it is a page if the client prefers HTML, as browsers do. On every other path, programs rely on JSON. On the
+    paths in `rfc` it has the shape of RFC 6749 for everybody; each path with its word for what cannot be read.
     """
     public_url, templates = settings.server.public_url, Pages.from_settings(settings)
 
     def _reply(failure: Failure) -> Response:
         exchange.current().failure = failure
+        if word := rfc.get(request.path.rstrip("/")):
+            return as_rfc(failure, word, _headers(failure))
         if made := _page_of(failure, templates, pages, documents):
             return Response(made.content, failure.status, made.headers, content_type=made.media_type)
         return _as_json(failure, public_url)
@@ -115,15 +125,29 @@ def _page_of(failure: Failure, templates: Pages, pages: frozenset[str], document
     return None
 
 
-def as_form(failure: Failure, templates: Pages, template: str, facts: Mapping[str, object]) -> File:
-    """The failure as a page with its form, so that the form can be sent again; `facts` are the template's variables."""
+def as_form(
+    failure: Failure,
+    templates: Pages,
+    template: str,
+    facts: Mapping[str, object],
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> File:
+    """The failure as a page with its form, so that the form can be sent again; `facts` are the template's variables,
+    and `headers` what it carries besides those of the failure.
+    """
     exchange.current().failure = failure
     _note_cause(failure)
-    return _as_page(failure, templates, template, facts)
+    return _as_page(failure, templates, template, facts, headers)
 
 
 def _as_page(
-    failure: Failure, templates: Pages, template: str, facts: Mapping[str, object], *, anywhere: bool = False
+    failure: Failure,
+    templates: Pages,
+    template: str,
+    facts: Mapping[str, object],
+    headers: Mapping[str, str] = MappingProxyType({}),
+    *,
+    anywhere: bool = False,
 ) -> File:
     """The failure as a page, with its status and headers."""
     advice, request_id = ADVICE.get(failure.code), exchange.current().request_id
@@ -131,7 +155,7 @@ def _as_page(
         template,
         {"failure": failure, "advice": advice, "request_id": request_id, **facts},
         status=failure.status,
-        headers=_headers(failure),
+        headers={**headers, **_headers(failure)},
         anywhere=anywhere,
     )
 

@@ -74,6 +74,11 @@ class File:
     """Defaults to the endpoint's status."""
 
 
+def redirect(url: str) -> File:
+    """Leads the browser on, with a GET whatever the method was (303): a POST is never sent on to another place."""
+    return File(b"", "text/plain; charset=utf-8", {"Location": url}, 303)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestHeader:
     """A header that an endpoint reads, besides those that all do: declared there, and shown in the OpenAPI document."""

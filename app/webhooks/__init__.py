@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.accounts.publisher import Publisher
 from app.accounts.service import Accounts
 from app.feature import Feature, Job, MailKind, Queue, Sealed, Tag
 from app.security.bounded_calls import BoundedCalls
@@ -67,11 +66,11 @@ FEATURE = Feature(
         ),
     ),
     services={
-        Publisher: lambda parts: EventPublisher(parts.get(WebhookBooks), parts.clock),
         DeliveryWakes: lambda _: DeliveryWakes(),
         DeliveryService: _deliveries,
         WebhookService: _webhooks,
     },
+    publishers=(lambda parts: EventPublisher(parts.get(WebhookBooks), parts.clock),),
     handlers={EVENT: lambda parts: parts.get(DeliveryService).told},
     threads=(lambda parts: Dispatcher(parts.get(DeliveryService)),),
     queues=(

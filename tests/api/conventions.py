@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import __version__, wired_of
-from app.features import ENDPOINTS, PAGES, TAGS
+from app.features import ENDPOINTS, PAGES, PROTOCOLS, TAGS
 from app.platform.errors import CATALOGUE
 from app.web.endpoint import Endpoint, served
-from app.web.openapi import Specification
+from app.web.openapi import Specification, templated
 from app.web.problem_views import ProblemDetails
 
 OF_FAILURES = {"status", "code", "message", "help", "request_id", "errors"}
@@ -25,8 +25,10 @@ FROM_ANYWHERE = {400, 500}
 """Statuses of faults, and of a Host header that cannot be read: no endpoint has a say in them."""
 PROBLEM_DETAILS = jsonschema_rs.Draft202012Validator(ProblemDetails.model_json_schema(mode="serialization"))
 """What the document describes in words only, so that an error has one type in generated clients."""
-OF_PAGES = {re.sub(r"<(\w+)>", r"{\1}", declared.path) for declared in PAGES}
-"""Paths that are not part of the document; the HTML ones among them fail as pages."""
+OF_PAGES = {templated(declared.path) for declared in PAGES}
+"""Paths of pages, which are not part of the document; the HTML ones among them fail as pages."""
+OF_PROTOCOLS = {templated(declared.path) for declared in PROTOCOLS}
+"""Paths of protocols, which are not part of it either."""
 
 
 class Conventions:
@@ -35,6 +37,8 @@ class Conventions:
     def __init__(self, app: Flask) -> None:
         self._app = app
         settings = wired_of(app).settings
+        self._of_rfc = {declared.path for declared in served(PROTOCOLS, settings) if declared.rfc}
+        """Paths that fail in the shape of RFC 6749."""
         self._document = _document(served(ENDPOINTS, settings), settings.server.public_url)
 
     def check(self, response: TestResponse) -> None:
@@ -54,7 +58,9 @@ class Conventions:
         headers = response.headers
         assert headers["Cache-Control"] == "no-store"
         if response.mimetype == "text/html":
-            asked = response.request.path in OF_PAGES or "text/html" in response.request.headers["Accept"]
+            asked = (
+                response.request.path in OF_PAGES | OF_PROTOCOLS or "text/html" in response.request.headers["Accept"]
+            )
             assert asked, "a page for a client that did not ask for one"
             assert not with_body or "<h1>" in response.text
             with_body = False
@@ -63,12 +69,17 @@ class Conventions:
         challenges = response.status_code == 401 or 'error="insufficient_user_authentication"' in headers.get(
             "WWW-Authenticate", ""
         )
-        assert ("WWW-Authenticate" in headers) == challenges
+        is_rfc = response.request.path.rstrip("/") in self._of_rfc
+        assert ("WWW-Authenticate" in headers) == challenges or is_rfc  # by RFC 6749 section 5.2 and RFC 6750 section 3
         assert ("Retry-After" in headers) == (response.status_code in {429, 503})
         assert ("Allow" in headers) == (response.status_code == 405)
         if not with_body:
             return
         told = json.loads(response.data)
+        if is_rfc:
+            assert told.keys() <= {"error", "error_description", "error_uri"}
+            assert re.fullmatch(r"[a-z_]+", told["error"])
+            return
         assert told["request_id"] == headers["X-Request-ID"]
         assert CATALOGUE[told["code"]].status == response.status_code
         if response.mimetype == "application/json":
@@ -85,7 +96,7 @@ class Conventions:
             expected = {400, 404, 405} if method != "OPTIONS" else {204, 400, 404}
             assert response.status_code in expected, response.text
             return
-        if rule in OF_PAGES or (response.status_code >= 400 and response.mimetype == "text/html"):
+        if rule in OF_PAGES | OF_PROTOCOLS or (response.status_code >= 400 and response.mimetype == "text/html"):
             return
         status = str(response.status_code)
         if response.status_code in FROM_ANYWHERE:
@@ -115,7 +126,7 @@ class Conventions:
             return None
         if method == "OPTIONS":
             return None
-        return re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+        return templated(rule.rule)
 
 
 class Document:

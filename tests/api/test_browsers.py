@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.features import ENDPOINTS, PAGES
+from app.features import ENDPOINTS, PAGES, PROTOCOLS
 from tests.api.service import PASSWORD, new_names, occupied
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_no_get_or_head_changes_anything_even_with_the_cookie(browsers: Service)
     boss = browsers.administrator()
     headers = OWN | {"Cookie": f"{NAME}={boss.refresh_token}"}
     changing = set()
-    for declared in (*ENDPOINTS, *PAGES):
+    for declared in (*ENDPOINTS, *PAGES, *PROTOCOLS):
         if declared.method != "GET":
             continue
         path = re.sub(r"<[^>]+>", boss.id, declared.path)

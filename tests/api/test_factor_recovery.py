@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from app.accounts.authentication import Authentication
 from app.accounts.factors import TOLD_WITHIN
 from app.mail.mail import Mail, MailFailedError, MailRefusedError
+from app.platform.devices import Device
+from app.platform.identifiers import new_id
+from app.sessions.gate import LoginGate
+from app.sessions.granted import Granted, NotAdmittedError
+from app.sessions.proof import Proof
 from tests.api.mailbox import Letter, mails_to, newest_to, send
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
 from tests.api.test_email_change import ask as ask_for_email
@@ -552,3 +558,33 @@ def test_an_api_key_cancels_nothing(ann: Person) -> None:
     assert made.status_code == 201
     assert ann.service.send("DELETE", RECOVER, token=made.json["data"]["key"]).status_code == 403
     assert ann.factors()["recovery"] is not None
+
+
+def open_for_a_client(person: Person, at: datetime) -> None:
+    """What a browser does by itself, long after its user has proven both factors at this time."""
+    found = person.service.store.users.account(person.account.id)
+    assert found is not None
+    proof = Proof(found.credentials, Authentication(at, ("pwd", "otp", "mfa")), "authorization_code")
+    granted = Granted(new_id(), "a-client", first_party=False, scopes=("openid",))
+    person.service.wired.get(LoginGate).open_for(proof, granted, Device("203.0.113.7", "Firefox"))
+
+
+def test_a_client_that_gets_a_session_by_an_earlier_login_does_not_cancel_the_recovery(ann: Person) -> None:
+    before = ann.service.clock() - timedelta(seconds=1)
+    asked(ann)
+    open_for_a_client(ann, before)
+    assert is_under_way(ann)
+    open_for_a_client(ann, ann.service.clock())
+    assert not is_under_way(ann)
+
+
+def test_a_client_gets_no_session_by_a_login_with_a_factor_that_is_lost_by_now(ann: Person) -> None:
+    asked(ann)
+    found = ann.service.store.users.account(ann.account.id)
+    assert found is not None
+    ann.service.clock.advance(DELAY)
+    proof = Proof(found.credentials, Authentication(ann.service.clock()), "authorization_code")
+    granted = Granted(new_id(), "a-client", first_party=False, scopes=("openid",))
+    with pytest.raises(NotAdmittedError):
+        ann.service.wired.get(LoginGate).open_for(proof, granted, Device("203.0.113.7", "Firefox"))
+    assert not has_factors(ann)

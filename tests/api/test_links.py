@@ -21,6 +21,7 @@ STEPS = 6
 """The longest chain of links has three requests; the others begin another one beside it."""
 SETTINGS: Final = {"IMPERSONATION": "on", "LOGIN_BY_MAIL": "on", "EGRESS_ALLOW": "127.0.0.1", "RATE_LIMITS": "off"}
 BODIES: dict[str, dict[str, Any]] = {
+    "createClient": {"name": "Shop", "kind": "confidential", "redirect_uris": ["https://shop.example.com/callback"]},
     "createWebhook": {"url": "http://127.0.0.1:9/", "events": ["user.created"]},
     "createRole": {"name": "editor", "permissions": []},
     "createServiceAccountApiKey": {"name": "Nightly backup", "permissions": []},

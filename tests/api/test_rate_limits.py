@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.features import ENDPOINTS, PAGES
+from app.features import ENDPOINTS, PAGES, PROTOCOLS
 from app.web.limits import LIMITS
 from tests.api.service import PASSWORD, Reply, Service, Start
 
@@ -20,7 +20,7 @@ def told(reply: Reply) -> tuple[str | None, str | None]:
 
 
 def test_every_change_without_a_session_has_a_limit() -> None:
-    for declared in (*ENDPOINTS, *PAGES):
+    for declared in (*ENDPOINTS, *PAGES, *PROTOCOLS):
         if not declared.access.authenticated and declared.method != "GET" and not declared.development_only:
             assert declared.limit is not None, f"{declared.method} {declared.path}"
 

@@ -16,6 +16,11 @@ from app.factors.passkeys.model import Passkey
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.mail_login.model import MailLogin
+from app.oauth.codes.model import Code
+from app.oauth.consents.model import Consent
+from app.oauth.device_codes.model import DeviceCode
+from app.oauth.logout_notices.model import LogoutNotice
+from app.oauth.requests.model import StoredRequest
 from app.outbox.model import Entry
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
@@ -96,6 +101,19 @@ def an_impersonation(**fields: Any) -> Impersonation:
         "auth_epoch": 0,
     }
     return Impersonation(**begun | fields)
+
+
+def a_device_code(**fields: Any) -> DeviceCode:
+    """A code that waits for its user, and lives for a minute."""
+    plain: dict[str, Any] = {
+        "id": secrets.token_hex(32),
+        "user_code": secrets.token_hex(32),
+        "client_id": new_id(),
+        "scopes": ("openid", "offline_access"),
+        "resources": ("https://r/",),
+        "expires_at": NOW + MINUTE,
+    }
+    return DeviceCode(**plain | fields)
 
 
 def a_link(seq: int, **fields: Any) -> Link:
@@ -192,6 +210,34 @@ def a_session(user: User, **fields: Any) -> Session:
     return Session(**opened | fields)
 
 
+def a_consent(user: User, **fields: Any) -> Consent:
+    """What the user lets a client have, given at NOW."""
+    given: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": user.id,
+        "client_id": "https://client.example/metadata.json",
+        "client_name": "Files",
+        "scopes": ("openid", "email"),
+        "resources": ("https://files.example/",),
+        "created_at": NOW,
+        "last_used_at": NOW,
+    }
+    return Consent(**given | fields)
+
+
+def a_logout_notice(**fields: Any) -> LogoutNotice:
+    """That a session ended, due at NOW."""
+    made: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": new_id(),
+        "client_id": new_id(),
+        "attempts": 0,
+        "due_at": NOW,
+        "expires_at": NOW + DAY,
+    }
+    return LogoutNotice(**made | fields)
+
+
 def an_api_key(user: User, **fields: Any) -> ApiKey:
     """A key of the user, made at NOW for 90 days, which was never used."""
     made: dict[str, Any] = {
@@ -219,3 +265,35 @@ def a_keyring(version: int, *kids: str) -> StoredKeyring:
     return StoredKeyring(
         version, tuple(StoredKey(kid, "ES256", NOW, NOW + MINUTE, "wrapping", "sealed " * 200) for kid in kids)
     )
+
+
+CLIENT = "https://client.example/metadata.json"
+
+
+def a_code(user: User, **fields: Any) -> Code:
+    plain: dict[str, Any] = {
+        "id": secrets.token_hex(32),
+        "user_id": user.id,
+        "auth_epoch": 0,
+        "client_id": CLIENT,
+        "redirect_uri": "https://a.example/cb",
+        "scopes": ("openid", "email"),
+        "resources": ("https://r/",),
+        "challenge": "c" * 43,
+        "authenticated_at": NOW,
+        "amr": "pwd otp mfa",
+        "created_at": NOW,
+        "expires_at": NOW + MINUTE,
+    }
+    return Code(**plain | fields)
+
+
+def a_stored_request(**fields: Any) -> StoredRequest:
+    plain: dict[str, Any] = {
+        "id": secrets.token_hex(32),
+        "client_id": CLIENT,
+        "parameters": {"client_id": (CLIENT,), "resource": ("https://a", "https://b"), "state": ("é$.",)},
+        "created_at": NOW,
+        "expires_at": NOW + MINUTE,
+    }
+    return StoredRequest(**plain | fields)

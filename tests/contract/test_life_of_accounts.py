@@ -150,7 +150,7 @@ class Lives(RuleBasedStateMachine):
         elif age == 0:
             opened = self.sessions.refresh(sent, _HERE)
             assert opened.refresh_token not in life.refresh_tokens
-            life.refresh_tokens.append(opened.refresh_token)
+            life.refresh_tokens.append(str(opened.refresh_token))
             life.rotated_at = self.now
             life.idle_expires_at = min(self.now + timedelta(seconds=self.idle), life.expires_at)
             self.note(life, opened)
@@ -260,7 +260,7 @@ class Lives(RuleBasedStateMachine):
             person=person,
             expires_at=self.now + timedelta(seconds=self.absolute),
             idle_expires_at=self.now + timedelta(seconds=self.idle),
-            refresh_tokens=[opened.refresh_token],
+            refresh_tokens=[str(opened.refresh_token)],
         )
         self.note(life, opened)
         self.all.append(life)

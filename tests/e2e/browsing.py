@@ -16,8 +16,8 @@ CHROMIUM = [
 ]  # fmt: skip
 PATIENCE = 60_000.0
 """Milliseconds."""
-NOT_MODIFIED = 304
-"""What a browser gets that asks whether its copy is current."""
+LEADING_ON = {303, 304}
+"""What leads a browser to another page, or says that its copy is current."""
 expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 390, "height": 844}
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
@@ -58,7 +58,7 @@ def opened(
             faults.append(f"asked somebody else: {request.url}")
 
     def on_reply(reply: Response) -> None:
-        if not reply.ok and reply.status not in {NOT_MODIFIED, *refusals}:
+        if not reply.ok and reply.status not in {*LEADING_ON, *refusals}:
             faults.append(f"{reply.status}: {reply.url}")
 
     with browser.new_context(**how) as context:

@@ -30,7 +30,8 @@ GUESSED = [
     "/auth/login", "/auth/register", "/auth/password", "/auth/password/forgot", "/auth/password/reset", "/auth/email",
     "/auth/email/verify", "/auth/email/resend", "/auth/email/undo", "/auth/email/disown", "/auth/invitation",
     "/auth/explain", "/auth/factors/recover", "/auth/factors/recover/cancel",
-    "/verify-email", "/reset-password", "/undo-email", "/cancel-recovery", "/invitation", "/login/mail",
+    "/verify-email", "/reset-password", "/undo-email", "/cancel-recovery", "/invitation", "/login",
+    "/login/factor", "/login/mail", "/device",
 ]  # fmt: skip
 
 

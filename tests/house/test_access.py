@@ -11,20 +11,21 @@ import pytest
 from app.accounts.principal import Principal
 from app.api_keys.authenticator import ApiKeyAuthenticator
 from app.api_keys.service import ApiKeyService, NewKey
-from app.features import ENDPOINTS, PAGES, PERMISSIONS
+from app.features import ENDPOINTS, PAGES, PERMISSIONS, PROTOCOLS
 from app.health.views import Ping
 from app.platform.devices import Device
 from app.web.caller import KINDS, CallerKind
 from app.web.endpoint import Endpoint, endpoint
-from app.web.guard import Access, authenticated, permission, public
+from app.web.guard import Access, authenticated, on_page, permission, public
 from tests.api.service import Service
 from tests.contract.entities import an_impersonation
 from tests.unit.instance import session_of
 from tests.unit.web.callers import OfOneKind
 from tests.unit.web.serving import serving
 
-SERVED = (*ENDPOINTS, *PAGES)
+SERVED = (*ENDPOINTS, *PAGES, *PROTOCOLS)
 EVERYBODY, WHO_LOGGED_IN = "public", "authenticated"
+ON_PAGES = "authenticated on pages"
 ACCESS = {
     "POST /auth/register": EVERYBODY,
     "POST /auth/login": EVERYBODY,
@@ -83,6 +84,25 @@ ACCESS = {
     "POST /admin/roles": "roles:write",
     "PATCH /admin/roles/<name>": "roles:write",
     "DELETE /admin/roles/<name>": "roles:write",
+    "POST /oauth/revoke": EVERYBODY,
+    "POST /oauth/introspect": EVERYBODY,
+    "GET /oauth/authorize": EVERYBODY,
+    "POST /oauth/authorize": EVERYBODY,
+    "POST /oauth/par": EVERYBODY,
+    "POST /oauth/token": EVERYBODY,
+    "GET /oauth/userinfo": WHO_LOGGED_IN,
+    "POST /oauth/userinfo": WHO_LOGGED_IN,
+    "GET /.well-known/openid-configuration": EVERYBODY,
+    "GET /.well-known/oauth-authorization-server": EVERYBODY,
+    "GET /.well-known/oauth-authorization-server/<path:below>": EVERYBODY,
+    "GET /.well-known/oauth-protected-resource": EVERYBODY,
+    "GET /.well-known/oauth-protected-resource/<path:below>": EVERYBODY,
+    "POST /admin/clients/explain": "clients:read",
+    "GET /oauth/logout": EVERYBODY,
+    "POST /oauth/logout": EVERYBODY,
+    "POST /oauth/logout/confirm": EVERYBODY,
+    "GET /auth/grants": WHO_LOGGED_IN,
+    "DELETE /auth/grants/<path:client>": WHO_LOGGED_IN,
     "GET /auth/api-keys": WHO_LOGGED_IN,
     "POST /auth/api-keys": WHO_LOGGED_IN,
     "DELETE /auth/api-keys/<key_id>": WHO_LOGGED_IN,
@@ -108,6 +128,21 @@ ACCESS = {
     "POST /admin/webhooks/<webhook_id>/test": "webhooks:write",
     "GET /admin/webhooks/<webhook_id>/deliveries": "webhooks:write",
     "POST /admin/webhooks/<webhook_id>/deliveries/<delivery_id>/replay": "webhooks:write",
+    "GET /admin/clients": "clients:read",
+    "POST /admin/clients": "clients:write",
+    "GET /admin/clients/<client_id>": "clients:read",
+    "PATCH /admin/clients/<client_id>": "clients:write",
+    "DELETE /admin/clients/<client_id>": "clients:write",
+    "POST /admin/clients/<client_id>/secrets": "clients:write",
+    "DELETE /admin/clients/<client_id>/secrets/<secret_id>": "clients:write",
+    "POST /admin/registration-tokens": "clients:write",
+    "GET /admin/scopes": "clients:read",
+    "POST /admin/scopes": "clients:write",
+    "DELETE /admin/scopes/<path:name>": "clients:write",
+    "GET /admin/resources": "clients:read",
+    "POST /admin/resources": "clients:write",
+    "DELETE /admin/resources/<path:name>": "clients:write",
+    "POST /oauth/register": EVERYBODY,
     "GET /asyncapi.json": EVERYBODY,
     "POST /auth/refresh": EVERYBODY,
     "POST /auth/reauthenticate": WHO_LOGGED_IN,
@@ -144,8 +179,19 @@ ACCESS = {
     "POST /cancel-recovery": EVERYBODY,
     "GET /login/mail": EVERYBODY,
     "POST /login/mail": EVERYBODY,
+    "GET /login": EVERYBODY,
+    "POST /login": EVERYBODY,
+    "GET /login/factor": EVERYBODY,
+    "POST /login/factor": EVERYBODY,
+    "GET /logout": EVERYBODY,
+    "POST /logout": EVERYBODY,
+    "GET /consent": EVERYBODY,
+    "POST /consent": EVERYBODY,
     "GET /assets/brand.css": EVERYBODY,
     "GET /dev/mail": EVERYBODY,
+    "POST /oauth/device_authorization": EVERYBODY,
+    "GET /device": ON_PAGES,
+    "POST /device": ON_PAGES,
 }
 """Who may call each endpoint: a word, or the name of a permission."""
 ADMITTED: dict[str, set[CallerKind]] = {
@@ -171,6 +217,11 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "DELETE /auth/factors/recover": {"session"},
     "GET /auth/events": {"session", "impersonation"},
     "GET /auth/users": {"session", "impersonation", "api_key"},
+    "GET /oauth/userinfo": {"session", "client"},
+    "POST /oauth/userinfo": {"session", "client"},
+    "POST /admin/clients/explain": {"session", "api_key"},
+    "GET /auth/grants": {"session"},
+    "DELETE /auth/grants/<path:client>": {"session"},
     "GET /auth/api-keys": {"session"},
     "POST /auth/api-keys": {"session"},
     "DELETE /auth/api-keys/<key_id>": {"session"},
@@ -217,15 +268,31 @@ ADMITTED: dict[str, set[CallerKind]] = {
     "POST /admin/webhooks/<webhook_id>/test": {"session", "api_key"},
     "GET /admin/webhooks/<webhook_id>/deliveries": {"session", "api_key"},
     "POST /admin/webhooks/<webhook_id>/deliveries/<delivery_id>/replay": {"session", "api_key"},
+    "GET /admin/clients": {"session", "api_key"},
+    "POST /admin/clients": {"session"},
+    "GET /admin/clients/<client_id>": {"session", "api_key"},
+    "PATCH /admin/clients/<client_id>": {"session"},
+    "DELETE /admin/clients/<client_id>": {"session"},
+    "POST /admin/clients/<client_id>/secrets": {"session"},
+    "DELETE /admin/clients/<client_id>/secrets/<secret_id>": {"session"},
+    "POST /admin/registration-tokens": {"session"},
+    "GET /admin/scopes": {"session", "api_key"},
+    "POST /admin/scopes": {"session", "api_key"},
+    "DELETE /admin/scopes/<path:name>": {"session", "api_key"},
+    "GET /admin/resources": {"session", "api_key"},
+    "POST /admin/resources": {"session", "api_key"},
+    "DELETE /admin/resources/<path:name>": {"session", "api_key"},
 }
 """The kinds of callers that each endpoint admits, if it is not for everybody. An API key never reaches API keys,
 passwords, factors or sessions; for the rest of the administration, its permissions decide. An impersonation changes
 nothing that lets anyone in, takes nothing out, and administers nothing. A login that is not finished adds a factor, and
-does nothing else."""
+does nothing else. The token of a client of a third party gets what userinfo tells, and nothing else."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 PATHS = sorted({rule.partition(" ")[2] for rule in ACCESS})
 EXAMPLES = {
     "<code>": "not_found",
+    "<path:below>": "elsewhere",
+    "<path:client>": "https%3A%2F%2Fclient.example%2Fapp",
     "roles/<name>": "roles/nobody",
     "<name>": "pages.css",
     "<user_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7c",
@@ -234,6 +301,10 @@ EXAMPLES = {
     "<key_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7e",
     "<session_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a",
     "<product_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7b",
+    "<client_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7c",
+    "<secret_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7d",
+    "scopes/<path:name>": "scopes/nothing:read",
+    "resources/<path:name>": "resources/nothing",
     "<webhook_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7c",
     "<delivery_id>": "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7d",
 }
@@ -245,19 +316,42 @@ OTHERS = {
     "PATCH /admin/service-accounts/<account_id>": 422,
     "DELETE /auth/me": 422,
     "PATCH /auth/passkeys/<passkey_id>": 422,
+    "GET /admin/clients/<client_id>": 404,
+    "PATCH /admin/clients/<client_id>": 404,
+    "POST /oauth/register": 400,
     "PATCH /admin/webhooks/<webhook_id>": 404,
     "GET /admin/webhooks/<webhook_id>/deliveries": 404,
+    "GET /oauth/logout": 303,
+    "POST /oauth/logout": 415,
+    "POST /oauth/logout/confirm": 415,
     "GET /metrics": 404,
     "GET /.well-known/change-password": 302,
     "PATCH /admin/roles/<name>": 404,
     "GET /admin/users/<user_id>": 404,
     "PATCH /admin/users/<user_id>": 404,
+    "GET /oauth/authorize": 400,
+    "HEAD /oauth/authorize": 400,
+    "POST /oauth/authorize": 415,
+    "POST /oauth/par": 415,
+    "POST /oauth/token": 415,
+    "POST /oauth/userinfo": 415,
+    "GET /.well-known/oauth-authorization-server/<path:below>": 404,
+    "GET /.well-known/oauth-protected-resource/<path:below>": 404,
     "POST /verify-email": 415,
     "POST /reset-password": 415,
     "POST /undo-email": 415,
     "POST /cancel-recovery": 415,
     "POST /login/mail": 415,
+    "POST /login": 415,
+    "GET /login/factor": 303,
+    "POST /login/factor": 415,
+    "POST /logout": 415,
+    "GET /consent": 303,
+    "POST /consent": 415,
+    "POST /oauth/device_authorization": 415,
     "POST /invitation": 415,
+    "POST /oauth/revoke": 415,
+    "POST /oauth/introspect": 415,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON, it
 leads elsewhere."""
@@ -308,7 +402,14 @@ def test_every_endpoint_declares_the_access_that_was_decided(declared: Endpoint)
 
 def test_every_endpoint_declares_the_kinds_of_callers_that_were_decided() -> None:
     declared = {f"{each.method} {each.path}": each.access for each in SERVED}
-    assert {rule: set(access.kinds) for rule, access in declared.items() if access.authenticated} == ADMITTED
+    by_header = {rule: access for rule, access in declared.items() if access.authenticated and not access.cookie}
+    assert {rule: set(access.kinds) for rule, access in by_header.items()} == ADMITTED
+    assert all(access.kinds == {"session"} for access in declared.values() if access.cookie)
+
+
+def test_a_client_of_a_third_party_is_told_who_the_user_is_and_reaches_nothing_else() -> None:
+    admitting = {f"{each.method} {each.path}" for each in SERVED if "client" in each.access.kinds}
+    assert admitting == {"GET /oauth/userinfo", "POST /oauth/userinfo"}
 
 
 def with_a_key(service: Service, principal: Principal) -> Principal:
@@ -328,7 +429,8 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
     )
     if kind == "api_key":
         principal = with_a_key(service, replace(principal, kind="session"))
-    client = serving(*SERVED, wired=service.wired, authenticators=(OfOneKind(principal),)).test_client()
+    by_header = (each for each in SERVED if not each.access.cookie)
+    client = serving(*by_header, wired=service.wired, authenticators=(OfOneKind(principal),)).test_client()
     refused = set()
     for rule in ADMITTED:
         method, _, path = rule.partition(" ")
@@ -340,7 +442,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
             buffered=True,
         )
         assert reply.status_code in {200, 201, 401, 403, 404, 415, 422}, rule
-        if reply.status_code in {401, 403} and "permission" not in reply.get_json()["message"]:
+        if reply.status_code in {401, 403} and "permission" not in reply.get_json().get("message", ""):
             assert reply.status_code == (401 if kind == "pending_login" else 403)
             refused.add(rule)
     assert refused == {rule for rule, kinds in ADMITTED.items() if kind not in kinds}
@@ -364,10 +466,11 @@ def test_a_permission_that_does_not_exist_does_not_start(service: Service) -> No
 
 
 def test_access_says_what_it_asks_for() -> None:
-    assert [str(access) for access in (public, authenticated, permission("users:read"))] == [
+    assert [str(access) for access in (public, authenticated, permission("users:read"), on_page)] == [
         EVERYBODY,
         WHO_LOGGED_IN,
         "users:read",
+        ON_PAGES,
     ]
 
 
@@ -394,6 +497,8 @@ def test_each_role_meets_the_rule_on_each_route_and_method(
         assert response.status_code == 204
     elif rule not in ACCESS:
         assert response.status_code == 405
+    elif ACCESS[rule] == ON_PAGES:  # no header logs anybody in there
+        assert response.status_code == (401 if method == "POST" else 303)
     elif permits(role, rule):
         assert response.status_code == OTHERS.get(rule, ANSWERS[method])
     else:

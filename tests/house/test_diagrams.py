@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,13 @@ from app.audit.mongo import NEW_EVENTS, documents_of
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.mail_login.model import MailLogin
+from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
+from app.oauth.clients.model import Client, Clients, ClientSecret
+from app.oauth.codes.model import Codes
+from app.oauth.consents.model import Consents
+from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.requests.model import StoredRequests
+from app.oauth.revoked_tokens.model import RevokedTokens
 from app.outbox.model import Entry
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
@@ -32,7 +39,16 @@ from app.sessions.pending_logins.model import PendingLogin
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
-from tests.contract.entities import a_ceremony, a_passkey, an_impersonation
+from tests.contract.entities import (
+    a_ceremony,
+    a_code,
+    a_consent,
+    a_device_code,
+    a_logout_notice,
+    a_passkey,
+    a_stored_request,
+    an_impersonation,
+)
 from tests.contract.mongo_stores import in_memory
 from tests.stores import Store, end_sessions, indexes_of, mongo_store, sql_store
 from tests.tools import house
@@ -63,6 +79,9 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "keys": ("keyrings", StoredKey),
     "roles": ("role_books", Role),
     "webhooks": ("webhook_books", Webhook),
+    "secrets": ("clients", ClientSecret),
+    "scopes": ("oauth_catalogues", Scope),
+    "resources": ("oauth_catalogues", Resource),
 }
 """What is embedded, in which collection, and its class."""
 
@@ -106,7 +125,7 @@ def test_the_fields_that_may_be_absent_say_so(
 
 def test_the_collections_have_these_indexes() -> None:
     assert _indexes(ON_MONGO) == {(index.collection, index.name, index.unique) for index in INDEXES}
-    unique = {(index.collection, index.field) for index in INDEXES if index.unique}
+    unique = {(index.collection, index.field) for index in INDEXES if index.unique and not index.then}
     assert {
         (name, field) for name, keys in _entities(ON_MONGO).items() for field, key in keys.items() if key == "UK"
     } == unique
@@ -157,8 +176,14 @@ def documents() -> dict[str, dict[str, Any]]:
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
     database, store = _database()
     store.users.add(account)
-    proven: dict[str, Any] = {"authenticated_at": NOW, "amr": "pwd"}
-    store.sessions.open(Session("s", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", **proven))
+    login = Session("login", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", None, NOW, "pwd")
+    store.sessions.open(login)
+    of_client: dict[str, Any] = {
+        "client_id": "c", "first_party": False, "scopes": "openid", "resources": "https://a/", "parent_id": "login"
+    }  # fmt: skip
+    store.sessions.open(replace(login, id="s", **of_client))
+    database["sessions"].delete_one({"_id": "login"})
+    _fill_oauth(store, user)
     store.pending_logins.add(PendingLogin("p", user.id, 0, "pwd", NOW, "login", LATER, "username:ann", "d", 0, "x"))
     store.totp_secrets.add(TotpSecret("t", user.id, "root", "sealed", LATER, 1, NOW))
     store.passkeys.add(a_passkey(user, last_used_at=NOW))
@@ -182,6 +207,10 @@ def documents() -> dict[str, dict[str, Any]]:
     store.role_books.save(RoleBook(1, {"editor": editor}))
     store.guards.save("admins", Guard(1, ("u",)))
     store.api_keys.add(ApiKey("k", user.id, b"digest", "Backup", ("users:read",), NOW, LATER, NOW))
+    store.repository(Consents).allow(a_consent(user, created_at=NOW), "s", most=1)
+    store.logout_notices.add([a_logout_notice()])
+    answered: dict[str, Any] = {"polled_at": NOW, "user_id": user.id, "auth_epoch": 0, "authenticated_at": NOW}
+    store.device_codes.add(a_device_code(**answered, amr="pwd"))
     store.hash_mixes.save(Mix(NOW, {"dummy": 1}))
     sealed = SealedSecret("sealed", "root")
     of_webhook: dict[str, Any] = {
@@ -233,16 +262,54 @@ def least() -> dict[str, dict[str, Any]]:
     store.role_books.save(RoleBook(1, {"editor": Role("editor")}))
     store.api_keys.add(ApiKey("k", "u", b"digest", "Backup", (), NOW, LATER))
     store.webhook_books.save(WebhookBook(1, (Webhook("w", "https://", ("*",), NOW, SealedSecret("sealed", "root")),)))
+    store.logout_notices.add([a_logout_notice()])
     store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
-    names = ("users", "sessions", "mail_requests", "events", "sample_products", "role_books", "api_keys")
+    store.repository(Consents).allow(a_consent(user, last_used_at=None, created_at=NOW), "s", most=1)
+    store.device_codes.add(a_device_code())
+    store.repository(Clients).add(Client("c", "Shop", "public", NOW))
+    store.repository(Codes).add(a_code(user, parent_id=None, nonce=None))
+    names = (
+        "users",
+        "oauth_consents",
+        "sessions",
+        "mail_requests",
+        "events",
+        "sample_products",
+        "role_books",
+        "api_keys",
+    )
     store.pending_logins.add(PendingLogin("p", "u", 0, "pwd", NOW, "login", LATER))
     store.totp_secrets.add(TotpSecret("t", "u", "root", "sealed"))
     store.passkeys.add(a_passkey(user))
     store.ceremonies.add(a_ceremony())
     store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, None))
     of_factors = ("pending_logins", "mail_logins", "totp_secrets", "passkey_credentials", "ceremonies")
-    more = ("webhook_books", "webhook_deliveries", *of_factors)
+    secret, resource = ClientSecret("s", "digest", NOW), Resource("https://a/", "A")
+    found["clients"] = database["clients"].find_one()
+    store.repository(Clients).save(Client("c", "Shop", "confidential", NOW, secrets=(secret,), revision=1))
+    store.repository(CatalogueBooks).save(CatalogueBook(1, (Scope("a", "A."),), (resource,)))
+    of_oauth = (
+        "oauth_consents", "logout_notices", "oauth_device_codes", "oauth_codes", "clients", "oauth_catalogues"
+    )  # fmt: skip
+    more = ("webhook_books", "webhook_deliveries", *of_oauth, *of_factors)
     return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
+
+
+def _fill_oauth(store: Store, user: User) -> None:
+    """One of each entity of the authorization server, except those that other parts of the service write, too."""
+    uris, names = ("https://a/cb",), ("openid",)
+    of_client: dict[str, Any] = {"secrets": (ClientSecret("s", "digest", NOW, LATER),), "session_seconds": 60}
+    of_client |= {"created_by": "u", "registered_with": "t", "backchannel_logout_uri": "https://a/ended"}
+    store.repository(Clients).add(Client("c", "Shop", "confidential", NOW, uris, uris, names, uris, **of_client))
+    book = CatalogueBook(1, (Scope("a", "A."),), (Resource("https://a/", "A", ("a",)),))
+    assert store.repository(CatalogueBooks).save(book)
+    store.repository(RegistrationTokens).add(RegistrationToken("t", "u", NOW, LATER, 1))
+    store.repository(StoredRequests).add(a_stored_request())
+    code = a_code(user, parent_id="s", nonce="n", expires_at=LATER)
+    assert store.repository(Codes).add(code)
+    assert store.repository(Codes).spend(code.id, code.client_id, "s", NOW)
+    assert store.repository(Codes).note_reuse(code.id, code.client_id, NOW)
+    store.repository(RevokedTokens).add("j", LATER)
 
 
 def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from app import commands as operators_commands
 from app.config.section import is_secret
 from app.config.settings import definitions
 from app.config.sources import file_name
-from app.features import ENDPOINTS, PAGES
+from app.features import ENDPOINTS, PAGES, PROTOCOLS
 from app.platform.errors import CATALOGUE
 from tests.tools import api_endpoints, rate_limits
 
@@ -34,7 +34,8 @@ EXPECTED = {
     "docs/capacity.md",
     "docs/clients.md",
     "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md",
-    "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/operations.md", "docs/overview.md",
+    "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/oauth.md", "docs/operations.md",
+    "docs/overview.md",
     "docs/performance.md", "docs/rate-limits.md", "docs/reliability.md", "docs/security.md", "docs/sequence_flows.md",
     "docs/webhooks.md",
 }  # fmt: skip
@@ -99,7 +100,7 @@ def test_every_command_of_flask_exists(document: str) -> None:
 
 @each_document
 def test_every_endpoint_exists(document: str) -> None:
-    served = {f"{declared.method} {declared.path}" for declared in (*ENDPOINTS, *PAGES)}
+    served = {f"{declared.method} {declared.path}" for declared in (*ENDPOINTS, *PAGES, *PROTOCOLS)}
     assert set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^\s`?]*)`", TEXTS[document])) <= served
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grimp
 
-from app.features import ENDPOINTS, FEATURES, PAGES, PERMISSIONS, REPOSITORIES, TAGS
+from app.features import ENDPOINTS, FEATURES, PAGES, PERMISSIONS, PROTOCOLS, REPOSITORIES, TAGS
 
 APP = Path(__file__).parents[2] / "app"
 KNOWN_UPWARDS = {("app.audit", "users")}
@@ -29,7 +29,7 @@ def test_each_permission_is_declared_by_one_feature() -> None:
 
 
 def test_an_endpoint_requires_only_what_a_feature_declares() -> None:
-    required = {each.access.permission for each in (*ENDPOINTS, *PAGES)} - {None}
+    required = {each.access.permission for each in (*ENDPOINTS, *PAGES, *PROTOCOLS)} - {None}
     assert required <= PERMISSIONS
 
 

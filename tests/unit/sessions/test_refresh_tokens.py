@@ -114,4 +114,13 @@ def test_the_proof_is_not_shown() -> None:
     token = refresh_tokens.parse(refresh_tokens.make(ROOT, SESSION, 3, SEED))
 
     assert token is not None
-    assert repr(token) == f"RefreshToken(session_id={SESSION!r}, generation=3)"
+    assert repr(token) == f"RefreshToken(session_id={SESSION!r}, generation=3, of_client=False)"
+
+
+def test_a_former_version_takes_no_refresh_token_of_a_client() -> None:
+    """It knows version 1 alone, and would give a login for it."""
+    login, client = (refresh_tokens.make(ROOT, SESSION, 3, SEED, of_client=each) for each in (False, True))
+    assert [int.from_bytes(urlsafe_b64decode(token)[:2]) for token in (login, client)] == [1, 2]
+    found = refresh_tokens.parse(client)
+    assert found is not None
+    assert found.of_client

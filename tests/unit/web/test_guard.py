@@ -192,7 +192,11 @@ def test_only_the_kinds_of_callers_that_are_declared_come_in(kind: CallerKind) -
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("impersonation", "Only the user can do this, not an administrator"), ("api_key", "An API key cannot do this")],
+    [
+        ("impersonation", "Only the user can do this, not an administrator"),
+        ("api_key", "An API key cannot do this"),
+        ("client", "an application"),
+    ],
 )
 def test_without_a_word_only_a_session_comes_in_and_the_others_are_told_why(kind: CallerKind, message: str) -> None:
     robot = Robot(kind=kind, permissions=frozenset({"users:read"}))
@@ -204,7 +208,9 @@ def test_without_a_word_only_a_session_comes_in_and_the_others_are_told_why(kind
 def test_a_rule_for_callers_that_do_not_exist_does_not_start() -> None:
     unknown: Any = "sesion"
     for kinds in ((), (unknown,), ("session", unknown)):
-        with pytest.raises(ValueError, match="the kinds of callers are api_key, impersonation, pending_login, session"):
+        with pytest.raises(
+            ValueError, match="the kinds of callers are api_key, client, impersonation, pending_login, session"
+        ):
             authenticated.by(*kinds)
     with pytest.raises(ValueError, match="a public endpoint does not ask who calls"):
         public.by("session")

@@ -14,7 +14,11 @@ from app.web.links import links_of
 from app.web.view import Nothing, View
 from tests.unit.web.serving import document
 
-UNLINKED: dict[str, str] = {}
+UNLINKED = {
+    "DELETE /auth/grants/<path:client>": "`client_id` names it, which may be a URL: no identifier of ours",
+    "DELETE /admin/resources/<path:name>": "its `name` or its `uri` names it: no identifier of ours",
+    "DELETE /admin/scopes/<path:name>": "its `name` names it: no identifier of ours",
+}
 """Requests for whose path no reply of the service has a field, and why."""
 
 

@@ -21,6 +21,7 @@ from app.sessions.views import TokenPair
 from app.web.cursors import cursor_behind
 from app.web.problem_views import Problem, ProblemDetails
 from app.web.view import Success, envelope
+from tests.contract.entities import a_session
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -95,7 +96,8 @@ def test_an_empty_page_has_no_next_one(whole: bool) -> None:  # noqa: FBT001 - b
 
 
 def test_the_tokens_of_a_session_also_come_under_the_name_that_the_oldest_clients_read() -> None:
-    assert as_json(TokenPair.of(OpenedSession(ANN, "access", 900, "refresh", 2_592_000, frozenset()))) == {
+    opened = OpenedSession(ANN, "access", 900, "refresh", 2_592_000, frozenset(), a_session(ANN))
+    assert as_json(TokenPair.of(opened)) == {
         "access_token": "access",
         "token": "access",
         "token_type": "Bearer",

@@ -1,0 +1,1 @@
+"""The page that asks whether an application may have what it asks for."""

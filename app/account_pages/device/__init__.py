@@ -1,0 +1,1 @@
+"""The page on which users enter the code that a device shows."""

@@ -1,0 +1,312 @@
+"""The pages to log in and out. They ask what the endpoints of the API ask, and no rule is in them.
+
+Each form leads on by 303. The token of a login that is not finished is in a hidden field, and never in a URL.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from app.account_pages.login.asking import (
+    asked_for,
+    destination_of,
+    go_on,
+    headers_of,
+    pages_are_on,
+    policy,
+    told,
+    visitor_of,
+)
+from app.account_pages.login.destination import Destination
+from app.account_pages.login.forms import FactorForm, LoginForm, LogoutForm
+from app.account_pages.paths import FACTOR, LOGIN, LOGOUT
+from app.accounts.factors import PASSKEY, method_of_code
+from app.accounts.login_name import LoginName
+from app.factors.passkeys.login import PasskeyLogin
+from app.factors.passkeys.service import PasskeyService
+from app.factors.passkeys.vault import PasskeyVault
+from app.factors.passkeys.views import PasskeyOptions
+from app.factors.service import shown_name
+from app.oauth.refusal import RefusedError
+from app.platform.errors import (
+    AccountDisabled,
+    EmailNotVerified,
+    InvalidCode,
+    InvalidCredentials,
+    InvalidLoginToken,
+    Overloaded,
+    ReauthenticationRequired,
+    SecondFactorRequired,
+    SessionEnded,
+    TooManyRequests,
+    Unavailable,
+    UnknownPasskey,
+    WrongPassword,
+)
+from app.sessions.gate import LoginGate
+from app.sessions.login import LoginService
+from app.sessions.page_sessions import DEVICE_COOKIE, PageSessions
+from app.sessions.service import SessionService
+from app.sessions.step_up import StepUp, StepUpMethods
+from app.web.call import Call
+from app.web.endpoint import endpoint
+from app.web.form import Again
+from app.web.guard import PAGE_COOKIE, public
+from app.web.result import Carrying, CookieChange, File, redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.accounts.principal import Principal
+    from app.platform.errors import Failure
+    from app.sessions.service import OpenedSession
+
+_LOGIN: Final = "login.html"
+_FACTOR: Final = "login_factor.html"
+_KEPT: Final = frozenset({"login", "request", "to"})
+_KEPT_OF_FACTOR: Final = frozenset({"login_token", "methods", "trust_device", "request", "to"})
+_COOKIES: Final = (PAGE_COOKIE, DEVICE_COOKIE)
+
+
+def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
+    return {name: value for name, value in sent.items() if name in _KEPT}
+
+
+def _still_good_of_factor(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
+    """The values that the form shows again: no login that has ended."""
+    ended = {"login_token"} if isinstance(failure, InvalidLoginToken) else set[str]()
+    return {name: value for name, value in sent.items() if name in _KEPT_OF_FACTOR - ended}
+
+
+def _facts(call: Call) -> dict[str, Any]:
+    """What the page of the second factor tells of who is logged in, if anybody is."""
+    facts: dict[str, Any] = {"trust_days": call.settings.accounts.factor_trust_days}
+    try:
+        visitor = visitor_of(call)
+        if visitor is None:
+            return facts
+        methods = call.get(StepUpMethods).of(visitor.user.id)
+    except Unavailable:  # what is shown is that very failure, or nothing that needs this
+        return facts
+    return facts | {"name": shown_name(visitor.user), "known": methods}
+
+
+@endpoint(
+    f"GET {LOGIN}",
+    access=public,
+    operation="showLoginPage",
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    raises=(Unavailable,),
+)
+def show_login(call: Call) -> File:
+    """The page to log in with a password or a passkey; whoever is logged in is led on."""
+    going = destination_of(call)
+    visitor = visitor_of(call)
+    if visitor is not None and going.request:  # what asks for a login of theirs has it when they prove who they are
+        return redirect(call.link(going.behind(FACTOR)))
+    if visitor is not None and going.to:
+        return redirect(call.link(going.to))
+    if visitor is not None:
+        return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())
+    try:
+        asked = asked_for(call, going.request)
+    except RefusedError as refused:
+        return told(call, refused)
+    sent = {"request": going.request, "to": going.to, "login": asked and asked.login_hint}
+    return call.page(_LOGIN, sent=sent, client=asked and asked.client.name, headers=policy(asked))
+
+
+@endpoint(
+    f"POST {LOGIN}",
+    access=public,
+    limit="login",
+    form=LoginForm,
+    again=Again(
+        _LOGIN,
+        failures=(
+            InvalidCredentials,
+            UnknownPasskey,
+            AccountDisabled,
+            EmailNotVerified,
+            TooManyRequests,
+            Overloaded,
+            Unavailable,
+        ),
+        still_good=_still_good,
+        words={},
+        facts=lambda _call: {},
+        headers=headers_of,
+    ),
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    carries=_COOKIES,
+)
+def sign_in(call: Call, form: LoginForm) -> File | Carrying:
+    """Log this browser in, or ask for what else is needed."""
+    going = Destination.of({"request": form.request, "to": form.to})
+    try:
+        opened = _opened(call, form)
+    except SecondFactorRequired as failure:
+        return _ask_for_more(call, failure, going)
+    return _enter(call, opened, going)
+
+
+def _opened(call: Call, form: LoginForm) -> OpenedSession:
+    if form.credential is not None:
+        return call.get(PasskeyLogin).login(form.ceremony or "", form.signed, call.device)
+    name, known = LoginName.of(form.login or ""), call.cookie(DEVICE_COOKIE) or ""
+    return call.get(LoginService).login(name, form.password or "", call.device, known)
+
+
+@endpoint(
+    f"GET {FACTOR}",
+    access=public,
+    operation="showFactorPage",
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    raises=(Unavailable,),
+)
+def show_factor(call: Call) -> File:
+    """The page on which whoever is logged in proves again that it is them."""
+    going = destination_of(call)
+    sent = {"request": going.request, "to": going.to}
+    facts = _facts(call)
+    if "known" not in facts:
+        return redirect(call.link(going.behind(LOGIN)))
+    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
+
+
+@endpoint(
+    f"POST {FACTOR}",
+    access=public,
+    limit="login",
+    form=FactorForm,
+    again=Again(
+        _FACTOR,
+        failures=(
+            InvalidCode,
+            InvalidLoginToken,
+            AccountDisabled,
+            EmailNotVerified,
+            WrongPassword,
+            ReauthenticationRequired,
+            SessionEnded,
+            TooManyRequests,
+            Overloaded,
+            Unavailable,
+        ),
+        still_good=_still_good_of_factor,
+        words={},
+        facts=_facts,
+        headers=headers_of,
+    ),
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    carries=_COOKIES,
+)
+def prove_factor(call: Call, form: FactorForm) -> File | Carrying:
+    """Go on with a login by a second factor; or, without one, let whoever is logged in prove again that it is them."""
+    going = Destination.of({"request": form.request, "to": form.to})
+    if form.login_token is None:
+        return _prove_again(call, form, going)
+    method = PASSKEY if form.credential is not None else method_of_code(form.code or "")
+    trusts = form.trust_device is not None
+    try:
+        opened = call.get(LoginGate).resume(form.login_token, method, form.evidence(), call.device, trust_device=trusts)
+    except SecondFactorRequired as failure:
+        return _ask_for_more(call, failure, going)
+    return _enter(call, opened, going)
+
+
+def _prove_again(call: Call, form: FactorForm, going: Destination) -> File | Carrying:
+    visitor = visitor_of(call)
+    if visitor is None:
+        return redirect(call.link(going.behind(LOGIN)))
+    if form.ask is not None:
+        return _ask_for_passkey(call, visitor, going)
+    step_up = call.get(StepUp)
+    if form.password is not None:
+        step_up.by_password(visitor, form.password, call.device)
+    else:
+        method = PASSKEY if form.credential is not None else method_of_code(form.code or "")
+        step_up.by_factor(visitor, method, form.evidence(visitor.session_id), call.device)
+    cookie = call.get(PageSessions).renewed(visitor, call.device)
+    return _led_on(call, going, () if cookie is None else (cookie,))
+
+
+def _ask_for_passkey(call: Call, visitor: Principal, going: Destination) -> File:
+    """The page again, with what a passkey has to sign."""
+    asked = PasskeyOptions.of(call.get(PasskeyService).ask_in_session(visitor), call.get(PasskeyVault).party)
+    sent = {"request": going.request, "to": going.to}
+    facts = {**_facts(call), "asked": asked.model_dump_json()}
+    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
+
+
+@endpoint(
+    f"GET {LOGOUT}",
+    access=public,
+    operation="showLogoutPage",
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    raises=(Unavailable,),
+)
+def show_logout(call: Call) -> File:
+    """The page that asks whether to log out; a link logs nobody out."""
+    visitor = visitor_of(call)
+    name = None if visitor is None else shown_name(visitor.user)
+    return call.page("logout.html", name=name, headers=policy())
+
+
+@endpoint(
+    f"POST {LOGOUT}",
+    access=public,
+    form=LogoutForm,
+    returns=File,
+    media_type="text/html",
+    on=pages_are_on,
+    carries=(PAGE_COOKIE,),
+    raises=(Unavailable,),
+)
+def sign_out(call: Call, form: LogoutForm) -> Carrying:
+    """End the session of this browser, and go on as somebody else, or to the page that says so."""
+    visitor = visitor_of(call)
+    if visitor is not None:
+        call.get(SessionService).log_out(visitor, "this", call.device)
+    going = Destination.of({"request": form.request, "to": form.to})
+    leads_on = going.request or going.to or form.again
+    target = going.behind(LOGIN) if leads_on else LOGOUT
+    return Carrying(redirect(call.link(target)), cookies=(PAGE_COOKIE.clear(),))
+
+
+def _ask_for_more(call: Call, failure: SecondFactorRequired, going: Destination) -> File:
+    """The next step of a login that is not finished."""
+    login = failure.facts["login"]
+    sent = {"request": going.request, "to": going.to}
+    if login["next"] != "second_factor":
+        return call.page("login_enrol.html", methods=login["methods"], sent=sent, headers=headers_of(call, sent))
+    sent |= {"login_token": login["token"], "methods": " ".join(login["methods"])}
+    facts: dict[str, Any] = {"trust_days": call.settings.accounts.factor_trust_days}
+    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
+
+
+def _enter(call: Call, opened: OpenedSession, going: Destination) -> File | Carrying:
+    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced."""
+    former = None
+    with suppress(Unavailable):
+        former = visitor_of(call)
+    if former is not None:
+        with suppress(Unavailable):
+            call.get(SessionService).log_out(former, "this", call.device)
+    return _led_on(call, going, call.get(PageSessions).opened(opened))
+
+
+def _led_on(call: Call, going: Destination, cookies: tuple[CookieChange, ...]) -> File | Carrying:
+    page = go_on(call, going)
+    return Carrying(page, cookies=cookies) if cookies else page

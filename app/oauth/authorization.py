@@ -1,0 +1,352 @@
+"""Authorization requests: checked, kept while their user logs in and consents, and answered with a code."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from app.accounts.authentication import LEVELS
+from app.oauth import decision
+from app.oauth.codes.model import Code
+from app.oauth.decision import Consent, Enrol, Issue, Login, Refusal, StepUp
+from app.oauth.parameters import (
+    challenge_of,
+    max_age_of,
+    prompts_of,
+    redirect_of,
+    resources_of,
+    scopes_of,
+    short_value_of,
+)
+from app.oauth.refusal import RefusedError, answered_at
+from app.oauth.requests.model import StoredRequest
+from app.platform.errors import SessionEnded
+from app.sessions.step_up import authentication_of
+from app.web.parameters import Parameters
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.accounts.model import Users
+    from app.accounts.principal import Principal
+    from app.oauth.catalogue.service import Catalogue
+    from app.oauth.clients.model import Client
+    from app.oauth.codes.model import Codes
+    from app.oauth.consents.service import ConsentService
+    from app.oauth.decision import Step
+    from app.oauth.registry import ClientRegistry
+    from app.oauth.requests.model import StoredRequests
+    from app.platform.clock import Clock
+    from app.platform.devices import Device
+    from app.sessions.live import LiveSessions
+
+LIVES: Final = timedelta(minutes=30)
+"""How long a request waits for its user."""
+PUSHED_LIVES: Final = timedelta(seconds=90)
+"""How long a pushed request waits for its browser (RFC 9126 section 2.2)."""
+OWN_REQUEST: Final = "urn:latchkey:request:"
+PUSHED_REQUEST: Final = "urn:ietf:params:oauth:request_uri:"
+_SECRET_BYTES: Final = 32
+_LONGEST: Final = 8000
+"""Bytes of all parameters together: a request is kept as it was sent."""
+_KEPT: Final = frozenset(
+    {
+        *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "resource", "response_mode"),
+        *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "ui_locales"),
+        *("request", "registration", "claims"),
+    }
+)
+"""What means something; the rest is ignored (RFC 6749 section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """An authorization request that is in order: what its client asks for, of whoever sits at the browser."""
+
+    client: Client
+    redirect_uri: str
+    redirect_uri_sent: bool
+    """Whether the request names it: it may leave it out if the client has but one."""
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    state: str | None
+    nonce: str | None
+    challenge: str
+    prompts: frozenset[str]
+    max_age: int | None
+    acr: str | None
+    """The first of `acr_values` that there is here."""
+    login_hint: str | None
+    ui_locales: str | None
+    asked_at: datetime
+    request: str | None = field(default=None, repr=False)
+    """The secret under which it is kept; None if it is not."""
+    pushed: bool = False
+    parameters: Parameters = field(default_factory=lambda: Parameters({}), repr=False)
+    """What was sent, as far as it means something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizations:
+    """Checks, keeps and answers authorization requests. `code_seconds` is how long a code lives."""
+
+    registry: ClientRegistry
+    catalogue: Catalogue
+    requests: StoredRequests
+    codes: Codes
+    consents: ConsentService
+    users: Users
+    live: LiveSessions
+    clock: Clock
+    issuer: str
+    audience: str
+    """That of our own API."""
+    code_seconds: int
+
+    def check(self, parameters: Parameters) -> Authorization:
+        """The request that these parameters make, sent with it or kept under `request_uri`. Raises RefusedError."""
+        sent = parameters.get("request_uri")
+        if sent is None:
+            return self._checked(parameters, self.clock(), None, pushed=False)
+        for form in (OWN_REQUEST, PUSHED_REQUEST):
+            if sent.startswith(form):
+                found = self.recall(sent.removeprefix(form))
+                if found.pushed is (form == PUSHED_REQUEST) and found.client.id == parameters.get("client_id"):
+                    return found
+                raise _expired()
+        raise RefusedError("request_uri_not_supported", "request_uri is not one of this server.", "request_uri")
+
+    def remember(self, parameters: Parameters, client_id: str, *, pushed: bool = False) -> str:
+        """Keep a request; returns the secret that stands for it."""
+        secret, now = secrets.token_urlsafe(_SECRET_BYTES), self.clock()
+        kept = _kept(parameters)
+        lives = PUSHED_LIVES if pushed else LIVES
+        self.requests.add(StoredRequest(id_of(secret), client_id, kept, now, now + lives, pushed))
+        return secret
+
+    def push(self, parameters: Parameters, client: Client) -> str:
+        """Keep a request that its client, which has authenticated itself, sent ahead of the browser (RFC 9126).
+
+        Returns the secret that stands for it. Raises RefusedError, of which the client itself is told.
+        """
+        if parameters.get("request_uri") is not None:
+            raise RefusedError("invalid_request", "request_uri is what this endpoint gives.", "request_uri")
+        named = Parameters({**parameters.values, "client_id": (client.id,)})
+        self.check(named)
+        return self.remember(named, client.id, pushed=True)
+
+    def recall(self, request: str) -> Authorization:
+        """The request that is kept under this secret. Raises RefusedError."""
+        found = self.requests.find(id_of(request), self.clock())
+        if found is None:
+            raise _expired()
+        return self._checked(Parameters(dict(found.parameters)), found.created_at, request, pushed=found.pushed)
+
+    def keep(self, authorization: Authorization) -> str:
+        """The secret under which the pages find this request; it is kept if it was not. Raises RefusedError.
+
+        A pushed one is used up by it: of several browsers one gets it.
+        """
+        if authorization.request is not None and not authorization.pushed:
+            return authorization.request
+        self._take(authorization)
+        return self.remember(authorization.parameters, authorization.client.id)
+
+    def next_step(self, authorization: Authorization, visitor: Principal | None) -> Step:
+        """What this request needs next, of who is logged in at the browser."""
+        return decision.next_step(
+            authorization,
+            visitor,
+            is_covered=lambda: visitor is not None and self.consents.covers(visitor.subject, authorization),
+            has_factor=lambda: visitor is not None and self._has_factor(visitor.subject),
+            now=self.clock(),
+        )
+
+    def proceed(self, authorization: Authorization, visitor: Principal | None) -> str:
+        """Where the browser goes next: to one of our pages, or to the client with a code or an error.
+
+        Raises RefusedError for what a page has to say.
+        """
+        step = self.next_step(authorization, visitor)
+        if isinstance(step, Issue) and visitor is not None:
+            try:
+                return self._issue(authorization, visitor)
+            except SessionEnded:
+                step = self.next_step(authorization, None)
+        if isinstance(step, Refusal):
+            return self._told(authorization, step.error)
+        pages = {Login: "/login", StepUp: "/login/factor", Consent: "/consent"}
+        if isinstance(step, Enrol):
+            raise _no_factor()
+        return f"{self.issuer}{pages[type(step)]}?{urlencode({'request': self.keep(authorization)})}"
+
+    def answer(self, authorization: Authorization, visitor: Principal, allowed: bool, device: Device) -> str:  # noqa: FBT001 - it is the user's answer
+        """The user's answer on the page that asks for consent; returns where their browser goes.
+
+        It is asked again what the request needs: the page may have been open for long. Raises RefusedError for what a
+        page has to say.
+        """
+        step = self.next_step(authorization, visitor)
+        if isinstance(step, Refusal):
+            return self._told(authorization, step.error)
+        if not isinstance(step, (Issue, Consent)):
+            return self.url_of(authorization)
+        if not allowed:
+            denied = RefusedError("access_denied", "The user does not consent.", "access_denied")
+            return self._told(authorization, denied.behind(authorization.redirect_uri, authorization.state))
+        try:
+            return self._issue(authorization, visitor, device)
+        except SessionEnded:
+            return self.url_of(authorization)
+
+    def url_of(self, authorization: Authorization) -> str:
+        """Where the browser goes to have a kept request decided again."""
+        kept = {"client_id": authorization.client.id, "request_uri": f"{OWN_REQUEST}{self.keep(authorization)}"}
+        return f"{self.issuer}/oauth/authorize?{urlencode(kept)}"
+
+    def _issue(self, authorization: Authorization, visitor: Principal, consenting: Device | None = None) -> str:
+        """The redirect URI with a code; `consenting` is the device from which the user has just consented.
+
+        Raises SessionEnded if the user is no longer logged in, and RefusedError if the request was used.
+        """
+        # The account before its session: what ends sessions after this read leaves a code of a former epoch.
+        account = self.users.account(visitor.subject)
+        if account is None or self.live.present(visitor) is None:
+            raise SessionEnded
+        self._take(authorization)
+        if consenting is not None and not authorization.client.first_party:
+            self.consents.allow(visitor, authorization, consenting)
+        secret, now, proven = secrets.token_urlsafe(_SECRET_BYTES), self.clock(), authentication_of(visitor)
+        code = Code(
+            id=id_of(secret),
+            user_id=visitor.subject,
+            auth_epoch=account.auth_epoch,
+            client_id=authorization.client.id,
+            redirect_uri=authorization.redirect_uri,
+            scopes=authorization.scopes,
+            resources=authorization.resources,
+            challenge=authorization.challenge,
+            authenticated_at=proven.at,
+            amr=proven.kept,
+            created_at=now,
+            expires_at=now + timedelta(seconds=self.code_seconds),
+            first_party=authorization.client.first_party,
+            redirect_uri_sent=authorization.redirect_uri_sent,
+            parent_id=visitor.session_id,
+            nonce=authorization.nonce,
+        )
+        if not self.codes.add(code):
+            raise SessionEnded
+        return answered_at(authorization.redirect_uri, {"code": secret}, authorization.state, self.issuer)
+
+    def _told(self, authorization: Authorization, error: RefusedError) -> str:
+        """Where the client is told of an error that ends this request. Raises RefusedError where a page has to."""
+        location = error.location(self.issuer)
+        if location is None:
+            raise error
+        self._take(authorization)
+        return location
+
+    def _take(self, authorization: Authorization) -> None:
+        """Use up a request that is kept. Raises RefusedError if it was used, or has expired."""
+        if authorization.request is not None and not self.requests.take(id_of(authorization.request), self.clock()):
+            raise _expired()
+
+    def _has_factor(self, user_id: str) -> bool:
+        account = self.users.account(user_id)
+        return account is not None and bool(account.factors)
+
+    def _checked(
+        self, parameters: Parameters, asked_at: datetime, request: str | None, *, pushed: bool
+    ) -> Authorization:
+        kept = Parameters(_kept(parameters))
+        client = self._client(kept)
+        redirect_uri, redirect_uri_sent = redirect_of(kept, client)
+        state = kept.get("state")
+        try:
+            _check_form(kept)
+            challenge, catalogue = challenge_of(kept), self.catalogue.load()
+            resources = resources_of(kept, client, catalogue, own=self.audience)
+            return Authorization(
+                client=client,
+                redirect_uri=redirect_uri,
+                redirect_uri_sent=redirect_uri_sent,
+                scopes=scopes_of(kept, client, catalogue, resources),
+                resources=resources,
+                state=short_value_of(kept, "state"),
+                nonce=short_value_of(kept, "nonce"),
+                challenge=challenge,
+                prompts=prompts_of(kept),
+                max_age=max_age_of(kept),
+                acr=next((each for each in (kept.get("acr_values") or "").split() if each in LEVELS), None),
+                login_hint=kept.get("login_hint"),
+                ui_locales=kept.get("ui_locales"),
+                asked_at=asked_at,
+                request=request,
+                pushed=pushed,
+                parameters=kept,
+            )
+        except RefusedError as refused:
+            raise refused.behind(redirect_uri, state) from None
+
+    def _client(self, parameters: Parameters) -> Client:
+        """The client of a request. Raises RefusedError, without a redirect."""
+        client_id = parameters.get("client_id")
+        if client_id is None:
+            raise RefusedError("invalid_request", "client_id is required.", "client_id_missing")
+        if (
+            sum(len(value.encode("utf-8", "surrogatepass")) for each in parameters.values.values() for value in each)
+            > _LONGEST
+        ):
+            raise RefusedError("invalid_request", "The request is longer than 8,000 bytes.", "too_long")
+        client = self.registry.find(client_id)
+        if client is None:
+            raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
+        if client.kind == "service":
+            detail = "A client of the kind `service` acts for itself: it has client_credentials alone."
+            raise RefusedError("unauthorized_client", "This client has no users.", "client_kind", detail)
+        return client
+
+
+def id_of(secret: str) -> str:
+    """Under which a code or a request with this secret is kept."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _kept(parameters: Parameters) -> dict[str, tuple[str, ...]]:
+    return {name: parameters.all(name) for name in sorted(_KEPT) if parameters.all(name)}
+
+
+def _check_form(parameters: Parameters) -> None:
+    """Raises RefusedError for what this server never does."""
+    if parameters.get("request") is not None:
+        raise RefusedError("request_not_supported", "request is not supported.", "request")
+    if parameters.get("registration") is not None:
+        raise RefusedError("registration_not_supported", "registration is not supported.", "registration")
+    response_type = parameters.get("response_type")
+    if response_type is None:
+        raise RefusedError("invalid_request", "response_type is required: code.", "response_type")
+    if response_type != "code":
+        raise RefusedError("unsupported_response_type", "response_type has to be code.", "response_type")
+    if (parameters.get("response_mode") or "query") != "query":
+        raise RefusedError("invalid_request", "response_mode has to be query.", "response_mode")
+
+
+def _expired() -> RefusedError:
+    return RefusedError(
+        "invalid_request",
+        "This request has expired or was answered: go back to the application, and begin again.",
+        "request_uri_expired",
+    )
+
+
+def _no_factor() -> RefusedError:
+    return RefusedError(
+        "unmet_authentication_requirements",
+        "This application needs a second factor, and your account has none: add one first, and begin again.",
+        "second_factor_missing",
+    )

@@ -1,0 +1,52 @@
+"""The origins whose pages may read the replies of the token endpoint: those of the redirect URIs of clients."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from app.config.browsers import origin_of
+from app.platform.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.oauth.clients.model import Clients
+
+KEPT_SECONDS: Final = 10
+"""How long a process goes by what it read: so long does a new client wait for its pages, and a deleted one linger."""
+_AFTER_FAILURE: Final = 1
+"""Seconds until a store that did not answer is asked again."""
+
+
+class ClientOrigins:
+    """Knows them for KEPT_SECONDS. `now` is a monotonic clock, in seconds."""
+
+    def __init__(self, clients: Clients, now: Callable[[], float] = time.monotonic) -> None:
+        self._clients, self._now = clients, now
+        self._known: frozenset[str] = frozenset()
+        self._until = float("-inf")
+        self._lock = Lock()
+
+    def includes(self, origin: str) -> bool:
+        """Whether a page of this origin belongs to a client. Raises nothing: while the store is away, none does."""
+        if self._now() >= self._until:
+            with self._lock:
+                if self._now() >= self._until:  # no other thread has read meanwhile
+                    self._read()
+        return origin in self._known
+
+    def _read(self) -> None:
+        try:
+            self._known, kept = _as_sent(self._clients.origins()), KEPT_SECONDS
+        except Unavailable:
+            self._known, kept = frozenset(), _AFTER_FAILURE
+        self._until = self._now() + kept
+
+
+def _as_sent(origins: frozenset[str]) -> frozenset[str]:
+    """The origins as browsers send them: in lower case, without the port that is the default."""
+    parts = (urlsplit(origin) for origin in origins)
+    return frozenset(origin_of(each) for each in parts if each.scheme in {"http", "https"} and each.hostname)

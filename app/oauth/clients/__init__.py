@@ -1,0 +1,1 @@
+"""Clients: the applications that log users in here, or act for themselves."""

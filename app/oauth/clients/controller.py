@@ -1,0 +1,195 @@
+"""Clients, for those who administer them."""
+
+from __future__ import annotations
+
+from app.accounts.principal import Principal
+from app.oauth.clients.inputs import CreateClient, CreateRegistrationToken, CreateSecret, RegisterClient, UpdateClient
+from app.oauth.clients.permissions import READ, WRITE
+from app.oauth.clients.registration import RegistrationService
+from app.oauth.clients.service import ClientService, NewClient
+from app.oauth.clients.views import (
+    ClientData,
+    ClientList,
+    ClientSecretData,
+    ClientWithSecret,
+    Registered,
+    RegistrationTokenData,
+)
+from app.platform.errors import (
+    Forbidden,
+    InvalidToken,
+    MissingToken,
+    NotFound,
+    ReauthenticationRequired,
+    SessionEnded,
+    TooManySecrets,
+    Unavailable,
+    ValidationFailed,
+)
+from app.web.call import Call, CallBy
+from app.web.endpoint import Outcome, endpoint
+from app.web.guard import permission, public
+from app.web.paging import Page
+from app.web.rfc_errors import OF_METADATA
+from app.web.view import Nothing
+
+_READ = permission(READ).by("session", "api_key")
+_WRITE = permission(WRITE)
+_REFUSED = (Forbidden, SessionEnded, ReauthenticationRequired)
+
+
+@endpoint("GET /admin/clients", access=_READ, operation="listClients", query=Page, returns=ClientList)
+def clients(call: Call, page: Page) -> ClientList:
+    """The clients, oldest first."""
+    return ClientList.of(call.get(ClientService).listed(after=page.cursor, limit=page.limit))
+
+
+@endpoint(
+    "POST /admin/clients",
+    access=_WRITE,
+    operation="createClient",
+    body=CreateClient,
+    returns=ClientWithSecret,
+    status=201,
+    message="Client created: this reply is the only one that shows its secret",
+    or_else=(Outcome(ClientData, 201, "Client created"),),
+    raises=(*_REFUSED, ValidationFailed),
+)
+def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | ClientData:
+    """Create a client: an application that logs users in here, or that acts for itself.
+
+    Its `client_id` is its `id`. A confidential client and a service get a secret, a public one none. One of the first
+    party asks its users for no consent, and its tokens act as a login's: this needs the permission `clients:trust`. All
+    needs a login within the last REAUTH_SECONDS.
+    """
+    call.require_fresh_login()
+    new = NewClient(
+        body.name,
+        body.kind,
+        tuple(body.redirect_uris),
+        tuple(body.post_logout_redirect_uris),
+        None if body.scopes is None else tuple(body.scopes),
+        None if body.resources is None else tuple(body.resources),
+        first_party=body.first_party,
+        require_second_factor=body.require_second_factor,
+        session_seconds=body.session_seconds,
+        backchannel_logout_uri=body.backchannel_logout_uri,
+    )
+    made = call.get(ClientService).create(new, call.caller, call.device)
+    return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
+
+
+@endpoint(
+    "GET /admin/clients/<client_id>",
+    access=_READ,
+    operation="getClient",
+    returns=ClientData,
+    raises=(NotFound,),
+)
+def client(call: Call, client_id: str) -> ClientData:
+    """One client."""
+    return ClientData.of(call.get(ClientService).find(client_id))
+
+
+@endpoint(
+    "PATCH /admin/clients/<client_id>",
+    access=_WRITE,
+    operation="updateClient",
+    body=UpdateClient,
+    returns=ClientData,
+    raises=(*_REFUSED, NotFound, ValidationFailed),
+)
+def update(call: CallBy[Principal], body: UpdateClient, client_id: str) -> ClientData:
+    """Change a client. If it may do less than before, its sessions end.
+
+    This needs a login within the last REAUTH_SECONDS, and `clients:trust` for a client that is, or shall be, of the
+    first party.
+    """
+    call.require_fresh_login()
+    return ClientData.of(call.get(ClientService).change(client_id, body.changes, call.caller, call.device))
+
+
+@endpoint(
+    "DELETE /admin/clients/<client_id>",
+    access=_WRITE,
+    operation="deleteClient",
+    returns=Nothing,
+    message="Client deleted",
+    raises=(*_REFUSED, NotFound),
+)
+def delete(call: CallBy[Principal], client_id: str) -> Nothing:
+    """Delete a client. Its sessions end, and what its users allowed is forgotten."""
+    call.require_fresh_login()
+    call.get(ClientService).delete(client_id, call.caller, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /admin/clients/<client_id>/secrets",
+    access=_WRITE,
+    operation="createClientSecret",
+    body=CreateSecret,
+    returns=ClientSecretData,
+    status=201,
+    message="Secret created: this reply is the only one that shows it",
+    raises=(*_REFUSED, NotFound, TooManySecrets, ValidationFailed),
+)
+def create_secret(call: CallBy[Principal], body: CreateSecret, client_id: str) -> ClientSecretData:
+    """Create a second secret of a client, so that it replaces the first without an interruption. There are two at most.
+
+    This needs a login within the last REAUTH_SECONDS.
+    """
+    call.require_fresh_login()
+    service = call.get(ClientService)
+    return ClientSecretData.of(service.add_secret(client_id, body.expires_in_days, call.caller, call.device))
+
+
+@endpoint(
+    "DELETE /admin/clients/<client_id>/secrets/<secret_id>",
+    access=_WRITE,
+    operation="deleteClientSecret",
+    returns=Nothing,
+    message="Secret deleted",
+    raises=(*_REFUSED, NotFound),
+)
+def delete_secret(call: CallBy[Principal], client_id: str, secret_id: str) -> Nothing:
+    """Delete a secret: the client does not get in by it any more. What it opened stays."""
+    call.require_fresh_login()
+    call.get(ClientService).delete_secret(client_id, secret_id, call.caller, call.device)
+    return Nothing()
+
+
+@endpoint(
+    "POST /admin/registration-tokens",
+    access=_WRITE,
+    operation="createRegistrationToken",
+    body=CreateRegistrationToken,
+    returns=RegistrationTokenData,
+    status=201,
+    message="Token created: this reply is the only one that shows it",
+    raises=(*_REFUSED, ValidationFailed),
+)
+def create_registration_token(call: CallBy[Principal], body: CreateRegistrationToken) -> RegistrationTokenData:
+    """Create an initial access token: clients register themselves with it at `POST /oauth/register` (RFC 7591).
+
+    They are never of the first party. This needs a login within the last REAUTH_SECONDS.
+    """
+    call.require_fresh_login()
+    made = call.get(RegistrationService).create_token(body.expires_in_days, body.uses, call.caller, call.device)
+    return RegistrationTokenData(token=made.text, expires_at=made.token.expires_at, uses=made.token.uses_left)
+
+
+@endpoint(
+    "POST /oauth/register",
+    access=public,
+    body=RegisterClient,
+    returns=Registered,
+    status=201,
+    limit="register-client",
+    rfc=OF_METADATA,
+    raises=(MissingToken, InvalidToken, Unavailable),
+)
+def register(call: Call, body: RegisterClient) -> Registered:
+    """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
+    new = NewClient(body.client_name, body.kind, tuple(body.redirect_uris), tuple(body.post_logout_redirect_uris))
+    return Registered.of(call.get(RegistrationService).register(new, call.bearer), body)

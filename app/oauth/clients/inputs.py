@@ -1,0 +1,273 @@
+"""The bodies of requests about clients."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from app.oauth.catalogue.inputs import ResourceUri, ScopeName
+from app.oauth.clients.model import OF_USERS
+from app.oauth.clients.redirect_uris import check_redirect_uri, check_web_uri
+from app.security.egress_urls import read_url
+from app.web.input import Body, wrong
+
+MOST_URIS: Final = 20
+GRANTS: Final = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
+"""What clients with users may do."""
+_MOST: Final = 100
+_YEARS: Final = 3650
+
+
+def one_line(text: str) -> str:
+    """A name for people; raises for control characters, and for what hides or turns others round."""
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in text):
+        raise wrong("invalid_name", "A name contains no control characters.")
+    if not text.strip():
+        raise wrong("too_short", "A name contains more than spaces.")
+    return text.strip()
+
+
+def redirect_uri(uri: str) -> str:
+    """A redirect URI; raises for one that no client may have."""
+    try:
+        check_redirect_uri(uri)
+    except ValueError as error:
+        raise wrong("invalid_redirect_uri", "The URI {reason}.", reason=str(error)) from None
+    return uri
+
+
+def _page(uri: str) -> str:
+    try:
+        check_web_uri(uri)
+    except ValueError as error:
+        raise wrong("invalid_redirect_uri", "The URI {reason}.", reason=str(error)) from None
+    return uri
+
+
+def _receiver(url: str) -> str:
+    # Where it leads is for the egress guard, which may have to ask for its addresses.
+    try:
+        read_url(url)
+    except ValueError as error:
+        raise wrong("refused_url", "The URL {reason}.", reason=str(error)) from None
+    return url
+
+
+def _distinct(found: list[str]) -> list[str]:
+    return list(dict.fromkeys(found))
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for declared in schema["properties"].values():
+        declared.pop("default", None)
+
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        description="What the consent page calls it: at most 100 characters in one line.",
+        examples=["The shop"],
+    ),
+    AfterValidator(one_line),
+]
+RedirectUris = Annotated[
+    list[Annotated[str, Field(max_length=1000), AfterValidator(redirect_uri)]],
+    Field(
+        max_length=MOST_URIS,
+        description="Where codes may be sent, to the letter: https; http on 127.0.0.1, [::1] or localhost, with any"
+        " port; or a scheme of an app, like com.example.app:/. Empty for what uses the device flow alone.",
+        examples=[["https://shop.example.com/callback"]],
+    ),
+    AfterValidator(_distinct),
+]
+Pages = Annotated[
+    list[Annotated[str, Field(max_length=1000), AfterValidator(_page)]],
+    Field(
+        max_length=MOST_URIS,
+        description="Where users may be sent after a logout.",
+        examples=[["https://shop.example.com/bye"]],
+    ),
+    AfterValidator(_distinct),
+]
+Scopes = Annotated[
+    list[ScopeName],
+    Field(
+        max_length=_MOST,
+        description="What it may ask for: standard scopes, and those of `/admin/scopes`. By default the standard"
+        " ones, and none for a service.",
+        examples=[["openid", "profile", "email"]],
+    ),
+    AfterValidator(_distinct),
+]
+Resources = Annotated[
+    list[ResourceUri],
+    Field(
+        max_length=_MOST,
+        description="The URIs of the resources that it may ask for; null, the default, for all of `/admin/resources`.",
+        examples=[["https://files.example.com/"]],
+    ),
+    AfterValidator(_distinct),
+]
+SessionSeconds = Annotated[
+    int,
+    Field(
+        ge=60,
+        le=400 * 24 * 3600,
+        description="How long its sessions live at most; null, the default, for as long as others do.",
+        examples=[28800],
+    ),
+]
+BackchannelLogoutUri = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        description="Where the end of its sessions is told (OpenID Connect Back-Channel Logout): an https URL at a"
+        " public address; others only as EGRESS_ALLOW says.",
+        examples=["https://shop.example.com/logged-out"],
+    ),
+    AfterValidator(_receiver),
+]
+
+
+_UNNAMED: Final = object()
+"""Stands for redirect URIs that were left out: a service may do that."""
+
+
+def _unnamed() -> Any:  # noqa: ANN401 - replaced before it is a value
+    return _UNNAMED
+
+
+class CreateClient(Body):
+    """A new client."""
+
+    name: Name
+    kind: Literal["public", "confidential", "service"] = Field(
+        description="`public` has no secret, as an app or a page; `confidential` keeps one on a server; `service` does,"
+        " too, and acts for itself, without users.",
+        examples=["confidential"],
+    )
+    redirect_uris: RedirectUris = Field(
+        default_factory=_unnamed,
+        validate_default=True,
+        description="Needed for clients with users. Where codes may be sent, to the letter: https; http on 127.0.0.1,"
+        " [::1] or localhost, with any port; or a scheme of an app, like com.example.app:/. Empty for what uses the"
+        " device flow alone.",
+    )
+    post_logout_redirect_uris: Pages = Field(default_factory=list)
+    scopes: Scopes | None = None
+    resources: Resources | None = None
+    first_party: bool = Field(
+        default=False,
+        description="Whether its users are not asked for consent, and its tokens act as a login's. This needs the"
+        " permission clients:trust, too.",
+    )
+    require_second_factor: bool = Field(
+        default=False, description="Whether only users who proved a second factor get in."
+    )
+    session_seconds: SessionSeconds | None = None
+    backchannel_logout_uri: BackchannelLogoutUri | None = None
+
+    @field_validator("redirect_uris", mode="before")
+    @classmethod
+    def _named_unless_a_service(cls, found: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - any JSON value
+        if found is not _UNNAMED:
+            return found
+        if info.data.get("kind") != "service":
+            raise wrong("required", "This field is required.")
+        return []
+
+    @field_validator(*OF_USERS)
+    @classmethod
+    def _as_its_kind(cls, found: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - the value of any of these fields
+        of_service = info.data.get("kind") == "service"
+        if found and of_service:
+            raise wrong("not_for_services", "A service has no users, and so nothing that concerns them.")
+        return found
+
+
+class UpdateClient(Body):
+    """What shall change of a client. A field that is left out does not change; `kind` never does."""
+
+    # The defaults stand for "not given": what was given is in `model_fields_set`.
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    name: Name = ""
+    redirect_uris: RedirectUris = Field(default_factory=list)
+    post_logout_redirect_uris: Pages = Field(default_factory=list)
+    scopes: Scopes = Field(default_factory=list)
+    resources: Resources | None = None
+    first_party: bool = False
+    require_second_factor: bool = False
+    session_seconds: SessionSeconds | None = None
+    backchannel_logout_uri: BackchannelLogoutUri | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was given."""
+        given = self.model_dump(include=self.model_fields_set)
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+class CreateSecret(Body):
+    """Another secret of a client."""
+
+    expires_in_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=_YEARS,
+        description="How many days it lives; null, the default, for until it is deleted.",
+        examples=[365],
+    )
+
+
+class CreateRegistrationToken(Body):
+    """An initial access token, which clients register themselves with (RFC 7591)."""
+
+    expires_in_days: int = Field(default=1, ge=1, le=365, description="How many days it lives.", examples=[7])
+    uses: int = Field(default=1, ge=1, le=10_000, description="How many clients it registers.", examples=[1])
+
+
+class RegisterClient(Body):
+    """What a client says of itself (RFC 7591 section 2). Fields that are not known here are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    client_name: Name = "Unnamed client"
+    token_endpoint_auth_method: Literal["none", "client_secret_basic", "client_secret_post"] = "client_secret_basic"  # noqa: S105 - no secret
+    grant_types: list[str] = Field(default_factory=lambda: ["authorization_code"], max_length=_MOST)
+    response_types: list[str] = Field(default_factory=lambda: ["code"], max_length=_MOST)
+    redirect_uris: RedirectUris = Field(default_factory=list, validate_default=True)
+    post_logout_redirect_uris: Pages = Field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """What such a client is called here."""
+        return "confidential" if self.token_endpoint_auth_method.startswith("client_secret") else "public"
+
+    @field_validator("grant_types")
+    @classmethod
+    def _known_grants(cls, grants: list[str]) -> list[str]:
+        # What is not known here is not registered: the reply says what is (section 3.2.1).
+        known: list[str] = [grant for grant in GRANTS if grant in grants]
+        if not known:
+            raise wrong("unsupported", "There is {grants}.", grants=", ".join(GRANTS))
+        return known
+
+    @field_validator("response_types")
+    @classmethod
+    def _code_alone(cls, types: list[str]) -> list[str]:
+        if types and "code" not in types:
+            raise wrong("unsupported", "There is code alone.")
+        return ["code"]
+
+    @field_validator("redirect_uris")
+    @classmethod
+    def _where_codes_go(cls, uris: list[str], info: ValidationInfo) -> list[str]:
+        if not uris and "authorization_code" in info.data.get("grant_types", ()):
+            raise wrong("required", "This field is required.")
+        return uris

@@ -1,0 +1,40 @@
+"""Which redirect URIs a client may have (RFC 8252, OAuth 2.1 section 2.3.1).
+
+They are compared with what is asked for to the letter: so none is changed here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from app.security.egress_urls import read_url
+
+LONGEST: Final = 1000
+"""Characters."""
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts that http is allowed with: what is sent there stays on the device."""
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_PRIVATE: Final = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:[!$&'()*+,./0-9:;=?@A-Z\[\]_a-z~%-]+")
+"""A scheme of an app: a domain name of its maker, reversed (RFC 8252 section 7.1). It has a dot, as `javascript` and
+`data` have not."""
+
+
+def check_redirect_uri(uri: str) -> None:
+    """Raises ValueError, whose text ends a sentence that begins with "The URI"."""
+    if len(uri) > LONGEST:
+        raise ValueError(f"has to be at most {LONGEST} characters long")
+    scheme = _SCHEME.match(uri)
+    if scheme is None:
+        raise ValueError("has to be absolute")
+    if scheme[1].lower() in {"http", "https"}:
+        check_web_uri(uri)
+    elif not _PRIVATE.fullmatch(uri) or (uri.partition(":")[2].startswith("//") and "@" in uri):
+        raise ValueError("has to begin with https://, or with a scheme of an app, like com.example.app:/")
+
+
+def check_web_uri(uri: str) -> None:
+    """The same for a page that browsers open: https, or http on loopback."""
+    parts = read_url(uri)
+    if parts.scheme == "http" and parts.host not in LOOPBACK:
+        raise ValueError("has to begin with https://; http is for 127.0.0.1, [::1] and localhost")

@@ -1,0 +1,1 @@
+"""Consents: what users let clients have. In the API they are called grants."""

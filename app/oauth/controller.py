@@ -1,0 +1,303 @@
+"""The endpoints of the authorization server that the RFCs describe: their parameters, and their shape of errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from app.accounts.principal import Principal
+from app.oauth.authorization import PUSHED_LIVES, PUSHED_REQUEST, Authorizations
+from app.oauth.devices import DeviceFlow
+from app.oauth.discovery import Discovery
+from app.oauth.parts import TokenEndpoint, TokenEndpoints
+from app.oauth.refusal import RefusedError
+from app.oauth.userinfo import claims_of
+from app.platform.errors import Forbidden, NotFound, TooManyRequests, Unavailable
+from app.sessions.access_tokens import scopes_in
+from app.sessions.page_sessions import PageSessions
+from app.web.call import Call, CallBy
+from app.web.endpoint import endpoint
+from app.web.guard import PAGE_COOKIE, authenticated, public
+from app.web.parameters import Parameters
+from app.web.result import Carrying, File, redirect
+
+DEVICE_PAGE: Final = "/device"
+DISCOVERED_FOR: Final = 300
+"""Seconds for which others may keep the documents about this server."""
+
+
+@endpoint(
+    "GET /oauth/authorize",
+    access=public,
+    limit="authorize",
+    parameters="query",
+    returns=File,
+    status=303,
+    media_type="text/html",
+    carries=(PAGE_COOKIE,),
+    on=lambda settings: settings.oauth.pages,
+    raises=(Forbidden, Unavailable),
+)
+def authorize(call: Call, parameters: Parameters) -> File | Carrying:
+    """Lead the browser on: to the login, to the consent, or back to the client with a code.
+
+    It issues a code on a GET, as OpenID Connect has it: the redirect URI is the client's own, and the code is worth
+    nothing without its verifier.
+    """
+    authorizations = call.get(Authorizations)
+    try:
+        authorization = authorizations.check(parameters)
+        visitor = cast("Principal | None", call.visitor)
+        page = redirect(authorizations.proceed(authorization, visitor))
+        cookie = None if visitor is None else call.get(PageSessions).slid(visitor, call.device)
+        return page if cookie is None else Carrying(page, cookies=(cookie,))
+    except RefusedError as refused:
+        return _told(call, refused)
+
+
+@endpoint(
+    "POST /oauth/authorize",
+    access=public,
+    limit="authorize",
+    parameters="body",
+    returns=File,
+    status=303,
+    media_type="text/html",
+    on=lambda settings: settings.oauth.pages,
+    raises=(Unavailable,),
+)
+def authorize_by_form(call: Call, parameters: Parameters) -> File:
+    """Keep a request that a page of another site posted, and have the browser come back with a GET.
+
+    A POST from another site carries no page cookie (SameSite=Lax), so it decides nothing by who is logged in.
+    """
+    authorizations = call.get(Authorizations)
+    try:
+        return redirect(authorizations.url_of(authorizations.check(parameters)))
+    except RefusedError as refused:
+        return _told(call, refused)
+
+
+def _told(call: Call, refused: RefusedError) -> File:
+    """The client is told at its redirect URI; where there is none to be trusted, the user is, on a page."""
+    location = refused.location(call.settings.server.public_url)
+    if location is not None:
+        return redirect(location)
+    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)
+
+
+@endpoint(
+    "POST /oauth/token",
+    access=public,
+    limit="token",
+    parameters="body",
+    rfc="invalid_request",
+    origins="registered",
+    returns=File,
+    raises=(Unavailable, TooManyRequests),
+)
+def exchange(call: Call, parameters: Parameters) -> File:
+    """Exchange a code, a refresh token or the client's own authentication for tokens."""
+    return call.get(TokenEndpoint).answer(parameters, call.header("Authorization"), call.device)
+
+
+@endpoint(
+    "POST /oauth/revoke",
+    access=public,
+    limit="token",
+    parameters="body",
+    rfc="invalid_request",
+    origins="registered",
+    returns=File,
+    raises=(Unavailable,),
+)
+def revoke(call: Call, parameters: Parameters) -> File:
+    """End the session that a refresh token or an access token of the client belongs to (RFC 7009).
+
+    So all tokens of that session end. The reply is the same for any other text.
+    """
+    return call.get(TokenEndpoints).answer_at("revocation", parameters, call.header("Authorization"), call.device)
+
+
+@endpoint(
+    "POST /oauth/introspect",
+    access=public,
+    limit="introspect",
+    parameters="body",
+    rfc="invalid_request",
+    returns=File,
+    raises=(Unavailable,),
+)
+def introspect(call: Call, parameters: Parameters) -> File:
+    """Tell a client with a secret whether a token is accepted now, and what it says (RFC 7662).
+
+    It is told of its own tokens, and of those that it is the audience of.
+    """
+    return call.get(TokenEndpoints).answer_at("introspection", parameters, call.header("Authorization"), call.device)
+
+
+@endpoint(
+    "POST /oauth/par",
+    access=public,
+    limit="authorize",
+    parameters="body",
+    rfc="invalid_request",
+    returns=File,
+    status=201,
+    on=lambda settings: settings.oauth.pages,
+    raises=(Unavailable,),
+)
+def push(call: Call, parameters: Parameters) -> File:
+    """Keep an authorization request that its client sends itself, before the browser (RFC 9126)."""
+    server, authorizations = call.get(TokenEndpoint), call.get(Authorizations)
+    authorization = call.header("Authorization")
+    try:
+        client = server.client_of(parameters, authorization, call.device)
+        secret = authorizations.push(parameters, client)
+    except RefusedError as refused:
+        return server.refused(refused.error, refused.description, basic=bool(authorization))
+    return _json({"request_uri": f"{PUSHED_REQUEST}{secret}", "expires_in": int(PUSHED_LIVES.total_seconds())}, 201)
+
+
+@endpoint(
+    "POST /oauth/device_authorization",
+    access=public,
+    limit="device",
+    parameters="body",
+    rfc="invalid_request",
+    returns=File,
+    on=lambda settings: settings.oauth.pages,
+    raises=(Unavailable,),
+)
+def begin_device(call: Call, parameters: Parameters) -> File:
+    """Give a device the code that it polls with, and the code that its user enters on a page (RFC 8628)."""
+    server, authorization = call.get(TokenEndpoint), call.header("Authorization")
+    try:
+        client = server.client_of(parameters, authorization, call.device)
+        begun = call.get(DeviceFlow).begin(client, parameters)
+    except RefusedError as refused:
+        return server.refused(refused.error, refused.description, basic=bool(authorization))
+    page = f"{call.settings.server.public_url}{DEVICE_PAGE}"
+    return _json(
+        {
+            "device_code": begun.device_code,
+            "user_code": begun.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={begun.user_code}",
+            "expires_in": begun.expires_in,
+            "interval": begun.pause,
+        }
+    )
+
+
+@endpoint(
+    "GET /oauth/userinfo",
+    access=authenticated.by("session", "client"),
+    rfc="invalid_request",
+    origins="registered",
+    returns=File,
+    raises=(Forbidden, Unavailable),
+)
+def userinfo(call: CallBy[Principal]) -> File:
+    """What the access token lets its client know of the user (OpenID Connect Core section 5.3)."""
+    return _userinfo(call)
+
+
+@endpoint(
+    "POST /oauth/userinfo",
+    access=authenticated.by("session", "client"),
+    parameters="body",
+    rfc="invalid_request",
+    origins="registered",
+    returns=File,
+    raises=(Forbidden, Unavailable),
+)
+def userinfo_by_post(call: CallBy[Principal], _: Parameters) -> File:
+    """The same; the token comes in its header here, too."""
+    return _userinfo(call)
+
+
+def _userinfo(call: CallBy[Principal]) -> File:
+    principal = call.caller
+    if principal.client_id is None:  # the user's own login
+        return _json(claims_of(principal.user, {"profile", "email"}))
+    scopes = scopes_in(call.bearer or call.header("x-access-token"))
+    if "openid" not in scopes:
+        raise Forbidden("This needs an access token with the scope openid.")
+    return _json(claims_of(principal.user, scopes))
+
+
+@endpoint(
+    "GET /.well-known/openid-configuration",
+    access=public,
+    returns=File,
+    cache=DISCOVERED_FOR,
+    any_origin=True,
+    raises=(Unavailable,),
+)
+def openid_configuration(call: Call) -> File:
+    """The metadata of the server (OpenID Connect Discovery section 3)."""
+    return _json(call.get(Discovery).server())
+
+
+@endpoint(
+    "GET /.well-known/oauth-authorization-server",
+    access=public,
+    returns=File,
+    cache=DISCOVERED_FOR,
+    any_origin=True,
+    raises=(Unavailable,),
+)
+def server_metadata(call: Call) -> File:
+    """The same (RFC 8414 section 3)."""
+    return _json(call.get(Discovery).server())
+
+
+@endpoint(
+    "GET /.well-known/oauth-authorization-server/<path:below>",
+    access=public,
+    returns=File,
+    cache=DISCOVERED_FOR,
+    any_origin=True,
+    raises=(NotFound, Unavailable),
+)
+def server_metadata_below(call: Call, below: str) -> File:
+    """The same for a PUBLIC_URL with a path, which RFC 8414 section 3.1 puts behind the well-known one."""
+    _require_own_path(call, below)
+    return _json(call.get(Discovery).server())
+
+
+@endpoint(
+    "GET /.well-known/oauth-protected-resource",
+    access=public,
+    returns=File,
+    cache=DISCOVERED_FOR,
+    any_origin=True,
+)
+def resource_metadata(call: Call) -> File:
+    """The metadata of our own API (RFC 9728 section 3)."""
+    return _json(call.get(Discovery).resource())
+
+
+@endpoint(
+    "GET /.well-known/oauth-protected-resource/<path:below>",
+    access=public,
+    returns=File,
+    cache=DISCOVERED_FOR,
+    any_origin=True,
+    raises=(NotFound,),
+)
+def resource_metadata_below(call: Call, below: str) -> File:
+    """The same for a PUBLIC_URL with a path (RFC 9728 section 3.1)."""
+    _require_own_path(call, below)
+    return _json(call.get(Discovery).resource())
+
+
+def _require_own_path(call: Call, below: str) -> None:
+    if f"/{below}" != urlsplit(call.settings.server.public_url).path:
+        raise NotFound
+
+
+def _json(content: dict[str, Any], status: int | None = None) -> File:
+    return File(json.dumps(content).encode(), "application/json", status=status)

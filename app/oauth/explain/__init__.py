@@ -1,0 +1,1 @@
+"""Why a request to the authorization server is refused."""

@@ -1,0 +1,1 @@
+"""Logouts that clients ask for, and those that they are told of."""

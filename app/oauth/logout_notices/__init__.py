@@ -1,0 +1,1 @@
+"""Notices of sessions that have ended, which their clients are told of."""

@@ -1,0 +1,239 @@
+"""What the parameters of an authorization request or a token request say: redirect URIs, scopes, resources.
+
+Pure functions of the parameters, a client and the catalogue. What they refuse raises RefusedError, whose descriptions
+never repeat what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from app.oauth.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from app.oauth.catalogue.service import CatalogueOf
+    from app.oauth.clients.model import Client
+    from app.web.parameters import Parameters
+
+OPENID: Final = "openid"
+STANDARD_SCOPES: Final = (OPENID, "profile", "email", "offline_access")
+"""Those of OpenID Connect that there are here; the others are named by administrators."""
+PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
+"""The values of `prompt` (OpenID Connect Core section 3.1.2.1)."""
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_MOST_RESOURCES: Final = 8
+_LONGEST_RESOURCES: Final = 1500
+"""Characters of all resources of a request: they stand in each access token."""
+_LONGEST_VALUE: Final = 2000
+"""Characters of `state` and `nonce`, which are handed back."""
+_DIGITS: Final = 9
+"""The most of a number of seconds."""
+_CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+"""RFC 7636 section 4.2: BASE64URL of a SHA-256, without padding."""
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_PORT: Final = re.compile(r":[0-9]{1,5}(?![0-9])")
+
+
+def redirect_of(parameters: Parameters, client: Client) -> tuple[str, bool]:
+    """The redirect URI of a request, and whether the request names it. Raises RefusedError, without a redirect."""
+    sent = parameters.get("redirect_uri")
+    if sent is None:
+        if len(client.redirect_uris) == 1:
+            return client.redirect_uris[0], False
+        raise RefusedError(
+            "invalid_request",
+            "redirect_uri is required.",
+            "redirect_uri_missing",
+            f"The client has {len(client.redirect_uris)} of them, so the request has to name one.",
+        )
+    if not any(is_same_redirect(sent, registered) for registered in client.redirect_uris):
+        raise RefusedError(
+            "invalid_request",
+            "redirect_uri is not registered for this client.",
+            "redirect_uri_not_registered",
+            _nearest(sent, client.redirect_uris),
+        )
+    return sent, True
+
+
+def is_same_redirect(sent: str, registered: str) -> bool:
+    """Whether a redirect URI is this registered one: to the letter, or on loopback with any port (RFC 8252 7.3).
+
+    127.0.0.1, [::1] and localhost are three names: none stands for another.
+    """
+    if sent == registered:
+        return True
+    host = loopback_host(registered)
+    if host is None:
+        return False
+    # Both without their port, to the letter: so neither userinfo nor a backslash can hide in between.
+    start = f"http://{host}"
+    if not sent.startswith(start):
+        return False
+    port, tail = _split_port(sent.removeprefix(start))
+    _, registered_tail = _split_port(registered.removeprefix(start))
+    return tail == registered_tail and (port is None or 0 < port <= 65535)  # noqa: PLR2004 - the highest port
+
+
+def loopback_host(uri: str) -> str | None:
+    """The host of an http URI on loopback, as it stands there; None for any other."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+        return None
+    return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+
+
+def is_of_native_client(redirect_uri: str) -> bool:
+    """Whether an app on the device receives it, so that any other app there may pose as the client (RFC 8252 8.6)."""
+    return not redirect_uri.startswith("https://")
+
+
+def _split_port(rest: str) -> tuple[int | None, str]:
+    found = _PORT.match(rest)
+    return (None, rest) if found is None else (int(found[0][1:]), rest[found.end() :])
+
+
+def _nearest(sent: str, registered: tuple[str, ...]) -> str:
+    """The registered URI that begins most like the one sent, for people who look for the difference."""
+    if not registered:
+        return "The client has no redirect URI."
+
+    def alike(uri: str) -> int:
+        return next((place for place, (a, b) in enumerate(zip(uri, sent, strict=False)) if a != b), len(uri))
+
+    return f"The nearest one that is registered is {max(registered, key=alike)}"
+
+
+def scopes_of(
+    parameters: Parameters,
+    client: Client,
+    catalogue: CatalogueOf,
+    resources: tuple[str, ...],
+    default: tuple[str, ...] = (OPENID,),
+) -> tuple[str, ...]:
+    """The scopes that a request asks for with these resources, each once; `default` if none. Raises RefusedError."""
+    asked = tuple(dict.fromkeys((parameters.get("scope") or "").split(" "))) if parameters.get("scope") else default
+    asked = tuple(scope for scope in asked if scope)
+    allowed = _allowed_scopes(client, catalogue, resources)
+    for scope in asked:
+        if scope not in allowed and scope not in default:
+            known = scope in STANDARD_SCOPES or scope in catalogue.scopes
+            raise RefusedError(
+                "invalid_scope",
+                "scope has one that does not exist, or that this client may not ask for.",
+                "scope",
+                "A scope of the request is not the client's." if known else "A scope of the request does not exist.",
+            )
+        of_resources = [_scopes_with(uri, catalogue) for uri in resources]
+        if resources and scope not in STANDARD_SCOPES and not any(of is None or scope in of for of in of_resources):
+            raise RefusedError(
+                "invalid_scope",
+                "scope has one that none of these resources has.",
+                "scope",
+                "A scope of the request belongs to none of its resources.",
+            )
+    return asked
+
+
+def _allowed_scopes(client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]) -> frozenset[str]:
+    if client.scopes is not None:
+        return frozenset(client.scopes) & frozenset((*STANDARD_SCOPES, *catalogue.scopes))
+    return frozenset(STANDARD_SCOPES).union(*(_scopes_with(uri, catalogue) or () for uri in resources))
+
+
+def _scopes_with(uri: str, catalogue: CatalogueOf) -> tuple[str, ...] | None:
+    """The scopes that may be asked for with this resource; None for all of its client, as with our own API."""
+    found = catalogue.resources.get(uri)
+    return None if found is None else found.scopes
+
+
+def resources_of(parameters: Parameters, client: Client, catalogue: CatalogueOf, *, own: str) -> tuple[str, ...]:
+    """The resources that a request asks for (RFC 8707), each once; () for our own API. Raises RefusedError.
+
+    `own` is the audience of our own API, which every client has who asks for nothing: so it may ask for it, too.
+    """
+    asked = tuple(dict.fromkeys(parameters.all("resource")))
+    if len(asked) > _MOST_RESOURCES or sum(map(len, asked)) > _LONGEST_RESOURCES:
+        raise RefusedError(
+            "invalid_target", "At most 8 resources, of 1,500 characters.", "resource", "Too many resources."
+        )
+    for uri in asked:
+        if uri == own:
+            continue
+        if uri not in catalogue.resources:
+            detail = "A resource of the request is not registered."
+        elif client.resources is not None and uri not in client.resources:
+            detail = "A resource of the request is not one of the client's."
+        else:
+            continue
+        raise RefusedError("invalid_target", "resource has one that this client may not ask for.", "resource", detail)
+    return asked
+
+
+def narrowed_to(parameters: Parameters, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the granted resources that this access token is for; () for all. Raises RefusedError."""
+    asked = tuple(dict.fromkeys(parameters.all("resource")))
+    if not set(asked) <= set(granted):
+        raise RefusedError("invalid_target", "resource has one that was not granted.", "resource")
+    return asked
+
+
+def challenge_of(parameters: Parameters) -> str:
+    """The code challenge, which every client has to send, with S256 (OAuth 2.1 section 7.5). Raises RefusedError."""
+    challenge = parameters.get("code_challenge")
+    if challenge is None:
+        raise RefusedError("invalid_request", "code_challenge is required (RFC 7636).", "no_code_challenge")
+    if parameters.get("code_challenge_method") != "S256":
+        raise RefusedError("invalid_request", "code_challenge_method has to be S256.", "code_challenge_method")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise RefusedError("invalid_request", "code_challenge has to be 43 characters of base64url.", "code_challenge")
+    return challenge
+
+
+def is_verifier(text: str) -> bool:
+    """Whether a text has the form of a code verifier (RFC 7636 section 4.1)."""
+    return _VERIFIER.fullmatch(text) is not None
+
+
+def proves(verifier: str, challenge: str) -> bool:
+    """Whether a verifier belongs to a challenge, by S256 (RFC 7636 section 4.6)."""
+    digest = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+    return compare_digest(digest, challenge)
+
+
+def prompts_of(parameters: Parameters) -> frozenset[str]:
+    """What `prompt` asks for. Raises RefusedError."""
+    prompts = frozenset((parameters.get("prompt") or "").split())
+    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
+        raise RefusedError(
+            "invalid_request",
+            "prompt has to be none alone, or some of login, consent and select_account.",
+            "prompt",
+        )
+    return prompts
+
+
+def max_age_of(parameters: Parameters) -> int | None:
+    """`max_age` in seconds. Raises RefusedError."""
+    text = parameters.get("max_age")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise RefusedError("invalid_request", "max_age has to be a number of seconds.", "max_age")
+    return int(text)
+
+
+def short_value_of(parameters: Parameters, name: str) -> str | None:
+    """A value that is kept for the client. Raises RefusedError if it is too long to keep."""
+    value = parameters.get(name)
+    if value is not None and len(value) > _LONGEST_VALUE:
+        raise RefusedError("invalid_request", f"{name} is longer than 2,000 characters.", name)
+    return value

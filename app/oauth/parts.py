@@ -1,0 +1,35 @@
+"""What controllers ask the container for. The classes behind it import Authlib: with `OAUTH=off` nothing loads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from app.oauth.clients.model import Client
+    from app.platform.devices import Device
+    from app.web.parameters import Parameters
+    from app.web.result import File
+
+
+class TokenEndpoints(Protocol):
+    """The server as `POST /oauth/revoke` and `POST /oauth/introspect` see it."""
+
+    def answer_at(self, name: str, parameters: Parameters, authorization: str, device: Device) -> File:
+        """The reply of this endpoint, `revocation` or `introspection`. Raises Unavailable."""
+
+
+class TokenEndpoint(Protocol):
+    """The authorization server as `POST /oauth/token` sees it (`app.oauth.server.OAuthServer`)."""
+
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """What can be exchanged for tokens here."""
+
+    def answer(self, parameters: Parameters, authorization: str, device: Device) -> File:
+        """The reply to a token request; `authorization` is its header, "" if it has none. Raises Unavailable."""
+
+    def client_of(self, parameters: Parameters, authorization: str, device: Device) -> Client:
+        """The client that has authenticated itself. Raises RefusedError, with `invalid_client` for any other."""
+
+    def refused(self, error: str, description: str, *, basic: bool = False) -> File:
+        """The reply of RFC 6749 section 5.2; 401 for `invalid_client`, with a challenge if the client used `basic`."""

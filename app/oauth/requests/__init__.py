@@ -1,0 +1,1 @@
+"""Authorization requests that wait for their user, or were pushed by their client (RFC 9126)."""

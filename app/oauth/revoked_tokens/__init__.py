@@ -1,0 +1,1 @@
+"""Access tokens of clients that act for themselves, revoked before they expired."""

@@ -1,0 +1,226 @@
+"""The authorization server: Authlib's core, completed, and the only place beside `grants` that knows Authlib.
+
+No extension, token generator or `save_token` of Authlib is used: each of its hooks writes in two steps what has to be
+one write, or does not know the request. What it says of an error goes through `answer`, and never holds what was sent:
+Authlib refuses such a description with a ValueError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from authlib.oauth2 import OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Payload
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+
+from app.oauth.grant_types import may_exchange
+from app.oauth.refusal import RefusedError
+from app.web.result import File
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authlib.oauth2.rfc6749 import BaseGrant
+
+    from app.accounts.model import Users
+    from app.oauth.catalogue.service import Catalogue
+    from app.oauth.clients.model import Client
+    from app.oauth.codes.model import Codes
+    from app.oauth.consents.service import ConsentService
+    from app.oauth.device_codes.model import DeviceCodes
+    from app.oauth.id_tokens import IdTokens
+    from app.oauth.registry import ClientRegistry
+    from app.platform.clock import Clock
+    from app.platform.devices import Device
+    from app.platform.instrumentation import Observer
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.gate import LoginGate
+    from app.sessions.live import LiveSessions
+    from app.sessions.service import SessionService
+    from app.web.parameters import Parameters
+
+WITH_SECRET: Final = ("client_secret_basic", "client_secret_post")
+ANY_METHOD: Final = (*WITH_SECRET, "none")
+"""How clients authenticate; `none` is for those that have no secret."""
+_ANY_URI: Final = "https://localhost/"
+"""Authlib demands https of the address of a request; ours was judged at the start (PUBLIC_URL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the grants work with."""
+
+    registry: ClientRegistry
+    catalogue: Catalogue
+    codes: Codes
+    device_codes: DeviceCodes
+    consents: ConsentService
+    users: Users
+    live: LiveSessions
+    gate: LoginGate
+    sessions: SessionService
+    access_tokens: AccessTokens
+    id_tokens: IdTokens
+    clock: Clock
+    observer: Observer
+    audience: str
+    """That of our own API (JWT_AUDIENCE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOf:
+    """A client as Authlib asks for it (`ClientMixin`)."""
+
+    client: Client
+    clock: Clock
+
+    def get_client_id(self) -> str:
+        """Its identifier."""
+        return self.client.id
+
+    def check_client_secret(self, secret: str) -> bool:
+        """Whether this is one of its secrets."""
+        return self.client.accepts(secret, self.clock())
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """Whether it authenticates in this way: with its secret if it has one (RFC 6749 section 2.3)."""
+        if self.client.has_secrets:
+            return method in WITH_SECRET
+        return method == "none" and endpoint != "introspection"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Whether its kind may exchange this."""
+        return may_exchange(self.client.kind, grant_type)
+
+
+class Payload(OAuth2Payload):
+    """The parameters, as Authlib reads them."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._data = parameters.one_of_each()
+        self._lists = defaultdict(list, {name: list(parameters.all(name)) for name in self._data})
+
+    @property
+    def data(self) -> dict[str, str]:
+        """One value of each."""
+        return self._data
+
+    @property
+    def datalist(self) -> defaultdict[str, list[str]]:
+        """All values of each."""
+        return self._lists
+
+
+class Request(OAuth2Request):
+    """A request as Authlib reads it, and the device that sent it."""
+
+    def __init__(self, parameters: Parameters, authorization: str, device: Device) -> None:
+        super().__init__("POST", _ANY_URI, headers={"Authorization": authorization} if authorization else {})
+        self.payload = Payload(parameters)
+        self.parameters = parameters
+        self.device = device
+
+    @property
+    def args(self) -> dict[str, str]:
+        """The parameters."""
+        return self.payload.data
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The parameters."""
+        return self.payload.data
+
+
+class OAuthServer(AuthorizationServer):
+    """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.TokenEndpoint`."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self.services = services
+
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """What can be exchanged for tokens here."""
+        return tuple(grant.GRANT_TYPE for grant, _ in self._token_grants)
+
+    def answer(self, parameters: Parameters, authorization: str, device: Device) -> File:
+        """The reply to a token request."""
+        try:
+            return cast("File", self.create_token_response(Request(parameters, authorization, device)))
+        except RefusedError as refused:
+            return self.refused(refused.error, refused.description, basic=bool(authorization))
+
+    def answer_at(self, name: str, parameters: Parameters, authorization: str, device: Device) -> File:
+        """The reply of a further endpoint (`register_endpoint`)."""
+        try:
+            return cast("File", self.create_endpoint_response(name, Request(parameters, authorization, device)))
+        except RefusedError as refused:
+            return self.refused(refused.error, refused.description, basic=bool(authorization))
+
+    def client_of(self, parameters: Parameters, authorization: str, device: Device) -> Client:
+        """The client that has authenticated itself. Raises RefusedError."""
+        try:
+            return self.authenticate_client(Request(parameters, authorization, device), ANY_METHOD).client
+        except OAuth2Error as error:
+            raise RefusedError(error.error, error.get_error_description(), error.error) from None
+
+    def refused(self, error: str, description: str, *, basic: bool = False) -> File:
+        """The reply of RFC 6749 section 5.2."""
+        if error == "invalid_client":
+            return cast("File", self.handle_error_response(None, _invalid_client(description, basic=basic)))
+        return cast("File", self.handle_error_response(None, OAuth2Error(error=error, description=description)))
+
+    # ---- what Authlib calls
+
+    def query_client(self, client_id: str) -> ClientOf | None:
+        """The client of this identifier."""
+        client = self.services.registry.find(client_id)
+        return None if client is None else ClientOf(client, self.services.clock)
+
+    def get_token_grant(self, request: Request) -> BaseGrant:
+        """As Authlib's, whose error repeats the grant type that was sent."""
+        if request.payload.grant_type is None:
+            raise RefusedError("invalid_request", "grant_type is required.", "grant_type")
+        if request.payload.grant_type not in self.grant_types:
+            raise RefusedError("unsupported_grant_type", "There is no such grant_type here.", "grant_type")
+        return super().get_token_grant(request)
+
+    def authenticate_client(self, request: Request, methods: Sequence[str], endpoint: str = "token") -> ClientOf:
+        """RFC 6749 sections 2.3 and 5.2 to the letter, where Authlib is lax: one method only; Basic and body name one
+        client; 401 always, and with a challenge where the header was used."""
+        authorization, form = request.headers.get("Authorization", ""), request.form
+        basic = bool(authorization)
+        if basic and "client_secret" in form:
+            raise InvalidRequestError("The client authenticates twice.")
+        try:
+            client: ClientOf = super().authenticate_client(request, methods, endpoint)
+        except ValueError:  # Basic in letters outside ASCII
+            raise _invalid_client(basic=True) from None
+        except InvalidClientError:
+            raise _invalid_client(basic=basic) from None
+        if form.get("client_id", client.client.id) != client.client.id:
+            raise _invalid_client(basic=basic)
+        return client
+
+    def create_oauth2_request(self, request: Request) -> Request:
+        """It is ours already."""
+        return request
+
+    def handle_response(self, status: int, body: object, headers: Sequence[tuple[str, str]]) -> File:
+        """The reply; what it has in common with all replies is written by the web layer."""
+        challenge = {name: value for name, value in headers if name == "WWW-Authenticate"}
+        content = body if isinstance(body, str) else json.dumps(body)
+        return File(content.encode(), "application/json", challenge, status)
+
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
+        """Nobody listens."""
+
+
+def _invalid_client(description: str = "The client could not be authenticated.", *, basic: bool) -> InvalidClientError:
+    error = InvalidClientError(description, status_code=401)
+    if not basic:  # Authlib adds the challenge to each 401
+        error.get_headers = lambda: OAuth2Error.get_headers(error)
+    return error

@@ -1,0 +1,231 @@
+"""Clients are told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import jwt
+import pytest
+
+from app.accounts.authentication import Authentication
+from app.accounts.model import Users
+from app.oauth.clients.model import Clients
+from app.oauth.consents.service import ConsentService
+from app.oauth.logout.backchannel import EVENT, RETRIES, BackchannelLogout
+from app.oauth.logout.teller import Teller
+from app.oauth.logout_notices.model import LogoutNotices
+from app.outbox.service import Outbox
+from app.platform.devices import Device
+from app.platform.identifiers import new_id
+from app.sessions.gate import LoginGate
+from app.sessions.granted import Granted
+from app.sessions.proof import Proof
+from app.sessions.service import SessionService
+from tests.api.oauth_flow import OAuthClient, a_client
+from tests.servers.receiving import Receiver, receiving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.api.service import Account, Service, Start
+
+HERE = Device("203.0.113.7", "curl/8")
+
+
+@pytest.fixture(scope="module")
+def service(start: Start) -> Service:
+    return start(EGRESS_ALLOW="127.0.0.1")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def app(service: Service, receiver: Receiver) -> Iterator[OAuthClient]:
+    client = a_client(service, backchannel_logout_uri=receiver.url)
+    service.clock.advance(11)  # until every worker knows that somebody listens
+    yield client
+    for _ in range(9):  # nothing is left for the next test
+        service.clock.advance(7200)
+        tell(service)
+
+
+def opened(service: Service, account: Account, client_id: str, *, below: bool = False) -> str:
+    """Open a session of the client, as the token endpoint does; returns its identifier."""
+    found = service.wired.get(Users).account(account.id)
+    assert found is not None
+    parent = service.wired.get(SessionService).authenticate(account.token).session_id if below else None
+    granted = Granted(new_id(), client_id, first_party=False, scopes=("openid",), parent_id=parent)
+    proof = Proof(found.credentials, Authentication(service.clock()), "login")
+    return service.wired.get(LoginGate).open_for(proof, granted, HERE).session.id
+
+
+def tell(service: Service) -> None:
+    """Do what the threads of a worker do."""
+    service.wired.get(Outbox).deliver_due()
+    teller = Teller(service.wired.get(BackchannelLogout))
+    while service.wired.get(LogoutNotices).due(service.clock(), 1):
+        teller.begin_due()
+        assert teller.wait(20)
+
+
+def logged_out(service: Service, receiver: Receiver, app: OAuthClient) -> list[str]:
+    """The sessions that the client was told of, each by a token that it accepts."""
+    tell(service)
+    return [claims["sid"] for claims in tokens(service, receiver, app)]
+
+
+def tokens(service: Service, receiver: Receiver, app: OAuthClient) -> list[dict[str, Any]]:
+    keys = jwt.PyJWKSet.from_dict(service.get("/.well-known/jwks.json").json)
+    found = []
+    for posted in receiver.posted:
+        assert posted.headers["content-type"] == "application/x-www-form-urlencoded"
+        fields = parse_qs(posted.body, strict_parsing=True)
+        assert list(fields) == ["logout_token"]
+        (token,) = fields["logout_token"]
+        header = jwt.get_unverified_header(token)
+        assert header["typ"] == "logout+jwt"
+        issuer = service.wired.settings.server.public_url
+        options: Any = {"verify_exp": False, "verify_iat": False}  # the clock of the service is another
+        key = keys[header["kid"]]
+        found.append(
+            jwt.decode(token, key, algorithms=[header["alg"]], issuer=issuer, audience=app.id, options=options)
+        )
+    return found
+
+
+def test_a_logout_token_has_what_the_specification_demands_and_nothing_more(
+    service: Service, receiver: Receiver, app: OAuthClient
+) -> None:
+    ann = service.register()
+    session = opened(service, ann, app.id)
+    service.send("DELETE", f"/auth/sessions/{session}", token=ann.token)
+    assert logged_out(service, receiver, app) == [session]
+    (claims,) = tokens(service, receiver, app)
+    assert claims.keys() == {"iss", "sub", "aud", "iat", "exp", "jti", "events", "sid"}
+    assert (claims["sub"], claims["events"], claims["exp"] - claims["iat"]) == (ann.id, {EVENT: {}}, 120)
+
+
+@pytest.mark.parametrize("way", ["this", "all", "password", "disabled", "deleted", "grant"])
+def test_a_client_is_told_whatever_ended_its_sessions(
+    service: Service, receiver: Receiver, app: OAuthClient, way: str
+) -> None:
+    ann, bob, admin = service.register(), service.register(), service.administrator()
+    sessions = [opened(service, ann, app.id, below=True), opened(service, ann, app.id)]
+    opened(service, bob, app.id)
+    opened(service, ann, a_client(service).id)  # which does not want to know
+    principal = service.wired.get(SessionService).authenticate(ann.token)
+    service.wired.get(ConsentService).allow(principal, Asked(app), HERE)
+    match way:
+        case "this" | "all":
+            reply = service.post("/auth/logout", {"scope": way}, token=ann.token)
+        case "password":
+            new = {"current_password": ann.password, "new_password": "another horse battery staple"}
+            reply = service.post("/auth/password", new, token=ann.token)
+        case "disabled":
+            reply = service.post(f"/admin/users/{ann.id}/disable", token=admin.token)
+        case "deleted":
+            reply = service.send("DELETE", "/auth/me", json={"password": ann.password}, token=ann.token)
+        case "grant":
+            reply = service.send("DELETE", f"/auth/grants/{app.id}", token=ann.token)
+    assert reply.status_code == 200, reply.text
+    assert sorted(logged_out(service, receiver, app)) == sorted(sessions[:1] if way == "this" else sessions)
+
+
+class Asked:
+    """What the client asks for."""
+
+    scopes = ("openid",)
+    resources = ()
+
+    def __init__(self, app: OAuthClient) -> None:
+        self.client = app.client
+
+
+def test_a_client_that_does_not_answer_is_told_again_and_then_no_more(
+    service: Service, receiver: Receiver, app: OAuthClient
+) -> None:
+    ann = service.register()
+    session = opened(service, ann, app.id)
+    receiver.answer = lambda _: 503
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    assert logged_out(service, receiver, app) == [session]
+    for number, wait in enumerate(RETRIES, 2):
+        service.clock.advance(wait.total_seconds() - 1)
+        tell(service)
+        assert len(receiver.posted) == number - 1
+        service.clock.advance(1)
+        tell(service)
+        assert len(receiver.posted) == number
+    assert service.wired.get(LogoutNotices).waiting(9) == 0
+    assert len({claims["jti"] for claims in tokens(service, receiver, app)}) == len(RETRIES) + 1
+
+
+@pytest.mark.parametrize("status", [200, 204, 400])
+def test_a_client_that_has_answered_is_told_no_more(
+    service: Service, receiver: Receiver, app: OAuthClient, status: int
+) -> None:
+    ann = service.register()
+    session = opened(service, ann, app.id)
+    receiver.answer = lambda _: status
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    assert logged_out(service, receiver, app) == [session]
+    assert service.wired.get(LogoutNotices).waiting(9) == 0
+
+
+def test_a_redirect_is_not_followed(service: Service, receiver: Receiver, app: OAuthClient) -> None:
+    ann = service.register()
+    opened(service, ann, app.id)
+    receiver.answer = lambda _: 307
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    tell(service)
+    assert [posted.path for posted in receiver.posted] == ["/hook"]
+    assert service.wired.get(LogoutNotices).waiting(9) == 1
+
+
+def test_a_client_that_is_gone_is_not_told(service: Service, receiver: Receiver, app: OAuthClient) -> None:
+    ann = service.register()
+    opened(service, ann, app.id)
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    service.wired.get(Outbox).deliver_due()
+    service.wired.get(Clients).remove(app.id)
+    tell(service)
+    assert receiver.posted == []
+    assert service.wired.get(LogoutNotices).waiting(9) == 0
+
+
+def test_an_address_inside_is_not_asked(start: Start, receiver: Receiver) -> None:
+    service = start()  # without EGRESS_ALLOW
+    app = a_client(service, backchannel_logout_uri=receiver.url)
+    ann = service.register()
+    opened(service, ann, app.id)
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    tell(service)
+    assert receiver.posted == []
+
+
+def test_a_logout_token_is_no_other_token(service: Service, receiver: Receiver, app: OAuthClient) -> None:
+    ann = service.register()
+    opened(service, ann, app.id)
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    tell(service)
+    (token,) = parse_qs(receiver.posted[0].body)["logout_token"]
+    bob = service.register()
+    assert service.get("/auth/me", token=token).json["code"] == "invalid_token"
+    assert service.get("/oauth/userinfo", token=token).status_code == 401
+    service.get("/oauth/logout", query=f"id_token_hint={token}", headers={"Accept": "text/html"})
+    assert service.get("/auth/me", token=bob.token).status_code == 200
+
+
+def test_nothing_waits_where_no_client_listens(start: Start) -> None:
+    service = start()
+    ann = service.register()
+    opened(service, ann, a_client(service).id)
+    service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    account = service.wired.get(Users).account(ann.id)
+    assert account is not None
+    assert [entry.kind for entry in account.outbox if entry.kind == "backchannel_logout"] == []

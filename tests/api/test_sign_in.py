@@ -1,0 +1,505 @@
+"""The pages to log in, to prove a second factor, and to log out, as a browser without script meets them."""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.features import ENDPOINTS
+from app.platform.devices import Device
+from app.sessions import refresh_tokens
+from app.sessions.page_sessions import PageSessions
+from app.sessions.service import SessionService
+from tests.api.authenticator import Authenticator
+from tests.api.browser import FORM, ORIGIN, Browser, attributes
+from tests.api.mailbox import newest_to
+from tests.api.service import PASSWORD, Account, Service, Start
+from tests.api.test_pages import errors, heading, hidden
+from tests.api.test_passkeys import Holder
+from tests.api.test_recovery import forgot, reset
+from tests.api.test_second_factors import Person
+from tests.house.test_access import concrete
+
+PAGE, DEVICE = "latchkey-page", "latchkey-device"
+
+
+@pytest.fixture
+def ann(service: Service) -> Account:
+    return service.register()
+
+
+@pytest.fixture
+def browser(service: Service) -> Browser:
+    return Browser(service)
+
+
+@pytest.fixture
+def inside(browser: Browser, ann: Account) -> Browser:
+    """A browser in which Ann is logged in."""
+    assert browser.log_in(ann.email, PASSWORD).status_code == 303
+    return browser
+
+
+@pytest.fixture
+def person(service: Service) -> Person:
+    """A user with an authenticator app."""
+    made = Person(service, service.register())
+    made.enrol()
+    return made
+
+
+def at_second_step(browser: Browser, person: Person, **more: str) -> dict[str, str]:
+    """The hidden fields of the second step of a login."""
+    reply = browser.log_in(person.account.email, PASSWORD, **more)
+    assert (reply.status_code, heading(reply)) == (200, "One more step")
+    return hidden(reply)
+
+
+def test_a_password_logs_the_browser_in_and_leads_on_by_303(browser: Browser, ann: Account) -> None:
+    page = browser.get("/login")
+    assert (page.status_code, heading(page)) == (200, "Log in")
+    reply = browser.log_in(ann.email, PASSWORD)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./login")
+    assert heading(browser.get("/login")) == "You are logged in"
+    assert browser.name == ann.email
+
+
+@pytest.mark.parametrize(
+    ("public_url", "prefix"), [("https://auth.example.com", "__Host-"), ("http://localhost:5000", "")]
+)
+def test_the_cookies_are_for_this_host_alone_and_out_of_reach_of_scripts(
+    start: Start, service: Service, ann: Account, public_url: str, prefix: str
+) -> None:
+    here = start(on=service, PUBLIC_URL=public_url, ALLOWED_HOSTS="*")
+    body = f"login={ann.username}&password={PASSWORD.replace(' ', '+')}".encode()
+    reply = here.send("POST", "/login", body=body, content_type=FORM, headers={"Origin": public_url})
+    assert reply.status_code == 303
+    for cookie in (PAGE, DEVICE):
+        found = attributes(reply, prefix + cookie)
+        assert (found["path"], found["samesite"], "httponly" in found, "secure" in found, "domain" in found) == (
+            "/",
+            "Lax",
+            True,
+            bool(prefix),
+            False,
+        )
+    assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_the_browser_gets_no_token(browser: Browser, ann: Account) -> None:
+    reply = browser.log_in(ann.email, PASSWORD)
+    assert reply.data == b""
+    assert set(browser.cookies) == {PAGE, DEVICE}
+    cookie = browser.cookies[PAGE]
+    assert browser.service.post("/auth/refresh", {"refresh_token": cookie}).json["code"] == "invalid_refresh_token"
+    assert browser.service.get("/auth/me", token=cookie).json["code"] == "invalid_token"
+
+
+def test_a_refresh_token_is_no_cookie_of_a_page(browser: Browser, ann: Account) -> None:
+    for value in (ann.refresh_token, ann.token, "x", ""):
+        browser.cookies[PAGE] = value
+        assert browser.name is None
+
+
+def test_the_cookie_of_another_session_generation_or_secret_is_none(
+    inside: Browser, service: Service, ann: Account
+) -> None:
+    sessions = service.wired.get(PageSessions)
+    principal = sessions.authenticate(inside.cookies[PAGE])
+    live = sessions.sessions.find_live(principal.session_id, service.clock())
+    assert live is not None
+    root = service.wired.get(PageSessions).secrets.current
+    of_refresh = refresh_tokens.make(root, live.session.id, live.session.generation, live.session.seed)
+    changed = inside.cookies[PAGE][:-2] + ("AA" if inside.cookies[PAGE][-2:] != "AA" else "BA")
+    for value in (of_refresh, changed):
+        inside.cookies[PAGE] = value
+        assert inside.name is None
+    assert ann.id == principal.user.id
+
+
+def test_the_cookie_has_a_label_and_a_version_of_its_own(inside: Browser, service: Service) -> None:
+    sessions = service.wired.get(PageSessions)
+    content = urlsafe_b64decode(inside.cookies[PAGE])
+    live = sessions.sessions.find_live(sessions.authenticate(inside.cookies[PAGE]).session_id, service.clock())
+    assert live is not None
+    fields, mac = content[:22], content[22:]
+    assert fields == b"\0\3" + UUID(live.session.id).bytes + bytes(4)
+    label = sessions.secrets.current.derive("latchkey page session")
+    assert mac == hmac.digest(label, fields + live.session.seed, sha256)
+
+
+@pytest.mark.parametrize("declared", ENDPOINTS, ids=lambda declared: f"{declared.method} {declared.path}")
+def test_no_endpoint_of_the_api_takes_the_cookie(service: Service, inside: Browser, declared: Any) -> None:
+    if not declared.access.authenticated:
+        return
+    headers = {"Cookie": f"{PAGE}={inside.cookies[PAGE]}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+    reply = service.send(declared.method, concrete(declared.path), headers=headers)
+    assert (reply.status_code, reply.json["code"]) == (401, "missing_token")
+
+
+@pytest.mark.parametrize("where", ["Authorization", "x-access-token"])
+def test_no_bearer_token_goes_where_the_cookie_goes(
+    service: Service, ann: Account, inside: Browser, where: str
+) -> None:
+    for value in (ann.token, inside.cookies[PAGE]):
+        sent = f"Bearer {value}" if where == "Authorization" else value
+        reply = service.get("/logout", headers={where: sent, "Accept": "text/html"})
+        assert heading(reply) == "You are logged out"
+
+
+def test_a_wrong_password_shows_the_form_again_with_the_name_and_without_the_password(
+    browser: Browser, ann: Account
+) -> None:
+    reply = browser.log_in(ann.email, "wrong horse battery", to="/account/passkeys")
+    assert reply.status_code == 401
+    assert "The account or the password is wrong." in reply.text
+    assert f'value="{ann.email}"' in reply.text
+    assert "wrong horse" not in reply.text
+    assert hidden(reply) == {"to": "/account/passkeys"}
+    assert browser.cookies == {}
+
+
+def test_empty_fields_are_named_each(browser: Browser) -> None:
+    reply = browser.post("/login")
+    assert reply.status_code == 422
+    assert errors(reply) == {
+        "login": "Enter your e-mail address or your user name.",
+        "password": "Enter your password.",
+    }
+
+
+@pytest.mark.parametrize("field", ["login", "password", "request", "to", "ceremony", "credential", "more"])
+def test_whatever_is_sent_is_a_page_and_no_fault(browser: Browser, field: str) -> None:
+    for value in ("x" * 5000, "\u202e\x00\ud83d", "{}", "[[[[", '{"id":1}', "//evil.example"):
+        fields = {
+            "login": f"nobody{len(value)}{field}",
+            "password": "x",
+            field: value.encode("utf-8", "replace").decode(),
+        }
+        for path in ("/login", "/login/factor", "/logout"):
+            reply = browser.post(path, **fields)
+            assert reply.status_code in {303, 400, 401, 422, 429}, (path, value, reply.text)
+            assert reply.mimetype == ("text/plain" if reply.status_code == 303 else "text/html")
+
+
+def test_too_many_wrong_passwords_have_to_wait(browser: Browser, ann: Account) -> None:
+    statuses = [browser.log_in(ann.email, "wrong horse battery").status_code for _ in range(11)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    reply = browser.log_in(ann.email, PASSWORD)
+    assert reply.status_code == 429
+    assert int(reply.headers["Retry-After"]) > 0
+    assert "You can try again in" in reply.text
+
+
+def test_the_browser_of_an_earlier_login_need_not_wait_for_guessers(
+    browser: Browser, service: Service, ann: Account
+) -> None:
+    browser.log_in(ann.email, PASSWORD)
+    browser.post("/logout")
+    for _ in range(11):
+        service.login(ann.email, "wrong horse battery")
+    assert Browser(service).log_in(ann.email, PASSWORD).status_code == 429
+    assert browser.log_in(ann.email, PASSWORD).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("path", ["/login", "/login/factor", "/logout"])
+def test_a_form_of_another_page_does_nothing(
+    service: Service, inside: Browser, ann: Account, path: str, headers: dict[str, str]
+) -> None:
+    body = f"login={ann.username}&password={PASSWORD.replace(' ', '+')}".encode()
+    cookie = {"Cookie": f"{PAGE}={inside.cookies[PAGE]}"}
+    reply = service.send("POST", path, body=body, content_type=FORM, headers=headers | cookie)
+    assert reply.status_code == 403
+    assert "Set-Cookie" not in reply.headers
+    assert inside.name == ann.email
+
+
+TARGETS = {
+    "/account/passkeys": "./account/passkeys",
+    "/device?user_code=BCDF-GHJK": "./device?user_code=BCDF-GHJK",
+    "/logout": "./logout",
+    "https://evil.example/": "./login",
+    "//evil.example": "./login",
+    "/\\evil.example": "./login",
+    "/account/passkeys/../../evil": "./login",
+    "/account/passkeys@evil.example": "./login",
+    "/account/passkeys;x": "./login",
+    "/account/passkeys\r\nX: y": "./login",
+    "/account/passkeys?x=%0d%0a": "./login",
+    "/account%2fpasskeys": "./login",
+    "/openapi.json": "./login",
+    "javascript:alert(1)": "./login",
+    "./account/passkeys": "./login",
+    "account/passkeys": "./login",
+    "": "./login",
+}
+
+
+@pytest.mark.parametrize(("to", "location"), TARGETS.items())
+def test_a_login_leads_to_pages_of_this_service_alone(browser: Browser, ann: Account, to: str, location: str) -> None:
+    reply = browser.log_in(ann.email, PASSWORD, to=to)
+    assert (reply.status_code, reply.headers["Location"]) == (303, location)
+
+
+def test_whoever_is_logged_in_is_led_on_at_once(inside: Browser) -> None:
+    reply = inside.get("/login", query="to=/account/passkeys")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./account/passkeys")
+    assert inside.get("/login", query="to=//evil.example").status_code == 200
+
+
+def test_a_login_with_two_factors_and_its_token_is_in_no_url(browser: Browser, person: Person) -> None:
+    fields = at_second_step(browser, person, to="/account/passkeys")
+    assert browser.cookies == {}
+    assert fields["methods"].split() == ["totp", "recovery_code"]
+    wrong = browser.post("/login/factor", **fields, code="000000")
+    assert wrong.status_code == 422
+    assert "Codes work once" in wrong.text
+    assert hidden(wrong) == fields
+    empty = browser.post("/login/factor", **fields)
+    assert (empty.status_code, errors(empty)) == (422, {"code": "Enter it, or use another way."})
+    done = browser.post("/login/factor", **fields, code=person.code())
+    assert (done.status_code, done.headers["Location"]) == (303, "./../account/passkeys")
+    assert browser.name == person.account.email
+
+
+def test_a_recovery_code_goes_into_the_same_field(browser: Browser, person: Person) -> None:
+    fields = at_second_step(browser, person)
+    assert browser.post("/login/factor", **fields, code=person.codes[0]).status_code == 303
+
+
+def test_a_login_that_cannot_be_continued_leads_back(browser: Browser, person: Person) -> None:
+    fields = at_second_step(browser, person, to="/account/passkeys")
+    browser.service.clock.advance(601)
+    reply = browser.post("/login/factor", **fields, code=person.code())
+    assert (reply.status_code, heading(reply)) == (401, "Log in again")
+    assert "login_token" not in hidden(reply)
+    assert 'href="./../login?to=/account/passkeys"' in reply.text
+
+
+def test_a_device_is_trusted_only_where_that_is_offered(start: Start, service: Service, person: Person) -> None:
+    browser = Browser(service)
+    fields = at_second_step(browser, person)
+    refused = browser.post("/login/factor", **fields, code=person.code(), trust_device="on")
+    assert refused.status_code == 422
+    trusting = Browser(start(on=service, FACTOR_TRUST_DAYS="30"))
+    reply = trusting.log_in(person.account.email, PASSWORD)
+    assert "Do not ask on this device for 30 days" in reply.text
+    done = trusting.post("/login/factor", **hidden(reply), code=person.code(), trust_device="on")
+    assert done.status_code == 303
+    trusting.post("/logout")
+    assert trusting.log_in(person.account.email, PASSWORD).status_code == 303
+
+
+def test_a_passkey_logs_in_and_one_that_is_gone_does_not(service: Service, browser: Browser) -> None:
+    holder = Holder(service)
+    holder.added()
+    begun = service.post("/auth/login/passkey/options").json["data"]
+    credential = json.dumps(holder.key.get(begun["options"]))
+    reply = browser.post("/login", ceremony=begun["ceremony"], credential=credential, to="/account/passkeys")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./account/passkeys")
+    again = browser.post("/login", ceremony=begun["ceremony"], credential=credential)
+    assert again.status_code == 401
+    begun = service.post("/auth/login/passkey/options").json["data"]
+    stranger = json.dumps(Authenticator(handle=holder.key.handle).get(begun["options"]))
+    reply = browser.post("/login", ceremony=begun["ceremony"], credential=stranger)
+    assert reply.status_code == 401
+    assert "No account has this passkey." in reply.text
+
+
+def test_a_passkey_is_a_second_factor_and_proves_again_in_the_session(service: Service, browser: Browser) -> None:
+    holder = Holder(service)
+    holder.added()
+    reply = browser.log_in(holder.account.email, PASSWORD)
+    fields = hidden(reply)
+    asked = service.post("/auth/login/options", {"login_token": fields["login_token"], "method": "passkey"}).json[
+        "data"
+    ]
+    credential = json.dumps(holder.key.get(asked["options"]))
+    assert browser.post("/login/factor", **fields, ceremony=asked["ceremony"], credential=credential).status_code == 303
+    page = browser.post("/login/factor", ask="passkey", to="/logout")
+    found = page.text.partition('data-asked="')[2].partition('"')[0].replace("&#34;", '"')
+    asked = json.loads(found)
+    credential = json.dumps(holder.key.get(asked["options"]))
+    before = browser.cookies[PAGE]
+    done = browser.post("/login/factor", to="/logout", ceremony=asked["ceremony"], credential=credential)
+    assert (done.status_code, done.headers["Location"]) == (303, "./../logout")
+    assert browser.cookies[PAGE] != before
+
+
+def test_to_prove_again_takes_the_password_and_begins_a_new_generation(inside: Browser, ann: Account) -> None:
+    page = inside.get("/login/factor")
+    assert heading(page) == "Confirm that it is you"
+    before, service = inside.cookies[PAGE], inside.service
+    sessions = service.wired.get(PageSessions)
+    service.clock.advance(3600)
+    wrong = inside.post("/login/factor", password="wrong horse battery")
+    assert (wrong.status_code, inside.cookies[PAGE]) == (403, before)
+    assert inside.post("/login/factor", password=PASSWORD, to="/logout").status_code == 303
+    principal = sessions.authenticate(inside.cookies[PAGE])
+    assert principal.authentication is not None
+    assert principal.authentication.at == service.clock()
+    now = inside.cookies[PAGE]
+    inside.cookies[PAGE] = before
+    assert inside.name == ann.email, "another tab may have sent it already"
+    service.clock.advance(service.wired.settings.tokens.refresh_grace_seconds + 1)
+    assert inside.name is None
+    inside.cookies[PAGE] = now
+    assert inside.name == ann.email, "an old cookie ends nothing"
+
+
+def test_the_password_alone_does_not_prove_again_who_has_a_second_factor(browser: Browser, person: Person) -> None:
+    fields = at_second_step(browser, person)
+    browser.post("/login/factor", **fields, code=person.code())
+    assert browser.post("/login/factor", password=PASSWORD).status_code == 403
+    assert browser.post("/login/factor", code=person.codes[0]).status_code == 422, "a recovery code is not for this"
+    assert browser.post("/login/factor", code=person.code()).status_code == 303
+
+
+def test_nobody_proves_again_who_is_not_logged_in(browser: Browser) -> None:
+    reply = browser.get("/login/factor", query="to=/account/passkeys")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./../login?to=/account/passkeys")
+    reply = browser.post("/login/factor", password=PASSWORD)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./../login")
+
+
+def test_a_link_logs_nobody_out_and_the_form_does(inside: Browser, service: Service, ann: Account) -> None:
+    kept = dict(inside.cookies)
+    assert heading(inside.get("/logout")) == "Log out?"
+    assert inside.name == ann.email
+    reply = inside.post("/logout")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./logout")
+    assert set(inside.cookies) == {DEVICE}, "the device stays known"
+    inside.cookies = kept
+    assert inside.name is None
+    assert service.get("/auth/me", token=ann.token).status_code == 200, "other sessions stay"
+    assert inside.post("/logout").status_code == 303, "once more"
+
+
+def test_whoever_logs_in_as_somebody_else_leaves_no_session_behind(
+    inside: Browser, service: Service, ann: Account
+) -> None:
+    bob, former = service.register(), inside.cookies[PAGE]
+    assert inside.log_in(bob.email, PASSWORD).status_code == 303
+    assert inside.name == bob.email
+    inside.cookies[PAGE] = former
+    assert inside.name is None
+    assert ann.email != bob.email
+
+
+def end_in_list(service: Service, ann: Account, session: str) -> None:
+    assert service.send("DELETE", f"/auth/sessions/{session}", token=ann.token).status_code == 200
+
+
+def end_others(service: Service, ann: Account, session: str) -> None:
+    assert session
+    assert service.post("/auth/logout", {"scope": "others"}, token=ann.token).status_code == 200
+
+
+def end_all(service: Service, ann: Account, session: str) -> None:
+    assert session
+    assert service.post("/auth/logout", {"scope": "all"}, token=ann.token).status_code == 200
+
+
+def change_password(service: Service, ann: Account, session: str) -> None:
+    assert session
+    body = {"current_password": PASSWORD, "new_password": "another good long password"}
+    assert service.post("/auth/password", body, token=ann.token).status_code == 200
+
+
+def disable(service: Service, ann: Account, session: str) -> None:
+    assert session
+    boss = service.administrator()
+    assert service.post(f"/admin/users/{ann.id}/disable", {}, token=boss.token).status_code == 200
+
+
+def reset_password(service: Service, ann: Account, session: str) -> None:
+    assert session
+    assert forgot(service, ann.email).status_code == 202
+    assert reset(service, token=newest_to(service, ann.email).token).status_code == 200
+
+
+def delete(service: Service, ann: Account, session: str) -> None:
+    assert session
+    reply = service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=ann.token)
+    assert reply.status_code == 200
+
+
+def add_factor(service: Service, ann: Account, session: str) -> None:
+    assert session
+    Person(service, ann).enrol()
+
+
+def expire(service: Service, ann: Account, session: str) -> None:
+    assert session
+    assert ann
+    service.clock.advance(service.wired.settings.tokens.refresh_idle_seconds)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [end_in_list, end_others, end_all, change_password, disable, reset_password, delete, add_factor, expire],
+    ids=lambda each: each.__name__,
+)
+def test_what_ends_sessions_ends_that_of_the_pages(
+    service: Service, inside: Browser, ann: Account, ends: Callable[[Service, Account, str], None]
+) -> None:
+    session = service.wired.get(PageSessions).authenticate(inside.cookies[PAGE]).session_id
+    assert inside.name == ann.email
+    ends(service, ann, session)
+    assert inside.name is None
+    assert inside.get("/login").status_code == 200
+
+
+def test_the_session_of_the_pages_is_in_the_list_and_slides_once_a_day(
+    inside: Browser, service: Service, ann: Account
+) -> None:
+    sessions = service.wired.get(PageSessions)
+    principal = sessions.authenticate(inside.cookies[PAGE])
+    listed = [each["id"] for each in service.get("/auth/sessions", token=ann.token).json["data"]["sessions"]]
+    assert principal.session_id in listed
+    device = service.wired.get(SessionService).list_of(principal.user)[-1]
+    assert device.id == principal.session_id
+    here = Device("192.0.2.9", "Firefox")
+    assert sessions.slid(principal, here) is None
+    service.clock.advance(24 * 3600)
+    change = sessions.slid(principal, here)
+    assert change is not None
+    assert sessions.authenticate(change.value).session_id == principal.session_id
+    assert sessions.slid(principal, here) is None
+    ends = service.wired.get(SessionService).list_of(principal.user)[-1].idle_expires_at
+    assert (ends - service.clock()).total_seconds() == service.wired.settings.tokens.refresh_idle_seconds
+
+
+def test_a_page_may_get_the_script_of_this_service_and_its_form_goes_nowhere_else(browser: Browser) -> None:
+    reply = browser.get("/login")
+    policy = dict(part.split(" ", 1) for part in reply.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    again = browser.post("/login")
+    assert again.headers["Content-Security-Policy"] == reply.headers["Content-Security-Policy"]
+    assert '<meta name="referrer" content="same-origin">' in reply.text, "or the browser withholds the form's Origin"
+
+
+def test_a_user_who_needs_a_factor_and_has_none_is_told(start: Start) -> None:
+    strict = start(REQUIRE_SECOND_FACTOR="all")
+    reply = strict.post("/auth/register", {"email": "new@example.com", "username": "newcomer", "password": PASSWORD})
+    assert reply.status_code == 403
+    page = Browser(strict).log_in("newcomer", PASSWORD)
+    assert (page.status_code, heading(page)) == (200, "A second factor is needed")
