@@ -19,7 +19,15 @@ from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, Reco
 from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
 from app.accounts.model import Credentials, listed_status
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
-from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyPasskeys, TooManyRequests
+from app.platform.errors import (
+    InvalidCode,
+    LastCredential,
+    NotFound,
+    TooManyApiKeys,
+    TooManyIdentities,
+    TooManyPasskeys,
+    TooManyRequests,
+)
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
@@ -137,6 +145,14 @@ class ListedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedIdentity:
+    """An account at a provider that leads to this account (`app.social.identities`): what is not listed does not."""
+
+    id: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class Impersonation:
     """An administrator acts for the user of the account: something like a session, which is never renewed.
 
@@ -189,6 +205,7 @@ class UnderWay:
     """What passkeys know the user by (WebAuthn Level 3 section 5.4.3): 32 random bytes in base64url, made with the
     first passkey and kept as long as the account."""
     factor_recovery: FactorRecovery | None = None
+    identities: tuple[ListedIdentity, ...] = ()
 
     @property
     def imported_totp(self) -> tuple[SealedTotp, ...]:
@@ -295,6 +312,7 @@ class Account(UnderWay):
             totp=self.totp if ours else (),
             recovery_codes=self.recovery_codes if ours else (),
             passkeys=self.passkeys if ours else (),
+            identities=self.identities if ours else (),
             imported=self.imported if ours else self._imported_without_totp,
         )
 
@@ -419,9 +437,10 @@ class Account(UnderWay):
 
     def without_passkey(self, passkey_id: str) -> Account:
         """The account without a passkey, and, if that was the last factor, without recovery codes; raises NotFound if
-        it has no such passkey."""
+        it has no such passkey, and LastCredential if nobody could log in any more."""
         gone = self.required_passkey(passkey_id)
-        return replace(self, passkeys=tuple(each for each in self.passkeys if each != gone)).without_idle_codes()
+        left = replace(self, passkeys=tuple(each for each in self.passkeys if each != gone)).without_idle_codes()
+        return left.with_way_in()
 
     def without_idle_codes(self) -> Account:
         """The account without recovery codes, if there is no factor that they could stand in for."""
@@ -447,6 +466,56 @@ class Account(UnderWay):
     @property
     def _imported_without_totp(self) -> Imported | None:
         return self.imported and replace(self.imported, totp=())
+
+    # Accounts at providers
+
+    def identity(self, identity_id: str) -> ListedIdentity | None:
+        """The linked account of a provider that has this identifier; None if there is none."""
+        return next((listed for listed in self.identities if listed.id == identity_id), None)
+
+    def with_identity(self, listed: ListedIdentity, *, most: int) -> Account:
+        """The account with one more account of a provider; raises TooManyIdentities if it has `most` already."""
+        if len(self.identities) >= most:
+            raise TooManyIdentities
+        return replace(self, identities=(*self.identities, listed))
+
+    def without_identity(self, identity_id: str) -> Account:
+        """The account without an account of a provider; raises NotFound if it has no such one, and LastCredential if
+        nobody could log in any more."""
+        if self.identity(identity_id) is None:
+            raise NotFound
+        left = tuple(listed for listed in self.identities if listed.id != identity_id)
+        return replace(self, identities=left).with_way_in()
+
+    def with_way_in(self) -> Account:
+        """The same account; raises LastCredential if there is no way in: neither password, passkey nor provider.
+
+        A mail is none: whoever reads it sets a password.
+        """
+        if not (self.password_hash or self.passkeys or self.identities):
+            raise LastCredential
+        return self
+
+    def taken_over_by(self, listed: ListedIdentity, email: str) -> Account:
+        """The account whose address its owner has proven by a provider, which nobody had before ("proof beats claim").
+
+        All that is in it may be someone else's: the password is void, all sessions end, and codes, undo offers, API
+        keys, second factors and other providers go.
+        """
+        return replace(
+            self.in_new_epoch().with_user(email=email, email_verified=True),
+            password_hash=None,
+            codes=(),
+            pending_email=None,
+            undo_offers=(),
+            listed_keys=(),
+            totp=(),
+            recovery_codes=(),
+            passkeys=(),
+            identities=(listed,),
+            imported=self._imported_without_totp,
+            given_email=None,
+        )
 
     # Recovery of lost factors
 
@@ -699,6 +768,7 @@ class Account(UnderWay):
             totp=tuple(listed for listed in account.totp if listed.id < offer.id),
             recovery_codes=tuple(code for code in account.recovery_codes if code.id < offer.id),
             passkeys=tuple(listed for listed in account.passkeys if listed.id < offer.id),
+            identities=tuple(listed for listed in account.identities if listed.id < offer.id),
         )
 
     def _brought_back(self, now: datetime) -> Account:
@@ -747,6 +817,7 @@ class Account(UnderWay):
             totp=(),
             recovery_codes=(),
             passkeys=(),
+            identities=(),
             user_handle=None,
             factor_recovery=None,
             due_at=claimed_until,

@@ -5,13 +5,13 @@ The document is the whole account:
 _id, email, email_key, email_verified, username, username_key, name, name_key, roles, status, listed_status, created_at,
 last_login_at, kind, password_hash, auth_epoch, kept_session, codes, pending_email, pending_email_key, undo_offers,
 outbox, listed_keys, impersonations, returns_as, given_email, imported, breach_told_in, totp, recovery_codes, passkeys,
-user_handle, factor_recovery, due_at, revision, new_events
+user_handle, factor_recovery, identities, due_at, revision, new_events
 
 Codes, pending e-mail, undo offers, the entries of the outbox, the listed API keys, impersonations, authenticator apps,
-recovery codes, passkeys and the recovery of lost factors are documents in it, with the fields of their dataclasses.
-What a user does not have is absent, never null. A document from before there was a revision counts as one of revision
-0. What only a newer version knows stays as it is. `new_events` is for `app.audit.mongo`. The password hash of a user
-with a second factor is marked (`app.accounts.factors.marked`).
+recovery codes, passkeys, the recovery of lost factors and the accounts at providers are documents in it, with the
+fields of their dataclasses. What a user does not have is absent, never null. A document from before there was a
+revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
+`app.audit.mongo`. The password hash of a user with a second factor is marked (`app.accounts.factors.marked`).
 """
 
 from __future__ import annotations

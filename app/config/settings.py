@@ -10,6 +10,7 @@ from app.config.profiles import Profile
 from app.config.rate_limits import RateLimits
 from app.config.section import Section, name_of
 from app.config.sections import Accounts, Passwords, Tokens
+from app.config.social import Social
 from app.config.surroundings import Egress, Hooks, Logging, Mail, Monitoring, Server, Store, Transfer
 
 
@@ -26,6 +27,7 @@ class Settings(BaseModel):
     tokens: Tokens
     passwords: Passwords
     accounts: Accounts
+    social: Social
     oauth: OAuth
     mail: Mail
     egress: Egress

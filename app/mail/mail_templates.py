@@ -29,6 +29,7 @@ LABELS = (
     ("key", "API key"),
     ("passkey", "Passkey"),
     ("former_passkey", "Earlier name"),
+    ("provider", "Provider"),
     ("service_account", "Service account"),
     ("left", "Recovery codes left"),
     ("effective_at", "Takes effect"),

@@ -396,6 +396,49 @@ class TooManyPasskeys(Failure):
     remedy = "Remove one that is no longer used: GET /auth/passkeys says when each was last used."
 
 
+class LastCredential(Failure):
+    code = "last_credential"
+    status = 409
+    message = "This is the last way into the account."
+    meaning = "Without a password, a passkey or an account at a provider, nobody could log in to the account any more."
+    remedy = "Set a password first (POST /auth/password/forgot), add a passkey, or link another provider."
+
+
+class IdentityTaken(Failure):
+    code = "identity_taken"
+    status = 409
+    message = "This account of the provider belongs to another user here."
+    meaning = "An account of a provider leads to one user, and to no other."
+    remedy = "Log in with it, and remove it there (DELETE /auth/identities/<identity_id>); or use another one."
+
+
+class TooManyIdentities(Failure):
+    code = "too_many_identities"
+    status = 409
+    message = "This account has as many linked providers as it may have."
+    meaning = "An account is linked to at most 20 accounts of providers."
+    remedy = "Remove one that is no longer used: GET /auth/identities says when each was last used."
+
+
+class IdentityNotLinked(Failure):
+    code = "identity_not_linked"
+    status = 409
+    message = "An account with this e-mail address already exists. Log in to it, and link the provider there."
+    meaning = (
+        "Nobody has linked this account of the provider yet, and its e-mail address belongs to a user here. An address"
+        " alone never links: who can log in to the account says so there."
+    )
+    remedy = "Log in another way; then POST /auth/providers/<provider>/start with `purpose: link`."
+
+
+class ProviderRefused(Failure):
+    code = "provider_refused"
+    status = 403
+    message = "The provider did not confirm who you are."
+    meaning = "The provider refused the login, or its answer could not be trusted. The log of the service says why."
+    remedy = "Try again; if it happens again, tell the operator the `request_id`."
+
+
 class CannotBeMailed(Failure):
     code = "cannot_be_mailed"
     status = 409

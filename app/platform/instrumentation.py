@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.platform.failure import Failure
 
 Grant = Literal[
-    "register", "login", "mail", "invitation", "refresh", "reauthenticate", "impersonation", "page",
+    "register", "login", "mail", "provider", "invitation", "refresh", "reauthenticate", "impersonation", "page",
     "authorization_code", "device_code", "client_refresh", "client_credentials",
 ]  # fmt: skip
 """What an access token was given for."""

@@ -144,7 +144,7 @@ class Endpoint:
             implied += self.again.failures
         if self.limit:
             implied += (TooManyRequests,)
-        if self.access.authenticated:
+        if self.access.authenticated or self.access.optional:
             implied += (Unavailable,)
         if self.cookie:
             implied += (Forbidden,)

@@ -49,6 +49,8 @@ class Access:
     """The failure for a caller who sends two different tokens."""
     kinds: frozenset[CallerKind] = _SESSIONS
     """The kinds of callers that are admitted."""
+    optional: bool = False
+    """Whether a caller may also come without a token. One that is sent has to be valid."""
     cookie: Cookie | None = None
     """What the token comes in, and in nothing else; None is a header, and no cookie then."""
 
@@ -65,12 +67,14 @@ class Access:
         needed = self.permission or ("authenticated" if self.authenticated else "public")
         if self.cookie:
             return f"{needed} on pages"
+        if self.optional:
+            needed = "public or authenticated"
         return needed if self.kinds == _SESSIONS else f"{needed} by {', '.join(sorted(self.kinds))}"
 
     @property
     def raises(self) -> tuple[type[Failure], ...]:
         """The failures for a caller without this access."""
-        if not self.authenticated:
+        if not (self.authenticated or self.optional):
             return ()
         if self.cookie:  # without a login, a page leads to the login
             return (Forbidden,)
@@ -81,6 +85,8 @@ class Access:
 public = Access(authenticated=False)
 authenticated = Access(authenticated=True)
 """Access for every user in a session of their own; `by` admits other kinds of callers."""
+public_or_session = Access(authenticated=False, optional=True)
+"""Access for everybody; a token that is sent has to be that of a session."""
 asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
 """Like `authenticated`, for nginx's auth_request, which treats every refusal except 401 and 403 as an error."""
 
@@ -123,13 +129,15 @@ def admit_by_cookie(
 
 
 def admit(access: Access, request: Request, authenticators: Sequence[Authenticator[Any]]) -> Admitted[Any] | None:
-    """The caller, and who authenticated them; None on a public endpoint.
+    """The caller, and who authenticated them; None on a public endpoint, and where a token is optional and not sent.
 
     Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
     """
-    if not access.authenticated:
+    if not access.authenticated and not access.optional:
         return None
     token, other = bearer(request), request.environ.get("HTTP_X_ACCESS_TOKEN", "").strip(" ")
+    if access.optional and not (token or other or request.environ.get("HTTP_AUTHORIZATION")):
+        return None
     if token and other and token != other:
         raise access.contradiction("Two different access tokens were sent in Authorization and x-access-token.")
     token = token or other

@@ -189,6 +189,8 @@ def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
         # No parameter: that would be an argument of each call in the clients that people generated before.
         operation["x-request-headers"] = {header.name: header.description for header in declared.reads}
     operation["security"] = [{"bearer": []}, {"x-access-token": []}] if declared.access.authenticated else []
+    if declared.access.optional:
+        operation["security"] = [{}, {"bearer": []}, {"x-access-token": []}]
     if declared.cookie:
         operation["security"] = [{}, {"cookieAuth": []}]
     return operation

@@ -201,6 +201,8 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "password.changed": Cause(("password.changed", "session.revoked"), scope="others"),
     "password.reset": Cause(("password.changed", "session.revoked", "user.verified", "user.updated")),
     "factors.recovered": Cause(("session.revoked",), "system"),
+    "identity.took_over": Cause(("password.changed", "session.revoked", "user.verified", "user.updated")),
+    "identity.unlinked": Cause(("session.revoked",), scope="others"),
     "sessions.ended_others": Cause(("session.revoked",), scope="others"),
     "sessions.ended_all": Cause(("session.revoked",)),
     "session.ended": Cause(("session.revoked",), scope="one"),

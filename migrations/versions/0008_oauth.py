@@ -34,6 +34,7 @@ def upgrade() -> None:
     _consents()
     _device_codes()
     _small_ones()
+    _providers()
 
 
 def _sessions() -> None:
@@ -175,6 +176,43 @@ def _small_ones() -> None:
     )
     create_index("logout_notices_by_due", "logout_notices", "due_at")
     create_index("logout_notices_by_expiry", "logout_notices", "expires_at")
+
+
+def _providers() -> None:
+    """Accounts at upstream providers, and logins that are under way there."""
+    create_table(
+        "provider_identities",
+        sa.Column("id", exact(36), primary_key=True),
+        sa.Column("digest", exact(64), nullable=False),  # of issuer and subject
+        sa.Column("user_id", exact(36), nullable=False),  # no foreign key: it is claimed before its user is made
+        sa.Column("provider", exact(64), nullable=False),
+        sa.Column("issuer", sa.String(400), nullable=False),
+        sa.Column("subject", sa.String(255), nullable=False),
+        sa.Column("email", sa.String(320)),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("last_used_at", INSTANT),
+    )
+    create_index("provider_identities_by_digest", "provider_identities", "digest", unique=True)
+    create_index("provider_identities_by_user", "provider_identities", "user_id")
+    create_table(
+        "provider_flows",
+        sa.Column("id", exact(64), primary_key=True),
+        sa.Column("provider", exact(64), nullable=False),
+        sa.Column("purpose", exact(16), nullable=False),
+        sa.Column("browser", exact(64), nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("redirect_to", LONG_TEXT),
+        sa.Column("challenge", exact(43)),
+        sa.Column("user_id", exact(36)),
+        sa.Column("session_id", exact(36)),
+        sa.Column("answer", LONG_TEXT),  # what the provider posted, as JSON
+        sa.Column("taken_at", INSTANT),
+        sa.Column("code", exact(64)),
+        sa.Column("outcome", LONG_TEXT),  # who the provider says it is, as JSON
+    )
+    create_index("provider_flows_by_code", "provider_flows", "code", unique=True)
+    create_index("provider_flows_by_user", "provider_flows", "user_id")
+    create_index("provider_flows_by_expiry", "provider_flows", "expires_at")
 
 
 def of_user(table: str) -> sa.Column[Any]:

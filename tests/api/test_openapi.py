@@ -25,6 +25,8 @@ REQUIRED = {
     "PATCH /auth/passkeys/{passkey_id}": ["name"],
     "POST /auth/login/code": ["email"],
     "POST /auth/login/code/verify": [],
+    "POST /auth/providers/{provider}/start": [],
+    "POST /auth/providers/finish": ["code"],
     "POST /auth/factors/totp/confirm": ["code"],
     "POST /auth/factors/recover": ["login_token"],
     "POST /auth/factors/recover/cancel": ["token"],
@@ -136,12 +138,15 @@ def test_every_operation_has_a_name_a_tag_and_a_summary(document: dict[str, Any]
 def test_it_says_which_operations_need_a_token(operations: dict[str, Any]) -> None:
     guarded = {name for name, operation in operations.items() if operation["security"]}
     with_tokens = {named(declared) for declared in ENDPOINTS if declared.access.authenticated}
-    assert guarded == with_tokens | {"POST /auth/refresh"}
+    optional = {named(declared) for declared in ENDPOINTS if declared.access.optional}
+    assert guarded == with_tokens | optional | {"POST /auth/refresh"}
     for name, operation in operations.items():
         if name not in guarded:
             assert operation["security"] == []
         elif name == "POST /auth/refresh":
             assert operation["security"] == [{}, {"cookieAuth": []}]
+        elif name in optional:
+            assert operation["security"] == [{}, {"bearer": []}, {"x-access-token": []}]
         else:
             assert operation["security"] == [{"bearer": []}, {"x-access-token": []}]
             assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]

@@ -22,6 +22,8 @@ from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
+from app.social.flows.model import Flow, Flows
+from app.social.identities.model import Identities, Identity
 from app.webhooks.model import Delivery, WebhookBook
 from tests.contract.entities import (
     HASH,
@@ -51,6 +53,7 @@ from tests.stores import Store
 
 KEY = "0" * 64
 USER = a_user(email="ada@example.org", username="ada")
+AN_IDENTITY = Identity(new_id(), "e" * 64, USER.id, "google", "https://issuer.example", "1", None, NOW)
 REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
 DELIVERY = Delivery(new_id(), new_id(), "user.created", "{}", NOW, NOW, NOW + MINUTE)
 PRODUCT = SampleProduct(new_id(), USER.id, "Lamp", Decimal("19.90"), None, NOW)
@@ -118,6 +121,19 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "totp_secrets.remove": lambda store: store.totp_secrets.remove(new_id()),
     "totp_secrets.remove_some_of": lambda store: store.totp_secrets.remove_some_of(new_id(), 10),
     "totp_secrets.delete_expired": lambda store: store.totp_secrets.delete_expired(NOW, 10),
+    "identities.add": lambda store: store.repository(Identities).add(AN_IDENTITY),
+    "identities.find": lambda store: store.repository(Identities).find("f" * 64),
+    "identities.of_user": lambda store: store.repository(Identities).of_user(new_id()),
+    "identities.touch": lambda store: store.repository(Identities).touch(new_id(), NOW),
+    "identities.remove": lambda store: store.repository(Identities).remove(new_id()),
+    "identities.remove_some_of": lambda store: store.repository(Identities).remove_some_of(new_id(), 10),
+    "flows.add": lambda store: store.repository(Flows).add(Flow("f" * 64, "google", "login", "b" * 64, NOW)),
+    "flows.keep_answer": lambda store: store.repository(Flows).keep_answer("f" * 64, "{}", NOW),
+    "flows.take": lambda store: store.repository(Flows).take("f" * 64, "b" * 64, NOW),
+    "flows.finish": lambda store: store.repository(Flows).finish("f" * 64, "c" * 64, "{}", NOW),
+    "flows.redeem": lambda store: store.repository(Flows).redeem("c" * 64),
+    "flows.remove_some_of": lambda store: store.repository(Flows).remove_some_of(new_id(), 10),
+    "flows.delete_expired": lambda store: store.repository(Flows).delete_expired(NOW, 10),
     "passkeys.add": lambda store: store.passkeys.add(a_passkey(USER)),
     "passkeys.find": lambda store: store.passkeys.find("f" * 64),
     "passkeys.of_user": lambda store: store.passkeys.of_user(new_id()),

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import (
+    Account,
+    Impersonation,
+    ListedIdentity,
+    ListedKey,
+    LiveCode,
+    Notice,
+    PendingEmail,
+    UndoOffer,
+)
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
@@ -36,6 +45,8 @@ from app.roles.model import Guard, Role, RoleBook
 from app.samples.products.model import SampleProduct
 from app.sessions.model import Session
 from app.sessions.pending_logins.model import PendingLogin
+from app.social.flows.model import Flow, Flows
+from app.social.identities.model import Identities, Identity
 from app.store.sql.schema import METADATA
 from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
@@ -74,6 +85,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "recovery_codes": ("users", RecoveryCode),
     "factor_recovery": ("users", FactorRecovery),
     "passkeys": ("users", ListedPasskey),
+    "identities": ("users", ListedIdentity),
     NEW_EVENTS: ("users", AuditEvent),
     "registration": ("mail_requests", PendingRegistration),
     "keys": ("keyrings", StoredKey),
@@ -171,6 +183,7 @@ def documents() -> dict[str, dict[str, Any]]:
         recovery_codes=(RecoveryCode("r", 0, "salt", "digest", NOW),),
         factor_recovery=FactorRecovery("f", "ann@example.com", 0, NOW, LATER, NOW),
         passkeys=(ListedPasskey("k", "My phone"),),
+        identities=(ListedIdentity("i", "google"),),
         user_handle="handle",
     )
     registration = PendingRegistration("ann", "Ann", password_hash="hash")
@@ -189,6 +202,10 @@ def documents() -> dict[str, dict[str, Any]]:
     store.passkeys.add(a_passkey(user, last_used_at=NOW))
     store.ceremonies.add(a_ceremony(owner="s", user_id=user.id))
     store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, NOW, 1, user.id, 0, 1))
+    store.repository(Identities).add(Identity("i", "d", user.id, "google", "https://", "1", "a@example.com", NOW, NOW))
+    store.repository(Flows).add(
+        Flow("f", "google", "link", "b", LATER, "https://", "c", user.id, "s", "{}", NOW, "code", "{}")
+    )
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -243,6 +260,7 @@ def least() -> dict[str, dict[str, Any]]:
         "recovery_codes": (RecoveryCode("r", 0, "salt", "digest"),),
         "factor_recovery": FactorRecovery("f", "ann@example.com", 0, NOW, LATER),
         "passkeys": (ListedPasskey("k", "My phone"),),
+        "identities": (ListedIdentity("i", "google"),),
     }
     account = Account(user, None, outbox=outbox, impersonations=(an_impersonation(),), imported=imported, **factors)
     registration = PendingRegistration(password_hash="hash")
@@ -284,6 +302,7 @@ def least() -> dict[str, dict[str, Any]]:
     store.ceremonies.add(a_ceremony())
     store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, None))
     of_factors = ("pending_logins", "mail_logins", "totp_secrets", "passkey_credentials", "ceremonies")
+    of_providers = ("provider_identities", "provider_flows")
     secret, resource = ClientSecret("s", "digest", NOW), Resource("https://a/", "A")
     found["clients"] = database["clients"].find_one()
     store.repository(Clients).save(Client("c", "Shop", "confidential", NOW, secrets=(secret,), revision=1))
@@ -291,7 +310,9 @@ def least() -> dict[str, dict[str, Any]]:
     of_oauth = (
         "oauth_consents", "logout_notices", "oauth_device_codes", "oauth_codes", "clients", "oauth_catalogues"
     )  # fmt: skip
-    more = ("webhook_books", "webhook_deliveries", *of_oauth, *of_factors)
+    more = ("webhook_books", "webhook_deliveries", *of_oauth, *of_providers, *of_factors)
+    store.repository(Identities).add(Identity("i", "d", "u", "google", "https://", "1", None, NOW))
+    store.repository(Flows).add(Flow("f", "google", "login", "b", LATER))
     return _with_embedded({name: database[name].find_one() for name in (*names, *more)}) | found
 
 

@@ -37,6 +37,7 @@ FACTS = {
     "effective_at": "24 November 2026, 14:05 UTC",
     "passkey": "My phone",
     "former_passkey": "Passkey 1",
+    "provider": "Google",
 }
 TEMPLATES = MailTemplates(MAIL_KINDS, "Ünder & <Co>", "#0a5bd3", HOME)
 
@@ -103,6 +104,7 @@ def test_there_is_a_letter_for_every_event() -> None:
         *("api_key_created", "api_key_leaked", "service_key_leaked", "webhook_disabled"),
         *("account_disabled", "account_enabled"),
         "password_breached",
+        *("identity_linked", "identity_unlinked"),
         *("passkey_added", "passkey_renamed", "passkey_removed", "passkey_counter_regressed"),
         *("totp_added", "totp_removed", "recovery_codes_made", "recovery_code_used", "factors_reset"),
         *("factor_recovery_cancelled", "factors_recovered"),

@@ -184,6 +184,7 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         "passkeys": (),
         "user_handle": None,
         "factor_recovery": None,
+        "identities": (),
     }
     whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [

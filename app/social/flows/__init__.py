@@ -1,0 +1,1 @@
+"""Logins that are under way at a provider."""

@@ -1,0 +1,1 @@
+"""Accounts at providers, which lead to users."""

@@ -1,0 +1,250 @@
+"""A provider of OpenID Connect, and what is different at Google, Microsoft and Apple."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+import jwt
+
+from app.accounts.authentication import MFA
+from app.social.metadata import ALGORITHMS
+from app.social.provider import Claims, NotTrustedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.platform.clock import Clock
+    from app.social.metadata import Documents, Metadata
+    from app.social.provider import Answer, Provider, Secrets
+
+_LEEWAY: Final = 60
+"""Seconds that the clocks of a provider may differ."""
+_LONGEST_TOKEN: Final = 16 * 1024
+_LONGEST_SUBJECT: Final = 255
+_LONGEST_ISSUER: Final = 400
+_TENANT: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_APPLE_SECRET_LIVES: Final = timedelta(minutes=5)
+_GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdUpstream:
+    """Asks one provider who somebody is, by the authorization code flow with PKCE."""
+
+    provider: Provider
+    documents: Documents
+    callback: str
+    """Our address that it sends people back to."""
+    clock: Clock
+
+    def address(self, secrets: Secrets) -> str:
+        """The address at the provider where somebody logs in. Raises Unavailable and NotTrustedError."""
+        metadata = self._metadata()
+        asked = {
+            "response_type": "code",
+            "client_id": self.provider.client_id,
+            "redirect_uri": self.callback,
+            "scope": " ".join(self.provider.scopes),
+            "state": secrets.state,
+            "nonce": secrets.nonce,
+            "code_challenge": challenge_of(secrets.verifier),
+            "code_challenge_method": "S256",
+        }
+        if self.provider.kind == "apple":  # with a name or an address, it posts its answer
+            asked["response_mode"] = "form_post"
+        return with_query(metadata.authorization_endpoint, asked)
+
+    def who(self, answer: Answer, secrets: Secrets) -> Claims:
+        """Who came back with this answer. Raises Unavailable and NotTrustedError."""
+        metadata = self._metadata()
+        if answer.issuer is None and metadata.names_issuer:
+            raise NotTrustedError("the answer does not say from which issuer it is (RFC 9207)")
+        if answer.issuer is not None and answer.issuer != metadata.issuer:
+            raise NotTrustedError("the answer is from another issuer (RFC 9207)")
+        tokens = self._exchange(metadata, answer, secrets)
+        claims = self._verified(metadata, tokens, secrets)
+        if "email" not in claims and metadata.userinfo_endpoint is not None and "email" in self.provider.scopes:
+            claims = self._with_userinfo(metadata.userinfo_endpoint, claims, tokens)
+        return self._claims(claims, answer)
+
+    def _metadata(self) -> Metadata:
+        found = self.documents.of(self.provider.issuer)
+        expected = self.provider.issuer
+        if found.issuer != expected and not (self.provider.kind == "microsoft" and "{tenantid}" in found.issuer):
+            raise NotTrustedError("the metadata is that of another issuer")
+        return found
+
+    def _exchange(self, metadata: Metadata, answer: Answer, secrets: Secrets) -> Mapping[str, Any]:
+        sent = {
+            "grant_type": "authorization_code",
+            "code": answer.code,
+            "redirect_uri": self.callback,
+            "code_verifier": secrets.verifier,
+        }
+        headers, secret = dict(_FORM), self._client_secret()
+        if secret is not None and _by_header(metadata.auth_methods):
+            pair = f"{quote(self.provider.client_id, safe='')}:{quote(secret, safe='')}"  # RFC 6749 section 2.3.1
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        else:
+            sent["client_id"] = self.provider.client_id
+            if secret is not None:
+                sent["client_secret"] = secret
+        return self.documents.json("POST", metadata.token_endpoint, body=urlencode(sent).encode(), headers=headers)
+
+    def _client_secret(self) -> str | None:
+        key = self.provider.apple_key
+        if key is None:
+            return self.provider.client_secret
+        now = self.clock()
+        claims = {
+            "iss": key.team_id,
+            "sub": self.provider.client_id,
+            "aud": self.provider.issuer,
+            "iat": now,
+            "exp": now + _APPLE_SECRET_LIVES,
+        }
+        return jwt.encode(claims, key.private_key, "ES256", headers={"kid": key.key_id})
+
+    def _verified(self, metadata: Metadata, tokens: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+        """The claims of the ID token (OpenID Connect Core section 3.1.3.7)."""
+        token = tokens.get("id_token")
+        if not isinstance(token, str) or len(token) > _LONGEST_TOKEN:
+            raise NotTrustedError("the provider gave no ID token")
+        try:
+            header = jwt.get_unverified_header(token)
+            algorithm, key_id = header.get("alg"), header.get("kid")
+            if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
+                raise NotTrustedError("the ID token is signed in a way that is not accepted")
+            key = self.documents.key(metadata.issuer, metadata.jwks_uri, key_id)
+            if algorithm != key.algorithm_name and not _fits(algorithm, key.algorithm_name):
+                raise NotTrustedError("the ID token is signed by another algorithm than its key is for")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=[algorithm],
+                audience=self.provider.client_id,
+                options={
+                    "require": ["iss", "sub", "aud", "exp", "iat"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise NotTrustedError(f"the ID token is not valid ({type(error).__name__})") from None
+        self._check_times(claims)
+        self._check_issuer(metadata.issuer, claims)
+        self._check_rest(claims, tokens, secrets, algorithm)
+        return claims
+
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
+        """By our clock, which tests set, and not by PyJWT's."""
+        expires, issued, now = claims["exp"], claims["iat"], self.clock().timestamp()
+        if not _is_number(expires) or not _is_number(issued):
+            raise NotTrustedError("the ID token has no times")
+        if expires + _LEEWAY <= now:
+            raise NotTrustedError("the ID token has expired")
+        if issued - _LEEWAY > now:
+            raise NotTrustedError("the ID token is from the future")
+
+    def _check_issuer(self, published: str, claims: Mapping[str, Any]) -> None:
+        expected = published
+        if "{tenantid}" in published:  # Microsoft, for several tenants: the issuer is that of the user's tenant
+            tenant = claims.get("tid")
+            if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+                raise NotTrustedError("the ID token names no tenant")
+            expected = published.replace("{tenantid}", tenant)
+        if claims["iss"] != expected or len(expected) > _LONGEST_ISSUER:
+            raise NotTrustedError("the ID token is of another issuer")
+
+    def _check_rest(
+        self, claims: Mapping[str, Any], tokens: Mapping[str, Any], secrets: Secrets, algorithm: str
+    ) -> None:
+        audience, party = claims["aud"], claims.get("azp")
+        if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in {
+            None,
+            self.provider.client_id,
+        }:
+            raise NotTrustedError("the ID token is for another client")
+        nonce = claims.get("nonce")
+        if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), secrets.nonce.encode()):
+            raise NotTrustedError("the ID token is of another login (nonce)")
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
+            raise NotTrustedError("the ID token names nobody")
+        expected, access_token = claims.get("at_hash"), tokens.get("access_token")
+        if expected is not None and isinstance(access_token, str) and expected != _hash(access_token, algorithm):
+            raise NotTrustedError("the access token does not belong to the ID token")
+
+    def _with_userinfo(self, url: str, claims: dict[str, Any], tokens: Mapping[str, Any]) -> dict[str, Any]:
+        access_token = tokens.get("access_token")
+        if not isinstance(access_token, str) or not access_token.isascii() or not access_token.isprintable():
+            return claims
+        found = self.documents.json("GET", url, headers={"Authorization": f"Bearer {access_token}"})
+        if found.get("sub") != claims["sub"]:  # section 5.3.2
+            raise NotTrustedError("the userinfo is of somebody else")
+        more: dict[str, Any] = {name: found[name] for name in ("email", "email_verified", "name") if name in found}
+        return {**more, **claims}
+
+    def _claims(self, found: Mapping[str, Any], answer: Answer) -> Claims:
+        amr = found.get("amr")
+        email, name = found.get("email"), found.get("name", answer.posted_name)
+        email = email if isinstance(email, str) else None
+        return Claims(
+            issuer=found["iss"],
+            subject=found["sub"],
+            email=email,
+            email_verified=email is not None and self._says_verified(email, found),
+            name=name if isinstance(name, str) else None,
+            two_factors=isinstance(amr, list) and MFA in amr,
+        )
+
+    def _says_verified(self, email: str, found: Mapping[str, Any]) -> bool:
+        """Whether the provider knows that the address is the user's."""
+        verified = found.get("email_verified") in (True, "true")  # Apple sends text
+        if self.provider.kind == "google":
+            # Of other addresses it only knew once (developers.google.com, "Verify the Google ID token").
+            hosted = isinstance(found.get("hd"), str) and bool(found["hd"])
+            return verified and (hosted or email.rpartition("@")[2].lower() in _GMAIL)
+        if self.provider.kind == "microsoft":
+            # Its `email` is whatever the tenant's administrator wrote ("nOAuth"); this claim says whose domain it is.
+            return found.get("xms_edov") in (True, 1, "1", "true", "True")
+        return verified
+
+
+def challenge_of(verifier: str) -> str:
+    """The challenge of a verifier (RFC 7636, S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """The address with more parameters in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+
+
+def _by_header(methods: tuple[str, ...]) -> bool:
+    return "client_secret_basic" in methods or "client_secret_post" not in methods
+
+
+def _fits(algorithm: str, of_key: str) -> bool:
+    """Whether a key without `alg`, which PyJWT takes for one of RS256, may be used so."""
+    return of_key == "RS256" and algorithm in {"RS384", "RS512", "PS256", "PS384", "PS512"}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _hash(token: str, algorithm: str) -> str:
+    """`at_hash` of a token (OpenID Connect Core section 3.1.3.6)."""
+    size = "512" if algorithm == "EdDSA" else algorithm[2:]
+    digest = hashlib.new(f"sha{size}", token.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

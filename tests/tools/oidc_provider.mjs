@@ -1,0 +1,20 @@
+// A provider of OpenID Connect for tests/e2e/test_social_login.py: oidc-provider as it is, with its login form of
+// development, where any name logs in. Arguments: its port, and the address of the service that sends people to it.
+import { Provider } from "oidc-provider";
+
+const [port, service] = process.argv.slice(2);
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  clients: [
+    {
+      client_id: "latchkey",
+      client_secret: "s3cret/+ x",
+      redirect_uris: [`${service}/auth/providers/upstream/callback`],
+    },
+  ],
+  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
+  findAccount: (_, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, email: `${id}@example.com`, email_verified: true, name: `Somebody called ${id}` }),
+  }),
+});
+provider.listen(Number(port), "127.0.0.1");
