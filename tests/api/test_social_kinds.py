@@ -83,15 +83,14 @@ def test_each_kind_has_its_name(service: Service) -> None:
 
 
 def test_google_is_believed_for_its_own_addresses_and_hosted_domains_alone(browser: Browser, sub: str) -> None:
-    for number, (email, more, proven) in enumerate(
-        [
-            (f"{sub}@gmail.com", {}, True),
-            (f"{sub}@example.com", {}, False),
-            (f"{sub}-2@example.com", {"hd": "example.com"}, True),
-            (f"{sub}-3@example.com", {"hd": ""}, False),
-            (f"{sub}.4@gmail.com", {"email_verified": False}, False),
-        ]
-    ):
+    cases: list[tuple[str, dict[str, Any], bool]] = [
+        (f"{sub}@gmail.com", {}, True),
+        (f"{sub}@example.com", {}, False),
+        (f"{sub}-2@example.com", {"hd": "example.com"}, True),
+        (f"{sub}-3@example.com", {"hd": ""}, False),
+        (f"{sub}.4@gmail.com", {"email_verified": False}, False),
+    ]
+    for number, (email, more, proven) in enumerate(cases):
         user = {"sub": f"{sub}-{number}", "email": email, "email_verified": True, **more}
         assert email_of(browser, "google", **user) == (email if proven else None)
 

@@ -202,10 +202,7 @@ def documents() -> dict[str, dict[str, Any]]:
     store.passkeys.add(a_passkey(user, last_used_at=NOW))
     store.ceremonies.add(a_ceremony(owner="s", user_id=user.id))
     store.mail_logins.add(MailLogin("m", "a@example.com", "127.0.0.1", "curl", NOW, LATER, NOW, 1, user.id, 0, 1))
-    store.repository(Identities).add(Identity("i", "d", user.id, "google", "https://", "1", "a@example.com", NOW, NOW))
-    store.repository(Flows).add(
-        Flow("f", "google", "link", "b", LATER, "https://", "c", user.id, "s", "{}", NOW, "code", "{}")
-    )
+    _fill_social(store, user)
     store.sessions.rotate("s", 0, now=NOW, idle_expires_at=LATER, ip="127.0.0.1")
     end_sessions(store, user.id, "s")
     store.held_emails.hold("ann@example.net", user.id, now=NOW, until=NOW)
@@ -331,6 +328,13 @@ def _fill_oauth(store: Store, user: User) -> None:
     assert store.repository(Codes).spend(code.id, code.client_id, "s", NOW)
     assert store.repository(Codes).note_reuse(code.id, code.client_id, NOW)
     store.repository(RevokedTokens).add("j", LATER)
+
+
+def _fill_social(store: Store, user: User) -> None:
+    store.repository(Identities).add(Identity("i", "d", user.id, "google", "https://", "1", "a@example.com", NOW, NOW))
+    store.repository(Flows).add(
+        Flow("f", "google", "link", "b", LATER, "https://", "c", user.id, "s", "{}", NOW, "code", "{}")
+    )
 
 
 def _with_embedded(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
