@@ -352,4 +352,4 @@ def test_no_value_of_a_parameter_is_a_fault(app: OAuthClient, name: str, value: 
 
 def test_json_is_no_form(service: Service) -> None:
     reply = service.post("/oauth/token", {"grant_type": "client_credentials"})
-    assert (reply.status_code, reply.json["error"]) == (415, "invalid_request")
+    assert (reply.status_code, reply.json["error"]) == (400, "invalid_request")

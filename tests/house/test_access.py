@@ -343,9 +343,9 @@ OTHERS = {
     "GET /oauth/authorize": 400,
     "HEAD /oauth/authorize": 400,
     "POST /oauth/authorize": 415,
-    "POST /oauth/par": 415,
-    "POST /oauth/token": 415,
-    "POST /oauth/userinfo": 415,
+    "POST /oauth/par": 400,
+    "POST /oauth/token": 400,
+    "POST /oauth/userinfo": 400,
     "GET /.well-known/oauth-authorization-server/<path:below>": 404,
     "GET /.well-known/oauth-protected-resource/<path:below>": 404,
     "POST /verify-email": 415,
@@ -359,12 +359,12 @@ OTHERS = {
     "POST /logout": 415,
     "GET /consent": 303,
     "POST /consent": 415,
-    "POST /oauth/device_authorization": 415,
+    "POST /oauth/device_authorization": 400,
     "GET /auth/providers/<provider>/callback": 404,
     "POST /auth/providers/<provider>/callback": 415,
     "POST /invitation": 415,
-    "POST /oauth/revoke": 415,
-    "POST /oauth/introspect": 415,
+    "POST /oauth/revoke": 400,
+    "POST /oauth/introspect": 400,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON, it
 leads elsewhere."""
