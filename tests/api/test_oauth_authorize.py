@@ -394,6 +394,9 @@ def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -
         data = service.post("/admin/clients/explain", {"url": url}, token=admin.token).json["data"]
         assert data["accepted"] is (data["reason"] is None)
         assert data["detail"]
+        assert ("Note that" in data["detail"]) is (
+            url is not None and url.startswith("https://other.example/oauth/authorize")
+        )
         return None if data["reason"] is None else str(data["reason"])
 
     assert why() is None
@@ -406,7 +409,8 @@ def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -
     assert why(resource="https://evil.example") == "resource"
     assert why(prompt="x") == "prompt"
     assert why(request_uri=f"{OWN_REQUEST}x") == "request_uri_expired"
-    assert why("https://other.example/oauth/authorize?client_id=x") == "other_address"
+    assert why("https://other.example/oauth/token?client_id=x") == "other_address"
+    assert why("https://other.example/oauth/authorize?client_id=x") == "unknown_client"
     assert why(f"{OURS}/oauth/authorize?client_id=a&client_id=b") == "unreadable"
     assert why(f"{OURS}/oauth/authorize?\udcff".encode("utf-8", "replace").decode()) == "unreadable"
 

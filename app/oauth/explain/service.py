@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -59,9 +59,15 @@ class ExplainRequests:
 
     def url(self, url: str) -> Verdict:
         """Whether the authorization endpoint would take this URL, or why not. Raises Unavailable."""
-        expected = f"{self.authorizations.issuer}{_AUTHORIZE}"
-        if url.partition("?")[0] != expected:
+        expected, asked = f"{self.authorizations.issuer}{_AUTHORIZE}", url.partition("?")[0]
+        if not asked.endswith(urlsplit(expected).path):
             return Verdict("other_address", f"The authorization endpoint of this server is {expected}")
+        verdict = self._of_query(url)
+        if asked == expected:
+            return verdict
+        return replace(verdict, detail=f"{verdict.detail} Note that the authorization endpoint is {expected}")
+
+    def _of_query(self, url: str) -> Verdict:
         try:
             self.authorizations.check(parse_parameters(urlsplit(url).query))
         except RefusedError as refused:
