@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from app import config, wiring
+import httpx
+
+from app import config, create_app, wired_of, wiring
 from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
 from app.platform.identifiers import new_id
+from tests.e2e.clients import PATIENCE
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.fixtures import require
+from tests.servers.process import wait_until
 from tests.servers.service import ROOT, Service, service
 
 if TYPE_CHECKING:
@@ -39,6 +43,21 @@ class Provider:
     def url(self) -> str:
         """Its PUBLIC_URL, the issuer."""
         return f"http://localhost:{self.latchkey.port}"
+
+    def replace_keys(self) -> None:
+        """Revoke the keys that sign, as after a theft, and return when others are published."""
+        former = self._published()
+        operator = create_app(config.load(self.settings, dotenv=None))
+        try:
+            done = operator.test_cli_runner().invoke(args=["keys", "revoke", "--all", "--yes"])
+        finally:
+            wired_of(operator).close()
+        assert done.exit_code == 0, done.output
+        wait_until(lambda: not self._published() & former, 30)
+
+    def _published(self) -> set[str]:
+        keys = httpx.get(f"{self.latchkey.base_url}/.well-known/jwks.json", timeout=PATIENCE).json()["keys"]
+        return {key["kid"] for key in keys}
 
     def client(self, **fields: Any) -> str:
         """A new client, confidential if `fields` say nothing else; its secret is SECRET. Returns its identifier."""

@@ -171,5 +171,17 @@ def test_a_logout_of_all_ends_what_outlives_a_login(wiki: Wiki) -> None:
         wait_until(ended, 30)
 
 
+def test_it_follows_when_all_keys_are_replaced(wiki: Wiki) -> None:
+    register(wiki.issuer.latchkey.base_url, "fay")
+    with Visitor() as visitor:
+        visitor.open(f"{wiki.url}/page")
+        log_in(visitor, "fay")
+    wiki.issuer.replace_keys()
+    with Visitor() as visitor:
+        visitor.open(f"{wiki.url}/page")
+        log_in(visitor, "fay", allowed=True)
+        assert visitor.url == f"{wiki.url}/page"
+
+
 def userinfo(wiki: Wiki, token: str) -> httpx.Response:
     return httpx.get(f"{wiki.issuer.latchkey.base_url}/oauth/userinfo", headers=bearer(token), timeout=PATIENCE)

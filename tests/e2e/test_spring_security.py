@@ -145,5 +145,19 @@ def test_a_logout_here_ends_the_session_there_by_the_back_channel(shop: Shop) ->
         wait_until(ended, 30)
 
 
+def test_it_follows_when_all_keys_are_replaced(shop: Shop) -> None:
+    register(shop.issuer.latchkey.base_url, "eve", email="eve@example.com")
+    with Visitor() as visitor:
+        visitor.open(f"{shop.url}/")
+        log_in(visitor, "eve")
+        former = shown_to(visitor)["access_token"]
+    assert ask(shop, former).status_code == 200
+    shop.issuer.replace_keys()
+    with Visitor() as visitor:
+        visitor.open(f"{shop.url}/")
+        log_in(visitor, "eve", allowed=True)
+        assert ask(shop, shown_to(visitor)["access_token"]).status_code == 200
+
+
 def ask(shop: Shop, token: str) -> httpx.Response:
     return httpx.get(f"{shop.url}/api/hello", headers=bearer(token), timeout=PATIENCE)
