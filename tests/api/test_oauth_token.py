@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -315,7 +316,12 @@ def test_basic_with_a_password_is_never_passed_over_for_the_name_in_the_body(ser
     for header in (basic(app.id, "wrong"), basic(other.id, ""), basic("", ""), {"Authorization": "Basic !"}):
         refused(app.redeem(code, header), "invalid_client", 401)
     refused(web.token(basic(web.id, ""), grant_type="client_credentials"), "invalid_client", 401)
-    assert app.redeem(code).status_code == 200
+    tokens = app.redeem(code)
+    assert tokens.status_code == 200
+    body = urlencode({"token": tokens.json["access_token"]}).encode()
+    for path, status in (("/oauth/introspect", 401), ("/oauth/revoke", 200)):
+        reply = service.send("POST", path, body=body, content_type=FORM, headers=basic(app.id, ""))
+        assert reply.status_code == status, path
 
 
 def test_a_client_that_does_not_authenticate_gets_401_and_a_challenge_where_it_used_basic(
