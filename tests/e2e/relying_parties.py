@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from app import config, create_app, wired_of, wiring
+from app.oauth.catalogue.model import CatalogueBooks, Resource
 from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
 from app.platform.identifiers import new_id
 from tests.e2e.clients import PATIENCE
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.wiring import Wired
     from tests.e2e.visitor import Visitor
 
 SECRET = "lkcs_" + "s3cret-" * 6 + "x"
@@ -65,12 +67,25 @@ class Provider:
         now = datetime.now(UTC)
         secrets = () if given["kind"] == "public" else (ClientSecret(new_id(), digest_of(SECRET), now),)
         made = Client(id=new_id(), created_at=now, secrets=secrets, **given)
+        with self._wired() as wired:
+            wired.get(Clients).add(made)
+        return made.id
+
+    def api(self, uri: str) -> None:
+        """Name an API whose access tokens are issued here."""
+        with self._wired() as wired:
+            books = wired.get(CatalogueBooks)
+            book = books.load()
+            resources = (*book.resources, Resource(uri, "An API"))
+            assert books.save(replace(book, version=book.version + 1, resources=resources))
+
+    @contextmanager
+    def _wired(self) -> Iterator[Wired]:
         wired = wiring.build(config.load(self.settings, dotenv=None), watched=False)
         try:
-            wired.get(Clients).add(made)
+            yield wired
         finally:
             wired.close()
-        return made.id
 
 
 @contextmanager

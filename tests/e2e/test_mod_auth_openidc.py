@@ -74,10 +74,13 @@ def wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
             post_logout_redirect_uris=(f"{url}/bye",),
             backchannel_logout_uri=f"{url}/oidc/callback?logout=backchannel",
         )
-        lines = shown("apache")
+        issuer.api(f"{url}/api")
+        guard = issuer.client(name="The API of the wiki", kind="service", resources=(f"{url}/api",))
+        lines = shown("apache") + shown("apacheconf")
         for example, real in {
-            "https://auth.example.com": issuer.url, "https://wiki.example.com": url, "CLIENT_ID": client,
-            "CLIENT_SECRET": SECRET, "PASSPHRASE": "a passphrase of the tests",
+            "https://auth.example.com": issuer.url, "https://wiki.example.com": url, "API_CLIENT_ID": guard,
+            "API_CLIENT_SECRET": SECRET, "CLIENT_ID": client, "CLIENT_SECRET": SECRET,
+            "PASSPHRASE": "a passphrase of the tests",
         }.items():  # fmt: skip
             assert example in lines
             lines = lines.replace(example, real)
@@ -181,6 +184,31 @@ def test_it_follows_when_all_keys_are_replaced(wiki: Wiki) -> None:
         visitor.open(f"{wiki.url}/page")
         log_in(visitor, "fay", allowed=True)
         assert visitor.url == f"{wiki.url}/page"
+
+
+def test_its_api_takes_tokens_for_it_while_they_are_active(wiki: Wiki) -> None:
+    here = f"{wiki.url}/api"
+    caller = wiki.issuer.client(name="The backup", kind="service", resources=(here, wiki.issuer.url))
+    token = granted(wiki, caller, resource=here)
+    reply = httpx.get(f"{here}/pages", headers=bearer(token), timeout=PATIENCE)
+    assert (reply.status_code, wiki.told["remote-user"]) == (200, caller)
+    before = len(wiki.behind.received)
+    for other in (granted(wiki, caller, resource=wiki.issuer.url), granted(wiki, caller), "nonsense"):
+        assert httpx.get(f"{here}/pages", headers=bearer(other), timeout=PATIENCE).status_code == 401
+    assert httpx.get(f"{here}/pages", timeout=PATIENCE).status_code == 401
+    posted(wiki, caller, "revoke", token=token)
+    assert httpx.get(f"{here}/pages", headers=bearer(token), timeout=PATIENCE).status_code == 401
+    assert len(wiki.behind.received) == before
+
+
+def granted(wiki: Wiki, service: str, **asked: str) -> str:
+    """An access token of a service."""
+    return str(posted(wiki, service, "token", grant_type="client_credentials", **asked).json()["access_token"])
+
+
+def posted(wiki: Wiki, client_id: str, path: str, **sent: str) -> httpx.Response:
+    url = f"{wiki.issuer.latchkey.base_url}/oauth/{path}"
+    return httpx.post(url, data=sent, auth=(client_id, SECRET), timeout=PATIENCE).raise_for_status()
 
 
 def userinfo(wiki: Wiki, token: str) -> httpx.Response:
