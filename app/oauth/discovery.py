@@ -9,6 +9,7 @@ from app.accounts.authentication import LEVELS
 from app.oauth.id_tokens import ALWAYS
 from app.oauth.parameters import PROMPTS
 from app.oauth.userinfo import CLAIMS
+from app.security.dpop import ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ class Discovery:
             "prompt_values_supported": sorted(PROMPTS),
             "acr_values_supported": list(LEVELS),
             "authorization_response_iss_parameter_supported": True,
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
             "client_id_metadata_document_supported": self.fetches_metadata,
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
@@ -80,6 +82,8 @@ class Discovery:
             "resource": self.audience,
             "authorization_servers": [self.issuer],
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "dpop_bound_access_tokens_required": False,
             "resource_name": "Latchkey",
         }
 

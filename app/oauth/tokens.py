@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from app.sessions.access_tokens import AccessTokens
     from app.sessions.service import SessionService
 
-_TOLD: Final = ("client_id", "scope", "sub", "aud", "iss", "exp", "iat", "jti", "sid", "act", "auth_time", "amr", "acr")
+_TOLD: Final = (
+    *("client_id", "scope", "sub", "aud", "iss", "exp", "iat", "jti", "sid", "act", "cnf"),
+    *("auth_time", "amr", "acr"),
+)
 """The claims of an access token that introspection repeats (RFC 7662 section 2.2, RFC 9470 section 6.2)."""
 
 
@@ -98,7 +101,8 @@ class IssuedTokens:
             return None
         told = {name: claims[name] for name in _TOLD if name in claims}
         audiences = frozenset([audience] if isinstance(audience, str) else audience)
-        return IssuedToken(client_id, audiences, {**told, "token_type": "Bearer"}, claims.get("sid"))
+        told["token_type"] = "DPoP" if "cnf" in claims else "Bearer"
+        return IssuedToken(client_id, audiences, told, claims.get("sid"))
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
         session = self.sessions.session_of_refresh_token(token)
@@ -112,5 +116,6 @@ class IssuedTokens:
             "exp": int(session.idle_expires_at.timestamp()),
             "iat": int((session.rotated_at or session.created_at).timestamp()),
             "sid": session.id,
+            **({} if session.dpop_jkt is None else {"cnf": {"jkt": session.dpop_jkt}}),
         }
         return IssuedToken(session.client_id, frozenset(), told, session.id)

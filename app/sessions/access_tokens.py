@@ -64,6 +64,8 @@ class Claims:
     expires_at: float
     authentication: Authentication | None = None
     """When and how the subject authenticated; None in an impersonation, and if a former version made the token."""
+    bound_to: str | None = None
+    """The thumbprint of the key that its sender has to prove (RFC 9449); None if it is a bearer token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class AccessTokens:
         audiences: Sequence[str] = (),
         client_id: str = OWN_CLIENT,
         scope: str | None = None,
+        bound_to: str | None = None,
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
@@ -136,7 +139,8 @@ class AccessTokens:
         for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
         (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
         The claims `added` replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are
-        those of a client's session.
+        those of a client's session. `bound_to` is the thumbprint of the key that it is worth nothing without, the claim
+        `cnf` (RFC 9449 section 6.1).
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -154,10 +158,13 @@ class AccessTokens:
             **({} if actor_id is None else {"act": {"sub": actor_id}}),
             **({} if authentication is None else _claims_about(authentication)),
             **({} if scope is None else {"scope": scope}),
+            **_bound(bound_to),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
 
-    def issue_to_client(self, client_id: str, *, audiences: Sequence[str], scope: str) -> tuple[str, int]:
+    def issue_to_client(
+        self, client_id: str, *, audiences: Sequence[str], scope: str, bound_to: str | None = None
+    ) -> tuple[str, int]:
         """An access token for a client that acts for itself (RFC 9068 section 2.2), and how long it lives.
 
         There is no session in it, so this service accepts it nowhere: it is for other APIs.
@@ -172,6 +179,7 @@ class AccessTokens:
             "exp": now + lifetime,
             "jti": secrets.token_urlsafe(16),
             **({"scope": scope} if scope else {}),
+            **_bound(bound_to),
         }
         token = jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
         return token, lifetime
@@ -302,7 +310,7 @@ def _claims(claims: dict[str, Any]) -> Claims:
         raise RefusedTokenError("malformed")
     if not all(map(_is_time, times)):
         raise RefusedTokenError("malformed")
-    return Claims(subject, session_id, _actor(claims), *times, _authentication(claims))
+    return Claims(subject, session_id, _actor(claims), *times, _authentication(claims), _bound_to(claims))
 
 
 def _claims_about(authentication: Authentication) -> dict[str, Any]:
@@ -326,6 +334,21 @@ def _authentication(claims: dict[str, Any]) -> Authentication | None:
                 return Authentication.marked(datetime.fromtimestamp(at, UTC), tuple(amr), by_trusted_device=trusted)
             except (ValueError, OverflowError, OSError):  # no time
                 pass
+    raise RefusedTokenError("malformed")
+
+
+def _bound(key: str | None) -> dict[str, Any]:
+    return {} if key is None else {"cnf": {"jkt": key}}
+
+
+def _bound_to(claims: dict[str, Any]) -> str | None:
+    """The key that a token is bound to; a claim `cnf` in any other form than that of `issue` is refused, never
+    ignored."""
+    if "cnf" not in claims:
+        return None
+    match claims["cnf"]:
+        case {"jkt": str(key), **others} if not others:
+            return key
     raise RefusedTokenError("malformed")
 
 

@@ -74,6 +74,7 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
         require_second_factor=body.require_second_factor,
         session_seconds=body.session_seconds,
         backchannel_logout_uri=body.backchannel_logout_uri,
+        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
     )
     made = call.get(ClientService).create(new, call.caller, call.device)
     return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
@@ -191,5 +192,11 @@ def create_registration_token(call: CallBy[Principal], body: CreateRegistrationT
 )
 def register(call: Call, body: RegisterClient) -> Registered:
     """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
-    new = NewClient(body.client_name, body.kind, tuple(body.redirect_uris), tuple(body.post_logout_redirect_uris))
+    new = NewClient(
+        body.client_name,
+        body.kind,
+        tuple(body.redirect_uris),
+        tuple(body.post_logout_redirect_uris),
+        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
+    )
     return Registered.of(call.get(RegistrationService).register(new, call.bearer), body)

@@ -171,6 +171,11 @@ class CreateClient(Body):
     )
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="Whether it gets access tokens that are bound to its key alone (DPoP, RFC 9449), and is refused"
+        " without a proof. Others get them when they send a proof.",
+    )
 
     @field_validator("redirect_uris", mode="before")
     @classmethod
@@ -205,6 +210,7 @@ class UpdateClient(Body):
     require_second_factor: bool = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    dpop_bound_access_tokens: bool = False
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -243,6 +249,7 @@ class RegisterClient(Body):
     response_types: list[str] = Field(default_factory=lambda: ["code"], max_length=_MOST)
     redirect_uris: RedirectUris = Field(default_factory=list, validate_default=True)
     post_logout_redirect_uris: Pages = Field(default_factory=list)
+    dpop_bound_access_tokens: bool = False
 
     @property
     def kind(self) -> str:

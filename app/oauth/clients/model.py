@@ -72,6 +72,8 @@ class Client:
     session_seconds: int | None = None
     """How long its sessions live; None for as long as others do."""
     backchannel_logout_uri: str | None = None
+    dpop_bound_access_tokens: bool = False
+    """Whether it gets access tokens that are bound to a key alone (RFC 9449 section 5.2)."""
     created_by: str | None = None
     """The administrator who made it; None for the operator, and for what registered itself."""
     registered_with: str | None = None

@@ -48,6 +48,7 @@ class NewClient:
     require_second_factor: bool = False
     session_seconds: int | None = None
     backchannel_logout_uri: str | None = None
+    dpop_bound_access_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class ClientService:
             require_second_factor=new.require_second_factor,
             session_seconds=new.session_seconds,
             backchannel_logout_uri=new.backchannel_logout_uri,
+            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
             created_by=_responsible(by),
         )
         self._check(client, ("scopes", "resources", "backchannel_logout_uri"))
@@ -139,7 +141,7 @@ class ClientService:
         """
         client = Client(
             new_id(), new.name, new.kind, self.clock(), new.redirect_uris, new.post_logout_redirect_uris,
-            registered_with=token_id,
+            registered_with=token_id, dpop_bound_access_tokens=new.dpop_bound_access_tokens,
         )  # fmt: skip
         made, client = self._with_first_secret(client)
         self.clients.add(client)

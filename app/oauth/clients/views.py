@@ -52,6 +52,9 @@ class ClientView(View):
     require_second_factor: bool = Field(examples=[False])
     session_seconds: int | None = Field(examples=[None])
     backchannel_logout_uri: str | None = Field(examples=[None])
+    dpop_bound_access_tokens: bool = Field(
+        description="Whether it gets access tokens that are bound to its key alone.", examples=[False]
+    )
     secrets: list[SecretView]
     registered: bool = Field(description="Whether it registered itself.", examples=[False])
     created_by: str | None = Field(description="The administrator who created it.", examples=[None])
@@ -73,6 +76,7 @@ class ClientView(View):
             require_second_factor=client.require_second_factor,
             session_seconds=client.session_seconds,
             backchannel_logout_uri=client.backchannel_logout_uri,
+            dpop_bound_access_tokens=client.dpop_bound_access_tokens,
             secrets=[SecretView.of(secret) for secret in client.secrets],
             registered=client.registered_with is not None,
             created_by=client.created_by,
@@ -150,6 +154,7 @@ class Registered(BareView):
     token_endpoint_auth_method: str
     grant_types: list[str]
     response_types: list[str]
+    dpop_bound_access_tokens: bool
 
     @classmethod
     def of(cls, made: CreatedClient, asked: RegisterClient) -> Registered:
@@ -165,4 +170,5 @@ class Registered(BareView):
             token_endpoint_auth_method=asked.token_endpoint_auth_method,
             grant_types=asked.grant_types,
             response_types=asked.response_types,
+            dpop_bound_access_tokens=made.client.dpop_bound_access_tokens,
         )
