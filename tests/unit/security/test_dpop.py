@@ -155,7 +155,7 @@ def test_another_curve_is_refused(proofs: Proofs, curve: ec.EllipticCurve) -> No
 
 @pytest.mark.filterwarnings("ignore:The RSA key is")
 def test_a_short_rsa_key_is_refused(proofs: Proofs) -> None:
-    private = rsa.generate_private_key(65537, 1024)
+    private = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is what is refused
     jwk = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
     key = Key("RS256", private, {name: jwk[name] for name in ("kty", "n", "e")})
     refused(proofs, key.proof("POST", URL, NOW), "2048 to 4096")
