@@ -46,7 +46,7 @@ def _users(parts: Container) -> SocialUsers:
         parts.get(Guesses),
         settings.default_roles,
         settings.names_required in {"email", "both"},
-        parts.get(Providers).by_id.keys(),
+        parts.get(Providers).by_id,
         parts.find(Hooks),
     )
 

@@ -38,7 +38,7 @@ from app.platform.identifiers import comparable_email, new_id
 from app.social.identities.model import Identity, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -82,7 +82,7 @@ class Linked:
 @dataclass(frozen=True, slots=True)
 class SocialUsers:
     """Finds, registers and links users. `needs_email` is whether every user has to have a proven address, and
-    `providers` are the identifiers of those that there are."""
+    `providers` are those that there are, by their identifiers."""
 
     identities: Identities
     accounts: Accounts
@@ -90,7 +90,7 @@ class SocialUsers:
     guesses: Guesses
     default_roles: tuple[str, ...]
     needs_email: bool
-    providers: Collection[str]
+    providers: Mapping[str, Provider]
     hooks: Hooks | None = None
 
     def user_of(self, provider: Provider, claims: Claims, device: Device) -> Linked:
@@ -132,12 +132,15 @@ class SocialUsers:
         and SessionEnded."""
         found = next((each for each in self.identities.of_user(principal.user.id) if each.id == identity_id), None)
         provider = found.provider if found else ""
+        known = self.providers.get(provider)
 
         def unlinked(account: Account) -> Account:
             left = account.without_identity(identity_id, self.providers)
             if found is not None:  # or it would be linked again
                 left = left.without_imported_identity(found.subject)
-            told = self.accounts.with_warning(left, "identity_unlinked", device, provider=provider)
+            told = self.accounts.with_warning(
+                left, "identity_unlinked", device, provider=known.name if known else provider
+            )
             return told.in_new_epoch(keep=principal.session_id)
 
         self.accounts.change(

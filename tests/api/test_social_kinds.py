@@ -60,7 +60,7 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
 
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
-    upstream.metadata, upstream.emails, upstream.change = {}, [], lambda _: None
+    upstream.reset()
     return Browser(service, upstream)
 
 
@@ -250,8 +250,7 @@ def test_two_factors_at_the_provider_count_if_the_operator_says_so(browser: Brow
             "; provider 1, issuer: has to begin with https://; provider 2, client_id: ",
         ),
         (
-            "providers: [{id: a, kind: google, client_id: x, client_secret_file: /none},"
-            " {id: b, kind: google, client_id: x, client_secret_file: /none}]",
+            "providers: [&one {id: a, kind: google, client_id: x, client_secret_file: /none}, {<<: *one, id: b}]",
             "cannot be read (No such file or directory); b: client_secret_file cannot be read",
         ),
         (
