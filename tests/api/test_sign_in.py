@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from app.sessions.service import SessionService
 from tests.api.authenticator import Authenticator
 from tests.api.browser import FORM, ORIGIN, Browser, attributes
 from tests.api.mailbox import newest_to
-from tests.api.service import PASSWORD, Account, Service, Start
+from tests.api.service import PASSWORD, Account, Reply, Service, Start
 from tests.api.test_pages import errors, heading, hidden
 from tests.api.test_passkeys import Holder
 from tests.api.test_recovery import forgot, reset
@@ -64,7 +65,8 @@ def test_a_password_logs_the_browser_in_and_leads_on_by_303(browser: Browser, an
     page = browser.get("/login")
     assert (page.status_code, heading(page)) == (200, "Log in")
     reply = browser.log_in(ann.email, PASSWORD)
-    assert (reply.status_code, reply.headers["Location"]) == (303, "./login")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./login?entered=on")
+    assert browser.get("/login", query="entered=on").headers["Location"] == "./login"
     assert heading(browser.get("/login")) == "You are logged in"
     assert browser.name == ann.email
 
@@ -254,7 +256,33 @@ TARGETS = {
 @pytest.mark.parametrize(("to", "location"), TARGETS.items())
 def test_a_login_leads_to_pages_of_this_service_alone(browser: Browser, ann: Account, to: str, location: str) -> None:
     reply = browser.log_in(ann.email, PASSWORD, to=to)
-    assert (reply.status_code, reply.headers["Location"]) == (303, location)
+    assert onward(browser, reply) == location
+
+
+def onward(browser: Browser, reply: Reply) -> str:
+    """Where a login leads, behind the page that looks whether the browser has kept the cookie."""
+    assert reply.status_code == 303, reply.text
+    target = urlsplit(urljoin("/login/", reply.headers["Location"]))
+    assert "entered=on" in target.query
+    reply = browser.get("/login", query=target.query)
+    assert reply.status_code == 303, reply.text
+    return reply.headers["Location"]
+
+
+@pytest.mark.parametrize("to", ["", "/account/passkeys"])
+def test_whose_browser_keeps_no_cookie_is_told_so_and_not_asked_again_and_again(
+    browser: Browser, ann: Account, to: str
+) -> None:
+    reply = browser.log_in(ann.email, PASSWORD, to=to)
+    query, kept = urlsplit(reply.headers["Location"]).query, dict(browser.cookies)
+    browser.cookies.clear()
+    page = browser.get("/login", query=query)
+    assert (page.status_code, heading(page)) == (400, "Your browser keeps no cookies")
+    assert f'href="./login{"?to=/account/passkeys" if to else ""}"' in page.text
+    browser.cookies = kept
+    browser.service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    ended = browser.get("/login", query=query)
+    assert heading(browser.get("/login", query=urlsplit(ended.headers["Location"]).query)) == "Log in"
 
 
 def test_whoever_is_logged_in_is_led_on_at_once(inside: Browser) -> None:
@@ -274,7 +302,7 @@ def test_a_login_with_two_factors_and_its_token_is_in_no_url(browser: Browser, p
     empty = browser.post("/login/factor", **fields)
     assert (empty.status_code, errors(empty)) == (422, {"code": "Enter it, or use another way."})
     done = browser.post("/login/factor", **fields, code=person.code())
-    assert (done.status_code, done.headers["Location"]) == (303, "./../account/passkeys")
+    assert onward(browser, done) == "./account/passkeys"
     assert browser.name == person.account.email
 
 
@@ -312,7 +340,7 @@ def test_a_passkey_logs_in_and_one_that_is_gone_does_not(service: Service, brows
     begun = service.post("/auth/login/passkey/options").json["data"]
     credential = json.dumps(holder.key.get(begun["options"]))
     reply = browser.post("/login", ceremony=begun["ceremony"], credential=credential, to="/account/passkeys")
-    assert (reply.status_code, reply.headers["Location"]) == (303, "./account/passkeys")
+    assert onward(browser, reply) == "./account/passkeys"
     again = browser.post("/login", ceremony=begun["ceremony"], credential=credential)
     assert again.status_code == 401
     begun = service.post("/auth/login/passkey/options").json["data"]
@@ -495,11 +523,3 @@ def test_a_page_may_get_the_script_of_this_service_and_its_form_goes_nowhere_els
     again = browser.post("/login")
     assert again.headers["Content-Security-Policy"] == reply.headers["Content-Security-Policy"]
     assert '<meta name="referrer" content="same-origin">' in reply.text, "or the browser withholds the form's Origin"
-
-
-def test_a_user_who_needs_a_factor_and_has_none_is_told(start: Start) -> None:
-    strict = start(REQUIRE_SECOND_FACTOR="all")
-    reply = strict.post("/auth/register", {"email": "new@example.com", "username": "newcomer", "password": PASSWORD})
-    assert reply.status_code == 403
-    page = Browser(strict).log_in("newcomer", PASSWORD)
-    assert (page.status_code, heading(page)) == (200, "A second factor is needed")
