@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from app.accounts.authentication import MFA, Authentication
-from app.platform import pieces
+from app.platform import deadline, pieces
 from app.platform.errors import (
     FieldError,
     InvalidCode,
@@ -56,6 +56,8 @@ CODE_LIVES: Final = timedelta(minutes=2)
 LONGEST_REDIRECT: Final = 1000
 FEDERATED: Final = "fed"
 """The name in `amr` of a login at a provider, as others have it; RFC 8176 has none."""
+_PATIENCE: Final = deadline.REQUEST_SECONDS - 2
+"""Seconds for all that a provider is asked in one request: the store still has to take up what came of it."""
 _BYTES: Final = 32
 _BROWSER: Final = re.compile("[A-Za-z0-9_-]{43}")
 _LONGEST_STATE: Final = 200
@@ -142,7 +144,8 @@ class ProviderLogins:
         browser = browser if browser and _BROWSER.fullmatch(browser) else random.token_urlsafe(_BYTES)
         state = random.token_urlsafe(_BYTES)
         try:
-            url = upstream.address(_secrets(state, browser))
+            with deadline.begin(_PATIENCE):
+                url = upstream.address(_secrets(state, browser))
         except NotTrustedError as error:
             _log.warning("provider refused", provider=provider_id, cause=str(error))
             raise ProviderRefused(_WRONG_PROVIDER) from None
@@ -270,7 +273,8 @@ class ProviderLogins:
         code = said.get("code")
         if not code or len(code) > _LONGEST_CODE:
             raise NotTrustedError("the answer holds no code")
-        return upstream.who(Answer(code, said.get("iss"), said.get("name")), secrets)
+        with deadline.begin(_PATIENCE):
+            return upstream.who(Answer(code, said.get("iss"), said.get("name")), secrets)
 
     def _upstream(self, provider_id: str) -> Upstream:
         try:

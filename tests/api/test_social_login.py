@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.outbox.service import Outbox
 from app.platform.devices import Device
@@ -39,9 +40,7 @@ def upstream() -> Iterator[Provider]:
 
 @pytest.fixture(autouse=True)
 def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.change = lambda _: None
-    upstream.userinfo, upstream.is_down, upstream.emails = None, False, []
-    upstream.signs_with, upstream.algorithm = upstream.key, "ES256"
+    upstream.reset()
     upstream.now = lambda: service.clock().timestamp()
 
 
@@ -411,6 +410,7 @@ def test_an_id_token_that_the_provider_did_not_sign_proves_nothing(browser: Brow
     for key, algorithm in (
         (ec.generate_private_key(ec.SECP256R1()), "ES256"),
         ("s3cret/+ x" * 4, "HS256"),
+        (browser.upstream.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint), "HS256"),
         (None, "none"),
     ):
         browser.upstream.signs_with, browser.upstream.algorithm = key, algorithm
