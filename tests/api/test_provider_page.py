@@ -87,8 +87,8 @@ def test_from_an_application_to_a_provider_and_back_with_a_code(
 ) -> None:
     notes = App(browser.service)
     login = follow(browser, notes.send(browser))
-    assert "Log in with Acme &amp; &lt;b&gt;Sons&lt;/b&gt;" in login.text
-    assert "Log in with Other" in login.text
+    assert "Log in with <bdi>Acme &amp; &lt;b&gt;Sons&lt;/b&gt;</bdi>" in login.text
+    assert "Log in with <bdi>Other</bdi>" in login.text
     consent = follow(browser, visit(browser, upstream, user, request=hidden(login)["request"]))
     assert heading(consent) == "Allow Notes & more?"
     assert browser.name == user["email"]
