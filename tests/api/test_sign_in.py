@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from hashlib import sha256
@@ -523,3 +524,84 @@ def test_a_page_may_get_the_script_of_this_service_and_its_form_goes_nowhere_els
     again = browser.post("/login")
     assert again.headers["Content-Security-Policy"] == reply.headers["Content-Security-Policy"]
     assert '<meta name="referrer" content="same-origin">' in reply.text, "or the browser withholds the form's Origin"
+
+
+def passing(reply: Reply) -> list[str]:
+    """What a reply of the pages lacks so that nothing is kept, framed, or told to others."""
+    headers, page = reply.headers, reply.mimetype == "text/html"
+    wanted = {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+    }
+    lacks = [name for name, value in wanted.items() if headers.get(name) != value]
+    policy = headers["Content-Security-Policy"]
+    lacks += ["frame-ancestors"] if "frame-ancestors 'none'" not in policy else []
+    lacks += ["script"] if page and ("unsafe" in policy or re.search(r"<script>|\son\w+=|style=", reply.text)) else []
+    return lacks + (["303"] if 300 <= reply.status_code < 400 and reply.status_code != 303 else [])
+
+
+def test_every_page_is_kept_by_no_cache_and_shown_in_no_frame_and_no_address_holds_a_secret(
+    browser: Browser, person: Person
+) -> None:
+    fields = at_second_step(browser, person, to="/account/passkeys")
+    replies = [
+        browser.get("/login"),
+        browser.post("/login"),
+        browser.log_in(person.account.email, "wrong horse battery"),
+        browser.post("/login/factor", **fields, code="000000"),
+        browser.post("/login/factor", **fields, code=person.code()),
+        *(browser.get(path) for path in ("/login", "/login/factor", "/login/enrol", "/login/provider", "/device")),
+        browser.get("/login", query="entered=on&to=/device"),
+        browser.get("/logout"),
+        browser.post("/device", user_code="BCDF-GHJK"),
+        browser.post("/consent", request="x" * 43, user="x", answer="allow"),
+        browser.get("/oauth/logout"),
+        browser.post("/logout", to="/device"),
+        browser.get("/device"),
+        browser.get("/login", query="entered=on"),
+    ]
+    assert [(reply.request.path, passing(reply)) for reply in replies if passing(reply)] == []
+    given = [line.partition(";")[0] for reply in replies for line in reply.headers.getlist("Set-Cookie")]
+    secrets = {fields["login_token"], *(cookie.partition("=")[2] for cookie in given)} - {""}
+    addresses = [reply.headers.get("Location", "") for reply in replies]
+    assert not any(secret in address for secret in secrets for address in addresses)
+    assert len(secrets) == 3
+
+
+def test_a_form_of_another_tab_after_the_logout_of_this_one_asks_for_a_login(inside: Browser) -> None:
+    page = inside.get("/device")
+    assert page.status_code == 200
+    inside.post("/logout")
+    reply = inside.post("/device", user_code="BCDF-GHJK")
+    assert (reply.status_code, heading(reply)) == (401, "You are logged out")
+    assert "/login?to=/device" in reply.text
+    for path in ("/login/factor", "/login/enrol"):
+        late = inside.post(path, ask="passkey")
+        assert (late.status_code, late.headers["Location"]) == (303, "./../login")
+
+
+def test_the_tab_of_a_former_user_does_nothing_for_the_next(inside: Browser, service: Service, ann: Account) -> None:
+    """Ann's tab still shows the page that proves her again; Bob has logged in in another one."""
+    inside.get("/login/factor")
+    bob = service.register()
+    inside.log_in(bob.email, PASSWORD)
+    assert inside.post("/login/factor", password="not the password of Bob").status_code == 403
+    assert inside.name == bob.email
+    assert service.get("/auth/me", token=ann.token).status_code == 200
+
+
+@pytest.mark.parametrize("cookie", ["x", "", "\x7f", "a" * 5000])
+def test_a_cookie_that_is_none_is_as_if_nobody_were_logged_in(browser: Browser, cookie: str) -> None:
+    browser.cookies[PAGE] = cookie
+    for path in ("/login", "/logout"):
+        assert browser.get(path).status_code == 200
+    for path in ("/login/factor", "/login/enrol", "/consent", "/device"):
+        assert browser.get(path).status_code == 303
+
+
+def test_two_different_cookies_of_pages_are_refused(inside: Browser, service: Service) -> None:
+    headers = {"Cookie": f"{PAGE}={inside.cookies[PAGE]}; {PAGE}=other", "Accept": "text/html"}
+    for path in ("/login", "/logout", "/login/enrol", "/device"):
+        assert service.get(path, headers=headers).status_code == 400
