@@ -299,7 +299,7 @@ def test_the_pages_can_be_turned_off_and_the_login_stays_without_the_authorizati
     start: Start, service: Service
 ) -> None:
     off = start(on=service, PAGES="off")
-    for path in ("/login", "/login/factor", "/logout", "/consent"):
+    for path in ("/login", "/login/factor", "/login/enrol", "/login/provider", "/logout", "/consent"):
         assert off.get(path).status_code == 404
     assert off.get("/account/passkeys").status_code == 200
     alone = start(on=service, OAUTH="off")

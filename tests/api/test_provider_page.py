@@ -231,6 +231,31 @@ def test_whoever_comes_back_as_somebody_else_leaves_no_session_behind(
     assert browser.name is None
 
 
+def test_whoever_has_no_password_proves_again_at_the_provider(
+    browser: Browser, service: Service, upstream: Provider, user: dict[str, Any]
+) -> None:
+    visit(browser, upstream, user)
+    own = App(service, first_party=True)
+    service.clock.advance(3600)
+    proof = follow(browser, own.send(browser, prompt="login"))
+    assert heading(proof) == "Confirm that it is you"
+    assert "Log in with <bdi>Other</bdi>" in proof.text
+    request = re.findall(r'name="request" value="([^"]+)"', proof.text)[0]
+    assert "code" in answer(follow(browser, visit(browser, upstream, user, request=request)))
+
+
+def test_where_accounts_are_hidden_the_page_says_the_same_of_an_address_with_and_without_one(
+    start: Start, service: Service, settings: dict[str, str], upstream: Provider
+) -> None:
+    hidden_there = start(on=service, HIDE_ACCOUNTS="on", **settings)
+    known, seen = hidden_there.hidden_account(), []
+    for number, email in enumerate((known.email, new_names()[0])):
+        browser = Browser(hidden_there)
+        reply = visit(browser, upstream, {"sub": f"{email}{number}", "email": email}, to="/device")
+        seen.append((reply.status_code, reply.text, sorted(browser.cookies)))
+    assert seen[0] == seen[1]
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
 def test_another_page_sends_nobody_to_a_provider(service: Service, origin: str | None) -> None:
     headers = {"Origin": origin} if origin else {}

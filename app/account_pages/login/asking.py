@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.config import Settings
     from app.oauth.authorization import Authorization
+    from app.social.provider import Provider
     from app.web.call import Call
     from app.web.result import File
 
@@ -61,12 +62,17 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
 
 def login_facts(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
     """What the page of the login tells beside its form: for whom it is, and which providers log in, too."""
-    logins = call.find(ProviderLogins)
-    facts: dict[str, Any] = {"client": None, "providers": [] if logins is None else logins.providers()}
+    facts: dict[str, Any] = {"client": None, "providers": providers_of(call)}
     with suppress(RefusedError, Unavailable):  # said when the login is done
         asked = asked_for(call, Destination.of(sent).request)
         facts["client"] = asked and asked.client.name
     return facts
+
+
+def providers_of(call: Call) -> list[Provider]:
+    """The providers that log in to the pages, in the order of the operator."""
+    logins = call.find(ProviderLogins)
+    return [] if logins is None else logins.providers()
 
 
 def policy(asked: Authorization | None = None) -> dict[str, str]:

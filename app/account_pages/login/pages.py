@@ -15,6 +15,7 @@ from app.account_pages.login.asking import (
     login_facts,
     pages_are_on,
     policy,
+    providers_of,
     told,
     visitor_of,
 )
@@ -89,7 +90,8 @@ def _facts(call: Call) -> dict[str, Any]:
         methods = call.get(StepUpMethods).of(visitor.user.id)
     except Unavailable:  # what is shown is that very failure, or nothing that needs this
         return facts
-    return facts | {"name": shown_name(visitor.user), "known": methods}
+    # Whoever has no password logs in with a provider again.
+    return facts | {"name": shown_name(visitor.user), "known": methods, "providers": providers_of(call)}
 
 
 @endpoint(
