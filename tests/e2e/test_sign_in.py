@@ -219,6 +219,7 @@ def test_a_code_of_the_app_is_the_second_step_and_a_trusted_device_needs_none(br
         assert "code" in is_back(page, site)
         page.goto(f"{site.url}/logout")
         page.get_by_role("button", name="Log out").click()
+        has_title(page, "You are logged out")
         page.goto(site.asks(client))
         fill(page, "cal")
         assert "code" in is_back(page, site)
@@ -252,6 +253,7 @@ def test_a_passkey_logs_in_by_its_button_and_as_the_second_step_and_proves_again
 
         page.goto(f"{site.url}/logout")
         page.get_by_role("button", name="Log out").click()
+        has_title(page, "You are logged out")
         page.goto(site.asks(client))
         fill(page, "dan")
         has_title(page, "One more step")
