@@ -54,10 +54,8 @@ _PROVEN_BY: Final[Mapping[str, list[str]]] = {PASSKEY: [PASSKEY], TOTP: [TOTP, R
 """What a login is finished with once this was added."""
 
 
-def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
-    """The values that the form shows again: no login that has ended."""
-    kept = {"request", "to"} if isinstance(failure, InvalidLoginToken) else {"login_token", "request", "to"}
-    return {name: value for name, value in sent.items() if name in kept}
+def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
+    return {name: value for name, value in sent.items() if name in {"login_token", "request", "to"}}
 
 
 def _facts(_call: Call, sent: Mapping[str, str]) -> dict[str, Any]:
