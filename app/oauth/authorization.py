@@ -179,9 +179,7 @@ class Authorizations:
                 step = self.next_step(authorization, None)
         if isinstance(step, Refusal):
             return self._told(authorization, step.error)
-        pages = {Login: "/login", StepUp: "/login/factor", Consent: "/consent"}
-        if isinstance(step, Enrol):
-            raise _no_factor()
+        pages = {Login: "/login", StepUp: "/login/factor", Enrol: "/login/enrol", Consent: "/consent"}
         return f"{self.issuer}{pages[type(step)]}?{urlencode({'request': self.keep(authorization)})}"
 
     def answer(self, authorization: Authorization, visitor: Principal, allowed: bool, device: Device) -> str:  # noqa: FBT001 - it is the user's answer
@@ -341,12 +339,4 @@ def _expired() -> RefusedError:
         "invalid_request",
         "This request has expired or was answered: go back to the application, and begin again.",
         "request_uri_expired",
-    )
-
-
-def _no_factor() -> RefusedError:
-    return RefusedError(
-        "unmet_authentication_requirements",
-        "This application needs a second factor, and your account has none: add one first, and begin again.",
-        "second_factor_missing",
     )
