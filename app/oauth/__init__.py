@@ -206,7 +206,7 @@ def _clients(parts: Container) -> ClientService:
         parts.get(Audit),
         parts.get(Egress),
         parts.clock,
-        sessions_end=parts.get(Sessions).end_some_of_client,
+        sessions_end=parts.get(BackchannelLogout).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
     )
 
