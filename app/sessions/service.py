@@ -82,6 +82,8 @@ class Asked:
     client_id: str
     scopes: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    may_keep: Callable[[Session], bool] = lambda _: True
+    """Whether the client may have still what its session was given."""
 
     def check(self, session: Session) -> None:
         """Raises NarrowingError unless this is part of what the session has."""
@@ -219,7 +221,8 @@ class SessionService:
     def refresh_for(self, refresh_token: str, device: Device, asked: Asked) -> OpenedSession:
         """The same for a client, whose refresh token has to be its own.
 
-        Raises NarrowingError, before the exchange, if it asks for more than the session has.
+        Raises NarrowingError, before the exchange, if it asks for more than the session has. A session that has what
+        its client has lost since ends, and its refresh token is an InvalidRefreshToken.
         """
         return self._refresh(refresh_token, device, asked)
 
@@ -234,10 +237,7 @@ class SessionService:
             if live is None:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
-            if session.client_id != (None if asked is None else asked.client_id):
-                raise InvalidRefreshToken
-            if asked is not None:
-                asked.check(session)
+            self._check_asked(asked, live, device)
             if sent.generation == session.generation:
                 claims = self._claims(live.user, session)
                 renewed = replace(
@@ -264,6 +264,19 @@ class SessionService:
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
         raise Unavailable
+
+    def _check_asked(self, asked: Asked | None, live: LiveSession, device: Device) -> None:
+        """Raises InvalidRefreshToken for a session of somebody else than who asks, and NarrowingError. One that has
+        what its client has lost since ends."""
+        session = live.session
+        if session.client_id != (None if asked is None else asked.client_id):
+            raise InvalidRefreshToken
+        if asked is None:
+            return
+        if not asked.may_keep(session):
+            self._end(session.id, live.user, "session.ended", device, session_id=session.id)
+            raise InvalidRefreshToken
+        asked.check(session)
 
     def list_of(self, user: User) -> list[Session]:
         """The live sessions of a user, in the order of their opening."""
