@@ -25,6 +25,7 @@ from app.oauth.parameters import (
 from app.oauth.refusal import RefusedError, answered_at
 from app.oauth.requests.model import StoredRequest
 from app.platform.errors import SessionEnded
+from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 from app.web.parameters import Parameters
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from app.oauth.requests.model import StoredRequests
     from app.platform.clock import Clock
     from app.platform.devices import Device
+    from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
 
 LIVES: Final = timedelta(minutes=30)
@@ -101,6 +103,7 @@ class Authorizations:
     consents: ConsentService
     users: Users
     live: LiveSessions
+    gate: LoginGate
     clock: Clock
     issuer: str
     audience: str
@@ -153,8 +156,9 @@ class Authorizations:
         """
         if authorization.request is not None and not authorization.pushed:
             return authorization.request
+        kept = self.remember(authorization.parameters, authorization.client.id)
         self._take(authorization)
-        return self.remember(authorization.parameters, authorization.client.id)
+        return kept
 
     def next_step(self, authorization: Authorization, visitor: Principal | None) -> Step:
         """What this request needs next, of who is logged in at the browser."""
@@ -163,6 +167,7 @@ class Authorizations:
             visitor,
             is_covered=lambda: visitor is not None and self.consents.covers(visitor.subject, authorization),
             has_factor=lambda: visitor is not None and self._has_factor(visitor.subject),
+            lacks=lambda: None if visitor is None else self._lacking(visitor),
             now=self.clock(),
         )
 
@@ -215,7 +220,6 @@ class Authorizations:
         account = self.users.account(visitor.subject)
         if account is None or self.live.present(visitor) is None:
             raise SessionEnded
-        self._take(authorization)
         if consenting is not None and not authorization.client.first_party:
             self.consents.allow(visitor, authorization, consenting)
         secret, now, proven = secrets.token_urlsafe(_SECRET_BYTES), self.clock(), authentication_of(visitor)
@@ -239,6 +243,8 @@ class Authorizations:
         )
         if not self.codes.add(code):
             raise SessionEnded
+        # At last: if the store fails before, the user can do it again. Of several, one learns the secret of their code.
+        self._take(authorization)
         return answered_at(authorization.redirect_uri, {"code": secret}, authorization.state, self.issuer)
 
     def _told(self, authorization: Authorization, error: RefusedError) -> str:
@@ -253,6 +259,13 @@ class Authorizations:
         """Use up a request that is kept. Raises RefusedError if it was used, or has expired."""
         if authorization.request is not None and not self.requests.take(id_of(authorization.request), self.clock()):
             raise _expired()
+
+    def _lacking(self, visitor: Principal) -> str | None:
+        """What would keep the client from getting a session for the code."""
+        account = self.users.account(visitor.subject)
+        if account is None:  # deleted meanwhile: no code is issued, either
+            return None
+        return self.gate.lacks(Proof(account.credentials, authentication_of(visitor)))
 
     def _has_factor(self, user_id: str) -> bool:
         account = self.users.account(user_id)

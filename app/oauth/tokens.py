@@ -73,13 +73,13 @@ class IssuedTokens:
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.end_by_refresh_token(token, client.id, device)
+            self.sessions.revoke_by_refresh_token(token, client.id, device)
             return
         found = self._access_token(token)
         if found is None or not found.is_of(client):
             return
         if found.session_id is not None:
-            self.sessions.end_for_client(found.session_id, client.id, device)
+            self.sessions.revoke_for_client(found.session_id, client.id, device)
         else:
             self.revoked.add(found.told["jti"], datetime.fromtimestamp(found.told["exp"], UTC) + LEEWAY)
 

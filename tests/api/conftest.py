@@ -38,6 +38,8 @@ ON_MONGODB_TOO = {
     "test_oauth_logout",
     "test_login_throttle",
     "test_oauth_authorize",
+    "test_oauth_pairs",
+    "test_oauth_explain",
     "test_oauth_token",
     "test_client_sessions",
     "test_issued_tokens",

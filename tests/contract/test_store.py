@@ -183,6 +183,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "keyrings.load": lambda store: store.keyrings.load(),
     "keyrings.save": lambda store: store.keyrings.save(a_keyring(1, "kid")),
     "device_codes.add": lambda store: store.device_codes.add(a_device_code()),
+    "device_codes.find": lambda store: store.device_codes.find(KEY),
     "device_codes.find_by_user_code": lambda store: store.device_codes.find_by_user_code(KEY, NOW),
     "device_codes.poll": lambda store: store.device_codes.poll(KEY, new_id(), NOW),
     "device_codes.answer": lambda store: store.device_codes.answer(KEY, None, NOW),
