@@ -72,7 +72,9 @@ class Issuer:
         """Register a client by the API of administrators: its `id`, and its `secret` if it has one."""
         kind = more.get("kind", "confidential")
         uris = {"redirect_uris": [self.app + CALLBACK], "post_logout_redirect_uris": [self.app + LOGGED_OUT]}
-        made = self.ask("/admin/clients", {"name": "Notes", "kind": kind, **({} if kind == "service" else uris), **more})
+        made = self.ask(
+            "/admin/clients", {"name": "Notes", "kind": kind, **({} if kind == "service" else uris), **more}
+        )
         return {"id": made["client"]["client_id"], "secret": made.get("client_secret")}
 
 
@@ -89,7 +91,8 @@ def issuer(folder: Path, *, https: bool, **settings: str) -> Iterator[Issuer]:
             settings |= {"PUBLIC_URL": f"https://localhost:{port}", "TRUSTED_PROXIES": "127.0.0.1/32"}
         made = in_testing(WEB_CONCURRENCY="1", **on_sqlite(folder), **settings)
         server = running.enter_context(service(made))
-        url, trust = f"http://localhost:{server.port}", True
+        url = f"http://localhost:{server.port}"
+        trust: ssl.SSLContext | bool = True
         if https:
             files = {"tls/fullchain.pem": certificate, "tls/privkey.pem": key}
             running.enter_context(front(server.port, tls=port, more=files, changed=UNLIMITED))

@@ -1,4 +1,4 @@
-// npm openid-client as its documentation says, with all that it can check. Asked by tests/e2e/test_javascript_clients.py.
+// npm openid-client as its documentation says, with all that it can check. Asked by tests/e2e/test_relying_parties.py.
 import * as client from "openid-client";
 import { refusal, run, visit } from "./conversation.mjs";
 
@@ -97,16 +97,15 @@ async function registration(given) {
     token_endpoint_auth_method: given.method,
   };
   const how = given.method === "none" ? client.None() : undefined;
-  const config = await client.dynamicClientRegistration(new URL(given.issuer), metadata, how, {
-    ...options(given),
-    initialAccessToken: given.initial,
-  });
-  const again = client.dynamicClientRegistration(new URL(given.issuer), metadata, how, {
-    ...options(given),
-    initialAccessToken: given.initial,
-  });
-  const tokens = await logIn(config, given);
-  return { sub: tokens.claims().sub, aud: tokens.claims().aud, id: config.clientMetadata().client_id, again: await refusal(again) };
+  const register = () =>
+    client.dynamicClientRegistration(new URL(given.issuer), metadata, how, {
+      ...options(given),
+      initialAccessToken: given.initial,
+    });
+  const config = await register();
+  const again = await refusal(register());
+  const claims = (await logIn(config, given)).claims();
+  return { sub: claims.sub, aud: claims.aud, id: config.clientMetadata().client_id, again };
 }
 
 /** A callback that did not come from this server, or answers another request, is refused by the client itself. */
