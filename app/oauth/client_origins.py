@@ -24,7 +24,10 @@ _AFTER_FAILURE: Final = 1
 
 
 class ClientOrigins:
-    """Knows them for KEPT_SECONDS, and looks again for one that it does not know. `now` is a monotonic clock, in seconds."""
+    """Knows them for KEPT_SECONDS, and looks again for one that it does not know.
+
+    `now` is a monotonic clock, in seconds.
+    """
 
     def __init__(self, clients: Clients, now: Callable[[], float] = time.monotonic) -> None:
         self._clients, self._now = clients, now
