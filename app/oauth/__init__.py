@@ -74,6 +74,7 @@ def _authorizations(parts: Container) -> Authorizations:
         users=parts.get(Users),
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
+        id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
         clock=parts.clock,
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,

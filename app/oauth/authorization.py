@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from app.oauth.codes.model import Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.decision import Step
+    from app.oauth.id_tokens import IdTokens
     from app.oauth.registry import ClientRegistry
     from app.oauth.requests.model import StoredRequests
     from app.platform.clock import Clock
@@ -59,7 +60,7 @@ _KEPT: Final = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "resource", "response_mode"),
         *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "ui_locales"),
-        *("request", "registration", "claims"),
+        *("id_token_hint", "request", "registration", "claims"),
     }
 )
 """What means something; the rest is ignored (RFC 6749 section 3.1)."""
@@ -84,6 +85,8 @@ class Authorization:
     """The first of `acr_values` that there is here."""
     login_hint: str | None
     ui_locales: str | None
+    hinted: str | None
+    """The user whose ID token came with the request: nobody else may answer it."""
     asked_at: datetime
     request: str | None = field(default=None, repr=False)
     """The secret under which it is kept; None if it is not."""
@@ -104,6 +107,7 @@ class Authorizations:
     users: Users
     live: LiveSessions
     gate: LoginGate
+    id_tokens: IdTokens
     clock: Clock
     issuer: str
     audience: str
@@ -121,7 +125,10 @@ class Authorizations:
                 if found.pushed is (form == PUSHED_REQUEST) and found.client.id == parameters.get("client_id"):
                     return found
                 raise _expired()
-        raise RefusedError("request_uri_not_supported", "request_uri is not one of this server.", "request_uri")
+        kept = Parameters(_kept(parameters))
+        redirect_uri, _ = redirect_of(kept, self._client(kept))
+        unsupported = RefusedError("request_uri_not_supported", "request_uri is not one of this server.", "request_uri")
+        raise unsupported.behind(redirect_uri, kept.get("state"))
 
     def remember(self, parameters: Parameters, client_id: str, *, pushed: bool = False) -> str:
         """Keep a request; returns the secret that stands for it."""
@@ -296,6 +303,7 @@ class Authorizations:
                 acr=next((each for each in (kept.get("acr_values") or "").split() if each in LEVELS), None),
                 login_hint=kept.get("login_hint"),
                 ui_locales=kept.get("ui_locales"),
+                hinted=self._hinted(kept, client),
                 asked_at=asked_at,
                 request=request,
                 pushed=pushed,
@@ -303,6 +311,17 @@ class Authorizations:
             )
         except RefusedError as refused:
             raise refused.behind(redirect_uri, state) from None
+
+    def _hinted(self, parameters: Parameters, client: Client) -> str | None:
+        """The user whom `id_token_hint` names: an ID token that this client got here, also one that has expired (OpenID
+        Connect Core section 3.1.2.1). Raises RefusedError."""
+        hint = parameters.get("id_token_hint")
+        if hint is None:
+            return None
+        claims = self.id_tokens.read_hint(hint)
+        if claims is None or claims["aud"] != client.id:
+            raise RefusedError("invalid_request", "id_token_hint is no ID token of this client.", "id_token_hint")
+        return str(claims["sub"])
 
     def _client(self, parameters: Parameters) -> Client:
         """The client of a request. Raises RefusedError, without a redirect."""

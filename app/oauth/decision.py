@@ -71,6 +71,8 @@ def next_step(
     silent = "none" in authorization.prompts
     if visitor is None or not _is_recent(authorization, visitor, now):
         return _refused(authorization, "login_required", "The user has to log in.") if silent else Login()
+    if authorization.hinted not in {None, visitor.subject}:
+        return _refused(authorization, "login_required", "The user of the id_token_hint is not logged in.")
     by_client = authorization.client.require_second_factor
     if (by_client or authorization.acr == AAL2) and not authentication_of(visitor).reaches(AAL2):
         return _to_two_factors(authorization, has_factor=has_factor(), silent=silent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+import jwt
 import pytest
 
 from app.oauth.authorization import OWN_REQUEST, PUSHED_REQUEST
@@ -394,3 +395,58 @@ def test_discovery_under_a_path_is_where_rfc_8414_has_it(start: Start) -> None:
         assert below.get(path).json["issuer"] == "https://example.com/auth"
     assert below.get("/.well-known/oauth-protected-resource/auth").json["resource"] == "https://example.com/auth"
     assert below.get("/.well-known/oauth-authorization-server/other").status_code == 404
+
+
+def hint_of(client: OAuthClient, account: Account) -> str:
+    """An ID token that the client got for this user."""
+    return str(client.tokens(account, scope="openid")["id_token"])
+
+
+def test_with_an_id_token_as_hint_only_its_user_answers(
+    service: Service, browser: Browser, ann: Account, ours: OAuthClient
+) -> None:
+    own, other = hint_of(ours, ann), hint_of(ours, service.register())
+    service.clock.advance(3600)  # it may have expired
+    silent = told(sent(browser, ours, prompt="none", id_token_hint=own))
+    assert claims(ours.redeem(silent["code"]).json["id_token"])["sub"] == ann.id
+    assert "code" in told(sent(browser, ours, id_token_hint=own))
+    for prompt in ("none", None):
+        assert told(sent(browser, ours, prompt=prompt, id_token_hint=other))["error"] == "login_required"
+
+
+def test_a_hint_is_kept_while_its_user_logs_in(service: Service, ann: Account, ours: OAuthClient) -> None:
+    bob = service.register()
+    for account, answer in ((ann, "code"), (bob, "error")):
+        browser = Browser(service)
+        kept = sent(browser, ours, id_token_hint=hint_of(ours, ann))
+        assert leads_to(kept) == "/login"
+        assert browser.log_in(account.email, account.password).status_code == 303
+        request = answer_of(kept.headers["Location"])["request"]
+        query = urlencode({"client_id": ours.id, "request_uri": f"{OWN_REQUEST}{request}"})
+        assert answer in told(browser.get("/oauth/authorize", query=query))
+
+
+@pytest.mark.parametrize("kind", ["words", "cut", "none", "access token", "of another client", "long"])
+def test_a_hint_that_is_no_id_token_of_the_client_is_refused(
+    service: Service, browser: Browser, ann: Account, ours: OAuthClient, kind: str
+) -> None:
+    own = hint_of(ours, ann)
+    hints = {
+        "words": 'é"\udc80'.encode("utf-8", "replace").decode(),
+        "cut": own[:-4],
+        "none": jwt.encode(claims(own), "", algorithm="none", headers={"kid": jwt.get_unverified_header(own)["kid"]}),
+        "access token": ours.tokens(ann)["access_token"],
+        "of another client": hint_of(a_client(service), ann),
+        "long": "a." * 3000,
+    }
+    assert told(sent(browser, ours, id_token_hint=hints[kind]))["error"] == "invalid_request"
+
+
+def test_a_request_that_lies_elsewhere_is_refused_where_its_redirect_uri_is_right(
+    browser: Browser, ours: OAuthClient
+) -> None:
+    elsewhere = {"request_uri": "https://app.example/request.jwt"}
+    found = told(sent(browser, ours, **elsewhere))
+    assert (found["error"], found["state"]) == ("request_uri_not_supported", "st")
+    assert is_page(sent(browser, ours, redirect_uri="https://evil.example/cb", **elsewhere))
+    assert is_page(sent(browser, ours, client_id=new_id(), **elsewhere))
