@@ -8,8 +8,9 @@ a code or a refresh token says which client it was given to.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -21,7 +22,7 @@ from app.oauth.clients.model import Client
 from app.oauth.refusal import RefusedError
 from app.platform.errors import MalformedJson, ValidationFailed
 from app.platform.strict_json import parse_json
-from app.security.egress import EgressError, EgressRefusedError, EgressTooLargeError
+from app.security.egress import SECONDS, EgressError, EgressRefusedError, EgressTooLargeError
 from app.security.egress_urls import Url, read_url
 from app.web.body import validate
 
@@ -44,6 +45,7 @@ OF_HOST: Final = 10
 OF_ALL: Final = 60
 """Fetches in a minute: strangers can trigger them."""
 _MINUTE: Final = 60
+_TURNS: Final = 64
 _LONGEST_URL: Final = 400
 _LONGEST_NAME: Final = 100
 _OK: Final = 200
@@ -68,6 +70,8 @@ class MetadataDocuments:
     rates: Rates
     clock: Clock
     hosts: tuple[str, ...]
+    _turns: tuple[Lock, ...] = field(default_factory=lambda: tuple(Lock() for _ in range(_TURNS)))
+    """Who waits for a turn finds what the one before has fetched. Which is whose, nobody outside can tell."""
 
     def admitted(self, client_id: str) -> Client | None:
         """The client with this URL, without what only its document says; None if it may not be one. Asks nobody."""
@@ -82,14 +86,17 @@ class MetadataDocuments:
         kept = self.documents.find(id_of(client_id), now)
         if kept is not None:
             return _client(url, kept)
+        turn = self._turns[hash(client_id) % _TURNS]
+        if not turn.acquire(timeout=SECONDS):
+            raise _too_many("Others wait for it already. Try again in some seconds.")
         try:
-            fetched = self._fetched(client_id, url, now)
-            client = _client(url, fetched)
+            kept = self.documents.find(id_of(client_id), now)
+            return _client(url, kept) if kept is not None else self._fetched(client_id, url)
         except RefusedError as refused:
             _log.info("client document refused", client_id=client_id, reason=refused.reason, detail=refused.detail)
             raise
-        self.documents.keep(fetched)
-        return client
+        finally:
+            turn.release()
 
     def _check(self, client_id: str) -> Url:
         """What can be told of a URL by itself."""
@@ -103,8 +110,8 @@ class MetadataDocuments:
             raise _refused("cimd_off", f"CIMD_ALLOW does not name the host {url.host}.")
         return url
 
-    def _fetched(self, client_id: str, url: Url, now: datetime) -> ClientDocument:
-        """The document, fetched now. A failure is kept nowhere: the next request may succeed."""
+    def _fetched(self, client_id: str, url: Url) -> Client:
+        """The client, whose document is fetched and kept. A failure is kept nowhere: the next request may succeed."""
         self._count(url.host)
         try:
             reply = self.egress.request("GET", client_id, headers={"Accept": "application/json"})
@@ -114,7 +121,11 @@ class MetadataDocuments:
             raise _refused("cimd_unreachable", f"The URL of the document {error}.") from None
         except EgressError as error:
             raise _refused("cimd_unreachable", _sentence(error)) from None
-        return ClientDocument(id_of(client_id), client_id, _text(reply), now, now + kept_for(reply.headers))
+        now = self.clock()
+        fetched = ClientDocument(id_of(client_id), client_id, _text(reply), now, now + kept_for(reply.headers))
+        client = _client(url, fetched)
+        self.documents.keep(fetched)
+        return client
 
     def _count(self, host: str) -> None:
         """Raises RefusedError if too many are fetched. That of the host goes first: one host cannot use up all."""
@@ -122,12 +133,7 @@ class MetadataDocuments:
             standing = self.rates.take("client document", who, most, _MINUTE)
             if not standing.allowed:
                 whose = "of this host " if who else ""
-                raise RefusedError(
-                    "temporarily_unavailable",
-                    "This client cannot be looked up at the moment. Try again in a minute.",
-                    "cimd_unreachable",
-                    f"Too many documents {whose}are being fetched. Try again in {standing.seconds} s.",
-                )
+                raise _too_many(f"Too many documents {whose}are being fetched. Try again in {standing.seconds} s.")
 
 
 def read_document_url(client_id: str) -> Url:
@@ -202,6 +208,11 @@ def _bare(client_id: str, url: Url, now: datetime) -> Client:
 def _name_of(url: Url) -> str:
     """The host: the end of it, which says whose it is, if it is long."""
     return url.host if len(url.host) <= _LONGEST_NAME else f"…{url.host[1 - _LONGEST_NAME :]}"
+
+
+def _too_many(detail: str) -> RefusedError:
+    told = "This client cannot be looked up at the moment. Try again in a minute."
+    return RefusedError("temporarily_unavailable", told, "cimd_unreachable", detail)
 
 
 def _sentence(error: EgressError) -> str:
