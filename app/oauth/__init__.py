@@ -223,6 +223,7 @@ def _clients(parts: Container) -> ClientService:
         parts.clock,
         sessions_end=parts.get(Sessions).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
+        documents=parts.get(ClientDocuments),
     )
 
 

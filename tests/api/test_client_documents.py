@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from app.oauth.client_documents.model import ClientDocuments, id_of
+from app.oauth.clients.service import ClientService
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (
     CALLBACK,
@@ -283,6 +284,25 @@ def test_a_pushed_request_is_judged_by_the_document(service: Service, site: Site
     service.clock.advance(3600)
     reply = service.send("POST", "/oauth/par", body=urlencode(app.request()).encode(), content_type=FORM)
     assert (reply.status_code, reply.json["error"]) == (401, "invalid_client")
+
+
+def test_the_operator_ends_what_one_of_them_has_and_its_users_are_asked_again(
+    service: Service, new_site: Callable[[], Site], browser: Browser, ann: Account
+) -> None:
+    sites = [new_site(), new_site()]
+    for site in sites:
+        site.document["redirect_uris"] = [f"{site.server.url}/cb"]
+    app, other = (site.client(service) for site in sites)
+    here, there = (f"{site.server.url}/cb" for site in sites)
+    code = app.code(ann, redirect_uri=here)
+    tokens = app.redeem(app.code(ann, redirect_uri=here), redirect_uri=here).json
+    kept = other.redeem(other.code(ann, redirect_uri=there), redirect_uri=there).json
+    service.wired.get(ClientService).end_described(app.id)
+    assert app.redeem(code, redirect_uri=here).json["error"] == "invalid_grant"
+    assert app.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert other.refresh(kept["refresh_token"]).status_code == 200
+    assert leads_to(browser.get("/oauth/authorize", query=urlencode(app.request(redirect_uri=here)))) == "/consent"
+    assert [site.fetches for site in sites] == [2, 1]
 
 
 # After a logout
