@@ -17,6 +17,7 @@ from app.oauth.catalogue.model import CatalogueBooks
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.cimd import AT_ONCE as FETCHED_AT_ONCE
 from app.oauth.cimd import MetadataDocuments
+from app.oauth.client_documents.inputs import read_document
 from app.oauth.client_documents.model import ClientDocuments
 from app.oauth.client_names import RegisteredNames
 from app.oauth.client_origins import ClientOrigins
@@ -201,6 +202,7 @@ def _backchannel(parts: Container) -> BackchannelLogout:
 def _documents(parts: Container) -> MetadataDocuments:
     return MetadataDocuments(
         parts.get(ClientDocuments),
+        read_document,
         # With places of their own: strangers can name slow servers.
         replace(parts.get(Egress), calls=BoundedCalls("client documents", FETCHED_AT_ONCE)),
         parts.get(Rates),

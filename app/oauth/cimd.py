@@ -16,21 +16,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.config.oauth import includes_host
-from app.oauth.client_documents.inputs import DocumentOfClient
-from app.oauth.client_documents.model import ClientDocument, id_of
+from app.oauth.client_documents.model import ClientDocument, InvalidDocumentError, id_of
 from app.oauth.clients.model import Client
 from app.oauth.refusal import RefusedError
-from app.platform.errors import MalformedJson, ValidationFailed
-from app.platform.strict_json import parse_json
 from app.security.egress import SECONDS, EgressError, EgressRefusedError, EgressTooLargeError
 from app.security.egress_urls import Url, read_url
-from app.web.body import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from app.oauth.client_documents.model import ClientDocuments
+    from app.oauth.client_documents.model import ClientDocuments, Read
     from app.platform.clock import Clock
     from app.security.egress import Egress, EgressReply
     from app.web.rates import Rates
@@ -63,9 +59,10 @@ def names_document(client_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MetadataDocuments:
-    """Finds clients by the documents that describe them. `hosts` are those of CIMD_ALLOW."""
+    """Finds clients by the documents that describe them, which `read` judges. `hosts` are those of CIMD_ALLOW."""
 
     documents: ClientDocuments
+    read: Read
     egress: Egress
     rates: Rates
     clock: Clock
@@ -85,13 +82,13 @@ class MetadataDocuments:
         url, now = self._check(client_id), self.clock()
         kept = self.documents.find(id_of(client_id), now)
         if kept is not None:
-            return _client(url, kept)
+            return self._client(url, kept)
         turn = self._turns[hash(client_id) % _TURNS]
         if not turn.acquire(timeout=SECONDS):
             raise _too_many("Others wait for it already. Try again in some seconds.")
         try:
             kept = self.documents.find(id_of(client_id), now)
-            return _client(url, kept) if kept is not None else self._fetched(client_id, url)
+            return self._client(url, kept) if kept is not None else self._fetched(client_id, url)
         except RefusedError as refused:
             _log.info("client document refused", client_id=client_id, reason=refused.reason, detail=refused.detail)
             raise
@@ -123,9 +120,23 @@ class MetadataDocuments:
             raise _refused("cimd_unreachable", _sentence(error)) from None
         now = self.clock()
         fetched = ClientDocument(id_of(client_id), client_id, _text(reply), now, now + kept_for(reply.headers))
-        client = _client(url, fetched)
+        client = self._client(url, fetched)
         self.documents.keep(fetched)
         return client
+
+    def _client(self, url: Url, kept: ClientDocument) -> Client:
+        try:
+            said = self.read(kept.url, kept.document.encode())
+        except InvalidDocumentError as error:
+            raise _refused("cimd_invalid", str(error)) from None
+        return Client(
+            id=kept.url,
+            name=said.name or _name_of(url),
+            kind="metadata",
+            created_at=kept.fetched_at,
+            redirect_uris=said.redirect_uris,
+            post_logout_redirect_uris=said.post_logout_redirect_uris,
+        )
 
     def _count(self, host: str) -> None:
         """Raises RefusedError if too many are fetched. That of the host goes first: one host cannot use up all."""
@@ -164,17 +175,6 @@ def kept_for(headers: Mapping[str, str]) -> timedelta:
     return USUAL if found is None else min(max(timedelta(seconds=int(found[1])), SHORTEST), LONGEST)
 
 
-def read_document(url: str, raw: bytes) -> DocumentOfClient:
-    """What a document says, if all that is used of it is in order. Raises RefusedError, which names all that is not."""
-    try:
-        return validate(parse_json(raw), DocumentOfClient, url)
-    except MalformedJson as error:
-        raise _refused("cimd_invalid", f"The document is not JSON with one reading: {error.message}") from None
-    except ValidationFailed as failed:
-        wrong = " ".join(f"{error.field}: {error.message}" for error in failed.fields)
-        raise _refused("cimd_invalid", f"The document is not valid. {wrong}") from None
-
-
 def _text(reply: EgressReply) -> str:
     """The document in a reply."""
     if reply.status in _REDIRECTS:
@@ -187,18 +187,6 @@ def _text(reply: EgressReply) -> str:
         return reply.body.decode()
     except UnicodeDecodeError:
         raise _refused("cimd_invalid", "The document is not in UTF-8.") from None
-
-
-def _client(url: Url, kept: ClientDocument) -> Client:
-    said = read_document(kept.url, kept.document.encode())
-    return Client(
-        id=kept.url,
-        name=said.client_name or _name_of(url),
-        kind="metadata",
-        created_at=kept.fetched_at,
-        redirect_uris=tuple(said.redirect_uris),
-        post_logout_redirect_uris=tuple(said.post_logout_redirect_uris),
-    )
 
 
 def _bare(client_id: str, url: Url, now: datetime) -> Client:

@@ -23,9 +23,10 @@ from app.accounts.fields import InputRules
 from app.accounts.inputs import Register
 from app.api_keys import key_format
 from app.keys.keyring import SigningKey
-from app.oauth.cimd import read_document, read_document_url
+from app.oauth.cimd import read_document_url
+from app.oauth.client_documents.inputs import read_document
+from app.oauth.client_documents.model import InvalidDocumentError
 from app.oauth.clients.redirect_uris import check_redirect_uri
-from app.oauth.refusal import RefusedError
 from app.platform.errors import Failure, MalformedJson
 from app.platform.strict_json import DEEPEST, parse_json
 from app.roles.inputs import CreateRole
@@ -163,13 +164,13 @@ def client_document(data: bytes) -> None:
     """A document describes its own client as it says, or is refused; and so is the URL that it lies at."""
     try:
         said = read_document(_CLIENT, data)
-    except RefusedError as refused:
-        _check_refusal(refused)
+    except InvalidDocumentError as error:
+        str(error).encode()
         return
     fields = json.loads(data)
-    assert fields["client_id"] == said.client_id == _CLIENT
+    assert fields["client_id"] == _CLIENT
     assert "client_secret" not in fields
-    assert said.redirect_uris == list(dict.fromkeys(fields["redirect_uris"]))
+    assert said.redirect_uris == tuple(dict.fromkeys(fields["redirect_uris"]))
     for uri in said.redirect_uris:
         check_redirect_uri(uri)
 
@@ -270,12 +271,6 @@ def _check_failure(failure: Failure) -> None:
     """It is one of the client, and can be sent."""
     assert 400 <= failure.status < 500
     json.dumps([[error.field, error.code, error.message] for error in failure.fields], ensure_ascii=False).encode()
-
-
-def _check_refusal(refused: RefusedError) -> None:
-    """It is the document's fault, and can be sent."""
-    assert refused.reason == "cimd_invalid"
-    json.dumps([refused.description, refused.detail], ensure_ascii=False).encode()
 
 
 def _text(data: bytes) -> str:

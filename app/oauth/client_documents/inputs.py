@@ -6,8 +6,24 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
+from app.oauth.client_documents.model import Described, InvalidDocumentError
 from app.oauth.clients.inputs import Name, Pages, RedirectUris
+from app.platform.errors import MalformedJson, ValidationFailed
+from app.platform.strict_json import parse_json
+from app.web.body import validate
 from app.web.input import Body, wrong
+
+
+def read_document(url: str, raw: bytes) -> Described:
+    """An `app.oauth.client_documents.model.Read`."""
+    try:
+        said = validate(parse_json(raw), DocumentOfClient, url)
+    except MalformedJson as error:
+        raise InvalidDocumentError(f"The document is not JSON with one reading: {error.message}") from None
+    except ValidationFailed as failed:
+        wrong = " ".join(f"{error.field}: {error.message}" for error in failed.fields)
+        raise InvalidDocumentError(f"The document is not valid. {wrong}") from None
+    return Described(said.client_name, tuple(said.redirect_uris), tuple(said.post_logout_redirect_uris))
 
 
 class DocumentOfClient(Body):

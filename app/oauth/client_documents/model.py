@@ -29,6 +29,26 @@ class ClientDocument:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is used of what a document says."""
+
+    name: str | None
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+
+
+class InvalidDocumentError(Exception):
+    """It describes no client. The text names all that is wrong, in sentences, and repeats nothing of it."""
+
+
+class Read(Protocol):
+    """Reads documents."""
+
+    def __call__(self, url: str, raw: bytes) -> Described:
+        """What the document at this URL says. Raises InvalidDocumentError."""
+
+
 def id_of(url: str) -> str:
     """Under which the document at this URL is kept."""
     return sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
