@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from flask import Request
 from jwt.api_jws import PyJWS
@@ -26,6 +26,9 @@ from app.api_keys import key_format
 from app.keys.keyring import SigningKey
 from app.oauth.catalogue.model import Resource
 from app.oauth.catalogue.service import CatalogueOf
+from app.oauth.cimd import read_document_url
+from app.oauth.client_documents.inputs import read_document
+from app.oauth.client_documents.model import InvalidDocumentError
 from app.oauth.clients.model import Client
 from app.oauth.clients.redirect_uris import check_redirect_uri
 from app.oauth.parameters import (
@@ -67,6 +70,10 @@ _KEY: Final = SigningKey("k1", "HS256", _NOW, b"k" * 32, b"k" * 32)
 _HEADER: Final = {"typ": TYPE, "kid": _KEY.kid}
 _CLAIMS: Final[dict[str, Any]] = {
     "iss": "me", "aud": "me", "sub": "ann", "sid": "s1", "client_id": "x", "iat": 1, "exp": 9e9, "jti": "j",
+}  # fmt: skip
+_CLIENT_URL: Final = "https://client.example/oauth/client.json"
+_DOCUMENT: Final[dict[str, Any]] = {
+    "client_id": _CLIENT_URL, "redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none",
 }  # fmt: skip
 _MODELS: Final = (Login, Register, CreateRole, CreateWebhook)
 _TYPES: Final = ("application/json", "application/json; charset=utf-8", "text/plain", "application/json; charset=x")
@@ -254,11 +261,39 @@ _CATALOGUE: Final = CatalogueOf(
 )
 
 
+def client_document(data: bytes) -> None:
+    """A document describes its own client as it says, or is refused; and so is the URL that it lies at."""
+    try:
+        said = read_document(_CLIENT_URL, data)
+    except InvalidDocumentError as error:
+        str(error).encode()
+        return
+    fields = json.loads(data)
+    assert fields["client_id"] == _CLIENT_URL
+    assert "client_secret" not in fields
+    assert said.redirect_uris == tuple(dict.fromkeys(fields["redirect_uris"]))
+    for uri in said.redirect_uris:
+        check_redirect_uri(uri)
+
+
+def client_document_url(data: bytes) -> None:
+    """A URL that may be a client has one form, and leads where it says."""
+    text = _text(data)
+    try:
+        url = read_document_url(text)
+    except ValueError:
+        return
+    assert text == f"https://{url.authority}{url.target}"
+    parts = urlsplit(text)
+    assert (parts.hostname, parts.query, parts.fragment, parts.username) == (url.host, "", "", None)
+    assert not {".", ".."} & set(unquote(parts.path).split("/")) or "%2f" in text.lower()
+
+
 TARGETS: Final[dict[str, Target]] = {
     target.__name__: target
     for target in (
         json_document, json_body, query, access_token, access_token_claims, refresh_token, api_key, device_token,
-        cursor, parameters, redirect_uri,
+        cursor, parameters, redirect_uri, client_document, client_document_url,
     )
 }  # fmt: skip
 
@@ -305,6 +340,11 @@ def seeds(name: str) -> list[bytes]:
             b"https://app.example\\@evil.example/cb",
             b"javascript:alert(1)",
         ],
+        "client_document": [
+            json.dumps(_DOCUMENT | more).encode()
+            for more in ({}, {"client_secret": "s"}, {"client_name": "Editor", "redirect_uris": ["com.example:/"]})
+        ],
+        "client_document_url": [_CLIENT_URL.encode(), b"https://[::1]:8443/a", b"https://a.example/%2e%2e/b?c#d"],
         "cursor": [(cursor_behind(_SOMEBODY) or "").encode(), cursor_at(["a"], _QUERY).encode(), b'["a"]', b"[1]"],
     }
     return made[name]
