@@ -24,6 +24,7 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
+from app.platform.uris import as_written
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
@@ -82,12 +83,15 @@ class Asked:
     scopes: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
-    def check(self, session: Session) -> None:
-        """Raises NarrowingError unless this is part of what the session has."""
+    def part_of(self, session: Session) -> Asked:
+        """The same, with its resources as the session has them. Raises NarrowingError for more than that has."""
         if not set(self.scopes) <= set(session.granted_scopes):
             raise NarrowingError("scope")
-        if not set(self.resources) <= set(session.audiences):
+        resources = [as_written(each, session.audiences) for each in self.resources]
+        found = tuple(dict.fromkeys(uri for uri in resources if uri is not None))
+        if None in resources:
             raise NarrowingError("resource")
+        return replace(self, resources=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,7 @@ class SessionService:
             if session.client_id != (None if asked is None else asked.client_id):
                 raise InvalidRefreshToken
             if asked is not None:
-                asked.check(session)
+                asked = asked.part_of(session)
             if sent.generation == session.generation:
                 claims = self._claims(live.user, session)
                 renewed = replace(
