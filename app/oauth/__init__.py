@@ -15,6 +15,9 @@ from app.oauth.authorization import Authorizations
 from app.oauth.catalogue import controller as catalogue_controller
 from app.oauth.catalogue.model import CatalogueBooks
 from app.oauth.catalogue.service import Catalogue
+from app.oauth.cimd import AT_ONCE as FETCHED_AT_ONCE
+from app.oauth.cimd import MetadataDocuments
+from app.oauth.client_documents.model import ClientDocuments
 from app.oauth.client_names import RegisteredNames
 from app.oauth.client_origins import ClientOrigins
 from app.oauth.clients import cli as clients_cli
@@ -54,6 +57,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.live import LiveSessions
 from app.sessions.model import ClientNames, Sessions
 from app.sessions.service import SessionService
+from app.web.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +165,7 @@ def _discovery(parts: Container) -> Discovery | None:
         paths=frozenset({declared.path for declared in served if declared.on is None or declared.on(parts.settings)}),
         grant_types=server.grant_types,
         tells_of_logouts=True,
-        fetches_metadata=False,
+        fetches_metadata=parts.settings.oauth.pages and bool(parts.settings.oauth.cimd_allow),
     )
 
 
@@ -194,6 +198,17 @@ def _backchannel(parts: Container) -> BackchannelLogout:
     )
 
 
+def _documents(parts: Container) -> MetadataDocuments:
+    return MetadataDocuments(
+        parts.get(ClientDocuments),
+        # With places of their own: strangers can name slow servers.
+        replace(parts.get(Egress), calls=BoundedCalls("client documents", FETCHED_AT_ONCE)),
+        parts.get(Rates),
+        parts.clock,
+        parts.settings.oauth.cimd_allow,
+    )
+
+
 def _consents(parts: Container) -> ConsentService:
     return ConsentService(parts.get(Consents), parts.get(SessionService), parts.get(Accounts))
 
@@ -208,6 +223,7 @@ def _clients(parts: Container) -> ClientService:
         parts.clock,
         sessions_end=parts.get(Sessions).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
+        documents=parts.get(ClientDocuments),
     )
 
 
@@ -301,12 +317,15 @@ FEATURE = Feature(
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),
-        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients)),
+        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients), parts.get(MetadataDocuments)),
+        MetadataDocuments: _documents,
         ConsentService: _consents,
         RequestedLogouts: _logouts,
         BackchannelLogout: _backchannel,
         DeviceFlow: _devices,
-        ClientOrigins: lambda parts: ClientOrigins(parts.get(Clients)),
+        ClientOrigins: lambda parts: ClientOrigins(
+            parts.get(Clients), hosts=parts.settings.oauth.cimd_allow if parts.settings.oauth.pages else ()
+        ),
         ClientService: _clients,
         RegistrationService: _registration,
         ClientNames: lambda parts: RegisteredNames(parts.get(Clients)),
@@ -321,10 +340,11 @@ FEATURE = Feature(
         RevokedTokens,
         DeviceCodes,
         LogoutNotices,
+        ClientDocuments,
     ),
     erase=_eraser,
     exports=(consents.exported,),
-    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices),
+    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
     publishers=(_listeners,),
     handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),

@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 
 from app.accounts.authentication import LEVELS
 from app.oauth import decision
+from app.oauth.cimd import names_document
 from app.oauth.codes.model import Code
 from app.oauth.decision import Consent, Enrol, Issue, Login, Refusal, StepUp
 from app.oauth.parameters import (
     challenge_of,
+    check_redirect_form,
     max_age_of,
     prompts_of,
     redirect_of,
@@ -303,9 +305,9 @@ class Authorizations:
             > _LONGEST
         ):
             raise RefusedError("invalid_request", "The request is longer than 8,000 bytes.", "too_long")
-        client = self.registry.find(client_id)
-        if client is None:
-            raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
+        if names_document(client_id):
+            check_redirect_form(parameters)  # before anything is fetched for it
+        client = self.registry.described(client_id)
         if client.kind == "service":
             detail = "A client of the kind `service` acts for itself: it has client_credentials alone."
             raise RefusedError("unauthorized_client", "This client has no users.", "client_kind", detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 from app.accounts.authentication import AAL2
 from app.oauth.parameters import is_of_native_client
@@ -98,10 +99,18 @@ def _to_two_factors(authorization: Authorization, *, has_factor: bool, silent: b
 
 def _is_always_asked(authorization: Authorization) -> bool:
     """Whether an earlier consent does not count: the client asks for that, or another app on the device may pose as it
-    (RFC 8252 section 8.6)."""
+    (RFC 8252 section 8.6). Nor does it if the document of a client names another host than its own: that may have
+    changed since."""
     if "consent" in authorization.prompts:
         return True
+    if authorization.client.kind == "metadata" and _leaves_its_host(authorization):
+        return True
     return authorization.client.kind != "confidential" and is_of_native_client(authorization.redirect_uri)
+
+
+def _leaves_its_host(authorization: Authorization) -> bool:
+    described_at, target = urlsplit(authorization.client.id), urlsplit(authorization.redirect_uri)
+    return (described_at.scheme, described_at.netloc) != (target.scheme, target.netloc)
 
 
 def _refused(authorization: Authorization, error: str, description: str) -> Refusal:

@@ -13,6 +13,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.oauth.clients.redirect_uris import check_redirect_uri
 from app.oauth.refusal import RefusedError
 from app.platform.uris import as_written
 
@@ -53,13 +54,18 @@ def redirect_of(parameters: Parameters, client: Client) -> tuple[str, bool]:
             f"The client has {len(client.redirect_uris)} of them, so the request has to name one.",
         )
     if not any(is_same_redirect(sent, registered) for registered in client.redirect_uris):
-        raise RefusedError(
-            "invalid_request",
-            "redirect_uri is not registered for this client.",
-            "redirect_uri_not_registered",
-            _nearest(sent, client.redirect_uris),
-        )
+        raise _not_registered(_nearest(sent, client.redirect_uris))
     return sent, True
+
+
+def check_redirect_form(parameters: Parameters) -> None:
+    """Raises RefusedError, without a redirect, for a redirect URI that no client may have."""
+    sent = parameters.get("redirect_uri")
+    if sent is not None:
+        try:
+            check_redirect_uri(sent)
+        except ValueError as error:
+            raise _not_registered(f"The redirect_uri {error}.") from None
 
 
 def is_same_redirect(sent: str, registered: str) -> bool:
@@ -95,6 +101,15 @@ def loopback_host(uri: str) -> str | None:
 def is_of_native_client(redirect_uri: str) -> bool:
     """Whether an app on the device receives it, so that any other app there may pose as the client (RFC 8252 8.6)."""
     return not redirect_uri.startswith("https://")
+
+
+def _not_registered(detail: str) -> RefusedError:
+    return RefusedError(
+        "invalid_request",
+        "redirect_uri is not registered for this client.",
+        "redirect_uri_not_registered",
+        detail,
+    )
 
 
 def _split_port(rest: str) -> tuple[int | None, str]:

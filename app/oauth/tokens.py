@@ -94,7 +94,7 @@ class IssuedTokens:
             is_live = self.sessions.principal_of(read.of_session) is not None
         else:
             is_live = self.registry.find(client_id) is not None and not self.revoked.has(claims["jti"])
-        if not is_live:
+        if not is_live or not self.registry.admits(client_id):
             return None
         told = {name: claims[name] for name in _TOLD if name in claims}
         audiences = frozenset([audience] if isinstance(audience, str) else audience)
@@ -102,7 +102,7 @@ class IssuedTokens:
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
         session = self.sessions.session_of_refresh_token(token)
-        if session is None or session.client_id is None:
+        if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {
             "client_id": session.client_id,

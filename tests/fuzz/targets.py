@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 from flask import Request
 from jwt.api_jws import PyJWS
@@ -22,6 +23,9 @@ from app.accounts.fields import InputRules
 from app.accounts.inputs import Register
 from app.api_keys import key_format
 from app.keys.keyring import SigningKey
+from app.oauth.cimd import read_document, read_document_url
+from app.oauth.clients.redirect_uris import check_redirect_uri
+from app.oauth.refusal import RefusedError
 from app.platform.errors import Failure, MalformedJson
 from app.platform.strict_json import DEEPEST, parse_json
 from app.roles.inputs import CreateRole
@@ -47,6 +51,10 @@ _KEY: Final = SigningKey("k1", "HS256", _NOW, b"k" * 32, b"k" * 32)
 _HEADER: Final = {"typ": TYPE, "kid": _KEY.kid}
 _CLAIMS: Final[dict[str, Any]] = {
     "iss": "me", "aud": "me", "sub": "ann", "sid": "s1", "client_id": "x", "iat": 1, "exp": 9e9, "jti": "j",
+}  # fmt: skip
+_CLIENT: Final = "https://client.example/oauth/client.json"
+_DOCUMENT: Final[dict[str, Any]] = {
+    "client_id": _CLIENT, "redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none",
 }  # fmt: skip
 _MODELS: Final = (Login, Register, CreateRole, CreateWebhook)
 _TYPES: Final = ("application/json", "application/json; charset=utf-8", "text/plain", "application/json; charset=x")
@@ -151,11 +159,39 @@ def cursor(data: bytes) -> None:
     _only(ValueError, lambda: [part.encode() for part in place_at(forged, _QUERY)])
 
 
+def client_document(data: bytes) -> None:
+    """A document describes its own client as it says, or is refused; and so is the URL that it lies at."""
+    try:
+        said = read_document(_CLIENT, data)
+    except RefusedError as refused:
+        _check_refusal(refused)
+        return
+    fields = json.loads(data)
+    assert fields["client_id"] == said.client_id == _CLIENT
+    assert "client_secret" not in fields
+    assert said.redirect_uris == list(dict.fromkeys(fields["redirect_uris"]))
+    for uri in said.redirect_uris:
+        check_redirect_uri(uri)
+
+
+def client_document_url(data: bytes) -> None:
+    """A URL that may be a client has one form, and leads where it says."""
+    text = _text(data)
+    try:
+        url = read_document_url(text)
+    except ValueError:
+        return
+    assert text == f"https://{url.authority}{url.target}"
+    parts = urlsplit(text)
+    assert (parts.hostname, parts.query, parts.fragment, parts.username) == (url.host, "", "", None)
+    assert not {".", ".."} & set(unquote(parts.path).split("/")) or "%2f" in text.lower()
+
+
 TARGETS: Final[dict[str, Target]] = {
     target.__name__: target
     for target in (
         json_document, json_body, query, access_token, access_token_claims, refresh_token, api_key, device_token,
-        cursor,
+        cursor, client_document, client_document_url,
     )
 }  # fmt: skip
 
@@ -187,6 +223,11 @@ def seeds(name: str) -> list[bytes]:
             for devices in (DeviceTokens(_secrets(), lambda: _NOW),)
             for trust in (None, Trust(int(_NOW.timestamp()), 30))
         ],
+        "client_document": [
+            json.dumps(_DOCUMENT | more).encode()
+            for more in ({}, {"client_secret": "s"}, {"client_name": "Editor", "redirect_uris": ["com.example:/"]})
+        ],
+        "client_document_url": [_CLIENT.encode(), b"https://[::1]:8443/a", b"https://a.example/%2e%2e/b?c#d"],
         "cursor": [(cursor_behind(_SOMEBODY) or "").encode(), cursor_at(["a"], _QUERY).encode(), b'["a"]', b"[1]"],
     }
     return made[name]
@@ -229,6 +270,12 @@ def _check_failure(failure: Failure) -> None:
     """It is one of the client, and can be sent."""
     assert 400 <= failure.status < 500
     json.dumps([[error.field, error.code, error.message] for error in failure.fields], ensure_ascii=False).encode()
+
+
+def _check_refusal(refused: RefusedError) -> None:
+    """It is the document's fault, and can be sent."""
+    assert refused.reason == "cimd_invalid"
+    json.dumps([refused.description, refused.detail], ensure_ascii=False).encode()
 
 
 def _text(data: bytes) -> str:
