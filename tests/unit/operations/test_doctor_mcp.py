@@ -225,7 +225,7 @@ BROKEN: dict[str, tuple[Callable[[Place], object], set[tuple[str, str]], str]] =
     "open to all": (lambda place: setattr(place, "unauthorized", 200), {("error", "server")}, "it answers 200"),
     "not found": (lambda place: setattr(place, "unauthorized", 404), {("error", "server")}, "it answers 404"),
     "redirects": (
-        lambda place: (setattr(place, "unauthorized", 307), place.headers.update({"location": "/mcp/\x1b[2J"})),
+        lambda place: vars(place).update(unauthorized=307, headers={"location": "/mcp/\x1b[2J"}),
         {("error", "server")},
         "it redirects to /mcp/?[2J",
     ),
