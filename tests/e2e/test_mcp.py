@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +20,7 @@ from app.oauth.clients.model import Client, Clients, digest_of
 from app.oauth.clients.secret_text import REGISTRATION, new_text
 from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
 from app.platform.identifiers import new_id
+from tests.api.document_site import Site as DocumentSite
 from tests.e2e.clients import PATIENCE, bearer, register
 from tests.e2e.examples import EXAMPLES, example, mcp_python
 from tests.e2e.form_browser import FormBrowser
@@ -51,6 +52,8 @@ class Site:
     latchkey: Service
     settings: dict[str, str]
     mcp_url: str
+    described: DocumentSite
+    """Where a client has the document that describes it."""
 
     @property
     def url(self) -> str:
@@ -77,14 +80,20 @@ def wired(settings: dict[str, str]) -> Iterator[Application]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    described = DocumentSite(tmp_path_factory.mktemp("site"))
     settings = in_testing(
-        WEB_CONCURRENCY="1", ACCESS_TOKEN_SECONDS=str(SHORT), **on_sqlite(tmp_path_factory.mktemp("store"))
+        WEB_CONCURRENCY="1",
+        ACCESS_TOKEN_SECONDS=str(SHORT),
+        CIMD_ALLOW="any",
+        EGRESS_ALLOW="127.0.0.0/8",
+        SSL_CERT_FILE=str(described.certificate),
+        **on_sqlite(tmp_path_factory.mktemp("store")),
     )
     port = free_port()
     mcp_url = f"http://localhost:{port}/mcp"
-    with service(settings) as latchkey:
+    with closing(described.server), service(settings) as latchkey:
         name_resources(settings, mcp_url)
-        site = Site(latchkey, settings, mcp_url)
+        site = Site(latchkey, settings, mcp_url, described)
         with example("mcp", latchkey=site.url, port=port):
             yield site
 
@@ -182,6 +191,19 @@ def test_a_registered_client_logs_its_user_in_calls_a_tool_and_refreshes(site: S
     assert exchanged(site) - before >= 2
     assert (asked["resource"], asked["scope"]) == (site.mcp_url, "notes offline_access")
     assert asked["code_challenge_method"] == "S256"
+
+
+@pytest.mark.parametrize("language", WRITTEN_IN)
+def test_a_client_is_described_by_a_document_at_its_address(site: Site, language: str) -> None:
+    name, url = user(site, "cem", language), site.described.url
+    # Each listens on a port of its own, which on loopback is free.
+    site.described.document |= {"redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none"}
+    with Terminal(site, language, CLIENT_METADATA_URL=url) as terminal:
+        asked = terminal.log_in(name)
+        assert terminal.note("rice") == "rice"
+        wait_for_expiry()
+        assert terminal.note("beans") == "rice, beans"
+    assert (asked["client_id"], asked["resource"]) == (url, site.mcp_url)
 
 
 @pytest.mark.parametrize("language", WRITTEN_IN)
