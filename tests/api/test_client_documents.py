@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from tests.api.document_site import Site
     from tests.api.service import Account, Reply, Service, Start
 
-ALLOWED = {"CIMD_ALLOW": "any", "EGRESS_ALLOW": "127.0.0.0/8"}
-
 
 @pytest.fixture(scope="module")
 def service(start: Start) -> Service:
-    service = start(**ALLOWED)
+    service = start(CIMD_ALLOW="any", EGRESS_ALLOW="127.0.0.0/8")
     name_resources(service)
     return service
 
