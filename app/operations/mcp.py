@@ -21,6 +21,7 @@ from app.platform.log import reason_of
 from app.platform.strict_json import parse_json
 from app.platform.uris import as_written
 from app.security.egress import Egress, EgressError, EgressRefusedError
+from app.sessions.granted import OFFLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -232,6 +233,11 @@ class _Visit:
         asked = dict.fromkeys([*told, *(supported or ())])
         if not asked:
             yield "note", "it names no scope: clients ask for all there are, and get those of its resource"
+        elif OFFLINE not in asked:
+            yield (
+                "note",
+                f"it does not name {OFFLINE}: older clients get no refresh token, and soon ask their users again",
+            )
         uri = as_written(str((self._described or {}).get("resource")), self.catalogue.resources)
         resource = None if uri is None else self.catalogue.resources[uri]
         for scope in asked:

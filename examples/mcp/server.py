@@ -23,6 +23,8 @@ RESOURCE = os.environ.get("RESOURCE", f"http://localhost:{PORT}/mcp")
 """Its address as clients know it, as it stands in /admin/resources, and so the audience of its tokens."""
 NEEDED = "notes"
 """The scope that every tool needs."""
+ASKED_FOR = f"{NEEDED} offline_access"
+"""What clients are told to ask for: older ones get a refresh token only if the server names `offline_access`."""
 
 # Cached for 5 minutes, like its max-age; a token with an unknown key fetches it again, at most every 10 seconds.
 keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", lifespan=300, cooldown_duration=10, timeout=5)
@@ -109,7 +111,7 @@ class Challenges:
         async def with_scope(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] in {401, 403}:
                 message["headers"] = [
-                    (name, value + f', scope="{NEEDED}"'.encode() if name == b"www-authenticate" else value)
+                    (name, value + f', scope="{ASKED_FOR}"'.encode() if name == b"www-authenticate" else value)
                     for name, value in message["headers"]
                 ]
             await send(message)

@@ -107,10 +107,10 @@ def place(request: pytest.FixtureRequest, fresh: Path) -> Iterator[Place]:
     made = Place(server, fresh)
     server.RequestHandlerClass.place = made  # type: ignore[attr-defined]
     made.headers = {
-        CHALLENGE: f'Bearer error="invalid_token", resource_metadata="{made.origin}{METADATA}", scope="notes"'
+        CHALLENGE: f'Bearer resource_metadata="{made.origin}{METADATA}", scope="notes offline_access"',
     }
     made.documents[METADATA] = {
-        "resource": made.url, "authorization_servers": [made.origin], "scopes_supported": ["notes", "offline_access"],
+        "resource": made.url, "authorization_servers": [made.origin], "scopes_supported": ["notes"],
     }  # fmt: skip
     made.register(Resource(made.url, "Notes", ("notes",)))
     Thread(target=server.serve_forever, daemon=True).start()
@@ -229,13 +229,15 @@ BROKEN: dict[str, tuple[Callable[[Place], object], set[tuple[str, str]], str]] =
         {("error", "server")},
         "it redirects to /mcp/?[2J",
     ),
-    "no challenge": (lambda place: place.headers.clear(), {("error", "challenge")}, "begins with Bearer"),
+    "no challenge": (lambda place: place.headers.clear(), {("error", "challenge"), ("note", "scopes")}, "begins with Bearer"),
     "another scheme first": (challenged_by(lambda told: f"Basic, {told}"), {("error", "challenge")}, "Bearer"),
     "no metadata in the challenge": (
-        challenged_by(lambda _: 'Bearer scope="notes"'), {("warning", "challenge")}, f"{METADATA}",
+        challenged_by(lambda _: 'Bearer scope="notes offline_access"'), {("warning", "challenge")}, f"{METADATA}",
     ),
     "no scope in the challenge": (
-        challenged_by(lambda told: told.partition(", scope")[0]), {("note", "challenge")}, "scopes_supported",
+        challenged_by(lambda told: told.partition(", scope")[0]),
+        {("note", "challenge"), ("note", "scopes")},
+        "scopes_supported",
     ),
     "no metadata": (at(METADATA, 404), {("error", "metadata")}, "answers 404"),
     "metadata that are no JSON": (at(METADATA, b"<html>"), {("error", "metadata")}, "is no JSON"),
@@ -310,13 +312,18 @@ BROKEN: dict[str, tuple[Callable[[Place], object], set[tuple[str, str]], str]] =
         described_as(scopes_supported=["notes", "all"]), {("error", "scopes")}, "all is no scope here (invalid_scope)",
     ),
     "a scope in the challenge that does not exist": (
-        challenged_by(lambda told: told.replace('"notes"', '"notes files"')),
+        challenged_by(lambda told: told.replace('"notes', '"files notes')),
         {("error", "scopes")},
         "files is no scope",
     ),
     "a scope of another resource": (described_as(scopes_supported=["mail"]), {("error", "scopes")}, "none of"),
     "a resource without scopes": (
         lambda place: place.register(Resource(place.url, "Notes")), {("warning", "scopes")}, "register themselves",
+    ),
+    "no refresh tokens for older clients": (
+        challenged_by(lambda told: told.replace(" offline_access", "")),
+        {("note", "scopes")},
+        "older clients get no refresh token",
     ),
     "scopes that are no list": (described_as(scopes_supported={"a": 1}), {("error", "scopes")}, "list of strings"),
     "scopes that are no text": (described_as(scopes_supported=[{}, None]), {("error", "scopes")}, "list of strings"),
