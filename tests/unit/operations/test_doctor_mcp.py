@@ -229,7 +229,7 @@ BROKEN: dict[str, tuple[Callable[[Place], object], set[tuple[str, str]], str]] =
         {("error", "server")},
         "it redirects to /mcp/?[2J",
     ),
-    "no challenge": (lambda place: place.headers.clear(), {("error", "challenge"), ("note", "scopes")}, "begins with Bearer"),
+    "no challenge": (lambda place: place.headers.clear(), {("error", "challenge"), ("note", "scopes")}, "Bearer"),
     "another scheme first": (challenged_by(lambda told: f"Basic, {told}"), {("error", "challenge")}, "Bearer"),
     "no metadata in the challenge": (
         challenged_by(lambda _: 'Bearer scope="notes offline_access"'), {("warning", "challenge")}, f"{METADATA}",
