@@ -25,6 +25,7 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
+from app.platform.uris import as_written
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
@@ -85,12 +86,15 @@ class Asked:
     may_keep: Callable[[Session], bool] = lambda _: True
     """Whether the client may have still what its session was given."""
 
-    def check(self, session: Session) -> None:
-        """Raises NarrowingError unless this is part of what the session has."""
+    def part_of(self, session: Session) -> Asked:
+        """The same, with its resources as the session has them. Raises NarrowingError for more than that has."""
         if not set(self.scopes) <= set(session.granted_scopes):
             raise NarrowingError("scope")
-        if not set(self.resources) <= set(session.audiences):
+        resources = [as_written(each, session.audiences) for each in self.resources]
+        found = tuple(dict.fromkeys(uri for uri in resources if uri is not None))
+        if None in resources:
             raise NarrowingError("resource")
+        return replace(self, resources=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,7 @@ class SessionService:
             if live is None:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
-            self._check_asked(asked, live, device)
+            asked = self._checked(asked, live, device)
             if sent.generation == session.generation:
                 claims = self._claims(live.user, session)
                 renewed = replace(
@@ -265,18 +269,21 @@ class SessionService:
             raise ReusedRefreshToken
         raise Unavailable
 
-    def _check_asked(self, asked: Asked | None, live: LiveSession, device: Device) -> None:
-        """Raises InvalidRefreshToken for a session of somebody else than who asks, and NarrowingError. One that has
-        what its client has lost since ends."""
+    def _checked(self, asked: Asked | None, live: LiveSession, device: Device) -> Asked | None:
+        """What is asked, with its resources as the session has them.
+
+        Raises InvalidRefreshToken for a session of somebody else than who asks, and NarrowingError. One that has what
+        its client has lost since ends.
+        """
         session = live.session
         if session.client_id != (None if asked is None else asked.client_id):
             raise InvalidRefreshToken
         if asked is None:
-            return
+            return None
         if not asked.may_keep(session):
             self._end(session.id, live.user, "session.ended", device, session_id=session.id)
             raise InvalidRefreshToken
-        asked.check(session)
+        return asked.part_of(session)
 
     def list_of(self, user: User) -> list[Session]:
         """The live sessions of a user, in the order of their opening."""

@@ -17,7 +17,9 @@ from tests.api.oauth_flow import (
     CHALLENGE,
     FILES,
     FORM,
+    MAIL,
     SECRET,
+    STANDARD,
     OAuthClient,
     a_client,
     answer_of,
@@ -184,6 +186,26 @@ def test_what_is_wrong_behind_a_right_redirect_uri_is_told_to_the_client(
     found = told(sent(browser, app, **parameters))
     assert (found["error"], found["state"]) == (error, "st")
     assert found["error_description"].isascii()
+
+
+@pytest.mark.parametrize(
+    ("may", "resource", "given"),
+    [
+        (STANDARD, MAIL, set(STANDARD)),
+        ((*STANDARD, "files:read", "mail:read"), FILES, {*STANDARD, "files:read"}),
+        ((*STANDARD, "files:read", "mail:read"), None, {*STANDARD, "files:read", "mail:read"}),
+        (None, FILES, {*STANDARD, "files:read"}),
+    ],
+)
+def test_who_asks_for_all_that_discovery_lists_gets_what_there_is_of_this_resource_for_this_client(
+    service: Service, may: tuple[str, ...] | None, resource: str | None, given: set[str]
+) -> None:
+    name_resources(service)
+    app = a_client(service, scopes=may)
+    listed = service.get("/.well-known/oauth-authorization-server").json["scopes_supported"]
+    assert set(app.tokens(service.register(), scope=" ".join(listed), resource=resource)["scope"].split()) == given
+    found = told(sent(Browser(service), app, scope=" ".join([*listed, "admin"]), resource=resource))
+    assert found["error"] == "invalid_scope"
 
 
 def test_a_confidential_client_needs_a_challenge_too(service: Service, browser: Browser) -> None:
