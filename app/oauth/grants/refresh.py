@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
+from app.oauth.granting import may_keep
 from app.oauth.grants.replies import token_reply
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
@@ -32,7 +34,7 @@ class RefreshGrant(grants.RefreshTokenGrant):
         services, parameters, client = self.server.services, self.request.parameters, self.request.client.client
         scopes = tuple(dict.fromkeys(each for each in (parameters.get("scope") or "").split(" ") if each))
         resources, key = tuple(dict.fromkeys(parameters.all("resource"))), self.request.bound_to
-        asked = Asked(client.id, scopes, resources, key)
+        asked = Asked(client.id, scopes, resources, key, may_keep=partial(may_keep, client, own=services.audience))
         try:
             opened = services.sessions.refresh_for(self.request.form["refresh_token"], self.request.device, asked)
         except NarrowingError as error:
