@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 
 from app.accounts.authentication import LEVELS
 from app.oauth import decision
+from app.oauth.cimd import names_document
 from app.oauth.codes.model import Code
 from app.oauth.decision import Consent, Enrol, Issue, Login, Refusal, StepUp
 from app.oauth.parameters import (
     challenge_of,
+    check_redirect_form,
     max_age_of,
     prompts_of,
     redirect_of,
@@ -25,6 +27,7 @@ from app.oauth.parameters import (
 from app.oauth.refusal import RefusedError, answered_at
 from app.oauth.requests.model import StoredRequest
 from app.platform.errors import SessionEnded
+from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 from app.web.parameters import Parameters
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from app.oauth.requests.model import StoredRequests
     from app.platform.clock import Clock
     from app.platform.devices import Device
+    from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
 
 LIVES: Final = timedelta(minutes=30)
@@ -104,6 +108,7 @@ class Authorizations:
     consents: ConsentService
     users: Users
     live: LiveSessions
+    gate: LoginGate
     id_tokens: IdTokens
     clock: Clock
     issuer: str
@@ -160,8 +165,9 @@ class Authorizations:
         """
         if authorization.request is not None and not authorization.pushed:
             return authorization.request
+        kept = self.remember(authorization.parameters, authorization.client.id)
         self._take(authorization)
-        return self.remember(authorization.parameters, authorization.client.id)
+        return kept
 
     def next_step(self, authorization: Authorization, visitor: Principal | None) -> Step:
         """What this request needs next, of who is logged in at the browser."""
@@ -170,6 +176,7 @@ class Authorizations:
             visitor,
             is_covered=lambda: visitor is not None and self.consents.covers(visitor.subject, authorization),
             has_factor=lambda: visitor is not None and self._has_factor(visitor.subject),
+            lacks=lambda: None if visitor is None else self._lacking(visitor),
             now=self.clock(),
         )
 
@@ -186,9 +193,7 @@ class Authorizations:
                 step = self.next_step(authorization, None)
         if isinstance(step, Refusal):
             return self._told(authorization, step.error)
-        pages = {Login: "/login", StepUp: "/login/factor", Consent: "/consent"}
-        if isinstance(step, Enrol):
-            raise _no_factor()
+        pages = {Login: "/login", StepUp: "/login/factor", Enrol: "/login/enrol", Consent: "/consent"}
         return f"{self.issuer}{pages[type(step)]}?{urlencode({'request': self.keep(authorization)})}"
 
     def answer(self, authorization: Authorization, visitor: Principal, allowed: bool, device: Device) -> str:  # noqa: FBT001 - it is the user's answer
@@ -224,7 +229,6 @@ class Authorizations:
         account = self.users.account(visitor.subject)
         if account is None or self.live.present(visitor) is None:
             raise SessionEnded
-        self._take(authorization)
         if consenting is not None and not authorization.client.first_party:
             self.consents.allow(visitor, authorization, consenting)
         secret, now, proven = secrets.token_urlsafe(_SECRET_BYTES), self.clock(), authentication_of(visitor)
@@ -248,6 +252,8 @@ class Authorizations:
         )
         if not self.codes.add(code):
             raise SessionEnded
+        # At last: if the store fails before, the user can do it again. Of several, one learns the secret of their code.
+        self._take(authorization)
         return answered_at(authorization.redirect_uri, {"code": secret}, authorization.state, self.issuer)
 
     def _told(self, authorization: Authorization, error: RefusedError) -> str:
@@ -262,6 +268,13 @@ class Authorizations:
         """Use up a request that is kept. Raises RefusedError if it was used, or has expired."""
         if authorization.request is not None and not self.requests.take(id_of(authorization.request), self.clock()):
             raise _expired()
+
+    def _lacking(self, visitor: Principal) -> str | None:
+        """What would keep the client from getting a session for the code."""
+        account = self.users.account(visitor.subject)
+        if account is None:  # deleted meanwhile: no code is issued, either
+            return None
+        return self.gate.lacks(Proof(account.credentials, authentication_of(visitor)))
 
     def _has_factor(self, user_id: str) -> bool:
         account = self.users.account(user_id)
@@ -322,9 +335,9 @@ class Authorizations:
             > _LONGEST
         ):
             raise RefusedError("invalid_request", "The request is longer than 8,000 bytes.", "too_long")
-        client = self.registry.find(client_id)
-        if client is None:
-            raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
+        if names_document(client_id):
+            check_redirect_form(parameters)  # before anything is fetched for it
+        client = self.registry.described(client_id)
         if client.kind == "service":
             detail = "A client of the kind `service` acts for itself: it has client_credentials alone."
             raise RefusedError("unauthorized_client", "This client has no users.", "client_kind", detail)
@@ -360,12 +373,4 @@ def _expired() -> RefusedError:
         "invalid_request",
         "This request has expired or was answered: go back to the application, and begin again.",
         "request_uri_expired",
-    )
-
-
-def _no_factor() -> RefusedError:
-    return RefusedError(
-        "unmet_authentication_requirements",
-        "This application needs a second factor, and your account has none: add one first, and begin again.",
-        "second_factor_missing",
     )

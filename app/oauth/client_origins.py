@@ -1,4 +1,7 @@
-"""The origins whose pages may read the replies of the token endpoint: those of the redirect URIs of clients."""
+"""The origins whose pages may read the replies of the token endpoint: those of the redirect URIs of clients.
+
+A client that describes itself is registered nowhere: its page is one of a host that CIMD_ALLOW names.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from app.config.browsers import origin_of
+from app.config.oauth import includes_host
 from app.platform.errors import Unavailable
+from app.security.egress_urls import read_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +31,13 @@ _AFTER_FAILURE: Final = 1
 class ClientOrigins:
     """Knows them for KEPT_SECONDS, and looks again for one that it does not know.
 
-    `now` is a monotonic clock, in seconds.
+    `hosts` are those of CIMD_ALLOW; `now` is a monotonic clock, in seconds.
     """
 
-    def __init__(self, clients: Clients, now: Callable[[], float] = time.monotonic) -> None:
-        self._clients, self._now = clients, now
+    def __init__(
+        self, clients: Clients, now: Callable[[], float] = time.monotonic, *, hosts: tuple[str, ...] = ()
+    ) -> None:
+        self._clients, self._now, self._hosts = clients, now, hosts
         self._known: frozenset[str] = frozenset()
         self._until = self._unknown_until = float("-inf")
         self._lock = Lock()
@@ -41,7 +48,16 @@ class ClientOrigins:
             with self._lock:
                 if self._is_due(origin):  # no other thread has read meanwhile
                     self._read()
-        return origin in self._known
+        return origin in self._known or self._may_describe_itself(origin)
+
+    def _may_describe_itself(self, origin: str) -> bool:
+        if not self._hosts or not origin.startswith("https://"):
+            return False
+        try:
+            url = read_url(origin)
+        except ValueError:
+            return False
+        return origin == f"https://{url.authority}" and includes_host(self._hosts, url.host)
 
     def _is_due(self, origin: str) -> bool:
         return self._now() >= (self._until if origin in self._known else self._unknown_until)

@@ -73,13 +73,13 @@ class IssuedTokens:
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.end_by_refresh_token(token, client.id, device)
+            self.sessions.revoke_by_refresh_token(token, client.id, device)
             return
         found = self._access_token(token)
         if found is None or not found.is_of(client):
             return
         if found.session_id is not None:
-            self.sessions.end_for_client(found.session_id, client.id, device)
+            self.sessions.revoke_for_client(found.session_id, client.id, device)
         else:
             self.revoked.add(found.told["jti"], datetime.fromtimestamp(found.told["exp"], UTC) + LEEWAY)
 
@@ -94,7 +94,7 @@ class IssuedTokens:
             is_live = self.sessions.principal_of(read.of_session) is not None
         else:
             is_live = self.registry.find(client_id) is not None and not self.revoked.has(claims["jti"])
-        if not is_live:
+        if not is_live or not self.registry.admits(client_id):
             return None
         told = {name: claims[name] for name in _TOLD if name in claims}
         audiences = frozenset([audience] if isinstance(audience, str) else audience)
@@ -102,7 +102,7 @@ class IssuedTokens:
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
         session = self.sessions.session_of_refresh_token(token)
-        if session is None or session.client_id is None:
+        if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {
             "client_id": session.client_id,

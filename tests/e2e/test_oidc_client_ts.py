@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.applications import SCRIPTS, TOOLS, Issuer, issuer
 from tests.e2e.browsing import opened
-from tests.e2e.relying_parties import SCRIPTS, TOOLS, Issuer, issuer
 from tests.e2e.test_pages import has_title
 from tests.e2e.test_passkeys_page import WITHOUT_AUTOFILL
 from tests.e2e.test_sign_in import fill

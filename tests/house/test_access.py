@@ -16,7 +16,7 @@ from app.health.views import Ping
 from app.platform.devices import Device
 from app.web.caller import KINDS, CallerKind
 from app.web.endpoint import Endpoint, endpoint
-from app.web.guard import Access, authenticated, on_page, permission, public
+from app.web.guard import Access, authenticated, on_page, permission, public, public_or_session
 from tests.api.service import Service
 from tests.contract.entities import an_impersonation
 from tests.unit.instance import session_of
@@ -26,6 +26,7 @@ from tests.unit.web.serving import serving
 SERVED = (*ENDPOINTS, *PAGES, *PROTOCOLS)
 EVERYBODY, WHO_LOGGED_IN = "public", "authenticated"
 ON_PAGES = "authenticated on pages"
+EITHER = "public or authenticated"
 ACCESS = {
     "POST /auth/register": EVERYBODY,
     "POST /auth/login": EVERYBODY,
@@ -42,10 +43,10 @@ ACCESS = {
     "POST /auth/login/code": EVERYBODY,
     "POST /auth/login/code/verify": EVERYBODY,
     "GET /auth/providers": EVERYBODY,
-    "POST /auth/providers/<provider>/start": EVERYBODY,
+    "POST /auth/providers/<provider>/start": EITHER,
     "GET /auth/providers/<provider>/callback": EVERYBODY,
     "POST /auth/providers/<provider>/callback": EVERYBODY,
-    "POST /auth/providers/finish": EVERYBODY,
+    "POST /auth/providers/finish": EITHER,
     "GET /auth/identities": WHO_LOGGED_IN,
     "DELETE /auth/identities/<identity_id>": WHO_LOGGED_IN,
     "GET /auth/me": WHO_LOGGED_IN,
@@ -190,6 +191,10 @@ ACCESS = {
     "POST /login": EVERYBODY,
     "GET /login/factor": EVERYBODY,
     "POST /login/factor": EVERYBODY,
+    "GET /login/enrol": EVERYBODY,
+    "POST /login/enrol": EVERYBODY,
+    "GET /login/provider": EVERYBODY,
+    "POST /login/provider": EVERYBODY,
     "GET /logout": EVERYBODY,
     "POST /logout": EVERYBODY,
     "GET /consent": EVERYBODY,
@@ -343,9 +348,9 @@ OTHERS = {
     "GET /oauth/authorize": 400,
     "HEAD /oauth/authorize": 400,
     "POST /oauth/authorize": 415,
-    "POST /oauth/par": 415,
-    "POST /oauth/token": 415,
-    "POST /oauth/userinfo": 415,
+    "POST /oauth/par": 400,
+    "POST /oauth/token": 400,
+    "POST /oauth/userinfo": 400,
     "GET /.well-known/oauth-authorization-server/<path:below>": 404,
     "GET /.well-known/oauth-protected-resource/<path:below>": 404,
     "POST /verify-email": 415,
@@ -356,15 +361,19 @@ OTHERS = {
     "POST /login": 415,
     "GET /login/factor": 303,
     "POST /login/factor": 415,
+    "GET /login/enrol": 303,
+    "POST /login/enrol": 415,
+    "GET /login/provider": 303,
+    "POST /login/provider": 415,
     "POST /logout": 415,
     "GET /consent": 303,
     "POST /consent": 415,
-    "POST /oauth/device_authorization": 415,
+    "POST /oauth/device_authorization": 400,
     "GET /auth/providers/<provider>/callback": 404,
     "POST /auth/providers/<provider>/callback": 415,
     "POST /invitation": 415,
-    "POST /oauth/revoke": 415,
-    "POST /oauth/introspect": 415,
+    "POST /oauth/revoke": 400,
+    "POST /oauth/introspect": 400,
 }
 """What is answered instead: some have no body, the password is missing, METRICS_ALLOW is empty, a form is not JSON, it
 leads elsewhere."""
@@ -379,7 +388,7 @@ ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/
 def permits(role: str | None, rule: str) -> bool:
     """Whether a role may call the endpoint; None is an anonymous caller."""
     needed = ACCESS[rule]
-    if needed == EVERYBODY:
+    if needed in {EVERYBODY, EITHER}:
         return True
     return role is not None and (
         needed == WHO_LOGGED_IN or needed in {"admin": PERMISSIONS, "member": frozenset()}[role]
@@ -454,7 +463,7 @@ def test_each_kind_of_caller_meets_the_rule_on_each_endpoint(service: Service, k
             headers={"x-access-token": "any"},
             buffered=True,
         )
-        assert reply.status_code in {200, 201, 401, 403, 404, 415, 422}, rule
+        assert reply.status_code in {200, 201, 400, 401, 403, 404, 422}, rule
         if reply.status_code in {401, 403} and "permission" not in reply.get_json().get("message", ""):
             assert reply.status_code == (401 if kind == "pending_login" else 403)
             refused.add(rule)
@@ -479,8 +488,10 @@ def test_a_permission_that_does_not_exist_does_not_start(service: Service) -> No
 
 
 def test_access_says_what_it_asks_for() -> None:
-    assert [str(access) for access in (public, authenticated, permission("users:read"), on_page)] == [
+    said = [str(access) for access in (public, public_or_session, authenticated, permission("users:read"), on_page)]
+    assert said == [
         EVERYBODY,
+        EITHER,
         WHO_LOGGED_IN,
         "users:read",
         ON_PAGES,

@@ -19,7 +19,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask
 from flask import request as asked
 
-from tests.e2e.relying_parties import CALLBACK, LOGGED_OUT, Issuer, Person, issuer, tried
+from tests.e2e.applications import CALLBACK, LOGGED_OUT, Issuer, Person, issuer, tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
