@@ -30,6 +30,7 @@ from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
 from app.oauth.discovery import Discovery
+from app.oauth.exchange import Exchanges
 from app.oauth.explain import controller as explain_controller
 from app.oauth.explain.service import ExplainRequests
 from app.oauth.id_tokens import IdTokens
@@ -86,6 +87,7 @@ def _server(parts: Container) -> _Server | None:
         return None
     from app.oauth.grants.code import CodeGrant
     from app.oauth.grants.device import DeviceGrant
+    from app.oauth.grants.exchange import ExchangeGrant
     from app.oauth.grants.refresh import RefreshGrant
     from app.oauth.grants.service import ServiceGrant
     from app.oauth.server import OAuthServer, Services
@@ -103,13 +105,14 @@ def _server(parts: Container) -> _Server | None:
             sessions=parts.get(SessionService),
             access_tokens=parts.get(AccessTokens),
             id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+            exchanges=parts.get(Exchanges),
             clock=parts.clock,
             observer=parts.observer,
             audience=parts.settings.tokens.jwt_audience,
         )
     )
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
-    for grant in (*of_pages, RefreshGrant, ServiceGrant):
+    for grant in (*of_pages, RefreshGrant, ServiceGrant, ExchangeGrant):
         server.register_grant(grant)
     return server
 
@@ -120,14 +123,28 @@ def _token_endpoints(parts: Container) -> TokenEndpoints | None:
         return None
     from app.oauth.introspection import with_token_endpoints
 
-    tokens = IssuedTokens(
+    return with_token_endpoints(cast("OAuthServer", server), parts.get(IssuedTokens))
+
+
+def _tokens(parts: Container) -> IssuedTokens:
+    return IssuedTokens(
         parts.get(AccessTokens),
         parts.get(SessionService),
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
     )
-    return with_token_endpoints(cast("OAuthServer", server), tokens)
+
+
+def _exchanges(parts: Container) -> Exchanges:
+    return Exchanges(
+        parts.get(IssuedTokens),
+        parts.get(AccessTokens),
+        parts.get(Catalogue),
+        parts.get(Audit),
+        parts.clock,
+        parts.settings.tokens.jwt_audience,
+    )
 
 
 def _explain(parts: Container) -> ExplainRequests | None:
@@ -143,6 +160,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
         users=parts.get(Users),
         live=parts.get(LiveSessions),
         sessions=parts.get(SessionService),
+        exchanges=parts.get(Exchanges),
         clock=parts.clock,
         grant_types=server.grant_types,
     )
@@ -298,6 +316,8 @@ FEATURE = Feature(
         Authorizations: _authorizations,
         TokenEndpoint: _server,
         TokenEndpoints: _token_endpoints,
+        IssuedTokens: _tokens,
+        Exchanges: _exchanges,
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),

@@ -132,8 +132,7 @@ def scopes_of(
                 "scope",
                 "A scope of the request is not the client's." if known else "A scope of the request does not exist.",
             )
-        of_resources = [_scopes_with(uri, catalogue) for uri in resources]
-        if resources and scope not in STANDARD_SCOPES and not any(of is None or scope in of for of in of_resources):
+        if not _is_of(resources, scope, catalogue):
             raise RefusedError(
                 "invalid_scope",
                 "scope has one that none of these resources has.",
@@ -141,6 +140,20 @@ def scopes_of(
                 "A scope of the request belongs to none of its resources.",
             )
     return asked
+
+
+def scopes_within(
+    scopes: tuple[str, ...], client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of these scopes that a client may ask for with these resources."""
+    allowed = _allowed_scopes(client, catalogue, resources)
+    return tuple(scope for scope in scopes if scope in allowed and _is_of(resources, scope, catalogue))
+
+
+def _is_of(resources: tuple[str, ...], scope: str, catalogue: CatalogueOf) -> bool:
+    """Whether a scope may be asked for with these resources: the standard ones may with all."""
+    of_resources = [_scopes_with(uri, catalogue) for uri in resources]
+    return not resources or scope in STANDARD_SCOPES or any(of is None or scope in of for of in of_resources)
 
 
 def _allowed_scopes(client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]) -> frozenset[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from app.oauth.codes.model import Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.device_codes.model import DeviceCodes
+    from app.oauth.exchange import Exchanges
     from app.oauth.id_tokens import IdTokens
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
@@ -64,6 +65,7 @@ class Services:
     sessions: SessionService
     access_tokens: AccessTokens
     id_tokens: IdTokens
+    exchanges: Exchanges
     clock: Clock
     observer: Observer
     audience: str
@@ -92,8 +94,8 @@ class ClientOf:
         return method == "none" and endpoint != "introspection"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether its kind may exchange this."""
-        return may_exchange(self.client.kind, grant_type)
+        """Whether it may exchange this."""
+        return may_exchange(self.client, grant_type)
 
 
 class Payload(OAuth2Payload):

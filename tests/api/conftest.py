@@ -56,6 +56,7 @@ ON_MONGODB_TOO = {
     "test_service_accounts",
     "test_sessions",
     "test_sign_in",
+    "test_token_exchange",
     "test_social_login",
     "test_trusted_devices",
     "test_users",

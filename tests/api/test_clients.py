@@ -79,6 +79,7 @@ def test_a_client_is_made_with_a_secret_that_is_shown_once(service: Service, adm
         "require_second_factor": False,
         "session_seconds": 3600,
         "backchannel_logout_uri": None,
+        "token_exchange": False,
         "secrets": [{"id": client["secrets"][0]["id"], "created_at": client["created_at"], "expires_at": None}],
         "registered": False,
         "created_by": admin.id,

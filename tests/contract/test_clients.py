@@ -37,7 +37,8 @@ WHOLE = Client(
     ("https://shop.example/bye",), ("openid", "files:read"), ("https://files.example/",),
     (ClientSecret(new_id(), "a" * 64, NOW), ClientSecret(new_id(), "b" * 64, NOW, NOW + DAY)),
     first_party=True, require_second_factor=True, session_seconds=3600,
-    backchannel_logout_uri="https://shop.example/ended", created_by=new_id(), registered_with="c" * 64, revision=7,
+    backchannel_logout_uri="https://shop.example/ended", token_exchange=True, created_by=new_id(),
+    registered_with="c" * 64, revision=7,
 )  # fmt: skip
 
 

@@ -59,8 +59,9 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
     """Create a client: an application that logs users in here, or that acts for itself.
 
     Its `client_id` is its `id`. A confidential client and a service get a secret, a public one none. One of the first
-    party asks its users for no consent, and its tokens act as a login's: this needs the permission `clients:trust`. All
-    needs a login within the last REAUTH_SECONDS.
+    party asks its users for no consent, and its tokens act as a login's; one with `token_exchange` gets tokens of users
+    by those that it receives: both need the permission `clients:trust`. All needs a login within the last
+    REAUTH_SECONDS.
     """
     call.require_fresh_login()
     new = NewClient(
@@ -74,6 +75,7 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
         require_second_factor=body.require_second_factor,
         session_seconds=body.session_seconds,
         backchannel_logout_uri=body.backchannel_logout_uri,
+        token_exchange=body.token_exchange,
     )
     made = call.get(ClientService).create(new, call.caller, call.device)
     return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
@@ -103,7 +105,7 @@ def update(call: CallBy[Principal], body: UpdateClient, client_id: str) -> Clien
     """Change a client. If it may do less than before, its sessions end.
 
     This needs a login within the last REAUTH_SECONDS, and `clients:trust` for a client that is, or shall be, of the
-    first party.
+    first party, or that exchanges tokens.
     """
     call.require_fresh_login()
     return ClientData.of(call.get(ClientService).change(client_id, body.changes, call.caller, call.device))

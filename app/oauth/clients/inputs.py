@@ -171,6 +171,11 @@ class CreateClient(Body):
     )
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    token_exchange: bool = Field(
+        default=False,
+        description="Whether it may exchange the tokens that it receives for ones of its own, for its own resources"
+        " (RFC 8693). Not for public clients. This needs the permission clients:trust, too.",
+    )
 
     @field_validator("redirect_uris", mode="before")
     @classmethod
@@ -205,6 +210,7 @@ class UpdateClient(Body):
     require_second_factor: bool = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    token_exchange: bool = False
 
     @property
     def changes(self) -> dict[str, Any]:

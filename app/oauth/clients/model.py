@@ -72,6 +72,8 @@ class Client:
     session_seconds: int | None = None
     """How long its sessions live; None for as long as others do."""
     backchannel_logout_uri: str | None = None
+    token_exchange: bool = False
+    """Whether it may exchange the users' tokens that it receives for ones of its own (RFC 8693)."""
     created_by: str | None = None
     """The administrator who made it; None for the operator, and for what registered itself."""
     registered_with: str | None = None
@@ -82,6 +84,11 @@ class Client:
     def has_secrets(self) -> bool:
         """Whether it authenticates itself, as RFC 6749 section 2.1 demands of a confidential client."""
         return self.kind in {"confidential", "service"}
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it acts for users without asking them: of the first party, or by the tokens that it receives."""
+        return self.first_party or self.token_exchange
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class NewClient:
     require_second_factor: bool = False
     session_seconds: int | None = None
     backchannel_logout_uri: str | None = None
+    token_exchange: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,10 @@ class ClientService:
             require_second_factor=new.require_second_factor,
             session_seconds=new.session_seconds,
             backchannel_logout_uri=new.backchannel_logout_uri,
+            token_exchange=new.token_exchange,
             created_by=_responsible(by),
         )
-        self._check(client, ("scopes", "resources", "backchannel_logout_uri"))
+        self._check(client, ("scopes", "resources", "backchannel_logout_uri", "token_exchange"))
         made, client = self._with_first_secret(client)
         self._require(by, client)
         self.clients.add(client)
@@ -237,6 +239,8 @@ class ClientService:
                 for name in OF_USERS
                 if name in names and getattr(client, name)
             ]
+        if "token_exchange" in names and client.token_exchange and not client.has_secrets:
+            wrong.append(FieldError("token_exchange", "public", "A public client exchanges no tokens of others."))
         if names & {"scopes", "resources"}:
             known = self.catalogue.load()
             for name, listed, exist in (
@@ -263,7 +267,7 @@ class ClientService:
             return
         held = self.authority.held_by(by)
         require_permission(held, WRITE)
-        if any(client.first_party for client in clients):
+        if any(client.is_trusted for client in clients):
             require_permission(held, TRUST)
 
     def _end(self, client_id: str, some: Callable[[str, int], int]) -> int:
@@ -289,7 +293,7 @@ def _responsible(by: Principal | None) -> str | None:
 
 
 def _trust(client: Client) -> dict[str, str]:
-    return {"first_party": "yes"} if client.first_party else {}
+    return {name: "yes" for name in ("first_party", "token_exchange") if getattr(client, name)}
 
 
 def _narrowed(before: Client, after: Client) -> bool:

@@ -52,6 +52,9 @@ class ClientView(View):
     require_second_factor: bool = Field(examples=[False])
     session_seconds: int | None = Field(examples=[None])
     backchannel_logout_uri: str | None = Field(examples=[None])
+    token_exchange: bool = Field(
+        description="Whether it may exchange the tokens that it receives (RFC 8693).", examples=[False]
+    )
     secrets: list[SecretView]
     registered: bool = Field(description="Whether it registered itself.", examples=[False])
     created_by: str | None = Field(description="The administrator who created it.", examples=[None])
@@ -73,6 +76,7 @@ class ClientView(View):
             require_second_factor=client.require_second_factor,
             session_seconds=client.session_seconds,
             backchannel_logout_uri=client.backchannel_logout_uri,
+            token_exchange=client.token_exchange,
             secrets=[SecretView.of(secret) for secret in client.secrets],
             registered=client.registered_with is not None,
             created_by=client.created_by,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from app.oauth.authorization import id_of
-from app.oauth.grant_types import may_exchange
+from app.oauth.grant_types import TOKEN_EXCHANGE, may_exchange
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code, Codes
     from app.oauth.consents.service import ConsentService
+    from app.oauth.exchange import Exchanges
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
     from app.sessions.live import LiveSessions
@@ -54,6 +55,7 @@ class ExplainRequests:
     users: Users
     live: LiveSessions
     sessions: SessionService
+    exchanges: Exchanges
     clock: Clock
     grant_types: tuple[str, ...]
 
@@ -91,10 +93,8 @@ class ExplainRequests:
                 "unsupported_grant_type", f"grant_type has to be one of {', '.join(self.grant_types)}.", "grant_type"
             )
         client = self._client(parameters)
-        if not may_exchange(client.kind, grant_type):
-            raise RefusedError(
-                "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
-            )
+        if not may_exchange(client, grant_type):
+            raise _not_for(client, grant_type)
         if grant_type == "authorization_code":
             self._check_code(parameters, client)
         elif grant_type == "refresh_token":
@@ -103,6 +103,8 @@ class ExplainRequests:
             catalogue = self.catalogue.load()
             resources = resources_of(parameters, client, catalogue, own=self.authorizations.audience)
             scopes_of(parameters, client, catalogue, resources, default=())
+        elif grant_type == TOKEN_EXCHANGE:
+            self.exchanges.check(parameters, client)
 
     def _client(self, parameters: Parameters) -> Client:
         client = self.registry.find(parameters.get("client_id") or "")
@@ -169,6 +171,14 @@ class ExplainRequests:
         if not asked <= set(session.granted_scopes):
             raise RefusedError("invalid_scope", "scope has one that was not granted.", "scope")
         narrowed_to(parameters, session.audiences)
+
+
+def _not_for(client: Client, grant_type: str) -> RefusedError:
+    if grant_type == TOKEN_EXCHANGE and client.has_secrets:
+        return RefusedError("unauthorized_client", "This client has no token_exchange.", "token_exchange")
+    return RefusedError(
+        "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
+    )
 
 
 def _because(refused: RefusedError) -> Verdict:
