@@ -35,7 +35,10 @@ WHOLE_NUMBERS = {"expires_in_days", "uses"}
 """Fields that take a whole number."""
 BOUNDED = {"session_seconds"}
 """Fields that take a whole number, but none as small as those sent here."""
-SWITCHES = {"require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled", "first_party", "token_exchange"}
+SWITCHES = {
+    "require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled", "first_party",
+    "token_exchange",
+}  # fmt: skip
 """Fields that take true or false."""
 TEXTS_BY_NAME = {"token_request"}
 """Fields that take an object of texts, whose names are free."""

@@ -257,10 +257,10 @@ def test_a_chain_of_clients_names_each_of_them_and_has_an_end(service: Service, 
         a_client(service, kind="service", resources=(FILES,), scopes=ALL, token_exchange=True)
         for _ in range(MOST_ACTORS + 1)
     ]
-    token, act = received, None
+    token, act = received, dict[str, Any]()
     for client in chain[:-1]:
         token = exchanged(client, token, resource=FILES)
-        act = {"sub": client.id} | ({} if act is None else {"act": act})
+        act = {"sub": client.id} | ({"act": act} if act else {})
         assert claims(token)["act"] == act
         assert introspected(client, token)["act"] == act
     assert error(exchange(chain[-1], token, resource=FILES)) == (400, "invalid_request")
