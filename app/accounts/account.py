@@ -31,7 +31,7 @@ from app.platform.errors import (
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from app.accounts.imported import SealedTotp
     from app.accounts.model import User
@@ -313,7 +313,7 @@ class Account(UnderWay):
             recovery_codes=self.recovery_codes if ours else (),
             passkeys=self.passkeys if ours else (),
             identities=self.identities if ours else (),
-            imported=self.imported if ours else self._imported_without_totp,
+            imported=self.imported if ours else self._imported_without_ways_in,
         )
 
     def with_breach_told(self) -> Account:
@@ -467,6 +467,10 @@ class Account(UnderWay):
     def _imported_without_totp(self) -> Imported | None:
         return self.imported and replace(self.imported, totp=())
 
+    @property
+    def _imported_without_ways_in(self) -> Imported | None:
+        return self.imported and replace(self.imported, totp=(), identities=())
+
     # Accounts at providers
 
     def identity(self, identity_id: str) -> ListedIdentity | None:
@@ -479,13 +483,28 @@ class Account(UnderWay):
             raise TooManyIdentities
         return replace(self, identities=(*self.identities, listed))
 
-    def without_identity(self, identity_id: str) -> Account:
+    def without_identity(self, identity_id: str, providers: Collection[str]) -> Account:
         """The account without an account of a provider; raises NotFound if it has no such one, and LastCredential if
-        nobody could log in any more."""
+        nobody could log in any more. `providers` are those that there still are."""
         if self.identity(identity_id) is None:
             raise NotFound
         left = tuple(listed for listed in self.identities if listed.id != identity_id)
-        return replace(self, identities=left).with_way_in()
+        of_use = tuple(listed for listed in left if listed.provider in providers)
+        replace(self, identities=of_use).with_way_in()
+        return replace(self, identities=left)
+
+    def has_imported_identity(self, names: Collection[str], subject: str) -> bool:
+        """Whether this account of a provider was linked where the user came from; `names` are those of the provider
+        there."""
+        known = self.imported.identities if self.imported else ()
+        return any(each.provider in names and each.subject == subject for each in known)
+
+    def without_imported_identity(self, subject: str) -> Account:
+        """The account without what was imported about an account of a provider: it was unlinked here."""
+        if self.imported is None:
+            return self
+        left = tuple(each for each in self.imported.identities if each.subject != subject)
+        return replace(self, imported=replace(self.imported, identities=left))
 
     def with_way_in(self) -> Account:
         """The same account; raises LastCredential if there is no way in: neither password, passkey nor provider.
@@ -513,7 +532,7 @@ class Account(UnderWay):
             recovery_codes=(),
             passkeys=(),
             identities=(listed,),
-            imported=self._imported_without_totp,
+            imported=self._imported_without_ways_in,
             given_email=None,
         )
 

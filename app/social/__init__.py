@@ -17,6 +17,7 @@ from app.social.github import GitHubUpstream
 from app.social.identities.model import Identities
 from app.social.metadata import Documents
 from app.social.openid import OpenIdUpstream
+from app.social.provider import Providers
 from app.social.providers_file import read_providers
 from app.social.service import ProviderLogins
 from app.social.users import SocialUsers
@@ -32,6 +33,10 @@ _AT_ONCE = 8
 """Requests to providers that run at once in a process: strangers can trigger them."""
 
 
+def _providers(parts: Container) -> Providers:
+    return Providers(read_providers(parts.settings.social.providers_file))
+
+
 def _users(parts: Container) -> SocialUsers:
     settings = parts.settings.accounts
     return SocialUsers(
@@ -41,6 +46,7 @@ def _users(parts: Container) -> SocialUsers:
         parts.get(Guesses),
         settings.default_roles,
         settings.names_required in {"email", "both"},
+        parts.get(Providers).by_id,
         parts.find(Hooks),
     )
 
@@ -56,9 +62,8 @@ def _logins(parts: Container) -> ProviderLogins:
             return GitHubUpstream(provider, documents, callback)
         return OpenIdUpstream(provider, documents, callback, parts.clock)
 
-    providers = read_providers(settings.social.providers_file)
     return ProviderLogins(
-        {name: upstream(provider) for name, provider in providers.items()},
+        {name: upstream(provider) for name, provider in parts.get(Providers).by_id.items()},
         parts.get(Flows),
         parts.get(SocialUsers),
         parts.get(LoginGate),
@@ -84,7 +89,7 @@ FEATURE = Feature(
         ),
     ),
     pages=(Tag("pages", "", (pages.come_back, pages.come_back_by_form)),),
-    services={SocialUsers: _users, ProviderLogins: _logins},
+    services={Providers: _providers, SocialUsers: _users, ProviderLogins: _logins},
     repositories=(Identities, Flows),
     erase=lambda parts: parts.get(ProviderLogins).erase,
     expires=(Flows,),

@@ -16,6 +16,7 @@ from app.platform.errors import (
     LastCredential,
     MissingToken,
     NotFound,
+    ProviderRefused,
     ReauthenticationRequired,
     RegistrationRefused,
     SecondFactorRequired,
@@ -54,7 +55,7 @@ def providers(call: Call) -> ProviderList:
     body=StartAtProvider,
     returns=VisitView,
     carries=(PROVIDER_COOKIE,),
-    raises=(NotFound, MissingToken, ReauthenticationRequired, Unavailable),
+    raises=(NotFound, MissingToken, ReauthenticationRequired, ProviderRefused, Unavailable),
 )
 def start(call: CallBy[Principal], body: StartAtProvider, provider: str) -> Carrying:
     """Begin a login with an account at a provider: open `url` in this browser.
@@ -100,7 +101,8 @@ def start(call: CallBy[Principal], body: StartAtProvider, provider: str) -> Carr
     ),
 )
 def finish(call: CallBy[Principal], body: FinishAtProvider) -> TokenPair | IdentityData | Carrying:
-    """Log in with the code that came back from a provider. It works once, for two minutes.
+    """Log in with the code that came back from a provider. It works once, for two minutes, in the browser that began,
+    by its cookie; or for whoever knows the `verifier`.
 
     Whose account at the provider is linked, is logged in; whoever is new is registered, if the provider may do that. If
     the e-mail address belongs to a user, and the account at the provider is not linked, the reply is 409

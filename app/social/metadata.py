@@ -12,22 +12,25 @@ from urllib.parse import urlsplit
 import jwt
 import structlog
 
+from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.security.egress import EgressError, EgressReply
 from app.social.provider import NotTrustedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from app.security.egress import Egress
 
 SECONDS: Final = 5.0
-"""For each request to a provider."""
+"""For each request to a provider, if the request that it is for has that much left."""
 MOST_BYTES: Final = 64 * 1024
 """Of each reply: some publish a dozen keys with their certificates."""
 KEPT_FOR: Final = 3600.0
 _RETRIED_AFTER: Final = 60.0
-"""Seconds until keys are fetched again because a token names one that is not among them."""
+"""Seconds until keys are fetched once more because a token names one that is not among them."""
+_TENANT: Final = "{tenantid}"
+"""In the issuer that Microsoft publishes for several tenants."""
 _OK: Final = 200
 ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA", "ES384", "RS384", "PS384", "ES512", "RS512", "PS512")
 """No HS256: that would make the client secret a signing key."""
@@ -54,7 +57,7 @@ class _Kept:
     until: float = 0.0
     keys: tuple[jwt.PyJWK, ...] = ()
     keys_until: float = 0.0
-    keys_from: float = float("-inf")
+    retried_at: float = float("-inf")
 
 
 @dataclass(slots=True)
@@ -62,30 +65,39 @@ class Documents:
     """Fetches the documents of providers. What it keeps is by issuer, for an hour, in this process."""
 
     egress: Egress
+    clock: Callable[[], float] = time.monotonic
+    """In seconds, from any beginning."""
     _kept: dict[str, _Kept] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def of(self, issuer: str) -> Metadata:
         """The metadata of an issuer. Raises Unavailable, and NotTrustedError for a document that is not its own."""
-        kept, now = self._of(issuer), time.monotonic()
+        kept, now = self._of(issuer), self.clock()
         if kept.metadata is None or kept.until <= now:
-            url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-            kept.metadata = _metadata(self.json("GET", url))
-            kept.until = now + KEPT_FOR
+            found = _metadata(self.json("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+            if found.issuer != issuer and _TENANT not in found.issuer:
+                raise NotTrustedError("the metadata is that of another issuer")
+            kept.metadata, kept.until = found, now + KEPT_FOR
         return kept.metadata
 
     def key(self, issuer: str, jwks_uri: str, key_id: str | None) -> jwt.PyJWK:
         """The key that a token names; a token that names none means the only one. Raises Unavailable and
         NotTrustedError."""
-        kept, now = self._of(issuer), time.monotonic()
-        found = _named(kept.keys, key_id) if kept.keys_until > now else None
-        if found is None and (kept.keys_until <= now or kept.keys_from + _RETRIED_AFTER <= now):
-            kept.keys = _keys(self.json("GET", jwks_uri))
-            kept.keys_until, kept.keys_from = now + KEPT_FOR, now
+        kept, now = self._of(issuer), self.clock()
+        if kept.keys_until <= now:
+            self._fetch_keys(kept, jwks_uri)
+        found = _named(kept.keys, key_id)
+        if found is None and kept.retried_at + _RETRIED_AFTER <= now:
+            kept.retried_at = now
+            self._fetch_keys(kept, jwks_uri)
             found = _named(kept.keys, key_id)
         if found is None:
             raise NotTrustedError("the ID token names no key that the provider publishes")
         return found
+
+    def _fetch_keys(self, kept: _Kept, jwks_uri: str) -> None:
+        kept.keys = _keys(self.json("GET", jwks_uri))
+        kept.keys_until = self.clock() + KEPT_FOR
 
     def json(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -103,10 +115,13 @@ class Documents:
     def send(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> EgressReply:
-        """The reply to one request. Raises Unavailable for a server that does not answer, or fails."""
-        sent = {"Accept": "application/json", **(headers or {})}
+        """The reply to one request. Raises Unavailable for a server that does not answer in time, or fails."""
+        sent, left = {"Accept": "application/json", **(headers or {})}, deadline.remaining()
+        seconds = SECONDS if left is None else min(SECONDS, left)
+        if not seconds:
+            raise Unavailable(_NO_ANSWER)
         try:
-            reply = self.egress.request(method, url, body=body, headers=sent, seconds=SECONDS, most_bytes=MOST_BYTES)
+            reply = self.egress.request(method, url, body=body, headers=sent, seconds=seconds, most_bytes=MOST_BYTES)
         except EgressError as error:
             _log.warning("provider not reached", host=urlsplit(url).hostname, cause=str(error))
             raise Unavailable(_NO_ANSWER) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from app.platform.errors import InvalidCode, NotFound, Unavailable
@@ -12,6 +13,11 @@ from app.web.endpoint import endpoint
 from app.web.guard import public
 from app.web.parameters import Parameters
 from app.web.result import File
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STATUS: Final[Mapping[str | None, int]] = {None: 200, Unavailable.code: Unavailable.status}
 
 
 @endpoint(
@@ -29,7 +35,7 @@ def come_back(call: Call, sent: Parameters, provider: str) -> File:
     came = call.get(ProviderLogins).answer(provider, sent.one_of_each(), call.cookie(PROVIDER_COOKIE))
     if came.location is not None:
         return File(b"", "text/html; charset=utf-8", {"Location": came.location}, 303)
-    return call.page("provider_code.html", code=came.code, error=came.error)
+    return call.page("provider_code.html", status=_STATUS.get(came.error, 403), code=came.code, error=came.error)
 
 
 @endpoint(

@@ -31,6 +31,15 @@ SCOPES: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 
 
+IMPORTED_AS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "google": ("google", "google.com", "google-oauth2", "oauth_google"),
+    "github": ("github", "github.com", "oauth_github"),
+    "apple": ("apple", "apple.com", "oauth_apple"),
+}
+"""The names in exports of other services. Subjects of these are the same for every client, at Apple for every client of
+one team; those of others are not, so the operator has to say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppleKey:
     """The key with which each client secret for Apple is signed."""
@@ -59,11 +68,20 @@ class Provider:
     link: Link = "ask"
     allows_signup: bool = True
     apple_key: AppleKey | None = None
+    imported_as: frozenset[str] = frozenset()
+    """What imported users call it: what they had linked there is linked here at their first login."""
 
     def proves(self, email: str) -> bool:
         """Whether this provider's word for an address is proof."""
         domain = email.rpartition("@")[2].lower()
         return self.trusts_email and (not self.email_domains or domain in self.email_domains)
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Those of the operator's file, by their identifiers, in its order."""
+
+    by_id: Mapping[str, Provider]
 
 
 @dataclass(frozen=True, slots=True)

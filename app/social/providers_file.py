@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from app.config.secret_text import secret_text
 from app.platform.failure import StartError
 from app.security.egress_urls import read_url
-from app.social.provider import ISSUERS, NAMES, SCOPES, AppleKey, Kind, Link, Provider
+from app.social.provider import IMPORTED_AS, ISSUERS, NAMES, SCOPES, AppleKey, Kind, Link, Provider
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MOST = 50
+_PYDANTICS = "Value error, "
 _Text = Annotated[str, Field(min_length=1, max_length=400)]
 _Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]{1,200}$")]
 _Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,253}$")]
@@ -41,6 +43,7 @@ class _Declared(BaseModel):
     email_domains: Annotated[list[_Domain], Field(max_length=100)] = []
     link: Link = "ask"
     allow_signup: bool = True
+    imported_as: Annotated[list[_Text], Field(max_length=20)] | None = None
     team_id: Annotated[str, Field(pattern="^[A-Z0-9]{10}$")] | None = None
     key_id: Annotated[str, Field(pattern="^[A-Z0-9]{10}$")] | None = None
     private_key_file: Path | None = None
@@ -77,6 +80,10 @@ class _Declared(BaseModel):
         return self
 
 
+class _FileError(Exception):
+    """A file that a provider names cannot be used. The text says why."""
+
+
 class _File(BaseModel):
     """The whole file."""
 
@@ -98,21 +105,30 @@ def read_providers(path: Path | None) -> dict[str, Provider]:
     try:
         declared = _File.model_validate(document).providers
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise _wrong(f"{_place(first, document)}{first['msg']}") from None
-    ids = [each.id for each in declared]
-    if len(set(ids)) != len(ids):
-        raise _wrong("two providers have one id")
-    return {each.id: _provider(each) for each in declared}
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+        raise _wrong("; ".join(f"{_place(each)}{each['msg'].removeprefix(_PYDANTICS)}" for each in wrong)) from None
+    providers: dict[str, Provider] = {}
+    faults: list[str] = []
+    for each in declared:
+        if each.id in providers:
+            faults.append(f"{each.id}: two providers have this id")
+        try:
+            providers[each.id] = _provider(each)
+        except _FileError as error:
+            faults.append(f"{each.id}: {error}")
+    if faults:
+        raise _wrong("; ".join(faults))
+    return providers
 
 
 def _provider(declared: _Declared) -> Provider:
+    """Raises _FileError."""
     kind, key = declared.kind, None
     secret = declared.client_secret
     if declared.client_secret_file is not None:
-        secret = _secret(declared, declared.client_secret_file)
+        secret = _secret(declared.client_secret_file)
     if declared.private_key_file is not None:
-        key = AppleKey(declared.team_id or "", declared.key_id or "", _private_key(declared, declared.private_key_file))
+        key = AppleKey(declared.team_id or "", declared.key_id or "", _private_key(declared.private_key_file))
     return Provider(
         id=declared.id,
         kind=kind,
@@ -127,7 +143,15 @@ def _provider(declared: _Declared) -> Provider:
         link=declared.link,
         allows_signup=declared.allow_signup,
         apple_key=key,
+        imported_as=_imported_as(declared),
     )
+
+
+def _imported_as(declared: _Declared) -> frozenset[str]:
+    if declared.imported_as is not None:
+        return frozenset(declared.imported_as)
+    # A server of the operator's own has other users under the same numbers.
+    return frozenset(IMPORTED_AS.get(declared.kind, ()) if declared.issuer is None else ())
 
 
 def _scopes(declared: _Declared) -> tuple[str, ...]:
@@ -135,25 +159,25 @@ def _scopes(declared: _Declared) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*needed, *(declared.scopes or SCOPES[declared.kind]))))
 
 
-def _secret(declared: _Declared, path: Path) -> str:
+def _secret(path: Path) -> str:
     try:
         return secret_text(path.read_bytes())
     except OSError as error:
-        raise _wrong(f"{declared.id}: the file of a secret cannot be read ({error.strerror})") from None
+        raise _FileError(f"client_secret_file cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise _wrong(f"{declared.id}: the file of a secret {error}") from None
+        raise _FileError(f"client_secret_file {error}") from None
 
 
-def _private_key(declared: _Declared, path: Path) -> str:
+def _private_key(path: Path) -> str:
     try:
         pem = path.read_bytes()
         key = load_pem_private_key(pem, password=None)
     except OSError as error:
-        raise _wrong(f"{declared.id}: private_key_file cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError):
-        raise _wrong(f"{declared.id}: private_key_file holds no private key in PEM") from None
+        raise _FileError(f"private_key_file cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _FileError("private_key_file holds no private key in PEM") from None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-        raise _wrong(f"{declared.id}: private_key_file holds another key than one of P-256, which Apple gives")
+        raise _FileError("private_key_file holds another key than one of P-256, which Apple gives")
     return pem.decode("ascii")
 
 
@@ -161,9 +185,8 @@ def _wrong(what: str) -> StartError:
     return StartError(f"PROVIDERS_FILE: {what}; docs/social-login.md shows a file that works")
 
 
-def _place(detail: ErrorDetails, document: Any) -> str:  # noqa: ANN401 - any YAML
+def _place(detail: ErrorDetails) -> str:
     """Where the fault is: the provider by its number, and its field."""
-    del document
     parts = [f"provider {part + 1}" if isinstance(part, int) else str(part) for part in detail["loc"]]
     shown = [part for part in parts if part != "providers"] or ["the file"]
     return f"{', '.join(shown)}: "

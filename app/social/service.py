@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from app.accounts.authentication import MFA, Authentication
-from app.platform import pieces
+from app.platform import deadline, pieces
 from app.platform.errors import (
     FieldError,
     InvalidCode,
@@ -56,6 +56,8 @@ CODE_LIVES: Final = timedelta(minutes=2)
 LONGEST_REDIRECT: Final = 1000
 FEDERATED: Final = "fed"
 """The name in `amr` of a login at a provider, as others have it; RFC 8176 has none."""
+_PATIENCE: Final = deadline.REQUEST_SECONDS - 2
+"""Seconds for all that a provider is asked in one request: the store still has to take up what came of it."""
 _BYTES: Final = 32
 _BROWSER: Final = re.compile("[A-Za-z0-9_-]{43}")
 _LONGEST_STATE: Final = 200
@@ -134,17 +136,19 @@ class ProviderLogins:
     ) -> Started:
         """Begin a login, or with `by` a link to their account; `browser` is what the browser kept of an earlier one.
 
-        Raises NotFound, ValidationFailed for an address that is not ours or an application's, and Unavailable.
+        Raises NotFound, ValidationFailed for an address that is not ours or an application's, Unavailable, and
+        ProviderRefused if its documents cannot be trusted.
         """
         upstream = self._upstream(provider_id)
         target = None if redirect_to is None else self._target(redirect_to)
         browser = browser if browser and _BROWSER.fullmatch(browser) else random.token_urlsafe(_BYTES)
         state = random.token_urlsafe(_BYTES)
         try:
-            url = upstream.address(_secrets(state, browser))
+            with deadline.begin(_PATIENCE):
+                url = upstream.address(_secrets(state, browser))
         except NotTrustedError as error:
             _log.warning("provider refused", provider=provider_id, cause=str(error))
-            raise Unavailable(_WRONG_PROVIDER) from None
+            raise ProviderRefused(_WRONG_PROVIDER) from None
         flow = Flow(
             id=digest_of(state),
             provider=provider_id,
@@ -206,22 +210,52 @@ class ProviderLogins:
         Raises InvalidCode for a code that is unknown, used or expired, or came to somebody else than who began; what
         `SocialUsers` raises; and what `LoginGate.admit` raises.
         """
-        flow = self.flows.redeem(digest_of(code))
-        if flow is None or flow.expires_at <= self.clock() or not _may_finish(flow, verifier, browser, by):
+        flow = self._redeemed(code)
+        if not _may_finish(flow, verifier, browser, by):
             raise InvalidCode
-        upstream, claims = self.upstreams.get(flow.provider), Claims(**json.loads(flow.outcome or "{}"))
-        if upstream is None:  # the operator removed it meanwhile
-            raise InvalidCode
+        provider, claims = self._outcome(flow)
         if flow.purpose == "link":
             assert by is not None  # noqa: S101 - `_may_finish` says so
-            return self.users.link(upstream.provider, claims, by, device).identity
-        return self._log_in(upstream.provider, claims, device)
+            return self.users.link(provider, claims, by, device).identity
+        return self._log_in(provider, claims, device)
+
+    def log_in_page(self, code: str, browser: str | None, device: Device) -> OpenedSession:
+        """Exchange the code for a session of a page, to which `start` was told to return: a path of this service.
+
+        The browser that began has to be this one, by its cookie. Raises what `finish` raises for a login: the page
+        goes on from `SecondFactorRequired`, and says the other failures.
+        """
+        flow = self._redeemed(code)
+        if not self._is_of_page(flow, browser):
+            raise InvalidCode
+        return self._log_in(*self._outcome(flow), device)
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete what a user who is deleted has begun, a piece at each step; idempotent."""
         while self.flows.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
             yield
         yield from self.users.erase(user_id)
+
+    def _redeemed(self, code: str) -> Flow:
+        """The flow that waited with this code, which is spent now. Raises InvalidCode."""
+        flow = self.flows.redeem(digest_of(code))
+        if flow is None or flow.expires_at <= self.clock():
+            raise InvalidCode
+        return flow
+
+    def _is_of_page(self, flow: Flow, browser: str | None) -> bool:
+        """Whether a flow is a login that a page of this service began in this browser. Codes for applications open no
+        page: their verifier would not be asked for."""
+        target = flow.redirect_to or ""
+        is_ours = flow.challenge is None and origin_of(target) == origin_of(self.public_url)
+        return flow.purpose == "login" and is_ours and _is_of_browser(flow, browser)
+
+    def _outcome(self, flow: Flow) -> tuple[Provider, Claims]:
+        """Who the provider said that it is. Raises InvalidCode if the operator removed the provider meanwhile."""
+        upstream = self.upstreams.get(flow.provider)
+        if upstream is None or flow.outcome is None:
+            raise InvalidCode
+        return upstream.provider, Claims(**json.loads(flow.outcome))
 
     def _log_in(self, provider: Provider, claims: Claims, device: Device) -> OpenedSession:
         linked = self.users.user_of(provider, claims, device)
@@ -239,7 +273,8 @@ class ProviderLogins:
         code = said.get("code")
         if not code or len(code) > _LONGEST_CODE:
             raise NotTrustedError("the answer holds no code")
-        return upstream.who(Answer(code, said.get("iss"), said.get("name")), secrets)
+        with deadline.begin(_PATIENCE):
+            return upstream.who(Answer(code, said.get("iss"), said.get("name")), secrets)
 
     def _upstream(self, provider_id: str) -> Upstream:
         try:
@@ -263,7 +298,7 @@ class ProviderLogins:
 _PATH: Final = re.compile(r"/(?![/\\])[\x21-\x7E]*")
 _KEPT_LENGTHS: Final = range(1, _LONGEST_CODE + 1)
 _NOT_BEGUN_HERE: Final = "This login was not begun in this browser, or is over. Begin again where you log in."
-_WRONG_PROVIDER: Final = "The provider does not answer as it should at the moment."
+_WRONG_PROVIDER: Final = "What the provider publishes of itself cannot be trusted."
 _NOT_REGISTERED: Final = (
     "This has to be a path of this service, or the address of a page whose origin is in CORS_ORIGINS, without a"
     " fragment."
@@ -294,15 +329,19 @@ def _is_plain(url: str) -> bool:
 
 
 def _may_finish(flow: Flow, verifier: str | None, browser: str | None, by: Principal | None) -> bool:
-    """Whether who sends the code is who began: by the application's verifier, the cookie if it came, and the session of
-    whoever links."""
+    """Whether who sends the code is who began: by the application's verifier, or else the cookie, which is right if it
+    came; and by the session of whoever links. A code alone, which was in an address, opens nothing."""
     if flow.challenge is not None and (verifier is None or challenge_of(verifier) != flow.challenge):
         return False
-    if browser is not None and not hmac.compare_digest(digest_of(browser), flow.browser):
+    if (flow.challenge is None or browser is not None) and not _is_of_browser(flow, browser):
         return False
     if flow.purpose == "link":
         return by is not None and (by.user.id, by.session_id) == (flow.user_id, flow.session_id)
     return True
+
+
+def _is_of_browser(flow: Flow, browser: str | None) -> bool:
+    return browser is not None and hmac.compare_digest(digest_of(browser), flow.browser)
 
 
 def _posted_name(text: str | None) -> str | None:

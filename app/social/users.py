@@ -38,7 +38,7 @@ from app.platform.identifiers import comparable_email, new_id
 from app.social.identities.model import Identity, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
@@ -81,7 +81,8 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class SocialUsers:
-    """Finds, registers and links users. `needs_email` is whether every user has to have a proven address."""
+    """Finds, registers and links users. `needs_email` is whether every user has to have a proven address, and
+    `providers` are those that there are, by their identifiers."""
 
     identities: Identities
     accounts: Accounts
@@ -89,6 +90,7 @@ class SocialUsers:
     guesses: Guesses
     default_roles: tuple[str, ...]
     needs_email: bool
+    providers: Mapping[str, Provider]
     hooks: Hooks | None = None
 
     def user_of(self, provider: Provider, claims: Claims, device: Device) -> Linked:
@@ -130,10 +132,15 @@ class SocialUsers:
         and SessionEnded."""
         found = next((each for each in self.identities.of_user(principal.user.id) if each.id == identity_id), None)
         provider = found.provider if found else ""
+        known = self.providers.get(provider)
 
         def unlinked(account: Account) -> Account:
-            left = account.without_identity(identity_id)
-            told = self.accounts.with_warning(left, "identity_unlinked", device, provider=provider)
+            left = account.without_identity(identity_id, self.providers)
+            if found is not None:  # or it would be linked again
+                left = left.without_imported_identity(found.subject)
+            told = self.accounts.with_warning(
+                left, "identity_unlinked", device, provider=known.name if known else provider
+            )
             return told.in_new_epoch(keep=principal.session_id)
 
         self.accounts.change(
@@ -180,11 +187,33 @@ class SocialUsers:
     def _new(self, provider: Provider, claims: Claims, device: Device) -> Linked:
         """Somebody who was never here by this identity. Raises _ChangedError if that is not so any more."""
         email = _valid(_EMAIL, claims.email)
+        if (imported := self._of_imported(provider, claims, email, device)) is not None:
+            return imported
         proven = email if email is not None and claims.email_verified and provider.proves(email) else None
         holder = self.accounts.users.account_by_email(comparable_email(proven)) if proven else None
         if proven is not None and holder is not None and not holder.waits_for_proof:
             return self._of_holder(provider, claims, proven, holder, device)
         return self._register(provider, claims, email, proven, device)
+
+    def _of_imported(self, provider: Provider, claims: Claims, email: str | None, device: Device) -> Linked | None:
+        """Somebody who had this very identity linked where they were imported from; None for others.
+
+        The address finds the account, proven or not. The issuer and the subject decide. An address that nobody has
+        proven is left to whoever proves it.
+        """
+        if email is None or not provider.imported_as:
+            return None
+        found = self.accounts.users.account_by_email(comparable_email(email))
+        if found is None or not found.user.email_verified or not _had(found, provider, claims):
+            return None
+
+        def linked(account: Account, listed: ListedIdentity) -> Account:
+            if not _had(account, provider, claims):
+                raise _ChangedError
+            told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
+            return told.with_identity(listed, most=MOST)
+
+        return self._change(provider, claims, found.user.id, linked, device)
 
     def _of_holder(self, provider: Provider, claims: Claims, email: str, holder: Account, device: Device) -> Linked:
         """Somebody whose proven address an account has."""
@@ -330,6 +359,10 @@ class SocialUsers:
 
 
 _BEING_LINKED: Final = "This account of the provider is being linked at the moment. Try again."
+
+
+def _had(account: Account, provider: Provider, claims: Claims) -> bool:
+    return account.has_imported_identity(provider.imported_as, claims.subject)
 
 
 def _valid(rules: TypeAdapter[str], text: str | None) -> str | None:

@@ -60,7 +60,7 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
 
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
-    upstream.metadata, upstream.emails, upstream.change = {}, [], lambda _: None
+    upstream.reset()
     return Browser(service, upstream)
 
 
@@ -246,8 +246,16 @@ def test_two_factors_at_the_provider_count_if_the_operator_says_so(browser: Brow
         ("providers: [{id: a, client_id: x, issuer: 'https://a.example', more: 1}]", "provider 1, more"),
         ("providers: [{id: a, kind: google, client_id: x, client_secret_file: /none}]", "cannot be read"),
         (
+            "providers: [{id: A, client_id: x, issuer: 'ftp://a.example'}, {id: b, kind: google}]",
+            "; provider 1, issuer: has to begin with https://; provider 2, client_id: ",
+        ),
+        (
+            "providers: [&one {id: a, kind: google, client_id: x, client_secret_file: /none}, {<<: *one, id: b}]",
+            "cannot be read (No such file or directory); b: client_secret_file cannot be read",
+        ),
+        (
             "providers: [&one {id: a, kind: google, client_id: x, client_secret: y}, *one]",
-            "one id",
+            "a: two providers have this id",
         ),
     ],
 )

@@ -11,20 +11,25 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.outbox.service import Outbox
+from app.platform.devices import Device
+from app.platform.errors import InvalidCode
 from app.social.flows.model import Flows
 from app.social.identities.model import Identities, digest_of
 from app.social.openid import challenge_of
-from app.social.service import CODE_LIVES, LIVES
+from app.social.service import CODE_LIVES, LIVES, ProviderLogins
 from tests.api.mailbox import mails_to, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
 from tests.api.test_second_factors import Person
 from tests.servers.openid import Provider, serving_provider
+from tests.unit.instance import session_of
 
 APP = "https://app.example.com"
 TARGET = f"{APP}/signed-in?state=of-the-app"
 COOKIE = "latchkey-provider"
+DEVICE = Device("192.0.2.1", "curl/8.5.0")
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +40,7 @@ def upstream() -> Iterator[Provider]:
 
 @pytest.fixture(autouse=True)
 def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.change = lambda _: None
-    upstream.userinfo, upstream.is_down, upstream.emails = None, False, []
-    upstream.signs_with, upstream.algorithm = upstream.key, "ES256"
+    upstream.reset()
     upstream.now = lambda: service.clock().timestamp()
 
 
@@ -318,9 +321,64 @@ def test_an_application_can_bind_the_code_to_itself(browser: Browser, sub: str) 
         assert browser.finish(code, **sent).status_code == status
 
 
-def test_a_code_of_another_browser_logs_nobody_in(browser: Browser, sub: str) -> None:
+@pytest.mark.parametrize("cookie", ["A" * 43, None])
+def test_a_code_without_the_cookie_of_its_browser_logs_nobody_in(
+    browser: Browser, sub: str, cookie: str | None
+) -> None:
     code = browser.code(sub=sub)
-    assert code_of(Browser(browser.service, browser.upstream, "A" * 43).finish(code)) == (422, "invalid_code")
+    assert code_of(Browser(browser.service, browser.upstream, cookie).finish(code)) == (422, "invalid_code")
+
+
+def test_an_application_that_has_the_verifier_needs_no_cookie(browser: Browser, sub: str) -> None:
+    verifier = "v" * 43
+    for cookie, status in ((None, 200), ("A" * 43, 422)):
+        url = browser.start(challenge=challenge_of(verifier))
+        code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
+        elsewhere = Browser(browser.service, browser.upstream, cookie)
+        assert elsewhere.finish(code, verifier=verifier).status_code == status
+
+
+# Pages of this service
+
+
+def begun_by_page(browser: Browser, sub: str, to: str = "/login?request=abc", **more: Any) -> str:
+    """The code with which a page goes on."""
+    logins = browser.service.wired.get(ProviderLogins)
+    started = logins.start("trusted", to, browser=browser.cookie, **more)
+    browser.cookie = started.browser
+    back = browser.back("trusted", browser.upstream.log_in(started.url, sub=sub))
+    return parse_qs(urlsplit(back.headers["Location"]).query)["code"][0]
+
+
+def test_a_page_logs_in_with_the_code_once(browser: Browser, sub: str) -> None:
+    logins, code = browser.service.wired.get(ProviderLogins), begun_by_page(browser, sub)
+    opened = logins.log_in_page(code, browser.cookie, DEVICE)
+    assert opened.user.id == browser.log_in(sub=sub).json["data"]["user"]["id"]
+    with pytest.raises(InvalidCode):
+        logins.log_in_page(code, browser.cookie, DEVICE)
+
+
+@pytest.mark.parametrize("cookie", [None, "", "A" * 43])
+def test_a_page_takes_no_code_of_another_browser(browser: Browser, sub: str, cookie: str | None) -> None:
+    code = begun_by_page(browser, sub)
+    with pytest.raises(InvalidCode):
+        browser.service.wired.get(ProviderLogins).log_in_page(code, cookie, DEVICE)
+
+
+@pytest.mark.parametrize(("to", "more"), [(TARGET, {}), ("/login", {"challenge": "c" * 43})])
+def test_a_page_takes_no_code_that_is_for_an_application(
+    browser: Browser, sub: str, to: str, more: dict[str, Any]
+) -> None:
+    code = begun_by_page(browser, sub, to, **more)
+    with pytest.raises(InvalidCode):
+        browser.service.wired.get(ProviderLogins).log_in_page(code, browser.cookie, DEVICE)
+
+
+def test_a_page_takes_no_code_that_links(browser: Browser, sub: str) -> None:
+    ann = browser.service.register()
+    code = begun_by_page(browser, sub, by=session_of(browser.service.wired, ann.id))
+    with pytest.raises(InvalidCode):
+        browser.service.wired.get(ProviderLogins).log_in_page(code, browser.cookie, DEVICE)
 
 
 # What the ID token has to say
@@ -352,6 +410,7 @@ def test_an_id_token_that_the_provider_did_not_sign_proves_nothing(browser: Brow
     for key, algorithm in (
         (ec.generate_private_key(ec.SECP256R1()), "ES256"),
         ("s3cret/+ x" * 4, "HS256"),
+        (browser.upstream.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint), "HS256"),
         (None, "none"),
     ):
         browser.upstream.signs_with, browser.upstream.algorithm = key, algorithm

@@ -70,15 +70,20 @@ class OidcProvider(Server):
         raise AssertionError("it does not end")
 
 
-@pytest.fixture
-def provider() -> Iterator[OidcProvider]:
+@contextmanager
+def serving(port: int, key: str) -> Iterator[OidcProvider]:
     node = program("node")
     require(None if node and PACKAGE.exists() else "oidc-provider is not installed: run `make tools`")
-    port = free_port()
     with own_folder() as folder:
-        command = [str(node), str(PROGRAM), str(port), SERVICE]
+        command = [str(node), str(PROGRAM), str(port), SERVICE, key]
         with OidcProvider(command, folder=folder, port=port) as server:
             yield server
+
+
+@pytest.fixture
+def provider() -> Iterator[OidcProvider]:
+    with serving(free_port(), "one") as server:
+        yield server
 
 
 @contextmanager
@@ -133,3 +138,12 @@ def test_oidc_provider_takes_no_code_without_the_verifier_of_its_browser(
         cookie = attacker.headers["Set-Cookie"].partition(";")[0]
         back = service.get("/auth/providers/upstream/callback", query=query, headers={"Cookie": cookie})
         assert back.headers["Location"].endswith("/done?error=provider_refused")
+
+
+def test_a_provider_that_signs_with_another_key_is_believed_at_once(migrated: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(port, "one") as before, on_it(before, migrated, tmp_path) as service:
+        ann = log_in(service, before, "ann")["user"]["id"]
+        before.stop()
+        with serving(port, "two") as after:
+            assert log_in(service, after, "ann")["user"]["id"] == ann

@@ -16,7 +16,7 @@ from app.health.views import Ping
 from app.platform.devices import Device
 from app.web.caller import KINDS, CallerKind
 from app.web.endpoint import Endpoint, endpoint
-from app.web.guard import Access, authenticated, on_page, permission, public
+from app.web.guard import Access, authenticated, on_page, permission, public, public_or_session
 from tests.api.service import Service
 from tests.contract.entities import an_impersonation
 from tests.unit.instance import session_of
@@ -26,6 +26,7 @@ from tests.unit.web.serving import serving
 SERVED = (*ENDPOINTS, *PAGES, *PROTOCOLS)
 EVERYBODY, WHO_LOGGED_IN = "public", "authenticated"
 ON_PAGES = "authenticated on pages"
+EITHER = "public or authenticated"
 ACCESS = {
     "POST /auth/register": EVERYBODY,
     "POST /auth/login": EVERYBODY,
@@ -42,10 +43,10 @@ ACCESS = {
     "POST /auth/login/code": EVERYBODY,
     "POST /auth/login/code/verify": EVERYBODY,
     "GET /auth/providers": EVERYBODY,
-    "POST /auth/providers/<provider>/start": EVERYBODY,
+    "POST /auth/providers/<provider>/start": EITHER,
     "GET /auth/providers/<provider>/callback": EVERYBODY,
     "POST /auth/providers/<provider>/callback": EVERYBODY,
-    "POST /auth/providers/finish": EVERYBODY,
+    "POST /auth/providers/finish": EITHER,
     "GET /auth/identities": WHO_LOGGED_IN,
     "DELETE /auth/identities/<identity_id>": WHO_LOGGED_IN,
     "GET /auth/me": WHO_LOGGED_IN,
@@ -379,7 +380,7 @@ ANY_HOST = {"GET /health", "GET /auth/health", "GET /health/live", "GET /health/
 def permits(role: str | None, rule: str) -> bool:
     """Whether a role may call the endpoint; None is an anonymous caller."""
     needed = ACCESS[rule]
-    if needed == EVERYBODY:
+    if needed in {EVERYBODY, EITHER}:
         return True
     return role is not None and (
         needed == WHO_LOGGED_IN or needed in {"admin": PERMISSIONS, "member": frozenset()}[role]
@@ -479,8 +480,10 @@ def test_a_permission_that_does_not_exist_does_not_start(service: Service) -> No
 
 
 def test_access_says_what_it_asks_for() -> None:
-    assert [str(access) for access in (public, authenticated, permission("users:read"), on_page)] == [
+    said = [str(access) for access in (public, public_or_session, authenticated, permission("users:read"), on_page)]
+    assert said == [
         EVERYBODY,
+        EITHER,
         WHO_LOGGED_IN,
         "users:read",
         ON_PAGES,

@@ -31,19 +31,28 @@ class Provider:
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key_id = KEY_ID
+        self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
+        """Path, headers with names in lower case, and form of each."""
+        self._codes: dict[str, dict[str, Any]] = {}
+        self.now: Callable[[], float] = time.time
+        self.reset()
+
+    def reset(self) -> None:
+        """Answer as a provider does."""
         self.user: dict[str, Any] = {"sub": "1"}
         self.change: Callable[[dict[str, Any]], None] = lambda _: None
         self.metadata: dict[str, Any] = {}
         self.userinfo: dict[str, Any] | None = None
         self.emails: object = []
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.published: object = None
+        """Instead of the keys that it has."""
+        self.raw: bytes | None = None
+        """Instead of any reply."""
         self.signs_with: Any = self.key
         self.algorithm = "ES256"
         self.is_down = False
-        self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
-        """Path, headers with names in lower case, and form of each."""
-        self._codes: dict[str, dict[str, Any]] = {}
-        self.now: Callable[[], float] = time.time
 
     def log_in(self, url: str, **user: Any) -> dict[str, str]:
         """Log in at the address where the browser was sent; what the provider sends back with it."""
@@ -62,12 +71,12 @@ class Provider:
             return self._token(form, with_id_token=path == "/token")
         if path == "/api/v3/user/emails" and self.emails is None:
             return 404, {}
-        found = {"/keys": self._keys(), "/userinfo": self.userinfo, "/api/v3/user": self.user}
+        found = {"/keys": self.published or self._keys(), "/userinfo": self.userinfo, "/api/v3/user": self.user}
         return 200, {**found, "/api/v3/user/emails": self.emails}[path]
 
     def _keys(self) -> dict[str, Any]:
         key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**key, "kid": KEY_ID, "use": "sig", "alg": "ES256"}]}
+        return {"keys": [{**key, "kid": self.key_id, "use": "sig", "alg": "ES256"}]}
 
     def _metadata(self, below: str) -> dict[str, Any]:
         endpoints = {
@@ -96,7 +105,7 @@ class Provider:
             **known["user"],
         }
         self.change(claims)
-        token = jwt.encode(claims, self.signs_with, self.algorithm, headers={"kid": KEY_ID})
+        token = jwt.encode(claims, self.signs_with, self.algorithm, headers={"kid": self.key_id})
         return 200, {"access_token": "at-1", "token_type": "Bearer", "id_token": token}
 
 
@@ -115,7 +124,7 @@ def serving_provider() -> Iterator[Provider]:
             form = {name: values[0] for name, values in parse_qs(text).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, found = provider.answer(self.path, headers, form)
-            content = json.dumps(found).encode()
+            content = json.dumps(found).encode() if provider.raw is None else provider.raw
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

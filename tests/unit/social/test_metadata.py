@@ -1,0 +1,165 @@
+"""What is kept of a provider's documents, and for how long; and what they are believed."""
+
+from collections.abc import Iterator
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.config.egress_values import destination
+from app.platform import deadline
+from app.platform.errors import Unavailable
+from app.security.egress import Egress
+from app.social.metadata import KEPT_FOR, Documents
+from app.social.provider import NotTrustedError
+from tests.servers.openid import Provider, serving_provider
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Provider]:
+    with serving_provider() as provider:
+        yield provider
+
+
+class Clock:
+    """Stands still until a test sets it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def documents(upstream: Provider, clock: Clock) -> Documents:
+    upstream.reset()
+    upstream.key_id = "one"
+    upstream.requests.clear()
+    return Documents(Egress((destination("127.0.0.1"),)), clock)
+
+
+def key(documents: Documents, upstream: Provider, key_id: str | None) -> jwt.PyJWK:
+    return documents.key(upstream.url, f"{upstream.url}/keys", key_id)
+
+
+def asked(upstream: Provider) -> list[str]:
+    return [path for path, _, _ in upstream.requests]
+
+
+def test_documents_are_kept_for_an_hour(documents: Documents, upstream: Provider, clock: Clock) -> None:
+    for _ in range(2):
+        assert documents.of(upstream.url).issuer == upstream.url
+        assert key(documents, upstream, "one").key_id == "one"
+    assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"]
+    clock.now += KEPT_FOR
+    documents.of(upstream.url)
+    key(documents, upstream, "one")
+    assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"] * 2
+
+
+def test_a_new_key_is_found_at_once_and_a_key_that_is_none_costs_one_request_a_minute(
+    documents: Documents, upstream: Provider, clock: Clock
+) -> None:
+    key(documents, upstream, "one")
+    upstream.key_id = "two"
+    assert key(documents, upstream, "two").key_id == "two"
+    upstream.requests.clear()
+    for wait, requests in ((0, 0), (59, 0), (1, 1), (0, 1), (59, 1), (1, 2)):
+        clock.now += wait
+        with pytest.raises(NotTrustedError, match="no key"):
+            key(documents, upstream, "none")
+        assert len(upstream.requests) == requests
+    assert key(documents, upstream, "two").key_id == "two"
+
+
+def test_a_key_that_the_provider_withdrew_verifies_nothing_after_an_hour(
+    documents: Documents, upstream: Provider, clock: Clock
+) -> None:
+    key(documents, upstream, "one")
+    upstream.key_id = "two"
+    clock.now += KEPT_FOR
+    with pytest.raises(NotTrustedError):
+        key(documents, upstream, "one")
+
+
+def test_a_token_without_a_key_identifier_means_the_only_key(documents: Documents, upstream: Provider) -> None:
+    assert key(documents, upstream, None).key_id == "one"
+    entry = key_entry("two")
+    upstream.published = {"keys": [key_entry("one"), entry]}
+    fresh = Documents(documents.egress)
+    with pytest.raises(NotTrustedError):
+        key(fresh, upstream, None)
+
+
+def key_entry(key_id: str, **more: object) -> dict[str, object]:
+    made = jwt.algorithms.ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+    return {**made, "kid": key_id, **more}
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"keys": []}, {"keys": {}}, {"keys": [5, None, {}, {"kty": "EC"}, {"kty": "EC", "crv": [], "x": 1, "y": {}}]},
+        {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "one"}]}, {"no": "keys"},
+        {"keys": [key_entry("one", use="enc")]}, {"keys": [{"kty": "RSA", "n": "", "e": "", "kid": "one"}]},
+        {"keys": [key_entry("one", kid=["one"])]},
+    ],
+)  # fmt: skip
+def test_what_is_no_public_signing_key_verifies_nothing(
+    documents: Documents, upstream: Provider, published: object
+) -> None:
+    upstream.published = published
+    with pytest.raises(NotTrustedError):
+        key(documents, upstream, "one")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": "https://evil.example"}, {"issuer": 5}, {"issuer": ""}, {"jwks_uri": None},
+        {"token_endpoint": "javascript:alert(1)"}, {"authorization_endpoint": "//x"}, {"token_endpoint": "https://[x/"},
+        {"authorization_endpoint": "https://x/\r\nSet-Cookie: a=b"}, {"userinfo_endpoint": 5},
+    ],
+)  # fmt: skip
+def test_metadata_that_are_wrong_are_not_believed_and_not_kept(
+    documents: Documents, upstream: Provider, wrong: dict[str, object]
+) -> None:
+    upstream.metadata = wrong
+    with pytest.raises(NotTrustedError):
+        documents.of(upstream.url)
+    upstream.metadata = {}
+    assert documents.of(upstream.url).token_endpoint == f"{upstream.url}/token"
+
+
+@pytest.mark.parametrize("wrong", ["[]", "5", "{", "", "\xff", "[" * 9000])
+def test_a_reply_that_is_no_json_object_proves_nothing(documents: Documents, upstream: Provider, wrong: str) -> None:
+    upstream.raw = wrong.encode("latin-1")
+    with pytest.raises(NotTrustedError):
+        documents.of(upstream.url)
+
+
+def test_a_provider_that_fails_is_unavailable(documents: Documents, upstream: Provider) -> None:
+    upstream.is_down = True
+    with pytest.raises(Unavailable):
+        documents.of(upstream.url)
+    upstream.published = {"keys": [], "more": "x" * 70_000}
+    upstream.is_down = False
+    with pytest.raises(Unavailable):
+        key(documents, upstream, "one")
+
+
+def test_a_provider_is_not_asked_when_the_time_of_the_request_is_up(documents: Documents, upstream: Provider) -> None:
+    with deadline.begin(0), pytest.raises(Unavailable):
+        documents.of(upstream.url)
+    assert asked(upstream) == []
+
+
+def test_an_address_that_the_guard_refuses_is_not_asked(upstream: Provider) -> None:
+    with pytest.raises(Unavailable):
+        Documents(Egress()).of(upstream.url)
