@@ -11,10 +11,13 @@ from app.audit.service import Audit
 from app.feature import Feature, Queue, Tag
 from app.keys.service import KeyService
 from app.oauth import controller
+from app.oauth.assertions import Assertions
 from app.oauth.authorization import Authorizations
 from app.oauth.catalogue import controller as catalogue_controller
 from app.oauth.catalogue.model import CatalogueBooks
 from app.oauth.catalogue.service import Catalogue
+from app.oauth.client_keys import AT_ONCE as KEYS_AT_ONCE
+from app.oauth.client_keys import PublishedKeys
 from app.oauth.client_names import RegisteredNames
 from app.oauth.client_origins import ClientOrigins
 from app.oauth.clients import cli as clients_cli
@@ -29,7 +32,7 @@ from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import Discovery
+from app.oauth.discovery import AUTHENTICATED, Discovery
 from app.oauth.exchange import Exchanges
 from app.oauth.explain import controller as explain_controller
 from app.oauth.explain.service import ExplainRequests
@@ -106,6 +109,7 @@ def _server(parts: Container) -> _Server | None:
             access_tokens=parts.get(AccessTokens),
             id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
             exchanges=parts.get(Exchanges),
+            assertions=parts.get(Assertions),
             clock=parts.clock,
             observer=parts.observer,
             audience=parts.settings.tokens.jwt_audience,
@@ -136,6 +140,19 @@ def _tokens(parts: Container) -> IssuedTokens:
     )
 
 
+def _assertions(parts: Container) -> Assertions:
+    issuer = parts.settings.server.public_url
+    return Assertions(
+        parts.get(ClientRegistry),
+        # With places of their own: anybody can send what has a client's keys fetched.
+        PublishedKeys(replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))),
+        parts.get(RevokedTokens),
+        parts.clock,
+        issuer,
+        tuple(f"{issuer}{path}" for path in AUTHENTICATED),
+    )
+
+
 def _exchanges(parts: Container) -> Exchanges:
     return Exchanges(
         parts.get(IssuedTokens),
@@ -161,6 +178,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
         live=parts.get(LiveSessions),
         sessions=parts.get(SessionService),
         exchanges=parts.get(Exchanges),
+        assertions=parts.get(Assertions),
         clock=parts.clock,
         grant_types=server.grant_types,
     )
@@ -318,6 +336,7 @@ FEATURE = Feature(
         TokenEndpoints: _token_endpoints,
         IssuedTokens: _tokens,
         Exchanges: _exchanges,
+        Assertions: _assertions,
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),

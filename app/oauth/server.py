@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from authlib.oauth2.rfc6749 import BaseGrant
 
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Codes
@@ -66,6 +67,7 @@ class Services:
     access_tokens: AccessTokens
     id_tokens: IdTokens
     exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     observer: Observer
     audience: str
@@ -195,8 +197,11 @@ class OAuthServer(AuthorizationServer):
         client; 401 always, and with a challenge where the header was used."""
         authorization, form = request.headers.get("Authorization", ""), request.form
         basic = bool(authorization)
-        if basic and "client_secret" in form:
+        by_assertion = "client_assertion" in form or "client_assertion_type" in form
+        if sum((basic, "client_secret" in form, by_assertion)) > 1:
             raise InvalidRequestError("The client authenticates twice.")
+        if by_assertion:
+            return ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
         try:
             client: ClientOf = super().authenticate_client(request, methods, endpoint)
         except ValueError:  # Basic in letters outside ASCII

@@ -27,6 +27,7 @@ ON_MONGODB_TOO = {
     "test_device_flow",
     "test_grants",
     "test_hidden_accounts",
+    "test_client_assertions",
     "test_client_registration",
     "test_clients",
     "test_catalogue",

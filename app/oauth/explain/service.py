@@ -15,6 +15,7 @@ from app.web.parameters import parse_parameters
 
 if TYPE_CHECKING:
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.authorization import Authorizations
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
@@ -56,6 +57,7 @@ class ExplainRequests:
     live: LiveSessions
     sessions: SessionService
     exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     grant_types: tuple[str, ...]
 
@@ -107,6 +109,10 @@ class ExplainRequests:
             self.exchanges.check(parameters, client)
 
     def _client(self, parameters: Parameters) -> Client:
+        if parameters.get("client_assertion") is not None:
+            if parameters.get("client_secret") is not None:
+                raise RefusedError("invalid_request", "The client authenticates twice.", "client_secret")
+            return self.assertions.check(parameters).client
         client = self.registry.find(parameters.get("client_id") or "")
         if client is None:
             raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
