@@ -182,6 +182,8 @@ def test_what_is_no_assertion_proves_nothing(robot: OAuthClient) -> None:
     )
     refused(sent(robot, signed(robot), client_assertion_type=None))
     refused(sent(robot, signed(robot), client_id=new_id()))
+    public = a_client(robot.service, jwks=ALL_KEYS)  # whatever is stored of it
+    refused(sent(public, signed(public)))
 
 
 def test_a_client_proves_itself_in_one_way_at_a_time(service: Service) -> None:
