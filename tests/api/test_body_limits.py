@@ -42,7 +42,7 @@ SWITCHES = {
 """Fields that take true or false."""
 TEXTS_BY_NAME = {"token_request"}
 """Fields that take an object of texts, whose names are free."""
-OBJECTS = {"credential"}
+OBJECTS = {"credential", "jwks", "workload"}
 """Fields that take an object, whose fields are named."""
 OPERATORS: list[Any] = [
     {"$gt": ""}, {"$ne": None}, {"$regex": ".*"}, {"$where": "1"}, {}, [], ["ann@example.com"], [{"$gt": ""}], 7, 1.5,
