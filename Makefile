@@ -102,6 +102,8 @@ tools: tests/tools/node_modules/.package-lock.json ## build what some tests need
 	tests/tools/clients.sh typescript
 	tests/tools/clients.sh go
 	tests/tools/clients.sh java
+	tests/tools/relying_parties.sh go
+	tests/tools/relying_parties.sh spring
 	tests/tools/kustomize.sh
 
 tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final, cast
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Payload
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
 from app.oauth.grant_types import may_exchange
 from app.oauth.refusal import RefusedError
 from app.web.result import File
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from authlib.oauth2.rfc6749 import BaseGrant
 
@@ -144,6 +145,7 @@ class OAuthServer(AuthorizationServer):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self.services = services
+        self.register_client_auth_method("none", _by_name_alone)
 
     @property
     def grant_types(self) -> tuple[str, ...]:
@@ -224,6 +226,15 @@ class OAuthServer(AuthorizationServer):
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Nobody listens."""
+
+
+def _by_name_alone(find: Callable[[str], ClientOf | None], request: Request) -> ClientOf | None:
+    """The client that names itself, in the body or by Basic with an empty password, as golang.org/x/oauth2 and
+    requests-oauthlib do for clients without a secret; None if it sends a secret, which is not to be passed over."""
+    name, secret = request.form.get("client_id"), request.form.get("client_secret", "")
+    if request.headers.get("Authorization", "")[:5].lower() == "basic":
+        name, secret = extract_basic_authorization(request.headers)
+    return find(name) if name and secret == "" else None
 
 
 def _invalid_client(description: str = "The client could not be authenticated.", *, basic: bool) -> InvalidClientError:

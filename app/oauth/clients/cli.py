@@ -32,6 +32,13 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @click.argument("name")
 @click.option("--kind", type=_KINDS, default="confidential", show_default=True, help="public has no secret.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where codes are sent; can be repeated.")
+@click.option(
+    "--post-logout-redirect-uri",
+    "post_logout_redirect_uris",
+    multiple=True,
+    help="Where its users may go after a logout; can be repeated.",
+)
+@click.option("--backchannel-logout-uri", help="Where it is told that a session has ended.")
 @click.option("--scope", "scopes", multiple=True, help="What it may ask for; can be repeated. [default: standard]")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask for; can be repeated. [default: all]")
 @click.option("--first-party", is_flag=True, help="Ask users for no consent; its tokens act as a login's.")
@@ -145,9 +152,11 @@ def _validated(described: Mapping[str, object]) -> NewClient:
         valid.name,
         valid.kind,
         tuple(valid.redirect_uris),
+        tuple(valid.post_logout_redirect_uris),
         scopes=None if valid.scopes is None else tuple(valid.scopes),
         resources=None if valid.resources is None else tuple(valid.resources),
         first_party=valid.first_party,
+        backchannel_logout_uri=valid.backchannel_logout_uri,
         token_exchange=valid.token_exchange,
         jwks_uri=valid.jwks_uri,
     )

@@ -52,6 +52,16 @@ def test_a_public_client_of_the_first_party_is_created(flask: Callable[..., Resu
     assert "(first party)" in flask("clients", "list").stdout
 
 
+def test_where_a_logout_leads_and_who_is_told_of_it_are_kept(flask: Callable[..., Result]) -> None:
+    pages = ("https://shop.example/", "https://shop.example/bye")
+    told = "https://shop.example/cb?logout=backchannel"
+    more = [part for page in pages for part in ("--post-logout-redirect-uri", page)]
+    client = created(flask, *more, "--backchannel-logout-uri", told)["client"]
+    assert (client["post_logout_redirect_uris"], client["backchannel_logout_uri"]) == (list(pages), told)
+    wrong = flask("clients", "create", "Shop", "--redirect-uri", CB, "--backchannel-logout-uri", "ftp://shop.example")
+    assert (wrong.exit_code, "backchannel_logout_uri" in wrong.stderr) == (1, True)
+
+
 def test_what_no_client_may_have_is_named(flask: Callable[..., Result]) -> None:
     wrong = flask("clients", "create", "Shop", "--redirect-uri", "javascript:alert(1)")
     assert (wrong.exit_code, "redirect_uris.0" in wrong.stderr) == (1, True)
