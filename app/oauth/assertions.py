@@ -35,10 +35,11 @@ ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
 """Never HS256: a client secret is no signing key here."""
 LONGEST: Final = 8192
 """Characters. Tokens of platforms have some 1,500."""
-LIVES: Final = timedelta(minutes=5)
-"""How long an assertion may be accepted for from now on, by its `exp`."""
+LIVES: Final = timedelta(hours=1)
+"""The most that an assertion may be accepted for from now on, by its `exp`. Authlib's are made for an hour, most others
+for a minute; since each is good once, a longer life helps only who takes one away before it is used."""
 WORKLOAD_LIVES: Final = timedelta(days=1)
-"""The same for a token of a platform, which is issued for longer: by Kubernetes usually for an hour."""
+"""The same for a token of a platform, which may be issued for longer."""
 _LONGEST_ID: Final = 256
 _TYPES: Final = frozenset({"JWT", "CLIENT-AUTHENTICATION+JWT"})
 _LATEST: Final = 2**53
@@ -96,7 +97,8 @@ class Assertions:
         self._verify(assertion, header, self._key(client, header, is_own=is_own))
         expires_at = self._expiry(claims, LIVES if is_own else WORKLOAD_LIVES)
         if is_own:
-            return Asserted(client, self._use(client, claims), expires_at + LEEWAY)
+            # An instance whose clock is late accepts it for a while after another one has forgotten its use.
+            return Asserted(client, self._use(client, claims), expires_at + 2 * LEEWAY)
         self._check_workload(client, claims)
         return Asserted(client, None, expires_at)
 

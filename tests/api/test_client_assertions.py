@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import jwt
 import pytest
+from authlib.oauth2.rfc7523 import private_key_jwt_sign
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import RSAKey
 
 from app.oauth.assertions import LIVES, TYPE, WORKLOAD_LIVES, Assertions
 from app.oauth.client_keys import RESTS_FOR
@@ -102,6 +106,14 @@ def test_a_client_proves_itself_by_what_it_signs(robot: OAuthClient, algorithm: 
     assert reply.status_code == 200, reply.text
     assert claims(reply.json["access_token"])["sub"] == robot.id
     assert sent(robot, signed(robot, algorithm, header=header), client_id=robot.id).status_code == 200
+
+
+def test_what_authlib_signs_is_taken(service: Service) -> None:
+    client = a_client(service, kind="service", secrets=(), jwks=jwks(entry("RS256")))
+    pem = KEYS["RS256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    service.clock.now = datetime.now(UTC)  # Authlib signs by the system's
+    made = private_key_jwt_sign(RSAKey.import_key(pem), client.id, f"{ISSUER}/oauth/token")
+    assert sent(client, made).status_code == 200
 
 
 def test_an_assertion_is_good_once(robot: OAuthClient) -> None:
