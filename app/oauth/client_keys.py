@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ import structlog
 
 from app.platform import deadline
 from app.platform.errors import Unavailable
-from app.security.egress import SECONDS, EgressError, EgressRefusedError
+from app.security.egress import SECONDS, EgressError, EgressFailedError, EgressRefusedError
 from app.security.key_sets import KEPT_FOR, KeySet, named, signing_keys
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ AT_ONCE: Final = 4
 """Requests for keys that run at once."""
 MOST_BYTES: Final = 64 * 1024
 RESTS_FOR: Final = 10.0
-"""Seconds for which a publisher that did not answer is not asked again: anybody may send what makes us ask."""
+"""Seconds for which a publisher that gave no keys is not asked again: anybody may send what makes us ask."""
 _MOST_KEPT: Final = 2000
 _OK: Final = 200
 _FAILED: Final = 500
@@ -50,6 +51,8 @@ class _Kept:
     """Of an issuer, whose metadata names it."""
     until: float = float("-inf")
     rests_until: float = float("-inf")
+    failure: Callable[[], Exception] = NoKeysError
+    """What is raised until then."""
 
 
 @dataclass(slots=True)
@@ -75,9 +78,9 @@ class PublishedKeys:
         if kept.until <= self.clock():
             found = self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration", kept)
             if found.get("issuer") != issuer:
-                raise NoKeysError("The metadata of the issuer is that of another one.")
+                raise self._resting(kept, partial(NoKeysError, "The metadata of the issuer is that of another one."))
             if not isinstance(found.get("jwks_uri"), str):
-                raise NoKeysError("The metadata of the issuer names no keys.")
+                raise self._resting(kept, partial(NoKeysError, "The metadata of the issuer names no keys."))
             kept.jwks_uri, kept.until = found["jwks_uri"], self.clock() + KEPT_FOR
         return kept.keys.key(key_id, lambda: self._fetch(kept.jwks_uri, kept), self.clock())
 
@@ -88,34 +91,44 @@ class PublishedKeys:
             return self._kept.setdefault(url, _Kept())
 
     def _fetch(self, url: str, kept: _Kept) -> Mapping[str, Any]:
+        if kept.rests_until > self.clock():
+            raise kept.failure()
         left = deadline.remaining()
         seconds = SECONDS if left is None else min(SECONDS, left)
-        if kept.rests_until > self.clock() or not seconds:
+        if not seconds:
             raise Unavailable(_NO_ANSWER)
         try:
-            reply = self.egress.request(
-                "GET", url, headers={"Accept": "application/json"}, seconds=seconds, most_bytes=MOST_BYTES
-            )
-        except EgressRefusedError as error:
-            raise NoKeysError(f"The URL of the keys {error}.") from None
+            return _json(self.egress, url, seconds)
+        except NoKeysError as error:
+            raise self._resting(kept, partial(NoKeysError, str(error))) from None
         except EgressError as error:
-            raise self._unanswered(url, kept, str(error)) from None
-        if reply.status >= _FAILED or reply.status == _TOO_MANY:
-            raise self._unanswered(url, kept, f"status {reply.status}")
-        if reply.status != _OK:
-            raise NoKeysError(f"The server of the keys replied with status {reply.status}.")
-        try:
-            found = json.loads(reply.body)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise NoKeysError("The server of the keys replied with something else than a JSON object.")
-        return found
+            _log.warning("keys of a client not reached", host=urlsplit(url).hostname, cause=str(error))
+            raise self._resting(kept, partial(Unavailable, _NO_ANSWER)) from None
 
-    def _unanswered(self, url: str, kept: _Kept, cause: str) -> Unavailable:
-        kept.rests_until = self.clock() + RESTS_FOR
-        _log.warning("keys of a client not reached", host=urlsplit(url).hostname, cause=cause)
-        return Unavailable(_NO_ANSWER)
+    def _resting(self, kept: _Kept, failure: Callable[[], Exception]) -> Exception:
+        kept.failure, kept.rests_until = failure, self.clock() + RESTS_FOR
+        return failure()
+
+
+def _json(egress: Egress, url: str, seconds: float) -> Mapping[str, Any]:
+    """The JSON object at an address. Raises NoKeysError, and EgressError of a server that does not answer, or fails."""
+    try:
+        reply = egress.request(
+            "GET", url, headers={"Accept": "application/json"}, seconds=seconds, most_bytes=MOST_BYTES
+        )
+    except EgressRefusedError as error:
+        raise NoKeysError(f"The URL of the keys {error}.") from None
+    if reply.status >= _FAILED or reply.status == _TOO_MANY:
+        raise EgressFailedError(f"it replied with status {reply.status}")
+    if reply.status != _OK:
+        raise NoKeysError(f"The server of the keys replied with status {reply.status}.")
+    try:
+        found = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise NoKeysError("The server of the keys replied with something else than a JSON object.")
+    return found
 
 
 def registered_key(jwks: str, key_id: str | None) -> jwt.PyJWK | None:
