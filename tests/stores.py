@@ -21,6 +21,7 @@ from app.jobs.model import Leases
 from app.keys.model import Keyrings
 from app.mail_login.model import MailLogins
 from app.oauth.catalogue.model import CatalogueBooks
+from app.oauth.client_documents.model import ClientDocuments
 from app.oauth.clients.model import Clients
 from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
@@ -100,6 +101,10 @@ class Store:
     @property
     def logout_notices(self) -> LogoutNotices:
         return self.repository(LogoutNotices)
+
+    @property
+    def client_documents(self) -> ClientDocuments:
+        return self.repository(ClientDocuments)
 
     @property
     def device_codes(self) -> DeviceCodes:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from app.account_pages import controller, pages
 from app.account_pages.consent import pages as consent
 from app.account_pages.device import pages as device
+from app.account_pages.enrol import pages as enrol
 from app.account_pages.login import pages as login
+from app.account_pages.provider import pages as provider
 from app.feature import Feature, Tag
 
 FEATURE = Feature(
@@ -28,6 +30,10 @@ FEATURE = Feature(
                 login.sign_in,
                 login.show_factor,
                 login.prove_factor,
+                provider.go_to_provider,
+                provider.come_from_provider,
+                enrol.show_enrol,
+                enrol.enrol,
                 login.show_logout,
                 login.sign_out,
                 consent.show_consent,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LOGIN = "/login"
 FACTOR = "/login/factor"
+ENROL = "/login/enrol"
+PROVIDER = "/login/provider"
 LOGOUT = "/logout"
 CONSENT = "/consent"
 DEVICE = "/device"

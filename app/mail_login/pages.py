@@ -64,7 +64,7 @@ def open_link(call: Call) -> File:
         failures=(InvalidCode, InvalidLoginToken, TooManyRequests, Unavailable),
         still_good=_still_good,
         words={},
-        facts=lambda _call: {},
+        facts=lambda _call, _sent: {},
     ),
     returns=File,
     media_type="text/html",

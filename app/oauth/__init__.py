@@ -16,6 +16,10 @@ from app.oauth.authorization import Authorizations
 from app.oauth.catalogue import controller as catalogue_controller
 from app.oauth.catalogue.model import CatalogueBooks
 from app.oauth.catalogue.service import Catalogue
+from app.oauth.cimd import AT_ONCE as FETCHED_AT_ONCE
+from app.oauth.cimd import MetadataDocuments
+from app.oauth.client_documents.inputs import read_document
+from app.oauth.client_documents.model import ClientDocuments
 from app.oauth.client_keys import AT_ONCE as KEYS_AT_ONCE
 from app.oauth.client_keys import PublishedKeys
 from app.oauth.client_names import RegisteredNames
@@ -58,6 +62,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.live import LiveSessions
 from app.sessions.model import ClientNames, Sessions
 from app.sessions.service import SessionService
+from app.web.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +82,8 @@ def _authorizations(parts: Container) -> Authorizations:
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
+        id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
         clock=parts.clock,
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,
@@ -173,9 +180,11 @@ def _explain(parts: Container) -> ExplainRequests | None:
         registry=parts.get(ClientRegistry),
         catalogue=parts.get(Catalogue),
         codes=parts.get(Codes),
+        device_codes=parts.get(DeviceCodes),
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
         sessions=parts.get(SessionService),
         exchanges=parts.get(Exchanges),
         assertions=parts.get(Assertions),
@@ -197,7 +206,7 @@ def _discovery(parts: Container) -> Discovery | None:
         paths=frozenset({declared.path for declared in served if declared.on is None or declared.on(parts.settings)}),
         grant_types=server.grant_types,
         tells_of_logouts=True,
-        fetches_metadata=False,
+        fetches_metadata=parts.settings.oauth.pages and bool(parts.settings.oauth.cimd_allow),
     )
 
 
@@ -230,6 +239,18 @@ def _backchannel(parts: Container) -> BackchannelLogout:
     )
 
 
+def _documents(parts: Container) -> MetadataDocuments:
+    return MetadataDocuments(
+        parts.get(ClientDocuments),
+        read_document,
+        # With places of their own: strangers can name slow servers.
+        replace(parts.get(Egress), calls=BoundedCalls("client documents", FETCHED_AT_ONCE)),
+        parts.get(Rates),
+        parts.clock,
+        parts.settings.oauth.cimd_allow,
+    )
+
+
 def _consents(parts: Container) -> ConsentService:
     return ConsentService(parts.get(Consents), parts.get(SessionService), parts.get(Accounts))
 
@@ -242,8 +263,9 @@ def _clients(parts: Container) -> ClientService:
         parts.get(Audit),
         parts.get(Egress),
         parts.clock,
-        sessions_end=parts.get(Sessions).end_some_of_client,
+        sessions_end=parts.get(BackchannelLogout).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
+        documents=parts.get(ClientDocuments),
     )
 
 
@@ -261,6 +283,7 @@ def _devices(parts: Container) -> DeviceFlow:
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
         secrets=parts.get(SecretKeys),
         clock=parts.clock,
         audience=parts.settings.tokens.jwt_audience,
@@ -340,12 +363,15 @@ FEATURE = Feature(
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),
-        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients)),
+        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients), parts.get(MetadataDocuments)),
+        MetadataDocuments: _documents,
         ConsentService: _consents,
         RequestedLogouts: _logouts,
         BackchannelLogout: _backchannel,
         DeviceFlow: _devices,
-        ClientOrigins: lambda parts: ClientOrigins(parts.get(Clients)),
+        ClientOrigins: lambda parts: ClientOrigins(
+            parts.get(Clients), hosts=parts.settings.oauth.cimd_allow if parts.settings.oauth.pages else ()
+        ),
         ClientService: _clients,
         RegistrationService: _registration,
         ClientNames: lambda parts: RegisteredNames(parts.get(Clients)),
@@ -360,10 +386,11 @@ FEATURE = Feature(
         RevokedTokens,
         DeviceCodes,
         LogoutNotices,
+        ClientDocuments,
     ),
     erase=_eraser,
     exports=(consents.exported,),
-    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices),
+    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
     publishers=(_listeners,),
     handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),

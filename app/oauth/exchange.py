@@ -77,7 +77,7 @@ class Exchanges:
         subject = self._subject(parameters, client)
         self._check_actor(parameters, client)
         if subject.of_user is None:
-            raise _void("subject", "It is that of a client that acts for itself.")
+            raise _void("It is that of a client that acts for itself.")
         claims, user = subject.of_user
         if claims.actor_id is not None:
             raise RefusedError(
@@ -129,9 +129,9 @@ class Exchanges:
     def _subject(self, parameters: Parameters, client: Client) -> IssuedToken:
         found = self.tokens.access_token(parameters.get("subject_token") or "")
         if found is None:
-            raise _void("subject", "It is no access token of this server, or is not accepted any more.")
+            raise _void("It is no access token of this server, or is not accepted any more.")
         if not found.concerns(client):
-            raise _void("subject", "Its audience is none of the resources on the list of this client.")
+            raise _void("Its audience is none of the resources on the list of this client.")
         return found
 
     def _check_actor(self, parameters: Parameters, client: Client) -> None:
@@ -141,16 +141,19 @@ class Exchanges:
             return
         found = self.tokens.access_token(sent)
         if found is None or not found.is_of(client) or found.session_id is not None:
-            raise _void("actor", "The actor is the client itself: by its own client_credentials token, or by none.")
+            detail = "The actor is the client itself: by its own client_credentials token, or by none."
+            raise RefusedError(
+                "invalid_request", "This actor_token is not valid for this client.", "actor_token", detail
+            )
 
     def _resources(self, parameters: Parameters, client: Client, subject: IssuedToken) -> tuple[str, ...]:
         """Whom the token is for: `resource` and `audience` both name resources of the catalogue by their URIs."""
         named = (*parameters.all("resource"), *parameters.all("audience"))
         if not named:
             raise RefusedError("invalid_request", "resource or audience is required.", "resource")
-        if self.audience in named:
-            raise RefusedError("invalid_target", "No token is exchanged for one for this server.", "own_api")
         resources = resources_of(Parameters({"resource": named}), client, self.catalogue.load(), own=self.audience)
+        if self.audience in resources:
+            raise RefusedError("invalid_target", "No token is exchanged for one for this server.", "own_api")
         # What users let this client have, they let it have for the resources that they saw.
         if subject.is_of(client) and not subject.audiences.issuperset(resources):
             detail = "The token is this client's own, so it may only be narrowed."
@@ -173,7 +176,7 @@ class Exchanges:
     def _lifetime(self, subject: Claims) -> int:
         left = int(subject.expires_at - self.clock().timestamp())
         if left <= 0:  # it is accepted for a moment longer, since clocks differ
-            raise _void("subject", "It has expired.")
+            raise _void("It has expired.")
         return min(self.access_tokens.spread(self.access_tokens.lifetime), left)
 
 
@@ -202,7 +205,5 @@ def _actors(subject: Claims, client: Client) -> tuple[str, ...]:
     return (client.id, *subject.actors)
 
 
-def _void(whose: str, detail: str) -> RefusedError:
-    return RefusedError(
-        "invalid_request", f"This {whose}_token is not valid for this client.", f"{whose}_token", detail
-    )
+def _void(detail: str) -> RefusedError:
+    return RefusedError("invalid_request", "This subject_token is not valid for this client.", "subject_token", detail)

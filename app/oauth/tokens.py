@@ -88,13 +88,13 @@ class IssuedTokens:
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.end_by_refresh_token(token, client.id, device)
+            self.sessions.revoke_by_refresh_token(token, client.id, device)
             return
         found = self.access_token(token)
         if found is None or not found.is_of(client):
             return
         if found.session_id is not None and not found.is_exchanged:
-            self.sessions.end_for_client(found.session_id, client.id, device)
+            self.sessions.revoke_for_client(found.session_id, client.id, device)
         else:
             self.revoked.add(found.told["jti"], datetime.fromtimestamp(found.told["exp"], UTC) + LEEWAY)
 
@@ -111,7 +111,8 @@ class IssuedTokens:
         if read.of_session is None:
             return found if self._client_of(found) is not None else None
         principal = self.sessions.principal_of(read.of_session)
-        if principal is None:
+        # The session of an exchanged token is another client's.
+        if principal is None or not self.registry.admits(principal.client_id or found.client_id):
             return None
         found = replace(found, of_user=(read.of_session, principal))
         return found if not found.is_exchanged or self._may_still_have(found) else None
@@ -135,7 +136,7 @@ class IssuedTokens:
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
         session = self.sessions.session_of_refresh_token(token)
-        if session is None or session.client_id is None:
+        if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {
             "client_id": session.client_id,

@@ -40,7 +40,7 @@ def with_form(template: str, facts: Callable[[Call], Mapping[str, object]] = lam
         failures=(InvalidCode, TooManyRequests, Overloaded, Unavailable),
         still_good=_still_good,
         words=_IN_WORDS,
-        facts=facts,
+        facts=lambda call, _sent: facts(call),
     )
 
 

@@ -32,7 +32,10 @@ _STATUS: Final[Mapping[str | None, int]] = {None: 200, Unavailable.code: Unavail
 )
 def come_back(call: Call, sent: Parameters, provider: str) -> File:
     """Take up the answer of a provider, and go on to the application."""
-    came = call.get(ProviderLogins).answer(provider, sent.one_of_each(), call.cookie(PROVIDER_COOKIE))
+    try:
+        came = call.get(ProviderLogins).answer(provider, sent.one_of_each(), call.cookie(PROVIDER_COOKIE))
+    except InvalidCode as failure:
+        return call.failed(failure, "provider_code.html", {}, {})
     if came.location is not None:
         return File(b"", "text/html; charset=utf-8", {"Location": came.location}, 303)
     return call.page("provider_code.html", status=_STATUS.get(came.error, 403), code=came.code, error=came.error)

@@ -1,11 +1,14 @@
 "use strict";
-// Passkeys in the form of the login: what a passkey answers goes into hidden fields, and the form is sent as always.
+// Passkeys in the forms of the login: what a passkey answers goes into hidden fields, and the form is sent as always.
 const sheet = document.getElementById("sign-in");
 const knowsPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON && navigator.credentials);
 const RENEW_MS = 4 * 60_000; // before the ceremony that waits for the autofill expires
 const FAILED = {
   NotAllowedError:
     "The passkey was not used: the request was cancelled, took too long, or your device could not check that it is you.",
+  ConstraintError: "This device cannot check that it is you. Set up a screen lock or a PIN, or use another device.",
+  InvalidStateError: "There is already a passkey of your account on this device.",
+  NotSupportedError: "This device cannot make a passkey that the service accepts.",
   SecurityError: "Passkeys do not work at this address. Open the page at the address that you know.",
 };
 let autofill = null; // stops the ceremony that waits until the user picks a passkey in the field of the name
@@ -26,10 +29,12 @@ async function asked() {
   return said.data;
 }
 
-/** Lets the browser ask for a passkey, and sends the form with its answer. */
+/** Lets the browser make a passkey, or ask for one, and sends the form with its answer. */
 async function prove(begun, how) {
-  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(begun.options);
-  const credential = await navigator.credentials.get({ publicKey, ...how });
+  const makes = "makes" in sheet.dataset;
+  const parse = makes ? "parseCreationOptionsFromJSON" : "parseRequestOptionsFromJSON";
+  const publicKey = PublicKeyCredential[parse](begun.options);
+  const credential = await navigator.credentials[makes ? "create" : "get"]({ publicKey, ...how });
   sheet.elements.ceremony.value = begun.ceremony;
   sheet.elements.credential.value = JSON.stringify(credential.toJSON());
   for (const name of ["password", "code"]) if (sheet.elements[name]) sheet.elements[name].value = "";
@@ -40,7 +45,7 @@ async function usePasskey() {
   if (busy) return;
   busy = true;
   autofill?.abort();
-  const failed = document.querySelector("[data-failed]");
+  const failed = sheet.querySelector("[data-failed]");
   failed.textContent = "";
   try {
     await prove(await asked());

@@ -18,12 +18,13 @@ from app.web.limits import limits_of
 from app.web.pages import Pages, root_of_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from app.config import Settings
     from app.config.values import Network
     from app.platform.container import Container
     from app.platform.devices import Device
+    from app.platform.failure import Failure
     from app.web.caller import Admitted, Authenticator
     from app.web.limits import Limit
     from app.web.openapi import Specification
@@ -191,6 +192,10 @@ class CallBy(Generic[CallerT]):
     ) -> File:
         """Render a template as a page, with these variables; see `Pages.render`."""
         return self.shared.pages.render(template, facts, status=status, headers=headers, form_action=form_action)
+
+    def failed(self, failure: Failure, template: str, facts: Mapping[str, object], headers: Mapping[str, str]) -> File:
+        """The same for a failure that a person can do something about on this page: with its status, and logged."""
+        return problems.as_form(failure, self.shared.pages, template, facts, headers)
 
 
 Call: TypeAlias = CallBy[Caller]

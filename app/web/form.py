@@ -39,21 +39,22 @@ class Again:
     """How a form is shown again after a failure, so that people can correct it: also with a wrong field.
 
     The `template` gets `sent`, the values that are `still_good` after this failure; `errors`, a message for each wrong
-    field; and `facts`. `words` replaces the messages of fields that are not meant for people, by field and code.
+    field; and `facts`, by what was sent. `words` replaces the messages of fields that are not meant for people, by
+    field and code.
     """
 
     template: str
     failures: tuple[type[Failure], ...]
     still_good: Callable[[Mapping[str, str], Failure], Mapping[str, str]]
     words: Mapping[tuple[str, str], str]
-    facts: Callable[[Call], Mapping[str, object]]
+    facts: Callable[[Call, Mapping[str, str]], Mapping[str, object]]
     headers: Callable[[Call, Mapping[str, str]], dict[str, str]] | None = None
     """What the page carries besides, by what was `sent`."""
 
     def variables(self, call: Call, sent: Mapping[str, str], failure: Failure) -> dict[str, object]:
         """The variables of the template after this failure of the form that was `sent`."""
         errors = {wrong.field: self.words.get((wrong.field, wrong.code), wrong.message) for wrong in failure.fields}
-        return {"sent": self.still_good(sent, failure), "errors": errors, **self.facts(call)}
+        return {"sent": self.still_good(sent, failure), "errors": errors, **self.facts(call, sent)}
 
 
 def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str, str]:

@@ -52,7 +52,8 @@ def as_rfc(failure: Failure, word: str, headers: Mapping[str, str]) -> Response:
     body = {"error": error, "error_description": _description(failure)}
     response = Response(json.dumps(body), status, headers, mimetype="application/json")
     if isinstance(failure, Forbidden):
-        response.headers["WWW-Authenticate"] = f'Bearer error="{error}"'
+        needed = "" if failure.scope is None else f', scope="{failure.scope}"'
+        response.headers["WWW-Authenticate"] = f'Bearer error="{error}"{needed}'
     return response
 
 

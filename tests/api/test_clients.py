@@ -161,6 +161,8 @@ def test_a_client_with_users_names_redirect_uris_or_that_it_has_none(service: Se
         "com.example.app:",
         "com.example.app:/cb#part",
         "com.example.app://user@host/",
+        "com.example.app://a[b/",
+        "com.example.app://a:b/",
         "https://shop.example/" + "a" * 1000,
     ],
 )

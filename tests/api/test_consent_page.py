@@ -215,7 +215,7 @@ def test_an_application_that_needs_two_factors_gets_them_in_the_session(
     browser: Browser, service: Service, ann: Account
 ) -> None:
     bank = App(service, require_second_factor=True)
-    assert heading(at_consent(browser, bank, ann)) == "The application cannot log you in"
+    assert heading(at_consent(browser, bank, ann)) == "Add a second factor"
     browser.post("/logout")
     person = Person(service, ann)
     person.enrol()
@@ -273,7 +273,7 @@ def test_a_request_expires_while_its_user_logs_in_who_is_logged_in_all_the_same(
     page = follow(browser, app.send(browser))
     browser.service.clock.advance(1801)
     reply = browser.log_in(ann.email, PASSWORD, request=hidden(page)["request"])
-    assert reply.status_code == 400
+    assert follow(browser, reply).status_code == 400
     assert browser.name == ann.email
 
 
@@ -299,7 +299,7 @@ def test_the_pages_can_be_turned_off_and_the_login_stays_without_the_authorizati
     start: Start, service: Service
 ) -> None:
     off = start(on=service, PAGES="off")
-    for path in ("/login", "/login/factor", "/logout", "/consent"):
+    for path in ("/login", "/login/factor", "/login/enrol", "/login/provider", "/logout", "/consent"):
         assert off.get(path).status_code == 404
     assert off.get("/account/passkeys").status_code == 200
     alone = start(on=service, OAUTH="off")

@@ -215,6 +215,16 @@ def test_the_resource_is_the_audience_and_is_kept_through_refresh(app: OAuthClie
     assert "nonce" not in claims(whole["id_token"])
 
 
+@pytest.mark.parametrize("sent", [MAIL, f"{MAIL}/", "HTTPS://Mail.example:443"])
+def test_a_resource_is_recognized_as_url_libraries_write_it_and_the_token_names_it_as_it_is_registered(
+    app: OAuthClient, ann: Account, sent: str
+) -> None:
+    found = app.redeem(app.code(ann, resource=sent), resource=sent).json
+    assert claims(found["access_token"])["aud"] == MAIL
+    assert claims(app.refresh(found["refresh_token"], resource=sent).json["access_token"])["aud"] == MAIL
+    refused(app.refresh(found["refresh_token"], resource=f"{sent.removesuffix('/')}/x"), "invalid_target")
+
+
 def test_a_token_request_narrows_its_own_access_token_alone(app: OAuthClient, ann: Account) -> None:
     found = app.redeem(app.code(ann, resource=[FILES, MAIL]), resource=FILES).json
     assert claims(found["access_token"])["aud"] == FILES

@@ -2,10 +2,12 @@
 
 import hmac
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
 import pytest
@@ -18,7 +20,7 @@ from app.sessions.service import SessionService
 from tests.api.authenticator import Authenticator
 from tests.api.browser import FORM, ORIGIN, Browser, attributes
 from tests.api.mailbox import newest_to
-from tests.api.service import PASSWORD, Account, Service, Start
+from tests.api.service import PASSWORD, Account, Reply, Service, Start
 from tests.api.test_pages import errors, heading, hidden
 from tests.api.test_passkeys import Holder
 from tests.api.test_recovery import forgot, reset
@@ -64,7 +66,8 @@ def test_a_password_logs_the_browser_in_and_leads_on_by_303(browser: Browser, an
     page = browser.get("/login")
     assert (page.status_code, heading(page)) == (200, "Log in")
     reply = browser.log_in(ann.email, PASSWORD)
-    assert (reply.status_code, reply.headers["Location"]) == (303, "./login")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "./login?entered=on")
+    assert browser.get("/login", query="entered=on").headers["Location"] == "./login"
     assert heading(browser.get("/login")) == "You are logged in"
     assert browser.name == ann.email
 
@@ -254,7 +257,33 @@ TARGETS = {
 @pytest.mark.parametrize(("to", "location"), TARGETS.items())
 def test_a_login_leads_to_pages_of_this_service_alone(browser: Browser, ann: Account, to: str, location: str) -> None:
     reply = browser.log_in(ann.email, PASSWORD, to=to)
-    assert (reply.status_code, reply.headers["Location"]) == (303, location)
+    assert onward(browser, reply) == location
+
+
+def onward(browser: Browser, reply: Reply) -> str:
+    """Where a login leads, behind the page that looks whether the browser has kept the cookie."""
+    assert reply.status_code == 303, reply.text
+    target = urlsplit(urljoin("/login/", reply.headers["Location"]))
+    assert "entered=on" in target.query
+    reply = browser.get("/login", query=target.query)
+    assert reply.status_code == 303, reply.text
+    return reply.headers["Location"]
+
+
+@pytest.mark.parametrize("to", ["", "/account/passkeys"])
+def test_whose_browser_keeps_no_cookie_is_told_so_and_not_asked_again_and_again(
+    browser: Browser, ann: Account, to: str
+) -> None:
+    reply = browser.log_in(ann.email, PASSWORD, to=to)
+    query, kept = urlsplit(reply.headers["Location"]).query, dict(browser.cookies)
+    browser.cookies.clear()
+    page = browser.get("/login", query=query)
+    assert (page.status_code, heading(page)) == (400, "Your browser keeps no cookies")
+    assert f'href="./login{"?to=/account/passkeys" if to else ""}"' in page.text
+    browser.cookies = kept
+    browser.service.post("/auth/logout", {"scope": "all"}, token=ann.token)
+    ended = browser.get("/login", query=query)
+    assert heading(browser.get("/login", query=urlsplit(ended.headers["Location"]).query)) == "Log in"
 
 
 def test_whoever_is_logged_in_is_led_on_at_once(inside: Browser) -> None:
@@ -274,7 +303,7 @@ def test_a_login_with_two_factors_and_its_token_is_in_no_url(browser: Browser, p
     empty = browser.post("/login/factor", **fields)
     assert (empty.status_code, errors(empty)) == (422, {"code": "Enter it, or use another way."})
     done = browser.post("/login/factor", **fields, code=person.code())
-    assert (done.status_code, done.headers["Location"]) == (303, "./../account/passkeys")
+    assert onward(browser, done) == "./account/passkeys"
     assert browser.name == person.account.email
 
 
@@ -312,7 +341,7 @@ def test_a_passkey_logs_in_and_one_that_is_gone_does_not(service: Service, brows
     begun = service.post("/auth/login/passkey/options").json["data"]
     credential = json.dumps(holder.key.get(begun["options"]))
     reply = browser.post("/login", ceremony=begun["ceremony"], credential=credential, to="/account/passkeys")
-    assert (reply.status_code, reply.headers["Location"]) == (303, "./account/passkeys")
+    assert onward(browser, reply) == "./account/passkeys"
     again = browser.post("/login", ceremony=begun["ceremony"], credential=credential)
     assert again.status_code == 401
     begun = service.post("/auth/login/passkey/options").json["data"]
@@ -497,9 +526,82 @@ def test_a_page_may_get_the_script_of_this_service_and_its_form_goes_nowhere_els
     assert '<meta name="referrer" content="same-origin">' in reply.text, "or the browser withholds the form's Origin"
 
 
-def test_a_user_who_needs_a_factor_and_has_none_is_told(start: Start) -> None:
-    strict = start(REQUIRE_SECOND_FACTOR="all")
-    reply = strict.post("/auth/register", {"email": "new@example.com", "username": "newcomer", "password": PASSWORD})
-    assert reply.status_code == 403
-    page = Browser(strict).log_in("newcomer", PASSWORD)
-    assert (page.status_code, heading(page)) == (200, "A second factor is needed")
+def passing(reply: Reply) -> list[str]:
+    """What a reply of the pages lacks so that nothing is kept, framed, or told to others."""
+    headers, page = reply.headers, reply.mimetype == "text/html"
+    wanted = {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+    }
+    lacks = [name for name, value in wanted.items() if headers.get(name) != value]
+    policy = headers["Content-Security-Policy"]
+    lacks += ["frame-ancestors"] if "frame-ancestors 'none'" not in policy else []
+    lacks += ["script"] if page and ("unsafe" in policy or re.search(r"<script>|\son\w+=|style=", reply.text)) else []
+    return lacks + (["303"] if 300 <= reply.status_code < 400 and reply.status_code != 303 else [])
+
+
+def test_every_page_is_kept_by_no_cache_and_shown_in_no_frame_and_no_address_holds_a_secret(
+    browser: Browser, person: Person
+) -> None:
+    fields = at_second_step(browser, person, to="/account/passkeys")
+    replies = [
+        browser.get("/login"),
+        browser.post("/login"),
+        browser.log_in(person.account.email, "wrong horse battery"),
+        browser.post("/login/factor", **fields, code="000000"),
+        browser.post("/login/factor", **fields, code=person.code()),
+        *(browser.get(path) for path in ("/login", "/login/factor", "/login/enrol", "/login/provider", "/device")),
+        browser.get("/login", query="entered=on&to=/device"),
+        browser.get("/logout"),
+        browser.post("/device", user_code="BCDF-GHJK"),
+        browser.post("/consent", request="x" * 43, user="x", answer="allow"),
+        browser.get("/oauth/logout"),
+        browser.post("/logout", to="/device"),
+        browser.get("/device"),
+        browser.get("/login", query="entered=on"),
+    ]
+    assert [(reply.request.path, passing(reply)) for reply in replies if passing(reply)] == []
+    given = [line.partition(";")[0] for reply in replies for line in reply.headers.getlist("Set-Cookie")]
+    secrets = {fields["login_token"], *(cookie.partition("=")[2] for cookie in given)} - {""}
+    addresses = [reply.headers.get("Location", "") for reply in replies]
+    assert not any(secret in address for secret in secrets for address in addresses)
+    assert len(secrets) == 3
+
+
+def test_a_form_of_another_tab_after_the_logout_of_this_one_asks_for_a_login(inside: Browser) -> None:
+    page = inside.get("/device")
+    assert page.status_code == 200
+    inside.post("/logout")
+    reply = inside.post("/device", user_code="BCDF-GHJK")
+    assert (reply.status_code, heading(reply)) == (401, "You are logged out")
+    assert "/login?to=/device" in reply.text
+    for path in ("/login/factor", "/login/enrol"):
+        late = inside.post(path, ask="passkey")
+        assert (late.status_code, late.headers["Location"]) == (303, "./../login")
+
+
+def test_the_tab_of_a_former_user_does_nothing_for_the_next(inside: Browser, service: Service, ann: Account) -> None:
+    """Ann's tab still shows the page that proves her again; Bob has logged in in another one."""
+    inside.get("/login/factor")
+    bob = service.register()
+    inside.log_in(bob.email, PASSWORD)
+    assert inside.post("/login/factor", password="not the password of Bob").status_code == 403
+    assert inside.name == bob.email
+    assert service.get("/auth/me", token=ann.token).status_code == 200
+
+
+@pytest.mark.parametrize("cookie", ["x", "", "\x7f", "a" * 5000])
+def test_a_cookie_that_is_none_is_as_if_nobody_were_logged_in(browser: Browser, cookie: str) -> None:
+    browser.cookies[PAGE] = cookie
+    for path in ("/login", "/logout"):
+        assert browser.get(path).status_code == 200
+    for path in ("/login/factor", "/login/enrol", "/consent", "/device"):
+        assert browser.get(path).status_code == 303
+
+
+def test_two_different_cookies_of_pages_are_refused(inside: Browser, service: Service) -> None:
+    headers = {"Cookie": f"{PAGE}={inside.cookies[PAGE]}; {PAGE}=other", "Accept": "text/html"}
+    for path in ("/login", "/logout", "/login/enrol", "/device"):
+        assert service.get(path, headers=headers).status_code == 400

@@ -10,9 +10,11 @@ import pytest
 
 from tests.api.databases import MongoDatabase, SqliteDatabase
 from tests.api.service import PASSWORD, Account, FakeClock, Reply, Service, new_names, running
+from tests.api.test_social_login import APP, Browser, Files, code_of, told
 from tests.servers import mongo
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer
+from tests.servers.openid import serving_provider
 from tests.servers.process import wait_until
 
 BACK_WITHIN = 10 + 15
@@ -105,6 +107,30 @@ def test_a_login_while_the_store_is_down_is_not_counted_as_a_wrong_password(
     wait_until(lambda: on_mongo.get("/health/ready").status_code == 200, BACK_WITHIN)
     for _ in range(10):
         assert on_mongo.login(account.email, "a wrong battery staple").status_code == 401
+
+
+def test_a_login_with_a_provider_goes_on_where_it_was_once_the_store_is_back(
+    server: MongoServer, tmp_path: Path
+) -> None:
+    server.start()
+    with serving_provider() as upstream:
+        file = Files(tmp_path, upstream).of({**Files(tmp_path, upstream).provider("trusted"), "trust_email": True})
+        settings = {"EGRESS_ALLOW": "127.0.0.1", "CORS_ORIGINS": APP, "PROVIDERS_FILE": file}
+        with running(MongoDatabase(server.create_database()), FakeClock(), **settings) as service:
+            upstream.now = lambda: service.clock().timestamp()
+            browser = Browser(service, upstream)
+            answer = upstream.log_in(browser.start(), sub="1", email="ann@example.com", email_verified=True)
+            server.stop()
+            assert browser.back("trusted", answer).status_code == 503
+            assert browser.service.post("/auth/providers/trusted/start", {}).status_code == 503
+            server.start()
+            wait_until(lambda: service.get("/health/ready").status_code == 200, BACK_WITHIN)
+            code = told(browser.back("trusted", answer))["code"]
+            server.stop()
+            assert code_of(browser.finish(code)) == (503, "unavailable")
+            server.start()
+            wait_until(lambda: service.get("/health/ready").status_code == 200, BACK_WITHIN)
+            assert browser.finish(code).json["data"]["user"]["email"] == "ann@example.com"
 
 
 def test_a_sqlite_file_that_another_process_writes_to_is_read_and_waited_for(tmp_path: Path) -> None:

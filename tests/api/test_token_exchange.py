@@ -124,7 +124,11 @@ def test_the_user_sees_the_exchange_among_their_events_once_an_hour(
 def test_no_exchanged_token_is_taken_by_our_own_api(
     service: Service, files: OAuthClient, ann: Account, received: str
 ) -> None:
-    for more in ({"resource": OURS}, {"resource": [MAIL, OURS]}, {"resource": None, "audience": OURS}):
+    ours: tuple[dict[str, Any], ...] = (
+        {"resource": OURS}, {"resource": [MAIL, OURS]}, {"resource": None, "audience": OURS},
+        {"resource": "HTTP://Localhost:5000/"},
+    )  # fmt: skip
+    for more in ours:
         assert error(exchange(files, received, **more)) == (400, "invalid_target")
     token = exchanged(files, received)
     for path in ("/auth/me", "/oauth/userinfo", "/auth/sessions"):

@@ -37,6 +37,21 @@ def test_an_account_is_registered_and_used_through_nginx(client: httpx.Client) -
     assert reply.json()["data"]["user"]["email"] == "eve@example.com"
 
 
+def test_a_browser_logs_in_on_the_pages_through_nginx(client: httpx.Client) -> None:
+    assert client.post("/auth/register", json={"username": "fay", "password": PASSWORD}).status_code == 201
+    page = client.get("/login")
+    assert "form-action 'self'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Cache-Control"] == "no-store"
+    form = {"login": "fay", "password": PASSWORD}
+    for origin, status in (("http://evil.example", 403), ("http://localhost", 303)):
+        reply = client.post("/login", data=form, headers={"Origin": origin})
+        assert reply.status_code == status
+    cookies = [line for line in reply.headers.get_list("Set-Cookie") if line.startswith("__Host-latchkey-page=")]
+    cookie = {"Cookie": cookies[0].partition(";")[0]}
+    assert client.get("/login?entered=on", headers=cookie).headers["Location"] == "./login"
+    assert "You are logged in" in client.get("/login", headers=cookie).text
+
+
 def test_nginx_keeps_its_connections_to_the_workers(proxied: Service, client: httpx.Client) -> None:
     client.get("/api/ping")
     before = connections_to(proxied.port)

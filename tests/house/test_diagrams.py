@@ -52,6 +52,7 @@ from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
 from tests.contract.entities import (
     a_ceremony,
+    a_client_document,
     a_code,
     a_consent,
     a_device_code,
@@ -331,6 +332,7 @@ def _fill_oauth(store: Store, user: User) -> None:
     assert store.repository(Codes).spend(code.id, code.client_id, "s", NOW)
     assert store.repository(Codes).note_reuse(code.id, code.client_id, NOW)
     store.repository(RevokedTokens).add("j", LATER)
+    store.client_documents.keep(a_client_document())
 
 
 def _fill_social(store: Store, user: User) -> None:

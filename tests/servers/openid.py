@@ -8,10 +8,11 @@ import json
 import secrets
 import time
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -65,6 +66,8 @@ class Provider:
         self.requests.append((path, headers, form))
         if self.is_down:
             return 503, {}
+        if path.startswith("/authorize?"):
+            return 303, self._back(path)
         if path.endswith("/.well-known/openid-configuration"):
             return 200, self._metadata(path.removesuffix("/.well-known/openid-configuration"))
         if path in {"/token", "/login/oauth/access_token"}:
@@ -73,6 +76,11 @@ class Provider:
             return 404, {}
         found = {"/keys": self.published or self._keys(), "/userinfo": self.userinfo, "/api/v3/user": self.user}
         return 200, {**found, "/api/v3/user/emails": self.emails}[path]
+
+    def _back(self, path: str) -> str:
+        """Where a browser is sent at once: its user is logged in here, and agrees."""
+        redirect_uri = parse_qs(urlsplit(path).query)["redirect_uri"][0]
+        return f"{redirect_uri}?{urlencode(self.log_in(path))}"
 
     def _keys(self) -> dict[str, Any]:
         key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
@@ -127,6 +135,8 @@ def serving_provider() -> Iterator[Provider]:
             content = json.dumps(found).encode() if provider.raw is None else provider.raw
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if status == HTTPStatus.SEE_OTHER:
+                self.send_header("Location", str(found))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from app.account_pages.device.forms import DeviceForm
 from app.account_pages.login.asking import consent_is_on
 from app.account_pages.login.destination import Destination
-from app.account_pages.paths import DEVICE, FACTOR
+from app.account_pages.paths import DEVICE, ENROL, FACTOR
 from app.accounts.principal import Principal
 from app.factors.service import shown_name
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.devices import DeviceFlow
+from app.oauth.refusal import RefusedError
 from app.platform.errors import FieldError, SessionEnded, Unavailable, ValidationFailed
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 _ENTER: Final = "device.html"
 _NO_SUCH_CODE: Final = "No device waits with this code. Compare it with your device, or begin again there."
-
-_NO_FACTOR: Final = (
-    "This application needs a second factor, and your account has none: add one first, and begin again on your device."
-)
 
 
 def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
@@ -60,7 +57,7 @@ def show_device(call: CallBy[Principal]) -> File:
     on=consent_is_on,
     limit="device",
     form=DeviceForm,
-    again=Again(_ENTER, failures=(Unavailable,), still_good=_still_good, words={}, facts=lambda _call: {}),
+    again=Again(_ENTER, failures=(Unavailable,), still_good=_still_good, words={}, facts=lambda _call, _sent: {}),
     returns=File,
     media_type="text/html",
     raises=(SessionEnded,),
@@ -76,18 +73,23 @@ def answer_device(call: CallBy[Principal], form: DeviceForm) -> File:
     if form.answer is None or form.user != visitor.user.id:
         return call.page("device_asks.html", **_facts(call, request))
     allowed = form.answer == "allow"
-    if not flow.answer(request, visitor, call.device, allowed=allowed):
+    try:
+        is_answered = flow.answer(request, visitor, call.device, allowed=allowed)
+    except RefusedError as refused:
+        return _refuse(call, refused.error, refused.description)
+    if not is_answered:
         raise ValidationFailed(fields=(FieldError("user_code", "unknown_code", _NO_SUCH_CODE),))
     return call.page("device_answered.html", allowed=allowed, client=request.client.name)
 
 
 def _to_two_factors(call: CallBy[Principal], request: DeviceRequest) -> File:
-    """Where the user proves the second factor that the client demands, if they have one."""
-    if not call.get(DeviceFlow).has_factor(call.caller):
-        error = "unmet_authentication_requirements"
-        return call.page("authorization_refused.html", status=400, error=error, description=_NO_FACTOR)
+    """Where the user proves the second factor that the client demands, or adds one."""
     back = Destination.of({"to": f"{DEVICE}?user_code={request.user_code}"})
-    return redirect(call.link(back.behind(FACTOR)))
+    return redirect(call.link(back.behind(FACTOR if call.get(DeviceFlow).has_factor(call.caller) else ENROL)))
+
+
+def _refuse(call: CallBy[Principal], error: str, description: str) -> File:
+    return call.page("authorization_refused.html", status=400, error=error, description=description)
 
 
 def _facts(call: CallBy[Principal], request: DeviceRequest) -> dict[str, Any]:

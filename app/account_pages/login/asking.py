@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
 from app.oauth.authorization import Authorizations
 from app.oauth.refusal import RefusedError
+from app.platform.errors import Unavailable
+from app.social.service import ProviderLogins
 from app.web.pages import source_of
 from app.web.result import redirect
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.config import Settings
     from app.oauth.authorization import Authorization
+    from app.social.provider import Provider
     from app.web.call import Call
     from app.web.result import File
 
@@ -56,6 +60,21 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
     return call.get(Authorizations).recall(request)
 
 
+def login_facts(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
+    """What the page of the login tells beside its form: for whom it is, and which providers log in, too."""
+    facts: dict[str, Any] = {"client": None, "providers": providers_of(call)}
+    with suppress(RefusedError, Unavailable):  # said when the login is done
+        asked = asked_for(call, Destination.of(sent).request)
+        facts["client"] = asked and asked.client.name
+    return facts
+
+
+def providers_of(call: Call) -> list[Provider]:
+    """The providers that log in to the pages, in the order of the operator."""
+    logins = call.find(ProviderLogins)
+    return [] if logins is None else logins.providers()
+
+
 def policy(asked: Authorization | None = None) -> dict[str, str]:
     """The header with the policy of a page whose form may lead to the application that asks: browsers apply it to each
     redirect behind a form."""
@@ -67,7 +86,7 @@ def headers_of(call: Call, sent: Mapping[str, str | None]) -> dict[str, str]:
     """The headers of a page with a form that leads on to where `sent` says."""
     try:
         return policy(asked_for(call, Destination.of(sent).request))
-    except RefusedError:  # it is said when the login is done
+    except (RefusedError, Unavailable):  # it is said when the login is done
         return policy()
 
 

@@ -5,7 +5,6 @@ Each form leads on by 303. The token of a login that is not finished is in a hid
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from app.account_pages.login.asking import (
@@ -13,12 +12,15 @@ from app.account_pages.login.asking import (
     destination_of,
     go_on,
     headers_of,
+    login_facts,
     pages_are_on,
     policy,
+    providers_of,
     told,
     visitor_of,
 )
 from app.account_pages.login.destination import Destination
+from app.account_pages.login.entering import COOKIES, ask_for_more, enter, has_entered, led_on
 from app.account_pages.login.forms import FactorForm, LoginForm, LogoutForm
 from app.account_pages.paths import FACTOR, LOGIN, LOGOUT
 from app.accounts.factors import PASSKEY, method_of_code
@@ -53,7 +55,7 @@ from app.web.call import Call
 from app.web.endpoint import endpoint
 from app.web.form import Again
 from app.web.guard import PAGE_COOKIE, public
-from app.web.result import Carrying, CookieChange, File, redirect
+from app.web.result import Carrying, File, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +68,6 @@ _LOGIN: Final = "login.html"
 _FACTOR: Final = "login_factor.html"
 _KEPT: Final = frozenset({"login", "request", "to"})
 _KEPT_OF_FACTOR: Final = frozenset({"login_token", "methods", "trust_device", "request", "to"})
-_COOKIES: Final = (PAGE_COOKIE, DEVICE_COOKIE)
 
 
 def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
@@ -89,7 +90,8 @@ def _facts(call: Call) -> dict[str, Any]:
         methods = call.get(StepUpMethods).of(visitor.user.id)
     except Unavailable:  # what is shown is that very failure, or nothing that needs this
         return facts
-    return facts | {"name": shown_name(visitor.user), "known": methods}
+    # Whoever has no password logs in with a provider again.
+    return facts | {"name": shown_name(visitor.user), "known": methods, "providers": providers_of(call)}
 
 
 @endpoint(
@@ -105,6 +107,8 @@ def show_login(call: Call) -> File:
     """The page to log in with a password or a passkey; whoever is logged in is led on."""
     going = destination_of(call)
     visitor = visitor_of(call)
+    if has_entered(call):
+        return _entered(call, visitor, going)
     if visitor is not None and going.request:  # what asks for a login of theirs has it when they prove who they are
         return redirect(call.link(going.behind(FACTOR)))
     if visitor is not None and going.to:
@@ -115,8 +119,18 @@ def show_login(call: Call) -> File:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    sent = {"request": going.request, "to": going.to, "login": asked and asked.login_hint}
-    return call.page(_LOGIN, sent=sent, client=asked and asked.client.name, headers=policy(asked))
+    hint = None if asked is None else asked.login_hint
+    sent = {"request": going.request, "to": going.to, "login": hint}
+    return call.page(_LOGIN, sent=sent, headers=policy(asked), **login_facts(call, sent))
+
+
+def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
+    """Lead on whoever comes from a login. Without a cookie they would be asked to log in again and again."""
+    if visitor is not None:
+        return go_on(call, going)
+    if call.cookie(PAGE_COOKIE) is not None:  # what ends sessions has ended this one meanwhile
+        return redirect(call.link(going.behind(LOGIN)))
+    return call.page("no_cookies.html", status=400, login=going.behind(LOGIN), headers=policy())
 
 
 @endpoint(
@@ -137,13 +151,13 @@ def show_login(call: Call) -> File:
         ),
         still_good=_still_good,
         words={},
-        facts=lambda _call: {},
+        facts=login_facts,
         headers=headers_of,
     ),
     returns=File,
     media_type="text/html",
     on=pages_are_on,
-    carries=_COOKIES,
+    carries=COOKIES,
 )
 def sign_in(call: Call, form: LoginForm) -> File | Carrying:
     """Log this browser in, or ask for what else is needed."""
@@ -151,8 +165,8 @@ def sign_in(call: Call, form: LoginForm) -> File | Carrying:
     try:
         opened = _opened(call, form)
     except SecondFactorRequired as failure:
-        return _ask_for_more(call, failure, going)
-    return _enter(call, opened, going)
+        return ask_for_more(call, failure, going)
+    return enter(call, opened, going)
 
 
 def _opened(call: Call, form: LoginForm) -> OpenedSession:
@@ -202,13 +216,13 @@ def show_factor(call: Call) -> File:
         ),
         still_good=_still_good_of_factor,
         words={},
-        facts=_facts,
+        facts=lambda call, _sent: _facts(call),
         headers=headers_of,
     ),
     returns=File,
     media_type="text/html",
     on=pages_are_on,
-    carries=_COOKIES,
+    carries=COOKIES,
 )
 def prove_factor(call: Call, form: FactorForm) -> File | Carrying:
     """Go on with a login by a second factor; or, without one, let whoever is logged in prove again that it is them."""
@@ -220,8 +234,8 @@ def prove_factor(call: Call, form: FactorForm) -> File | Carrying:
     try:
         opened = call.get(LoginGate).resume(form.login_token, method, form.evidence(), call.device, trust_device=trusts)
     except SecondFactorRequired as failure:
-        return _ask_for_more(call, failure, going)
-    return _enter(call, opened, going)
+        return ask_for_more(call, failure, going)
+    return enter(call, opened, going)
 
 
 def _prove_again(call: Call, form: FactorForm, going: Destination) -> File | Carrying:
@@ -237,7 +251,7 @@ def _prove_again(call: Call, form: FactorForm, going: Destination) -> File | Car
         method = PASSKEY if form.credential is not None else method_of_code(form.code or "")
         step_up.by_factor(visitor, method, form.evidence(visitor.session_id), call.device)
     cookie = call.get(PageSessions).renewed(visitor, call.device)
-    return _led_on(call, going, () if cookie is None else (cookie,))
+    return led_on(call, going, () if cookie is None else (cookie,))
 
 
 def _ask_for_passkey(call: Call, visitor: Principal, going: Destination) -> File:
@@ -283,30 +297,3 @@ def sign_out(call: Call, form: LogoutForm) -> Carrying:
     leads_on = going.request or going.to or form.again
     target = going.behind(LOGIN) if leads_on else LOGOUT
     return Carrying(redirect(call.link(target)), cookies=(PAGE_COOKIE.clear(),))
-
-
-def _ask_for_more(call: Call, failure: SecondFactorRequired, going: Destination) -> File:
-    """The next step of a login that is not finished."""
-    login = failure.facts["login"]
-    sent = {"request": going.request, "to": going.to}
-    if login["next"] != "second_factor":
-        return call.page("login_enrol.html", methods=login["methods"], sent=sent, headers=headers_of(call, sent))
-    sent |= {"login_token": login["token"], "methods": " ".join(login["methods"])}
-    facts: dict[str, Any] = {"trust_days": call.settings.accounts.factor_trust_days}
-    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
-
-
-def _enter(call: Call, opened: OpenedSession, going: Destination) -> File | Carrying:
-    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced."""
-    former = None
-    with suppress(Unavailable):
-        former = visitor_of(call)
-    if former is not None:
-        with suppress(Unavailable):
-            call.get(SessionService).log_out(former, "this", call.device)
-    return _led_on(call, going, call.get(PageSessions).opened(opened))
-
-
-def _led_on(call: Call, going: Destination, cookies: tuple[CookieChange, ...]) -> File | Carrying:
-    page = go_on(call, going)
-    return Carrying(page, cookies=cookies) if cookies else page

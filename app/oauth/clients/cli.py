@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from pydantic import ValidationError
 
 from app.cli.common import as_json, failures_as_messages, say, wired
+from app.oauth.cimd import names_document
 from app.oauth.clients.inputs import CreateClient
 from app.oauth.clients.service import ClientService, NewClient
 from app.oauth.clients.views import ClientView, SecretView
@@ -99,9 +100,15 @@ def show(client: str, *, as_json: bool) -> None:
 @clients.command("delete")
 @click.argument("client")
 def delete(client: str) -> None:
-    """Delete a client; its sessions end."""
+    """Delete a client; its sessions end.
+
+    CLIENT can be the URL of a client that describes itself, which may come again unless CIMD_ALLOW keeps it away.
+    """
     with failures_as_messages():
-        wired().get(ClientService).delete(_identifier(client), None, None)
+        if names_document(client):
+            wired().get(ClientService).end_described(client)
+        else:
+            wired().get(ClientService).delete(_identifier(client), None, None)
     click.echo(f"Deleted {client}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from app.oauth.catalogue.model import STANDARD
+from app.oauth.client_documents.model import id_of
 from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret, digest_of
 from app.oauth.clients.permissions import TRUST, WRITE
 from app.oauth.clients.secret_text import CLIENT, new_text
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.audit.service import Audit
     from app.oauth.catalogue.service import Catalogue
+    from app.oauth.client_documents.model import ClientDocuments
     from app.oauth.clients.model import Clients, Workload
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -95,6 +97,7 @@ class ClientService:
     clock: Clock
     sessions_end: Callable[[str, int], int]
     consents_end: Callable[[str, int], int]
+    documents: ClientDocuments
 
     def listed(self, *, after: str | None, limit: int) -> ClientPage:
         """Up to `limit` clients behind `after`, oldest first."""
@@ -187,6 +190,18 @@ class ClientService:
         self._record(by, "client.deleted", device, client=client_id, **_trust(client))
         self._end(client_id, self.consents_end)
         self._end(client_id, self.sessions_end)
+
+    def end_described(self, url: str) -> None:
+        """End the sessions and the users' consents of a client that describes itself, and forget its document.
+
+        It may come again, and its users are asked again then; CIMD_ALLOW keeps it away. Raises NotFound if it has
+        nothing here.
+        """
+        forgotten = self.documents.remove(id_of(url))
+        ended = self._end(url, self.consents_end) + self._end(url, self.sessions_end)
+        if not forgotten and not ended:
+            raise NotFound
+        self._record(None, "client.deleted", None, client=url)
 
     def add_secret(
         self, client_id: str, days: int | None, by: Principal | None, device: Device | None

@@ -19,14 +19,17 @@ from app.accounts.account import (
     VERIFICATION_LIVES,
     WAYS_BACK,
     Account,
+    ListedIdentity,
     ListedKey,
     LiveCode,
     Notice,
     PendingEmail,
     UndoOffer,
 )
+from app.accounts.factors import ListedPasskey
+from app.accounts.imported import Imported, LinkedIdentity
 from app.outbox.model import CLAIMED_FOR, Entry
-from app.platform.errors import InvalidCode, NotFound, TooManyApiKeys, TooManyRequests
+from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyApiKeys, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
 
 if TYPE_CHECKING:
@@ -502,3 +505,57 @@ def test_an_entry_that_waits_is_not_added_again() -> None:
     account = Account(a_user(), HASH).with_entries([first], NOW)
     assert account.with_entries([second], NOW) == account
     assert (account.outbox, account.due_at) == ((first,), NOW)
+
+
+# Accounts at providers
+
+GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
+PASSKEY = ListedPasskey("k1", "Laptop")
+WITHOUT_PASSWORD = replace(PLAIN, password_hash=None, identities=(GOOGLE, GITHUB))
+BOTH = {"google", "github"}
+
+
+def test_the_last_account_at_a_provider_stays_unless_there_is_another_way_in() -> None:
+    left = WITHOUT_PASSWORD.without_identity("i1", BOTH)
+    assert left.identities == (GITHUB,)
+    with pytest.raises(LastCredential):
+        left.without_identity("i2", BOTH)
+    assert replace(left, password_hash=HASH).without_identity("i2", BOTH).identities == ()
+    assert replace(left, passkeys=(PASSKEY,)).without_identity("i2", BOTH).identities == ()
+    with pytest.raises(NotFound):
+        left.without_identity("i1", BOTH)
+
+
+def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
+    with pytest.raises(LastCredential):
+        WITHOUT_PASSWORD.without_identity("i1", {"google"})
+    assert WITHOUT_PASSWORD.without_identity("i2", {"google"}).identities == (GOOGLE,)
+
+
+def test_the_last_passkey_stays_unless_a_provider_is_linked() -> None:
+    passkey = replace(PLAIN, password_hash=None, passkeys=(PASSKEY,))
+    with pytest.raises(LastCredential):
+        passkey.without_passkey("k1")
+    assert replace(passkey, identities=(GOOGLE,)).without_passkey("k1").passkeys == ()
+
+
+@pytest.mark.parametrize(
+    "proven",
+    [
+        lambda account: account.with_reset_password(HASH),
+        lambda account: account.taken_over_by(ListedIdentity("i3", "google"), "ann@example.com"),
+    ],
+)
+def test_a_first_proof_of_the_address_ends_every_other_way_in(proven: Callable[[Account], Account]) -> None:
+    imported = Imported("7", "auth0", (LinkedIdentity("google", "117"),))
+    account = replace(WITHOUT_PASSWORD, passkeys=(PASSKEY,), imported=imported).with_user(email_verified=False)
+    after = proven(account)
+    assert not {"i1", "i2"} & {listed.id for listed in after.identities}
+    assert after.passkeys == ()
+    assert after.imported == Imported("7", "auth0")
+    assert after.user.email_verified
+    assert after.auth_epoch == account.auth_epoch + 1
+
+
+def test_a_reset_of_a_proven_address_keeps_what_is_linked() -> None:
+    assert WITHOUT_PASSWORD.with_reset_password(HASH).identities == (GOOGLE, GITHUB)

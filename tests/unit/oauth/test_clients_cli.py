@@ -93,3 +93,8 @@ def test_a_client_is_deleted(flask: Callable[..., Result]) -> None:
     for arguments in (("delete", client), ("show", client), ("show", new_id()), ("show", "no identifier")):
         result = flask("clients", *arguments)
         assert (result.exit_code, result.stderr.startswith("Error: ")) == (1, True)
+
+
+def test_of_a_client_that_describes_itself_there_may_be_nothing_to_delete(flask: Callable[..., Result]) -> None:
+    result = flask("clients", "delete", "https://client.example/client.json")
+    assert (result.exit_code, result.stderr.startswith("Error: ")) == (1, True)

@@ -43,7 +43,7 @@ AGAIN = Again(
     failures=(InvalidCode,),
     still_good=kept,
     words={("code", "required"): "Type the code.", ("email", "required"): "Never."},
-    facts=lambda call: {"least": call.settings.profile},
+    facts=lambda call, _sent: {"least": call.settings.profile},
 )
 
 
