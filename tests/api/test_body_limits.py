@@ -23,9 +23,10 @@ WITHOUT_FIELDS = {
     "POST /admin/clients/<client_id>/secrets": (404, "not_found"),
     "POST /admin/registration-tokens": (201, None),
     "PATCH /admin/webhooks/<webhook_id>": (404, "not_found"),
+    "POST /auth/providers/<provider>/start": (404, "not_found"),
 }
 """What an endpoint that requires no field answers to `{}`."""
-CHOICES = {"scope", "kind"}
+CHOICES = {"scope", "kind", "purpose"}
 """Fields whose error names the allowed values, whatever the type of the wrong one."""
 NUMBERS = {"price"}
 """Fields that take a number as well as a text."""
