@@ -36,11 +36,14 @@ WHOLE_NUMBERS = {"expires_in_days", "uses"}
 """Fields that take a whole number."""
 BOUNDED = {"session_seconds"}
 """Fields that take a whole number, but none as small as those sent here."""
-SWITCHES = {"require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled", "first_party"}
+SWITCHES = {
+    "require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled", "first_party",
+    "token_exchange",
+}  # fmt: skip
 """Fields that take true or false."""
 TEXTS_BY_NAME = {"token_request"}
 """Fields that take an object of texts, whose names are free."""
-OBJECTS = {"credential"}
+OBJECTS = {"credential", "jwks", "workload"}
 """Fields that take an object, whose fields are named."""
 OPERATORS: list[Any] = [
     {"$gt": ""}, {"$ne": None}, {"$regex": ".*"}, {"$where": "1"}, {}, [], ["ann@example.com"], [{"$gt": ""}], 7, 1.5,

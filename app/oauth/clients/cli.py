@@ -43,6 +43,8 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @click.option("--scope", "scopes", multiple=True, help="What it may ask for; can be repeated. [default: standard]")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask for; can be repeated. [default: all]")
 @click.option("--first-party", is_flag=True, help="Ask users for no consent; its tokens act as a login's.")
+@click.option("--jwks-uri", help="Where it publishes the keys that it signs with, in place of a secret.")
+@click.option("--token-exchange", is_flag=True, help="It may exchange the tokens that it receives (RFC 8693).")
 @as_json
 def create(*, as_json: bool, **described: object) -> None:
     """Create a client, and print its id and, once, its secret."""
@@ -162,6 +164,8 @@ def _validated(described: Mapping[str, object]) -> NewClient:
         resources=None if valid.resources is None else tuple(valid.resources),
         first_party=valid.first_party,
         backchannel_logout_uri=valid.backchannel_logout_uri,
+        token_exchange=valid.token_exchange,
+        jwks_uri=valid.jwks_uri,
     )
 
 
