@@ -37,6 +37,8 @@ from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
 from app.sessions.pending_logins.model import PendingLogins
+from app.social.flows.model import Flows
+from app.social.identities.model import Identities
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
@@ -101,6 +103,14 @@ class Store:
     @property
     def logout_notices(self) -> LogoutNotices:
         return self.repository(LogoutNotices)
+
+    @property
+    def identities(self) -> Identities:
+        return self.repository(Identities)
+
+    @property
+    def flows(self) -> Flows:
+        return self.repository(Flows)
 
     @property
     def client_documents(self) -> ClientDocuments:

@@ -11,6 +11,7 @@ from app.audit.service import Audit
 from app.feature import Feature, Queue, Tag
 from app.keys.service import KeyService
 from app.oauth import controller
+from app.oauth.assertions import Assertions
 from app.oauth.authorization import Authorizations
 from app.oauth.catalogue import controller as catalogue_controller
 from app.oauth.catalogue.model import CatalogueBooks
@@ -19,6 +20,8 @@ from app.oauth.cimd import AT_ONCE as FETCHED_AT_ONCE
 from app.oauth.cimd import MetadataDocuments
 from app.oauth.client_documents.inputs import read_document
 from app.oauth.client_documents.model import ClientDocuments
+from app.oauth.client_keys import AT_ONCE as KEYS_AT_ONCE
+from app.oauth.client_keys import PublishedKeys
 from app.oauth.client_names import RegisteredNames
 from app.oauth.client_origins import ClientOrigins
 from app.oauth.clients import cli as clients_cli
@@ -33,7 +36,8 @@ from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import Discovery
+from app.oauth.discovery import AUTHENTICATED, Discovery
+from app.oauth.exchange import Exchanges
 from app.oauth.explain import controller as explain_controller
 from app.oauth.explain.service import ExplainRequests
 from app.oauth.id_tokens import IdTokens
@@ -94,6 +98,7 @@ def _server(parts: Container) -> _Server | None:
         return None
     from app.oauth.grants.code import CodeGrant
     from app.oauth.grants.device import DeviceGrant
+    from app.oauth.grants.exchange import ExchangeGrant
     from app.oauth.grants.refresh import RefreshGrant
     from app.oauth.grants.service import ServiceGrant
     from app.oauth.server import OAuthServer, Services
@@ -111,6 +116,8 @@ def _server(parts: Container) -> _Server | None:
             sessions=parts.get(SessionService),
             access_tokens=parts.get(AccessTokens),
             id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+            exchanges=parts.get(Exchanges),
+            assertions=parts.get(Assertions),
             clock=parts.clock,
             observer=parts.observer,
             audience=parts.settings.tokens.jwt_audience,
@@ -118,7 +125,7 @@ def _server(parts: Container) -> _Server | None:
         )
     )
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
-    for grant in (*of_pages, RefreshGrant, ServiceGrant):
+    for grant in (*of_pages, RefreshGrant, ServiceGrant, ExchangeGrant):
         server.register_grant(grant)
     return server
 
@@ -129,14 +136,41 @@ def _token_endpoints(parts: Container) -> TokenEndpoints | None:
         return None
     from app.oauth.introspection import with_token_endpoints
 
-    tokens = IssuedTokens(
+    return with_token_endpoints(cast("OAuthServer", server), parts.get(IssuedTokens))
+
+
+def _tokens(parts: Container) -> IssuedTokens:
+    return IssuedTokens(
         parts.get(AccessTokens),
         parts.get(SessionService),
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
     )
-    return with_token_endpoints(cast("OAuthServer", server), tokens)
+
+
+def _assertions(parts: Container) -> Assertions:
+    issuer = parts.settings.server.public_url
+    return Assertions(
+        parts.get(ClientRegistry),
+        # With places of their own: anybody can send what has a client's keys fetched.
+        PublishedKeys(replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))),
+        parts.get(RevokedTokens),
+        parts.clock,
+        issuer,
+        tuple(f"{issuer}{path}" for path in AUTHENTICATED),
+    )
+
+
+def _exchanges(parts: Container) -> Exchanges:
+    return Exchanges(
+        parts.get(IssuedTokens),
+        parts.get(AccessTokens),
+        parts.get(Catalogue),
+        parts.get(Audit),
+        parts.clock,
+        parts.settings.tokens.jwt_audience,
+    )
 
 
 def _explain(parts: Container) -> ExplainRequests | None:
@@ -154,6 +188,8 @@ def _explain(parts: Container) -> ExplainRequests | None:
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
         sessions=parts.get(SessionService),
+        exchanges=parts.get(Exchanges),
+        assertions=parts.get(Assertions),
         clock=parts.clock,
         grant_types=server.grant_types,
     )
@@ -323,6 +359,9 @@ FEATURE = Feature(
         Authorizations: _authorizations,
         TokenEndpoint: _server,
         TokenEndpoints: _token_endpoints,
+        IssuedTokens: _tokens,
+        Exchanges: _exchanges,
+        Assertions: _assertions,
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts.authentication import LEVELS
+from app.oauth.assertions import ALGORITHMS, METHOD
 from app.oauth.id_tokens import ALWAYS
 from app.oauth.parameters import PROMPTS
 from app.oauth.userinfo import CLAIMS
-from app.security.dpop import ALGORITHMS
+from app.security import dpop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,11 @@ _ENDPOINTS: Final[Mapping[str, str]] = {
     "end_session_endpoint": "/oauth/logout",
     "registration_endpoint": "/oauth/register",
 }
-_WITH_SECRET: Final = ["client_secret_basic", "client_secret_post"]
+AUTHENTICATED: Final = (
+    "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/par", "/oauth/device_authorization"
+)  # fmt: skip
+"""Where clients authenticate themselves."""
+_WITH_SECRET: Final = ["client_secret_basic", "client_secret_post", METHOD]
 _AUTH_METHODS: Final = [*_WITH_SECRET, "none"]
 
 
@@ -62,13 +67,14 @@ class Discovery:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.algorithm],
             "token_endpoint_auth_methods_supported": _AUTH_METHODS,
+            "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
             **self._auth_methods(),
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": list(dict.fromkeys((*ALWAYS, "nonce", *CLAIMS))),
             "prompt_values_supported": sorted(PROMPTS),
             "acr_values_supported": list(LEVELS),
             "authorization_response_iss_parameter_supported": True,
-            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
             "client_id_metadata_document_supported": self.fetches_metadata,
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
@@ -82,17 +88,21 @@ class Discovery:
             "resource": self.audience,
             "authorization_servers": [self.issuer],
             "bearer_methods_supported": ["header"],
-            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
             "dpop_bound_access_tokens_required": False,
             "resource_name": "Latchkey",
         }
 
     def _auth_methods(self) -> dict[str, Any]:
         known = {
-            "/oauth/revoke": ("revocation_endpoint_auth_methods_supported", _AUTH_METHODS),
-            "/oauth/introspect": ("introspection_endpoint_auth_methods_supported", _WITH_SECRET),
+            "/oauth/revoke": ("revocation_endpoint", _AUTH_METHODS),
+            "/oauth/introspect": ("introspection_endpoint", _WITH_SECRET),
         }
-        return dict(found for path, found in known.items() if path in self.paths)
+        found = {name: methods for path, (name, methods) in known.items() if path in self.paths}
+        return {
+            **{f"{name}_auth_methods_supported": methods for name, methods in found.items()},
+            **{f"{name}_auth_signing_alg_values_supported": list(ALGORITHMS) for name in found},
+        }
 
     def _logout(self) -> dict[str, Any]:
         if not self.tells_of_logouts:

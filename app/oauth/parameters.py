@@ -166,6 +166,14 @@ def scopes_of(
     return asked
 
 
+def scopes_within(
+    scopes: tuple[str, ...], client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of these scopes that a client may ask for with these resources."""
+    allowed = _allowed_scopes(client, catalogue, resources)
+    return tuple(scope for scope in scopes if scope in allowed and _is_of(scope, resources, catalogue))
+
+
 def _allowed_scopes(client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]) -> frozenset[str]:
     if client.scopes is not None:
         return frozenset(client.scopes) & frozenset((*STANDARD_SCOPES, *catalogue.scopes))

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from authlib.oauth2.rfc6749 import BaseGrant
 
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.device_codes.model import DeviceCodes
+    from app.oauth.exchange import Exchanges
     from app.oauth.id_tokens import IdTokens
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
@@ -67,6 +69,8 @@ class Services:
     sessions: SessionService
     access_tokens: AccessTokens
     id_tokens: IdTokens
+    exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     observer: Observer
     audience: str
@@ -96,8 +100,8 @@ class ClientOf:
         return method == "none" and endpoint != "introspection"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether its kind may exchange this."""
-        return may_exchange(self.client.kind, grant_type)
+        """Whether it may exchange this."""
+        return may_exchange(self.client, grant_type)
 
 
 class Payload(OAuth2Payload):
@@ -218,8 +222,11 @@ class OAuthServer(AuthorizationServer):
         client; 401 always, and with a challenge where the header was used."""
         authorization, form = request.headers.get("Authorization", ""), request.form
         basic = bool(authorization)
-        if basic and "client_secret" in form:
+        by_assertion = "client_assertion" in form or "client_assertion_type" in form
+        if sum((basic, "client_secret" in form, by_assertion)) > 1:
             raise InvalidRequestError("The client authenticates twice.")
+        if by_assertion:
+            return ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
         try:
             client: ClientOf = super().authenticate_client(request, methods, endpoint)
         except ValueError:  # Basic in letters outside ASCII

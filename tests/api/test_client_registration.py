@@ -64,6 +64,7 @@ def test_a_client_registers_itself_as_it_describes_itself(service: Service, admi
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
+        "dpop_bound_access_tokens": False,
     }
     client = service.wired.get(ClientRegistry).find(reply.json["client_id"])
     assert client is not None
@@ -130,7 +131,7 @@ def test_an_expired_token_registers_nothing(start: Start) -> None:
         ({"redirect_uris": ["javascript:alert(1)"], "client_name": ""}, "invalid_client_metadata"),
         ({"client_name": {"$gt": ""}}, "invalid_client_metadata"),
         ({"client_name": "a" * 101}, "invalid_client_metadata"),
-        ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "client_secret_jwt"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": 1}, "invalid_client_metadata"),
         ({"grant_types": ["password"]}, "invalid_client_metadata"),
         ({"grant_types": [[]]}, "invalid_client_metadata"),

@@ -9,7 +9,9 @@ import pytest
 
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (
+    FILES,
     FORM,
+    MAIL,
     SECRET,
     OAuthClient,
     a_client,
@@ -382,6 +384,26 @@ def test_a_deleted_session_takes_its_bound_token_along(
     body = urlencode({"token": token, "client_id": app.id}).encode()
     assert service.send("POST", "/oauth/revoke", body=body, content_type=FORM).status_code == 200
     challenged(presented(service, key, token), "invalid_token")
+
+
+def test_a_bound_token_is_exchanged_with_a_proof_of_its_key_alone(service: Service, ann: Account, key: Key) -> None:
+    name_resources(service)
+    app = a_client(service)
+    files = a_client(service, kind="service", resources=(FILES, MAIL), scopes=("files:read",), token_exchange=True)
+    token = bound(app, ann, key, resource=FILES, scope="openid files:read")["access_token"]
+    sent = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": token, "resource": MAIL,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "client_secret": SECRET,
+    }  # fmt: skip
+    other = Key.new()
+    refused(files.token(**sent), "invalid_request")
+    refused(files.token(with_proof(service, other), **sent), "invalid_request")
+    assert claims(files.token(with_proof(service, key), **sent).json["access_token"])["cnf"] == {"jkt": key.thumbprint}
+    free = app.redeem(app.code(ann, resource=FILES, scope="openid files:read")).json["access_token"]
+    reply = files.token(with_proof(service, other), **sent | {"subject_token": free})
+    assert reply.json["token_type"] == "DPoP"
+    assert claims(reply.json["access_token"])["cnf"] == {"jkt": other.thumbprint}
+    assert files.token(**sent | {"subject_token": free}).json["token_type"] == "Bearer"
 
 
 def test_a_bound_token_is_explained(service: Service, app: OAuthClient, ann: Account, key: Key) -> None:

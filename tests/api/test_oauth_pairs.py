@@ -351,6 +351,24 @@ def test_an_address_that_has_to_be_verified_by_now_is_told_on_a_page(start: Star
     assert told(sent(browser, ours, prompt="none"))["error"] == "login_required"
 
 
+def test_where_accounts_are_hidden_the_pages_say_the_same_of_a_name_that_there_is_and_one_that_there_is_not(
+    start: Start,
+) -> None:
+    service = start(HIDE_ACCOUNTS="on")
+    ann, ours = service.hidden_account(), a_client(service, first_party=True)
+    replies = []
+    for name in (ann.email, "nobody@example.org"):
+        page = sent(Browser(service), ours, login_hint=name)
+        login = Browser(service).get(*page.headers["Location"].removeprefix(ORIGIN).split("?"))
+        request = hidden(login)["request"]
+        reply = Browser(service).log_in(name, "a wrong battery staple", request=request)
+        replies.append(
+            [(each.status_code, each.text.replace(name, "").replace(request, "")) for each in (login, reply)]
+        )
+    assert replies[0] == replies[1]
+    assert replies[0][1][0] == 401
+
+
 # A body that is held back
 
 

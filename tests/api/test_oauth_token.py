@@ -301,7 +301,7 @@ def test_a_service_gets_a_token_for_itself_which_our_own_api_refuses(service: Se
 def test_each_kind_of_client_has_its_grants(app: OAuthClient, web: OAuthClient) -> None:
     refused(app.token(grant_type="client_credentials"), "invalid_client", 401)
     assert web.token(grant_type="client_credentials").status_code == 200
-    for grant in ("password", "implicit", "", '"é', "urn:ietf:params:oauth:grant-type:token-exchange"):
+    for grant in ("password", "implicit", "", '"é', "urn:ietf:params:oauth:grant-type:saml2-bearer"):
         refused(app.token(grant_type=grant), "unsupported_grant_type" if grant else "invalid_request")
     refused(app.token(grant_type="password", username="a", password="b"), "unsupported_grant_type")
 

@@ -165,6 +165,16 @@ def test_a_silent_request_gives_the_same_user_and_time(service: Service, browser
         assert again["iat"] > first["iat"]
 
 
+def test_an_app_on_the_device_gets_nothing_silently_though_its_user_allowed_it_before(
+    service: Service, browser: Browser, ann: Account
+) -> None:
+    uri = "http://localhost:3000/cb"
+    page = a_client(service, redirect_uris=(uri,))
+    page.code(ann, redirect_uri=uri)
+    reply = asked(browser, page, redirect_uri=uri, prompt="none")
+    assert answer_of(reply.headers["Location"])["error"] == "consent_required"
+
+
 @pytest.mark.parametrize("parameters", [{"prompt": "login"}, {"max_age": "1"}], ids=["prompt", "max_age"])
 def test_a_new_login_is_demanded_and_has_a_later_time(
     service: Service, browser: Browser, app: OAuthClient, ann: Account, parameters: dict[str, str]

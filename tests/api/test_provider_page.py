@@ -33,7 +33,7 @@ def as_usual(upstream: Provider, service: Service) -> None:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> dict[str, str]:
+def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> dict[str, Any]:
     files = Files(tmp_path_factory.mktemp("providers"), upstream)
     trusted = files.provider("acme", name="Acme & <b>Sons</b>", trust_email=True)
     return {
@@ -43,7 +43,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> di
 
 
 @pytest.fixture(scope="module")
-def service(start: Start, settings: dict[str, str]) -> Service:
+def service(start: Start, settings: dict[str, Any]) -> Service:
     return start(**settings)
 
 
@@ -113,7 +113,7 @@ def test_a_provider_that_is_not_there_shows_the_login_again(browser: Browser) ->
 
 
 def test_a_provider_that_is_down_is_told_and_the_request_is_kept(
-    browser: Browser, upstream: Provider, user: dict[str, Any], start: Start, settings: dict[str, str]
+    browser: Browser, upstream: Provider, user: dict[str, Any], start: Start, settings: dict[str, Any]
 ) -> None:
     url, asked = go(browser, to="/account/passkeys"), upstream.log_in
     sent = asked(url, **user)
@@ -200,7 +200,7 @@ def test_the_second_factor_of_the_account_is_asked_for_behind_the_provider(
 
 
 def test_a_factor_that_is_required_is_added_behind_the_provider(
-    start: Start, service: Service, settings: dict[str, str], upstream: Provider, user: dict[str, Any]
+    start: Start, service: Service, settings: dict[str, Any], upstream: Provider, user: dict[str, Any]
 ) -> None:
     strict = Browser(start(on=service, REQUIRE_SECOND_FACTOR="all", **settings))
     page = visit(strict, upstream, user, to="/account/passkeys")
@@ -245,7 +245,7 @@ def test_whoever_has_no_password_proves_again_at_the_provider(
 
 
 def test_where_accounts_are_hidden_the_page_says_the_same_of_an_address_with_and_without_one(
-    start: Start, service: Service, settings: dict[str, str], upstream: Provider
+    start: Start, service: Service, settings: dict[str, Any], upstream: Provider
 ) -> None:
     hidden_there = start(on=service, HIDE_ACCOUNTS="on", **settings)
     known, seen = hidden_there.hidden_account(), []

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from app.cli.common import Application
 
-pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
+pytestmark = pytest.mark.timeout(300)  # the first run fetches packages
 
 SHORT = 2
 """Seconds that an access token lives."""

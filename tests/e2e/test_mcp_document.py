@@ -22,7 +22,7 @@ from tests.servers.service import ROOT, service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
+pytestmark = pytest.mark.timeout(300)  # the first run fetches packages
 
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs" / "mcp.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 COMMANDS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def test_the_versions_are_those_that_run() -> None:
     project = (SOURCES / "spring" / "pom.xml").read_text()
     (boot,) = re.findall(r"<version>(.+)</version>", project.partition("</parent>")[0])
     assert f"Spring Boot {boot} |" in SECTION
+
+
+def test_the_versions_of_the_libraries_are_those_that_are_installed() -> None:
+    named = dict(re.findall(r"^\| (?:npm|PyPI) ([\w-]+)(?:, [^|]*)? \| ([\d.]+) \|", SECTION, re.MULTILINE))
+    npm = json.loads((ROOT / "tests/tools/package.json").read_text())["devDependencies"]
+    (authlib,) = re.findall(r"^authlib==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    tried = ("openid-client", "oauth4webapi", "oidc-client-ts")
+    assert named == {name: npm[name] for name in tried} | {"Authlib": authlib}
 
 
 def _as_written(text: str) -> str:

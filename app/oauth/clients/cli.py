@@ -44,6 +44,8 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask for; can be repeated. [default: all]")
 @click.option("--dpop", "dpop_bound_access_tokens", is_flag=True, help="It gets tokens bound to its key alone.")
 @click.option("--first-party", is_flag=True, help="Ask users for no consent; its tokens act as a login's.")
+@click.option("--jwks-uri", help="Where it publishes the keys that it signs with, in place of a secret.")
+@click.option("--token-exchange", is_flag=True, help="It may exchange the tokens that it receives (RFC 8693).")
 @as_json
 def create(*, as_json: bool, **described: object) -> None:
     """Create a client, and print its id and, once, its secret."""
@@ -164,6 +166,8 @@ def _validated(described: Mapping[str, object]) -> NewClient:
         first_party=valid.first_party,
         backchannel_logout_uri=valid.backchannel_logout_uri,
         dpop_bound_access_tokens=valid.dpop_bound_access_tokens,
+        token_exchange=valid.token_exchange,
+        jwks_uri=valid.jwks_uri,
     )
 
 

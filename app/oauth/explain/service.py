@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import DENIED, PENDING, USED
-from app.oauth.grant_types import DEVICE_CODE, may_exchange
+from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
 from app.oauth.granting import may_keep, may_open
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
@@ -20,12 +20,14 @@ from app.web.parameters import parse_parameters
 
 if TYPE_CHECKING:
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.authorization import Authorizations
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code, Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.device_codes.model import DeviceCode, DeviceCodes
+    from app.oauth.exchange import Exchanges
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
     from app.sessions.gate import LoginGate
@@ -66,6 +68,8 @@ class ExplainRequests:
     live: LiveSessions
     gate: LoginGate
     sessions: SessionService
+    exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     grant_types: tuple[str, ...]
 
@@ -114,10 +118,8 @@ class ExplainRequests:
                 "unsupported_grant_type", f"grant_type has to be one of {', '.join(self.grant_types)}.", "grant_type"
             )
         client = self._client(parameters)
-        if not may_exchange(client.kind, grant_type):
-            raise RefusedError(
-                "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
-            )
+        if not may_exchange(client, grant_type):
+            raise _not_for(client, grant_type)
         if grant_type == "authorization_code":
             self._check_code(parameters, client)
         elif grant_type == DEVICE_CODE:
@@ -128,8 +130,14 @@ class ExplainRequests:
             catalogue = self.catalogue.load()
             resources = resources_of(parameters, client, catalogue, own=self.authorizations.audience)
             scopes_of(parameters, client, catalogue, resources, default=())
+        elif grant_type == TOKEN_EXCHANGE:
+            self.exchanges.check(parameters, client)
 
     def _client(self, parameters: Parameters) -> Client:
+        if parameters.get("client_assertion") is not None:
+            if parameters.get("client_secret") is not None:
+                raise RefusedError("invalid_request", "The client authenticates twice.", "client_secret")
+            return self.assertions.check(parameters).client
         client_id = parameters.get("client_id") or ""
         # As at the endpoint nothing is fetched; who is not found there is asked for by name, which says why.
         client = self.registry.find(client_id) or self.registry.described(client_id)
@@ -231,6 +239,14 @@ class ExplainRequests:
         if not asked <= set(session.granted_scopes):
             raise RefusedError("invalid_scope", "scope has one that was not granted.", "scope")
         narrowed_to(parameters, session.audiences)
+
+
+def _not_for(client: Client, grant_type: str) -> RefusedError:
+    if grant_type == TOKEN_EXCHANGE and client.has_secrets:
+        return RefusedError("unauthorized_client", "This client has no token_exchange.", "token_exchange")
+    return RefusedError(
+        "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
+    )
 
 
 def _because(refused: RefusedError) -> Verdict:

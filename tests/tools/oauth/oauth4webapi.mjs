@@ -1,4 +1,4 @@
-// npm oauth4webapi as its documentation says, each answer checked by it. Asked by tests/e2e/test_relying_parties.py.
+// npm oauth4webapi as its documentation says, each answer checked by it. Asked by tests/e2e/test_client_libraries.py.
 import * as oauth from "oauth4webapi";
 import { refusal, run, visit } from "./conversation.mjs";
 

@@ -1,4 +1,4 @@
-// npm openid-client as its documentation says, with all that it can check. Asked by tests/e2e/test_relying_parties.py.
+// npm openid-client as its documentation says, with all that it can check. Asked by tests/e2e/test_client_libraries.py.
 import * as client from "openid-client";
 import { refusal, run, visit } from "./conversation.mjs";
 
