@@ -326,7 +326,7 @@ def test_a_preflight_is_answered_on_every_path_and_cached_for_ten_minutes(browse
     assert reply.headers["Access-Control-Max-Age"] == "600"
     assert {"GET", "POST", "PATCH", "PUT", "DELETE"} <= set(reply.headers["Access-Control-Allow-Methods"].split(", "))
     allowed = set(reply.headers["Access-Control-Allow-Headers"].lower().split(", "))
-    assert allowed == {"authorization", "content-type", "x-access-token", "x-auth-cookies", "x-device-token"}
+    assert allowed == {"authorization", "content-type", "dpop", "x-access-token", "x-auth-cookies", "x-device-token"}
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/.well-known/jwks.json"])

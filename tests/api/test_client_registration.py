@@ -187,3 +187,11 @@ def test_while_the_store_is_away_nothing_is_registered(
 def test_a_token_with_other_bounds_is_refused(service: Service, admin: Account, more: dict[str, Any]) -> None:
     reply = service.post("/admin/registration-tokens", more, token=admin.token)
     assert [error["field"] for error in reply.json["errors"]] == list(more)
+
+
+def test_a_client_that_asks_for_it_is_held_to_bound_tokens(service: Service, admin: Account) -> None:
+    reply = register(service, token(service, admin), dpop_bound_access_tokens=True)
+    assert reply.json["dpop_bound_access_tokens"] is True
+    client = service.wired.get(ClientRegistry).find(reply.json["client_id"])
+    assert client is not None
+    assert client.dpop_bound_access_tokens

@@ -396,3 +396,14 @@ def test_without_the_authorization_server_there_are_no_clients(start: Start) -> 
     admin = service.administrator()
     assert service.get("/admin/clients", token=admin.token).status_code == 404
     assert service.post("/oauth/register", {}).status_code == 404
+
+
+def test_a_client_is_held_to_bound_tokens_and_let_off_again(service: Service, admin: Account) -> None:
+    client = made(service, admin, dpop_bound_access_tokens=True)
+    assert client["dpop_bound_access_tokens"] is True
+    assert stored(service, client).dpop_bound_access_tokens
+    assert patch(service, admin, client, dpop_bound_access_tokens=False).status_code == 200
+    assert not stored(service, client).dpop_bound_access_tokens
+    assert [field for field, _ in wrong_fields(create(service, admin, dpop_bound_access_tokens="yes"))] == [
+        "dpop_bound_access_tokens"
+    ]

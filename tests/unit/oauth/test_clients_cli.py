@@ -52,6 +52,11 @@ def test_a_public_client_of_the_first_party_is_created(flask: Callable[..., Resu
     assert "(first party)" in flask("clients", "list").stdout
 
 
+def test_a_client_is_held_to_tokens_that_are_bound_to_its_key(flask: Callable[..., Result]) -> None:
+    assert created(flask, "--dpop", "--redirect-uri", CB)["client"]["dpop_bound_access_tokens"] is True
+    assert created(flask, "--redirect-uri", CB)["client"]["dpop_bound_access_tokens"] is False
+
+
 def test_where_a_logout_leads_and_who_is_told_of_it_are_kept(flask: Callable[..., Result]) -> None:
     pages = ("https://shop.example/", "https://shop.example/bye")
     told = "https://shop.example/cb?logout=backchannel"
