@@ -1,6 +1,6 @@
 """Clients that describe themselves: their `client_id` is the URL of a document (Client ID Metadata Document).
 
-draft-ietf-oauth-client-id-metadata-document-00, which MCP pins, and what later drafts add to its rules. A document is
+draft-ietf-oauth-client-id-metadata-document-00, which MCP pins. A document is
 fetched for an authorization request alone: there it says where codes may go. The token endpoint fetches nothing, since
 a code or a refresh token says which client it was given to.
 """
