@@ -90,6 +90,7 @@ sbom: .venv/.dev ## write sbom.cdx.json: what the service is made of, with versi
 
 tools: tests/tools/node_modules/.package-lock.json ## build what some tests need: the MongoDB-protocol server, newman, examples, client generators, kustomize
 	tests/servers/mongo-java-server/build.sh
+	tests/tools/examples.sh mcp
 	tests/tools/examples.sh express
 	tests/tools/examples.sh go
 	tests/tools/examples.sh java
@@ -102,6 +103,8 @@ tools: tests/tools/node_modules/.package-lock.json ## build what some tests need
 	tests/tools/clients.sh typescript
 	tests/tools/clients.sh go
 	tests/tools/clients.sh java
+	tests/tools/relying_parties.sh go
+	tests/tools/relying_parties.sh spring
 	tests/tools/kustomize.sh
 
 tests/tools/node_modules/.package-lock.json: tests/tools/package-lock.json

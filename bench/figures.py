@@ -51,6 +51,10 @@ GOALS = (
     Goal("login-passkey-pg", "passkey login, both requests, PostgreSQL", CPU, None),
     Goal("login-passkey-pg-rate", "passkey login, both requests, PostgreSQL", RATE, None),
     Goal("login-passkey-pg-a-second", "passkey logins, PostgreSQL", A_SECOND, 300.0, at_least=True),
+    Goal("oauth-code", "authorize and token, SQLite", CPU, None),
+    Goal("oauth-code-p50", "authorize and token, one at a time", TIME, None),
+    Goal("introspect", "POST /oauth/introspect, SQLite", CPU, None),
+    Goal("introspect-p50", "POST /oauth/introspect, one at a time", TIME, None),
     Goal("register-4", "POST /auth/register, SQLite, beyond its hash", CPU, None),
     Goal("register-4-rate", "POST /auth/register, bcrypt cost 4", RATE, None),
     Goal("login", "POST /auth/login, 8 at once, bcrypt cost 12", HASHES, 0.97, at_least=True),
@@ -69,6 +73,7 @@ GOALS = (
     Goal("timing-forgot", "forgot, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("timing-resend", "resend, known or unknown: Mann-Whitney", P, 0.01, at_least=True),
     Goal("memory", "process tree after load, PSS, SQLite", "MB", 130.0),
+    Goal("memory-without-oauth", "the same with OAUTH=off", "MB", None),
     Goal("memory-everything", "the same with everything on", "MB", 150.0),
     Goal("start", "start to the first 200, existing database", "s", 0.8),
 )

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from bench import servers
+from bench.authorization import Logins
 from bench.passkeys import Passkeys
 from bench.second_factors import Totp
 from tests.api.authenticator import ORIGIN
@@ -88,6 +89,14 @@ class Instances:
     def passkeys_on_postgres(self) -> Passkeys:
         """The passkeys of users of a service on PostgreSQL."""
         return self._passkeys({"DATABASE_URL": self._stack.enter_context(postgres.postgres_server()).url})
+
+    @cached_property
+    def logins_at_pages(self) -> Logins:
+        """Users who are logged in at the pages of a service on SQLite, and a client of it."""
+        settings = servers.quick(
+            servers.production(self.folder, {"DATABASE_URL": f"sqlite:///{self.folder}/oauth.db"})
+        ) | {"MAIL_DIR": str(self.folder / "oauth-mail")}
+        return Logins.of_new_users(self._stack.enter_context(servers.service(settings)), settings)
 
     def _passkeys(self, store: dict[str, str]) -> Passkeys:
         settings = servers.quick(servers.production(self.folder, store)) | {

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from bench.scenarios import Samples
 
 PARTS: dict[str, Callable[[Instances, int], Samples]] = {
-    # These three come first, while no other server runs.
+    # These four come first, while no other server runs.
     "memory": lambda instances, _: scenarios.memory(instances),
+    "memory-without-oauth": lambda instances, _: scenarios.memory_without_oauth(instances),
     "memory-everything": lambda instances, _: scenarios.whole_memory(instances),
     "start": scenarios.start,
     **{
@@ -26,6 +27,8 @@ PARTS: dict[str, Callable[[Instances, int], Samples]] = {
     },
     "login-totp-4": scenarios.login_with_app,
     **{name: partial(scenarios.login_with_passkey, name) for name in ("login-passkey", "login-passkey-pg")},
+    "oauth-code": scenarios.code_to_tokens,
+    "introspect": scenarios.introspection,
     **{name: partial(scenarios.refresh, name) for name in ("refresh", "refresh-mongo")},
     "logout": scenarios.logout,
     "login": scenarios.login,

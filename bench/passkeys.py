@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import servers
+from bench.acts import Client, in_turn
 from bench.load import Request
-from bench.second_factors import Client, in_turn
 from tests.api.authenticator import Authenticator
 
 if TYPE_CHECKING:

@@ -113,6 +113,16 @@ def _cost(server: Server, request: Request) -> Cost:
     return Cost((cpu_seconds(pids) - before) / answers.requests, answers.rate)
 
 
+def code_to_tokens(instances: Instances, rounds: int) -> Samples:
+    """The cost and the time of an authorization: the request for a code, and the one that redeems it."""
+    return instances.logins_at_pages.codes(floor=instances.floor, rounds=rounds)
+
+
+def introspection(instances: Instances, rounds: int) -> Samples:
+    """The cost and the time of a question about an access token."""
+    return instances.logins_at_pages.introspections(floor=instances.floor, rounds=rounds)
+
+
 def login_with_app(instances: Instances, rounds: int) -> Samples:
     """The cost and the time of a login with a code of an authenticator app, at bcrypt cost 4."""
     service, apps = instances.with_apps
@@ -216,6 +226,11 @@ def _bare_hashes_a_second() -> float:
 def memory(instances: Instances) -> Samples:
     """The memory of the process tree after load, in MB; nothing that shares pages with it may run beside it."""
     return {"memory": [_memory_after_load(instances.settings, _READS)]}
+
+
+def memory_without_oauth(instances: Instances) -> Samples:
+    """The same without the authorization server, which is on by default."""
+    return {"memory-without-oauth": [_memory_after_load(instances.settings | {"OAUTH": "off"}, _READS)]}
 
 
 def whole_memory(instances: Instances) -> Samples:

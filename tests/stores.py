@@ -21,6 +21,7 @@ from app.jobs.model import Leases
 from app.keys.model import Keyrings
 from app.mail_login.model import MailLogins
 from app.oauth.catalogue.model import CatalogueBooks
+from app.oauth.client_documents.model import ClientDocuments
 from app.oauth.clients.model import Clients
 from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
@@ -36,6 +37,8 @@ from app.samples.products.model import SampleProducts
 from app.samples.visits.model import Visits
 from app.sessions.model import Sessions
 from app.sessions.pending_logins.model import PendingLogins
+from app.social.flows.model import Flows
+from app.social.identities.model import Identities
 from app.store.mongo.store import MongoStore
 from app.store.sql.store import SqlStore
 from app.throttle.model import LoginFailures
@@ -100,6 +103,18 @@ class Store:
     @property
     def logout_notices(self) -> LogoutNotices:
         return self.repository(LogoutNotices)
+
+    @property
+    def identities(self) -> Identities:
+        return self.repository(Identities)
+
+    @property
+    def flows(self) -> Flows:
+        return self.repository(Flows)
+
+    @property
+    def client_documents(self) -> ClientDocuments:
+        return self.repository(ClientDocuments)
 
     @property
     def device_codes(self) -> DeviceCodes:

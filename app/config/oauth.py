@@ -32,6 +32,11 @@ def metadata_hosts(text: object) -> tuple[str, ...]:
     return hosts
 
 
+def includes_host(hosts: tuple[str, ...], host: str) -> bool:
+    """Whether these, as `metadata_hosts` gives them, name a host; `.example.com` names that and its subdomains."""
+    return any(entry in {host, ANY_HOST} or (entry.startswith(".") and f".{host}".endswith(entry)) for entry in hosts)
+
+
 _Hosts = Annotated[tuple[str, ...], BeforeValidator(metadata_hosts)]
 
 

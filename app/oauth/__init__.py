@@ -11,10 +11,17 @@ from app.audit.service import Audit
 from app.feature import Feature, Queue, Tag
 from app.keys.service import KeyService
 from app.oauth import controller
+from app.oauth.assertions import Assertions
 from app.oauth.authorization import Authorizations
 from app.oauth.catalogue import controller as catalogue_controller
 from app.oauth.catalogue.model import CatalogueBooks
 from app.oauth.catalogue.service import Catalogue
+from app.oauth.cimd import AT_ONCE as FETCHED_AT_ONCE
+from app.oauth.cimd import MetadataDocuments
+from app.oauth.client_documents.inputs import read_document
+from app.oauth.client_documents.model import ClientDocuments
+from app.oauth.client_keys import AT_ONCE as KEYS_AT_ONCE
+from app.oauth.client_keys import PublishedKeys
 from app.oauth.client_names import RegisteredNames
 from app.oauth.client_origins import ClientOrigins
 from app.oauth.clients import cli as clients_cli
@@ -29,7 +36,8 @@ from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import Discovery
+from app.oauth.discovery import AUTHENTICATED, Discovery
+from app.oauth.exchange import Exchanges
 from app.oauth.explain import controller as explain_controller
 from app.oauth.explain.service import ExplainRequests
 from app.oauth.id_tokens import IdTokens
@@ -54,6 +62,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.live import LiveSessions
 from app.sessions.model import ClientNames, Sessions
 from app.sessions.service import SessionService
+from app.web.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +82,8 @@ def _authorizations(parts: Container) -> Authorizations:
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
+        id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
         clock=parts.clock,
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,
@@ -86,6 +97,7 @@ def _server(parts: Container) -> _Server | None:
         return None
     from app.oauth.grants.code import CodeGrant
     from app.oauth.grants.device import DeviceGrant
+    from app.oauth.grants.exchange import ExchangeGrant
     from app.oauth.grants.refresh import RefreshGrant
     from app.oauth.grants.service import ServiceGrant
     from app.oauth.server import OAuthServer, Services
@@ -103,13 +115,15 @@ def _server(parts: Container) -> _Server | None:
             sessions=parts.get(SessionService),
             access_tokens=parts.get(AccessTokens),
             id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+            exchanges=parts.get(Exchanges),
+            assertions=parts.get(Assertions),
             clock=parts.clock,
             observer=parts.observer,
             audience=parts.settings.tokens.jwt_audience,
         )
     )
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
-    for grant in (*of_pages, RefreshGrant, ServiceGrant):
+    for grant in (*of_pages, RefreshGrant, ServiceGrant, ExchangeGrant):
         server.register_grant(grant)
     return server
 
@@ -120,14 +134,41 @@ def _token_endpoints(parts: Container) -> TokenEndpoints | None:
         return None
     from app.oauth.introspection import with_token_endpoints
 
-    tokens = IssuedTokens(
+    return with_token_endpoints(cast("OAuthServer", server), parts.get(IssuedTokens))
+
+
+def _tokens(parts: Container) -> IssuedTokens:
+    return IssuedTokens(
         parts.get(AccessTokens),
         parts.get(SessionService),
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
     )
-    return with_token_endpoints(cast("OAuthServer", server), tokens)
+
+
+def _assertions(parts: Container) -> Assertions:
+    issuer = parts.settings.server.public_url
+    return Assertions(
+        parts.get(ClientRegistry),
+        # With places of their own: anybody can send what has a client's keys fetched.
+        PublishedKeys(replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))),
+        parts.get(RevokedTokens),
+        parts.clock,
+        issuer,
+        tuple(f"{issuer}{path}" for path in AUTHENTICATED),
+    )
+
+
+def _exchanges(parts: Container) -> Exchanges:
+    return Exchanges(
+        parts.get(IssuedTokens),
+        parts.get(AccessTokens),
+        parts.get(Catalogue),
+        parts.get(Audit),
+        parts.clock,
+        parts.settings.tokens.jwt_audience,
+    )
 
 
 def _explain(parts: Container) -> ExplainRequests | None:
@@ -139,10 +180,14 @@ def _explain(parts: Container) -> ExplainRequests | None:
         registry=parts.get(ClientRegistry),
         catalogue=parts.get(Catalogue),
         codes=parts.get(Codes),
+        device_codes=parts.get(DeviceCodes),
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
         sessions=parts.get(SessionService),
+        exchanges=parts.get(Exchanges),
+        assertions=parts.get(Assertions),
         clock=parts.clock,
         grant_types=server.grant_types,
     )
@@ -161,7 +206,7 @@ def _discovery(parts: Container) -> Discovery | None:
         paths=frozenset({declared.path for declared in served if declared.on is None or declared.on(parts.settings)}),
         grant_types=server.grant_types,
         tells_of_logouts=True,
-        fetches_metadata=False,
+        fetches_metadata=parts.settings.oauth.pages and bool(parts.settings.oauth.cimd_allow),
     )
 
 
@@ -194,6 +239,18 @@ def _backchannel(parts: Container) -> BackchannelLogout:
     )
 
 
+def _documents(parts: Container) -> MetadataDocuments:
+    return MetadataDocuments(
+        parts.get(ClientDocuments),
+        read_document,
+        # With places of their own: strangers can name slow servers.
+        replace(parts.get(Egress), calls=BoundedCalls("client documents", FETCHED_AT_ONCE)),
+        parts.get(Rates),
+        parts.clock,
+        parts.settings.oauth.cimd_allow,
+    )
+
+
 def _consents(parts: Container) -> ConsentService:
     return ConsentService(parts.get(Consents), parts.get(SessionService), parts.get(Accounts))
 
@@ -206,8 +263,9 @@ def _clients(parts: Container) -> ClientService:
         parts.get(Audit),
         parts.get(Egress),
         parts.clock,
-        sessions_end=parts.get(Sessions).end_some_of_client,
+        sessions_end=parts.get(BackchannelLogout).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
+        documents=parts.get(ClientDocuments),
     )
 
 
@@ -225,6 +283,7 @@ def _devices(parts: Container) -> DeviceFlow:
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
         secrets=parts.get(SecretKeys),
         clock=parts.clock,
         audience=parts.settings.tokens.jwt_audience,
@@ -298,15 +357,21 @@ FEATURE = Feature(
         Authorizations: _authorizations,
         TokenEndpoint: _server,
         TokenEndpoints: _token_endpoints,
+        IssuedTokens: _tokens,
+        Exchanges: _exchanges,
+        Assertions: _assertions,
         Discovery: _discovery,
         ExplainRequests: _explain,
         Catalogue: lambda parts: Catalogue(parts.get(CatalogueBooks), parts.get(Authority), parts.get(Audit)),
-        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients)),
+        ClientRegistry: lambda parts: ClientRegistry(parts.get(Clients), parts.get(MetadataDocuments)),
+        MetadataDocuments: _documents,
         ConsentService: _consents,
         RequestedLogouts: _logouts,
         BackchannelLogout: _backchannel,
         DeviceFlow: _devices,
-        ClientOrigins: lambda parts: ClientOrigins(parts.get(Clients)),
+        ClientOrigins: lambda parts: ClientOrigins(
+            parts.get(Clients), hosts=parts.settings.oauth.cimd_allow if parts.settings.oauth.pages else ()
+        ),
         ClientService: _clients,
         RegistrationService: _registration,
         ClientNames: lambda parts: RegisteredNames(parts.get(Clients)),
@@ -321,10 +386,11 @@ FEATURE = Feature(
         RevokedTokens,
         DeviceCodes,
         LogoutNotices,
+        ClientDocuments,
     ),
     erase=_eraser,
     exports=(consents.exported,),
-    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices),
+    expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
     publishers=(_listeners,),
     handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),

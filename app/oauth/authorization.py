@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 
 from app.accounts.authentication import LEVELS
 from app.oauth import decision
+from app.oauth.cimd import names_document
 from app.oauth.codes.model import Code
 from app.oauth.decision import Consent, Enrol, Issue, Login, Refusal, StepUp
 from app.oauth.parameters import (
     challenge_of,
+    check_redirect_form,
     max_age_of,
     prompts_of,
     redirect_of,
@@ -25,6 +27,7 @@ from app.oauth.parameters import (
 from app.oauth.refusal import RefusedError, answered_at
 from app.oauth.requests.model import StoredRequest
 from app.platform.errors import SessionEnded
+from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 from app.web.parameters import Parameters
 
@@ -38,10 +41,12 @@ if TYPE_CHECKING:
     from app.oauth.codes.model import Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.decision import Step
+    from app.oauth.id_tokens import IdTokens
     from app.oauth.registry import ClientRegistry
     from app.oauth.requests.model import StoredRequests
     from app.platform.clock import Clock
     from app.platform.devices import Device
+    from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
 
 LIVES: Final = timedelta(minutes=30)
@@ -57,7 +62,7 @@ _KEPT: Final = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "resource", "response_mode"),
         *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "ui_locales"),
-        *("request", "registration", "claims"),
+        *("id_token_hint", "request", "registration", "claims"),
     }
 )
 """What means something; the rest is ignored (RFC 6749 section 3.1)."""
@@ -82,6 +87,8 @@ class Authorization:
     """The first of `acr_values` that there is here."""
     login_hint: str | None
     ui_locales: str | None
+    hinted: str | None
+    """The user whose ID token came with the request: nobody else may answer it."""
     asked_at: datetime
     request: str | None = field(default=None, repr=False)
     """The secret under which it is kept; None if it is not."""
@@ -101,6 +108,8 @@ class Authorizations:
     consents: ConsentService
     users: Users
     live: LiveSessions
+    gate: LoginGate
+    id_tokens: IdTokens
     clock: Clock
     issuer: str
     audience: str
@@ -118,7 +127,10 @@ class Authorizations:
                 if found.pushed is (form == PUSHED_REQUEST) and found.client.id == parameters.get("client_id"):
                     return found
                 raise _expired()
-        raise RefusedError("request_uri_not_supported", "request_uri is not one of this server.", "request_uri")
+        kept = Parameters(_kept(parameters))
+        redirect_uri, _ = redirect_of(kept, self._client(kept))
+        unsupported = RefusedError("request_uri_not_supported", "request_uri is not one of this server.", "request_uri")
+        raise unsupported.behind(redirect_uri, kept.get("state"))
 
     def remember(self, parameters: Parameters, client_id: str, *, pushed: bool = False) -> str:
         """Keep a request; returns the secret that stands for it."""
@@ -153,8 +165,9 @@ class Authorizations:
         """
         if authorization.request is not None and not authorization.pushed:
             return authorization.request
+        kept = self.remember(authorization.parameters, authorization.client.id)
         self._take(authorization)
-        return self.remember(authorization.parameters, authorization.client.id)
+        return kept
 
     def next_step(self, authorization: Authorization, visitor: Principal | None) -> Step:
         """What this request needs next, of who is logged in at the browser."""
@@ -163,6 +176,7 @@ class Authorizations:
             visitor,
             is_covered=lambda: visitor is not None and self.consents.covers(visitor.subject, authorization),
             has_factor=lambda: visitor is not None and self._has_factor(visitor.subject),
+            lacks=lambda: None if visitor is None else self._lacking(visitor),
             now=self.clock(),
         )
 
@@ -215,7 +229,6 @@ class Authorizations:
         account = self.users.account(visitor.subject)
         if account is None or self.live.present(visitor) is None:
             raise SessionEnded
-        self._take(authorization)
         if consenting is not None and not authorization.client.first_party:
             self.consents.allow(visitor, authorization, consenting)
         secret, now, proven = secrets.token_urlsafe(_SECRET_BYTES), self.clock(), authentication_of(visitor)
@@ -239,6 +252,8 @@ class Authorizations:
         )
         if not self.codes.add(code):
             raise SessionEnded
+        # At last: if the store fails before, the user can do it again. Of several, one learns the secret of their code.
+        self._take(authorization)
         return answered_at(authorization.redirect_uri, {"code": secret}, authorization.state, self.issuer)
 
     def _told(self, authorization: Authorization, error: RefusedError) -> str:
@@ -253,6 +268,13 @@ class Authorizations:
         """Use up a request that is kept. Raises RefusedError if it was used, or has expired."""
         if authorization.request is not None and not self.requests.take(id_of(authorization.request), self.clock()):
             raise _expired()
+
+    def _lacking(self, visitor: Principal) -> str | None:
+        """What would keep the client from getting a session for the code."""
+        account = self.users.account(visitor.subject)
+        if account is None:  # deleted meanwhile: no code is issued, either
+            return None
+        return self.gate.lacks(Proof(account.credentials, authentication_of(visitor)))
 
     def _has_factor(self, user_id: str) -> bool:
         account = self.users.account(user_id)
@@ -283,6 +305,7 @@ class Authorizations:
                 acr=next((each for each in (kept.get("acr_values") or "").split() if each in LEVELS), None),
                 login_hint=kept.get("login_hint"),
                 ui_locales=kept.get("ui_locales"),
+                hinted=self._hinted(kept, client),
                 asked_at=asked_at,
                 request=request,
                 pushed=pushed,
@@ -290,6 +313,17 @@ class Authorizations:
             )
         except RefusedError as refused:
             raise refused.behind(redirect_uri, state) from None
+
+    def _hinted(self, parameters: Parameters, client: Client) -> str | None:
+        """The user whom `id_token_hint` names: an ID token that this client got here, also one that has expired (OpenID
+        Connect Core section 3.1.2.1). Raises RefusedError."""
+        hint = parameters.get("id_token_hint")
+        if hint is None:
+            return None
+        claims = self.id_tokens.read_hint(hint)
+        if claims is None or claims["aud"] != client.id:
+            raise RefusedError("invalid_request", "id_token_hint is no ID token of this client.", "id_token_hint")
+        return str(claims["sub"])
 
     def _client(self, parameters: Parameters) -> Client:
         """The client of a request. Raises RefusedError, without a redirect."""
@@ -301,9 +335,9 @@ class Authorizations:
             > _LONGEST
         ):
             raise RefusedError("invalid_request", "The request is longer than 8,000 bytes.", "too_long")
-        client = self.registry.find(client_id)
-        if client is None:
-            raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
+        if names_document(client_id):
+            check_redirect_form(parameters)  # before anything is fetched for it
+        client = self.registry.described(client_id)
         if client.kind == "service":
             detail = "A client of the kind `service` acts for itself: it has client_credentials alone."
             raise RefusedError("unauthorized_client", "This client has no users.", "client_kind", detail)

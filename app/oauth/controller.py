@@ -224,7 +224,7 @@ def _userinfo(call: CallBy[Principal]) -> File:
         return _json(claims_of(principal.user, {"profile", "email"}))
     scopes = scopes_in(call.bearer or call.header("x-access-token"))
     if "openid" not in scopes:
-        raise Forbidden("This needs an access token with the scope openid.")
+        raise Forbidden("This needs an access token with the scope openid.", scope="openid")
     return _json(claims_of(principal.user, scopes))
 
 

@@ -16,11 +16,13 @@ from app.oauth.parameters import resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform import pieces
 from app.platform.errors import SessionEnded, Unavailable
+from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.accounts.account import Account
     from app.accounts.model import Users
     from app.accounts.principal import Principal
     from app.oauth.catalogue.service import Catalogue
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.security.secret_keys import RootKey, SecretKeys
+    from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
     from app.web.parameters import Parameters
 
@@ -76,6 +79,7 @@ class DeviceFlow:
     consents: ConsentService
     users: Users
     live: LiveSessions
+    gate: LoginGate
     secrets: SecretKeys
     clock: Clock
     audience: str
@@ -112,8 +116,11 @@ class DeviceFlow:
         return DeviceRequest(code.id, shown(user_code), client, code.scopes, code.resources)
 
     def lacks_factor(self, request: DeviceRequest, visitor: Principal) -> bool:
-        """Whether the client demands a second factor, which this login did not prove."""
-        return request.client.require_second_factor and not authentication_of(visitor).reaches(AAL2)
+        """Whether the client demands a second factor, or the account by now, which this login did not prove."""
+        if request.client.require_second_factor and not authentication_of(visitor).reaches(AAL2):
+            return True
+        account = self.users.account(visitor.subject)
+        return account is not None and self._lacking(account, visitor) in {"second_factor", "enrol_factor"}
 
     def has_factor(self, visitor: Principal) -> bool:
         """Whether this user has one."""
@@ -134,6 +141,9 @@ class DeviceFlow:
         account = self.users.account(visitor.subject)
         if account is None or self.live.present(visitor) is None:
             raise SessionEnded
+        if (lacking := self._lacking(account, visitor)) is not None:
+            told = "Your account cannot be used for this now: log out, and log in again to learn what is missing."
+            raise RefusedError("access_denied", told, "login_lacks", lacking)
         proven = authentication_of(visitor)
         approval = Approval(visitor.subject, account.auth_epoch, proven.at, proven.kept)
         if not request.client.first_party:
@@ -141,11 +151,13 @@ class DeviceFlow:
             self.consents.allow(visitor, request, device)
         return self.codes.answer(request.id, approval, self.clock())
 
+    def _lacking(self, account: Account, visitor: Principal) -> str | None:
+        """What would keep the device from getting a session for its code."""
+        return self.gate.lacks(Proof(account.credentials, authentication_of(visitor)))
+
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all that a user approved who is deleted, a piece at each step; idempotent."""
-        while self.codes.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.codes.remove_some_of(user_id, limit))
 
 
 def new_user_code() -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts.authentication import LEVELS
+from app.oauth.assertions import ALGORITHMS, METHOD
 from app.oauth.id_tokens import ALWAYS
 from app.oauth.parameters import PROMPTS
 from app.oauth.userinfo import CLAIMS
@@ -27,7 +28,11 @@ _ENDPOINTS: Final[Mapping[str, str]] = {
     "end_session_endpoint": "/oauth/logout",
     "registration_endpoint": "/oauth/register",
 }
-_WITH_SECRET: Final = ["client_secret_basic", "client_secret_post"]
+AUTHENTICATED: Final = (
+    "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/par", "/oauth/device_authorization"
+)  # fmt: skip
+"""Where clients authenticate themselves."""
+_WITH_SECRET: Final = ["client_secret_basic", "client_secret_post", METHOD]
 _AUTH_METHODS: Final = [*_WITH_SECRET, "none"]
 
 
@@ -61,6 +66,7 @@ class Discovery:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.algorithm],
             "token_endpoint_auth_methods_supported": _AUTH_METHODS,
+            "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
             **self._auth_methods(),
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": list(dict.fromkeys((*ALWAYS, "nonce", *CLAIMS))),
@@ -85,10 +91,14 @@ class Discovery:
 
     def _auth_methods(self) -> dict[str, Any]:
         known = {
-            "/oauth/revoke": ("revocation_endpoint_auth_methods_supported", _AUTH_METHODS),
-            "/oauth/introspect": ("introspection_endpoint_auth_methods_supported", _WITH_SECRET),
+            "/oauth/revoke": ("revocation_endpoint", _AUTH_METHODS),
+            "/oauth/introspect": ("introspection_endpoint", _WITH_SECRET),
         }
-        return dict(found for path, found in known.items() if path in self.paths)
+        found = {name: methods for path, (name, methods) in known.items() if path in self.paths}
+        return {
+            **{f"{name}_auth_methods_supported": methods for name, methods in found.items()},
+            **{f"{name}_auth_signing_alg_values_supported": list(ALGORITHMS) for name in found},
+        }
 
     def _logout(self) -> dict[str, Any]:
         if not self.tells_of_logouts:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.oauth.clients.model import Client
+
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - no secret
 _OF_USERS: Final = frozenset({"authorization_code", "refresh_token", DEVICE_CODE})
 _OF_KINDS: Final[Mapping[str, frozenset[str]]] = {
     "public": _OF_USERS,
@@ -17,6 +20,9 @@ _OF_KINDS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def may_exchange(kind: str, grant_type: str) -> bool:
-    """Whether a client of this kind may; one of a kind that a newer version made may nothing."""
-    return grant_type in _OF_KINDS.get(kind, frozenset())
+def may_exchange(client: Client, grant_type: str) -> bool:
+    """Whether this client may, by its kind; one of a kind that a newer version made may nothing. The tokens that it
+    receives from others it exchanges only if an administrator has said so."""
+    if grant_type == TOKEN_EXCHANGE:
+        return client.has_secrets and client.token_exchange
+    return grant_type in _OF_KINDS.get(client.kind, frozenset())

@@ -13,7 +13,9 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.oauth.clients.redirect_uris import check_redirect_uri
 from app.oauth.refusal import RefusedError
+from app.platform.uris import as_written
 
 if TYPE_CHECKING:
     from app.oauth.catalogue.service import CatalogueOf
@@ -52,13 +54,18 @@ def redirect_of(parameters: Parameters, client: Client) -> tuple[str, bool]:
             f"The client has {len(client.redirect_uris)} of them, so the request has to name one.",
         )
     if not any(is_same_redirect(sent, registered) for registered in client.redirect_uris):
-        raise RefusedError(
-            "invalid_request",
-            "redirect_uri is not registered for this client.",
-            "redirect_uri_not_registered",
-            _nearest(sent, client.redirect_uris),
-        )
+        raise _not_registered(_nearest(sent, client.redirect_uris))
     return sent, True
+
+
+def check_redirect_form(parameters: Parameters) -> None:
+    """Raises RefusedError, without a redirect, for a redirect URI that no client may have."""
+    sent = parameters.get("redirect_uri")
+    if sent is not None:
+        try:
+            check_redirect_uri(sent)
+        except ValueError as error:
+            raise _not_registered(f"The redirect_uri {error}.") from None
 
 
 def is_same_redirect(sent: str, registered: str) -> bool:
@@ -96,6 +103,15 @@ def is_of_native_client(redirect_uri: str) -> bool:
     return not redirect_uri.startswith("https://")
 
 
+def _not_registered(detail: str) -> RefusedError:
+    return RefusedError(
+        "invalid_request",
+        "redirect_uri is not registered for this client.",
+        "redirect_uri_not_registered",
+        detail,
+    )
+
+
 def _split_port(rest: str) -> tuple[int | None, str]:
     found = _PORT.match(rest)
     return (None, rest) if found is None else (int(found[0][1:]), rest[found.end() :])
@@ -119,21 +135,28 @@ def scopes_of(
     resources: tuple[str, ...],
     default: tuple[str, ...] = (OPENID,),
 ) -> tuple[str, ...]:
-    """The scopes that a request asks for with these resources, each once; `default` if none. Raises RefusedError."""
+    """The scopes that a request asks for with these resources, each once; `default` if none. Raises RefusedError.
+
+    Clients that nobody told a scope, as those of MCP, ask for all that discovery lists. Of these, the ones of other
+    resources are left out, not refused.
+    """
     asked = tuple(dict.fromkeys((parameters.get("scope") or "").split(" "))) if parameters.get("scope") else default
     asked = tuple(scope for scope in asked if scope)
-    allowed = _allowed_scopes(client, catalogue, resources)
+    allowed, known = _allowed_scopes(client, catalogue, resources), {*STANDARD_SCOPES, *catalogue.scopes}
+    of_these = {scope for scope in known if _is_of(scope, resources, catalogue)}
+    if set(asked) >= known:
+        asked = tuple(scope for scope in asked if scope not in known - (allowed & of_these) - {*STANDARD_SCOPES})
     for scope in asked:
         if scope not in allowed and scope not in default:
-            known = scope in STANDARD_SCOPES or scope in catalogue.scopes
             raise RefusedError(
                 "invalid_scope",
                 "scope has one that does not exist, or that this client may not ask for.",
                 "scope",
-                "A scope of the request is not the client's." if known else "A scope of the request does not exist.",
+                "A scope of the request is not the client's."
+                if scope in known
+                else "A scope of the request does not exist.",
             )
-        of_resources = [_scopes_with(uri, catalogue) for uri in resources]
-        if resources and scope not in STANDARD_SCOPES and not any(of is None or scope in of for of in of_resources):
+        if scope not in of_these:
             raise RefusedError(
                 "invalid_scope",
                 "scope has one that none of these resources has.",
@@ -143,10 +166,25 @@ def scopes_of(
     return asked
 
 
+def scopes_within(
+    scopes: tuple[str, ...], client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of these scopes that a client may ask for with these resources."""
+    allowed = _allowed_scopes(client, catalogue, resources)
+    return tuple(scope for scope in scopes if scope in allowed and _is_of(scope, resources, catalogue))
+
+
 def _allowed_scopes(client: Client, catalogue: CatalogueOf, resources: tuple[str, ...]) -> frozenset[str]:
     if client.scopes is not None:
         return frozenset(client.scopes) & frozenset((*STANDARD_SCOPES, *catalogue.scopes))
     return frozenset(STANDARD_SCOPES).union(*(_scopes_with(uri, catalogue) or () for uri in resources))
+
+
+def _is_of(scope: str, resources: tuple[str, ...], catalogue: CatalogueOf) -> bool:
+    """Whether a scope belongs to one of these resources; the standard ones do, and without resources all do."""
+    if not resources or scope in STANDARD_SCOPES:
+        return True
+    return any(of is None or scope in of for of in (_scopes_with(uri, catalogue) for uri in resources))
 
 
 def _scopes_with(uri: str, catalogue: CatalogueOf) -> tuple[str, ...] | None:
@@ -156,34 +194,41 @@ def _scopes_with(uri: str, catalogue: CatalogueOf) -> tuple[str, ...] | None:
 
 
 def resources_of(parameters: Parameters, client: Client, catalogue: CatalogueOf, *, own: str) -> tuple[str, ...]:
-    """The resources that a request asks for (RFC 8707), each once; () for our own API. Raises RefusedError.
+    """The resources that a request asks for (RFC 8707), each once and as it is registered; () for our own API.
+
+    Raises RefusedError.
 
     `own` is the audience of our own API, which every client has who asks for nothing: so it may ask for it, too.
     """
-    asked = tuple(dict.fromkeys(parameters.all("resource")))
-    if len(asked) > _MOST_RESOURCES or sum(map(len, asked)) > _LONGEST_RESOURCES:
+    sent = tuple(dict.fromkeys(parameters.all("resource")))
+    if len(sent) > _MOST_RESOURCES or sum(map(len, sent)) > _LONGEST_RESOURCES:
         raise RefusedError(
             "invalid_target", "At most 8 resources, of 1,500 characters.", "resource", "Too many resources."
         )
-    for uri in asked:
+    asked = []
+    for each in sent:
+        uri = as_written(each, (own, *catalogue.resources))
+        if uri is not None:
+            asked.append(uri)
         if uri == own:
             continue
-        if uri not in catalogue.resources:
+        if uri is None:
             detail = "A resource of the request is not registered."
         elif client.resources is not None and uri not in client.resources:
             detail = "A resource of the request is not one of the client's."
         else:
             continue
         raise RefusedError("invalid_target", "resource has one that this client may not ask for.", "resource", detail)
-    return asked
+    return tuple(dict.fromkeys(asked))
 
 
 def narrowed_to(parameters: Parameters, granted: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the granted resources that this access token is for; () for all. Raises RefusedError."""
-    asked = tuple(dict.fromkeys(parameters.all("resource")))
-    if not set(asked) <= set(granted):
+    asked = [as_written(each, granted) for each in parameters.all("resource")]
+    found = tuple(dict.fromkeys(uri for uri in asked if uri is not None))
+    if None in asked:
         raise RefusedError("invalid_target", "resource has one that was not granted.", "resource")
-    return asked
+    return found
 
 
 def challenge_of(parameters: Parameters) -> str:

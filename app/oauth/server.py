@@ -15,22 +15,25 @@ from typing import TYPE_CHECKING, Final, cast
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Payload
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
 from app.oauth.grant_types import may_exchange
 from app.oauth.refusal import RefusedError
 from app.web.result import File
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from authlib.oauth2.rfc6749 import BaseGrant
 
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Codes
     from app.oauth.consents.service import ConsentService
     from app.oauth.device_codes.model import DeviceCodes
+    from app.oauth.exchange import Exchanges
     from app.oauth.id_tokens import IdTokens
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
@@ -64,6 +67,8 @@ class Services:
     sessions: SessionService
     access_tokens: AccessTokens
     id_tokens: IdTokens
+    exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     observer: Observer
     audience: str
@@ -92,8 +97,8 @@ class ClientOf:
         return method == "none" and endpoint != "introspection"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether its kind may exchange this."""
-        return may_exchange(self.client.kind, grant_type)
+        """Whether it may exchange this."""
+        return may_exchange(self.client, grant_type)
 
 
 class Payload(OAuth2Payload):
@@ -140,6 +145,7 @@ class OAuthServer(AuthorizationServer):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self.services = services
+        self.register_client_auth_method("none", _by_name_alone)
 
     @property
     def grant_types(self) -> tuple[str, ...]:
@@ -193,8 +199,11 @@ class OAuthServer(AuthorizationServer):
         client; 401 always, and with a challenge where the header was used."""
         authorization, form = request.headers.get("Authorization", ""), request.form
         basic = bool(authorization)
-        if basic and "client_secret" in form:
+        by_assertion = "client_assertion" in form or "client_assertion_type" in form
+        if sum((basic, "client_secret" in form, by_assertion)) > 1:
             raise InvalidRequestError("The client authenticates twice.")
+        if by_assertion:
+            return ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
         try:
             client: ClientOf = super().authenticate_client(request, methods, endpoint)
         except ValueError:  # Basic in letters outside ASCII
@@ -217,6 +226,15 @@ class OAuthServer(AuthorizationServer):
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Nobody listens."""
+
+
+def _by_name_alone(find: Callable[[str], ClientOf | None], request: Request) -> ClientOf | None:
+    """The client that names itself, in the body or by Basic with an empty password, as golang.org/x/oauth2 and
+    requests-oauthlib do for clients without a secret; None if it sends a secret, which is not to be passed over."""
+    name, secret = request.form.get("client_id"), request.form.get("client_secret", "")
+    if request.headers.get("Authorization", "")[:5].lower() == "basic":
+        name, secret = extract_basic_authorization(request.headers)
+    return find(name) if name and secret == "" else None
 
 
 def _invalid_client(description: str = "The client could not be authenticated.", *, basic: bool) -> InvalidClientError:

@@ -5,21 +5,23 @@ Each kind has a form of its own: so a `token_type_hint` is not needed, and a wro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.keys.service import LEEWAY
+from app.oauth.grant_types import TOKEN_EXCHANGE, may_exchange
 from app.sessions.access_tokens import RefusedTokenError, has_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.accounts.principal import Principal
     from app.oauth.clients.model import Client
     from app.oauth.registry import ClientRegistry
     from app.oauth.revoked_tokens.model import RevokedTokens
     from app.platform.devices import Device
-    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.access_tokens import AccessTokens, Claims
     from app.sessions.service import SessionService
 
 _TOLD: Final = ("client_id", "scope", "sub", "aud", "iss", "exp", "iat", "jti", "sid", "act", "auth_time", "amr", "acr")
@@ -31,12 +33,24 @@ class IssuedToken:
     """A token that was issued here, and is accepted at this moment, by whomever it is for.
 
     `told` is what introspection says of it. `session_id` is its session; None if a client acts for itself.
+    `of_user` is what an access token says of the session, and the user as they are now; None for any other token.
     """
 
     client_id: str
     audiences: frozenset[str]
     told: Mapping[str, Any]
     session_id: str | None
+    of_user: tuple[Claims, Principal] | None = None
+
+    @property
+    def is_exchanged(self) -> bool:
+        """Whether its client got it for a token that it had received (RFC 8693)."""
+        return self.of_user is not None and bool(self.of_user[0].actors)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What it may be used for; none, as for a login's."""
+        return tuple(self.told.get("scope", "").split())
 
     def is_of(self, client: Client) -> bool:
         """Whether it was issued to this client."""
@@ -65,44 +79,64 @@ class IssuedTokens:
 
     def find(self, token: str) -> IssuedToken | None:
         """What this token is; None if it is none, or is not accepted any more. Raises Unavailable."""
-        return self._access_token(token) if has_form(token) else self._refresh_token(token)
+        return self.access_token(token) if has_form(token) else self._refresh_token(token)
 
     def revoke(self, token: str, client: Client, device: Device) -> None:
         """Revoke a token of this client: with its session, and so with all other tokens of it (RFC 7009 section 2.1).
+        One that it exchanged is revoked alone: the session is another client's.
 
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.end_by_refresh_token(token, client.id, device)
+            self.sessions.revoke_by_refresh_token(token, client.id, device)
             return
-        found = self._access_token(token)
+        found = self.access_token(token)
         if found is None or not found.is_of(client):
             return
-        if found.session_id is not None:
-            self.sessions.end_for_client(found.session_id, client.id, device)
+        if found.session_id is not None and not found.is_exchanged:
+            self.sessions.revoke_for_client(found.session_id, client.id, device)
         else:
             self.revoked.add(found.told["jti"], datetime.fromtimestamp(found.told["exp"], UTC) + LEEWAY)
 
-    def _access_token(self, token: str) -> IssuedToken | None:
+    def access_token(self, token: str) -> IssuedToken | None:
+        """What this access token is; None as `find`."""
         try:
             read = self.access_tokens.read(token)
         except RefusedTokenError:
             return None
-        claims = read.claims
-        client_id, audience = claims["client_id"], claims["aud"]
-        if read.of_session is not None:
-            is_live = self.sessions.principal_of(read.of_session) is not None
-        else:
-            is_live = self.registry.find(client_id) is not None and not self.revoked.has(claims["jti"])
-        if not is_live:
-            return None
-        told = {name: claims[name] for name in _TOLD if name in claims}
+        claims, audience = read.claims, read.claims["aud"]
         audiences = frozenset([audience] if isinstance(audience, str) else audience)
-        return IssuedToken(client_id, audiences, {**told, "token_type": "Bearer"}, claims.get("sid"))
+        told = {name: claims[name] for name in _TOLD if name in claims} | {"token_type": "Bearer"}
+        found = IssuedToken(claims["client_id"], audiences, told, claims.get("sid"))
+        if read.of_session is None:
+            return found if self._client_of(found) is not None else None
+        principal = self.sessions.principal_of(read.of_session)
+        # The session of an exchanged token is another client's.
+        if principal is None or not self.registry.admits(principal.client_id or found.client_id):
+            return None
+        found = replace(found, of_user=(read.of_session, principal))
+        return found if not found.is_exchanged or self._may_still_have(found) else None
+
+    def _may_still_have(self, exchanged: IssuedToken) -> bool:
+        """Whether the client of a token that was exchanged would still get it. The user's session says nothing of it:
+        it is another client's."""
+        client = self._client_of(exchanged)
+        return (
+            client is not None
+            and may_exchange(client, TOKEN_EXCHANGE)
+            and client.still_grants(
+                first_party=False, scopes=exchanged.scopes, resources=tuple(sorted(exchanged.audiences))
+            )
+        )
+
+    def _client_of(self, found: IssuedToken) -> Client | None:
+        """The client of a token that no session of its own ends; None if it is gone, or has revoked the token."""
+        client = self.registry.find(found.client_id)
+        return None if client is None or self.revoked.has(found.told["jti"]) else client
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
         session = self.sessions.session_of_refresh_token(token)
-        if session is None or session.client_id is None:
+        if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {
             "client_id": session.client_id,

@@ -20,7 +20,7 @@ from app.feature import SealedKinds
 from app.keys.service import KeyService
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.mail.smtp import SmtpMailer
-from app.operations import memory
+from app.operations import mcp, memory
 from app.operations.comparison import STANDARDS, compare
 from app.operations.probes import PATIENCE, collector, within
 from app.platform.errors import Unavailable
@@ -50,9 +50,10 @@ _NARROWEST_FOR_EVERYBODY = 8
 
 @click.command("doctor")
 @click.option("--profile", type=click.Choice(list(STANDARDS)), help="Compare this instance with a standard instead.")
+@click.option("--mcp", "mcp_url", metavar="URL", help="Look at an MCP server whose users log in here instead.")
 @with_appcontext
 @as_json
-def doctor(*, profile: str | None, as_json: bool) -> None:
+def doctor(*, profile: str | None, mcp_url: str | None, as_json: bool) -> None:
     """Check the store, its indexes or migrations, the signing keys, the secret, mail, Redis, the clock and the proxies.
 
     The mail server is asked whether it accepts user, password and sender; no mail is sent. Exits with 1 if there is an
@@ -60,21 +61,40 @@ def doctor(*, profile: str | None, as_json: bool) -> None:
 
     With --profile, each requirement of OWASP ASVS 5.0 level 2 or NIST SP 800-63B-4 AAL2 is met, not met, not applicable
     or not judged here, by what the settings and the store say. Exits with 1 if one is not met.
+
+    With --mcp, says what MCP clients would stumble over at this server: its challenge, its metadata, its resource and
+    scopes, and what they read about this service. Exits with 1 if there is an error.
     """
+    if mcp_url is not None and (profile is not None or not mcp.is_url(mcp_url)):
+        raise click.UsageError("--mcp takes the http or https URL of a server, and stands without --profile.")
     application = wired()
+    if mcp_url is not None:
+        raise SystemExit(_told(mcp.look_at(application, mcp_url), as_json=as_json))
     if profile is not None:
         raise SystemExit(compare(application, profile, as_json=as_json))
-    checks = _checks(application)
+    raise SystemExit(_told(_findings(application), as_json=as_json))
+
+
+def _told(findings: Iterator[tuple[str, str, str]], *, as_json: bool) -> int:
+    """Print each finding as it comes; returns 1 if one is an error, else 0."""
+    is_broken = False
+    for severity, name, text in findings:
+        is_broken = is_broken or severity == "error"
+        line = f"{severity:8}{name}{': ' if text else ''}{text}"
+        say({"severity": severity, "check": name, "text": text}, line, as_json=as_json)
+    return int(is_broken)
+
+
+def _findings(application: Application) -> Iterator[tuple[str, str, str]]:
+    """What the checks find: severity, check, text."""
     broken: set[str] = set()
-    for name, check in checks:
+    for name, check in _checks(application):
         if name in _IN_STORE and "store" in broken:
             continue
         for severity, text in list(check(application)) or [("ok", "")]:
             if severity == "error":
                 broken.add(name)
-            line = f"{severity:8}{name}{': ' if text else ''}{text}"
-            say({"severity": severity, "check": name, "text": text}, line, as_json=as_json)
-    raise SystemExit(int(bool(broken)))
+            yield severity, name, text
 
 
 def _checks(application: Application) -> list[tuple[str, Check]]:

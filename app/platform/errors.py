@@ -287,6 +287,18 @@ class Forbidden(Failure):
     )
     remedy = "Ask an administrator for a role that holds the permission; it takes effect on the next request."
 
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        scope: str | None = None,
+        fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, retry_after=retry_after)
+        self.scope = scope
+        """The scope that an access token of OAuth needs for this; None if none would help."""
+
 
 class RegistrationRefused(Failure):
     code = "registration_refused"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Grant = Literal[
     "register", "login", "mail", "provider", "invitation", "refresh", "reauthenticate", "impersonation", "page",
-    "authorization_code", "device_code", "client_refresh", "client_credentials",
+    "authorization_code", "device_code", "client_refresh", "client_credentials", "token_exchange",
 ]  # fmt: skip
 """What an access token was given for."""
 TokenRefusal = Literal[

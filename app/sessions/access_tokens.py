@@ -64,6 +64,9 @@ class Claims:
     expires_at: float
     authentication: Authentication | None = None
     """When and how the subject authenticated; None in an impersonation, and if a former version made the token."""
+    actors: tuple[str, ...] = ()
+    """The clients that act for the subject, if the token was exchanged (RFC 8693): first the one whose token it is,
+    then the one that it got the subject's token from, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ class AccessTokens:
         audiences: Sequence[str] = (),
         client_id: str = OWN_CLIENT,
         scope: str | None = None,
+        actors: Sequence[str] = (),
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
@@ -136,7 +140,7 @@ class AccessTokens:
         for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
         (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
         The claims `added` replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are
-        those of a client's session.
+        those of a client's session. `actors` are those of `Claims`, the claim `act`, too.
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -152,6 +156,7 @@ class AccessTokens:
             "sid": session_id,
             "roles": list(roles),
             **({} if actor_id is None else {"act": {"sub": actor_id}}),
+            **({"act": _acting(actors)} if actors else {}),
             **({} if authentication is None else _claims_about(authentication)),
             **({} if scope is None else {"scope": scope}),
         }
@@ -206,7 +211,10 @@ class AccessTokens:
         return ReadToken(claims, known if "sid" in claims else None)
 
     def _verify_signature(self, token: str) -> Claims:
-        return _claims(self._decode(token, _REQUIRED, audience=self._audience))
+        claims = _claims(self._decode(token, _REQUIRED, audience=self._audience))
+        if claims.actors:  # for other services alone, whatever JWT_AUDIENCE has become since
+            raise RefusedTokenError("wrong_audience")
+        return claims
 
     def _decode(self, token: str, required: list[str], *, audience: str | None) -> dict[str, Any]:
         """The claims of a token whose signature, issuer and audience are right; without `audience`, any one is."""
@@ -302,7 +310,19 @@ def _claims(claims: dict[str, Any]) -> Claims:
         raise RefusedTokenError("malformed")
     if not all(map(_is_time, times)):
         raise RefusedTokenError("malformed")
-    return Claims(subject, session_id, _actor(claims), *times, _authentication(claims))
+    # Those of logins have the client_id of this service: an administrator acts. Of a client's, other clients do.
+    actors = _actors(claims)
+    is_impersonation = bool(actors) and claims["client_id"] == OWN_CLIENT
+    if is_impersonation and len(actors) > 1:
+        raise RefusedTokenError("malformed")
+    return Claims(
+        subject,
+        session_id,
+        actors[0] if is_impersonation else None,
+        *times,
+        _authentication(claims),
+        () if is_impersonation else actors,
+    )
 
 
 def _claims_about(authentication: Authentication) -> dict[str, Any]:
@@ -343,14 +363,25 @@ def _is_time(time: object) -> bool:
     return isinstance(time, int | float) and not isinstance(time, bool) and abs(time) < _LATEST
 
 
-def _actor(claims: dict[str, Any]) -> str | None:
+def _acting(actors: Sequence[str]) -> dict[str, Any]:
+    """The claim `act`, with those who acted before inside (RFC 8693 section 4.1)."""
+    nested: dict[str, Any] = {}
+    for actor in reversed(actors):
+        nested = {"sub": actor, **({"act": nested} if nested else {})}
+    return nested
+
+
+def _actors(claims: dict[str, Any]) -> tuple[str, ...]:
     """Who acts for the subject; a claim `act` in any other form than that of `issue` is refused, never ignored."""
-    if "act" not in claims:
-        return None
-    match claims["act"]:
-        case {"sub": str(actor_id), **others} if not others:
-            return actor_id
-    raise RefusedTokenError("malformed")
+    found: list[str] = []
+    while "act" in claims:
+        match claims["act"]:
+            case {"sub": str(actor_id), **others} if not others.keys() - {"act"}:
+                found.append(actor_id)
+                claims = claims["act"]
+            case _:
+                raise RefusedTokenError("malformed")
+    return tuple(found)
 
 
 def _check_times(claims: Claims, now: datetime) -> None:

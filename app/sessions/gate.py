@@ -120,15 +120,23 @@ class LoginGate:
             proof = settle(proof, device)
         if proof.credentials.auth_epoch != epoch:
             raise NotAdmittedError("SessionEnded")
-        for reason in self.reasons:
-            if reason.unmet(proof) is not None:
-                raise NotAdmittedError(type(reason).__name__)
+        if (lacks := self.lacks(proof)) is not None:
+            raise NotAdmittedError(lacks)
         try:
             return self.sessions.open_session(
                 proof.credentials, device, proof.grant, authentication=proof.authentication, granted=granted
             )
         except SessionEnded:
             raise NotAdmittedError("SessionEnded") from None
+
+    def lacks(self, proof: Proof) -> str | None:
+        """What keeps `open_for` from opening a session: the step that is missing, or what a login is refused for; None
+        if nothing does."""
+        for reason in self.reasons:
+            unmet = reason.unmet(proof)
+            if unmet is not None:
+                return unmet.noted_as if isinstance(unmet, Refusal) else unmet.next
+        return None
 
     def resume(
         self, token: str, method: str, evidence: Evidence, device: Device, *, trust_device: bool = False

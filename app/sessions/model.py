@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.accounts.authentication import Authentication
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.model import User
@@ -143,8 +143,13 @@ class Sessions(Protocol):
     def end_of_grant(self, user_id: str, client_id: str) -> int:
         """End all sessions that a client has of a user; returns how many. It raises the revision as `end` does."""
 
-    def end_some_of_client(self, client_id: str, limit: int) -> int:
-        """End up to `limit` sessions of a client, of whomever; returns how many. Revisions are raised as by `end`."""
+    def end_some_of_client(
+        self, client_id: str, limit: int, before: Callable[[Mapping[str, str]], None] | None = None
+    ) -> int:
+        """End up to `limit` sessions of a client, of whomever; returns how many. Revisions are raised as by `end`.
+
+        `before` is called with those that are about to end, and the user of each, by their identifiers.
+        """
 
     def end_some_of(self, user_id: str, limit: int) -> int:
         """Delete up to `limit` sessions of a user, whether they are live or not; returns how many."""

@@ -17,7 +17,7 @@ from app.store.mongo.connection import CODEC, Connection, Document, answer_or_un
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from app.audit.model import AuditEvent
@@ -182,10 +182,14 @@ class MongoSessions:
         return ended
 
     @answer_or_unavailable()
-    def end_some_of_client(self, client_id: str, limit: int) -> int:
+    def end_some_of_client(
+        self, client_id: str, limit: int, before: Callable[[Mapping[str, str]], None] | None = None
+    ) -> int:
         found = list(self._connection["sessions"].find({"client_id": client_id}, {"user_id": 1}).limit(limit))
         if not found:
             return 0
+        if before is not None:
+            before({session["_id"]: session["user_id"] for session in found})
         self._connection["sessions"].delete_many({"_id": {"$in": [session["_id"] for session in found]}})
         self._raise_revisions([session["user_id"] for session in found])
         return len(found)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from app.accounts.principal import Principal
-from app.platform.errors import InvalidToken, SessionEnded
+from app.platform.errors import InvalidToken, SessionEnded, Unavailable
 from app.security.canonical import decoded
 from app.throttle import device_tokens
 from app.web.guard import PAGE_COOKIE
@@ -121,11 +121,11 @@ class PageSessions:
         return self._next(principal, device, since=None)
 
     def slid(self, principal: Principal, device: Device) -> CookieChange | None:
-        """The same, so that a session that is used does not expire; None if that was done within a day, or the session
-        has ended meanwhile."""
+        """The same, so that a session that is used does not expire; None if that was done within a day, the session has
+        ended meanwhile, or the store does not answer: the page goes before."""
         if self.clock() - principal.opened_at < _SLIDES_EVERY:  # spares the read
             return None
-        with suppress(SessionEnded):
+        with suppress(SessionEnded, Unavailable):
             return self._next(principal, device, since=self.clock() - _SLIDES_EVERY)
         return None
 

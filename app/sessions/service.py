@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.accounts.authentication import Authentication
@@ -24,6 +25,7 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
+from app.platform.uris import as_written
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
@@ -81,13 +83,18 @@ class Asked:
     client_id: str
     scopes: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    may_keep: Callable[[Session], bool] = lambda _: True
+    """Whether the client may have still what its session was given."""
 
-    def check(self, session: Session) -> None:
-        """Raises NarrowingError unless this is part of what the session has."""
+    def part_of(self, session: Session) -> Asked:
+        """The same, with its resources as the session has them. Raises NarrowingError for more than that has."""
         if not set(self.scopes) <= set(session.granted_scopes):
             raise NarrowingError("scope")
-        if not set(self.resources) <= set(session.audiences):
+        resources = [as_written(each, session.audiences) for each in self.resources]
+        found = tuple(dict.fromkeys(uri for uri in resources if uri is not None))
+        if None in resources:
             raise NarrowingError("resource")
+        return replace(self, resources=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,8 @@ class SessionService:
     def refresh_for(self, refresh_token: str, device: Device, asked: Asked) -> OpenedSession:
         """The same for a client, whose refresh token has to be its own.
 
-        Raises NarrowingError, before the exchange, if it asks for more than the session has.
+        Raises NarrowingError, before the exchange, if it asks for more than the session has. A session that has what
+        its client has lost since ends, and its refresh token is an InvalidRefreshToken.
         """
         return self._refresh(refresh_token, device, asked)
 
@@ -233,10 +241,7 @@ class SessionService:
             if live is None:
                 raise InvalidRefreshToken
             session, permissions = live.session, self._permissions_of(live.user.roles, live.roles_version)
-            if session.client_id != (None if asked is None else asked.client_id):
-                raise InvalidRefreshToken
-            if asked is not None:
-                asked.check(session)
+            asked = self._checked(asked, live, device)
             if sent.generation == session.generation:
                 claims = self._claims(live.user, session)
                 renewed = replace(
@@ -264,6 +269,22 @@ class SessionService:
             raise ReusedRefreshToken
         raise Unavailable
 
+    def _checked(self, asked: Asked | None, live: LiveSession, device: Device) -> Asked | None:
+        """What is asked, with its resources as the session has them.
+
+        Raises InvalidRefreshToken for a session of somebody else than who asks, and NarrowingError. One that has what
+        its client has lost since ends.
+        """
+        session = live.session
+        if session.client_id != (None if asked is None else asked.client_id):
+            raise InvalidRefreshToken
+        if asked is None:
+            return None
+        if not asked.may_keep(session):
+            self._end(session.id, live.user, "session.ended", device, session_id=session.id)
+            raise InvalidRefreshToken
+        return asked.part_of(session)
+
     def list_of(self, user: User) -> list[Session]:
         """The live sessions of a user, in the order of their opening."""
         return self._sessions.of_user(user.id, self._clock())
@@ -281,26 +302,43 @@ class SessionService:
         if not self._impersonations.end(session_id, user.id, device):
             raise NotFound
 
-    def session_of_refresh_token(self, refresh_token: str) -> Session | None:
-        """The live session that this refresh token would renew now; None for any other text. Nothing is written."""
-        sent = refresh_tokens.parse(refresh_token)
-        live = None if sent is None else self._live_of(sent, self._clock())
-        if sent is None or live is None or sent.generation != live.session.generation:
-            return None
-        return live.session
+    def session_of_refresh_token(self, refresh_token: str, *, repeated: bool = False) -> Session | None:
+        """The live session that this refresh token would renew now; None for any other text. Nothing is written.
 
-    def end_by_refresh_token(self, refresh_token: str, client_id: str, device: Device) -> bool:
+        With `repeated` one counts, too, that was exchanged, and gives the same tokens again (see `refresh`).
+        """
+        now, sent = self._clock(), refresh_tokens.parse(refresh_token)
+        live = None if sent is None else self._live_of(sent, now)
+        if sent is None or live is None:
+            return None
+        if sent.generation == live.session.generation:
+            return live.session
+        return live.session if repeated and self._is_in_grace(sent.generation, live.session, now) else None
+
+    def revoke_by_refresh_token(self, refresh_token: str, client_id: str, device: Device) -> bool:
         """End the session of this client that the refresh token is of, an earlier one, too; False if there is none."""
         sent = refresh_tokens.parse(refresh_token)
         live = None if sent is None else self._live_of(sent, self._clock())
-        return live is not None and self.end_for_client(live.session.id, client_id, device)
+        return live is not None and self.revoke_for_client(live.session.id, client_id, device)
+
+    def revoke_for_client(self, session_id: str, client_id: str, device: Device) -> bool:
+        """The same by its identifier. The client asks for it, so it need not be told."""
+        return self._end_for_client(session_id, client_id, device, revoked_by=client_id)
 
     def end_for_client(self, session_id: str, client_id: str, device: Device) -> bool:
-        """End a session of this client, which revoked its token; False if it has no such session."""
+        """End a session of this client, of which it does not know; False if it has no such session."""
+        return self._end_for_client(session_id, client_id, device)
+
+    def _end_for_client(self, session_id: str, client_id: str, device: Device, **announced: str) -> bool:
         live = self._sessions.find_live(session_id, self._clock())
         if live is None or live.session.client_id != client_id:
             return False
-        return self._end(session_id, live.user, "session.ended", device, session_id=session_id, client_id=client_id)
+        return self._end(
+            *(session_id, live.user, "session.ended", device),
+            announced=announced,
+            session_id=session_id,
+            client_id=client_id,
+        )
 
     def log_out(self, principal: Principal, scope: Scope, device: Device) -> None:
         """End this session of the caller, the others, or all.
@@ -406,11 +444,12 @@ class SessionService:
         /,
         *,
         by: Principal | None = None,
+        announced: Mapping[str, str] = MappingProxyType({}),
         **details: str,
     ) -> bool:
         """End a session and record it; False, and nothing is recorded, if it has ended already.
 
-        `by` is the caller who ends it, if there is one.
+        `by` is the caller who ends it, if there is one. `announced` is for those who tell others of it.
         """
         self._accounts.announce(
             user.id,
@@ -418,6 +457,7 @@ class SessionService:
             lambda: self._live.principal(session_id, user.id) is not None,
             by=by,
             session_id=session_id,
+            **announced,
         )
         event = self._accounts.audit.event(user.id, action, device, **details)
         ended = self._sessions.end(session_id, user.id, [event])

@@ -36,7 +36,7 @@ from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from app.audit.model import AuditEvent
@@ -266,8 +266,12 @@ class SqlSessions:
 
         return self._database.write(write)
 
-    def end_some_of_client(self, client_id: str, limit: int) -> int:
+    def end_some_of_client(
+        self, client_id: str, limit: int, before: Callable[[Mapping[str, str]], None] | None = None
+    ) -> int:
         found = self._database.rows(_SOME_OF_CLIENT, {"of_client": client_id, "limit": limit})
+        if found and before is not None:
+            before(dict(tuple(row) for row in found))
 
         def write(connection: Connection) -> None:
             connection.execute(_ALL_SEEN, {"user_ids": sorted({row[1] for row in found})})

@@ -9,16 +9,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import jwt
 import structlog
 
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.security.egress import EgressError, EgressReply
+from app.security.key_sets import KEPT_FOR, KeySet
 from app.social.provider import NotTrustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import jwt
 
     from app.security.egress import Egress
 
@@ -26,9 +28,6 @@ SECONDS: Final = 5.0
 """For each request to a provider, if the request that it is for has that much left."""
 MOST_BYTES: Final = 64 * 1024
 """Of each reply: some publish a dozen keys with their certificates."""
-KEPT_FOR: Final = 3600.0
-_RETRIED_AFTER: Final = 60.0
-"""Seconds until keys are fetched once more because a token names one that is not among them."""
 _TENANT: Final = "{tenantid}"
 """In the issuer that Microsoft publishes for several tenants."""
 _OK: Final = 200
@@ -55,9 +54,7 @@ class Metadata:
 class _Kept:
     metadata: Metadata | None = None
     until: float = 0.0
-    keys: tuple[jwt.PyJWK, ...] = ()
-    keys_until: float = 0.0
-    retried_at: float = float("-inf")
+    keys: KeySet = field(default_factory=KeySet)
 
 
 @dataclass(slots=True)
@@ -83,21 +80,10 @@ class Documents:
     def key(self, issuer: str, jwks_uri: str, key_id: str | None) -> jwt.PyJWK:
         """The key that a token names; a token that names none means the only one. Raises Unavailable and
         NotTrustedError."""
-        kept, now = self._of(issuer), self.clock()
-        if kept.keys_until <= now:
-            self._fetch_keys(kept, jwks_uri)
-        found = _named(kept.keys, key_id)
-        if found is None and kept.retried_at + _RETRIED_AFTER <= now:
-            kept.retried_at = now
-            self._fetch_keys(kept, jwks_uri)
-            found = _named(kept.keys, key_id)
+        found = self._of(issuer).keys.key(key_id, lambda: self.json("GET", jwks_uri), self.clock())
         if found is None:
             raise NotTrustedError("the ID token names no key that the provider publishes")
         return found
-
-    def _fetch_keys(self, kept: _Kept, jwks_uri: str) -> None:
-        kept.keys = _keys(self.json("GET", jwks_uri))
-        kept.keys_until = self.clock() + KEPT_FOR
 
     def json(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -178,21 +164,3 @@ def _url(found: Mapping[str, Any], name: str) -> str:
     if scheme not in {"https", "http"} or not host or not value.isascii() or not value.isprintable() or " " in value:
         raise NotTrustedError(f"the metadata of the provider has no address in {name}")
     return value
-
-
-def _keys(found: Mapping[str, Any]) -> tuple[jwt.PyJWK, ...]:
-    """The signing keys of a key set (RFC 7517); those that are not understood are left out."""
-    entries, keys = found.get("keys"), []
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("kty") != "oct" and entry.get("use", "sig") == "sig":
-            try:
-                keys.append(jwt.PyJWK(entry))
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
-                continue
-    return tuple(keys)
-
-
-def _named(keys: tuple[jwt.PyJWK, ...], key_id: str | None) -> jwt.PyJWK | None:
-    if key_id is None:
-        return keys[0] if len(keys) == 1 else None
-    return next((key for key in keys if key.key_id == key_id), None)

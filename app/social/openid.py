@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from app.accounts.authentication import MFA
+from app.security.key_sets import may_sign
 from app.social.metadata import ALGORITHMS
 from app.social.provider import Claims, NotTrustedError
 
@@ -124,7 +125,7 @@ class OpenIdUpstream:
             if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
                 raise NotTrustedError("the ID token is signed in a way that is not accepted")
             key = self.documents.key(metadata.issuer, metadata.jwks_uri, key_id)
-            if algorithm != key.algorithm_name and not _fits(algorithm, key.algorithm_name):
+            if not may_sign(key, algorithm):
                 raise NotTrustedError("the ID token is signed by another algorithm than its key is for")
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -232,11 +233,6 @@ def with_query(url: str, parameters: Mapping[str, str]) -> str:
 
 def _by_header(methods: tuple[str, ...]) -> bool:
     return "client_secret_basic" in methods or "client_secret_post" not in methods
-
-
-def _fits(algorithm: str, of_key: str) -> bool:
-    """Whether a key without `alg`, which PyJWT takes for one of RS256, may be used so."""
-    return of_key == "RS256" and algorithm in {"RS384", "RS512", "PS256", "PS384", "PS512"}
 
 
 def _is_number(value: object) -> bool:

@@ -52,7 +52,8 @@ def as_rfc(failure: Failure, word: str, headers: Mapping[str, str]) -> Response:
     body = {"error": error, "error_description": _description(failure)}
     response = Response(json.dumps(body), status, headers, mimetype="application/json")
     if isinstance(failure, Forbidden):
-        response.headers["WWW-Authenticate"] = f'Bearer error="{error}"'
+        needed = "" if failure.scope is None else f', scope="{failure.scope}"'
+        response.headers["WWW-Authenticate"] = f'Bearer error="{error}"{needed}'
     return response
 
 
@@ -62,7 +63,9 @@ def _error_of(failure: Failure, word: str) -> tuple[str, int]:
         of_redirects = word == OF_METADATA and all(_is_of_redirects(wrong.field) for wrong in failure.fields)
         return (_OF_REDIRECTS if of_redirects else word), 400
     if isinstance(failure, _UNREADABLE):
-        return word, failure.status
+        # RFC 6749 section 5.2 knows 400 alone; a registration is JSON, and read as everywhere else.
+        of_type = isinstance(failure, UnsupportedMediaType) and word != OF_METADATA
+        return word, 400 if of_type else failure.status
     if isinstance(failure, _NOT_LOGGED_IN):
         return "invalid_token", failure.status
     if isinstance(failure, Forbidden):

@@ -166,6 +166,15 @@ def _small_ones() -> None:
     )
     create_index("revoked_tokens_by_expiry", "revoked_tokens", "expires_at")
     create_table(
+        "client_documents",
+        sa.Column("id", exact(64), primary_key=True),  # the digest of its URL
+        sa.Column("url", sa.String(400), nullable=False),
+        sa.Column("document", LONG_TEXT, nullable=False),
+        sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+    )
+    create_index("client_documents_by_expiry", "client_documents", "expires_at")
+    create_table(
         "logout_notices",
         sa.Column("id", exact(36), primary_key=True),  # of the session that has ended: so each is told of once
         sa.Column("user_id", exact(36), nullable=False),  # no foreign key: a deletion is told of, too

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from app import config
+from app.security import egress
 from tests.api.databases import Database, MongoDatabase, SqliteDatabase
+from tests.api.document_site import Site
 from tests.api.logs import logging_as
 from tests.api.service import SETTINGS, FakeClock, Service, Start, running
 
@@ -28,7 +30,10 @@ ON_MONGODB_TOO = {
     "test_enrol_page",
     "test_grants",
     "test_hidden_accounts",
+    "test_client_assertions",
+    "test_client_documents",
     "test_client_registration",
+    "test_refused_client_documents",
     "test_clients",
     "test_catalogue",
     "test_impersonation",
@@ -39,6 +44,8 @@ ON_MONGODB_TOO = {
     "test_oauth_logout",
     "test_login_throttle",
     "test_oauth_authorize",
+    "test_oauth_pairs",
+    "test_oauth_explain",
     "test_oauth_token",
     "test_client_sessions",
     "test_issued_tokens",
@@ -60,6 +67,7 @@ ON_MONGODB_TOO = {
     "test_social_kinds",
     "test_social_login",
     "test_social_pairs",
+    "test_token_exchange",
     "test_trusted_devices",
     "test_users",
     "test_verification",
@@ -107,3 +115,28 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     file = tmp_path_factory.mktemp("log") / "latchkey.log"
     with logging_as(config.load(SETTINGS | {"LOG_FILE": str(file)}, dotenv=None)):
         yield file
+
+
+@pytest.fixture
+def new_site(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
+    """Sets sites up, whose certificates this process trusts."""
+    sites: list[Site] = []
+
+    def new_site() -> Site:
+        site = Site(tmp_path_factory.mktemp("site"))
+        sites.append(site)
+        trusted = tmp_path_factory.mktemp("trusted") / "all.crt"
+        trusted.write_bytes(b"".join(each.certificate.read_bytes() for each in sites))
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        egress._tls.cache_clear()  # noqa: SLF001 - as in a new process
+        return site
+
+    yield new_site
+    egress._tls.cache_clear()  # noqa: SLF001 - see above
+    for site in sites:
+        site.server.close()
+
+
+@pytest.fixture
+def site(new_site: Callable[[], Site]) -> Site:
+    return new_site()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import jwt
 import pytest
@@ -22,13 +22,16 @@ from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted
 from app.sessions.proof import Proof
 from app.sessions.service import SessionService
-from tests.api.oauth_flow import OAuthClient, a_client
+from tests.api.mailbox import newest_to
+from tests.api.oauth_flow import FORM, OAuthClient, a_client, claims
+from tests.api.service import Account
+from tests.api.test_second_factors import Person
 from tests.servers.receiving import Receiver, receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tests.api.service import Account, Service, Start
+    from tests.api.service import Reply, Service, Start
 
 HERE = Device("203.0.113.7", "curl/8")
 
@@ -54,13 +57,20 @@ def app(service: Service, receiver: Receiver) -> Iterator[OAuthClient]:
         tell(service)
 
 
-def opened(service: Service, account: Account, client_id: str, *, below: bool = False) -> str:
+def opened(
+    service: Service,
+    account: Account,
+    client_id: str,
+    *,
+    below: bool = False,
+    proven: Authentication | None = None,
+) -> str:
     """Open a session of the client, as the token endpoint does; returns its identifier."""
     found = service.wired.get(Users).account(account.id)
     assert found is not None
     parent = service.wired.get(SessionService).authenticate(account.token).session_id if below else None
     granted = Granted(new_id(), client_id, first_party=False, scopes=("openid",), parent_id=parent)
-    proof = Proof(found.credentials, Authentication(service.clock()), "login")
+    proof = Proof(found.credentials, proven or Authentication(service.clock()), "login")
     return service.wired.get(LoginGate).open_for(proof, granted, HERE).session.id
 
 
@@ -108,6 +118,87 @@ def test_a_logout_token_has_what_the_specification_demands_and_nothing_more(
     (claims,) = tokens(service, receiver, app)
     assert claims.keys() == {"iss", "sub", "aud", "iat", "exp", "jti", "events", "sid"}
     assert (claims["sub"], claims["events"], claims["exp"] - claims["iat"]) == (ann.id, {EVENT: {}}, 120)
+
+
+def _add_a_factor(service: Service, ann: Account) -> None:
+    Person(service, ann).enrol()
+
+
+def _lose_the_factors(service: Service, ann: Account) -> Reply:
+    path, why = f"/admin/users/{ann.id}/reset-factors", {"reason": "Ticket 4711"}
+    return service.post(path, why, token=service.administrator().token)
+
+
+def _reset(service: Service, ann: Account) -> Reply:
+    service.post("/auth/password/forgot", {"email": ann.email})
+    new = {"token": newest_to(service, ann.email).token, "new_password": "another horse battery staple"}
+    return service.post("/auth/password/reset", new)
+
+
+EPOCHS: dict[str, Callable[[Service, Account], Reply | None]] = {
+    "a factor was added": _add_a_factor,
+    "an administrator took the factors": _lose_the_factors,
+    "a password was reset": _reset,
+    "an administrator logged the user out": lambda service, ann: service.post(
+        f"/admin/users/{ann.id}/logout", token=service.administrator().token
+    ),
+    "others were logged out": lambda service, ann: service.post(
+        "/auth/logout", {"scope": "others"}, token=service.login(ann.email).json["data"]["access_token"]
+    ),
+}
+
+
+@pytest.mark.parametrize("end", EPOCHS.values(), ids=EPOCHS)
+def test_a_client_is_told_of_whatever_begins_a_new_epoch(
+    service: Service, receiver: Receiver, app: OAuthClient, end: Callable[[Service, Account], Reply | None]
+) -> None:
+    ann = service.register()
+    if end is _lose_the_factors:
+        _add_a_factor(service, ann)
+        proven = Authentication(service.clock(), ("pwd", "mfa"))
+    else:
+        proven = Authentication(service.clock())
+    sessions = [opened(service, ann, app.id, proven=proven), opened(service, service.register(), app.id)]
+    reply = end(service, ann)
+    assert reply is None or reply.status_code == 200, reply.text
+    assert logged_out(service, receiver, app) == sessions[:1]
+
+
+def test_a_client_is_told_of_one_session_that_ends_alone(
+    service: Service, receiver: Receiver, app: OAuthClient
+) -> None:
+    ann = service.register()
+    one, _ = opened(service, ann, app.id), opened(service, ann, app.id)
+    service.send("DELETE", f"/auth/sessions/{one}", token=ann.token)
+    reused = app.tokens(ann, scope="openid offline_access")
+    app.refresh(reused["refresh_token"])
+    service.clock.advance(3600)
+    assert app.refresh(reused["refresh_token"]).json["error"] == "invalid_grant"
+    code = app.code(Account(service.login(ann.email).json["data"], ann.email, ann.username))
+    twice = app.redeem(code).json
+    assert app.redeem(code).json["error"] == "invalid_grant"
+    ended = [one, *(claims(found["access_token"])["sid"] for found in (reused, twice))]
+    assert sorted(logged_out(service, receiver, app)) == sorted(ended)
+
+
+def test_a_client_that_may_do_less_is_told_of_all_its_sessions(
+    service: Service, receiver: Receiver, app: OAuthClient
+) -> None:
+    sessions = [opened(service, service.register(), app.id) for _ in range(3)]
+    admin = service.administrator()
+    path = f"/admin/clients/{app.id}"
+    assert service.send("PATCH", path, json={"scopes": ["openid"]}, token=admin.token).status_code == 200
+    assert sorted(logged_out(service, receiver, app)) == sorted(sessions)
+
+
+def test_a_client_is_not_told_of_what_it_revokes_itself(service: Service, receiver: Receiver, app: OAuthClient) -> None:
+    ann = service.register()
+    for kind in ("access_token", "refresh_token"):
+        found = app.tokens(ann)
+        body = urlencode({"client_id": app.id, "token": found[kind]}).encode()
+        assert service.send("POST", "/oauth/revoke", body=body, content_type=FORM).status_code == 200
+        assert service.get("/oauth/userinfo", token=found["access_token"]).status_code == 401
+    assert logged_out(service, receiver, app) == []
 
 
 @pytest.mark.parametrize("way", ["this", "all", "password", "disabled", "deleted", "grant"])

@@ -86,6 +86,7 @@ def test_resources_are_named_listed_and_dropped_by_name_or_uri(service: Service,
         "next": None,
     }
     assert wrong_fields(resource(service, admin, uri)) == [("uri", "taken"), ("name", "taken")]
+    assert wrong_fields(resource(service, admin, "https://FILES.example:443/mcp", "Same")) == [("uri", "taken")]
     assert service.wired.get(Catalogue).load().resources[uri] == Resource(uri, "Files", ("files:read",))
     assert delete(service, admin, f"/admin/resources/{quote(uri, safe='')}").status_code == 200
     assert delete(service, admin, f"/admin/resources/{quote(uri, safe='')}").status_code == 404

@@ -42,7 +42,13 @@ def test_other_pages_read_nothing(spa: Service, path: str, origin: str) -> None:
     assert reply.headers["Vary"] == "Origin"
 
 
-@pytest.mark.parametrize("path", ["/oauth/authorize", "/oauth/device_authorization", "/device", "/auth/login"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/oauth/authorize", "/oauth/device_authorization", "/oauth/par", "/oauth/introspect", "/oauth/register"),
+        *("/device", "/auth/login"),
+    ],
+)
 def test_nothing_else_is_opened_to_the_pages_of_clients(spa: Service, path: str) -> None:
     for method in ("OPTIONS", "POST"):
         reply = spa.send(method, path, body=b"", content_type=FORM, headers={"Origin": PAGE} | PREFLIGHT)

@@ -130,7 +130,7 @@ def test_an_expired_token_registers_nothing(start: Start) -> None:
         ({"redirect_uris": ["javascript:alert(1)"], "client_name": ""}, "invalid_client_metadata"),
         ({"client_name": {"$gt": ""}}, "invalid_client_metadata"),
         ({"client_name": "a" * 101}, "invalid_client_metadata"),
-        ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "client_secret_jwt"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": 1}, "invalid_client_metadata"),
         ({"grant_types": ["password"]}, "invalid_client_metadata"),
         ({"grant_types": [[]]}, "invalid_client_metadata"),

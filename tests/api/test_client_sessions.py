@@ -182,7 +182,7 @@ def test_a_second_factor_that_is_missing_keeps_a_client_out(service: Service) ->
     account = service.register()
     Person(service, account).enrol()
     gate = service.wired.get(LoginGate)
-    with pytest.raises(NotAdmittedError, match="SecondFactorMissing"):
+    with pytest.raises(NotAdmittedError, match="second_factor"):
         gate.open_for(proof_of(service, account), a_granted(), HERE)
     two = proof_of(service, account, amr=("pwd", "otp", "mfa"))
     assert claims(gate.open_for(two, a_granted(), HERE).access_token)["acr"] == "urn:latchkey:aal2"

@@ -138,7 +138,7 @@ def test_whoever_asks_has_to_be_a_client_and_to_send_a_token(service: Service, w
         assert reply.status_code in {400, 401}
         assert reply.json.keys() == {"error", "error_description"}
     reply = service.post(path, {"token": "x"})
-    assert (reply.status_code, reply.json["error"]) == (415, "invalid_request")
+    assert (reply.status_code, reply.json["error"]) == (400, "invalid_request")
 
 
 def test_a_client_is_told_what_its_tokens_say(service: Service, web: OAuthClient, ann: Account) -> None:

@@ -31,6 +31,8 @@ REFUSED = {
     ("inviteUser", "impersonateUser"): "nobody acts for a user who has not answered the invitation",
 }
 """Links to what is not possible at once, and why."""
+UNTRIED = {"finishAtProvider": "its code comes back from a provider"}
+"""Requests that no example begins, and why."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def test_every_link_leads_to_what_the_reply_is_about(start: Start) -> None:
     wrong = {}
     followed = 0
     for name, operation in Chain(service).operations.items():
-        for target, expressions in operation.links:
+        for target, expressions in () if name in UNTRIED else operation.links:
             chain = Chain(service)
             sent = chain.begin(name)
             assert sent.reply.status_code in {200, 201}, (name, sent.reply.text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+import jwt
 import pytest
 
 from app.oauth.authorization import OWN_REQUEST, PUSHED_REQUEST
-from app.oauth.consents.service import ConsentService
 from app.oauth.grant_types import DEVICE_CODE
 from app.platform.identifiers import new_id
 from tests.api.browser import Browser
@@ -17,7 +17,9 @@ from tests.api.oauth_flow import (
     CHALLENGE,
     FILES,
     FORM,
+    MAIL,
     SECRET,
+    STANDARD,
     OAuthClient,
     a_client,
     answer_of,
@@ -186,6 +188,26 @@ def test_what_is_wrong_behind_a_right_redirect_uri_is_told_to_the_client(
     assert found["error_description"].isascii()
 
 
+@pytest.mark.parametrize(
+    ("may", "resource", "given"),
+    [
+        (STANDARD, MAIL, set(STANDARD)),
+        ((*STANDARD, "files:read", "mail:read"), FILES, {*STANDARD, "files:read"}),
+        ((*STANDARD, "files:read", "mail:read"), None, {*STANDARD, "files:read", "mail:read"}),
+        (None, FILES, {*STANDARD, "files:read"}),
+    ],
+)
+def test_who_asks_for_all_that_discovery_lists_gets_what_there_is_of_this_resource_for_this_client(
+    service: Service, may: tuple[str, ...] | None, resource: str | None, given: set[str]
+) -> None:
+    name_resources(service)
+    app = a_client(service, scopes=may)
+    listed = service.get("/.well-known/oauth-authorization-server").json["scopes_supported"]
+    assert set(app.tokens(service.register(), scope=" ".join(listed), resource=resource)["scope"].split()) == given
+    found = told(sent(Browser(service), app, scope=" ".join([*listed, "admin"]), resource=resource))
+    assert found["error"] == "invalid_scope"
+
+
 def test_a_confidential_client_needs_a_challenge_too(service: Service, browser: Browser) -> None:
     web = a_client(service, kind="confidential")
     found = told(sent(browser, web, code_challenge=None, code_challenge_method=None))
@@ -278,13 +300,24 @@ def test_whoever_logs_out_gives_no_code(service: Service, browser: Browser, ann:
     assert leads_to(sent(browser, ours)) == "/login"
 
 
-def test_a_request_is_taken_once_however_many_browsers_bring_it(browser: Browser, ours: OAuthClient) -> None:
+def test_a_kept_request_is_answered_once_however_many_browsers_bring_it(
+    service: Service, browser: Browser, ours: OAuthClient, ann: Account
+) -> None:
+    service.clock.advance(1)
     request = answer_of(sent(browser, ours, prompt="login").headers["Location"])["request"]
-    browser.service.clock.advance(1)
-    account_page = browser.log_in
-    del account_page
     query = urlencode({"client_id": ours.id, "request_uri": f"{OWN_REQUEST}{request}"})
     assert leads_to(browser.get("/oauth/authorize", query=query)) == "/login"
+    browser.log_in(ann.email, ann.password)
+    replies = service.at_once(lambda _: browser.get("/oauth/authorize", query=query))
+    assert sum("code=" in reply.headers.get("Location", "") for reply in replies) == 1
+    assert sum(is_page(reply) for reply in replies) == 15
+
+
+def test_a_kept_request_is_that_of_its_client_and_not_a_pushed_one(
+    service: Service, browser: Browser, ours: OAuthClient
+) -> None:
+    service.clock.advance(1)
+    request = answer_of(sent(browser, ours, prompt="login").headers["Location"])["request"]
     another = urlencode({"client_id": new_id(), "request_uri": f"{OWN_REQUEST}{request}"})
     assert is_page(browser.get("/oauth/authorize", query=another))
     as_pushed = urlencode({"client_id": ours.id, "request_uri": f"{PUSHED_REQUEST}{request}"})
@@ -386,74 +419,56 @@ def test_discovery_under_a_path_is_where_rfc_8414_has_it(start: Start) -> None:
     assert below.get("/.well-known/oauth-authorization-server/other").status_code == 404
 
 
-def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -> None:
-    admin = service.administrator()
-
-    def why(url: str | None = None, **parameters: Any) -> str | None:
-        url = url or f"{OURS}/oauth/authorize?{urlencode(app.request(**parameters), doseq=True)}"
-        data = service.post("/admin/clients/explain", {"url": url}, token=admin.token).json["data"]
-        assert data["accepted"] is (data["reason"] is None)
-        assert data["detail"]
-        return None if data["reason"] is None else str(data["reason"])
-
-    assert why() is None
-    assert why(client_id=new_id()) == "unknown_client"
-    assert why(redirect_uri=CALLBACK + "/") == "redirect_uri_not_registered"
-    assert why(code_challenge=None) == "no_code_challenge"
-    assert why(code_challenge_method="plain") == "code_challenge_method"
-    assert why(response_type="token") == "response_type"
-    assert why(scope="admin") == "scope"
-    assert why(resource="https://evil.example") == "resource"
-    assert why(prompt="x") == "prompt"
-    assert why(request_uri=f"{OWN_REQUEST}x") == "request_uri_expired"
-    assert why("https://other.example/oauth/authorize?client_id=x") == "other_address"
-    assert why(f"{OURS}/oauth/authorize?client_id=a&client_id=b") == "unreadable"
-    assert why(f"{OURS}/oauth/authorize?\udcff".encode("utf-8", "replace").decode()) == "unreadable"
+def hint_of(client: OAuthClient, account: Account) -> str:
+    """An ID token that the client got for this user."""
+    return str(client.tokens(account, scope="openid")["id_token"])
 
 
-def test_why_a_token_request_is_refused_is_explained_and_nothing_is_spent(
-    service: Service, app: OAuthClient, ann: Account
+def test_with_an_id_token_as_hint_only_its_user_answers(
+    service: Service, browser: Browser, ann: Account, ours: OAuthClient
 ) -> None:
-    admin = service.administrator()
-    code = app.code(ann)
-
-    def why(**parameters: Any) -> str | None:
-        asked = {
-            "grant_type": "authorization_code", "client_id": app.id, "code": code, "code_verifier": "v" * 43,
-        } | parameters  # fmt: skip
-        request = {name: value for name, value in asked.items() if value is not None}
-        data = service.post("/admin/clients/explain", {"token_request": request}, token=admin.token).json["data"]
-        return None if data["reason"] is None else str(data["reason"])
-
-    web = a_client(service, kind="confidential")
-    assert why() is None
-    assert why(grant_type="password") == "grant_type"
-    assert why(grant_type=None) == "grant_type"
-    assert why(client_id=new_id()) == "unknown_client"
-    assert why(client_secret="x") == "client_secret"
-    assert why(client_id=web.id) == "client_secret"
-    assert why(client_id=web.id, client_secret=SECRET) == "code_of_other_client"
-    assert why(code="x") == "unknown_code"
-    assert why(code_verifier="w" * 43) == "code_verifier"
-    assert why(redirect_uri=CALLBACK + "/") == "redirect_uri"
-    assert why(resource=[FILES]) == "resource"
-    assert why(grant_type="client_credentials") == "client_kind"
-    assert why(grant_type="refresh_token", refresh_token="x") == "refresh_token"
-    found = app.redeem(code).json
-    assert why() == "code_used"
-    assert why(grant_type="refresh_token", refresh_token=found["refresh_token"]) is None
-    assert why(grant_type="refresh_token", refresh_token=found["refresh_token"], scope="email") == "scope"
-    code = app.code(ann)
-    service.clock.advance(60)
-    assert why() == "code_expired"
-    code = app.code(ann)
-    service.wired.get(ConsentService).consents.remove(ann.id, app.id)
-    assert why() == "no_consent"
+    own, other = hint_of(ours, ann), hint_of(ours, service.register())
+    service.clock.advance(3600)  # it may have expired
+    silent = told(sent(browser, ours, prompt="none", id_token_hint=own))
+    assert claims(ours.redeem(silent["code"]).json["id_token"])["sub"] == ann.id
+    assert "code" in told(sent(browser, ours, id_token_hint=own))
+    for prompt in ("none", None):
+        assert told(sent(browser, ours, prompt=prompt, id_token_hint=other))["error"] == "login_required"
 
 
-def test_only_those_who_may_read_clients_ask_for_explanations(service: Service, ann: Account) -> None:
-    assert service.post("/admin/clients/explain", {"url": "x"}, token=ann.token).json["code"] == "forbidden"
-    admin = service.administrator()
-    bodies: list[dict[str, Any]] = [{}, {"url": "x", "token_request": {}}, {"url": 1}, {"token_request": {"a": 1}}]
-    for body in bodies:
-        assert service.post("/admin/clients/explain", body, token=admin.token).json["code"] == "validation_failed"
+def test_a_hint_is_kept_while_its_user_logs_in(service: Service, ann: Account, ours: OAuthClient) -> None:
+    bob = service.register()
+    for account, answer in ((ann, "code"), (bob, "error")):
+        browser = Browser(service)
+        kept = sent(browser, ours, id_token_hint=hint_of(ours, ann))
+        assert leads_to(kept) == "/login"
+        assert browser.log_in(account.email, account.password).status_code == 303
+        request = answer_of(kept.headers["Location"])["request"]
+        query = urlencode({"client_id": ours.id, "request_uri": f"{OWN_REQUEST}{request}"})
+        assert answer in told(browser.get("/oauth/authorize", query=query))
+
+
+@pytest.mark.parametrize("kind", ["words", "cut", "none", "access token", "of another client", "long"])
+def test_a_hint_that_is_no_id_token_of_the_client_is_refused(
+    service: Service, browser: Browser, ann: Account, ours: OAuthClient, kind: str
+) -> None:
+    own = hint_of(ours, ann)
+    hints = {
+        "words": 'é"\udc80'.encode("utf-8", "replace").decode(),
+        "cut": own[:-4],
+        "none": jwt.encode(claims(own), "", algorithm="none", headers={"kid": jwt.get_unverified_header(own)["kid"]}),
+        "access token": ours.tokens(ann)["access_token"],
+        "of another client": hint_of(a_client(service), ann),
+        "long": "a." * 3000,
+    }
+    assert told(sent(browser, ours, id_token_hint=hints[kind]))["error"] == "invalid_request"
+
+
+def test_a_request_that_lies_elsewhere_is_refused_where_its_redirect_uri_is_right(
+    browser: Browser, ours: OAuthClient
+) -> None:
+    elsewhere = {"request_uri": "https://app.example/request.jwt"}
+    found = told(sent(browser, ours, **elsewhere))
+    assert (found["error"], found["state"]) == ("request_uri_not_supported", "st")
+    assert is_page(sent(browser, ours, redirect_uri="https://evil.example/cb", **elsewhere))
+    assert is_page(sent(browser, ours, client_id=new_id(), **elsewhere))

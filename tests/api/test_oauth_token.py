@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -214,6 +215,16 @@ def test_the_resource_is_the_audience_and_is_kept_through_refresh(app: OAuthClie
     assert "nonce" not in claims(whole["id_token"])
 
 
+@pytest.mark.parametrize("sent", [MAIL, f"{MAIL}/", "HTTPS://Mail.example:443"])
+def test_a_resource_is_recognized_as_url_libraries_write_it_and_the_token_names_it_as_it_is_registered(
+    app: OAuthClient, ann: Account, sent: str
+) -> None:
+    found = app.redeem(app.code(ann, resource=sent), resource=sent).json
+    assert claims(found["access_token"])["aud"] == MAIL
+    assert claims(app.refresh(found["refresh_token"], resource=sent).json["access_token"])["aud"] == MAIL
+    refused(app.refresh(found["refresh_token"], resource=f"{sent.removesuffix('/')}/x"), "invalid_target")
+
+
 def test_a_token_request_narrows_its_own_access_token_alone(app: OAuthClient, ann: Account) -> None:
     found = app.redeem(app.code(ann, resource=[FILES, MAIL]), resource=FILES).json
     assert claims(found["access_token"])["aud"] == FILES
@@ -290,9 +301,37 @@ def test_a_service_gets_a_token_for_itself_which_our_own_api_refuses(service: Se
 def test_each_kind_of_client_has_its_grants(app: OAuthClient, web: OAuthClient) -> None:
     refused(app.token(grant_type="client_credentials"), "invalid_client", 401)
     assert web.token(grant_type="client_credentials").status_code == 200
-    for grant in ("password", "implicit", "", '"é', "urn:ietf:params:oauth:grant-type:token-exchange"):
+    for grant in ("password", "implicit", "", '"é', "urn:ietf:params:oauth:grant-type:saml2-bearer"):
         refused(app.token(grant_type=grant), "unsupported_grant_type" if grant else "invalid_request")
     refused(app.token(grant_type="password", username="a", password="b"), "unsupported_grant_type")
+
+
+@pytest.mark.parametrize("repeated", [True, False], ids=["in the body too", "in the header alone"])
+def test_a_public_client_may_name_itself_by_basic_with_an_empty_password(
+    service: Service, ann: Account, *, repeated: bool
+) -> None:
+    """As golang.org/x/oauth2 and requests-oauthlib do: the first remembers what was accepted, and repeats it."""
+    app = a_client(service)
+    named = {"client_id": app.id} if repeated else {"client_id": None}
+    reply = app.redeem(app.code(ann), basic(app.id, ""), **named)
+    assert reply.status_code == 200, reply.text
+    again = app.token(basic(app.id, ""), grant_type="refresh_token", refresh_token=reply.json["refresh_token"], **named)
+    assert again.status_code == 200, again.text
+
+
+def test_basic_with_a_password_is_never_passed_over_for_the_name_in_the_body(service: Service, ann: Account) -> None:
+    app, other = a_client(service), a_client(service)
+    web = a_client(service, kind="confidential")
+    code = app.code(ann)
+    for header in (basic(app.id, "wrong"), basic(other.id, ""), basic("", ""), {"Authorization": "Basic !"}):
+        refused(app.redeem(code, header), "invalid_client", 401)
+    refused(web.token(basic(web.id, ""), grant_type="client_credentials"), "invalid_client", 401)
+    tokens = app.redeem(code)
+    assert tokens.status_code == 200
+    body = urlencode({"token": tokens.json["access_token"]}).encode()
+    for path, status in (("/oauth/introspect", 401), ("/oauth/revoke", 200)):
+        reply = service.send("POST", path, body=body, content_type=FORM, headers=basic(app.id, ""))
+        assert reply.status_code == status, path
 
 
 def test_a_client_that_does_not_authenticate_gets_401_and_a_challenge_where_it_used_basic(
@@ -317,7 +356,10 @@ def test_a_client_that_does_not_authenticate_gets_401_and_a_challenge_where_it_u
     "header",
     [
         *("Basic", "Basic !!!", "Basic \xff", "Bearer x", "\x00", "Basic a b c"),
-        *("Basic " + base64.b64encode(each).decode() for each in (b"\xff\xfe:\xff", b"nocolon", b":", b"a:\x00", b"")),
+        *(
+            "Basic " + base64.b64encode(each).decode()
+            for each in (b"\xff\xfe:\xff", b"nocolon", b":", b"a:\x00", b"\x00:", "é:".encode(), b"")
+        ),
     ],
 )
 def test_no_authorization_header_is_a_fault(web: OAuthClient, header: str) -> None:
@@ -352,4 +394,4 @@ def test_no_value_of_a_parameter_is_a_fault(app: OAuthClient, name: str, value: 
 
 def test_json_is_no_form(service: Service) -> None:
     reply = service.post("/oauth/token", {"grant_type": "client_credentials"})
-    assert (reply.status_code, reply.json["error"]) == (415, "invalid_request")
+    assert (reply.status_code, reply.json["error"]) == (400, "invalid_request")

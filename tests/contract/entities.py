@@ -16,6 +16,7 @@ from app.factors.passkeys.model import Passkey
 from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.mail_login.model import MailLogin
+from app.oauth.client_documents.model import ClientDocument, id_of
 from app.oauth.codes.model import Code
 from app.oauth.consents.model import Consent
 from app.oauth.device_codes.model import DeviceCode
@@ -286,6 +287,18 @@ def a_code(user: User, **fields: Any) -> Code:
         "expires_at": NOW + MINUTE,
     }
     return Code(**plain | fields)
+
+
+def a_client_document(**fields: Any) -> ClientDocument:
+    url = f"https://client.example/{secrets.token_hex(8)}"
+    plain: dict[str, Any] = {
+        "id": id_of(url),
+        "url": url,
+        "document": '{"client_id": "\\u00e9", "$a.b": "é"}',
+        "fetched_at": NOW,
+        "expires_at": NOW + MINUTE,
+    }
+    return ClientDocument(**plain | fields)
 
 
 def a_stored_request(**fields: Any) -> StoredRequest:

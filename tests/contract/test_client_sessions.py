@@ -1,5 +1,7 @@
 """What every store promises about the sessions of clients."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from app.accounts.account import Account
@@ -141,10 +143,18 @@ def test_all_sessions_of_a_client_end_in_pieces(store: Store, ann: User) -> None
     bob = a_user(username="bob")
     store.users.add(Account(bob, HASH))
     other = of_client(ann, client_id="other")
-    for session in (other, of_client(bob), of_client(ann), of_client(ann)):
+    theirs = [of_client(bob), of_client(ann), of_client(ann)]
+    for session in (other, *theirs):
         store.sessions.open(session)
     before = store.users.account(bob.id)
-    assert [store.sessions.end_some_of_client(CLIENT, 2) for _ in range(3)] == [2, 1, 0]
+    told = dict[str, str]()
+
+    def tell(ending: Mapping[str, str]) -> None:
+        assert all(store.sessions.find_live(session_id, NOW) for session_id in ending)
+        told.update(ending)
+
+    assert [store.sessions.end_some_of_client(CLIENT, 2, tell) for _ in range(3)] == [2, 1, 0]
+    assert told == {session.id: session.user_id for session in theirs}
     after = store.users.account(bob.id)
     assert before is not None
     assert after is not None

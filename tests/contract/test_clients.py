@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.clients.model import Client, Clients, ClientSecret
+from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
 from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, MINUTE, NOW
@@ -37,7 +37,9 @@ WHOLE = Client(
     ("https://shop.example/bye",), ("openid", "files:read"), ("https://files.example/",),
     (ClientSecret(new_id(), "a" * 64, NOW), ClientSecret(new_id(), "b" * 64, NOW, NOW + DAY)),
     first_party=True, require_second_factor=True, session_seconds=3600,
-    backchannel_logout_uri="https://shop.example/ended", created_by=new_id(), registered_with="c" * 64, revision=7,
+    backchannel_logout_uri="https://shop.example/ended", token_exchange=True, created_by=new_id(),
+    jwks='{"keys":[]}', jwks_uri="https://shop.example/keys", workload=Workload("https://a.example", "b", "c"),
+    registered_with="c" * 64, revision=7,
 )  # fmt: skip
 
 

@@ -40,6 +40,13 @@ def test_a_code_of_another_epoch_is_not_stored(codes: Codes, ann: User) -> None:
     assert codes.find(code.id) is None
 
 
+def test_a_code_of_a_user_who_is_not_active_is_not_stored(store: Store, codes: Codes) -> None:
+    for status in ("disabled", "deleted"):
+        user = a_user(username=None, email=None, status=status)
+        store.users.add(Account(user, HASH))
+        assert not codes.add(a_code(user))
+
+
 def test_a_code_is_spent_by_its_client_in_time_and_once(codes: Codes, ann: User) -> None:
     code, session = a_code(ann), new_id()
     codes.add(code)
@@ -62,6 +69,7 @@ def test_a_second_use_names_the_session_of_the_first(codes: Codes, ann: User) ->
     for at in (NOW + MINUTE, NOW + 2 * MINUTE):
         assert codes.note_reuse(code.id, CLIENT, at) == Opened(session, ann.id)
     assert codes.was_reused(code.id)
+    assert codes.note_reuse(code.id, "another", NOW) is None
     found = codes.find(code.id)
     assert found is not None
     assert found.reused_at == NOW + MINUTE

@@ -116,6 +116,7 @@ def test_a_user_has_no_more_than_so_many(store: Store, consents: Consents, ann: 
 
 
 def test_the_use_of_a_consent_never_goes_back(consents: Consents, ann: User) -> None:
+    allow(consents, a_consent(ann, client_id="another", last_used_at=None))
     assert not consents.touch(ann.id, CLIENT, NOW)
     allow(consents, a_consent(ann, last_used_at=None))
     for at in (NOW + MINUTE, NOW + 2 * MINUTE, NOW):
@@ -123,15 +124,27 @@ def test_the_use_of_a_consent_never_goes_back(consents: Consents, ann: User) -> 
     found = consents.find(ann.id, CLIENT)
     assert found is not None
     assert found.last_used_at == NOW + 2 * MINUTE
+    other = consents.find(ann.id, "another")
+    assert other is not None
+    assert other.last_used_at is None
 
 
 def test_a_consent_is_revoked_once_with_its_event(store: Store, consents: Consents, ann: User) -> None:
-    allow(consents, a_consent(ann))
+    other = a_consent(ann, client_id="another")
+    for consent in (other, a_consent(ann)):
+        allow(consents, consent)
     event = an_event(ann)
     assert consents.remove(ann.id, CLIENT, [event])
     assert not consents.remove(ann.id, CLIENT, [an_event(ann)])
-    assert consents.find(ann.id, CLIENT) is None
+    assert consents.of_user(ann.id) == [other]
     assert events_of(store, ann) == [event]
+
+
+def test_the_end_of_a_consent_of_a_deleted_user_is_no_event(store: Store, consents: Consents, ann: User) -> None:
+    allow(consents, a_consent(ann))
+    delete(store, ann)
+    assert not consents.remove(ann.id, CLIENT, [an_event(ann)])
+    assert events_of(store, ann) == []
 
 
 def test_consents_are_deleted_a_few_at_a_time(store: Store, consents: Consents, ann: User) -> None:

@@ -55,7 +55,8 @@ def added(codes: DeviceCodes, **fields: object) -> DeviceCode:
 
 def test_a_code_comes_back_as_it_was_added(codes: DeviceCodes) -> None:
     code = added(codes)
-    assert codes.find_by_user_code(code.user_code, NOW) == code
+    assert codes.find(code.id) == codes.find_by_user_code(code.user_code, NOW) == code
+    assert codes.find("f" * 64) is None
     assert codes.find_by_user_code(code.id, NOW) is None
     assert codes.find_by_user_code(code.user_code, code.expires_at) is None
 
@@ -112,6 +113,13 @@ def test_an_answer_counts_once_and_in_time(codes: DeviceCodes, ann: User) -> Non
     assert codes.find_by_user_code(code.user_code, NOW) is None
     approved = replace(code, status=APPROVED, **by(ann)._asdict())
     assert codes.poll(code.id, CLIENT, NOW) == Polled(replace(approved, polled_at=NOW))
+
+
+def test_a_user_who_is_not_active_approves_nothing(store: Store, codes: DeviceCodes) -> None:
+    for status in ("disabled", "deleted"):
+        user = a_user(username=None, email=None, status=status)
+        store.users.add(Account(user, HASH))
+        assert not codes.answer(added(codes).id, by(user), NOW)
 
 
 @pytest.mark.parametrize("epoch", [1, -1])

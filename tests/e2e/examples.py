@@ -1,5 +1,6 @@
 """The applications of examples/, each started as its README says."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ def pins(name: str) -> dict[str, str]:
     return {package.partition("[")[0]: pinned for package, _, pinned in (line.partition("==") for line in lines)}
 
 
+def mcp_python() -> Path:
+    """The Python that has what examples/mcp/requirements.txt names, which nothing else here may need."""
+    return _made_ready("mcp") / "bin" / "python"
+
+
 def _python(name: str) -> list[str]:
     """Runs on the packages of the tests, if those are the ones that the example names."""
     installed = {package: version(package) for package in pins(name)}
@@ -84,7 +90,7 @@ def _java(name: str, main: str) -> list[str]:
 def _made_ready(name: str) -> Path:
     made = subprocess.run(
         [ROOT / "tests" / "tools" / "examples.sh", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, check=False,
+        stderr=subprocess.STDOUT, env=os.environ | {"PYTHON": sys.executable}, text=True, check=False,
     )  # fmt: skip
     require(None if made.returncode == 0 else f"examples/{name} cannot be made ready:\n{made.stdout[-2000:]}")
     return READY / name
@@ -93,6 +99,7 @@ def _made_ready(name: str) -> Path:
 _COMMANDS: dict[str, Callable[[], list[str]]] = {
     "flask": lambda: _python("flask"),
     "fastapi": lambda: _python("fastapi"),
+    "mcp": lambda: [str(mcp_python()), str(EXAMPLES / "mcp" / "server.py")],
     "express": lambda: _node("express"),
     "go": lambda: _go("go"),
     "java": lambda: _java("java", "Hello"),

@@ -10,8 +10,12 @@ import atheris
 READERS = [
     "app.accounts.fields",
     "app.api_keys.key_format",
+    "app.oauth.clients.redirect_uris",
+    "app.oauth.parameters",
+    "app.oauth.refusal",
     "app.platform.strict_json",
     "app.security.canonical",
+    "app.security.egress_urls",
     "app.sessions.access_tokens",
     "app.sessions.explain",
     "app.sessions.refresh_tokens",
@@ -19,6 +23,7 @@ READERS = [
     "app.web.body",
     "app.web.cursors",
     "app.web.paging",
+    "app.web.parameters",
     "json",
     "jwt",
 ]

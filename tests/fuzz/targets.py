@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from flask import Request
 from jwt.api_jws import PyJWS
@@ -22,6 +24,26 @@ from app.accounts.fields import InputRules
 from app.accounts.inputs import Register
 from app.api_keys import key_format
 from app.keys.keyring import SigningKey
+from app.oauth.catalogue.model import Resource
+from app.oauth.catalogue.service import CatalogueOf
+from app.oauth.cimd import read_document_url
+from app.oauth.client_documents.inputs import read_document
+from app.oauth.client_documents.model import InvalidDocumentError
+from app.oauth.clients.model import Client
+from app.oauth.clients.redirect_uris import check_redirect_uri
+from app.oauth.parameters import (
+    LOOPBACK,
+    challenge_of,
+    is_same_redirect,
+    max_age_of,
+    narrowed_to,
+    prompts_of,
+    redirect_of,
+    resources_of,
+    scopes_of,
+    short_value_of,
+)
+from app.oauth.refusal import RefusedError, answered_at
 from app.platform.errors import Failure, MalformedJson
 from app.platform.strict_json import DEEPEST, parse_json
 from app.roles.inputs import CreateRole
@@ -34,6 +56,7 @@ from app.throttle.device_tokens import DeviceTokens, Trust
 from app.web.body import read_body, read_query
 from app.web.cursors import cursor_at, cursor_behind, identifier_of, place_at
 from app.web.paging import Page
+from app.web.parameters import Parameters, parse_parameters, read_parameters
 from app.webhooks.inputs import CreateWebhook
 
 if TYPE_CHECKING:
@@ -47,6 +70,10 @@ _KEY: Final = SigningKey("k1", "HS256", _NOW, b"k" * 32, b"k" * 32)
 _HEADER: Final = {"typ": TYPE, "kid": _KEY.kid}
 _CLAIMS: Final[dict[str, Any]] = {
     "iss": "me", "aud": "me", "sub": "ann", "sid": "s1", "client_id": "x", "iat": 1, "exp": 9e9, "jti": "j",
+}  # fmt: skip
+_CLIENT_URL: Final = "https://client.example/oauth/client.json"
+_DOCUMENT: Final[dict[str, Any]] = {
+    "client_id": _CLIENT_URL, "redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none",
 }  # fmt: skip
 _MODELS: Final = (Login, Register, CreateRole, CreateWebhook)
 _TYPES: Final = ("application/json", "application/json; charset=utf-8", "text/plain", "application/json; charset=x")
@@ -151,11 +178,122 @@ def cursor(data: bytes) -> None:
     _only(ValueError, lambda: [part.encode() for part in place_at(forged, _QUERY)])
 
 
+def parameters(data: bytes) -> None:
+    """What is sent to the authorization server is read once each and in its only form, or refused; the first byte
+    chooses where it comes from."""
+    choice, sent = (data[0], data[1:]) if data else (0, b"")
+    where: dict[str, Any] = {"method": "POST", "data": sent, "content_type": _FORMS[choice // 2 % 4]}
+    if choice % 2:
+        where = {"query_string": sent.decode("latin-1")}
+    try:
+        found = read_parameters(Request(EnvironBuilder(**where).get_environ()), "query" if choice % 2 else "body")
+    except Failure as failure:
+        _check_failure(failure)
+        return
+    values = [(name, value) for name, all_of_it in found.values.items() for value in all_of_it]
+    assert all(value and "\0" not in value for _, value in values)
+    assert all(len(all_of_it) == 1 or name == "resource" for name, all_of_it in found.values.items())
+    assert parse_parameters(urlencode(values)) == found
+    _read_request(found)
+
+
+def redirect_uri(data: bytes) -> None:
+    """A redirect URI is registered if a browser reads it as we do; what matches one leads to the same place."""
+    text = data.decode("utf-8", "surrogateescape")
+    for registered in _REDIRECTS:
+        assert not is_same_redirect(text, registered) or _place_of(text) == _place_of(registered)
+    try:
+        check_redirect_uri(text)
+    except ValueError:
+        return
+    assert is_same_redirect(text, text)
+    parts = urlsplit(text)
+    assert text.isascii()
+    assert not parts.fragment
+    assert parts.scheme in {"http", "https"} or "." in parts.scheme
+    if parts.scheme in {"http", "https"}:
+        assert parts.hostname
+        assert parts.username is parts.password is None
+    if parts.scheme == "http":
+        assert parts.hostname in LOOPBACK
+    answered = answered_at(text, {"code": "c"}, "s&t", "https://me")
+    assert answered.startswith(text)
+    assert _place_of(answered)[:2] == _place_of(text)[:2]
+    assert parse_qs(urlsplit(answered).query)["iss"][-1] == "https://me"
+
+
+def _read_request(found: Parameters) -> None:
+    """Each part of an authorization request is read, or refused in words that hold nothing of it."""
+    readers: list[Callable[[], object]] = [
+        lambda: redirect_of(found, _CLIENT),
+        lambda: scopes_of(found, _CLIENT, _CATALOGUE, resources_of(found, _CLIENT, _CATALOGUE, own="https://me")),
+        lambda: (challenge_of(found), prompts_of(found), max_age_of(found), short_value_of(found, "state")),
+        lambda: narrowed_to(found, ("https://files.example/",)),
+    ]
+    for read in readers:
+        try:
+            read()
+        except RefusedError as refused:
+            _check_refusal(refused)
+
+
+def _check_refusal(refused: RefusedError) -> None:
+    assert refused.error.isidentifier()
+    assert re.fullmatch(r"[ !#-\[\]-~]+", refused.description)
+
+
+def _place_of(uri: str) -> tuple[str, str | None, str, str]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.hostname, parts.path, parts.query
+
+
+_FORMS: Final = (
+    "application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8", "text/plain",
+    "application/x-www-form-urlencoded; charset=x",
+)  # fmt: skip
+_REDIRECTS: Final = (
+    "https://app.example/cb", "https://app.example/cb?a=b", "http://127.0.0.1/cb", "http://[::1]:7/cb?a=b",
+    "http://localhost:3000", "com.example.app:/cb",
+)  # fmt: skip
+_CLIENT: Final = Client("c1", "App", "public", _NOW, _REDIRECTS, scopes=("openid", "files:read"))
+_CATALOGUE: Final = CatalogueOf(
+    {"files:read": "Read."}, {"https://files.example/": Resource("https://files.example/", "Files", ("files:read",))}
+)
+
+
+def client_document(data: bytes) -> None:
+    """A document describes its own client as it says, or is refused; and so is the URL that it lies at."""
+    try:
+        said = read_document(_CLIENT_URL, data)
+    except InvalidDocumentError as error:
+        str(error).encode()
+        return
+    fields = json.loads(data)
+    assert fields["client_id"] == _CLIENT_URL
+    assert "client_secret" not in fields
+    assert said.redirect_uris == tuple(dict.fromkeys(fields["redirect_uris"]))
+    for uri in said.redirect_uris:
+        check_redirect_uri(uri)
+
+
+def client_document_url(data: bytes) -> None:
+    """A URL that may be a client has one form, and leads where it says."""
+    text = _text(data)
+    try:
+        url = read_document_url(text)
+    except ValueError:
+        return
+    assert text == f"https://{url.authority}{url.target}"
+    parts = urlsplit(text)
+    assert (parts.hostname, parts.query, parts.fragment, parts.username) == (url.host, "", "", None)
+    assert not {".", ".."} & set(unquote(parts.path).split("/")) or "%2f" in text.lower()
+
+
 TARGETS: Final[dict[str, Target]] = {
     target.__name__: target
     for target in (
         json_document, json_body, query, access_token, access_token_claims, refresh_token, api_key, device_token,
-        cursor,
+        cursor, parameters, redirect_uri, client_document, client_document_url,
     )
 }  # fmt: skip
 
@@ -187,6 +325,26 @@ def seeds(name: str) -> list[bytes]:
             for devices in (DeviceTokens(_secrets(), lambda: _NOW),)
             for trust in (None, Trust(int(_NOW.timestamp()), 30))
         ],
+        "parameters": [
+            b"\0grant_type=authorization_code&code=x&code_verifier=" + b"v" * 43,
+            b"\1response_type=code&client_id=c1&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&scope=openid+files:read"
+            b"&resource=https://files.example/&resource=https://files.example/&prompt=login+consent&max_age=60&state=%C3%A9"
+            b"&code_challenge_method=S256&code_challenge=" + b"c" * 43,
+            b"\1a=1&a=2",
+            b"\2redirect_uri=http://127.0.0.1:65535/cb&state=",
+        ],
+        "redirect_uri": [
+            *(uri.encode() for uri in _REDIRECTS),
+            b"http://localhost:3000@evil.example/",
+            b"http://127.0.0.1:80:80/cb",
+            b"https://app.example\\@evil.example/cb",
+            b"javascript:alert(1)",
+        ],
+        "client_document": [
+            json.dumps(_DOCUMENT | more).encode()
+            for more in ({}, {"client_secret": "s"}, {"client_name": "Editor", "redirect_uris": ["com.example:/"]})
+        ],
+        "client_document_url": [_CLIENT_URL.encode(), b"https://[::1]:8443/a", b"https://a.example/%2e%2e/b?c#d"],
         "cursor": [(cursor_behind(_SOMEBODY) or "").encode(), cursor_at(["a"], _QUERY).encode(), b'["a"]', b"[1]"],
     }
     return made[name]

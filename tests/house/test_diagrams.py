@@ -34,7 +34,7 @@ from app.factors.totp_secrets.model import TotpSecret
 from app.keys.model import StoredKey, StoredKeyring
 from app.mail_login.model import MailLogin
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.clients.model import Client, Clients, ClientSecret
+from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
 from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
 from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
@@ -52,6 +52,7 @@ from app.throttle.model import FailureCount
 from app.webhooks.model import Delivery, SealedSecret, Webhook, WebhookBook
 from tests.contract.entities import (
     a_ceremony,
+    a_client_document,
     a_code,
     a_consent,
     a_device_code,
@@ -92,6 +93,7 @@ EMBEDDED: dict[str, tuple[str, Any]] = {
     "roles": ("role_books", Role),
     "webhooks": ("webhook_books", Webhook),
     "secrets": ("clients", ClientSecret),
+    "workload": ("clients", Workload),
     "scopes": ("oauth_catalogues", Scope),
     "resources": ("oauth_catalogues", Resource),
 }
@@ -301,8 +303,9 @@ def least() -> dict[str, dict[str, Any]]:
     of_factors = ("pending_logins", "mail_logins", "totp_secrets", "passkey_credentials", "ceremonies")
     of_providers = ("provider_identities", "provider_flows")
     secret, resource = ClientSecret("s", "digest", NOW), Resource("https://a/", "A")
+    shop: dict[str, Any] = {"secrets": (secret,), "workload": Workload("https://b", "s")}
     found["clients"] = database["clients"].find_one()
-    store.repository(Clients).save(Client("c", "Shop", "confidential", NOW, secrets=(secret,), revision=1))
+    store.repository(Clients).save(Client("c", "Shop", "confidential", NOW, **shop, revision=1))
     store.repository(CatalogueBooks).save(CatalogueBook(1, (Scope("a", "A."),), (resource,)))
     of_oauth = (
         "oauth_consents", "logout_notices", "oauth_device_codes", "oauth_codes", "clients", "oauth_catalogues"
@@ -318,6 +321,7 @@ def _fill_oauth(store: Store, user: User) -> None:
     uris, names = ("https://a/cb",), ("openid",)
     of_client: dict[str, Any] = {"secrets": (ClientSecret("s", "digest", NOW, LATER),), "session_seconds": 60}
     of_client |= {"created_by": "u", "registered_with": "t", "backchannel_logout_uri": "https://a/ended"}
+    of_client |= {"jwks": "{}", "jwks_uri": "https://a/keys", "workload": Workload("https://b", "s", "a")}
     store.repository(Clients).add(Client("c", "Shop", "confidential", NOW, uris, uris, names, uris, **of_client))
     book = CatalogueBook(1, (Scope("a", "A."),), (Resource("https://a/", "A", ("a",)),))
     assert store.repository(CatalogueBooks).save(book)
@@ -328,6 +332,7 @@ def _fill_oauth(store: Store, user: User) -> None:
     assert store.repository(Codes).spend(code.id, code.client_id, "s", NOW)
     assert store.repository(Codes).note_reuse(code.id, code.client_id, NOW)
     store.repository(RevokedTokens).add("j", LATER)
+    store.client_documents.keep(a_client_document())
 
 
 def _fill_social(store: Store, user: User) -> None:

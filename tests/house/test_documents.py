@@ -34,7 +34,7 @@ EXPECTED = {
     "docs/capacity.md",
     "docs/clients.md",
     "docs/clusters.md", "docs/configuration.md", "docs/data_model.md", "docs/deployment.md", "docs/forward-auth.md",
-    "docs/hooks.md", "docs/monitoring.md", "docs/moving-in.md", "docs/oauth.md", "docs/operations.md",
+    "docs/hooks.md", "docs/mcp.md", "docs/monitoring.md", "docs/moving-in.md", "docs/oauth.md", "docs/operations.md",
     "docs/overview.md",
     "docs/performance.md", "docs/rate-limits.md", "docs/reliability.md", "docs/security.md", "docs/sequence_flows.md",
     "docs/webhooks.md",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# examples.sh express|go|java|webhooks/node|webhooks/go|webhooks/java|login/go|login/java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
+# examples.sh mcp|express|go|java|webhooks/node|webhooks/go|webhooks/java|login/go|login/java: makes an example of examples/ ready to run in .tools/examples/, with the packages it pins.
 # Does nothing when that was done from the same sources already.
 set -euo pipefail
 
@@ -23,6 +23,11 @@ main() {
   rm -rf "$target"
   mkdir -p "$(dirname "$target")"
   mv "$work" "$target"
+}
+
+make_mcp() {
+  "${PYTHON:-python3}" -m venv "$work"
+  "$work/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$sources/requirements.txt"
 }
 
 make_express() {

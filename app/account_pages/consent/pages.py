@@ -90,6 +90,7 @@ def _facts(call: Call, asked: Authorization, visitor: Principal) -> dict[str, An
         "user": visitor.user.id,
         "name": shown_name(visitor.user),
         "client": asked.client.name,
+        "described_at": urlsplit(asked.client.id).netloc if asked.client.kind == "metadata" else None,
         "scopes": [catalogue.scopes.get(scope, scope) for scope in asked.scopes],
         "resources": [catalogue.resources[uri].name if uri in catalogue.resources else uri for uri in asked.resources],
         "host": target.hostname if target.scheme in {"http", "https"} else None,

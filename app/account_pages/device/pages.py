@@ -14,6 +14,7 @@ from app.accounts.principal import Principal
 from app.factors.service import shown_name
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.devices import DeviceFlow
+from app.oauth.refusal import RefusedError
 from app.platform.errors import FieldError, SessionEnded, Unavailable, ValidationFailed
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
@@ -72,7 +73,11 @@ def answer_device(call: CallBy[Principal], form: DeviceForm) -> File:
     if form.answer is None or form.user != visitor.user.id:
         return call.page("device_asks.html", **_facts(call, request))
     allowed = form.answer == "allow"
-    if not flow.answer(request, visitor, call.device, allowed=allowed):
+    try:
+        is_answered = flow.answer(request, visitor, call.device, allowed=allowed)
+    except RefusedError as refused:
+        return _refuse(call, refused.error, refused.description)
+    if not is_answered:
         raise ValidationFailed(fields=(FieldError("user_code", "unknown_code", _NO_SUCH_CODE),))
     return call.page("device_answered.html", allowed=allowed, client=request.client.name)
 
@@ -81,6 +86,10 @@ def _to_two_factors(call: CallBy[Principal], request: DeviceRequest) -> File:
     """Where the user proves the second factor that the client demands, or adds one."""
     back = Destination.of({"to": f"{DEVICE}?user_code={request.user_code}"})
     return redirect(call.link(back.behind(FACTOR if call.get(DeviceFlow).has_factor(call.caller) else ENROL)))
+
+
+def _refuse(call: CallBy[Principal], error: str, description: str) -> File:
+    return call.page("authorization_refused.html", status=400, error=error, description=description)
 
 
 def _facts(call: CallBy[Principal], request: DeviceRequest) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.oauth.catalogue.model import STANDARD, CatalogueBook, Resource, Scope
 from app.oauth.clients.permissions import WRITE
 from app.platform.errors import FieldError, InvalidRequest, NotFound, Unavailable, ValidationFailed
+from app.platform.uris import as_written
 from app.roles.authority import require_permission
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Catalogue:
                 for index, scope in enumerate(resource.scopes or ())
                 if scope not in known
             ]
-            if any(each.uri == resource.uri for each in book.resources):
+            if as_written(resource.uri, [each.uri for each in book.resources]) is not None:
                 wrong.append(FieldError("uri", "taken", "There is a resource of this URI already."))
             if any(each.name == resource.name for each in book.resources):
                 wrong.append(FieldError("name", "taken", "There is a resource of this name already."))

@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from pydantic import ValidationError
 
 from app.cli.common import as_json, failures_as_messages, say, wired
+from app.oauth.cimd import names_document
 from app.oauth.clients.inputs import CreateClient
 from app.oauth.clients.service import ClientService, NewClient
 from app.oauth.clients.views import ClientView, SecretView
@@ -32,9 +33,18 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @click.argument("name")
 @click.option("--kind", type=_KINDS, default="confidential", show_default=True, help="public has no secret.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where codes are sent; can be repeated.")
+@click.option(
+    "--post-logout-redirect-uri",
+    "post_logout_redirect_uris",
+    multiple=True,
+    help="Where its users may go after a logout; can be repeated.",
+)
+@click.option("--backchannel-logout-uri", help="Where it is told that a session has ended.")
 @click.option("--scope", "scopes", multiple=True, help="What it may ask for; can be repeated. [default: standard]")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask for; can be repeated. [default: all]")
 @click.option("--first-party", is_flag=True, help="Ask users for no consent; its tokens act as a login's.")
+@click.option("--jwks-uri", help="Where it publishes the keys that it signs with, in place of a secret.")
+@click.option("--token-exchange", is_flag=True, help="It may exchange the tokens that it receives (RFC 8693).")
 @as_json
 def create(*, as_json: bool, **described: object) -> None:
     """Create a client, and print its id and, once, its secret."""
@@ -90,9 +100,15 @@ def show(client: str, *, as_json: bool) -> None:
 @clients.command("delete")
 @click.argument("client")
 def delete(client: str) -> None:
-    """Delete a client; its sessions end."""
+    """Delete a client; its sessions end.
+
+    CLIENT can be the URL of a client that describes itself, which may come again unless CIMD_ALLOW keeps it away.
+    """
     with failures_as_messages():
-        wired().get(ClientService).delete(_identifier(client), None, None)
+        if names_document(client):
+            wired().get(ClientService).end_described(client)
+        else:
+            wired().get(ClientService).delete(_identifier(client), None, None)
     click.echo(f"Deleted {client}")
 
 
@@ -143,9 +159,13 @@ def _validated(described: Mapping[str, object]) -> NewClient:
         valid.name,
         valid.kind,
         tuple(valid.redirect_uris),
+        tuple(valid.post_logout_redirect_uris),
         scopes=None if valid.scopes is None else tuple(valid.scopes),
         resources=None if valid.resources is None else tuple(valid.resources),
         first_party=valid.first_party,
+        backchannel_logout_uri=valid.backchannel_logout_uri,
+        token_exchange=valid.token_exchange,
+        jwks_uri=valid.jwks_uri,
     )
 
 

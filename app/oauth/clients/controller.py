@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from app.accounts.principal import Principal
-from app.oauth.clients.inputs import CreateClient, CreateRegistrationToken, CreateSecret, RegisterClient, UpdateClient
+from app.oauth.clients.inputs import (
+    CreateClient,
+    CreateRegistrationToken,
+    CreateSecret,
+    RegisterClient,
+    UpdateClient,
+    text_of,
+    workload_of,
+)
 from app.oauth.clients.permissions import READ, WRITE
 from app.oauth.clients.registration import RegistrationService
 from app.oauth.clients.service import ClientService, NewClient
@@ -58,9 +66,11 @@ def clients(call: Call, page: Page) -> ClientList:
 def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | ClientData:
     """Create a client: an application that logs users in here, or that acts for itself.
 
-    Its `client_id` is its `id`. A confidential client and a service get a secret, a public one none. One of the first
-    party asks its users for no consent, and its tokens act as a login's: this needs the permission `clients:trust`. All
-    needs a login within the last REAUTH_SECONDS.
+    Its `client_id` is its `id`. A confidential client and a service get a secret, unless they have `jwks`,
+    `jwks_uri` or a `workload`, by which they prove themselves without one; a public client gets none. One of the first
+    party asks its users for no consent, and its tokens act as a login's; one with `token_exchange` gets tokens of users
+    by those that it receives: both need the permission `clients:trust`. All needs a login within the last
+    REAUTH_SECONDS.
     """
     call.require_fresh_login()
     new = NewClient(
@@ -74,6 +84,10 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
         require_second_factor=body.require_second_factor,
         session_seconds=body.session_seconds,
         backchannel_logout_uri=body.backchannel_logout_uri,
+        token_exchange=body.token_exchange,
+        jwks=text_of(body.jwks),
+        jwks_uri=body.jwks_uri,
+        workload=workload_of(body.workload),
     )
     made = call.get(ClientService).create(new, call.caller, call.device)
     return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
@@ -103,7 +117,7 @@ def update(call: CallBy[Principal], body: UpdateClient, client_id: str) -> Clien
     """Change a client. If it may do less than before, its sessions end.
 
     This needs a login within the last REAUTH_SECONDS, and `clients:trust` for a client that is, or shall be, of the
-    first party.
+    first party, or that exchanges tokens.
     """
     call.require_fresh_login()
     return ClientData.of(call.get(ClientService).change(client_id, body.changes, call.caller, call.device))
@@ -191,5 +205,12 @@ def create_registration_token(call: CallBy[Principal], body: CreateRegistrationT
 )
 def register(call: Call, body: RegisterClient) -> Registered:
     """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
-    new = NewClient(body.client_name, body.kind, tuple(body.redirect_uris), tuple(body.post_logout_redirect_uris))
+    new = NewClient(
+        body.client_name,
+        body.kind,
+        tuple(body.redirect_uris),
+        tuple(body.post_logout_redirect_uris),
+        jwks=text_of(body.jwks),
+        jwks_uri=body.jwks_uri,
+    )
     return Registered.of(call.get(RegistrationService).register(new, call.bearer), body)

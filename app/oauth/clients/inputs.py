@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.oauth.catalogue.inputs import ResourceUri, ScopeName
-from app.oauth.clients.model import OF_USERS
+from app.oauth.clients.model import OF_USERS, Workload
 from app.oauth.clients.redirect_uris import check_redirect_uri, check_web_uri
 from app.security.egress_urls import read_url
+from app.security.key_sets import signing_keys
 from app.web.input import Body, wrong
 
 MOST_URIS: Final = 20
 GRANTS: Final = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
 """What clients with users may do."""
 _MOST: Final = 100
+_MOST_KEYS: Final = 10
+_LONGEST_KEYS: Final = 8192
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+"""The members of a JSON Web Key that are secret (RFC 7518 section 6)."""
 _YEARS: Final = 3650
+_BY_KEY: Final = "private_key_jwt"
 
 
 def one_line(text: str) -> str:
@@ -134,6 +141,64 @@ BackchannelLogoutUri = Annotated[
 ]
 
 
+class Jwks(Body):
+    """The public keys of a client (RFC 7517)."""
+
+    keys: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=_MOST_KEYS,
+        description="Public keys for ES256, RS256, PS256 or EdDSA, as JSON Web Keys; none shall be private.",
+        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]],
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _public_ones(cls, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for number, entry in enumerate(keys, 1):
+            if _PRIVATE & entry.keys():
+                raise wrong("private_key", "Key {number} is a private one: from now on others know it.", number=number)
+            if len(signing_keys({"keys": [entry]})) != 1:
+                raise wrong("invalid_key", "Key {number} is no public key for signatures.", number=number)
+        if len({entry.get("kid") for entry in keys}) != len(keys):
+            raise wrong("invalid_key", "Each of several keys has a kid of its own.")
+        if len(json.dumps(keys)) > _LONGEST_KEYS:
+            raise wrong("too_long", "The keys have at most {most} characters.", most=_LONGEST_KEYS)
+        return keys
+
+
+class WorkloadBody(Body):
+    """A program that proves by the tokens of its platform which one it is."""
+
+    issuer: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_receiver)] = Field(
+        description="The issuer (`iss`) of the tokens, to the letter. Its keys are found by OpenID Connect Discovery.",
+        examples=["https://token.actions.githubusercontent.com"],
+    )
+    subject: str = Field(
+        min_length=1,
+        max_length=500,
+        description="The subject (`sub`) of the tokens, to the letter.",
+        examples=["repo:example/shop:ref:refs/heads/main"],
+    )
+    audience: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        default=None,
+        description="The audience (`aud`) of the tokens; null, the default, for the PUBLIC_URL of this service.",
+        examples=[None],
+    )
+
+
+JwksUri = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        description="Where the client publishes its keys, in place of `jwks`: an https URL at a public address; others"
+        " only as EGRESS_ALLOW says.",
+        examples=["https://shop.example.com/jwks.json"],
+    ),
+    AfterValidator(_receiver),
+]
+
+
 _UNNAMED: Final = object()
 """Stands for redirect URIs that were left out: a service may do that."""
 
@@ -171,6 +236,20 @@ class CreateClient(Body):
     )
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    token_exchange: bool = Field(
+        default=False,
+        description="Whether it may exchange the tokens that it receives for ones of its own, for its own resources"
+        " (RFC 8693). Not for public clients. This needs the permission clients:trust, too.",
+    )
+    jwks: Jwks | None = Field(
+        default=None,
+        description="The keys that it signs its assertions with (private_key_jwt), in place of a secret.",
+        examples=[None],
+    )
+    jwks_uri: JwksUri | None = None
+    workload: WorkloadBody | None = Field(
+        default=None, description="What proves it by the tokens of its platform, in place of a secret.", examples=[None]
+    )
 
     @field_validator("redirect_uris", mode="before")
     @classmethod
@@ -205,12 +284,31 @@ class UpdateClient(Body):
     require_second_factor: bool = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    token_exchange: bool = False
+    jwks: Jwks | None = None
+    jwks_uri: JwksUri | None = None
+    workload: WorkloadBody | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
         """What was given."""
-        given = self.model_dump(include=self.model_fields_set)
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        given = self.model_dump(include=self.model_fields_set - {"jwks", "workload"})
+        changes = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        if "jwks" in self.model_fields_set:
+            changes["jwks"] = text_of(self.jwks)
+        if "workload" in self.model_fields_set:
+            changes["workload"] = workload_of(self.workload)
+        return changes
+
+
+def text_of(keys: Jwks | None) -> str | None:
+    """What is kept of the keys of a client."""
+    return None if keys is None else json.dumps(keys.model_dump(), separators=(",", ":"))
+
+
+def workload_of(given: WorkloadBody | None) -> Workload | None:
+    """The workload that was given."""
+    return None if given is None else Workload(given.issuer, given.subject, given.audience)
 
 
 class CreateSecret(Body):
@@ -238,16 +336,26 @@ class RegisterClient(Body):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     client_name: Name = "Unnamed client"
-    token_endpoint_auth_method: Literal["none", "client_secret_basic", "client_secret_post"] = "client_secret_basic"  # noqa: S105 - no secret
+    token_endpoint_auth_method: Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"  # noqa: S105 - no secret
+    )
     grant_types: list[str] = Field(default_factory=lambda: ["authorization_code"], max_length=_MOST)
     response_types: list[str] = Field(default_factory=lambda: ["code"], max_length=_MOST)
     redirect_uris: RedirectUris = Field(default_factory=list, validate_default=True)
     post_logout_redirect_uris: Pages = Field(default_factory=list)
+    jwks: Jwks | None = Field(default=None, validate_default=True)
+    jwks_uri: JwksUri | None = Field(default=None, validate_default=True)
 
     @property
     def kind(self) -> str:
         """What such a client is called here."""
-        return "confidential" if self.token_endpoint_auth_method.startswith("client_secret") else "public"
+        return "public" if self.token_endpoint_auth_method == "none" else "confidential"  # noqa: S105 - no secret
+
+    @field_validator("jwks", "jwks_uri", mode="before")
+    @classmethod
+    def _if_it_signs(cls, found: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - any JSON value
+        # The keys of another client are for what there is not here.
+        return found if info.data.get("token_endpoint_auth_method") == _BY_KEY else None
 
     @field_validator("grant_types")
     @classmethod
@@ -257,6 +365,13 @@ class RegisterClient(Body):
         if not known:
             raise wrong("unsupported", "There is {grants}.", grants=", ".join(GRANTS))
         return known
+
+    @field_validator("jwks_uri")
+    @classmethod
+    def _keys_if_needed(cls, uri: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("token_endpoint_auth_method") == _BY_KEY and (uri is None) is (info.data.get("jwks") is None):
+            raise wrong("one_of", "A client with private_key_jwt has jwks or jwks_uri, one of the two.")
+        return uri
 
     @field_validator("response_types")
     @classmethod

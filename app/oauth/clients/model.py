@@ -31,6 +31,10 @@ OF_USERS: Final = (
 """The fields that a service, which has no users, leaves empty."""
 
 
+OF_SIGNERS: Final = ("jwks", "jwks_uri", "workload")
+"""The fields of a client by which it authenticates itself without a secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
     """A secret of a client. Only its digest is kept: SHA-256, in hexadecimal, since the secret has 256 random bits."""
@@ -43,6 +47,17 @@ class ClientSecret:
     def is_live(self, now: datetime) -> bool:
         """Whether it proves anything still."""
         return self.expires_at is None or self.expires_at > now
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A program on a platform that proves by the platform's tokens which one it is: it needs no secret and no key."""
+
+    issuer: str
+    """Who signs the tokens: an issuer with metadata (OpenID Connect Discovery), as clusters of Kubernetes have it."""
+    subject: str
+    audience: str | None = None
+    """Whom the tokens are for; None for this server, by its own issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,13 @@ class Client:
     session_seconds: int | None = None
     """How long its sessions live; None for as long as others do."""
     backchannel_logout_uri: str | None = None
+    token_exchange: bool = False
+    """Whether it may exchange the users' tokens that it receives for ones of its own (RFC 8693)."""
+    jwks: str | None = None
+    """The key set that it signs its assertions with (`private_key_jwt`), as JSON: public keys alone."""
+    jwks_uri: str | None = None
+    """Where it publishes that; it has one of the two, or neither."""
+    workload: Workload | None = None
     created_by: str | None = None
     """The administrator who made it; None for the operator, and for what registered itself."""
     registered_with: str | None = None
@@ -80,8 +102,19 @@ class Client:
 
     @property
     def has_secrets(self) -> bool:
-        """Whether it authenticates itself, as RFC 6749 section 2.1 demands of a confidential client."""
+        """Whether it authenticates itself, as RFC 6749 section 2.1 demands of a confidential client: by a secret, by a
+        key of its own, or by its platform."""
         return self.kind in {"confidential", "service"}
+
+    @property
+    def signs(self) -> bool:
+        """Whether it, or its platform, signs: then it needs no secret."""
+        return self.jwks is not None or self.jwks_uri is not None or self.workload is not None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it acts for users without asking them: of the first party, or by the tokens that it receives."""
+        return self.first_party or self.token_exchange
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.security.egress_urls import read_url
 
@@ -29,8 +30,17 @@ def check_redirect_uri(uri: str) -> None:
         raise ValueError("has to be absolute")
     if scheme[1].lower() in {"http", "https"}:
         check_web_uri(uri)
-    elif not _PRIVATE.fullmatch(uri) or (uri.partition(":")[2].startswith("//") and "@" in uri):
+    elif not _PRIVATE.fullmatch(uri) or (uri.partition(":")[2].startswith("//") and not _has_readable_host(uri)):
         raise ValueError("has to begin with https://, or with a scheme of an app, like com.example.app:/")
+
+
+def _has_readable_host(uri: str) -> bool:
+    """Whether everybody reads the part behind `//` in one way."""
+    try:
+        port = urlsplit(uri).port
+    except ValueError:  # brackets, or a port that is none
+        return False
+    return "@" not in uri and port != 0
 
 
 def check_web_uri(uri: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from app.oauth.catalogue.model import STANDARD
-from app.oauth.clients.model import OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret, digest_of
+from app.oauth.client_documents.model import id_of
+from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret, digest_of
 from app.oauth.clients.permissions import TRUST, WRITE
 from app.oauth.clients.secret_text import CLIENT, new_text
 from app.platform import pieces
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.audit.service import Audit
     from app.oauth.catalogue.service import Catalogue
-    from app.oauth.clients.model import Clients
+    from app.oauth.client_documents.model import ClientDocuments
+    from app.oauth.clients.model import Clients, Workload
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.roles.authority import Authority
@@ -48,6 +50,10 @@ class NewClient:
     require_second_factor: bool = False
     session_seconds: int | None = None
     backchannel_logout_uri: str | None = None
+    token_exchange: bool = False
+    jwks: str | None = None
+    jwks_uri: str | None = None
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class ClientService:
     clock: Clock
     sessions_end: Callable[[str, int], int]
     consents_end: Callable[[str, int], int]
+    documents: ClientDocuments
 
     def listed(self, *, after: str | None, limit: int) -> ClientPage:
         """Up to `limit` clients behind `after`, oldest first."""
@@ -105,7 +112,7 @@ class ClientService:
         return client
 
     def create(self, new: NewClient, by: Principal | None, device: Device | None) -> CreatedClient:
-        """Make a client, with a secret unless it is public.
+        """Make a client, with a secret unless it is public, or proves itself by what it signs.
 
         Raises ValidationFailed for scopes and resources that do not exist, and for a URL that nothing may be sent to.
         """
@@ -123,9 +130,13 @@ class ClientService:
             require_second_factor=new.require_second_factor,
             session_seconds=new.session_seconds,
             backchannel_logout_uri=new.backchannel_logout_uri,
+            token_exchange=new.token_exchange,
+            jwks=new.jwks,
+            jwks_uri=new.jwks_uri,
+            workload=new.workload,
             created_by=_responsible(by),
         )
-        self._check(client, ("scopes", "resources", "backchannel_logout_uri"))
+        self._check(client, ("scopes", "resources", "backchannel_logout_uri", "token_exchange", *OF_SIGNERS))
         made, client = self._with_first_secret(client)
         self._require(by, client)
         self.clients.add(client)
@@ -135,12 +146,14 @@ class ClientService:
     def register(self, new: NewClient, token_id: str) -> CreatedClient:
         """Make the client that describes itself, with an initial access token that was used for it.
 
-        It is nobody's of the first party, and has no list of scopes or resources of its own.
+        It is nobody's of the first party, and has no list of scopes or resources of its own. Raises ValidationFailed
+        for an address of its keys that nothing may be asked at.
         """
         client = Client(
             new_id(), new.name, new.kind, self.clock(), new.redirect_uris, new.post_logout_redirect_uris,
-            registered_with=token_id,
+            jwks=new.jwks, jwks_uri=new.jwks_uri, registered_with=token_id,
         )  # fmt: skip
+        self._check(client, OF_SIGNERS)
         made, client = self._with_first_secret(client)
         self.clients.add(client)
         _log.info("event", action="client.registered", client=client.id, kind=client.kind, token=token_id[:8])
@@ -177,6 +190,18 @@ class ClientService:
         self._record(by, "client.deleted", device, client=client_id, **_trust(client))
         self._end(client_id, self.consents_end)
         self._end(client_id, self.sessions_end)
+
+    def end_described(self, url: str) -> None:
+        """End the sessions and the users' consents of a client that describes itself, and forget its document.
+
+        It may come again, and its users are asked again then; CIMD_ALLOW keeps it away. Raises NotFound if it has
+        nothing here.
+        """
+        forgotten = self.documents.remove(id_of(url))
+        ended = self._end(url, self.consents_end) + self._end(url, self.sessions_end)
+        if not forgotten and not ended:
+            raise NotFound
+        self._record(None, "client.deleted", None, client=url)
 
     def add_secret(
         self, client_id: str, days: int | None, by: Principal | None, device: Device | None
@@ -223,7 +248,7 @@ class ClientService:
         raise Unavailable("The client changes too often.", retry_after=1)
 
     def _with_first_secret(self, client: Client) -> tuple[str | None, Client]:
-        if not client.has_secrets:
+        if not client.has_secrets or client.signs:
             return None, client
         text = new_text(CLIENT)
         return text, replace(client, secrets=(ClientSecret(new_id(), digest_of(text), client.created_at),))
@@ -237,6 +262,8 @@ class ClientService:
                 for name in OF_USERS
                 if name in names and getattr(client, name)
             ]
+        if "token_exchange" in names and client.token_exchange and not client.has_secrets:
+            wrong.append(FieldError("token_exchange", "public", "A public client exchanges no tokens of others."))
         if names & {"scopes", "resources"}:
             known = self.catalogue.load()
             for name, listed, exist in (
@@ -250,20 +277,37 @@ class ClientService:
                         for index, each in enumerate(listed or ())
                         if each not in exist
                     ]
-        if "backchannel_logout_uri" in names and client.backchannel_logout_uri is not None:
-            try:
-                self.egress.check(client.backchannel_logout_uri)
-            except EgressRefusedError as error:
-                wrong.append(FieldError("backchannel_logout_uri", "refused_url", f"The URL {error}."))
+        wrong += self._wrong_signers(client, names)
+        asked = {
+            "backchannel_logout_uri": client.backchannel_logout_uri,
+            "jwks_uri": client.jwks_uri,
+            "workload": None if client.workload is None else client.workload.issuer,
+        }
+        for name, url in asked.items():
+            if name in names and url is not None:
+                try:
+                    self.egress.check(url)
+                except EgressRefusedError as error:
+                    field = "workload.issuer" if name == "workload" else name
+                    wrong.append(FieldError(field, "refused_url", f"The URL {error}."))
         if wrong:
             raise ValidationFailed(fields=tuple(wrong))
+
+    def _wrong_signers(self, client: Client, names: set[str]) -> list[FieldError]:
+        """What is wrong in the fields by which a client proves itself without a secret."""
+        given = [name for name in OF_SIGNERS if name in names and getattr(client, name) is not None]
+        if given and not client.has_secrets:
+            return [FieldError(name, "public", "A public client proves nothing of itself.") for name in given]
+        if client.jwks is not None and client.jwks_uri is not None and {"jwks", "jwks_uri"} & set(given):
+            return [FieldError("jwks_uri", "one_of", "A client has jwks or jwks_uri, not both.")]
+        return []
 
     def _require(self, by: Principal | None, *clients: Client) -> None:
         if by is None:
             return
         held = self.authority.held_by(by)
         require_permission(held, WRITE)
-        if any(client.first_party for client in clients):
+        if any(client.is_trusted for client in clients):
             require_permission(held, TRUST)
 
     def _end(self, client_id: str, some: Callable[[str, int], int]) -> int:
@@ -289,7 +333,7 @@ def _responsible(by: Principal | None) -> str | None:
 
 
 def _trust(client: Client) -> dict[str, str]:
-    return {"first_party": "yes"} if client.first_party else {}
+    return {name: "yes" for name in ("first_party", "token_exchange") if getattr(client, name)}
 
 
 def _narrowed(before: Client, after: Client) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotation
@@ -13,7 +14,7 @@ from app.web.view import BareView, View, is_none
 
 if TYPE_CHECKING:
     from app.oauth.clients.inputs import RegisterClient
-    from app.oauth.clients.model import Client, ClientSecret
+    from app.oauth.clients.model import Client, ClientSecret, Workload
     from app.oauth.clients.service import ClientPage, CreatedClient, CreatedSecret
 
 _ID = "019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"
@@ -31,6 +32,19 @@ class SecretView(View):
     def of(cls, secret: ClientSecret) -> SecretView:
         """The view of a secret."""
         return cls(id=secret.id, created_at=secret.created_at, expires_at=secret.expires_at)
+
+
+class WorkloadView(View):
+    """A program that proves by the tokens of its platform which one it is."""
+
+    issuer: str = Field(examples=["https://token.actions.githubusercontent.com"])
+    subject: str = Field(examples=["repo:example/shop:ref:refs/heads/main"])
+    audience: str | None = Field(description="Null for the PUBLIC_URL of this service.", examples=[None])
+
+    @classmethod
+    def of(cls, workload: Workload) -> WorkloadView:
+        """The view of a workload."""
+        return cls(issuer=workload.issuer, subject=workload.subject, audience=workload.audience)
 
 
 class ClientView(View):
@@ -52,6 +66,14 @@ class ClientView(View):
     require_second_factor: bool = Field(examples=[False])
     session_seconds: int | None = Field(examples=[None])
     backchannel_logout_uri: str | None = Field(examples=[None])
+    token_exchange: bool = Field(
+        description="Whether it may exchange the tokens that it receives (RFC 8693).", examples=[False]
+    )
+    jwks: dict[str, Any] | None = Field(
+        description="The keys that it signs its assertions with (private_key_jwt).", examples=[None]
+    )
+    jwks_uri: str | None = Field(description="Where it publishes these.", examples=[None])
+    workload: WorkloadView | None = Field(description="What proves it by its platform.", examples=[None])
     secrets: list[SecretView]
     registered: bool = Field(description="Whether it registered itself.", examples=[False])
     created_by: str | None = Field(description="The administrator who created it.", examples=[None])
@@ -73,6 +95,10 @@ class ClientView(View):
             require_second_factor=client.require_second_factor,
             session_seconds=client.session_seconds,
             backchannel_logout_uri=client.backchannel_logout_uri,
+            token_exchange=client.token_exchange,
+            jwks=None if client.jwks is None else json.loads(client.jwks),
+            jwks_uri=client.jwks_uri,
+            workload=None if client.workload is None else WorkloadView.of(client.workload),
             secrets=[SecretView.of(secret) for secret in client.secrets],
             registered=client.registered_with is not None,
             created_by=client.created_by,
@@ -148,6 +174,8 @@ class Registered(BareView):
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
     token_endpoint_auth_method: str
+    jwks: dict[str, Any] | SkipJsonSchema[None] = Field(exclude_if=is_none)
+    jwks_uri: str | SkipJsonSchema[None] = Field(exclude_if=is_none)
     grant_types: list[str]
     response_types: list[str]
 
@@ -163,6 +191,8 @@ class Registered(BareView):
             redirect_uris=list(made.client.redirect_uris),
             post_logout_redirect_uris=list(made.client.post_logout_redirect_uris),
             token_endpoint_auth_method=asked.token_endpoint_auth_method,
+            jwks=None if made.client.jwks is None else json.loads(made.client.jwks),
+            jwks_uri=made.client.jwks_uri,
             grant_types=asked.grant_types,
             response_types=asked.response_types,
         )

@@ -102,6 +102,10 @@ class ConsentService:
         """
         return self.consents.touch(user_id, client_id, self.accounts.clock())
 
+    def is_there(self, user_id: str, client_id: str) -> bool:
+        """Whether the user lets this client have anything; nothing is recorded."""
+        return self.consents.find(user_id, client_id) is not None
+
     def list_of(self, user: User) -> list[Consent]:
         """Those of a user, oldest first. What a live session of the client does is a use, too."""
         used: dict[str | None, datetime] = {}
@@ -123,16 +127,7 @@ class ConsentService:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all consents of a user who is deleted, a piece at each step; idempotent."""
-        while self.consents.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
-
-    def forget_client(self, client_id: str) -> Iterator[None]:
-        """Delete all consents for a client that is deleted, or that is no longer trusted without them, a piece at each
-        step; idempotent. Its sessions are for the caller to end, behind this."""
-        while self.consents.remove_some_of_client(client_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.consents.remove_some_of(user_id, limit))
 
     def _make_room(self, principal: Principal, device: Device) -> None:
         found = self.consents.of_user(principal.user.id)

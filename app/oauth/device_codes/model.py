@@ -80,6 +80,9 @@ class DeviceCodes(Protocol):
     def add(self, code: DeviceCode) -> bool:
         """Store a new one; False if its `user_code` is another's."""
 
+    def find(self, code_id: str) -> DeviceCode | None:
+        """One, used and expired or not, and without a poll: to explain why it is refused."""
+
     def find_by_user_code(self, user_code: str, now: datetime) -> DeviceCode | None:
         """The one of this `user_code`, if it still waits for its user."""
 

@@ -54,6 +54,10 @@ class MongoDeviceCodes:
         return True
 
     @answer_or_unavailable()
+    def find(self, code_id: str) -> DeviceCode | None:
+        return _code_of(self._connection["oauth_device_codes"].find_one({"_id": code_id}))
+
+    @answer_or_unavailable()
     def find_by_user_code(self, user_code: str, now: datetime) -> DeviceCode | None:
         waiting = {"user_code": user_code, "status": PENDING, "expires_at": {"$gt": now}}
         return _code_of(self._connection["oauth_device_codes"].find_one(waiting))

@@ -72,7 +72,8 @@ _IN_EPOCH: Final = (
 )
 """Locked, so that a deletion waits, and then finds the code."""
 _ADD: Final = insert(OAUTH_DEVICE_CODES)
-_FIND: Final = _SELECT.where(_THIS, _OF_CLIENT)
+_FIND: Final = _SELECT.where(_THIS)
+_FIND_OWN: Final = _SELECT.where(_THIS, _OF_CLIENT)
 _FIND_BY_USER_CODE: Final = _SELECT.where(_COLUMNS.user_code == bindparam("typed"), _WAITING, _LIVE)
 _POLL: Final = update(OAUTH_DEVICE_CODES).where(
     _THIS,
@@ -106,18 +107,22 @@ class SqlDeviceCodes:
             return False
         return True
 
+    def find(self, code_id: str) -> DeviceCode | None:
+        rows = self._database.rows(_FIND, {"code_id": code_id})
+        return _code_of(rows[0]) if rows else None
+
     def find_by_user_code(self, user_code: str, now: datetime) -> DeviceCode | None:
         rows = self._database.rows(_FIND_BY_USER_CODE, {"typed": user_code, "now": now})
         return _code_of(rows[0]) if rows else None
 
     def poll(self, code_id: str, client_id: str, now: datetime) -> Polled:
         own = {"code_id": code_id, "of_client": client_id}
-        code = self._find(own)
+        code = self._find_own(own)
         if code is None or not code.is_open(now):
             return Polled(code)
         in_time = own | {"known_pause": code.pause, "latest": code.latest_poll(now), "polled_at": now}
         if self._database.change(_POLL, in_time) == 1:
-            return Polled(self._find(own))
+            return Polled(self._find_own(own))
         self._database.change(_SLOW, own | {"at": now})
         return Polled(code, too_fast=True)
 
@@ -137,7 +142,7 @@ class SqlDeviceCodes:
 
     def spend(self, code_id: str, client_id: str, now: datetime) -> DeviceCode | None:
         own = {"code_id": code_id, "of_client": client_id}
-        return self._find(own) if self._database.change(_SPEND, own | {"now": now, "status": USED}) == 1 else None
+        return self._find_own(own) if self._database.change(_SPEND, own | {"now": now, "status": USED}) == 1 else None
 
     def remove_some_of(self, user_id: str, limit: int) -> int:
         return _OF_USER.remove_some(self._database, user_id, limit)
@@ -145,8 +150,8 @@ class SqlDeviceCodes:
     def delete_expired(self, now: datetime, limit: int) -> int:
         return _EXPIRED.delete(self._database, now - KEPT, limit)
 
-    def _find(self, own: dict[str, Any]) -> DeviceCode | None:
-        rows = self._database.rows(_FIND, own)
+    def _find_own(self, own: dict[str, Any]) -> DeviceCode | None:
+        rows = self._database.rows(_FIND_OWN, own)
         return _code_of(rows[0]) if rows else None
 
 

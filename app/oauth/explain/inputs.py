@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -30,12 +30,11 @@ class ExplainClient(Body):
         examples=[None],
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_of_them(cls, given: Any) -> Any:  # noqa: ANN401 - it is not validated yet
-        if isinstance(given, dict) and (given.get("url") is None) is (given.get("token_request") is None):
+    @model_validator(mode="after")
+    def _one_of_them(self) -> ExplainClient:
+        if (self.url is None) is (self.token_request is None):
             raise wrong("one_of", "Give url or token_request.")
-        return given
+        return self
 
     @property
     def parameters(self) -> Parameters:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
-from app.oauth.grant_types import may_exchange
+from app.oauth.device_codes.model import DENIED, PENDING, USED
+from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
+from app.oauth.granting import may_keep, may_open
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
+from app.sessions.granted import Granted
+from app.sessions.proof import Proof
 from app.web.parameters import parse_parameters
 
 if TYPE_CHECKING:
     from app.accounts.model import Users
+    from app.oauth.assertions import Assertions
     from app.oauth.authorization import Authorizations
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code, Codes
     from app.oauth.consents.service import ConsentService
+    from app.oauth.device_codes.model import DeviceCode, DeviceCodes
+    from app.oauth.exchange import Exchanges
     from app.oauth.registry import ClientRegistry
     from app.platform.clock import Clock
+    from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
     from app.sessions.service import SessionService
     from app.web.parameters import Parameters
@@ -50,18 +59,28 @@ class ExplainRequests:
     registry: ClientRegistry
     catalogue: Catalogue
     codes: Codes
+    device_codes: DeviceCodes
     consents: ConsentService
     users: Users
     live: LiveSessions
+    gate: LoginGate
     sessions: SessionService
+    exchanges: Exchanges
+    assertions: Assertions
     clock: Clock
     grant_types: tuple[str, ...]
 
     def url(self, url: str) -> Verdict:
         """Whether the authorization endpoint would take this URL, or why not. Raises Unavailable."""
-        expected = f"{self.authorizations.issuer}{_AUTHORIZE}"
-        if url.partition("?")[0] != expected:
+        expected, asked = f"{self.authorizations.issuer}{_AUTHORIZE}", url.partition("?")[0]
+        if not asked.endswith(urlsplit(expected).path):
             return Verdict("other_address", f"The authorization endpoint of this server is {expected}")
+        verdict = self._of_query(url)
+        if asked == expected:
+            return verdict
+        return replace(verdict, detail=f"{verdict.detail} Note that the authorization endpoint is {expected}")
+
+    def _of_query(self, url: str) -> Verdict:
         try:
             self.authorizations.check(parse_parameters(urlsplit(url).query))
         except RefusedError as refused:
@@ -85,23 +104,29 @@ class ExplainRequests:
                 "unsupported_grant_type", f"grant_type has to be one of {', '.join(self.grant_types)}.", "grant_type"
             )
         client = self._client(parameters)
-        if not may_exchange(client.kind, grant_type):
-            raise RefusedError(
-                "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
-            )
+        if not may_exchange(client, grant_type):
+            raise _not_for(client, grant_type)
         if grant_type == "authorization_code":
             self._check_code(parameters, client)
+        elif grant_type == DEVICE_CODE:
+            self._check_device_code(parameters, client)
         elif grant_type == "refresh_token":
             self._check_refresh(parameters, client)
         elif grant_type == "client_credentials":
             catalogue = self.catalogue.load()
             resources = resources_of(parameters, client, catalogue, own=self.authorizations.audience)
             scopes_of(parameters, client, catalogue, resources, default=())
+        elif grant_type == TOKEN_EXCHANGE:
+            self.exchanges.check(parameters, client)
 
     def _client(self, parameters: Parameters) -> Client:
-        client = self.registry.find(parameters.get("client_id") or "")
-        if client is None:
-            raise RefusedError("invalid_client", "There is no such client.", "unknown_client")
+        if parameters.get("client_assertion") is not None:
+            if parameters.get("client_secret") is not None:
+                raise RefusedError("invalid_request", "The client authenticates twice.", "client_secret")
+            return self.assertions.check(parameters).client
+        client_id = parameters.get("client_id") or ""
+        # As at the endpoint nothing is fetched; who is not found there is asked for by name, which says why.
+        client = self.registry.find(client_id) or self.registry.described(client_id)
         secret = parameters.get("client_secret")
         if not client.has_secrets:
             if secret is not None:
@@ -131,38 +156,83 @@ class ExplainRequests:
 
     def _faults_of(self, code: Code, client: Client) -> list[tuple[str, str]]:
         """What is wrong with a code, the first that counts before the others."""
-        account, is_live = self.users.account(code.user_id), True
-        if code.parent_id is not None:
-            is_live = self.live.principal(code.parent_id, code.user_id) is not None
+        is_live = code.parent_id is None or self.live.principal(code.parent_id, code.user_id) is not None
         found = {
             "code_of_other_client": (code.client_id != client.id, "The code was given to another client."),
             "code_used": (code.used_at is not None, "The code was used before."),
             "code_expired": (code.expires_at <= self.clock(), "The code has expired."),
-            "login_ended": (
-                not is_live or account is None or account.auth_epoch != code.auth_epoch,
-                "The user has logged out, or their password or factors changed, since they gave the code.",
-            ),
-            "no_consent": (
-                not code.first_party and not self.consents.still_there(code.user_id, client.id),
-                "The user has taken their consent away.",
-            ),
+            "login_ended": (not is_live, "The user has logged out since they gave the code."),
         }
-        return [(reason, detail) for reason, (holds, detail) in found.items() if holds]
+        faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]
+        granted = Granted(code.id, client.id, code.first_party, code.scopes, code.resources)
+        return faults or self._faults_of_grant(client, granted, code)
+
+    def _faults_of_grant(self, client: Client, granted: Granted, given: Code | DeviceCode) -> list[tuple[str, str]]:
+        """What is wrong by now with what the user gave a client, the first that counts before the others."""
+        user_id = given.user_id or ""
+        account = self.users.account(user_id)
+        if account is None or account.auth_epoch != given.auth_epoch or given.authenticated_at is None:
+            detail = "The account is gone or disabled, or its password or factors changed, since the user allowed it."
+            return [("login_ended", detail)]
+        proven = Authentication.from_kept(given.authenticated_at, given.amr)
+        if not may_open(client, granted, proven, own=self.authorizations.audience):
+            return [("client_may_less", "An administrator has changed what the client may do, or demands of users.")]
+        if (lacks := self.gate.lacks(Proof(account.credentials, proven))) is not None:
+            return [("login_lacks", f"The user's login lacks something by now: {lacks}. They have to log in again.")]
+        if not granted.first_party and not self.consents.is_there(user_id, client.id):
+            return [("no_consent", "The user has taken their consent away.")]
+        return []
+
+    def _check_device_code(self, parameters: Parameters, client: Client) -> None:
+        sent = parameters.get("device_code")
+        if sent is None:
+            raise RefusedError("invalid_request", "device_code is required.", "device_code")
+        code = self.device_codes.find(id_of(sent))
+        if code is None:
+            raise RefusedError("invalid_grant", "There is no such code, or it is long gone.", "unknown_code")
+        if faults := self._faults_of_device_code(code, client):
+            reason, described = faults[0]
+            raise RefusedError("invalid_grant", described, reason)
+        narrowed_to(parameters, code.resources)
+
+    def _faults_of_device_code(self, code: DeviceCode, client: Client) -> list[tuple[str, str]]:
+        """The same of a device code. Whether a poll comes too early is not asked: that is over in some seconds."""
+        found = {
+            "code_of_other_client": (code.client_id != client.id, "The code was given to another client."),
+            "code_expired": (code.expires_at <= self.clock(), "The code has expired."),
+            "code_used": (code.status == USED, "The code was used before."),
+            "access_denied": (code.status == DENIED, "The user has refused."),
+            "authorization_pending": (code.status == PENDING, "The user has not answered yet."),
+        }
+        faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]
+        granted = Granted(code.id, client.id, client.first_party, code.scopes, code.resources)
+        return faults or self._faults_of_grant(client, granted, code)
 
     def _check_refresh(self, parameters: Parameters, client: Client) -> None:
         token = parameters.get("refresh_token")
         if token is None:
             raise RefusedError("invalid_request", "refresh_token is required.", "refresh_token")
-        session = self.sessions.session_of_refresh_token(token)
+        session = self.sessions.session_of_refresh_token(token, repeated=True)
         if session is None:
-            detail = "It is no refresh token of this server, its session has ended, or it was exchanged before."
+            detail = "It is no refresh token of this server, its session has ended, or it was exchanged long ago."
             raise RefusedError("invalid_grant", "The refresh token is not valid.", "refresh_token", detail)
         if session.client_id != client.id:
             raise RefusedError("invalid_grant", "The refresh token is another client's.", "refresh_of_other_client")
+        if not may_keep(client, session, own=self.authorizations.audience):
+            detail = "An administrator has changed what the client may do: its session ends."
+            raise RefusedError("invalid_grant", "The client may do less than its session.", "client_may_less", detail)
         asked = {each for each in (parameters.get("scope") or "").split(" ") if each}
         if not asked <= set(session.granted_scopes):
             raise RefusedError("invalid_scope", "scope has one that was not granted.", "scope")
         narrowed_to(parameters, session.audiences)
+
+
+def _not_for(client: Client, grant_type: str) -> RefusedError:
+    if grant_type == TOKEN_EXCHANGE and client.has_secrets:
+        return RefusedError("unauthorized_client", "This client has no token_exchange.", "token_exchange")
+    return RefusedError(
+        "unauthorized_client", f"A client of the kind {client.kind} has no such grant_type.", "client_kind"
+    )
 
 
 def _because(refused: RefusedError) -> Verdict:

@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import grants
 
 from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
+from app.oauth.granting import is_kept, may_open
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
 from app.oauth.refusal import RefusedError
@@ -77,9 +78,13 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         client: Client = self.request.client.client
         narrowed = narrowed_to(self.request.parameters, code.resources)
         opened = self._opened(code, client, narrowed)
-        # Behind the opening: whoever took the consent or the client away looks for its sessions afterwards.
+        # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
         is_granted = code.first_party or services.consents.still_there(code.user_id, client.id)
-        if not is_granted or services.registry.find(client.id) is None or services.codes.was_reused(code.id):
+        if (
+            not is_granted
+            or not is_kept(services.registry, opened.session, own=services.audience)
+            or services.codes.was_reused(code.id)
+        ):
             self._end(code.session_id, client.id)
             raise _void()
         id_token = None
@@ -92,7 +97,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         the account in the same epoch, and the page session."""
         services = self.server.services
         account = services.users.account(code.user_id)
-        if account is None or account.auth_epoch != code.auth_epoch or (code.first_party and not client.first_party):
+        if account is None or account.auth_epoch != code.auth_epoch:
             raise _void()
         if code.parent_id is not None and services.live.principal(code.parent_id, code.user_id) is None:
             raise _void()
@@ -107,6 +112,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             seconds=client.session_seconds,
             narrowed_to=narrowed,
         )
+        if not may_open(client, granted, proven, own=services.audience):
+            raise _void("The client may do less than when the code was given.")
         try:
             return services.gate.open_for(
                 Proof(account.credentials, proven, "authorization_code"), granted, self.request.device

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import APPROVED, DENIED, PENDING
+from app.oauth.granting import is_kept, may_open
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import narrowed_to
 from app.oauth.refusal import RefusedError
@@ -65,9 +66,9 @@ class DeviceGrant(DeviceCodeGrant):
             raise _void()
         session_id = new_id()
         opened = self._opened(code, client, session_id)
-        # Behind the opening: whoever took the consent or the client away looks for its sessions afterwards.
+        # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
         is_granted = client.first_party or services.consents.still_there(code.user_id or "", client.id)
-        if not is_granted or services.registry.find(client.id) is None:
+        if not is_granted or not is_kept(services.registry, opened.session, own=services.audience):
             services.sessions.end_for_client(session_id, client.id, self.request.device)
             raise _void()
         id_token = services.id_tokens.issue(opened, client.id, code.scopes) if "openid" in code.scopes else None
@@ -90,6 +91,8 @@ class DeviceGrant(DeviceCodeGrant):
             narrowed_to=narrowed_to(self.request.parameters, code.resources),
         )
         proven = Authentication.from_kept(code.authenticated_at, code.amr)
+        if not may_open(client, granted, proven, own=services.audience):
+            raise _void("The client may do less than when the user approved.")
         try:
             return services.gate.open_for(
                 Proof(account.credentials, proven, "device_code"), granted, self.request.device

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
+from app.oauth.granting import may_keep
 from app.oauth.grants.replies import token_reply
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
@@ -31,7 +33,8 @@ class RefreshGrant(grants.RefreshTokenGrant):
         """The next tokens of the session, perhaps for less: the session keeps what it was granted."""
         services, parameters, client = self.server.services, self.request.parameters, self.request.client.client
         scopes = tuple(dict.fromkeys(each for each in (parameters.get("scope") or "").split(" ") if each))
-        asked = Asked(client.id, scopes, tuple(dict.fromkeys(parameters.all("resource"))))
+        resources = tuple(dict.fromkeys(parameters.all("resource")))
+        asked = Asked(client.id, scopes, resources, may_keep=partial(may_keep, client, own=services.audience))
         try:
             opened = services.sessions.refresh_for(self.request.form["refresh_token"], self.request.device, asked)
         except NarrowingError as error:

@@ -39,13 +39,6 @@ KIND: Final = "backchannel_logout"
 """The kind of the entries."""
 ENDS_ONE: Final = frozenset({"session.ended", "session.reused"})
 """Audit actions that end the session of their details, and those below it. They are announced before."""
-ENDS_ALL: Final = frozenset(
-    {
-        *("user.disabled", "user.deleted", "user.disowned", "user.logged_out", "email.undone", "password.changed"),
-        *("password.reset", "factors.recovered", "sessions.ended_others", "sessions.ended_all"),
-    }
-)
-"""Those that end all sessions of clients, by a new epoch or with the account."""
 RETRIES: Final = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 """How long to wait after each attempt that failed; behind the last, the client is not told."""
 LIVES: Final = timedelta(hours=2)
@@ -94,24 +87,29 @@ class LogoutPublisher:
     clock: Clock
 
     def wants(self, action: str) -> bool:
-        return action in ENDS_ONE | ENDS_ALL and self.listeners.are_there()
+        return action in ENDS_ONE and self.listeners.are_there()
 
     def entries(self, change: Change) -> tuple[Entry, ...]:
-        ending = next((action for action in change.actions if action in ENDS_ONE | ENDS_ALL), None)
-        if ending is None or not self.listeners.are_there():
+        ends_one = not ENDS_ONE.isdisjoint(change.actions)
+        if not (ends_one or _ends_all(change)) or not self.listeners.are_there():
             return ()
         now, user_id = self.clock(), change.after.user.id
         theirs = [session for session in self.sessions.of_user(user_id, now) if session.client_id is not None]
         entry_id, ended = new_id(), None
-        if ending in ENDS_ONE:
-            ended = change.details["session_id"]
-            theirs = [session for session in theirs if ended in {session.id, session.parent_id}]
+        if ends_one:
+            ended, knows = change.details["session_id"], change.details.get("revoked_by")
+            theirs = [each for each in theirs if ended in {each.id, each.parent_id} and each.client_id != knows]
             # Stored before the session ends, by each of those that end it at once.
             entry_id = derived_id(time_in(ended), f"{KIND} {ended}")
         if not theirs and ended is not None:
             return ()
         payload = {"at": int(now.timestamp() * 1000), "sessions": {each.id: each.client_id for each in theirs}}
         return (Entry(entry_id, KIND, payload if ended is None else payload | {"ended": ended}, now),)
+
+
+def _ends_all(change: Change) -> bool:
+    """Whether the change ends all sessions of clients: with the account, or by a new epoch, whatever that is for."""
+    return change.before is not None and change.before.auth_epoch != change.after.auth_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,20 @@ class BackchannelLogout:
             ]
         )
         return None
+
+    def end_some_of_client(self, client_id: str, limit: int) -> int:
+        """End up to `limit` sessions of a client, and leave a notice of each before; returns how many. Raises
+        Unavailable."""
+        wants, now = self._wants(client_id), self.clock()
+
+        def leave(ending: Mapping[str, str]) -> None:
+            notices = [
+                LogoutNotice(session_id, user_id, client_id, 0, now, now + LIVES)
+                for session_id, user_id in ending.items()
+            ]
+            self.notices.add(notices)
+
+        return self.sessions.end_some_of_client(client_id, limit, leave if wants else None)
 
     def due(self, limit: int) -> list[LogoutNotice]:
         """Up to `limit` notices that are to be posted now."""

@@ -61,8 +61,8 @@ class RequestedLogouts:
             if client_id not in {None, claims["aud"]}:
                 raise RefusedError("invalid_request", "The ID token was made for another client.", "client_id")
             client_id, hinted = claims["aud"], Hinted(claims["sub"], claims["sid"])
-        client = None if client_id is None else self.registry.find(client_id)
         back_to = parameters.get("post_logout_redirect_uri")
+        client = self._client(client_id, described=back_to is not None and claims is not None)
         if client is None or back_to not in client.post_logout_redirect_uris:
             return LogoutRequest(client, hinted, None)
         return LogoutRequest(client, hinted, _with_state(back_to, parameters.get("state")))
@@ -86,6 +86,16 @@ class RequestedLogouts:
     def is_known(self, request: LogoutRequest) -> bool:
         """Whether the ID token tells which login is meant, without the cookie of the browser."""
         return request.hinted is not None and self._login_of(request.hinted) is not None
+
+    def _client(self, client_id: str | None, *, described: bool) -> Client | None:
+        """The client, perhaps as its metadata document describes it: that is fetched for no stranger, but for a client
+        that an ID token was made for."""
+        if client_id is None:
+            return None
+        if described:
+            with suppress(RefusedError):
+                return self.registry.described(client_id)
+        return self.registry.find(client_id)
 
     def _end_login_of(self, hinted: Hinted, device: Device) -> None:
         parent_id = self._login_of(hinted)

@@ -1,1 +1,1 @@
-"""Access tokens of clients that act for themselves, revoked before they expired."""
+"""Tokens that prove nothing any more before they expired: revoked access tokens, and assertions of clients."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from pymongo.errors import DuplicateKeyError
@@ -24,10 +23,12 @@ class MongoRevokedTokens:
         self._connection = connection
 
     @answer_or_unavailable()
-    def add(self, token_id: str, expires_at: datetime) -> None:
+    def add(self, token_id: str, expires_at: datetime) -> bool:
         kept = {"$setOnInsert": {"expires_at": expires_at}}
-        with suppress(DuplicateKeyError):  # somebody else was faster
-            self._connection["revoked_tokens"].update_one({"_id": token_id}, kept, upsert=True)
+        try:
+            return self._connection["revoked_tokens"].update_one({"_id": token_id}, kept, upsert=True).did_upsert
+        except DuplicateKeyError:  # somebody else was faster
+            return False
 
     @answer_or_unavailable()
     def has(self, token_id: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, Index, Table, bindparam, insert, select
@@ -38,9 +37,12 @@ class SqlRevokedTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, token_id: str, expires_at: datetime) -> None:
-        with suppress(IntegrityError):  # it is there already
+    def add(self, token_id: str, expires_at: datetime) -> bool:
+        try:
             self._database.change(_ADD, {"id": token_id, "expires_at": expires_at})
+        except IntegrityError:  # it is there already
+            return False
+        return True
 
     def has(self, token_id: str) -> bool:
         return bool(self._database.rows(_HAS, {"token": token_id}))

@@ -61,16 +61,26 @@ def test_no_other_origin_is(clients: Clients, origin: str) -> None:
 def test_what_is_read_is_kept_for_a_while(clients: Clients) -> None:
     clock = Ticking()
     origins, client = ClientOrigins(clients, clock), a_client(f"{PAGE}/cb")
-    assert not origins.includes(PAGE)
     clients.add(client)
-    clock.seconds = KEPT_SECONDS - 1
-    assert not origins.includes(PAGE)
-    clock.seconds = KEPT_SECONDS
     assert origins.includes(PAGE)
     clients.remove(client.id)
+    clock.seconds = KEPT_SECONDS - 1
     assert origins.includes(PAGE)
-    clock.seconds = 2 * KEPT_SECONDS
+    clock.seconds = KEPT_SECONDS
     assert not origins.includes(PAGE)
+
+
+def test_a_new_client_waits_two_seconds_for_its_pages_whatever_others_are_known(clients: Clients) -> None:
+    clock = Ticking()
+    origins = ClientOrigins(clients, clock)
+    clients.add(a_client("https://other.example/cb"))
+    assert not origins.includes(PAGE)
+    clients.add(a_client(f"{PAGE}/cb"))
+    clock.seconds = 1
+    assert origins.includes("https://other.example")
+    assert not origins.includes(PAGE)
+    clock.seconds = 2
+    assert origins.includes(PAGE)
 
 
 def test_while_the_store_is_away_no_origin_is_known_and_it_is_asked_again_soon() -> None:

@@ -52,6 +52,16 @@ def test_a_public_client_of_the_first_party_is_created(flask: Callable[..., Resu
     assert "(first party)" in flask("clients", "list").stdout
 
 
+def test_where_a_logout_leads_and_who_is_told_of_it_are_kept(flask: Callable[..., Result]) -> None:
+    pages = ("https://shop.example/", "https://shop.example/bye")
+    told = "https://shop.example/cb?logout=backchannel"
+    more = [part for page in pages for part in ("--post-logout-redirect-uri", page)]
+    client = created(flask, *more, "--backchannel-logout-uri", told)["client"]
+    assert (client["post_logout_redirect_uris"], client["backchannel_logout_uri"]) == (list(pages), told)
+    wrong = flask("clients", "create", "Shop", "--redirect-uri", CB, "--backchannel-logout-uri", "ftp://shop.example")
+    assert (wrong.exit_code, "backchannel_logout_uri" in wrong.stderr) == (1, True)
+
+
 def test_what_no_client_may_have_is_named(flask: Callable[..., Result]) -> None:
     wrong = flask("clients", "create", "Shop", "--redirect-uri", "javascript:alert(1)")
     assert (wrong.exit_code, "redirect_uris.0" in wrong.stderr) == (1, True)
@@ -83,3 +93,8 @@ def test_a_client_is_deleted(flask: Callable[..., Result]) -> None:
     for arguments in (("delete", client), ("show", client), ("show", new_id()), ("show", "no identifier")):
         result = flask("clients", *arguments)
         assert (result.exit_code, result.stderr.startswith("Error: ")) == (1, True)
+
+
+def test_of_a_client_that_describes_itself_there_may_be_nothing_to_delete(flask: Callable[..., Result]) -> None:
+    result = flask("clients", "delete", "https://client.example/client.json")
+    assert (result.exit_code, result.stderr.startswith("Error: ")) == (1, True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,7 +29,6 @@ from tests.servers.process import free_port
 from tests.servers.replying import PATIENCE, ReplyingServer, certificate, dripping, sending, waiting
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Iterator
 
@@ -207,6 +207,35 @@ def test_a_name_is_resolved_once_and_the_address_that_was_judged_is_the_one_conn
     assert reply.body == b"judged"
     assert resolver.asked == [NAME]
     assert other.requests == []
+
+
+def test_a_name_server_that_changes_its_answer_is_asked_once_for_each_request(
+    serve: Callable[..., ReplyingServer],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trusting: Callable[[Path], None],
+) -> None:
+    """DNS rebinding, below everything of ours: the system's resolver gives an inner address to whoever asks again."""
+    context, file = certificate(tmp_path, NAME)
+    trusting(file)
+    judged = serve(replying(b"judged"), context)
+    inner = serve(replying(b"inner"), context, host="127.0.0.2", port=judged.port)
+    asked, system = [], socket.getaddrinfo
+
+    def changing(host: str, *arguments: Any, **options: Any) -> Any:
+        if host != NAME:
+            return system(host, *arguments, **options)  # an address, which is no question to anybody
+        asked.append(host)
+        return system((judged if len(asked) == 1 else inner).host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
+    guard = Egress((destination(f"{judged.host}:{judged.port}"),))
+    url = f"https://{NAME}:{judged.port}/"
+    assert guard.request("GET", url, seconds=PATIENCE).body == b"judged"
+    assert asked == [NAME]
+    with pytest.raises(EgressRefusedError):
+        guard.request("GET", url, seconds=PATIENCE)
+    assert (asked, inner.requests) == ([NAME, NAME], [])
 
 
 def test_names_are_resolved_by_the_system(serve: Callable[..., ReplyingServer]) -> None:

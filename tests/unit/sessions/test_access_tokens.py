@@ -446,4 +446,31 @@ def test_an_actor_in_another_form_is_refused_and_never_overlooked(act: object) -
 def test_an_actor_is_read_from_the_token() -> None:
     issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actor_id="boss")
     assert TOKENS.verify(issued).actor_id == "boss"
+    assert TOKENS.verify(issued).actors == ()
     assert TOKENS.verify(ISSUED).actor_id is None
+
+
+def an_exchanged_token(act: object, **claims: Any) -> str:
+    return a_token({"client_id": "b", "aud": "https://files.example/", "act": act} | claims)
+
+
+def test_the_clients_that_act_are_read_from_an_exchanged_token() -> None:
+    issued = TOKENS.issue(
+        subject="ann", session_id="s", roles=(), client_id="b", audiences=("https://files.example/",), actors=("b", "a")
+    )
+    read = TOKENS.read(issued)
+    assert read.claims["act"] == {"sub": "b", "act": {"sub": "a"}}
+    assert read.of_session is not None
+    assert (read.of_session.actors, read.of_session.actor_id) == (("b", "a"), None)
+
+
+def test_no_exchanged_token_is_accepted_here_whomever_it_is_for() -> None:
+    for act in ({"sub": "b"}, {"sub": "b", "act": {"sub": "a"}}):
+        assert refusal(an_exchanged_token(act, aud=AUDIENCE)) == "wrong_audience"
+        assert refusal(an_exchanged_token(act, aud=[AUDIENCE, "https://files.example/"])) == "wrong_audience"
+
+
+@pytest.mark.parametrize("inner", [None, "a", {}, {"sub": 7}, {"sub": "a", "iss": "x"}, {"act": {"sub": "a"}}])
+def test_a_chain_of_clients_in_another_form_is_refused(inner: object) -> None:
+    with pytest.raises(RefusedTokenError, match="malformed"):
+        TOKENS.read(an_exchanged_token({"sub": "b", "act": inner}))

@@ -18,6 +18,7 @@ UNLINKED = {
     "DELETE /auth/grants/<path:client>": "`client_id` names it, which may be a URL: no identifier of ours",
     "DELETE /admin/resources/<path:name>": "its `name` or its `uri` names it: no identifier of ours",
     "DELETE /admin/scopes/<path:name>": "its `name` names it: no identifier of ours",
+    "POST /auth/providers/<provider>/start": "the operator names providers, in PROVIDERS_FILE",
 }
 """Requests for whose path no reply of the service has a field, and why."""
 
