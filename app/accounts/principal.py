@@ -46,6 +46,8 @@ class Principal:
     """Whether that client acts as a login of the user does."""
     scopes: tuple[str, ...] = ()
     """What the session of a client was granted."""
+    bound_to: str | None = None
+    """The thumbprint of the key that the access token is bound to (RFC 9449), and that the caller has proven."""
 
     @property
     def subject(self) -> str:
@@ -85,6 +87,7 @@ class Principal:
             self.client_id,
             self.first_party,
             self.scopes,
+            self.bound_to,
         )
 
     def actor_on(self, user_id: str) -> str | None:

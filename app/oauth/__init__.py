@@ -55,6 +55,7 @@ from app.oauth.revoked_tokens.model import RevokedTokens
 from app.oauth.tokens import IssuedTokens
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
+from app.security.dpop import Proofs
 from app.security.egress import Egress
 from app.security.secret_keys import SecretKeys
 from app.sessions.access_tokens import AccessTokens
@@ -120,6 +121,7 @@ def _server(parts: Container) -> _Server | None:
             clock=parts.clock,
             observer=parts.observer,
             audience=parts.settings.tokens.jwt_audience,
+            proofs=parts.get(Proofs),
         )
     )
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
@@ -374,6 +376,7 @@ FEATURE = Feature(
         ),
         ClientService: _clients,
         RegistrationService: _registration,
+        Proofs: lambda parts: Proofs(parts.get(RevokedTokens), parts.clock, parts.settings.server.public_url),
         ClientNames: lambda parts: RegisteredNames(parts.get(Clients)),
     },
     repositories=(

@@ -17,6 +17,7 @@ from app.oauth.decision import Consent, Enrol, Issue, Login, Refusal, StepUp
 from app.oauth.parameters import (
     challenge_of,
     check_redirect_form,
+    key_of,
     max_age_of,
     prompts_of,
     redirect_of,
@@ -62,7 +63,7 @@ _KEPT: Final = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "resource", "response_mode"),
         *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "ui_locales"),
-        *("id_token_hint", "request", "registration", "claims"),
+        *("id_token_hint", "request", "registration", "claims", "dpop_jkt"),
     }
 )
 """What means something; the rest is ignored (RFC 6749 section 3.1)."""
@@ -90,6 +91,8 @@ class Authorization:
     hinted: str | None
     """The user whose ID token came with the request: nobody else may answer it."""
     asked_at: datetime
+    bound_to: str | None = None
+    """The thumbprint of the key that its code is bound to (RFC 9449 section 10)."""
     request: str | None = field(default=None, repr=False)
     """The secret under which it is kept; None if it is not."""
     pushed: bool = False
@@ -140,14 +143,19 @@ class Authorizations:
         self.requests.add(StoredRequest(id_of(secret), client_id, kept, now, now + lives, pushed))
         return secret
 
-    def push(self, parameters: Parameters, client: Client) -> str:
+    def push(self, parameters: Parameters, client: Client, key: str | None = None) -> str:
         """Keep a request that its client, which has authenticated itself, sent ahead of the browser (RFC 9126).
 
+        `key` is the thumbprint of the key that it has proven, which its code is bound to then (RFC 9449 section 10.1).
         Returns the secret that stands for it. Raises RefusedError, of which the client itself is told.
         """
         if parameters.get("request_uri") is not None:
             raise RefusedError("invalid_request", "request_uri is what this endpoint gives.", "request_uri")
         named = Parameters({**parameters.values, "client_id": (client.id,)})
+        if key is not None:
+            if parameters.get("dpop_jkt") not in {None, key}:
+                raise RefusedError("invalid_dpop_proof", "dpop_jkt is of another key than the proof.", "dpop_jkt")
+            named = Parameters({**named.values, "dpop_jkt": (key,)})
         self.check(named)
         return self.remember(named, client.id, pushed=True)
 
@@ -249,6 +257,7 @@ class Authorizations:
             redirect_uri_sent=authorization.redirect_uri_sent,
             parent_id=visitor.session_id,
             nonce=authorization.nonce,
+            dpop_jkt=authorization.bound_to,
         )
         if not self.codes.add(code):
             raise SessionEnded
@@ -307,6 +316,7 @@ class Authorizations:
                 ui_locales=kept.get("ui_locales"),
                 hinted=self._hinted(kept, client),
                 asked_at=asked_at,
+                bound_to=key_of(kept),
                 request=request,
                 pushed=pushed,
                 parameters=kept,

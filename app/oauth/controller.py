@@ -99,7 +99,7 @@ def _told(call: Call, refused: RefusedError) -> File:
 )
 def exchange(call: Call, parameters: Parameters) -> File:
     """Exchange a code, a refresh token or the client's own authentication for tokens."""
-    return call.get(TokenEndpoint).answer(parameters, call.header("Authorization"), call.device)
+    return call.get(TokenEndpoint).answer(parameters, call.header("Authorization"), call.device, call.proof)
 
 
 @endpoint(
@@ -153,8 +153,8 @@ def push(call: Call, parameters: Parameters) -> File:
     server, authorizations = call.get(TokenEndpoint), call.get(Authorizations)
     authorization = call.header("Authorization")
     try:
-        client = server.client_of(parameters, authorization, call.device)
-        secret = authorizations.push(parameters, client)
+        client, key = server.proven_by(parameters, authorization, call.device, call.proof)
+        secret = authorizations.push(parameters, client, key)
     except RefusedError as refused:
         return server.refused(refused.error, refused.description, basic=bool(authorization))
     return _json({"request_uri": f"{PUSHED_REQUEST}{secret}", "expires_in": int(PUSHED_LIVES.total_seconds())}, 201)
@@ -222,7 +222,7 @@ def _userinfo(call: CallBy[Principal]) -> File:
     principal = call.caller
     if principal.client_id is None:  # the user's own login
         return _json(claims_of(principal.user, {"profile", "email"}))
-    scopes = scopes_in(call.bearer or call.header("x-access-token"))
+    scopes = scopes_in(call.access_token or "")
     if "openid" not in scopes:
         raise Forbidden("This needs an access token with the scope openid.", scope="openid")
     return _json(claims_of(principal.user, scopes))

@@ -10,6 +10,7 @@ from app.oauth.assertions import ALGORITHMS, METHOD
 from app.oauth.id_tokens import ALWAYS
 from app.oauth.parameters import PROMPTS
 from app.oauth.userinfo import CLAIMS
+from app.security import dpop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,7 @@ class Discovery:
             "prompt_values_supported": sorted(PROMPTS),
             "acr_values_supported": list(LEVELS),
             "authorization_response_iss_parameter_supported": True,
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
             "client_id_metadata_document_supported": self.fetches_metadata,
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
@@ -86,6 +88,8 @@ class Discovery:
             "resource": self.audience,
             "authorization_servers": [self.issuer],
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+            "dpop_bound_access_tokens_required": False,
             "resource_name": "Latchkey",
         }
 

@@ -44,6 +44,8 @@ class Exchange:
     scopes: tuple[str, ...]
     actors: tuple[str, ...]
     lifetime: int
+    bound_to: str | None
+    """The thumbprint of the key that the client has proven (RFC 9449), and that its token is bound to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,11 @@ class Exchanges:
     audience: str
     """That of our own API (JWT_AUDIENCE), for which no token is exchanged: so none acts on an account here."""
 
-    def check(self, parameters: Parameters, client: Client) -> Exchange:
+    def check(self, parameters: Parameters, client: Client, key: str | None = None) -> Exchange:
         """What this client, which may exchange tokens, gets. Nothing is written.
 
+        `key` is the thumbprint of the key that the client has proven. A token that is bound to another is not
+        exchanged: whoever received it has a proof that was for them alone, and proves nothing by it here.
         Raises RefusedError: of a token that is not accepted, or not the client's business, `invalid_request` (RFC 8693
         section 2.2.2), without a word about which of the two it is.
         """
@@ -85,6 +89,12 @@ class Exchanges:
                 "The token of an administrator who acts for a user is not exchanged.",
                 "impersonation",
             )
+        if claims.bound_to not in {None, key}:
+            raise RefusedError(
+                "invalid_request",
+                "A token that is bound to a key is exchanged with a proof of that key alone.",
+                "bound_subject",
+            )
         resources = self._resources(parameters, client, subject)
         return Exchange(
             client,
@@ -95,6 +105,7 @@ class Exchanges:
             self._scopes(parameters, client, subject, resources),
             _actors(claims, client),
             self._lifetime(claims),
+            key,
         )
 
     def issue(self, exchange: Exchange, device: Device) -> IssuedByExchange:
@@ -111,6 +122,7 @@ class Exchanges:
             client_id=client.id,
             scope=" ".join(exchange.scopes) or None,
             actors=exchange.actors,
+            bound_to=exchange.bound_to,
         )
         resources = " ".join(exchange.resources)
         self.audit.record_once(

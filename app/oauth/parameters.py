@@ -243,6 +243,14 @@ def challenge_of(parameters: Parameters) -> str:
     return challenge
 
 
+def key_of(parameters: Parameters) -> str | None:
+    """The thumbprint of the key that the code is bound to (RFC 9449 section 10). Raises RefusedError."""
+    key = parameters.get("dpop_jkt")
+    if key is not None and not _CHALLENGE.fullmatch(key):
+        raise RefusedError("invalid_request", "dpop_jkt has to be 43 characters of base64url.", "dpop_jkt")
+    return key
+
+
 def is_verifier(text: str) -> bool:
     """Whether a text has the form of a code verifier (RFC 7636 section 4.1)."""
     return _VERIFIER.fullmatch(text) is not None

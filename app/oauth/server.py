@@ -19,6 +19,7 @@ from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
 from app.oauth.grant_types import may_exchange
 from app.oauth.refusal import RefusedError
+from app.security.dpop import ProofRefusedError
 from app.web.result import File
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.platform.instrumentation import Observer
+    from app.security.dpop import Proofs, SentProof
     from app.sessions.access_tokens import AccessTokens
     from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
@@ -73,6 +75,7 @@ class Services:
     observer: Observer
     audience: str
     """That of our own API (JWT_AUDIENCE)."""
+    proofs: Proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,13 @@ class Payload(OAuth2Payload):
 class Request(OAuth2Request):
     """A request as Authlib reads it, and the device that sent it."""
 
+    proof: SentProof | None = None
+    """The proof of a key (RFC 9449); None where none is looked at."""
+    bound_to: str | None = None
+    """The thumbprint of the key that the client has proven, once it has authenticated itself."""
+    needs_key: bool = False
+    """Whether a client that shall have bound tokens alone is refused without a proof."""
+
     def __init__(self, parameters: Parameters, authorization: str, device: Device) -> None:
         super().__init__("POST", _ANY_URI, headers={"Authorization": authorization} if authorization else {})
         self.payload = Payload(parameters)
@@ -152,10 +162,12 @@ class OAuthServer(AuthorizationServer):
         """What can be exchanged for tokens here."""
         return tuple(grant.GRANT_TYPE for grant, _ in self._token_grants)
 
-    def answer(self, parameters: Parameters, authorization: str, device: Device) -> File:
+    def answer(self, parameters: Parameters, authorization: str, device: Device, proof: SentProof) -> File:
         """The reply to a token request."""
+        request = Request(parameters, authorization, device)
+        request.proof, request.needs_key = proof, True
         try:
-            return cast("File", self.create_token_response(Request(parameters, authorization, device)))
+            return cast("File", self.create_token_response(request))
         except RefusedError as refused:
             return self.refused(refused.error, refused.description, basic=bool(authorization))
 
@@ -168,8 +180,19 @@ class OAuthServer(AuthorizationServer):
 
     def client_of(self, parameters: Parameters, authorization: str, device: Device) -> Client:
         """The client that has authenticated itself. Raises RefusedError."""
+        return self._client_of(Request(parameters, authorization, device))
+
+    def proven_by(
+        self, parameters: Parameters, authorization: str, device: Device, proof: SentProof
+    ) -> tuple[Client, str | None]:
+        """The same, and the thumbprint of the key that it has proven; None without a proof. Raises RefusedError."""
+        request = Request(parameters, authorization, device)
+        request.proof = proof
+        return self._client_of(request), request.bound_to
+
+    def _client_of(self, request: Request) -> Client:
         try:
-            return self.authenticate_client(Request(parameters, authorization, device), ANY_METHOD).client
+            return self.authenticate_client(request, ANY_METHOD).client
         except OAuth2Error as error:
             raise RefusedError(error.error, error.get_error_description(), error.error) from None
 
@@ -212,7 +235,21 @@ class OAuthServer(AuthorizationServer):
             raise _invalid_client(basic=basic) from None
         if form.get("client_id", client.client.id) != client.client.id:
             raise _invalid_client(basic=basic)
+        request.bound_to = self._key_of(request, client.client)
         return client
+
+    def _key_of(self, request: Request, client: Client) -> str | None:
+        """The thumbprint of the key that a client has proven; its proof is used up. Raises RefusedError."""
+        if request.proof is None or not request.proof.value:
+            if request.needs_key and client.dpop_bound_access_tokens:
+                raise RefusedError("invalid_dpop_proof", "This client has to send a proof in the header DPoP.", "dpop")
+            return None
+        try:
+            proof = self.services.proofs.read(request.proof)
+            self.services.proofs.use(proof)
+        except ProofRefusedError as refused:
+            raise RefusedError("invalid_dpop_proof", str(refused), "dpop") from None
+        return proof.key
 
     def create_oauth2_request(self, request: Request) -> Request:
         """It is ours already."""

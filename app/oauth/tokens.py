@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from app.sessions.access_tokens import AccessTokens, Claims
     from app.sessions.service import SessionService
 
-_TOLD: Final = ("client_id", "scope", "sub", "aud", "iss", "exp", "iat", "jti", "sid", "act", "auth_time", "amr", "acr")
+_TOLD: Final = (
+    *("client_id", "scope", "sub", "aud", "iss", "exp", "iat", "jti", "sid", "act", "cnf"),
+    *("auth_time", "amr", "acr"),
+)
 """The claims of an access token that introspection repeats (RFC 7662 section 2.2, RFC 9470 section 6.2)."""
 
 
@@ -106,7 +109,8 @@ class IssuedTokens:
             return None
         claims, audience = read.claims, read.claims["aud"]
         audiences = frozenset([audience] if isinstance(audience, str) else audience)
-        told = {name: claims[name] for name in _TOLD if name in claims} | {"token_type": "Bearer"}
+        told = {name: claims[name] for name in _TOLD if name in claims}
+        told["token_type"] = "DPoP" if "cnf" in claims else "Bearer"
         found = IssuedToken(claims["client_id"], audiences, told, claims.get("sid"))
         if read.of_session is None:
             return found if self._client_of(found) is not None else None
@@ -146,5 +150,6 @@ class IssuedTokens:
             "exp": int(session.idle_expires_at.timestamp()),
             "iat": int((session.rotated_at or session.created_at).timestamp()),
             "sid": session.id,
+            **({} if session.dpop_jkt is None else {"cnf": {"jkt": session.dpop_jkt}}),
         }
         return IssuedToken(session.client_id, frozenset(), told, session.id)

@@ -36,6 +36,8 @@ class Failure(Exception):  # noqa: N818 - a failure is a reply to the client, no
     remedy: ClassVar[str]
     carries: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """The headers of its reply beside those that its status implies, each with what it says."""
+    challenge: str | None = None
+    """`WWW-Authenticate` of a 401, where it is not the usual one."""
 
     def __init_subclass__(cls) -> None:
         """Enter the class into the catalogue; a code belongs to one class."""

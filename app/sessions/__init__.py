@@ -18,6 +18,7 @@ from app.hooks.calls import Hooks
 from app.keys.service import KeyService
 from app.roles.authority import Authority
 from app.roles.service import Roles
+from app.security.dpop import Proofs
 from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens, spread
@@ -106,6 +107,7 @@ def _sessions(parts: Container) -> SessionService:
         observer=parts.observer,
         hooks=parts.find(Hooks),
         client_names=parts.find(ClientNames),
+        proofs=parts.find(Proofs),
     )
 
 

@@ -67,6 +67,8 @@ class Claims:
     actors: tuple[str, ...] = ()
     """The clients that act for the subject, if the token was exchanged (RFC 8693): first the one whose token it is,
     then the one that it got the subject's token from, and so on."""
+    bound_to: str | None = None
+    """The thumbprint of the key that its sender has to prove (RFC 9449); None if it is a bearer token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class AccessTokens:
         client_id: str = OWN_CLIENT,
         scope: str | None = None,
         actors: Sequence[str] = (),
+        bound_to: str | None = None,
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
@@ -140,7 +143,8 @@ class AccessTokens:
         for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
         (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
         The claims `added` replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are
-        those of a client's session. `actors` are those of `Claims`, the claim `act`, too.
+        those of a client's session. `actors` are those of `Claims`, the claim `act`, too. `bound_to` is the thumbprint
+        of the key that it is worth nothing without, the claim `cnf` (RFC 9449 section 6.1).
         """
         key = self._keys.signing_key()
         now = int(self._clock().timestamp())
@@ -159,10 +163,13 @@ class AccessTokens:
             **({"act": _acting(actors)} if actors else {}),
             **({} if authentication is None else _claims_about(authentication)),
             **({} if scope is None else {"scope": scope}),
+            **_bound(bound_to),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
 
-    def issue_to_client(self, client_id: str, *, audiences: Sequence[str], scope: str) -> tuple[str, int]:
+    def issue_to_client(
+        self, client_id: str, *, audiences: Sequence[str], scope: str, bound_to: str | None = None
+    ) -> tuple[str, int]:
         """An access token for a client that acts for itself (RFC 9068 section 2.2), and how long it lives.
 
         There is no session in it, so this service accepts it nowhere: it is for other APIs.
@@ -177,6 +184,7 @@ class AccessTokens:
             "exp": now + lifetime,
             "jti": secrets.token_urlsafe(16),
             **({"scope": scope} if scope else {}),
+            **_bound(bound_to),
         }
         token = jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
         return token, lifetime
@@ -322,6 +330,7 @@ def _claims(claims: dict[str, Any]) -> Claims:
         *times,
         _authentication(claims),
         () if is_impersonation else actors,
+        _bound_to(claims),
     )
 
 
@@ -346,6 +355,21 @@ def _authentication(claims: dict[str, Any]) -> Authentication | None:
                 return Authentication.marked(datetime.fromtimestamp(at, UTC), tuple(amr), by_trusted_device=trusted)
             except (ValueError, OverflowError, OSError):  # no time
                 pass
+    raise RefusedTokenError("malformed")
+
+
+def _bound(key: str | None) -> dict[str, Any]:
+    return {} if key is None else {"cnf": {"jkt": key}}
+
+
+def _bound_to(claims: dict[str, Any]) -> str | None:
+    """The key that a token is bound to; a claim `cnf` in any other form than that of `issue` is refused, never
+    ignored."""
+    if "cnf" not in claims:
+        return None
+    match claims["cnf"]:
+        case {"jkt": str(key), **others} if not others:
+            return key
     raise RefusedTokenError("malformed")
 
 

@@ -49,6 +49,7 @@ _ACCEPTED_OF_CLIENT = (
     "It is accepted, as that of an application that the user gave access to (client_id): for GET and POST"
     " /oauth/userinfo, and for nothing else here."
 )
+_WITH_A_PROOF = " It is bound to a key (cnf): it comes in `Authorization: DPoP`, with a proof in the header DPoP."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class ExplainService:
         detail = _DETAILS[reason] if reason else _ACCEPTED
         if caller is not None and caller.kind == "client":
             detail = _ACCEPTED_OF_CLIENT
+        if reason is None and claims is not None and "cnf" in claims:
+            detail += _WITH_A_PROOF
         return Explanation("access_token", reason is None, reason, detail, header, claims)
 
     def _caller(self, token: str) -> tuple[Principal | None, str | None]:

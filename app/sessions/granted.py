@@ -13,6 +13,10 @@ class NotAdmittedError(Exception):
     """A client does not get a session: something is missing that it cannot bring. The text says what."""
 
 
+class OtherKeyError(Exception):
+    """A refresh does not come with the key that the session is bound to."""
+
+
 class NarrowingError(Exception):
     """A refresh asks for more than the session has: `what` is "scope" or "resource"."""
 
@@ -39,3 +43,7 @@ class Granted:
     seconds: int | None = None
     narrowed_to: tuple[str, ...] = ()
     """The resources that its first access token is for; () for all. A refresh may ask for the others."""
+    bound_to: str | None = None
+    """The thumbprint of the key that its first access token is bound to (RFC 9449)."""
+    keeps_key: bool = True
+    """Whether each refresh needs this key again: yes, unless the client authenticates itself."""

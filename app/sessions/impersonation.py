@@ -117,6 +117,7 @@ class ImpersonationService:
             lifetime=int(LIVES.total_seconds()),
             actor_id=begun.actor_id,
             added=claims[0],
+            bound_to=by.bound_to,
         )
         self.observer.token_issued("impersonation")
         return BegunImpersonation(user, self.roles.permissions_of(user.roles), begun, token)

@@ -49,6 +49,8 @@ class Session:
     """The audiences of its tokens (RFC 8707), separated by spaces, which no URI contains; None for our own API."""
     parent_id: str | None = None
     """The session of the user that it ends with."""
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that a refresh has to prove (RFC 9449); None if it needs none."""
 
     @property
     def granted_scopes(self) -> tuple[str, ...]:

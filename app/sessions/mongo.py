@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIELDS: Final = (
     "user_id", "auth_epoch", "seed", "generation", "created_at", "last_used_at", "idle_expires_at", "expires_at",
     "ip", "user_agent", "rotated_at", "authenticated_at", "amr", "client_id", "first_party",
-    "scopes", "resources", "parent_id",
+    "scopes", "resources", "parent_id", "dpop_jkt",
 )  # fmt: skip
 """The fields of a document that make up a `Session`, besides `_id`."""
 

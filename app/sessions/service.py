@@ -26,10 +26,12 @@ from app.platform.errors import (
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.platform.uris import as_written
+from app.security import dpop
+from app.security.dpop import ProofRefusedError
 from app.sessions import refresh_tokens
 from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
 from app.sessions.added_claims import added_claims
-from app.sessions.granted import OFFLINE, NarrowingError
+from app.sessions.granted import OFFLINE, NarrowingError, OtherKeyError
 from app.sessions.model import Session
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant, Observer
+    from app.security.dpop import Proofs, SentProof
     from app.security.secret_keys import SecretKeys
     from app.sessions.access_tokens import AccessTokens, Claims
     from app.sessions.granted import Granted
@@ -83,11 +86,16 @@ class Asked:
     client_id: str
     scopes: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    bound_to: str | None = None
+    """The thumbprint of the key that it has proven (RFC 9449), and that its token is bound to."""
     may_keep: Callable[[Session], bool] = lambda _: True
     """Whether the client may have still what its session was given."""
 
     def part_of(self, session: Session) -> Asked:
-        """The same, with its resources as the session has them. Raises NarrowingError for more than that has."""
+        """The same, with its resources as the session has them. Raises NarrowingError for more than that has, and
+        OtherKeyError without its key."""
+        if session.dpop_jkt not in {None, self.bound_to}:
+            raise OtherKeyError
         if not set(self.scopes) <= set(session.granted_scopes):
             raise NarrowingError("scope")
         resources = [as_written(each, session.audiences) for each in self.resources]
@@ -141,6 +149,7 @@ class SessionService:
         observer: Observer = NOBODY,
         hooks: Hooks | None = None,
         client_names: ClientNames | None = None,
+        proofs: Proofs | None = None,
     ) -> None:
         self._sessions = sessions
         self._live = live
@@ -156,6 +165,7 @@ class SessionService:
         self._observer = observer
         self._hooks = hooks
         self._client_names = client_names
+        self._proofs = proofs
 
     def open_session(
         self,
@@ -207,7 +217,9 @@ class SessionService:
             raise SessionEnded
         self._accounts.audit.tell(events)
         seen = replace(user, last_login_at=now)
-        asked = None if granted is None else Asked(granted.client_id, resources=granted.narrowed_to)
+        asked = None
+        if granted is not None:
+            asked = Asked(granted.client_id, resources=granted.narrowed_to, bound_to=granted.bound_to)
         opened = self._tokens_of(session, seen, permissions, now, grant=grant, claims=claims, asked=asked)
         if granted is not None:
             return opened
@@ -225,8 +237,9 @@ class SessionService:
     def refresh_for(self, refresh_token: str, device: Device, asked: Asked) -> OpenedSession:
         """The same for a client, whose refresh token has to be its own.
 
-        Raises NarrowingError, before the exchange, if it asks for more than the session has. A session that has what
-        its client has lost since ends, and its refresh token is an InvalidRefreshToken.
+        Raises, before the exchange, NarrowingError if it asks for more than the session has, and OtherKeyError if it
+        does not come with its key. A session that has what its client has lost since ends, and its refresh token is an
+        InvalidRefreshToken.
         """
         return self._refresh(refresh_token, device, asked)
 
@@ -400,7 +413,9 @@ class SessionService:
         )
         session = replace(live.session, authenticated_at=authentication.at, amr=amr)
         permissions = self._permissions_of(live.user.roles, live.roles_version)
-        opened = self._tokens_of(session, live.user, permissions, now, grant="reauthenticate", claims=claims)
+        opened = self._tokens_of(
+            session, live.user, permissions, now, grant="reauthenticate", claims=claims, bound_to=principal.bound_to
+        )
         return RenewedToken(opened.access_token, opened.expires_in)
 
     def use_is_due(self, principal: Principal) -> bool:
@@ -418,12 +433,39 @@ class SessionService:
     def authenticate(self, access_token: str) -> Principal:
         """The principal of this access token, with their permissions; one round trip to the store for a session.
 
-        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live.
+        Raises InvalidToken, ExpiredToken, or SessionEnded for a genuine token whose session is not live. A token that
+        is bound to a key is not valid here: `authenticate_bound` takes it.
         """
+        claims = self._claims_in(access_token)
+        if claims.bound_to is not None:
+            failure = InvalidToken("This token is bound to a key: send it in `Authorization: DPoP`, with a proof.")
+            failure.challenge = dpop.challenge("invalid_token", failure.message)
+            raise failure
+        return self._live_principal(claims)
+
+    def authenticate_bound(self, access_token: str, proof: SentProof) -> Principal:
+        """The principal of this access token, which is bound to a key that the sender proves (RFC 9449 section 7.1).
+
+        The proof is used up last, when all else is in order: so nobody fills the store who holds no such token. Raises
+        as `authenticate`, InvalidToken for a token that is not bound, and ProofRefusedError.
+        """
+        claims = self._claims_in(access_token)
+        if claims.bound_to is None or self._proofs is None:
+            raise InvalidToken("This token is not bound to a key: send it in `Authorization: Bearer`.")
+        proven = self._proofs.read(proof, token=access_token)
+        if proven.key != claims.bound_to:
+            raise ProofRefusedError("The proof is not by the key that this access token is bound to.")
+        principal = self._live_principal(claims)
+        self._proofs.use(proven)
+        return replace(principal, bound_to=proven.key)
+
+    def _claims_in(self, access_token: str) -> Claims:
         try:
-            claims = self._tokens.verify(access_token)
+            return self._tokens.verify(access_token)
         except RefusedTokenError as refused:
             raise (ExpiredToken if refused.reason == "expired" else InvalidToken) from refused
+
+    def _live_principal(self, claims: Claims) -> Principal:
         principal = self.principal_of(claims)
         if principal is None:
             raise SessionEnded
@@ -517,6 +559,7 @@ class SessionService:
             scopes=" ".join(granted.scopes),
             resources=" ".join(granted.resources) or None,
             parent_id=granted.parent_id,
+            dpop_jkt=granted.bound_to if granted.keeps_key else None,
             expires_at=expires_at,
             idle_expires_at=min(session.idle_expires_at, expires_at) if is_renewed else expires_at,
         )
@@ -531,6 +574,7 @@ class SessionService:
         grant: Grant,
         claims: Mapping[str, Any],
         asked: Asked | None = None,
+        bound_to: str | None = None,
     ) -> OpenedSession:
         left = int((session.idle_expires_at - now).total_seconds())
         # Not longer than the session, so that other services accept it no longer than we do.
@@ -555,6 +599,7 @@ class SessionService:
                 audiences=audiences,
                 client_id=session.client_id or OWN_CLIENT,
                 scope=None if is_login else " ".join(scopes),
+                bound_to=bound_to if asked is None else asked.bound_to,
             ),
             expires_in=lifetime,
             refresh_token=refresh_token,

@@ -67,6 +67,7 @@ SESSIONS: Final = Table(
     Column("scopes", LONG_TEXT),
     Column("resources", LONG_TEXT),
     Column("parent_id", exact(36)),
+    Column("dpop_jkt", exact(43)),
     Index("sessions_by_client", "client_id", "user_id"),
     Index("sessions_by_parent", "parent_id"),
     Index("sessions_by_user", "user_id"),

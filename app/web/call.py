@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.platform.container import Container
     from app.platform.devices import Device
     from app.platform.failure import Failure
+    from app.security.dpop import SentProof
     from app.web.caller import Admitted, Authenticator
     from app.web.limits import Limit
     from app.web.openapi import Specification
@@ -119,6 +120,16 @@ class CallBy(Generic[CallerT]):
     def bearer(self) -> str | None:
         """The token in `Authorization: Bearer`, of whatever kind."""
         return guard.bearer(request)
+
+    @property
+    def access_token(self) -> str | None:
+        """The access token, in whatever header it came."""
+        return guard.sent_token(request)
+
+    @property
+    def proof(self) -> SentProof:
+        """The proof that the sender holds a key (RFC 9449), as it was sent."""
+        return guard.sent_proof(request)
 
     @property
     def is_on_this_machine(self) -> bool:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, get_args
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    runtime_checkable,
+)
+
+if TYPE_CHECKING:
+    from app.security.dpop import SentProof
 
 CallerKind: TypeAlias = Literal["session", "impersonation", "api_key", "pending_login", "client"]
 """How a caller came in: by a login of their own, by that of an administrator who acts for them, by an API key, by a
@@ -32,6 +46,7 @@ class Caller(Protocol):
 
 
 CallerT = TypeVar("CallerT", bound=Caller)
+BoundCallerT_co = TypeVar("BoundCallerT_co", bound=Caller, covariant=True)
 
 
 class Authenticator(Protocol[CallerT]):
@@ -55,6 +70,15 @@ class Authenticator(Protocol[CallerT]):
 
     def require_fresh_login(self, caller: CallerT) -> None:
         """Raises ReauthenticationRequired if the login behind the token is not recent, Forbidden if there is none."""
+
+
+@runtime_checkable
+class BoundAuthenticator(Protocol[BoundCallerT_co]):
+    """An Authenticator of tokens that may be bound to a key, which its `authenticate` refuses (RFC 9449)."""
+
+    def authenticate_bound(self, token: str, proof: SentProof) -> BoundCallerT_co:
+        """Who presents this token, and proves that they hold its key. Raises as `authenticate`, InvalidToken for one
+        that is not bound, and ProofRefusedError."""
 
 
 class Admitted(NamedTuple, Generic[CallerT]):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 _METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
 """On every path, so that an application can read the 404 or 405 that it gets."""
-_REQUEST_HEADERS = "Authorization, Content-Type, X-Access-Token, X-Auth-Cookies, X-Device-Token"
+_REQUEST_HEADERS = "Authorization, Content-Type, DPoP, X-Access-Token, X-Auth-Cookies, X-Device-Token"
 _EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-ID"
 _PREFLIGHT_SECONDS = 600
 

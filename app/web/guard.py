@@ -17,7 +17,9 @@ from app.platform.errors import (
     MissingToken,
     SessionEnded,
 )
-from app.web.caller import KINDS, Admitted
+from app.security import dpop
+from app.security.dpop import ProofRefusedError, SentProof
+from app.web.caller import KINDS, Admitted, BoundAuthenticator
 from app.web.result import Cookie
 
 if TYPE_CHECKING:
@@ -131,11 +133,13 @@ def admit_by_cookie(
 def admit(access: Access, request: Request, authenticators: Sequence[Authenticator[Any]]) -> Admitted[Any] | None:
     """The caller, and who authenticated them; None on a public endpoint, and where a token is optional and not sent.
 
+    A token that is bound to a key comes as `Authorization: DPoP`, with a proof (RFC 9449), and any other never does.
     Raises MissingToken, InvalidToken, ExpiredToken, SessionEnded, InvalidRequest, or Forbidden.
     """
     if not access.authenticated and not access.optional:
         return None
-    token, other = bearer(request), request.environ.get("HTTP_X_ACCESS_TOKEN", "").strip(" ")
+    bound = _credentials(request, "dpop")
+    token, other = bound or bearer(request), request.environ.get("HTTP_X_ACCESS_TOKEN", "").strip(" ")
     if access.optional and not (token or other or request.environ.get("HTTP_AUTHORIZATION")):
         return None
     if token and other and token != other:
@@ -144,7 +148,23 @@ def admit(access: Access, request: Request, authenticators: Sequence[Authenticat
     if not token:
         raise MissingToken(_NO_BEARER if request.environ.get("HTTP_AUTHORIZATION") else None)
     authenticator = _authenticator_of(token, authenticators)
-    return _checked(access, authenticator.authenticate(token), authenticator)
+    caller = _by_key(authenticator, bound, request) if bound else authenticator.authenticate(token)
+    return _checked(access, caller, authenticator)
+
+
+def _by_key(authenticator: Authenticator[Any], token: str, request: Request) -> Any:  # noqa: ANN401 - a Caller
+    """Who presents a token by DPoP. Raises InvalidToken, ExpiredToken or SessionEnded, with a challenge of RFC 9449."""
+    try:
+        if not isinstance(authenticator, BoundAuthenticator):
+            raise InvalidToken(_NOT_BOUND)
+        return authenticator.authenticate_bound(token, sent_proof(request))
+    except ProofRefusedError as refused:
+        failure = InvalidToken(str(refused))
+        failure.challenge = dpop.challenge("invalid_dpop_proof", failure.message)
+        raise failure from None
+    except NOT_LOGGED_IN as failure:
+        failure.challenge = dpop.challenge("invalid_token", failure.message)
+        raise
 
 
 def _checked(access: Access, caller: Any, authenticator: Authenticator[Any]) -> Admitted[Any]:  # noqa: ANN401 - a Caller
@@ -173,6 +193,7 @@ _NOT_FOR: Final[Mapping[CallerKind, str]] = {
     "client": "This token is for an application that the user gave access to: it does not reach the account.",
 }
 """Why a kind of caller is refused. A login that is not finished is not told: its token is none here."""
+_NOT_BOUND: Final = "This token is not bound to a key: send it in `Authorization: Bearer`."
 _NO_BEARER = "The Authorization header holds no Bearer token: send `Authorization: Bearer <access_token>`."
 """The header is not repeated: without a scheme, it may be the token itself."""
 _FORWARDING = re.compile(r"HTTP_(X_FORWARDED(_.*)?|FORWARDED|X_REAL_IP|VIA)")
@@ -210,5 +231,20 @@ def _peer(request: Request) -> str:
 
 def bearer(request: Request) -> str | None:
     """The token in `Authorization: Bearer`, RFC 6750 section 2.1."""
+    return _credentials(request, "bearer")
+
+
+def sent_token(request: Request) -> str | None:
+    """The access token, in whatever header it came."""
+    bound_or_not = _credentials(request, "dpop") or bearer(request)
+    return bound_or_not or request.environ.get("HTTP_X_ACCESS_TOKEN", "").strip(" ") or None
+
+
+def sent_proof(request: Request) -> SentProof:
+    """What the header DPoP says of this request. Two of them arrive as one with a comma, which is no proof."""
+    return SentProof(request.environ.get("HTTP_DPOP", "").strip(" "), request.method, request.path)
+
+
+def _credentials(request: Request, wanted: str) -> str | None:
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return credentials.strip(" ") or None if scheme.lower() == "bearer" else None
+    return credentials.strip(" ") or None if scheme.lower() == wanted else None

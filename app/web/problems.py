@@ -215,6 +215,8 @@ def _headers(failure: Failure) -> dict[str, str]:
 
 def _challenge(failure: Failure) -> str:
     """RFC 6750 section 3: the error is included only if a token was sent."""
+    if failure.challenge is not None:
+        return failure.challenge
     if isinstance(failure, MissingToken) or failure.code in {"invalid_credentials", "invalid_login_token"}:
         return "Bearer"
     return f'Bearer error="invalid_token", error_description="{failure.message}"'

@@ -44,6 +44,7 @@ def _sessions() -> None:
     add_column("sessions", sa.Column("scopes", LONG_TEXT))
     add_column("sessions", sa.Column("resources", LONG_TEXT))
     add_column("sessions", sa.Column("parent_id", exact(36)))
+    add_column("sessions", sa.Column("dpop_jkt", exact(43)))
     create_index("sessions_by_client", "sessions", "client_id", "user_id")
     create_index("sessions_by_parent", "sessions", "parent_id")
 
@@ -103,6 +104,7 @@ def _codes() -> None:
         sa.Column("used_at", INSTANT),
         sa.Column("session_id", exact(36)),
         sa.Column("reused_at", INSTANT),
+        sa.Column("dpop_jkt", exact(43)),
     )
     create_index("oauth_codes_by_user", "oauth_codes", "user_id")
     create_index("oauth_codes_by_expiry", "oauth_codes", "expires_at")

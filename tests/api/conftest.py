@@ -27,6 +27,7 @@ ON_MONGODB_TOO = {
     "test_email_change",
     "test_factor_recovery",
     "test_device_flow",
+    "test_dpop",
     "test_enrol_page",
     "test_grants",
     "test_hidden_accounts",

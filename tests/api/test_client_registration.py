@@ -64,6 +64,7 @@ def test_a_client_registers_itself_as_it_describes_itself(service: Service, admi
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
+        "dpop_bound_access_tokens": False,
     }
     client = service.wired.get(ClientRegistry).find(reply.json["client_id"])
     assert client is not None

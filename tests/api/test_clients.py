@@ -79,6 +79,7 @@ def test_a_client_is_made_with_a_secret_that_is_shown_once(service: Service, adm
         "require_second_factor": False,
         "session_seconds": 3600,
         "backchannel_logout_uri": None,
+        "dpop_bound_access_tokens": False,
         "token_exchange": False,
         "jwks": None,
         "jwks_uri": None,

@@ -29,7 +29,9 @@ def of_client(user: User, **fields: object) -> Session:
 def test_the_session_of_a_client_comes_back_as_it_was_opened(store: Store, ann: User) -> None:
     page = a_session(ann)
     assert store.sessions.open(page)
-    whole = of_client(ann, first_party=True, resources="https://a.example https://b.example", parent_id=page.id)
+    whole = of_client(
+        ann, first_party=True, resources="https://a.example https://b.example", parent_id=page.id, dpop_jkt="k" * 43
+    )
     for session in (of_client(ann), whole):
         assert store.sessions.open(session)
         live = store.sessions.find_live(session.id, NOW)

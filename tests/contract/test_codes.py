@@ -27,7 +27,9 @@ def codes(store: Store) -> Codes:
 
 
 def test_a_code_comes_back_as_it_was_added(codes: Codes, ann: User) -> None:
-    whole = a_code(ann, first_party=True, redirect_uri_sent=False, parent_id=new_id(), nonce="ñ" * 300)
+    whole = a_code(
+        ann, first_party=True, redirect_uri_sent=False, parent_id=new_id(), nonce="ñ" * 300, dpop_jkt="k" * 43
+    )
     for code in (a_code(ann), whole):
         assert codes.add(code)
         assert codes.find(code.id) == code

@@ -122,6 +122,31 @@ def test_openid_client_registers_itself_with_a_token_of_an_administrator(
     assert (found["sub"], found["aud"], found["again"]) == (sub(site, ann), found["id"], "invalid_token")
 
 
+@ONE
+@pytest.mark.parametrize("signed_by", ["ES256", "PS256", "RS256"])
+def test_openid_client_binds_its_tokens_to_a_key(site: Issuer, ann: Person, signed_by: str) -> None:
+    found = tried(OPENID_CLIENT, "bound", site, ann.visit, **site.client(), signedBy=signed_by)
+    assert (found["sub"], found["user"], found["type"].lower()) == (sub(site, ann), sub(site, ann), "dpop")
+    assert (found["keyless"], found["naked"]) == ("invalid_grant", "invalid_token")
+    assert (found["told"]["active"], found["told"]["token_type"], found["told"]["cnf"].keys()) == (
+        True,
+        "DPoP",
+        {"jkt"},
+    )
+
+
+@pytest.mark.parametrize("signed_by", ["ES256", "RS256"])
+def test_oauth4webapi_binds_its_tokens_to_a_key(site: Issuer, ann: Person, signed_by: str) -> None:
+    client = site.client(kind="public", first_party=True, dpop_bound_access_tokens=True)
+    found = tried(OAUTH4WEBAPI, "bound", site, ann.visit, **client, signedBy=signed_by)
+    assert (found["sub"], found["user"], found["account"]) == (sub(site, ann), sub(site, ann), 200)
+    assert {found["type"].lower(), found["renewed"].lower()} == {"dpop"}
+    ((challenge,),) = [found["challenge"]]
+    assert (challenge["scheme"], challenge["error"]) == ("dpop", "invalid_token")
+    assert challenge["algs"].split() == found["algorithms"]
+    assert found["stolen"] == "invalid_grant"
+
+
 @pytest.mark.parametrize("document", ["oidc", "oauth2"])
 def test_oauth4webapi_finds_nothing_wrong_with_a_login(site: Issuer, ann: Person, document: str) -> None:
     client = site.client(kind="public")

@@ -194,7 +194,8 @@ def documents() -> dict[str, dict[str, Any]]:
     login = Session("login", user.id, 0, b"seed", 0, NOW, NOW, LATER, LATER, "127.0.0.1", "curl", None, NOW, "pwd")
     store.sessions.open(login)
     of_client: dict[str, Any] = {
-        "client_id": "c", "first_party": False, "scopes": "openid", "resources": "https://a/", "parent_id": "login"
+        "client_id": "c", "first_party": False, "scopes": "openid", "resources": "https://a/", "parent_id": "login",
+        "dpop_jkt": "k",
     }  # fmt: skip
     store.sessions.open(replace(login, id="s", **of_client))
     database["sessions"].delete_one({"_id": "login"})
@@ -321,13 +322,14 @@ def _fill_oauth(store: Store, user: User) -> None:
     uris, names = ("https://a/cb",), ("openid",)
     of_client: dict[str, Any] = {"secrets": (ClientSecret("s", "digest", NOW, LATER),), "session_seconds": 60}
     of_client |= {"created_by": "u", "registered_with": "t", "backchannel_logout_uri": "https://a/ended"}
+    of_client |= {"dpop_bound_access_tokens": True}
     of_client |= {"jwks": "{}", "jwks_uri": "https://a/keys", "workload": Workload("https://b", "s", "a")}
     store.repository(Clients).add(Client("c", "Shop", "confidential", NOW, uris, uris, names, uris, **of_client))
     book = CatalogueBook(1, (Scope("a", "A."),), (Resource("https://a/", "A", ("a",)),))
     assert store.repository(CatalogueBooks).save(book)
     store.repository(RegistrationTokens).add(RegistrationToken("t", "u", NOW, LATER, 1))
     store.repository(StoredRequests).add(a_stored_request())
-    code = a_code(user, parent_id="s", nonce="n", expires_at=LATER)
+    code = a_code(user, parent_id="s", nonce="n", expires_at=LATER, dpop_jkt="k")
     assert store.repository(Codes).add(code)
     assert store.repository(Codes).spend(code.id, code.client_id, "s", NOW)
     assert store.repository(Codes).note_reuse(code.id, code.client_id, NOW)

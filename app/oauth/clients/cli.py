@@ -42,6 +42,7 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @click.option("--backchannel-logout-uri", help="Where it is told that a session has ended.")
 @click.option("--scope", "scopes", multiple=True, help="What it may ask for; can be repeated. [default: standard]")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask for; can be repeated. [default: all]")
+@click.option("--dpop", "dpop_bound_access_tokens", is_flag=True, help="It gets tokens bound to its key alone.")
 @click.option("--first-party", is_flag=True, help="Ask users for no consent; its tokens act as a login's.")
 @click.option("--jwks-uri", help="Where it publishes the keys that it signs with, in place of a secret.")
 @click.option("--token-exchange", is_flag=True, help="It may exchange the tokens that it receives (RFC 8693).")
@@ -149,7 +150,7 @@ def explain(url: str, *, as_json: bool) -> None:
 def _validated(described: Mapping[str, object]) -> NewClient:
     given = {name: list(found) if isinstance(found, tuple) else found for name, found in described.items()}
     # What is not named takes its default; but redirect URIs are needed, as at POST /admin/clients.
-    present = {name: found for name, found in given.items() if found or name == "first_party"}
+    present = {name: found for name, found in given.items() if found or isinstance(found, bool)}
     try:
         valid = CreateClient.model_validate(present)
     except ValidationError as error:
@@ -164,6 +165,7 @@ def _validated(described: Mapping[str, object]) -> NewClient:
         resources=None if valid.resources is None else tuple(valid.resources),
         first_party=valid.first_party,
         backchannel_logout_uri=valid.backchannel_logout_uri,
+        dpop_bound_access_tokens=valid.dpop_bound_access_tokens,
         token_exchange=valid.token_exchange,
         jwks_uri=valid.jwks_uri,
     )

@@ -84,6 +84,7 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
         require_second_factor=body.require_second_factor,
         session_seconds=body.session_seconds,
         backchannel_logout_uri=body.backchannel_logout_uri,
+        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
         token_exchange=body.token_exchange,
         jwks=text_of(body.jwks),
         jwks_uri=body.jwks_uri,
@@ -210,6 +211,7 @@ def register(call: Call, body: RegisterClient) -> Registered:
         body.kind,
         tuple(body.redirect_uris),
         tuple(body.post_logout_redirect_uris),
+        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
         jwks=text_of(body.jwks),
         jwks_uri=body.jwks_uri,
     )

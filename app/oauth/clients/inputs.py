@@ -236,6 +236,11 @@ class CreateClient(Body):
     )
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="Whether it gets access tokens that are bound to its key alone (DPoP, RFC 9449), and is refused"
+        " without a proof. Others get them when they send a proof.",
+    )
     token_exchange: bool = Field(
         default=False,
         description="Whether it may exchange the tokens that it receives for ones of its own, for its own resources"
@@ -284,6 +289,7 @@ class UpdateClient(Body):
     require_second_factor: bool = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
+    dpop_bound_access_tokens: bool = False
     token_exchange: bool = False
     jwks: Jwks | None = None
     jwks_uri: JwksUri | None = None
@@ -343,6 +349,7 @@ class RegisterClient(Body):
     response_types: list[str] = Field(default_factory=lambda: ["code"], max_length=_MOST)
     redirect_uris: RedirectUris = Field(default_factory=list, validate_default=True)
     post_logout_redirect_uris: Pages = Field(default_factory=list)
+    dpop_bound_access_tokens: bool = False
     jwks: Jwks | None = Field(default=None, validate_default=True)
     jwks_uri: JwksUri | None = Field(default=None, validate_default=True)
 

@@ -87,6 +87,8 @@ class Client:
     session_seconds: int | None = None
     """How long its sessions live; None for as long as others do."""
     backchannel_logout_uri: str | None = None
+    dpop_bound_access_tokens: bool = False
+    """Whether it gets access tokens that are bound to a key alone (RFC 9449 section 5.2)."""
     token_exchange: bool = False
     """Whether it may exchange the users' tokens that it receives for ones of its own (RFC 8693)."""
     jwks: str | None = None

@@ -50,6 +50,7 @@ class NewClient:
     require_second_factor: bool = False
     session_seconds: int | None = None
     backchannel_logout_uri: str | None = None
+    dpop_bound_access_tokens: bool = False
     token_exchange: bool = False
     jwks: str | None = None
     jwks_uri: str | None = None
@@ -130,6 +131,7 @@ class ClientService:
             require_second_factor=new.require_second_factor,
             session_seconds=new.session_seconds,
             backchannel_logout_uri=new.backchannel_logout_uri,
+            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
             token_exchange=new.token_exchange,
             jwks=new.jwks,
             jwks_uri=new.jwks_uri,
@@ -152,6 +154,7 @@ class ClientService:
         client = Client(
             new_id(), new.name, new.kind, self.clock(), new.redirect_uris, new.post_logout_redirect_uris,
             jwks=new.jwks, jwks_uri=new.jwks_uri, registered_with=token_id,
+            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
         )  # fmt: skip
         self._check(client, OF_SIGNERS)
         made, client = self._with_first_secret(client)

@@ -66,6 +66,9 @@ class ClientView(View):
     require_second_factor: bool = Field(examples=[False])
     session_seconds: int | None = Field(examples=[None])
     backchannel_logout_uri: str | None = Field(examples=[None])
+    dpop_bound_access_tokens: bool = Field(
+        description="Whether it gets access tokens that are bound to its key alone.", examples=[False]
+    )
     token_exchange: bool = Field(
         description="Whether it may exchange the tokens that it receives (RFC 8693).", examples=[False]
     )
@@ -95,6 +98,7 @@ class ClientView(View):
             require_second_factor=client.require_second_factor,
             session_seconds=client.session_seconds,
             backchannel_logout_uri=client.backchannel_logout_uri,
+            dpop_bound_access_tokens=client.dpop_bound_access_tokens,
             token_exchange=client.token_exchange,
             jwks=None if client.jwks is None else json.loads(client.jwks),
             jwks_uri=client.jwks_uri,
@@ -178,6 +182,7 @@ class Registered(BareView):
     jwks_uri: str | SkipJsonSchema[None] = Field(exclude_if=is_none)
     grant_types: list[str]
     response_types: list[str]
+    dpop_bound_access_tokens: bool
 
     @classmethod
     def of(cls, made: CreatedClient, asked: RegisterClient) -> Registered:
@@ -195,4 +200,5 @@ class Registered(BareView):
             jwks_uri=made.client.jwks_uri,
             grant_types=asked.grant_types,
             response_types=asked.response_types,
+            dpop_bound_access_tokens=made.client.dpop_bound_access_tokens,
         )

@@ -44,6 +44,8 @@ class Code:
     """The session that it opened, or is about to open: set with `used_at`."""
     reused_at: datetime | None = None
     """When it came for the second time."""
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that the token request has to prove (RFC 9449 section 10); None if it needs none."""
 
 
 class Opened(NamedTuple):

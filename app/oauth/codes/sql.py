@@ -59,6 +59,7 @@ OAUTH_CODES: Final = Table(
     Column("used_at", INSTANT),
     Column("session_id", exact(36)),
     Column("reused_at", INSTANT),
+    Column("dpop_jkt", exact(43)),
     Index("oauth_codes_by_user", "user_id"),
     Index("oauth_codes_by_expiry", "expires_at"),
     **ON_MYSQL,

@@ -51,6 +51,9 @@ class Verdict:
         return self.reason is None
 
 
+_ACCEPTED_WITH_A_PROOF: Final = "It is accepted with a proof of the client's key in the header DPoP."
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainRequests:
     """Explains requests to those who may read clients; what it says of codes and secrets is for nobody else."""
@@ -95,7 +98,18 @@ class ExplainRequests:
             self._check(parameters)
         except RefusedError as refused:
             return _because(refused)
-        return Verdict(None, "It is accepted.")
+        return Verdict(None, _ACCEPTED_WITH_A_PROOF if self._needs_key(parameters) else "It is accepted.")
+
+    def _needs_key(self, parameters: Parameters) -> bool:
+        """Whether it has to come with a proof of a key, which is no parameter, and is not looked at here."""
+        client = self.registry.find(parameters.get("client_id") or "")
+        code = self.codes.find(id_of(parameters.get("code") or ""))
+        session = self.sessions.session_of_refresh_token(parameters.get("refresh_token") or "")
+        return (
+            (client is not None and client.dpop_bound_access_tokens)
+            or (code is not None and code.dpop_jkt is not None)
+            or (session is not None and session.dpop_jkt is not None)
+        )
 
     def _check(self, parameters: Parameters) -> None:
         grant_type = parameters.get("grant_type")

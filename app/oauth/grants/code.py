@@ -57,6 +57,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             )
         if not proves(verifier, code.challenge):
             raise RefusedError("invalid_grant", "code_verifier does not belong to this code.", "code_verifier")
+        if code.dpop_jkt not in {None, self.request.bound_to}:
+            raise RefusedError("invalid_grant", "The code is bound to a key that was not proven.", "dpop_jkt")
 
     def query_authorization_code(self, code: str, client: ClientOf) -> Spent | None:
         """Spends it: one conditional write, with the session to be opened. A second use ends what the first opened."""
@@ -90,7 +92,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         id_token = None
         if "openid" in code.scopes:
             id_token = services.id_tokens.issue(opened, client.id, code.scopes, nonce=code.nonce)
-        return 200, token_reply(opened, code.scopes, id_token), self.TOKEN_RESPONSE_HEADER
+        reply = token_reply(opened, code.scopes, id_token, self.request.bound_to)
+        return 200, reply, self.TOKEN_RESPONSE_HEADER
 
     def _opened(self, code: Code, client: Client, narrowed: tuple[str, ...]) -> OpenedSession:
         """The session that this code stands for. Raises RefusedError unless its user still has what it was given for:
@@ -111,6 +114,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             parent_id=None if OFFLINE in code.scopes else code.parent_id,
             seconds=client.session_seconds,
             narrowed_to=narrowed,
+            bound_to=self.request.bound_to,
+            keeps_key=not client.has_secrets,
         )
         if not may_open(client, granted, proven, own=services.audience):
             raise _void("The client may do less than when the code was given.")

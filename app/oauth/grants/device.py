@@ -72,7 +72,8 @@ class DeviceGrant(DeviceCodeGrant):
             services.sessions.end_for_client(session_id, client.id, self.request.device)
             raise _void()
         id_token = services.id_tokens.issue(opened, client.id, code.scopes) if "openid" in code.scopes else None
-        return 200, token_reply(opened, code.scopes, id_token), self.TOKEN_RESPONSE_HEADER
+        reply = token_reply(opened, code.scopes, id_token, self.request.bound_to)
+        return 200, reply, self.TOKEN_RESPONSE_HEADER
 
     def _opened(self, code: DeviceCode, client: Client, session_id: str) -> OpenedSession:
         """The session. Raises RefusedError unless the account is in the epoch in which its user approved."""
@@ -89,6 +90,8 @@ class DeviceGrant(DeviceCodeGrant):
             # Nothing renews it without the scope OFFLINE, and it ends with no login: so it lives as long as its token.
             seconds=client.session_seconds if OFFLINE in code.scopes else services.access_tokens.lifetime,
             narrowed_to=narrowed_to(self.request.parameters, code.resources),
+            bound_to=self.request.bound_to,
+            keeps_key=not client.has_secrets,
         )
         proven = Authentication.from_kept(code.authenticated_at, code.amr)
         if not may_open(client, granted, proven, own=services.audience):

@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 
 from app.oauth.exchange import ACCESS_TOKEN
 from app.oauth.grant_types import TOKEN_EXCHANGE
+from app.oauth.grants.replies import type_of
 from app.oauth.server import WITH_SECRET, OAuthServer, Request
 
 
@@ -28,14 +29,14 @@ class ExchangeGrant(grants.BaseGrant, grants.TokenEndpointMixin):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The token (section 2.2.1)."""
-        services = self.server.services
-        checked = services.exchanges.check(self.request.parameters, self.request.client.client)
+        services, key = self.server.services, self.request.bound_to
+        checked = services.exchanges.check(self.request.parameters, self.request.client.client, key)
         issued = services.exchanges.issue(checked, self.request.device)
         services.observer.token_issued("token_exchange")
         reply: dict[str, Any] = {
             "access_token": issued.access_token,
             "issued_token_type": ACCESS_TOKEN,
-            "token_type": "Bearer",
+            "token_type": type_of(key),
             "expires_in": issued.lifetime,
         }
         if issued.scopes:

@@ -12,7 +12,7 @@ from app.oauth.grants.replies import token_reply
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
 from app.platform.errors import InvalidRefreshToken, ReusedRefreshToken
-from app.sessions.granted import NarrowingError
+from app.sessions.granted import NarrowingError, OtherKeyError
 from app.sessions.service import Asked
 
 
@@ -33,18 +33,20 @@ class RefreshGrant(grants.RefreshTokenGrant):
         """The next tokens of the session, perhaps for less: the session keeps what it was granted."""
         services, parameters, client = self.server.services, self.request.parameters, self.request.client.client
         scopes = tuple(dict.fromkeys(each for each in (parameters.get("scope") or "").split(" ") if each))
-        resources = tuple(dict.fromkeys(parameters.all("resource")))
-        asked = Asked(client.id, scopes, resources, may_keep=partial(may_keep, client, own=services.audience))
+        resources, key = tuple(dict.fromkeys(parameters.all("resource"))), self.request.bound_to
+        asked = Asked(client.id, scopes, resources, key, may_keep=partial(may_keep, client, own=services.audience))
         try:
             opened = services.sessions.refresh_for(self.request.form["refresh_token"], self.request.device, asked)
         except NarrowingError as error:
             code = "invalid_scope" if error.what == "scope" else "invalid_target"
             raise RefusedError(code, f"{error.what} has one that was not granted.", error.what) from None
+        except OtherKeyError:
+            raise RefusedError("invalid_grant", "The refresh token is bound to another key.", "dpop_jkt") from None
         except (InvalidRefreshToken, ReusedRefreshToken) as failure:
             raise RefusedError("invalid_grant", "This refresh token is not valid.", failure.code) from None
         given = scopes or opened.session.granted_scopes
         id_token = services.id_tokens.issue(opened, client.id, given) if "openid" in given else None
-        return 200, token_reply(opened, given, id_token), self.TOKEN_RESPONSE_HEADER
+        return 200, token_reply(opened, given, id_token, key), self.TOKEN_RESPONSE_HEADER
 
     # Never reached, and so that nobody relies on them:
 

@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from app.sessions.service import OpenedSession
 
 
-def token_reply(opened: OpenedSession, scopes: Sequence[str], id_token: str | None) -> dict[str, Any]:
-    """The tokens of a client's session."""
+def type_of(key: str | None) -> str:
+    """The `token_type` of an access token that is bound to this key (RFC 9449 section 5), or to none."""
+    return "Bearer" if key is None else "DPoP"
+
+
+def token_reply(opened: OpenedSession, scopes: Sequence[str], id_token: str | None, key: str | None) -> dict[str, Any]:
+    """The tokens of a client's session; `key` is the thumbprint of the one that the access token is bound to."""
     reply: dict[str, Any] = {
         "access_token": opened.access_token,
-        "token_type": "Bearer",
+        "token_type": type_of(key),
         "expires_in": opened.expires_in,
         "scope": " ".join(scopes),
     }

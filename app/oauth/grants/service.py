@@ -6,6 +6,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
+from app.oauth.grants.replies import type_of
 from app.oauth.parameters import resources_of, scopes_of
 from app.oauth.server import WITH_SECRET, OAuthServer, Request
 
@@ -23,9 +24,12 @@ class ServiceGrant(grants.ClientCredentialsGrant):
         catalogue = services.catalogue.load()
         resources = resources_of(self.request.parameters, client, catalogue, own=services.audience)
         scopes = scopes_of(self.request.parameters, client, catalogue, resources, default=())
-        token, lifetime = services.access_tokens.issue_to_client(client.id, audiences=resources, scope=" ".join(scopes))
+        key = self.request.bound_to
+        token, lifetime = services.access_tokens.issue_to_client(
+            client.id, audiences=resources, scope=" ".join(scopes), bound_to=key
+        )
         services.observer.token_issued("client_credentials")
-        reply: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+        reply: dict[str, Any] = {"access_token": token, "token_type": type_of(key), "expires_in": lifetime}
         if scopes:
             reply["scope"] = " ".join(scopes)
         return 200, reply, self.TOKEN_RESPONSE_HEADER

@@ -1,7 +1,8 @@
 """Revoked tokens, and the operations of a store on them.
 
 Only a token without a session of its client is kept here: any other is revoked by the end of its session. So is the
-digest of each assertion that a client authenticated with, since it does so once.
+digest of each assertion that a client authenticated with, and that of each proof of a key (RFC 9449), since they serve
+once.
 """
 
 from __future__ import annotations

@@ -158,4 +158,56 @@ async function registration(given) {
   return { claims, client };
 }
 
-await run({ code, resource, pushed, itself, device, registration });
+/** Tokens that are bound to a key (RFC 9449), from the pushed request to a resource server that reads them. */
+async function bound(given) {
+  const as = await discover(given, "oidc");
+  const client = { client_id: given.id };
+  const how = oauth.None();
+  const key = await oauth.generateKeyPair(given.signedBy);
+  const DPoP = oauth.DPoP(client, key);
+  const options = { DPoP, ...insecure(given) };
+  const verifier = oauth.generateRandomCodeVerifier();
+  const parameters = {
+    client_id: given.id,
+    redirect_uri: given.callback,
+    response_type: "code",
+    scope: "openid offline_access",
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+  };
+  const push = await oauth.pushedAuthorizationRequest(as, client, how, parameters, options);
+  const { request_uri: requestUri } = await oauth.processPushedAuthorizationResponse(as, client, push);
+  const url = new URL(as.authorization_endpoint);
+  url.searchParams.set("client_id", given.id);
+  url.searchParams.set("request_uri", requestUri);
+  const answer = oauth.validateAuthResponse(as, client, await visit(url), oauth.expectNoState);
+  const redeemed = await oauth.authorizationCodeGrantRequest(
+    as, client, how, answer, given.callback, verifier, options,
+  );
+  const tokens = await oauth.processAuthorizationCodeResponse(as, client, redeemed, { requireIdToken: true });
+  const sub = oauth.getValidatedIdTokenClaims(tokens).sub;
+  const user = await oauth.processUserInfoResponse(
+    as, client, sub, await oauth.userInfoRequest(as, client, tokens.access_token, options),
+  );
+  const keyless = await oauth.userInfoRequest(as, client, tokens.access_token, insecure(given));
+  const challenge = await oauth.processUserInfoResponse(as, client, sub, keyless)
+    .then(() => null, (error) => error.cause?.map?.(({ scheme, parameters: told }) => ({ scheme, ...told })));
+  const account = await oauth.protectedResourceRequest(
+    tokens.access_token, "GET", new URL(`${given.issuer}/auth/me?fields=all`), undefined, null, options,
+  );
+  const refresh = await oauth.refreshTokenGrantRequest(as, client, how, tokens.refresh_token, options);
+  const renewed = await oauth.processRefreshTokenResponse(as, client, refresh);
+  const other = { ...options, DPoP: oauth.DPoP(client, await oauth.generateKeyPair("ES256")) };
+  const stolen = await refusal(
+    oauth.refreshTokenGrantRequest(as, client, how, renewed.refresh_token, other)
+      .then((response) => oauth.processRefreshTokenResponse(as, client, response)),
+  );
+  const again = await oauth.refreshTokenGrantRequest(as, client, how, renewed.refresh_token, options);
+  const last = await oauth.processRefreshTokenResponse(as, client, again);
+  return {
+    sub, user: user.sub, type: tokens.token_type, renewed: last.token_type, challenge, stolen,
+    account: account.status, algorithms: as.dpop_signing_alg_values_supported,
+  };
+}
+
+await run({ code, resource, pushed, itself, device, registration, bound });

@@ -126,4 +126,22 @@ async function mixedUp(given) {
   return { issuer, without, sub: tokens.claims().sub };
 }
 
-await run({ code, pushed, itself, device, registration, mixedUp });
+/** Tokens that are bound to a key (RFC 9449), which the authorization request names. */
+async function bound(given) {
+  const config = await discover(given, client.ClientSecretBasic);
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(given.signedBy));
+  const { parameters, checks } = await asking(given, { dpop_jkt: await DPoP.calculateThumbprint() });
+  const back = await visit(client.buildAuthorizationUrl(config, parameters));
+  const keyless = await refusal(client.authorizationCodeGrant(config, back, checks));
+  const second = await asking(given, { dpop_jkt: await DPoP.calculateThumbprint() });
+  const answered = await visit(client.buildAuthorizationUrl(config, second.parameters));
+  const tokens = await client.authorizationCodeGrant(config, answered, second.checks, undefined, { DPoP });
+  const { sub } = tokens.claims();
+  const user = await client.fetchUserInfo(config, tokens.access_token, sub, { DPoP });
+  const told = await client.tokenIntrospection(config, tokens.access_token);
+  const renewed = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+  const naked = await refusal(client.fetchUserInfo(config, renewed.access_token, sub));
+  return { keyless, sub, user: user.sub, type: tokens.token_type, told, naked };
+}
+
+await run({ code, pushed, itself, device, registration, bound, mixedUp });

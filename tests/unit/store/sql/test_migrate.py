@@ -76,7 +76,7 @@ BROUGHT_BY_THE_FIFTH = {"kind"}
 """Columns of users."""
 BROUGHT_BY_THE_SIXTH = {"authenticated_at", "amr"}
 """Columns of sessions."""
-BROUGHT_BY_THE_EIGHTH = {"client_id", "first_party", "scopes", "resources", "parent_id"}
+BROUGHT_BY_THE_EIGHTH = {"client_id", "first_party", "scopes", "resources", "parent_id", "dpop_jkt"}
 """Columns of sessions."""
 
 
