@@ -163,7 +163,7 @@ def test_the_export_holds_everything_but_secrets(service: Service) -> None:
     service.post("/auth/email", {"email": new, "password": PASSWORD}, token=ann.token)
     reply = service.get("/auth/me/export", token=ann.token)
     export = reply.json["data"]
-    lists = ["former_emails", "waiting_mails", "sessions", "events", "factors", "grants", "api_keys"]
+    lists = ["former_emails", "waiting_mails", "sessions", "events", "factors", "identities", "grants", "api_keys"]
     assert list(export) == ["user", "pending_email", *lists, "products", "imported"]
     assert export["user"]["email"] == ann.email
     assert export["pending_email"]["email"] == new

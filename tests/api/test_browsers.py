@@ -365,7 +365,8 @@ def test_the_document_names_the_cookie_only_where_it_is_set_or_taken(service: Se
     }
     assert taking == {"refresh"}
     logins = {"register", "login", "continueLogin", "loginWithCode", "logInWithPasskey", "answerInvitation"}
-    assert setting == {*logins, "refresh", "logout", "deleteMe"}
+    with_a_cookie_of_its_own = "startAtProvider"
+    assert setting == {*logins, "finishAtProvider", "refresh", "logout", "deleteMe", with_a_cookie_of_its_own}
 
 
 def test_access_tokens_live_up_to_a_twentieth_less_so_that_clients_do_not_refresh_in_step(service: Service) -> None:

@@ -274,7 +274,7 @@ def test_two_factors_are_demanded_where_the_request_or_the_client_does(
     for values in ("urn:latchkey:aal1", "phr", f"urn:latchkey:aal1 {aal2}"):
         assert "code" in told(sent(browser, ours, acr_values=values))
     strict = a_client(service, first_party=True, require_second_factor=True)
-    assert is_page(sent(browser, strict))
+    assert leads_to(sent(browser, strict)) == "/login/enrol"
     assert told(sent(browser, strict, prompt="none"))["error"] == "unmet_authentication_requirements"
 
 

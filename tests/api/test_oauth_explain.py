@@ -213,13 +213,9 @@ def reasons() -> set[str]:
     """Those that the code gives: an argument of a RefusedError or a Verdict, or in a table of faults."""
     found: set[object] = set()
     for name in (
-        "authorization.py",
-        "parameters.py",
-        "explain/service.py",
-        "exchange.py",
-        "assertions.py",
+        "assertions.py", "authorization.py", "devices.py", "exchange.py", "explain/service.py", "parameters.py",
         "registry.py",
-    ):
+    ):  # fmt: skip
         for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 place = {"RefusedError": 2, "Verdict": 0}.get(node.func.id, len(node.args))

@@ -398,7 +398,7 @@ def hold(service: Service, path: str, meanwhile: Callable[[], object], headers: 
     return service.send("POST", path, content_type=FORM, environ=held, headers=headers)
 
 
-def test_a_form_of_a_factorthat_is_held_back_over_a_logout_gives_nothing(
+def test_a_form_that_is_held_back_over_a_logout_gives_nothing(
     service: Service, app: OAuthClient, ann: Account, browser: Browser
 ) -> None:
     page = sent(browser, app)

@@ -281,6 +281,7 @@ def show_logout(call: Call) -> File:
 @endpoint(
     f"POST {LOGOUT}",
     access=public,
+    limit="authorize",
     form=LogoutForm,
     returns=File,
     media_type="text/html",

@@ -86,6 +86,7 @@ def log_out_by_form(call: Call, parameters: Parameters) -> File | Carrying:
 @endpoint(
     f"POST {LOGOUT}/confirm",
     access=public,
+    limit="authorize",
     form=ConfirmLogout,
     returns=File,
     status=303,

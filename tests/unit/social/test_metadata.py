@@ -10,7 +10,8 @@ from app.config.egress_values import destination
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.security.egress import Egress
-from app.social.metadata import KEPT_FOR, Documents
+from app.security.key_sets import KEPT_FOR
+from app.social.metadata import Documents
 from app.social.provider import NotTrustedError
 from tests.servers.openid import Provider, serving_provider
 
