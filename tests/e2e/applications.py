@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from html import unescape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import httpx
 
@@ -34,9 +31,6 @@ PATIENCE = 30.0
 ADMINISTRATOR = "boss@example.com"
 CALLBACK = "/callback"
 LOGGED_OUT = "/logged-out"
-_INPUT = re.compile(r'<input[^>]*?\bname="(?P<name>\w+)"[^>]*>')
-_VALUE = re.compile(r'\bvalue="([^"]*)"')
-_FORM = re.compile(r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -112,54 +106,6 @@ def _administrator(settings: dict[str, str], http: httpx.Client) -> str:
     reply = http.post("/auth/login", json={"login": ADMINISTRATOR, "password": PASSWORD})
     assert reply.is_success, reply.text
     return str(reply.json()["data"]["access_token"])
-
-
-class Person:
-    """Somebody at a browser without script, who logs in, allows what they are asked for, and logs out."""
-
-    def __init__(self, issuer: Issuer, name: str) -> None:
-        self.issuer = issuer
-        self.name = name
-        self.seen: list[str] = []
-        """The titles of the pages that they answered."""
-        self._http = httpx.Client(verify=issuer.trust, trust_env=False, timeout=PATIENCE)
-        self.close = self._http.close
-
-    def visit(self, url: str) -> str:
-        """Go to an address, and do what the pages ask; returns the address of the application where that ends, or of
-        the page that asks nothing more."""
-        reply = self._http.get(url)
-        for _ in range(12):
-            if reply.has_redirect_location:
-                url = urljoin(str(reply.url), reply.headers["Location"])
-                if not url.startswith(f"{self.issuer.url}/"):
-                    return url
-                reply = self._http.get(url)
-                continue
-            answered = self._answer(reply)
-            if answered is None:
-                return str(reply.url)
-            reply = answered
-        raise AssertionError(f"the pages do not end: {self.seen}")
-
-    def _answer(self, page: httpx.Response) -> httpx.Response | None:
-        """The reply to the first form of a page; None for a page without one."""
-        assert page.status_code == httpx.codes.OK, page.text
-        found = _FORM.search(page.text)
-        title = re.search(r"<h1[^>]*>(.*?)</h1>", page.text)
-        if found is None or title is None or title[1] == "You are logged in":
-            return None
-        self.seen.append(unescape(title[1]))
-        fields = {}
-        for each in _INPUT.finditer(found[2]):
-            value = _VALUE.search(each[0])
-            fields[each["name"]] = unescape(value[1]) if value else ""
-        typed = {"login": self.name, "password": PASSWORD}
-        fields |= {name: value for name, value in typed.items() if name in fields}
-        if 'name="answer"' in found[2]:
-            fields["answer"] = "allow"
-        action = urljoin(str(page.url), unescape(found[1]))
-        return self._http.post(action, data=fields, headers={"Origin": self.issuer.url})
 
 
 def tried(script: str, trial: str, issuer: Issuer, visit: Callable[[str], str], **given: Any) -> dict[str, Any]:

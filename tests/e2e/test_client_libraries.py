@@ -6,7 +6,6 @@ npm openid-client and oauth4webapi, which check all that they can, and Authlib w
 from __future__ import annotations
 
 import itertools
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +18,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask
 from flask import request as asked
 
-from tests.e2e.applications import CALLBACK, LOGGED_OUT, Issuer, Person, issuer, tried
+from tests.e2e.applications import CALLBACK, LOGGED_OUT, Issuer, issuer, tried
+from tests.e2e.visitor import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def ann(site: Issuer) -> Iterator[Person]:
     """A new user, at a browser of their own."""
     name = f"ann{next(_numbers)}"
     site.register(name)
-    with closing(Person(site, name)) as person:
+    with Person(site.url, name, verify=site.trust) as person:
         yield person
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
 from tests.e2e.clients import PATIENCE
+from tests.e2e.settings import PASSWORD
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
 FORM = "application/x-www-form-urlencoded"
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+_STEPS = 20
+"""Redirects, or pages, in a row."""
 
 
 @dataclass
@@ -29,12 +36,21 @@ class Form:
 
 
 class Visitor:
-    """Somebody at a browser; `url` and `page` are what they see."""
+    """Somebody at a browser; `url` and `page` are what they see.
 
-    def __init__(self) -> None:
+    They go no further than `within`, if it is given: then `left_for` is the address elsewhere where they were sent.
+    """
+
+    def __init__(self, *, within: str = "", verify: ssl.SSLContext | bool = True) -> None:
         self.url = ""
         self.page = ""
-        self._client = httpx.Client(follow_redirects=True, headers={"Accept": ACCEPT}, timeout=PATIENCE)
+        self.left_for: str | None = None
+        self._within = within
+        # As browsers do on this machine, it sends secure cookies over http, too.
+        cookies = CookieJar(DefaultCookiePolicy(secure_protocols=("https", "http")))
+        self._client = httpx.Client(
+            headers={"Accept": ACCEPT}, timeout=PATIENCE, verify=verify, cookies=cookies, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -48,11 +64,14 @@ class Visitor:
 
     def press(self, button: str, **typed: str) -> str:
         """Type into the fields of the form with this button, and press it; returns the page that it leads to."""
-        forms = [form for form in _forms(self.page) if button in form.buttons]
+        forms = [form for form in self.forms() if button in form.buttons]
         assert forms, f"no {button!r} at {self.url}:\n{self.page}"
-        form = forms[0]
+        return self.send(forms[0], forms[0].buttons[button], **typed)
+
+    def send(self, form: Form, pressed: dict[str, str], **typed: str) -> str:
+        """Type into the fields of a form, and send it with what the button that is `pressed` says."""
         assert typed.keys() <= form.fields.keys(), form
-        sent = form.fields | form.buttons[button] | typed
+        sent = form.fields | pressed | typed
         url = urljoin(self.url, form.action)
         if form.method == "get":
             return self._shown(self._client.get(url, params=sent))
@@ -60,16 +79,53 @@ class Visitor:
         headers = {"Origin": f"{at.scheme}://{at.netloc}", "Content-Type": FORM}
         return self._shown(self._client.post(url, content=urlencode(sent), headers=headers))
 
+    def forms(self) -> list[Form]:
+        """The forms of the page, in its order."""
+        reader = _Reader()
+        reader.feed(self.page)
+        return reader.forms
+
     def _shown(self, reply: httpx.Response) -> str:
-        assert reply.status_code < 400, f"{reply.status_code} at {reply.url}:\n{reply.text}"
+        for _ in range(_STEPS):
+            if not reply.has_redirect_location:
+                break
+            url = urljoin(str(reply.url), reply.headers["Location"])
+            if not url.startswith(self._within):
+                self.left_for, self.page = url, ""
+                return ""
+            reply = self._client.get(url)
+        assert reply.status_code < 300, f"{reply.status_code} at {reply.url}:\n{reply.text}"
         self.url, self.page = str(reply.url), reply.text
         return self.page
 
 
-def _forms(page: str) -> list[Form]:
-    reader = _Reader()
-    reader.feed(page)
-    return reader.forms
+class Person(Visitor):
+    """A user of the service at `issuer`, who logs in, answers what its pages ask, and logs out."""
+
+    def __init__(self, issuer: str, name: str, *, answer: str = "allow", verify: ssl.SSLContext | bool = True) -> None:
+        super().__init__(within=f"{issuer}/", verify=verify)
+        self.name = name
+        self.seen: list[str] = []
+        """The titles of the pages that they answered."""
+        self._answer = answer
+
+    def visit(self, url: str) -> str:
+        """Go to an address of the service, and do what its pages ask; returns the address of the application where that
+        ends, or of the page that asks nothing more."""
+        self.left_for = None
+        self.open(url)
+        for _ in range(_STEPS):
+            if self.left_for is not None:
+                return self.left_for
+            title = re.search(r"<h1[^>]*>(.*?)</h1>", self.page)
+            form = next((form for form in self.forms() if form.method == "post"), None)
+            if form is None or title is None or title[1] == "You are logged in":
+                return self.url
+            self.seen.append(unescape(re.sub("<[^>]+>", "", title[1])))
+            typed = {"login": self.name, "password": PASSWORD}
+            pressed = {"answer": self._answer} if {"answer": self._answer} in form.buttons.values() else {}
+            self.send(form, pressed, **{name: text for name, text in typed.items() if name in form.fields})
+        raise AssertionError(f"the pages do not end: {self.seen}")
 
 
 class _Reader(HTMLParser):
