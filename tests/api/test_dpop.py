@@ -13,6 +13,7 @@ from tests.api.oauth_flow import (
     FORM,
     MAIL,
     SECRET,
+    VERIFIER,
     OAuthClient,
     a_client,
     answer_of,
@@ -426,3 +427,21 @@ def test_nobody_writes_a_proof_to_the_log(
     app.redeem(app.code(ann), headers)
     app.redeem(app.code(ann), headers)
     assert headers["DPoP"] not in "".join(capsys.readouterr())
+
+
+def test_explaining_says_where_a_proof_is_needed(service: Service, app: OAuthClient, ann: Account, key: Key) -> None:
+    administrator = service.administrator()
+
+    def explained(client: OAuthClient, **sent: str) -> str:
+        asked = {"token_request": {"client_id": client.id, **sent}}
+        told = service.post("/admin/clients/explain", asked, token=administrator.token).json["data"]
+        assert told["accepted"] is True, told
+        return str(told["detail"])
+
+    code = {"grant_type": "authorization_code", "code_verifier": VERIFIER}
+    refresh = {"grant_type": "refresh_token", "refresh_token": bound(app, ann, key)["refresh_token"]}
+    held = a_client(service, dpop_bound_access_tokens=True)
+    assert "in the header DPoP" not in explained(app, **code, code=app.code(ann))
+    assert "in the header DPoP" in explained(app, **code, code=app.code(ann, dpop_jkt=key.thumbprint))
+    assert "in the header DPoP" in explained(held, **code, code=held.code(ann))
+    assert "in the header DPoP" in explained(app, **refresh)
