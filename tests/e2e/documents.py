@@ -52,7 +52,7 @@ def printed_by(
     for name in ("bash", "curl", "openssl"):
         require(None if program(name) else f"{name} is not installed")
     environment = Path(sys.executable).parent
-    lines = [f"{_TYPES_CODE if '$CODE' in command else ''}{command}" for command, _ in commands]
+    lines = [f"{_TYPES_CODE if visit and '$CODE' in command else ''}{command}" for command, _ in commands]
     script = _changed("\nprintf '\\0'\n".join(lines), names).replace(".venv/bin", str(environment))
     shell = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -74,7 +74,7 @@ def printed_by(
         address = re.findall(r"http://\S+/oauth/authorize\?[^\s\0]+", said)[-1]
         typed = httpx.URL(visit(address)).params["code"] + "\n"
     rest, errors = shell.communicate(typed, timeout=60)
-    assert shell.returncode == 0, errors
+    assert shell.returncode == 0, f"{shell.returncode}: {errors}\n{said}{rest}"
     return [
         _changed(output, {ours: name for name, ours in names.items()}) for output in f"{said}{rest}".split(_BETWEEN)
     ]

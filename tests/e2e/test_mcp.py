@@ -25,7 +25,7 @@ from tests.e2e.clients import PATIENCE, bearer, register
 from tests.e2e.examples import EXAMPLES, example, mcp_python
 from tests.e2e.front import logged
 from tests.e2e.settings import in_testing, on_sqlite
-from tests.e2e.visitor import Person
+from tests.e2e.visitor import came_back
 from tests.servers.fixtures import require
 from tests.servers.process import free_port, program, wait_until
 from tests.servers.service import ROOT, Service, service
@@ -155,7 +155,7 @@ class Terminal:
     def log_in(self, name: str) -> dict[str, str]:
         """Do so, as this user; the parameters of the authorization request."""
         address = self.asked_to_open()
-        reply = httpx.get(Person(self.site.url, name).visit(address), timeout=PATIENCE)
+        reply = httpx.get(came_back(self.site.url, name, address), timeout=PATIENCE)
         assert reply.status_code == 200
         return dict(httpx.URL(address).params)
 
@@ -229,7 +229,7 @@ def test_a_user_who_denies_is_asked_by_the_client_no_more(site: Site, language: 
     terminal = Terminal(site, language)
     terminal.settings["CLIENT_ID"] = site.client(terminal.port)
     with terminal:
-        back = Person(site.url, name, answer="deny").visit(terminal.asked_to_open())
+        back = came_back(site.url, name, terminal.asked_to_open(), answer="deny")
         httpx.get(back, timeout=PATIENCE)
         assert "Refused: access_denied" in terminal.ended_with()
 
@@ -293,7 +293,7 @@ def tokens_of(site: Site, client_id: str, name: str, **parameters: str) -> dict[
         "code_challenge": CHALLENGE, "code_challenge_method": "S256",
     }  # fmt: skip
     address = str(httpx.URL(f"{site.url}/oauth/authorize", params=asked | parameters))
-    code = httpx.URL(Person(site.url, name).visit(address)).params["code"]
+    code = httpx.URL(came_back(site.url, name, address)).params["code"]
     sent = {
         "grant_type": "authorization_code", "code": code, "client_id": client_id, "redirect_uri": redirect_uri,
         "code_verifier": VERIFIER,

@@ -29,13 +29,13 @@ def printed() -> Iterator[list[str]]:
     with service(settings) as server:
         names = {"localhost:5000": f"localhost:{server.port}", "8000": str(free_port())}
         url = f"http://localhost:{server.port}"
-        with example("mcp", latchkey=url, port=int(names["8000"])):
+        with example("mcp", latchkey=url, port=int(names["8000"])), Person(url, "boss") as boss:
             yield printed_by(
                 COMMANDS,
                 folder=server.folder,
                 names=names,
                 settings={"PUBLIC_URL": url},  # the commands take that of port 5000
-                visit=Person(url, "boss").visit,
+                visit=boss.visit,
             )
 
 

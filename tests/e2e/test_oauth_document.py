@@ -24,13 +24,14 @@ def printed() -> Iterator[list[str]]:
     """What each command prints, against a service of their own."""
     with service({"FLASK_ENV": "development", "WEB_CONCURRENCY": "1"}) as server:
         url = f"http://localhost:{server.port}"
-        yield printed_by(
-            COMMANDS,
-            folder=server.folder,
-            names={"localhost:5000": f"localhost:{server.port}"},
-            settings={"PUBLIC_URL": url},  # the commands take that of port 5000
-            visit=Person(url, "ann").visit,
-        )
+        with Person(url, "ann") as ann:
+            yield printed_by(
+                COMMANDS,
+                folder=server.folder,
+                names={"localhost:5000": f"localhost:{server.port}"},
+                settings={"PUBLIC_URL": url},  # the commands take that of port 5000
+                visit=ann.visit,
+            )
 
 
 def test_every_command_runs(printed: list[str]) -> None:

@@ -128,6 +128,12 @@ class Person(Visitor):
         raise AssertionError(f"the pages do not end: {self.seen}")
 
 
+def came_back(issuer: str, name: str, address: str, *, answer: str = "allow") -> str:
+    """The address of the application that a user comes back to, from an authorization request at a new browser."""
+    with Person(issuer, name, answer=answer) as person:
+        return person.visit(address)
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
