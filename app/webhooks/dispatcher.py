@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from threading import Condition, Thread
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
+from app.jobs.under_way import UnderWay
 from app.jobs.workers import outlived
 
 if TYPE_CHECKING:
     from app.webhooks.deliveries import DeliveryService
-    from app.webhooks.model import Delivery, Webhook
+    from app.webhooks.model import Webhook
 
 BEGIN_EVERY: Final = 2
 """Seconds between checks for what other workers made, and for what is to be tried again."""
@@ -28,8 +30,7 @@ class Dispatcher:
 
     def __init__(self, service: DeliveryService) -> None:
         self._service = service
-        self._changed = Condition()
-        self._under_way: list[Webhook] = []
+        self._webhooks: UnderWay[Webhook] = UnderWay("webhooks")
         self._turn = 0
         self._is_stopped = False
 
@@ -39,10 +40,9 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Begin no more, and wait for a short time for those that are under way."""
-        with self._changed:
-            self._is_stopped = True
-            self._service.wakes.set()
-            self._changed.wait_for(lambda: not self._under_way, _PATIENCE)
+        self._is_stopped = True
+        self._service.wakes.set()
+        self._webhooks.wait(_PATIENCE)
 
     def _loop(self) -> None:
         while True:
@@ -63,34 +63,12 @@ class Dispatcher:
             places = self._places_of(webhook)
             for delivery in self._service.due(webhook, places) if places else ():
                 if (claimed := self._service.claim(delivery)) is not None:
-                    self._begin(webhook, claimed)
+                    self._webhooks.begin(webhook, partial(self._service.attempt, claimed))
 
     def _places_of(self, webhook: Webhook) -> int:
         """How many deliveries to a webhook may begin now."""
-        with self._changed:
-            own = sum(each.id == webhook.id for each in self._under_way)
-            failing = sum(each.failing_since is not None for each in self._under_way)
-            places = min(AT_ONCE - len(self._under_way), _OF_ONE - own)
-            return max(places if webhook.failing_since is None else min(places, _OF_FAILING - failing), 0)
-
-    def _begin(self, webhook: Webhook, claimed: Delivery) -> None:
-        def post() -> None:
-            try:
-                with outlived("webhooks"):
-                    self._service.attempt(claimed)
-            finally:
-                self._end(webhook)
-
-        with self._changed:
-            self._under_way.append(webhook)
-        try:
-            Thread(target=post, name="webhook", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads: the claim ends by itself
-            self._end(webhook)
-            raise
-
-    def _end(self, webhook: Webhook) -> None:
-        with self._changed:
-            self._under_way.remove(webhook)
-            self._changed.notify_all()
-        self._service.wakes.set()  # there may be more to do for this place
+        under_way = self._webhooks.items()
+        own = sum(each.id == webhook.id for each in under_way)
+        failing = sum(each.failing_since is not None for each in under_way)
+        places = min(AT_ONCE - len(under_way), _OF_ONE - own)
+        return max(places if webhook.failing_since is None else min(places, _OF_FAILING - failing), 0)

@@ -9,10 +9,11 @@ import pytest
 
 from app import config
 from app.security import egress
+from tests.api.browser import Browser
 from tests.api.databases import Database, MongoDatabase, SqliteDatabase
 from tests.api.document_site import Site
 from tests.api.logs import logging_as
-from tests.api.service import SETTINGS, FakeClock, Service, Start, running
+from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, running
 
 ON_MONGODB_TOO = {
     "test_account",
@@ -108,6 +109,20 @@ def start(new_database: Callable[[], Database]) -> Iterator[Start]:
 def service(start: Start) -> Service:
     """The instance of this module, with the default settings."""
     return start()
+
+
+@pytest.fixture
+def ann(service: Service) -> Account:
+    """A new user."""
+    return service.register()
+
+
+@pytest.fixture
+def browser(service: Service, ann: Account) -> Browser:
+    """Ann's, who is logged in."""
+    browser = Browser(service)
+    assert browser.log_in(ann.email, ann.password).status_code == 303
+    return browser
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,11 +22,6 @@ def administrator(service: Service) -> Account:
     return service.administrator()
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
 def found(service: Service, administrator: Account, **query: Any) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = page(service, administrator, **query)["events"]
     return events

@@ -9,7 +9,6 @@ import pytest
 
 from app.oauth.client_documents.model import ClientDocuments, id_of
 from app.oauth.clients.service import ClientService
-from tests.api.browser import Browser
 from tests.api.oauth_flow import (
     CALLBACK,
     FILES,
@@ -24,6 +23,7 @@ from tests.contract.races import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.api.browser import Browser
     from tests.api.document_site import Site
     from tests.api.service import Account, Reply, Service, Start
 
@@ -33,19 +33,6 @@ def service(start: Start) -> Service:
     service = start(CIMD_ALLOW="any", EGRESS_ALLOW="127.0.0.0/8")
     name_resources(service)
     return service
-
-
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Ann's, who is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, ann.password).status_code == 303
-    return browser
 
 
 def leads_to(reply: Reply) -> str:

@@ -73,11 +73,6 @@ def main_of(reply: Reply) -> str:
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def browser(service: Service) -> Browser:
     return Browser(service)
 

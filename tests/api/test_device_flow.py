@@ -55,11 +55,6 @@ def tv(service: Service) -> Tv:
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def browser(service: Service, ann: Account) -> Browser:
     """Where Ann is logged in."""
     browser = Browser(service)

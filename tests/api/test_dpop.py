@@ -39,11 +39,6 @@ def app(service: Service) -> OAuthClient:
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def key() -> Key:
     return Key.new()
 

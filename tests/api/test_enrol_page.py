@@ -23,11 +23,6 @@ def strict(service: Service, start: Start) -> Service:
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def browser(strict: Service) -> Browser:
     return Browser(strict)
 

@@ -34,11 +34,6 @@ def web(service: Service) -> OAuthClient:
     return a_client(service, kind="confidential")
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
 def sent(client: OAuthClient, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
     usual = {"client_id": client.id}
     if client.client.has_secrets and not headers:

@@ -45,19 +45,6 @@ def ours(service: Service) -> OAuthClient:
     return a_client(service, first_party=True)
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Ann's, who is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, ann.password).status_code == 303
-    return browser
-
-
 def sent(browser: Browser, client: OAuthClient, **parameters: Any) -> Reply:
     """The reply to this browser, which comes with the request."""
     return browser.get("/oauth/authorize", query=urlencode(client.request(**parameters), doseq=True))

@@ -37,11 +37,6 @@ def app(service: Service) -> OAuthClient:
     return a_client(service)
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
 def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -> None:
     admin = service.administrator()
 

@@ -68,11 +68,6 @@ def app(service: Service) -> OAuthClient:
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def browser(service: Service, ann: Account) -> Browser:
     """Ann's, who is logged in."""
     browser = Browser(service)
@@ -333,7 +328,7 @@ def test_a_login_from_before_a_factor_was_required_gives_no_code(start: Start) -
     page = sent(browser, ours)
     assert "code=" not in page.headers.get("Location", "")
     tv.client = OAuthClient(service, tv.client.client)
-    assert "your account has none: add one first" in enter(browser, tv.codes["user_code"]).text
+    assert enter(browser, tv.codes["user_code"]).headers["Location"].startswith(f"{ORIGIN}/login/enrol?")
     refused(tv.poll(), "authorization_pending")
 
 

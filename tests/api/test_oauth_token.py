@@ -48,11 +48,6 @@ def web(service: Service) -> OAuthClient:
     return a_client(service, kind="confidential")
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
 def refused(reply: Reply, error: str, status: int = 400) -> None:
     assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
     assert reply.json.keys() == {"error", "error_description"}

@@ -18,13 +18,13 @@ from app.oauth.authorization import OWN_REQUEST
 from app.oauth.logout.backchannel import BackchannelLogout
 from app.oauth.logout.teller import Teller
 from app.outbox.service import Outbox
-from tests.api.browser import Browser
 from tests.api.oauth_flow import CALLBACK, FORM, SECRET, OAuthClient, a_client, answer_of, basic, claims
 from tests.servers.receiving import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.api.browser import Browser
     from tests.api.service import Account, Reply, Service, Start
 
 BACK = "https://app.example/bye"
@@ -41,19 +41,6 @@ def service(start: Start) -> Service:
 def app(service: Service) -> OAuthClient:
     """A client with a secret, of the first party: so nobody is asked to consent."""
     return a_client(service, kind="confidential", first_party=True, post_logout_redirect_uris=(BACK,))
-
-
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Ann's, who is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, ann.password).status_code == 303
-    return browser
 
 
 def asked(browser: Browser, client: OAuthClient, **parameters: Any) -> Reply:

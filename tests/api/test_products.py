@@ -13,11 +13,6 @@ LAMP = {"name": "Desk lamp", "price": 19.99, "description": "Bends both ways."}
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def bob(service: Service) -> Account:
     return service.register()
 

@@ -28,11 +28,6 @@ def service(start: Start) -> Service:
     return service
 
 
-@pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
 def leads_to(reply: Reply) -> str:
     assert reply.status_code == 303, reply.text
     return urlsplit(reply.headers["Location"]).path

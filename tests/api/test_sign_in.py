@@ -31,11 +31,6 @@ PAGE, DEVICE = "latchkey-page", "latchkey-device"
 
 
 @pytest.fixture
-def ann(service: Service) -> Account:
-    return service.register()
-
-
-@pytest.fixture
 def browser(service: Service) -> Browser:
     return Browser(service)
 

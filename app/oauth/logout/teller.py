@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Condition, Event, Thread
+from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from app.jobs.under_way import UnderWay
 from app.jobs.workers import outlived
 
 if TYPE_CHECKING:
     from app.oauth.logout.backchannel import BackchannelLogout
-    from app.oauth.logout_notices.model import LogoutNotice
 
 BEGIN_EVERY: Final = 2
 """Seconds between checks for what is due."""
@@ -27,8 +28,7 @@ class Teller:
 
     def __init__(self, service: BackchannelLogout) -> None:
         self._service = service
-        self._changed = Condition()
-        self._under_way: list[str] = []
+        self._clients: UnderWay[str] = UnderWay("logouts")
         self._stopped = Event()
 
     def start(self) -> None:
@@ -42,8 +42,7 @@ class Teller:
 
     def wait(self, seconds: float) -> bool:
         """Wait for all that is being posted; whether it is done."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._under_way, seconds)
+        return self._clients.wait(seconds)
 
     def _loop(self) -> None:
         while not self._stopped.wait(BEGIN_EVERY):
@@ -53,30 +52,8 @@ class Teller:
     def begin_due(self) -> None:
         """Begin to post what is due, as far as there are places. Raises Unavailable."""
         for notice in self._service.due(_LOOKED_AT):
-            with self._changed:
-                if len(self._under_way) >= AT_ONCE:
-                    return
-                is_busy = self._under_way.count(notice.client_id) >= _OF_ONE
-            if not is_busy and self._service.claim(notice):
-                self._begin(notice)
-
-    def _begin(self, notice: LogoutNotice) -> None:
-        def post() -> None:
-            try:
-                with outlived("logouts"):
-                    self._service.attempt(notice)
-            finally:
-                self._end(notice)
-
-        with self._changed:
-            self._under_way.append(notice.client_id)
-        try:
-            Thread(target=post, name="logout", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads: the claim ends by itself
-            self._end(notice)
-            raise
-
-    def _end(self, notice: LogoutNotice) -> None:
-        with self._changed:
-            self._under_way.remove(notice.client_id)
-            self._changed.notify_all()
+            clients = self._clients.items()
+            if len(clients) >= AT_ONCE:
+                return
+            if clients.count(notice.client_id) < _OF_ONE and self._service.claim(notice):
+                self._clients.begin(notice.client_id, partial(self._service.attempt, notice))
