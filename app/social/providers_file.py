@@ -102,6 +102,8 @@ def read_providers(path: Path | None) -> dict[str, Provider]:
         raise _wrong(f"the file cannot be read ({error.strerror})") from None
     except (ValueError, yaml.YAMLError, RecursionError):  # the text of the error may hold a secret
         raise _wrong("the file is not YAML in UTF-8") from None
+    if not isinstance(document, dict):
+        raise _wrong("the file has to begin with `providers:`, and list them below it")
     try:
         declared = _File.model_validate(document).providers
     except ValidationError as error:

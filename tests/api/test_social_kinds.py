@@ -234,6 +234,7 @@ def test_two_factors_at_the_provider_count_if_the_operator_says_so(browser: Brow
     ("text", "wrong"),
     [
         ("{", "not YAML"),
+        ("- id: a\n", "begin with `providers:`"),
         ("- 1", "the file"),
         ("providers: 5", "the file"),
         ("providers: [{id: A, client_id: x, issuer: 'https://a.example'}]", "provider 1, id"),
