@@ -38,7 +38,7 @@ BOUNDED = {"session_seconds"}
 """Fields that take a whole number, but none as small as those sent here."""
 SWITCHES = {
     "require_second_factor", "trust_device", "email_verified", "end_sessions", "enabled", "first_party",
-    "token_exchange",
+    "token_exchange", "dpop_bound_access_tokens",
 }  # fmt: skip
 """Fields that take true or false."""
 TEXTS_BY_NAME = {"token_request"}

@@ -353,6 +353,7 @@ OPENING = {
     "POST /auth/login/passkey": "A passkey counts as two: tests/api/test_passkeys.py.",
     "POST /auth/login/continue": "test_of_one_code_sent_by_many_at_once_one_opens_a_session",
     "POST /auth/login/code/verify": "tests/api/test_mail_login.py tries it",
+    "POST /auth/providers/finish": "tests/api/test_social_pairs.py asks for the second factor there",
     "POST /auth/refresh": "It renews a session, and opens none.",
     "POST /auth/invitation": "An invited user has no factor yet.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, WithJsonSchema, model_validator
 
 from app.web.input import Body, wrong
 from app.web.parameters import Parameters
@@ -12,6 +12,12 @@ from app.web.parameters import Parameters
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 _Value = Annotated[str, StringConstraints(max_length=8000)]
 _MOST = 100
+# Generators of clients in Java fail at "a text or a list of texts".
+_Parameters = Annotated[
+    dict[_Name, _Value | list[_Value]],
+    Field(max_length=_MOST),
+    WithJsonSchema({"type": "object", "maxProperties": _MOST, "additionalProperties": True}),
+]
 
 
 class ExplainClient(Body):
@@ -22,11 +28,10 @@ class ExplainClient(Body):
         description="An authorization URL, with its query.",
         examples=["https://id.example.com/oauth/authorize?client_id=019a9d5c-5a3e-7b1a-9f43-6d0c3f1e2b7a"],
     )
-    token_request: dict[_Name, _Value | list[_Value]] | None = Field(
+    token_request: _Parameters | None = Field(
         None,
         description="The parameters of a token request, `client_id` and `client_secret` among them; a list for"
         " `resource`, which may be there several times.",
-        max_length=_MOST,
         examples=[None],
     )
 
