@@ -10,14 +10,14 @@ What changes at every login or request is no part of it: that is an entity with 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping  # noqa: TC003 - the codec reads the annotation
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode, marked, usable
-from app.accounts.imported import Imported  # noqa: TC001 - the codec reads the annotation
+from app.accounts.factors import marked
 from app.accounts.model import Credentials, listed_status
+from app.accounts.notices import MAIL, MOST_NOTICES, WAYS_BACK, Notice
+from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, LiveCode, PendingEmail, UnderWay, UndoOffer
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import (
     InvalidCode,
@@ -31,192 +31,21 @@ from app.platform.errors import (
 from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from app.accounts.imported import SealedTotp
+    from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
+    from app.accounts.imported import Imported
     from app.accounts.model import User
+    from app.accounts.under_way import CodePurpose, Impersonation, ListedIdentity, ListedKey
 
-CodePurpose = Literal["verify", "reset", "rescue", "invitation"]
-
-RESET_LIVES: Final = timedelta(minutes=30)
-VERIFICATION_LIVES: Final = timedelta(hours=24)
-UNDO_LIVES: Final = timedelta(days=7)
-INVITATION_LIVES: Final = timedelta(days=7)
-RESCUE_LIVES: Final = timedelta(hours=1)
-MAIL: Final = "mail"
-"""The kind of the entries that are mail to send."""
 ERASE: Final = "erase"
 """The kind of the entry that a deleted account implies: all that belongs to it has to go."""
 FACTOR_RECOVERY: Final = "factor_recovery"
 """The kind of the entry that is due when a recovery of lost factors takes effect, and of the mail that warns of it."""
-WAYS_BACK: Final = frozenset({"email_changed", "deletion_undo"})
-"""Mails to a former address that carry its offer to undo the change."""
-MOST_NOTICES: Final = 20
-"""Mails of an account that wait to be sent; beyond this number the oldest are dropped."""
 ATTACK_TOLD_EVERY: Final = timedelta(days=1)
 """At most this often an owner is told that somebody guesses the password."""
 MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
-_LIVES: Final[Mapping[CodePurpose, timedelta]] = {
-    "reset": RESET_LIVES,
-    "rescue": RESCUE_LIVES,
-    "verify": VERIFICATION_LIVES,
-    "invitation": INVITATION_LIVES,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCode:
-    """A mailed token and code that can be redeemed once. Token and code are computed, never stored.
-
-    `purpose` is a CodePurpose, or one that only a newer version knows.
-    """
-
-    id: str
-    purpose: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PendingEmail:
-    """An address that the user wants to have, until it is proven; `id` is that of the code mailed to it."""
-
-    id: str
-    email: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UndoOffer:
-    """A former address whose owner may undo the change; the `id` of a later change sorts later.
-
-    Only a `proven` address is held meanwhile; any other is free to be claimed.
-    """
-
-    id: str
-    email: str
-    expires_at: datetime
-    proven: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A mail that has not been sent yet: its content (`kind`, `facts`) and recipient, but no token.
-
-    `code_id` names the code, pending address or undo offer that the mail carries. In the account it is an entry of the
-    outbox, of the kind MAIL.
-    """
-
-    id: str
-    kind: str
-    to: str
-    queued_at: datetime
-    facts: Mapping[str, str] = field(default_factory=dict)
-    code_id: str | None = None
-    attempts: int = 0
-
-    @classmethod
-    def from_entry(cls, entry: Entry) -> Self:
-        """The mail that is in an entry."""
-        found = entry.payload
-        queued_at = datetime.fromisoformat(found["queued_at"])
-        return cls(
-            entry.id, found["letter"], found["to"], queued_at, found["facts"], found.get("code_id"), entry.attempts
-        )
-
-    def entry(self, due_at: datetime | None = None) -> Entry:
-        """The entry with this mail, due as soon as it is queued unless `due_at` is given."""
-        payload = {
-            "letter": self.kind,
-            "to": self.to,
-            "queued_at": self.queued_at.isoformat(timespec="milliseconds"),
-            "facts": dict(self.facts),
-            **({} if self.code_id is None else {"code_id": self.code_id}),
-        }
-        return Entry(self.id, MAIL, payload, due_at or self.queued_at, self.attempts)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedKey:
-    """An API key that the account has: what is not listed here does not work, whatever else the store holds of it."""
-
-    id: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ListedIdentity:
-    """An account at a provider that leads to this account (`app.social.identities`): what is not listed does not."""
-
-    id: str
-    provider: str
-
-
-@dataclass(frozen=True, slots=True)
-class Impersonation:
-    """An administrator acts for the user of the account: something like a session, which is never renewed.
-
-    It is in effect only in the epoch of its beginning, and only as long as the session of the administrator in which it
-    began, which is for `app.sessions.live` to see. It is kept here, and not with the sessions, so that it begins and
-    ends by a write of the account; and so that a former version, which does not know it, admits nobody by it.
-    """
-
-    id: str
-    actor_id: str
-    actor_session_id: str
-    reason: str
-    began_at: datetime
-    expires_at: datetime
-    auth_epoch: int
-    actor_demotions: int = 0
-    """How often the administrator had lost a role (`UnderWay.demotions`) when it began."""
-    roles_version: int = 0
-    """The version of the roles when the administrator was let in to begin it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnderWay:
-    """What is under way in an account, and empty in most: rarely written, and read only together with all of it.
-
-    SQL keeps it in one column, as JSON. So a new field needs no migration, but a default.
-    """
-
-    codes: tuple[LiveCode, ...] = ()
-    pending_email: PendingEmail | None = None
-    undo_offers: tuple[UndoOffer, ...] = ()
-    outbox: tuple[Entry, ...] = ()
-    listed_keys: tuple[ListedKey, ...] = ()
-    impersonations: tuple[Impersonation, ...] = ()
-    returns_as: str | None = None
-    """The status that comes back, by enabling or by the undo of a deletion; None is active."""
-    given_email: bool | None = None
-    """True if an administrator gave the account its address, or took its proof away."""
-    imported: Imported | None = None
-    attack_told_at: datetime | None = None
-    """When the owner was last told that somebody guesses the password."""
-    demotions: int | None = None
-    """How often the user lost a role; None is never. What they may do for others ends with the write that raises it."""
-    breach_told_in: int | None = None
-    """The epoch in which the user was told that the password is known from a breach; a new password begins another."""
-    totp: tuple[ListedTotp, ...] = ()
-    recovery_codes: tuple[RecoveryCode, ...] = ()
-    passkeys: tuple[ListedPasskey, ...] = ()
-    user_handle: str | None = None
-    """What passkeys know the user by (WebAuthn Level 3 section 5.4.3): 32 random bytes in base64url, made with the
-    first passkey and kept as long as the account."""
-    factor_recovery: FactorRecovery | None = None
-    identities: tuple[ListedIdentity, ...] = ()
-
-    @property
-    def imported_totp(self) -> tuple[SealedTotp, ...]:
-        """The authenticator apps that a former version imported and never asked for; none once the user has one that
-        is asked for."""
-        return self.imported.totp if self.imported and not any(each.is_confirmed for each in self.totp) else ()
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """The methods by which a second factor can be proven; empty if the account has none."""
-        return usable(self.passkeys, (*self.totp, *self.imported_totp), self.recovery_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,7 +445,7 @@ class Account(UnderWay):
         known = next((code for code in live if code.purpose == purpose), None)
         if known is not None:
             return self, known
-        code = LiveCode(code_id, purpose, now + _LIVES[purpose])
+        code = LiveCode(code_id, purpose, now + CODE_LIVES[purpose])
         return replace(self, codes=(*live, code)), code
 
     def require_code(self, purpose: CodePurpose, code_id: str, now: datetime) -> None:
@@ -694,7 +523,7 @@ class Account(UnderWay):
         self.require_room_for_offer(now)
         known = self.pending_email
         if known is None or email_key(known.email) != email_key(email) or known.expires_at <= now:
-            known = PendingEmail(code_id, email, now + VERIFICATION_LIVES)
+            known = PendingEmail(code_id, email, now + CODE_LIVES["verify"])
         return replace(self, pending_email=known), known
 
     def required_pending_email(self, code_id: str, now: datetime) -> PendingEmail:

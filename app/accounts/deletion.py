@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.credentials import CredentialService
     from app.accounts.model import Status
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.accounts.under_way import UndoOffer
     from app.feature import Eraser
     from app.outbox.model import Entry
     from app.platform.devices import Device

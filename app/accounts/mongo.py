@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from app.accounts.account import Account, Notice, UnderWay
+from app.accounts.account import Account
 from app.accounts.factors import FORMS, unmarked
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.notices import Notice
+from app.accounts.under_way import UnderWay
 from app.audit.mongo import NEW_EVENTS, documents_of, move_all_events, move_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key

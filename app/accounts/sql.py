@@ -23,9 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.account import Account, UnderWay
+from app.accounts.account import Account
 from app.accounts.factors import FORMS, unmarked
 from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.under_way import UnderWay
 from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import LONGEST_NAME_KEY

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.accounts.account import ListedKey
+from app.accounts.under_way import ListedKey
 from app.api_keys import key_format
 from app.api_keys.authenticator import digest_of, genuine
 from app.api_keys.keepers import Keepers

@@ -10,11 +10,12 @@ from app.platform.errors import EmailTaken, FieldError, InvalidCode, ValidationF
 from app.platform.identifiers import email_key, new_id
 
 if TYPE_CHECKING:
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.credentials import CredentialService
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.accounts.under_way import UndoOffer
     from app.platform.devices import Device
     from app.recovery.mailed_codes import MailedCodes, Redeemable
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import FACTOR_RECOVERY, WAYS_BACK, Notice
+from app.accounts.account import FACTOR_RECOVERY
 from app.accounts.model import INVITED
+from app.accounts.notices import WAYS_BACK, Notice
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
 from app.outbox.service import retry_after
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from app.accounts.account import Account, CodePurpose
+    from app.accounts.account import Account
     from app.accounts.mail_requests.model import MailRequest
     from app.accounts.model import Status
     from app.accounts.service import Accounts
+    from app.accounts.under_way import CodePurpose
     from app.mail.mail import Mailer
     from app.mail.mail_templates import MailTemplates
     from app.outbox.model import Entry

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from app.accounts.account import Impersonation
+from app.accounts.under_way import Impersonation
 from app.platform.errors import Forbidden, NotFound, SessionEnded
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY

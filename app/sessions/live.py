@@ -10,9 +10,10 @@ from app.accounts.principal import Principal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.account import Account, Impersonation
+    from app.accounts.account import Account
     from app.accounts.authentication import Authentication
     from app.accounts.model import Users
+    from app.accounts.under_way import Impersonation
     from app.platform.clock import Clock
     from app.sessions.model import Sessions
 

@@ -17,7 +17,7 @@ from app.web.view import View, is_none
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.accounts.account import Impersonation
+    from app.accounts.under_way import Impersonation
     from app.sessions.explain import Explanation
     from app.sessions.impersonation import BegunImpersonation
     from app.sessions.model import Session

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from app.accounts.account import Account, ListedIdentity
+from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.fields import Email, Name
 from app.accounts.model import User
 from app.accounts.publisher import Change
+from app.accounts.under_way import ListedIdentity
 from app.hooks import Registration
 from app.platform import pieces
 from app.platform.devices import LONGEST_USER_AGENT

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.model import User
+from app.accounts.notices import Notice
+from app.accounts.under_way import Impersonation, ListedKey, LiveCode, PendingEmail, UndoOffer
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
 from app.audit.model import AuditEvent

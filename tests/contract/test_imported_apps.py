@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app import config, wiring
-from app.accounts.account import Account, UndoOffer
+from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.imported import Imported, SealedTotp
 from app.accounts.login_name import LoginName
+from app.accounts.under_way import UndoOffer
 from app.factors.administration import FactorReset
 from app.factors.imported import ImportedApps
 from app.factors.service import FactorService, TotpState

@@ -12,9 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import ERASE, FACTOR_RECOVERY, MAIL
+from app.accounts.account import ERASE, FACTOR_RECOVERY
 from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users
+from app.accounts.notices import MAIL
 from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService

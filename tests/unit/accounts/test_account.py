@@ -10,24 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.account import (
-    ERASE,
-    MOST_NOTICES,
-    MOST_OFFERS,
-    RESET_LIVES,
-    UNDO_LIVES,
-    VERIFICATION_LIVES,
-    WAYS_BACK,
-    Account,
-    ListedIdentity,
-    ListedKey,
-    LiveCode,
-    Notice,
-    PendingEmail,
-    UndoOffer,
-)
+from app.accounts.account import ERASE, MOST_OFFERS, Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.imported import Imported, LinkedIdentity
+from app.accounts.notices import MOST_NOTICES, WAYS_BACK, Notice
+from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, ListedIdentity, ListedKey, LiveCode, PendingEmail, UndoOffer
 from app.outbox.model import CLAIMED_FOR, Entry
 from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyApiKeys, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
@@ -36,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from app.accounts.account import CodePurpose
+    from app.accounts.under_way import CodePurpose
 
 PLAIN = Account(a_user(email="ann@example.com", email_verified=True, username="ann"), HASH)
 WHOLE = a_whole_account()
@@ -87,7 +74,7 @@ def test_an_account_has_one_live_code_of_the_wanted_purpose_and_no_dead_one(
     assert after.with_code(purpose, code_id="other", now=NOW) == (after, code)
 
 
-@pytest.mark.parametrize(("purpose", "life"), [("reset", RESET_LIVES), ("verify", VERIFICATION_LIVES)])
+@pytest.mark.parametrize(("purpose", "life"), [("reset", timedelta(minutes=30)), ("verify", timedelta(hours=24))])
 def test_a_code_lives_as_long_as_its_purpose_says(purpose: CodePurpose, life: timedelta) -> None:
     _, code = PLAIN.with_code(purpose, code_id="new", now=NOW)
     assert code == LiveCode("new", purpose, NOW + life)
@@ -145,12 +132,12 @@ def test_a_reset_proves_the_address_and_keeps_undo_offers_only_if_it_was_proven_
 
 def test_asking_again_for_the_same_address_keeps_the_code_that_was_mailed() -> None:
     first, wanted = PLAIN.with_pending_email("New@example.com", code_id="1", now=NOW)
-    assert wanted == PendingEmail("1", "New@example.com", NOW + VERIFICATION_LIVES)
+    assert wanted == PendingEmail("1", "New@example.com", NOW + CODE_LIVES["verify"])
     again, same = first.with_pending_email("new@Example.com", code_id="2", now=NOW + MINUTE)
     assert (again, same) == (first, wanted)
     other, changed = first.with_pending_email("other@example.com", code_id="3", now=NOW + MINUTE)
-    assert other.pending_email == changed == PendingEmail("3", "other@example.com", NOW + MINUTE + VERIFICATION_LIVES)
-    _, renewed = first.with_pending_email("new@example.com", code_id="4", now=NOW + VERIFICATION_LIVES)
+    assert other.pending_email == changed == PendingEmail("3", "other@example.com", NOW + MINUTE + CODE_LIVES["verify"])
+    _, renewed = first.with_pending_email("new@example.com", code_id="4", now=NOW + CODE_LIVES["verify"])
     assert renewed.id == "4"
 
 
@@ -163,10 +150,10 @@ def test_no_change_of_address_can_push_an_undo_offer_out() -> None:
     full.with_pending_email("new@example.com", code_id="1", now=NOW + MINUTE)
 
 
-@pytest.mark.parametrize(("code_id", "late"), [("other", timedelta(0)), ("1", VERIFICATION_LIVES)])
+@pytest.mark.parametrize(("code_id", "late"), [("other", timedelta(0)), ("1", CODE_LIVES["verify"])])
 def test_a_pending_address_is_proven_only_by_its_own_code_and_in_time(code_id: str, late: timedelta) -> None:
     account, wanted = PLAIN.with_pending_email("new@example.com", code_id="1", now=NOW)
-    assert account.required_pending_email("1", NOW + VERIFICATION_LIVES - MILLISECOND) == wanted
+    assert account.required_pending_email("1", NOW + CODE_LIVES["verify"] - MILLISECOND) == wanted
     with pytest.raises(InvalidCode):
         account.required_pending_email(code_id, NOW + late)
     with pytest.raises(InvalidCode):
