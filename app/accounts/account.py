@@ -10,12 +10,11 @@ What changes at every login or request is no part of it: that is an entity with 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from app.accounts.factors import marked
-from app.accounts.model import Credentials, listed_status
+from app.accounts.model import Credentials
 from app.accounts.notices import MAIL, MOST_NOTICES, WAYS_BACK, Notice
 from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, LiveCode, PendingEmail, UnderWay, UndoOffer
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
@@ -28,7 +27,7 @@ from app.platform.errors import (
     TooManyPasskeys,
     TooManyRequests,
 )
-from app.platform.identifiers import comparable_email, email_key, masked_email, name_key, username_key
+from app.platform.identifiers import comparable_email, email_key, masked_email
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -70,35 +69,6 @@ class Account(UnderWay):
         """What a login knows of the account."""
         is_recovering = self.factor_recovery is not None
         return Credentials(self.user, self.password_hash, self.auth_epoch, self.factors, is_recovering)
-
-    def with_under_way(self, found: UnderWay, unknown: Mapping[str, Any]) -> Account:
-        """The account with what is under way in it, as a store keeps it."""
-        return replace(self, **{each.name: getattr(found, each.name) for each in fields(UnderWay)}, unknown=unknown)
-
-    def stored_fields(self) -> dict[str, Any]:
-        """What every store writes at each replacement, besides what is under way; a field without a value is None.
-
-        A `..._key` is the form in which addresses or user names are compared.
-        """
-        user, pending = self.user, self.pending_email
-        return {
-            "email": user.email,
-            "email_key": user.email and email_key(user.email),
-            "email_verified": user.email_verified,
-            "username": user.username,
-            "username_key": user.username and username_key(user.username),
-            "name": user.name,
-            "name_key": user.name and name_key(user.name),
-            "roles": user.roles,
-            "status": user.status,
-            "kind": user.kind,
-            "listed_status": listed_status(user.status),
-            "password_hash": marked(self.password_hash, self.factors),
-            "auth_epoch": self.auth_epoch,
-            "kept_session": self.kept_session,
-            "pending_email_key": pending and email_key(pending.email),
-            "due_at": self.due_at,
-        }
 
     # User and sessions
 

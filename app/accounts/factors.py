@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from app.accounts.imported import SealedTotp
 
@@ -23,7 +23,6 @@ TOLD_WITHIN: Final = timedelta(minutes=30)
 less than any delay."""
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
 """How long an authenticator app can be confirmed after its secret was shown."""
-_MARK: Final = "second-factor:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +96,3 @@ def usable(
     methods = tuple(method for method, usable in there_is.items() if usable)
     has_codes = bool(methods) and any(code.used_at is None for code in codes)
     return (*methods, RECOVERY_CODE) if has_codes else methods
-
-
-def marked(password_hash: str | None, factors: tuple[str, ...]) -> str | None:
-    """The password hash as a store keeps it: marked if it is one factor of two.
-
-    A version from before there were second factors knows no hash like that. So one that runs beside this version lets
-    nobody in by such a password, as long as it does not replace the hash.
-    """
-    return _as_one_of_two(password_hash) if password_hash and factors else password_hash
-
-
-def _as_one_of_two(password_hash: str) -> str:
-    return f"{_MARK}{password_hash}"
-
-
-FORMS: Final[tuple[Callable[[str], str], ...]] = (str, _as_one_of_two)
-"""The forms in which a store may keep a hash: as it is, and marked."""
-
-
-def unmarked(stored: str | None) -> str | None:
-    """The password hash that a store keeps."""
-    return stored.removeprefix(_MARK) if stored else stored
