@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from app.accounts.model import User
     from app.accounts.under_way import CodePurpose, Impersonation, ListedIdentity, ListedKey
 
-ERASE: Final = "erase"
-"""The kind of the entry that a deleted account implies: all that belongs to it has to go."""
 FACTOR_RECOVERY: Final = "factor_recovery"
 """The kind of the entry that is due when a recovery of lost factors takes effect, and of the mail that warns of it."""
 ATTACK_TOLD_EVERY: Final = timedelta(days=1)
@@ -675,44 +673,3 @@ class Account(UnderWay):
         """The account without the mails that wait to be sent to an address."""
         left = tuple(entry for entry in self.outbox if entry.kind != MAIL or Notice.from_entry(entry).to != email)
         return replace(self, outbox=left)
-
-    def due_entries(self, now: datetime) -> tuple[Entry, ...]:
-        """The entries that are to be done now."""
-        return tuple(entry for entry in self.outbox if entry.due_at <= now)
-
-    def implied_entries(self, now: datetime) -> tuple[Entry, ...]:
-        """What has to be done first, whatever is in the outbox: everything of a deleted account is erased.
-
-        Mail about a deletion waits for that, so that an owner who restores the account loses nothing.
-        """
-        return (Entry(self.user.id, ERASE, {}, now),) if self.user.status == "deleted" else ()
-
-    def settled(self, outcomes: Mapping[str, Entry | None], *, claimed_until: datetime, now: datetime) -> Account:
-        """The account after a worker tried the entries in `outcomes`, whose claim ended at `claimed_until`.
-
-        `outcomes` says how each is to wait, None if it is done and goes.
-        """
-        waiting = ((entry, outcomes.get(entry.id, entry)) for entry in self.outbox)
-        # Its time alone is changed: the rest may have been replaced since the worker read it.
-        remaining = tuple(
-            replace(entry, due_at=left.due_at, attempts=left.attempts) for entry, left in waiting if left is not None
-        )
-        times, offers = [entry.due_at for entry in remaining], self.undo_offers
-        if self.user.status == "deleted":
-            offers = self.open_offers(now)
-            if self.user.id not in outcomes:  # nobody began to erase it
-                times = [now]
-            elif failed := outcomes[self.user.id]:  # it was not erased, and nothing else is begun before
-                times = [failed.due_at]
-            else:
-                # The last offer goes by a write of its own: without an offer nobody can restore the account. What is
-                # left of the outbox is waited for, or its worker would come back at once, over and over.
-                times = [*times, *(offer.expires_at for offer in offers)] or [now]
-        # The claim may have expired and belong to another worker by now, which does the rest.
-        due_at = min(times, default=None) if self.due_at == claimed_until else self.due_at
-        return replace(self, outbox=remaining, undo_offers=offers, due_at=due_at)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do for a deleted account, and nobody can bring it back."""
-        return self.user.status == "deleted" and not self.outbox and not self.undo_offers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.accounts.account import ERASE, Account
-from app.accounts.holders import AccountHolders, MailRequestHolders
+from app.accounts.account import Account
+from app.accounts.holders import ERASE, AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.under_way import UndoOffer
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.account import ERASE, MOST_OFFERS, Account
+from app.accounts.account import MOST_OFFERS, Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.imported import Imported, LinkedIdentity
 from app.accounts.notices import MOST_NOTICES, WAYS_BACK, Notice
@@ -321,73 +321,6 @@ def test_mail_that_is_added_leaves_the_claim_of_a_worker_alone() -> None:
 def test_mail_that_is_added_does_not_wait_for_an_entry_that_is_due_much_later() -> None:
     far = replace(PLAIN, outbox=(entry(1, NOW + DAY),), due_at=NOW + DAY)
     assert far.with_notice(notice(1), NOW).due_at == NOW
-
-
-@given(st.dictionaries(st.integers(0, 5), st.none() | MOMENTS), st.booleans())
-def test_after_a_round_what_failed_or_was_not_tried_waits_each_for_its_own_time(
-    tried: dict[int, datetime | None],
-    claim: bool,  # noqa: FBT001 - hypothesis gives it
-) -> None:
-    entries = tuple(entry(number, NOW + number * MINUTE) for number in range(4))
-    until = NOW + CLAIMED_FOR
-    before = replace(PLAIN, outbox=entries, due_at=until if claim else until + MINUTE)
-    # What the worker read may be another by now: its time alone counts.
-    outcomes = {f"entry {number}": Entry("", "", {}, at, 7) if at else None for number, at in tried.items()}
-    after = before.settled(outcomes, claimed_until=until, now=NOW)
-    expected = []
-    for each in entries:
-        left = outcomes.get(each.id, each)
-        if left is not None:
-            expected.append(replace(each, due_at=left.due_at, attempts=left.attempts))
-    assert after.outbox == tuple(expected)
-    if claim:
-        assert after.due_at == min((each.due_at for each in expected), default=None)
-    else:
-        assert after.due_at == before.due_at
-
-
-def test_only_what_is_due_is_done_and_a_deleted_account_is_erased_first() -> None:
-    account = replace(PLAIN, outbox=(entry(1, NOW + MILLISECOND), entry(2), entry(3, NOW - DAY)))
-    assert [each.id for each in account.due_entries(NOW)] == ["entry 2", "entry 3"]
-    assert account.implied_entries(NOW) == ()
-    (implied,) = account.with_user(status="deleted").implied_entries(NOW)
-    assert (implied.id, implied.kind) == (account.user.id, ERASE)
-
-
-def test_a_deleted_account_that_could_not_be_erased_waits_with_all_else() -> None:
-    gone = replace(WHOLE, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1),))
-    (implied,) = gone.implied_entries(NOW)
-    outcomes = {implied.id: replace(implied, due_at=NOW + MINUTE, attempts=1)}
-    after = gone.settled(outcomes, claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    assert (after.due_at, after.outbox, after.undo_offers) == (NOW + MINUTE, (entry(1),), WHOLE.undo_offers)
-
-
-def test_a_deleted_account_is_due_when_an_offer_ends_and_over_when_none_is_left() -> None:
-    gone = replace(WHOLE, outbox=(), undo_offers=(offer(1, expires_at=NOW + MINUTE), offer(2, expires_at=NOW + DAY)))
-    gone = gone.deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-
-    def settled(now: datetime) -> Account:
-        return gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=now)
-
-    assert (settled(NOW).due_at, settled(NOW).is_over) == (NOW + MINUTE, False)
-    assert settled(NOW + MINUTE).undo_offers == (offer(2, expires_at=NOW + DAY),)
-    assert (settled(NOW + DAY).due_at, settled(NOW + DAY).is_over) == (NOW + DAY, True)
-    assert not replace(settled(NOW + DAY), outbox=(entry(1),)).is_over
-    assert not PLAIN.is_over
-
-
-@pytest.mark.parametrize("offers", [(), (offer(1),)])
-def test_a_deleted_account_that_nobody_began_to_erase_is_due_at_once(offers: tuple[UndoOffer, ...]) -> None:
-    gone = replace(PLAIN, undo_offers=offers).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1, NOW + MINUTE),))
-    assert gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW
-
-
-def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
-    gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
-    assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
 
 
 # API keys
