@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from app.accounts.factors import FACTOR_RECOVERY
 from app.accounts.model import Credentials
 from app.accounts.notices import MAIL, MOST_NOTICES, WAYS_BACK, Notice
 from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, LiveCode, PendingEmail, UnderWay, UndoOffer
@@ -24,7 +25,6 @@ from app.platform.errors import (
     NotFound,
     TooManyApiKeys,
     TooManyIdentities,
-    TooManyPasskeys,
     TooManyRequests,
 )
 from app.platform.identifiers import comparable_email, email_key, masked_email
@@ -32,13 +32,10 @@ from app.platform.identifiers import comparable_email, email_key, masked_email
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
     from app.accounts.imported import Imported
     from app.accounts.model import User
     from app.accounts.under_way import CodePurpose, Impersonation, ListedIdentity, ListedKey
 
-FACTOR_RECOVERY: Final = "factor_recovery"
-"""The kind of the entry that is due when a recovery of lost factors takes effect, and of the mail that warns of it."""
 ATTACK_TOLD_EVERY: Final = timedelta(days=1)
 """At most this often an owner is told that somebody guesses the password."""
 MOST_OFFERS: Final = 20
@@ -175,95 +172,6 @@ class Account(UnderWay):
             raise NotFound
         return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
 
-    # Second factors
-
-    @property
-    def confirmed_totp(self) -> ListedTotp | None:
-        """The authenticator app that is asked for; None if there is none."""
-        return next((each for each in self.totp if each.is_confirmed), None)
-
-    def pending_totp(self, now: datetime) -> ListedTotp | None:
-        """The authenticator app that can be confirmed; None if there is none."""
-        return next((each for each in self.totp if each.expires_at is not None and each.expires_at > now), None)
-
-    def with_pending_totp(self, listed: ListedTotp) -> Account:
-        """The account with an authenticator app to confirm, the only one."""
-        return replace(self, totp=(*(each for each in self.totp if each.is_confirmed), listed))
-
-    def with_confirmed_totp(self, totp_id: str, now: datetime) -> Account:
-        """The account whose authenticator app is this one, in place of a former one; raises InvalidCode if it cannot
-        be confirmed any more."""
-        pending = self.pending_totp(now)
-        if pending is None or pending.id != totp_id:
-            raise InvalidCode
-        return replace(self, totp=(replace(pending, expires_at=None),), imported=self._imported_without_totp)
-
-    def without_totp(self) -> Account:
-        """The account without its authenticator app, and, if that was the last factor, without recovery codes; raises
-        NotFound if it has none."""
-        if self.confirmed_totp is None and not self.imported_totp:
-            raise NotFound
-        return replace(self, totp=(), imported=self._imported_without_totp).without_idle_codes()
-
-    def with_user_handle(self, handle: str) -> Account:
-        """The account with this user handle, unless it has one."""
-        return self if self.user_handle else replace(self, user_handle=handle)
-
-    def with_passkey(self, listed: ListedPasskey, *, most: int) -> Account:
-        """The account with one more passkey; raises TooManyPasskeys if it has `most` already."""
-        if len(self.passkeys) >= most:
-            raise TooManyPasskeys
-        return replace(self, passkeys=(*self.passkeys, listed))
-
-    def has_passkey(self, passkey_id: str) -> bool:
-        """Whether the account has this passkey."""
-        return any(listed.id == passkey_id for listed in self.passkeys)
-
-    def required_passkey(self, passkey_id: str) -> ListedPasskey:
-        """The passkey of this identifier; raises NotFound if the account has no such passkey."""
-        for listed in self.passkeys:
-            if listed.id == passkey_id:
-                return listed
-        raise NotFound
-
-    def with_renamed_passkey(self, passkey_id: str, name: str) -> Account:
-        """The account with another name of a passkey; raises NotFound if it has no such passkey."""
-        self.required_passkey(passkey_id)
-        renamed = (replace(each, name=name) if each.id == passkey_id else each for each in self.passkeys)
-        return replace(self, passkeys=tuple(renamed))
-
-    def without_passkey(self, passkey_id: str) -> Account:
-        """The account without a passkey, and, if that was the last factor, without recovery codes; raises NotFound if
-        it has no such passkey, and LastCredential if nobody could log in any more."""
-        gone = self.required_passkey(passkey_id)
-        left = replace(self, passkeys=tuple(each for each in self.passkeys if each != gone)).without_idle_codes()
-        return left.with_way_in()
-
-    def without_idle_codes(self) -> Account:
-        """The account without recovery codes, if there is no factor that they could stand in for."""
-        return self if self.factors else replace(self, recovery_codes=())
-
-    def with_recovery_codes(self, codes: tuple[RecoveryCode, ...]) -> Account:
-        """The account with these recovery codes; former ones are void."""
-        return replace(self, recovery_codes=codes)
-
-    def with_used_code(self, code_id: str, now: datetime) -> Account:
-        """The account with this recovery code used."""
-        used = tuple(replace(code, used_at=now) if code.id == code_id else code for code in self.recovery_codes)
-        return replace(self, recovery_codes=used)
-
-    def without_factors(self) -> Account:
-        """The account without any second factor."""
-        return replace(self, totp=(), recovery_codes=(), passkeys=(), imported=self._imported_without_totp)
-
-    def with_adopted_totp(self, listed: tuple[ListedTotp, ...]) -> Account:
-        """The account that lists the apps of `imported_totp` as its own; one that is to be confirmed stays."""
-        return replace(self, totp=(*listed, *self.totp), imported=self._imported_without_totp)
-
-    @property
-    def _imported_without_totp(self) -> Imported | None:
-        return self.imported and replace(self.imported, totp=())
-
     @property
     def _imported_without_ways_in(self) -> Imported | None:
         return self.imported and replace(self.imported, totp=(), identities=())
@@ -287,7 +195,7 @@ class Account(UnderWay):
             raise NotFound
         left = tuple(listed for listed in self.identities if listed.id != identity_id)
         of_use = tuple(listed for listed in left if listed.provider in providers)
-        replace(self, identities=of_use).with_way_in()
+        replace(self, identities=of_use).require_way_in()
         return replace(self, identities=left)
 
     def has_imported_identity(self, names: Collection[str], subject: str) -> bool:
@@ -303,14 +211,13 @@ class Account(UnderWay):
         left = tuple(each for each in self.imported.identities if each.subject != subject)
         return replace(self, imported=replace(self.imported, identities=left))
 
-    def with_way_in(self) -> Account:
-        """The same account; raises LastCredential if there is no way in: neither password, passkey nor provider.
+    def require_way_in(self) -> None:
+        """Raises LastCredential if there is no way in: neither password, passkey nor provider.
 
         A mail is none: whoever reads it sets a password.
         """
         if not (self.password_hash or self.passkeys or self.identities):
             raise LastCredential
-        return self
 
     def taken_over_by(self, listed: ListedIdentity, email: str) -> Account:
         """The account whose address its owner has proven by a provider, which nobody had before ("proof beats claim").
@@ -332,48 +239,6 @@ class Account(UnderWay):
             imported=self._imported_without_ways_in,
             given_email=None,
         )
-
-    # Recovery of lost factors
-
-    def recovery(self, now: datetime) -> FactorRecovery | None:
-        """The recovery that is under way, or due; None if there is none, or it is void.
-
-        What begins a new epoch voids it: a new password, a change of factors, the undo of an address, the end of all
-        sessions. So does another address, and a warning that nobody took. A former version need not know of any of it.
-        """
-        found, user = self.factor_recovery, self.user
-        if found is None or not self.factors or user.status != "active":
-            return None
-        is_of_now = found.auth_epoch == self.auth_epoch and user.email_verified and user.email == found.email
-        return found if is_of_now and found.is_told_in_time(now) else None
-
-    def open_recovery(self, now: datetime) -> FactorRecovery | None:
-        """The recovery that is under way and can still be cancelled; None if there is none."""
-        found = self.recovery(now)
-        return found if found is not None and now < found.effective_at else None
-
-    def due_recovery(self, now: datetime) -> FactorRecovery | None:
-        """The recovery whose time has come; None if there is none."""
-        found = self.recovery(now)
-        return found if found is not None and found.effective_at <= now else None
-
-    def with_recovery(self, recovery: FactorRecovery, now: datetime) -> Account:
-        """The account with this recovery, and the entry that is due when it takes effect."""
-        entry = Entry(recovery.id, FACTOR_RECOVERY, {}, recovery.effective_at)
-        return replace(self.without_recovery(), factor_recovery=recovery).with_entries([entry], now)
-
-    def with_recovery_told(self, recovery_id: str | None, to: str, now: datetime) -> Account:
-        """The account whose owner was warned of this recovery, by mail to this address; the same account if they knew,
-        or it is no address of theirs."""
-        found = self.recovery(now)
-        if found is None or found.told_at is not None or (found.id, found.email) != (recovery_id, to):
-            return self
-        return replace(self, factor_recovery=replace(found, told_at=now))
-
-    def without_recovery(self) -> Account:
-        """The account without a recovery, whether one is under way or void."""
-        left = tuple(entry for entry in self.outbox if entry.kind != FACTOR_RECOVERY)
-        return replace(self, factor_recovery=None, outbox=left)
 
     # Impersonations
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from app.accounts.account import FACTOR_RECOVERY
+from app.accounts.factors import FACTOR_RECOVERY
 from app.accounts.service import Accounts
 from app.factors import cli, controller, pages
 from app.factors.administration import FactorReset

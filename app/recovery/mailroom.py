@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import FACTOR_RECOVERY
+from app.accounts.factors import FACTOR_RECOVERY, recovery_of, with_recovery_told
 from app.accounts.model import INVITED
 from app.accounts.notices import WAYS_BACK, Notice
 from app.mail.mail import MailFailedError, MailRefusedError
@@ -65,7 +65,7 @@ class Mailroom:
         expires_at = account.expiry_of(notice.code_id)
         if notice.code_id is not None and (expires_at is None or expires_at <= now):
             return None  # its code was used meanwhile, or replaced
-        if notice.kind == FACTOR_RECOVERY and account.recovery(now) is None:
+        if notice.kind == FACTOR_RECOVERY and recovery_of(account, now) is None:
             return None  # void meanwhile
         if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
             # Sent instead, so that the requester can neither see nor time a difference.
@@ -232,7 +232,7 @@ class Mailroom:
         If the store is away, the mail is sent again: better twice than that nobody knows.
         """
         if notice.kind == FACTOR_RECOVERY:
-            self._change(owner_id, lambda account: account.with_recovery_told(notice.code_id, notice.to, now))
+            self._change(owner_id, lambda account: with_recovery_told(account, notice.code_id, notice.to, now))
 
     def _change(
         self, user_id: str, step: Callable[[Account], Account], among: Collection[Status] = frozenset({"active"})

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import FACTOR_RECOVERY
+from app.accounts.factors import FACTOR_RECOVERY
 from app.accounts.holders import ERASE
 from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users

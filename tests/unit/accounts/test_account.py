@@ -452,13 +452,6 @@ def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
     assert WITHOUT_PASSWORD.without_identity("i2", {"google"}).identities == (GOOGLE,)
 
 
-def test_the_last_passkey_stays_unless_a_provider_is_linked() -> None:
-    passkey = replace(PLAIN, password_hash=None, passkeys=(PASSKEY,))
-    with pytest.raises(LastCredential):
-        passkey.without_passkey("k1")
-    assert replace(passkey, identities=(GOOGLE,)).without_passkey("k1").passkeys == ()
-
-
 @pytest.mark.parametrize(
     "proven",
     [
