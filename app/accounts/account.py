@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts.factors import FACTOR_RECOVERY
@@ -23,7 +22,6 @@ from app.platform.errors import (
     InvalidCode,
     LastCredential,
     NotFound,
-    TooManyApiKeys,
     TooManyIdentities,
     TooManyRequests,
 )
@@ -31,13 +29,12 @@ from app.platform.identifiers import comparable_email, email_key, masked_email
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from app.accounts.imported import Imported
     from app.accounts.model import User
-    from app.accounts.under_way import CodePurpose, Impersonation, ListedIdentity, ListedKey
+    from app.accounts.under_way import CodePurpose, ListedIdentity
 
-ATTACK_TOLD_EVERY: Final = timedelta(days=1)
-"""At most this often an owner is told that somebody guesses the password."""
 MOST_OFFERS: Final = 20
 """Former addresses with an undo offer. A further change is refused, so that none of their owners loses their offer."""
 
@@ -73,10 +70,6 @@ class Account(UnderWay):
         loses = not set(self.user.roles) <= set(user.roles)
         return replace(self, user=user, demotions=(self.demotions or 0) + 1 if loses else self.demotions)
 
-    def with_role_replaced(self, role: str, by: str) -> Account:
-        """The account with the role `by` in the place of `role`."""
-        return self.with_user(roles=tuple(by if each == role else each for each in self.user.roles))
-
     def in_new_epoch(self, *, keep: str | None = None) -> Account:
         """The account with all sessions ended except `keep`."""
         return replace(self, auth_epoch=self.auth_epoch + 1, kept_session=keep)
@@ -110,25 +103,9 @@ class Account(UnderWay):
             imported=self.imported if ours else self._imported_without_ways_in,
         )
 
-    def with_breach_told(self) -> Account:
-        """The account, whose user is told that the present password is known from a breach."""
-        return replace(self, breach_told_in=self.auth_epoch)
-
-    def with_rescue(self, *, code_id: str, now: datetime) -> Account:
-        """The account with a code that the operator hands over, named `code_id`, for a new password. A former one is
-        void."""
-        others = tuple(code for code in self.codes if code.purpose != "rescue")
-        return replace(self, codes=others).with_code("rescue", code_id=code_id, now=now)[0]
-
     def with_rescued_password(self, password_hash: str) -> Account:
         """The account with a password that was set by the link of a rescue; all sessions end. It proves no address."""
         return replace(self.in_new_epoch(), password_hash=password_hash, codes=(), pending_email=None)
-
-    def with_attack_told(self, now: datetime) -> Account:
-        """The account whose owner is told now that somebody guesses the password; the same account if they were told
-        within `ATTACK_TOLD_EVERY`."""
-        told = self.attack_told_at
-        return self if told is not None and now < told + ATTACK_TOLD_EVERY else replace(self, attack_told_at=now)
 
     # The status
 
@@ -149,28 +126,6 @@ class Account(UnderWay):
             return self
         status = "invited" if self.returns_as == "invited" else "active"
         return replace(self.with_user(status=status), returns_as=None)
-
-    # API keys
-
-    def with_api_key(self, key: ListedKey, *, most: int, now: datetime) -> Account:
-        """The account with one more API key, and without those that have expired.
-
-        Raises TooManyApiKeys if it has `most` already.
-        """
-        live = tuple(each for each in self.listed_keys if each.expires_at > now)
-        if len(live) >= most:
-            raise TooManyApiKeys
-        return replace(self, listed_keys=(*live, key))
-
-    def has_api_key(self, key_id: str) -> bool:
-        """Whether the account has this API key."""
-        return any(key.id == key_id for key in self.listed_keys)
-
-    def without_api_key(self, key_id: str) -> Account:
-        """The account without this API key; raises NotFound if it has no such key."""
-        if not self.has_api_key(key_id):
-            raise NotFound
-        return replace(self, listed_keys=tuple(key for key in self.listed_keys if key.id != key_id))
 
     @property
     def _imported_without_ways_in(self) -> Imported | None:
@@ -239,33 +194,6 @@ class Account(UnderWay):
             imported=self._imported_without_ways_in,
             given_email=None,
         )
-
-    # Impersonations
-
-    def open_impersonations(self, now: datetime) -> tuple[Impersonation, ...]:
-        """The impersonations that the account itself still allows: the user is active, and nothing ended their sessions
-        meanwhile."""
-        if self.user.status != "active":
-            return ()
-        return tuple(
-            each for each in self.impersonations if each.auth_epoch == self.auth_epoch and each.expires_at > now
-        )
-
-    def with_impersonation(self, begun: Impersonation, *, most: int, now: datetime) -> Account:
-        """The account with one more impersonation, in its present epoch; those that have ended go.
-
-        Raises TooManyRequests if `most` are open already.
-        """
-        is_open = self.open_impersonations(now)
-        if len(is_open) >= most:
-            ends = min(each.expires_at for each in is_open)
-            raise TooManyRequests(retry_after=math.ceil((ends - now).total_seconds()))
-        return replace(self, impersonations=(*is_open, replace(begun, auth_epoch=self.auth_epoch)))
-
-    def without_impersonation(self, impersonation_id: str) -> Account:
-        """The account without this impersonation; the same account if it has none of this identifier."""
-        left = tuple(each for each in self.impersonations if each.id != impersonation_id)
-        return self if left == self.impersonations else replace(self, impersonations=left)
 
     # Codes
 

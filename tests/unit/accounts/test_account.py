@@ -14,9 +14,9 @@ from app.accounts.account import MOST_OFFERS, Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.imported import Imported, LinkedIdentity
 from app.accounts.notices import MOST_NOTICES, WAYS_BACK, Notice
-from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, ListedIdentity, ListedKey, LiveCode, PendingEmail, UndoOffer
+from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, ListedIdentity, LiveCode, PendingEmail, UndoOffer
 from app.outbox.model import CLAIMED_FOR, Entry
-from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyApiKeys, TooManyRequests
+from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
 
 if TYPE_CHECKING:
@@ -324,27 +324,6 @@ def test_mail_that_is_added_does_not_wait_for_an_entry_that_is_due_much_later() 
 
 
 # API keys
-
-
-def a_key(number: int, *, expires_at: datetime = NOW + DAY) -> ListedKey:
-    return ListedKey(f"key-{number}", expires_at)
-
-
-def test_a_key_more_than_there_may_be_is_refused_and_expired_ones_take_no_place() -> None:
-    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2, expires_at=NOW), a_key(3)))
-    with pytest.raises(TooManyApiKeys):
-        account.with_api_key(a_key(4), most=2, now=NOW)
-    assert account.with_api_key(a_key(4), most=3, now=NOW).listed_keys == (a_key(1), a_key(3), a_key(4))
-
-
-def test_a_key_that_is_gone_cannot_go_again() -> None:
-    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2)))
-    assert account.has_api_key("key-1")
-    left = account.without_api_key("key-1")
-    assert left.listed_keys == (a_key(2),)
-    assert not left.has_api_key("key-1")
-    with pytest.raises(NotFound):
-        left.without_api_key("key-1")
 
 
 def test_keys_outlive_a_new_password_and_a_reset_of_a_proven_address() -> None:
