@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from app.accounts.imported import Imported
     from app.accounts.model import User
     from app.accounts.under_way import CodePurpose, ListedIdentity
 
@@ -88,24 +87,49 @@ class Account(UnderWay):
         If the address was not proven before, everything in the account may be someone else's: undo offers, API keys and
         second factors go, too. Not so if an administrator gave it to the account.
         """
-        ours = self.user.email_verified or self.waits_for_proof
-        return replace(
-            self.in_new_epoch().with_user(email_verified=True),
-            password_hash=password_hash,
-            codes=(),
-            pending_email=None,
-            undo_offers=self.undo_offers if ours else (),
-            listed_keys=self.listed_keys if ours else (),
-            totp=self.totp if ours else (),
-            recovery_codes=self.recovery_codes if ours else (),
-            passkeys=self.passkeys if ours else (),
-            identities=self.identities if ours else (),
-            imported=self.imported if ours else self._imported_without_ways_in,
-        )
+        is_theirs = self.user.email_verified or self.waits_for_proof
+        kept = self if is_theirs else self._without_ways_in()
+        proven = kept.in_new_epoch().with_user(email_verified=True)
+        return replace(proven, password_hash=password_hash, codes=(), pending_email=None)
 
     def with_rescued_password(self, password_hash: str) -> Account:
         """The account with a password that was set by the link of a rescue; all sessions end. It proves no address."""
         return replace(self.in_new_epoch(), password_hash=password_hash, codes=(), pending_email=None)
+
+    # Ways in
+
+    def require_way_in(self) -> None:
+        """Raises LastCredential if there is no way in: neither password, passkey nor provider.
+
+        A mail is none: whoever reads it sets a password.
+        """
+        if not (self.password_hash or self.passkeys or self.identities):
+            raise LastCredential
+
+    def taken_over_by(self, listed: ListedIdentity, email: str) -> Account:
+        """The account whose address its owner has proven by a provider, which nobody had before ("proof beats claim").
+
+        All that is in it may be someone else's: the password is void, all sessions end, and codes, undo offers, API
+        keys, second factors and other providers go.
+        """
+        proven = self._without_ways_in().in_new_epoch().with_user(email=email, email_verified=True)
+        return replace(proven, password_hash=None, codes=(), pending_email=None, identities=(listed,), given_email=None)
+
+    def _without_ways_in(self) -> Account:
+        """The account without all that could let in, or bring back, whoever had it before its address was proven.
+
+        Password, sessions and codes go with every proof, and are for the callers.
+        """
+        return replace(
+            self,
+            undo_offers=(),
+            listed_keys=(),
+            totp=(),
+            recovery_codes=(),
+            passkeys=(),
+            identities=(),
+            imported=self.imported and replace(self.imported, totp=(), identities=()),
+        )
 
     # The status
 
@@ -126,10 +150,6 @@ class Account(UnderWay):
             return self
         status = "invited" if self.returns_as == "invited" else "active"
         return replace(self.with_user(status=status), returns_as=None)
-
-    @property
-    def _imported_without_ways_in(self) -> Imported | None:
-        return self.imported and replace(self.imported, totp=(), identities=())
 
     # Accounts at providers
 
@@ -165,35 +185,6 @@ class Account(UnderWay):
             return self
         left = tuple(each for each in self.imported.identities if each.subject != subject)
         return replace(self, imported=replace(self.imported, identities=left))
-
-    def require_way_in(self) -> None:
-        """Raises LastCredential if there is no way in: neither password, passkey nor provider.
-
-        A mail is none: whoever reads it sets a password.
-        """
-        if not (self.password_hash or self.passkeys or self.identities):
-            raise LastCredential
-
-    def taken_over_by(self, listed: ListedIdentity, email: str) -> Account:
-        """The account whose address its owner has proven by a provider, which nobody had before ("proof beats claim").
-
-        All that is in it may be someone else's: the password is void, all sessions end, and codes, undo offers, API
-        keys, second factors and other providers go.
-        """
-        return replace(
-            self.in_new_epoch().with_user(email=email, email_verified=True),
-            password_hash=None,
-            codes=(),
-            pending_email=None,
-            undo_offers=(),
-            listed_keys=(),
-            totp=(),
-            recovery_codes=(),
-            passkeys=(),
-            identities=(listed,),
-            imported=self._imported_without_ways_in,
-            given_email=None,
-        )
 
     # Codes
 
@@ -403,7 +394,8 @@ class Account(UnderWay):
         nothing from a user who returns.
         """
         offers = tuple(offer for offer in self.open_offers(now) if offer.proven)
-        nobody = self.with_user(
+        nobody = replace(
+            self.user,
             email=None,
             email_verified=False,
             username=None,
@@ -412,26 +404,16 @@ class Account(UnderWay):
             status="deleted",
             last_login_at=None,
         )
-        return replace(
-            nobody.in_new_epoch(),
+        return Account(
+            nobody,
             password_hash=None,
-            codes=(),
-            pending_email=None,
-            impersonations=(),
-            demotions=None,
+            auth_epoch=self.auth_epoch + 1,
             undo_offers=offers,
-            outbox=tuple(entry for entry in self.outbox if entry.kind not in {MAIL, FACTOR_RECOVERY}),
-            imported=None,
-            attack_told_at=None,
-            totp=(),
-            recovery_codes=(),
-            passkeys=(),
-            identities=(),
-            user_handle=None,
-            factor_recovery=None,
-            due_at=claimed_until,
-            listed_keys=(),
             returns_as="disabled" if self.user.status == "disabled" else None,
+            outbox=tuple(entry for entry in self.outbox if entry.kind not in {MAIL, FACTOR_RECOVERY}),
+            due_at=claimed_until,
+            revision=self.revision,
+            unknown=self.unknown,
         )
 
     # The outbox
