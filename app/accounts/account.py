@@ -1,10 +1,11 @@
 """The account: a user together with everything that has to change in the same write.
 
 It is stored and replaced as a whole (`Users.save`), on condition that no other write replaced it meanwhile. So each
-rule about an account is a function from one `Account` to the next, for every store. The rules that need nothing but the
-account are its methods: the time, and each new identifier, is passed in. What needs a store as well is in the services.
+rule about an account is a function from one `Account` to the next, for every store: the time, and each new identifier,
+is passed in. Those that concern several features are methods here. Those of one feature are in that feature: what it
+lists in the account comes and goes in its `listing.py`. What needs a store as well is in the services.
 
-What changes at every login or request is no part of it: that is an entity with an operation of its own.
+What changes at every login or request is no part of an account: that is an entity with an operation of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +22,12 @@ from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.platform.errors import (
     InvalidCode,
     LastCredential,
-    NotFound,
-    TooManyIdentities,
     TooManyRequests,
 )
 from app.platform.identifiers import comparable_email, email_key, masked_email
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.model import User
@@ -150,41 +149,6 @@ class Account(UnderWay):
             return self
         status = "invited" if self.returns_as == "invited" else "active"
         return replace(self.with_user(status=status), returns_as=None)
-
-    # Accounts at providers
-
-    def identity(self, identity_id: str) -> ListedIdentity | None:
-        """The linked account of a provider that has this identifier; None if there is none."""
-        return next((listed for listed in self.identities if listed.id == identity_id), None)
-
-    def with_identity(self, listed: ListedIdentity, *, most: int) -> Account:
-        """The account with one more account of a provider; raises TooManyIdentities if it has `most` already."""
-        if len(self.identities) >= most:
-            raise TooManyIdentities
-        return replace(self, identities=(*self.identities, listed))
-
-    def without_identity(self, identity_id: str, providers: Collection[str]) -> Account:
-        """The account without an account of a provider; raises NotFound if it has no such one, and LastCredential if
-        nobody could log in any more. `providers` are those that there still are."""
-        if self.identity(identity_id) is None:
-            raise NotFound
-        left = tuple(listed for listed in self.identities if listed.id != identity_id)
-        of_use = tuple(listed for listed in left if listed.provider in providers)
-        replace(self, identities=of_use).require_way_in()
-        return replace(self, identities=left)
-
-    def has_imported_identity(self, names: Collection[str], subject: str) -> bool:
-        """Whether this account of a provider was linked where the user came from; `names` are those of the provider
-        there."""
-        known = self.imported.identities if self.imported else ()
-        return any(each.provider in names and each.subject == subject for each in known)
-
-    def without_imported_identity(self, subject: str) -> Account:
-        """The account without what was imported about an account of a provider: it was unlinked here."""
-        if self.imported is None:
-            return self
-        left = tuple(each for each in self.imported.identities if each.subject != subject)
-        return replace(self, imported=replace(self.imported, identities=left))
 
     # Codes
 

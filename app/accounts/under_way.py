@@ -1,7 +1,6 @@
 """What lives inside an account: mailed codes, a pending address, undo offers, and what else is listed in it.
 
-These only say what there is. How they come and go is in `app.accounts.account` and, where one feature alone changes
-them, in that feature.
+How they come and go is in `app.accounts.account`, or in the feature that alone changes them.
 """
 
 from __future__ import annotations

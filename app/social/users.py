@@ -37,6 +37,13 @@ from app.platform.errors import (
 )
 from app.platform.identifiers import comparable_email, new_id
 from app.social.identities.model import Identity, digest_of
+from app.social.listing import (
+    has_identity,
+    has_imported_identity,
+    with_identity,
+    without_identity,
+    without_imported_identity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -116,7 +123,7 @@ class SocialUsers:
 
         def linked(account: Account, listed: ListedIdentity) -> Account:
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         for _ in range(_ATTEMPTS):
             known = self._known(claims)
@@ -136,9 +143,9 @@ class SocialUsers:
         known = self.providers.get(provider)
 
         def unlinked(account: Account) -> Account:
-            left = account.without_identity(identity_id, self.providers)
+            left = without_identity(account, identity_id, self.providers)
             if found is not None:  # or it would be linked again
-                left = left.without_imported_identity(found.subject)
+                left = without_imported_identity(left, found.subject)
             told = self.accounts.with_warning(
                 left, "identity_unlinked", device, provider=known.name if known else provider
             )
@@ -178,7 +185,7 @@ class SocialUsers:
         if found is None:
             return None
         account = self.accounts.users.account(found.user_id)
-        if account is not None and account.identity(found.id) is not None:
+        if account is not None and has_identity(account, found.id):
             return Linked(account, found)
         if found.created_at > self.accounts.clock() - _STALE_AFTER:
             raise Unavailable(_BEING_LINKED, retry_after=1)
@@ -212,7 +219,7 @@ class SocialUsers:
             if not _had(account, provider, claims):
                 raise _ChangedError
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         return self._change(provider, claims, found.user.id, linked, device)
 
@@ -238,7 +245,7 @@ class SocialUsers:
                     raise EmailTaken
                 return account.taken_over_by(listed, email)
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         actions = (_LINKED,) if user.email_verified else ("identity.took_over",)
         return self._change(provider, claims, user.id, linked, device, actions=actions)
@@ -363,7 +370,7 @@ _BEING_LINKED: Final = "This account of the provider is being linked at the mome
 
 
 def _had(account: Account, provider: Provider, claims: Claims) -> bool:
-    return account.has_imported_identity(provider.imported_as, claims.subject)
+    return has_imported_identity(account, provider.imported_as, claims.subject)
 
 
 def _valid(rules: TypeAdapter[str], text: str | None) -> str | None:

@@ -16,7 +16,7 @@ from app.accounts.imported import Imported, LinkedIdentity
 from app.accounts.notices import MOST_NOTICES, WAYS_BACK, Notice
 from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, ListedIdentity, LiveCode, PendingEmail, UndoOffer
 from app.outbox.model import CLAIMED_FOR, Entry
-from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyRequests
+from app.platform.errors import InvalidCode, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
 
 if TYPE_CHECKING:
@@ -411,24 +411,6 @@ def test_an_entry_that_waits_is_not_added_again() -> None:
 GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
 PASSKEY = ListedPasskey("k1", "Laptop")
 WITHOUT_PASSWORD = replace(PLAIN, password_hash=None, identities=(GOOGLE, GITHUB))
-BOTH = {"google", "github"}
-
-
-def test_the_last_account_at_a_provider_stays_unless_there_is_another_way_in() -> None:
-    left = WITHOUT_PASSWORD.without_identity("i1", BOTH)
-    assert left.identities == (GITHUB,)
-    with pytest.raises(LastCredential):
-        left.without_identity("i2", BOTH)
-    assert replace(left, password_hash=HASH).without_identity("i2", BOTH).identities == ()
-    assert replace(left, passkeys=(PASSKEY,)).without_identity("i2", BOTH).identities == ()
-    with pytest.raises(NotFound):
-        left.without_identity("i1", BOTH)
-
-
-def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
-    with pytest.raises(LastCredential):
-        WITHOUT_PASSWORD.without_identity("i1", {"google"})
-    assert WITHOUT_PASSWORD.without_identity("i2", {"google"}).identities == (GOOGLE,)
 
 
 @pytest.mark.parametrize(
