@@ -336,7 +336,7 @@ def long(_call: Call) -> Streamed:
 
 
 def test_few_long_replies_are_sent_at_once(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.endpoint._STREAMS", BoundedSemaphore(1))
+    monkeypatch.setattr("app.web.replies._STREAMS", BoundedSemaphore(1))
     client = serving(long, wired=instance.wired).test_client()
     with client.get("/long", buffered=False) as first:
         second = client.get("/long")
