@@ -64,7 +64,7 @@ def _view(declared: Endpoint, shared: Shared, *, check_failures: bool) -> Callab
     read_inputs = _reader(declared, shared.input_context)
     function = declared.function if declared.form is None else _of_form(declared, declared.form, shared)
     reply = replier(declared, https=shared.https)
-    count = counter(shared.rates, shared.limits.get(declared.limit.name) if declared.limit else None)
+    count = counter(shared.rates, shared.limits.get(declared.limit) if declared.limit else None)
     admit, as_stranger = _admitter(declared.access, shared), _stranger(declared.access, shared)
 
     def view(**path: str) -> Response:
@@ -99,7 +99,7 @@ def _checking(declared: Endpoint, view: Callable[..., Response]) -> Callable[...
         try:
             return view(**path)
         except Failure as failure:
-            if type(failure) not in declared.raises:
+            if type(failure) not in declared.failures:
                 raise UndeclaredFailureError(f"{declared.name} does not declare {failure.code}") from failure
             raise
 
@@ -107,14 +107,14 @@ def _checking(declared: Endpoint, view: Callable[..., Response]) -> Callable[...
 
 
 def _admitter(access: Access, shared: Shared) -> Callable[[Request], Admitted[Any] | None]:
-    """The function that gives who calls, and raises a failure for who may not."""
+    """Returns the function that finds the caller of a request, and raises a failure for those who may not call."""
     if access.cookie is None:
         return partial(guard.admit, access, authenticators=shared.authenticators)
     return partial(guard.admit_by_cookie, access, authenticator=shared.page_authenticator, https=shared.https)
 
 
 def _stranger(access: Access, shared: Shared) -> Callable[[Request, Failure], File] | None:
-    """The function that leads who is not logged in on the pages to the login, and back; None where it is a failure."""
+    """Returns the function that leads visitors who are not logged in to the login and back; None if it is no page."""
     if access.cookie is None:
         return None
     login, pages = f"{shared.settings.server.public_url}{_LOGIN_PAGE}", shared.pages
@@ -130,7 +130,7 @@ def _stranger(access: Access, shared: Shared) -> Callable[[Request, Failure], Fi
 
 
 def _reader(declared: Endpoint, context: object) -> Callable[[Request], list[Any]]:
-    """The function that gives the body and the query that an endpoint declares, and refuses any other body."""
+    """Returns the function that reads the body and the query that an endpoint declares, and refuses any other body."""
     body, query, is_without_fields = declared.body, declared.query, declared.takes_json and declared.body is None
     parameters = declared.parameters
 
@@ -150,7 +150,7 @@ def _reader(declared: Endpoint, context: object) -> Callable[[Request], list[Any
 
 
 def _of_form(declared: Endpoint, form: type[BaseModel], shared: Shared) -> Callable[..., Result]:
-    """The function of the endpoint, which is given the validated form, and whose failures show the form again."""
+    """The function of the endpoint, called with the validated form; after a failure the form is shown again."""
     function, again, pages, context = declared.function, declared.again, shared.pages, shared.input_context
     public_url, local_too = shared.settings.server.public_url, shared.settings.profile != "production"
     shown_again: tuple[type[Failure], ...] = () if again is None else (ValidationFailed, *again.failures)

@@ -1,11 +1,11 @@
-"""Endpoints: a function, with a decorator that declares everything a reader or the OpenAPI document needs.
+"""Endpoints: functions with a decorator that declares everything a reader or the OpenAPI document needs.
 
 An endpoint has to declare who may call it, or the service does not start: `access` has no default.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.platform.errors import (
@@ -21,7 +21,7 @@ from app.platform.errors import (
     ValidationFailed,
 )
 from app.web.form import OF_FORMS
-from app.web.limits import LIMITS, Limit
+from app.web.limits import LIMITS
 from app.web.parameters import OF_BODIES
 from app.web.result import Carrying, Cookie, File, Header, RequestHeader
 from app.web.view import Streamed, View
@@ -49,45 +49,132 @@ class Outcome:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An endpoint as it was declared."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What an endpoint declares about its function.
+
+    The function is called with a `Call`, then the validated `form` or `body`, and `query`, if it has them, then the
+    parts of the path in <angle brackets>; its docstring is its documentation. Raises ValueError for a declaration that
+    contradicts itself.
+    """
+
+    rule: str = field(kw_only=False)
+    """Method and path, as in "POST /auth/login"."""
+    access: Access
+    returns: type[View | File]
+    """What the function returns, sent with `status` and `message`."""
+    status: int = 200
+    message: str | None = None
+    or_else: tuple[Outcome, ...] = ()
+    """Other outcomes, distinguished by the types that the function returns."""
+    body: type[BaseModel] | None = None
+    """The body, as JSON. A change without it still reads the body, and refuses every field."""
+    query: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+    """The form that a page of ours sends."""
+    again: Again | None = None
+    """After which failures the form is shown again."""
+    parameters: Source | None = None
+    """Where the parameters of OAuth are (`Parameters`): in the query, or in a form that anyone may send."""
+    rfc: str | None = None
+    """With it, failures have the shape of RFC 6749, and this `error` stands for a request that cannot be read."""
+    reads: tuple[RequestHeader, ...] = ()
+    """The request headers that it asks its `Call` for."""
+    carries: tuple[Header | Cookie, ...] = ()
+    """The headers and cookies that it may return (`Carrying`)."""
+    cookie: Cookie | None = None
+    """The cookie that may authenticate a request."""
+    limit: str | None = None
+    """The name of its rate limit, one of LIMITS."""
+    cache: int = 0
+    """How many seconds anyone may cache the reply."""
+    any_host: bool = False
+    """Exempt from ALLOWED_HOSTS."""
+    any_origin: bool = False
+    """Scripts of any web page may read it."""
+    origins: Literal["registered"] | None = None
+    """Scripts of the pages that clients registered may read it."""
+    probe: bool = False
+    """Requested by machines several times a minute: its successes are logged at debug level only."""
+    media_type: str = "application/json"
+    development_only: bool = False
+    """Left out in production."""
+    operation: str | None = None
+    """Its name in the OpenAPI document, by default that of the function, as `changePassword`."""
+    on: Callable[[Settings], bool] | None = None
+    """Whether these settings serve it; None is always."""
+    raises: tuple[type[Failure], ...] = ()
+    """Its own failures; those that follow from the rest are added."""
+
+    def __post_init__(self) -> None:
+        bodies = [each for each in (self.form, self.body, self.parameters == "body") if each]
+        changes, on_page = self.method != "GET", self.access.cookie is not None
+        contradictions = {
+            "what is cached for everybody cannot carry headers or cookies for somebody": self.cache and self.carries,
+            "a request has one body, a form or JSON": len(bodies) > 1,
+            "the parameters are in the query of a GET, or else in the body": (
+                self.parameters == ("query" if changes else "body") or (self.parameters and self.query)
+            ),
+            "there is no form to show again": self.again and not self.form,
+            "there is no such rate limit": self.limit is not None and self.limit not in LIMITS,
+            "a page alone is shown by its cookie": on_page and self.returns is not File,
+            "browsers send the cookie with requests of other pages, and only a form is checked": (
+                on_page and changes and not self.form
+            ),
+        }
+        for message, holds in contradictions.items():
+            if holds:
+                raise ValueError(f"{self.rule}: {message}")
+
+    @property
+    def method(self) -> str:
+        """The method of requests."""
+        return self.rule.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path of requests, with its parts in <angle brackets>."""
+        return self.rule.partition(" ")[2]
+
+
+class endpoint(Declaration):  # noqa: N801 - it reads as a decorator
+    """Declares an endpoint: the decorator of its function."""
+
+    __slots__ = ()
+
+    def __call__(self, function: Callable[..., Result]) -> Endpoint:
+        return Endpoint(**{each.name: getattr(self, each.name) for each in fields(self)}, function=function)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Declaration):
+    """A function that was declared, and what its feature adds."""
 
     function: Callable[..., Result]
-    method: str
-    path: str
-    access: Access
-    outcomes: tuple[Outcome, ...]
-    body: type[BaseModel] | None
-    query: type[BaseModel] | None
-    form: type[BaseModel] | None
-    again: Again | None
-    parameters: Source | None
-    rfc: str | None
-    reads: tuple[RequestHeader, ...]
-    carries: frozenset[Header | Cookie]
-    cookie: Cookie | None
-    limit: Limit | None
-    cache: int
-    any_host: bool
-    any_origin: bool
-    origins: Literal["registered"] | None
-    probe: bool
-    media_type: str
-    development_only: bool
-    operation: str
-    """Its name in the OpenAPI document, and so in generated clients: a verb, as in `listSessions`."""
-    declared: tuple[type[Failure], ...]
     tag: str = ""
     """The heading of the documentation that it stands under."""
     sample: bool = False
-    on: Callable[[Settings], bool] | None = None
-    """Whether these settings serve it; None is always."""
 
     @property
     def name(self) -> str:
         """Unique among the endpoints."""
         return f"{self.tag}.{self.function.__name__}".lstrip(".")
+
+    @property
+    def shown(self) -> str:
+        """Its name for Flask, which `flask routes` shows: with the access that a caller needs."""
+        return f"{self.name} ({self.access})"
+
+    @property
+    def operation_id(self) -> str:
+        """Its name in the OpenAPI document, and so in generated clients: a verb, as in `listSessions`."""
+        first, *others = self.function.__name__.split("_")
+        return self.operation or first + "".join(other.capitalize() for other in others)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How it succeeds, the usual way first."""
+        return (Outcome(self.returns, self.status, self.message), *self.or_else)
 
     @property
     def takes_json(self) -> bool:
@@ -100,18 +187,8 @@ class Endpoint:
         return self.takes_json or self.form is not None or self.parameters == "body"
 
     @property
-    def usual(self) -> Outcome:
-        """How it usually succeeds."""
-        return self.outcomes[0]
-
-    @property
-    def shown(self) -> str:
-        """Its name for Flask, which `flask routes` shows: with the access that a caller needs."""
-        return f"{self.name} ({self.access})"
-
-    @property
-    def raises(self) -> tuple[type[Failure], ...]:
-        """Every failure that the endpoint may reply with, by status."""
+    def failures(self) -> tuple[type[Failure], ...]:
+        """Every failure that it may reply with, by status."""
         implied: tuple[type[Failure], ...] = (InvalidRequest, *self.access.raises)
         if not self.any_host:
             implied += (InvalidHost,)
@@ -131,104 +208,7 @@ class Endpoint:
             implied += (Unavailable,)
         if self.cookie:
             implied += (Forbidden,)
-        return tuple(sorted({*self.declared, *implied}, key=lambda failure: (failure.status, failure.code)))
-
-
-def endpoint(
-    rule: str,
-    *,
-    access: Access,
-    returns: type[View | File],
-    status: int = 200,
-    message: str | None = None,
-    or_else: tuple[Outcome, ...] = (),
-    body: type[BaseModel] | None = None,
-    query: type[BaseModel] | None = None,
-    form: type[BaseModel] | None = None,
-    again: Again | None = None,
-    parameters: Source | None = None,
-    rfc: str | None = None,
-    reads: tuple[RequestHeader, ...] = (),
-    carries: tuple[Header | Cookie, ...] = (),
-    cookie: Cookie | None = None,
-    limit: str | None = None,
-    cache: int = 0,
-    any_host: bool = False,
-    any_origin: bool = False,
-    origins: Literal["registered"] | None = None,
-    probe: bool = False,
-    media_type: str = "application/json",
-    development_only: bool = False,
-    operation: str | None = None,
-    on: Callable[[Settings], bool] | None = None,
-    raises: tuple[type[Failure], ...] = (),
-) -> Callable[[Callable[..., Result]], Endpoint]:
-    """Declare an endpoint: `rule` is its method and path, as in "POST /auth/login".
-
-    The function is called with a `Call`, then the validated `form` or `body`, and `query`, if it has them, then the
-    parts of the path in <angle brackets>; its docstring is its documentation. A `form` is sent by a page of ours;
-    `again` says after which failures it is shown again. `parameters` are those of OAuth (`Parameters`), in the query or
-    in a form that anyone may send; with `rfc` failures have the shape of RFC 6749, and this `error` stands for a
-    request that cannot be read. `returns` is what the function returns, sent with `status` and
-    `message`; `or_else` lists other outcomes, distinguished by their types. `reads` lists the request headers that it
-    asks its `Call` for. `carries` lists the headers and cookies that it may return with them (`Carrying`), `cookie` the
-    one that may authenticate a request. `limit` names one of LIMITS. `cache` is how many seconds anyone may cache the
-    reply. `any_host` exempts it from ALLOWED_HOSTS, `any_origin` lets scripts of any web page read it, and `origins`
-    those of the pages that clients registered. A `probe` is
-    requested by machines several times a minute: its successes are logged at debug level only. `development_only`
-    leaves it out in production. `operation` is its name in the OpenAPI document, by default that of the function, as
-    `changePassword`. `on` says whether these settings serve it. `raises` lists its own failures. Raises ValueError for
-    a declaration that contradicts itself.
-    """
-    method, _, path = rule.partition(" ")
-    if cache and carries:
-        raise ValueError(f"{rule}: what is cached for everybody cannot carry headers or cookies for somebody")
-    if len([each for each in (form, body, parameters == "body") if each]) > 1:
-        raise ValueError(f"{rule}: a request has one body, a form or JSON")
-    if parameters == ("body" if method == "GET" else "query") or (parameters and query):
-        raise ValueError(f"{rule}: the parameters are in the query of a GET, or else in the body")
-    if again and not form:
-        raise ValueError(f"{rule}: there is no form to show again")
-    if access.cookie and returns is not File:
-        raise ValueError(f"{rule}: a page alone is shown by its cookie")
-    if access.cookie and method != "GET" and not form:
-        raise ValueError(f"{rule}: browsers send the cookie with requests of other pages, and only a form is checked")
-
-    def declare(function: Callable[..., Result]) -> Endpoint:
-        return Endpoint(
-            function=function,
-            method=method,
-            path=path,
-            access=access,
-            outcomes=(Outcome(returns, status, message), *or_else),
-            body=body,
-            query=query,
-            form=form,
-            again=again,
-            parameters=parameters,
-            rfc=rfc,
-            reads=reads,
-            carries=frozenset(carries),
-            cookie=cookie,
-            limit=LIMITS[limit] if limit else None,
-            cache=cache,
-            any_host=any_host,
-            any_origin=any_origin,
-            origins=origins,
-            probe=probe,
-            media_type=media_type,
-            development_only=development_only,
-            operation=operation or _camel_case(function.__name__),
-            on=on,
-            declared=raises,
-        )
-
-    return declare
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
+        return tuple(sorted({*self.raises, *implied}, key=lambda failure: (failure.status, failure.code)))
 
 
 def served(endpoints: Iterable[Endpoint], settings: Settings) -> tuple[Endpoint, ...]:

@@ -64,7 +64,7 @@ def replier(declared: Endpoint, *, https: bool) -> Callable[[Any], Response]:
 
 def _carry(declared: Endpoint, result: Carrying, response: Response, *, https: bool) -> None:
     """Add headers and cookies to the response; raises TypeError if the endpoint does not declare them."""
-    if undeclared := result.carried - declared.carries:
+    if undeclared := result.carried.difference(declared.carries):
         names = ", ".join(sorted(carried.name for carried in undeclared))
         raise TypeError(f"{declared.name} does not declare that it carries {names}")
     result.write(response, https=https)
