@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.keys.service import LEEWAY
 from app.oauth.grant_types import TOKEN_EXCHANGE, may_exchange
-from app.sessions.access_tokens import RefusedTokenError, has_form
+from app.sessions.access_tokens import has_form
+from app.sessions.claims import RefusedTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from app.oauth.registry import ClientRegistry
     from app.oauth.revoked_tokens.model import RevokedTokens
     from app.platform.devices import Device
-    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.claims import Claims
     from app.sessions.service import SessionService
 
 _TOLD: Final = (

@@ -117,7 +117,7 @@ class ImpersonationService:
             session_id=begun.id,
             roles=user.roles,
             lifetime=int(LIVES.total_seconds()),
-            actor_id=begun.actor_id,
+            actors=(begun.actor_id,),
             added=claims[0],
             bound_to=by.bound_to,
         )

@@ -29,8 +29,9 @@ from app.platform.uris import as_written
 from app.security import dpop
 from app.security.dpop import ProofRefusedError
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import OWN_CLIENT, RefusedTokenError, has_form
+from app.sessions.access_tokens import has_form
 from app.sessions.added_claims import added_claims
+from app.sessions.claims import OWN_CLIENT, RefusedTokenError
 from app.sessions.granted import OFFLINE, NarrowingError, OtherKeyError
 from app.sessions.model import Session
 
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from app.platform.instrumentation import Grant, Observer
     from app.security.dpop import Proofs, SentProof
     from app.security.secret_keys import SecretKeys
-    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.claims import Claims
     from app.sessions.granted import Granted
     from app.sessions.impersonation import ImpersonationService
     from app.sessions.live import LiveSessions

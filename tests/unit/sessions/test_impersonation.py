@@ -374,7 +374,7 @@ def test_a_token_whose_actor_was_cut_out_or_altered_is_refused(on: Instance, bos
     with pytest.raises(SessionEnded):
         on.get(SessionService).authenticate(plain)
     own = session_of(on.wired, ann)
-    acted = tokens.issue(subject=ann, session_id=own.session_id, roles=(), actor_id=boss.user.id)
+    acted = tokens.issue(subject=ann, session_id=own.session_id, roles=(), actors=(boss.user.id,))
     with pytest.raises(SessionEnded):
         on.get(SessionService).authenticate(acted)
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 
 from app.platform.errors import ExpiredToken, Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
-from app.sessions.access_tokens import RefusedTokenError
+from app.sessions.claims import RefusedTokenError
 from app.sessions.service import SessionService
 from app.web.caller import KINDS
 from app.web.guard import Access, admit, authenticated, permission, public
