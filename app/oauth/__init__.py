@@ -59,9 +59,11 @@ from app.security.dpop import Proofs
 from app.security.egress import Egress
 from app.security.secret_keys import SecretKeys
 from app.sessions.access_tokens import AccessTokens
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.live import LiveSessions
 from app.sessions.model import ClientNames, Sessions
+from app.sessions.refresh import RefreshService
 from app.sessions.service import SessionService
 from app.web.rates import Rates
 
@@ -114,6 +116,7 @@ def _server(parts: Container) -> _Server | None:
             live=parts.get(LiveSessions),
             gate=parts.get(LoginGate),
             sessions=parts.get(SessionService),
+            refreshes=parts.get(RefreshService),
             access_tokens=parts.get(AccessTokens),
             id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
             exchanges=parts.get(Exchanges),
@@ -143,6 +146,8 @@ def _tokens(parts: Container) -> IssuedTokens:
     return IssuedTokens(
         parts.get(AccessTokens),
         parts.get(SessionService),
+        parts.get(RefreshService),
+        parts.get(AccessTokenAuthenticator),
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
@@ -187,7 +192,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
         users=parts.get(Users),
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
-        sessions=parts.get(SessionService),
+        refreshes=parts.get(RefreshService),
         exchanges=parts.get(Exchanges),
         assertions=parts.get(Assertions),
         clock=parts.clock,

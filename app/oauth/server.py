@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from app.sessions.access_tokens import AccessTokens
     from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
+    from app.sessions.refresh import RefreshService
     from app.sessions.service import SessionService
     from app.web.parameters import Parameters
 
@@ -67,6 +68,7 @@ class Services:
     live: LiveSessions
     gate: LoginGate
     sessions: SessionService
+    refreshes: RefreshService
     access_tokens: AccessTokens
     id_tokens: IdTokens
     exchanges: Exchanges

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from app.oauth.revoked_tokens.model import RevokedTokens
     from app.platform.devices import Device
     from app.sessions.access_tokens import AccessTokens
+    from app.sessions.authenticator import AccessTokenAuthenticator
     from app.sessions.claims import Claims
+    from app.sessions.refresh import RefreshService
     from app.sessions.service import SessionService
 
 _TOLD: Final = (
@@ -78,6 +80,8 @@ class IssuedTokens:
 
     access_tokens: AccessTokens
     sessions: SessionService
+    refreshes: RefreshService
+    authenticator: AccessTokenAuthenticator
     registry: ClientRegistry
     revoked: RevokedTokens
     issuer: str
@@ -93,7 +97,7 @@ class IssuedTokens:
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.revoke_by_refresh_token(token, client.id, device)
+            self.refreshes.revoke(token, client.id, device)
             return
         found = self.access_token(token)
         if found is None or not found.is_of(client):
@@ -116,7 +120,7 @@ class IssuedTokens:
         found = IssuedToken(claims["client_id"], audiences, told, claims.get("sid"))
         if read.of_session is None:
             return found if self._client_of(found) is not None else None
-        principal = self.sessions.principal_of(read.of_session)
+        principal = self.authenticator.principal_of(read.of_session)
         # The session of an exchanged token is another client's.
         if principal is None or not self.registry.admits(principal.client_id or found.client_id):
             return None
@@ -141,7 +145,7 @@ class IssuedTokens:
         return None if client is None or self.revoked.has(found.told["jti"]) else client
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
-        session = self.sessions.session_of_refresh_token(token)
+        session = self.refreshes.session_of(token)
         if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.sessions.proof import Evidence, LoginMethod
-    from app.sessions.service import RenewedToken, SessionService
+    from app.sessions.service import SessionService
+    from app.sessions.session_tokens import IssuedAccess
     from app.throttle.service import PasswordThrottle
 
 BY_PASSWORD: Final = "password"  # noqa: S105 - the name of a method
@@ -65,7 +66,7 @@ class StepUp:
     known: StepUpMethods
     clock: Clock
 
-    def by_password(self, principal: Principal, password: str, device: Device) -> RenewedToken:
+    def by_password(self, principal: Principal, password: str, device: Device) -> IssuedAccess:
         """A new access token of this session, after its user's password.
 
         Raises WrongPassword and TooManyRequests as each confirmation does, and ReauthenticationRequired for a user who
@@ -79,7 +80,7 @@ class StepUp:
         self.credentials.confirm(principal.user.id, password)
         return self.sessions.renew(principal, authentication_of(principal).repeated(self.clock()), device)
 
-    def by_factor(self, principal: Principal, method: str, evidence: Evidence, device: Device) -> RenewedToken:
+    def by_factor(self, principal: Principal, method: str, evidence: Evidence, device: Device) -> IssuedAccess:
         """A new access token of this session, after a second factor; `evidence` is bound to this session.
 
         Raises InvalidCode, which counts as a wrong confirmation; TooManyRequests after too many of them; and

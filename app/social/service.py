@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.sessions.gate import LoginGate
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.social.flows.model import Flows
     from app.social.identities.model import Identity
     from app.social.provider import Provider

@@ -18,10 +18,10 @@ from app.oauth.logout_notices.model import LogoutNotices
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.identifiers import new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted
 from app.sessions.proof import Proof
-from app.sessions.service import SessionService
 from tests.api.mailbox import newest_to
 from tests.api.oauth_flow import FORM, OAuthClient, a_client, claims
 from tests.api.service import Account
@@ -68,7 +68,7 @@ def opened(
     """Open a session of the client, as the token endpoint does; returns its identifier."""
     found = service.wired.get(Users).account(account.id)
     assert found is not None
-    parent = service.wired.get(SessionService).authenticate(account.token).session_id if below else None
+    parent = service.wired.get(AccessTokenAuthenticator).authenticate(account.token).session_id if below else None
     granted = Granted(new_id(), client_id, first_party=False, scopes=("openid",), parent_id=parent)
     proof = Proof(found.credentials, proven or Authentication(service.clock()), "login")
     return service.wired.get(LoginGate).open_for(proof, granted, HERE).session.id
@@ -209,7 +209,7 @@ def test_a_client_is_told_whatever_ended_its_sessions(
     sessions = [opened(service, ann, app.id, below=True), opened(service, ann, app.id)]
     opened(service, bob, app.id)
     opened(service, ann, a_client(service).id)  # which does not want to know
-    principal = service.wired.get(SessionService).authenticate(ann.token)
+    principal = service.wired.get(AccessTokenAuthenticator).authenticate(ann.token)
     service.wired.get(ConsentService).allow(principal, Asked(app), HERE)
     match way:
         case "this" | "all":

@@ -14,10 +14,10 @@ from app.oauth.consents.service import MOST, ConsentService
 from app.platform.devices import Device
 from app.platform.errors import NotFound, SessionEnded
 from app.platform.identifiers import new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted, NotAdmittedError
 from app.sessions.proof import Proof
-from app.sessions.service import SessionService
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
@@ -45,7 +45,7 @@ class Asked:
 
 
 def principal_of(service: Service, account: Account) -> Principal:
-    return service.wired.get(SessionService).authenticate(account.token)
+    return service.wired.get(AccessTokenAuthenticator).authenticate(account.token)
 
 
 def allow(service: Service, account: Account, asked: Asked) -> None:
@@ -63,7 +63,7 @@ def open_session(service: Service, account: Account, client_id: str) -> str:
 
 def is_live(service: Service, token: str) -> bool:
     try:
-        service.wired.get(SessionService).authenticate(token)
+        service.wired.get(AccessTokenAuthenticator).authenticate(token)
     except SessionEnded:
         return False
     return True

@@ -16,7 +16,7 @@ from app.web.result import Carrying, File, redirect
 if TYPE_CHECKING:
     from app.account_pages.login.destination import Destination
     from app.platform.errors import SecondFactorRequired
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.web.call import Call
     from app.web.result import CookieChange
 

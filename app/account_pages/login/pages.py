@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
     from app.accounts.principal import Principal
     from app.platform.errors import Failure
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 _LOGIN: Final = "login.html"
 _FACTOR: Final = "login_factor.html"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
-    from app.sessions.service import SessionService
+    from app.sessions.refresh import RefreshService
     from app.web.parameters import Parameters
 
 _AUTHORIZE: Final = "/oauth/authorize"
@@ -67,7 +67,7 @@ class ExplainRequests:
     users: Users
     live: LiveSessions
     gate: LoginGate
-    sessions: SessionService
+    refreshes: RefreshService
     exchanges: Exchanges
     assertions: Assertions
     clock: Clock
@@ -104,7 +104,7 @@ class ExplainRequests:
         """Whether it has to come with a proof of a key, which is no parameter, and is not looked at here."""
         client = self.registry.find(parameters.get("client_id") or "")
         code = self.codes.find(id_of(parameters.get("code") or ""))
-        session = self.sessions.session_of_refresh_token(parameters.get("refresh_token") or "")
+        session = self.refreshes.session_of(parameters.get("refresh_token") or "")
         return (
             (client is not None and client.dpop_bound_access_tokens)
             or (code is not None and code.dpop_jkt is not None)
@@ -226,7 +226,7 @@ class ExplainRequests:
         token = parameters.get("refresh_token")
         if token is None:
             raise RefusedError("invalid_request", "refresh_token is required.", "refresh_token")
-        session = self.sessions.session_of_refresh_token(token, repeated=True)
+        session = self.refreshes.session_of(token, repeated=True)
         if session is None:
             detail = "It is no refresh token of this server, its session has ended, or it was exchanged long ago."
             raise RefusedError("invalid_grant", "The refresh token is not valid.", "refresh_token", detail)

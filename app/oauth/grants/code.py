@@ -21,7 +21,7 @@ from app.sessions.proof import Proof
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 
 @dataclass(frozen=True, slots=True)

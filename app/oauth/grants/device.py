@@ -22,7 +22,7 @@ from app.sessions.proof import Proof
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.device_codes.model import DeviceCode
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 _TOLD: Final = {
     PENDING: ("authorization_pending", "The user has not answered yet."),

@@ -15,7 +15,7 @@ from app.health.views import Ping
 from app.platform.devices import Device
 from app.platform.errors import CATALOGUE, EmailTaken, Forbidden, NotFound, Overloaded, ReauthenticationRequired
 from app.platform.identifiers import parse_email
-from app.sessions.service import SessionService
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web import exchange
 from app.web.call import Call, CallBy
 from app.web.endpoint import endpoint
@@ -195,7 +195,8 @@ def test_what_depends_on_the_kind_of_a_token_is_asked_of_who_authenticated_it(
 ) -> None:
     keys = KeyService("lk_", Robot(permissions=frozenset({"users:read"})))
     wired = instance.wired
-    client = serving(robots, fresh, wired=wired, authenticators=(keys, wired.get(SessionService))).test_client()
+    authenticators = (keys, wired.get(AccessTokenAuthenticator))
+    client = serving(robots, fresh, wired=wired, authenticators=authenticators).test_client()
     key = {"Authorization": "Bearer lk_1"}
     with capture_logs() as logged:
         reply = client.get("/robots", headers=key, buffered=True)
