@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.platform.errors import InvalidRefreshToken, ReusedRefreshToken, SessionEnded, Unavailable
@@ -93,6 +94,7 @@ class RefreshService:
                 raise InvalidRefreshToken
             session, permissions = live.session, self.permissions_of(live.user.roles, live.roles_version)
             part = self._part(asked, live, device)
+            pair = partial(self.tokens.pair, user=live.user, now=now, grant=grant, permissions=permissions, part=part)
             if sent.generation == session.generation:
                 claims = self.tokens.added_claims(live.user, session)
                 idle_end = self.limits.idle_end(now, session.expires_at)
@@ -100,16 +102,12 @@ class RefreshService:
                     session.id, session.generation, now=now, idle_expires_at=idle_end, ip=device.ip
                 ):
                     renewed = replace(session, generation=session.generation + 1, idle_expires_at=idle_end)
-                    return self.tokens.pair(
-                        renewed, live.user, now, grant=grant, claims=claims, permissions=permissions, part=part
-                    )
+                    return pair(renewed, claims=claims)
                 continue  # another exchange of the same token was faster: read the session again
             if self.limits.is_in_grace(sent.generation, session, now):
                 claims = self.tokens.added_claims(live.user, session)
                 self._report_repetition(session, live.user, device)
-                return self.tokens.pair(
-                    session, live.user, now, grant=grant, claims=claims, permissions=permissions, part=part
-                )
+                return pair(session, claims=claims)
             if self.service.end_if_live(session.id, live.user, "session.reused", device, session_id=session.id):
                 self._warn_of_reuse(live.user, device)
             raise ReusedRefreshToken
