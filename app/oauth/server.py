@@ -220,22 +220,27 @@ class OAuthServer(AuthorizationServer):
     def authenticate_client(self, request: Request, methods: Sequence[str], endpoint: str = "token") -> ClientOf:
         """RFC 6749 sections 2.3 and 5.2 to the letter, where Authlib is lax: one method only; Basic and body name one
         client; 401 always, and with a challenge where the header was used."""
-        authorization, form = request.headers.get("Authorization", ""), request.form
-        basic = bool(authorization)
+        form = request.form
         by_assertion = "client_assertion" in form or "client_assertion_type" in form
-        if sum((basic, "client_secret" in form, by_assertion)) > 1:
+        if sum(("Authorization" in request.headers, "client_secret" in form, by_assertion)) > 1:
             raise InvalidRequestError("The client authenticates twice.")
         if by_assertion:
-            return ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
+            client = ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
+        else:
+            client = self._by_secret_or_name(request, methods, endpoint)
+        request.bound_to = self._key_of(request, client.client)
+        return client
+
+    def _by_secret_or_name(self, request: Request, methods: Sequence[str], endpoint: str) -> ClientOf:
+        basic = "Authorization" in request.headers
         try:
             client: ClientOf = super().authenticate_client(request, methods, endpoint)
         except ValueError:  # Basic in letters outside ASCII
             raise _invalid_client(basic=True) from None
         except InvalidClientError:
             raise _invalid_client(basic=basic) from None
-        if form.get("client_id", client.client.id) != client.client.id:
+        if request.form.get("client_id", client.client.id) != client.client.id:
             raise _invalid_client(basic=basic)
-        request.bound_to = self._key_of(request, client.client)
         return client
 
     def _key_of(self, request: Request, client: Client) -> str | None:

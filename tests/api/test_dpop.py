@@ -22,6 +22,8 @@ from tests.api.oauth_flow import (
     stored,
 )
 from tests.api.service import PASSWORD
+from tests.api.test_client_assertions import ALL_KEYS, signed
+from tests.api.test_client_assertions import sent as sent_by
 from tests.api.test_device_flow import GRANT, Tv, answer
 from tests.contract.races import THREADS
 from tests.proofs import Key
@@ -305,6 +307,14 @@ def test_a_client_for_itself_gets_a_bound_token_and_introspection_says_so(servic
     body = urlencode({"token": token, "client_id": robot.id, "client_secret": SECRET}).encode()
     told = service.send("POST", "/oauth/introspect", body=body, content_type=FORM).json
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "DPoP", {"jkt": key.thumbprint})
+
+
+def test_a_client_that_signs_proves_the_key_of_its_tokens_too(service: Service, key: Key) -> None:
+    robot = a_client(service, kind="service", scopes=(), secrets=(), jwks=ALL_KEYS, dpop_bound_access_tokens=True)
+    refused(sent_by(robot, signed(robot)), "invalid_dpop_proof")
+    reply = sent_by(robot, signed(robot), headers=with_proof(service, key))
+    assert reply.json["token_type"] == "DPoP", reply.text
+    assert claims(reply.json["access_token"])["cnf"] == {"jkt": key.thumbprint}
 
 
 def test_introspection_tells_what_a_refresh_token_is_bound_to(service: Service, ann: Account, key: Key) -> None:
