@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -28,6 +27,7 @@ from app.oauth.parameters import (
 from app.oauth.refusal import RefusedError, answered_at
 from app.oauth.requests.model import StoredRequest
 from app.platform.errors import SessionEnded
+from app.platform.identifiers import digest_of_token
 from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 from app.web.parameters import Parameters
@@ -140,7 +140,7 @@ class Authorizations:
         secret, now = secrets.token_urlsafe(_SECRET_BYTES), self.clock()
         kept = _kept(parameters)
         lives = PUSHED_LIVES if pushed else LIVES
-        self.requests.add(StoredRequest(id_of(secret), client_id, kept, now, now + lives, pushed))
+        self.requests.add(StoredRequest(digest_of_token(secret), client_id, kept, now, now + lives, pushed))
         return secret
 
     def push(self, parameters: Parameters, client: Client, key: str | None = None) -> str:
@@ -161,7 +161,7 @@ class Authorizations:
 
     def recall(self, request: str) -> Authorization:
         """The request that is kept under this secret. Raises RefusedError."""
-        found = self.requests.find(id_of(request), self.clock())
+        found = self.requests.find(digest_of_token(request), self.clock())
         if found is None:
             raise _expired()
         return self._checked(Parameters(dict(found.parameters)), found.created_at, request, pushed=found.pushed)
@@ -241,7 +241,7 @@ class Authorizations:
             self.consents.allow(visitor, authorization, consenting)
         secret, now, proven = secrets.token_urlsafe(_SECRET_BYTES), self.clock(), authentication_of(visitor)
         code = Code(
-            id=id_of(secret),
+            id=digest_of_token(secret),
             user_id=visitor.subject,
             auth_epoch=account.auth_epoch,
             client_id=authorization.client.id,
@@ -275,7 +275,9 @@ class Authorizations:
 
     def _take(self, authorization: Authorization) -> None:
         """Use up a request that is kept. Raises RefusedError if it was used, or has expired."""
-        if authorization.request is not None and not self.requests.take(id_of(authorization.request), self.clock()):
+        if authorization.request is not None and not self.requests.take(
+            digest_of_token(authorization.request), self.clock()
+        ):
             raise _expired()
 
     def _lacking(self, visitor: Principal) -> str | None:
@@ -352,11 +354,6 @@ class Authorizations:
             detail = "A client of the kind `service` acts for itself: it has client_credentials alone."
             raise RefusedError("unauthorized_client", "This client has no users.", "client_kind", detail)
         return client
-
-
-def id_of(secret: str) -> str:
-    """Under which a code or a request with this secret is kept."""
-    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _kept(parameters: Parameters) -> dict[str, tuple[str, ...]]:

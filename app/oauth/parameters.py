@@ -7,8 +7,6 @@ never repeat what was sent.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit
 from app.oauth.clients.redirect_uris import check_redirect_uri
 from app.oauth.refusal import RefusedError
 from app.platform.uris import as_written
+from app.security.digests import s256
 
 if TYPE_CHECKING:
     from app.oauth.catalogue.service import CatalogueOf
@@ -258,8 +257,7 @@ def is_verifier(text: str) -> bool:
 
 def proves(verifier: str, challenge: str) -> bool:
     """Whether a verifier belongs to a challenge, by S256 (RFC 7636 section 4.6)."""
-    digest = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
-    return compare_digest(digest, challenge)
+    return compare_digest(s256(verifier), challenge)
 
 
 def prompts_of(parameters: Parameters) -> frozenset[str]:

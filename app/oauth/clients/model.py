@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - the codec reads the annotation
-from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import urlsplit
+
+from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,15 +134,10 @@ class Client:
 
     def accepts(self, secret: str, now: datetime) -> bool:
         """Whether this is one of its secrets. The time tells nothing of which one, nor of how much of it is right."""
-        sent, found = digest_of(secret), False
+        sent, found = digest_of_token(secret), False
         for each in self.secrets:
             found |= compare_digest(sent, each.digest) and each.is_live(now)
         return found
-
-
-def digest_of(secret: str) -> str:
-    """What is kept of a secret of a client; any text has one, since anything may be sent."""
-    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _origin_of(uri: str) -> str | None:

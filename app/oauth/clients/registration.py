@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.oauth.clients.model import digest_of
 from app.oauth.clients.permissions import WRITE
 from app.oauth.clients.secret_text import REGISTRATION, new_text
 from app.oauth.registration_tokens.model import RegistrationToken
 from app.platform.errors import InvalidToken, MissingToken
+from app.platform.identifiers import digest_of_token
 from app.roles.authority import require_permission
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class RegistrationService:
         """
         now, text = self.clock(), new_text(REGISTRATION)
         creator = by.actor_id or by.user.id
-        token = RegistrationToken(digest_of(text), creator, now, now + timedelta(days=days), uses)
+        token = RegistrationToken(digest_of_token(text), creator, now, now + timedelta(days=days), uses)
         require_permission(self.authority.held_by(by), WRITE)
         self.tokens.add(token)
         details = {"token": token.id[:8], "uses": str(uses), "expires_at": token.expires_at.isoformat()}
@@ -63,7 +63,7 @@ class RegistrationService:
         """
         if text is None:
             raise MissingToken
-        token_id = digest_of(text)
+        token_id = digest_of_token(text)
         if not self.tokens.use(token_id, self.clock()):
             raise InvalidToken
         return self.clients.register(new, token_id)

@@ -10,12 +10,12 @@ import structlog
 
 from app.oauth.catalogue.model import STANDARD
 from app.oauth.client_documents.model import id_of
-from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret, digest_of
+from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret
 from app.oauth.clients.permissions import TRUST, WRITE
 from app.oauth.clients.secret_text import CLIENT, new_text
 from app.platform import pieces
 from app.platform.errors import FieldError, NotFound, TooManySecrets, Unavailable, ValidationFailed
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 from app.roles.authority import require_permission
 from app.security.egress import EgressRefusedError
 
@@ -214,7 +214,9 @@ class ClientService:
         Raises NotFound, TooManySecrets, and ValidationFailed for a public client.
         """
         now, text = self.clock(), new_text(CLIENT)
-        secret = ClientSecret(new_id(), digest_of(text), now, None if days is None else now + timedelta(days=days))
+        secret = ClientSecret(
+            new_id(), digest_of_token(text), now, None if days is None else now + timedelta(days=days)
+        )
 
         def with_secret(client: Client) -> Client:
             if not client.has_secrets:
@@ -254,7 +256,7 @@ class ClientService:
         if not client.has_secrets or client.signs:
             return None, client
         text = new_text(CLIENT)
-        return text, replace(client, secrets=(ClientSecret(new_id(), digest_of(text), client.created_at),))
+        return text, replace(client, secrets=(ClientSecret(new_id(), digest_of_token(text), client.created_at),))
 
     def _check(self, client: Client, fields: Iterable[str]) -> None:
         """Raise ValidationFailed with all that is wrong in these fields of a client."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from app.accounts.authentication import Authentication
-from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import DENIED, PENDING, USED
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
 from app.oauth.granting import may_keep, may_open
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
+from app.platform.identifiers import digest_of_token
 from app.sessions.granted import Granted
 from app.sessions.proof import Proof
 from app.web.parameters import parse_parameters
@@ -103,7 +103,7 @@ class ExplainRequests:
     def _needs_key(self, parameters: Parameters) -> bool:
         """Whether it has to come with a proof of a key, which is no parameter, and is not looked at here."""
         client = self.registry.find(parameters.get("client_id") or "")
-        code = self.codes.find(id_of(parameters.get("code") or ""))
+        code = self.codes.find(digest_of_token(parameters.get("code") or ""))
         session = self.sessions.session_of_refresh_token(parameters.get("refresh_token") or "")
         return (
             (client is not None and client.dpop_bound_access_tokens)
@@ -155,7 +155,7 @@ class ExplainRequests:
         verifier = parameters.get("code_verifier") or ""
         if not is_verifier(verifier):
             raise RefusedError("invalid_request", "code_verifier is required: 43 to 128 characters.", "code_verifier")
-        code = self.codes.find(id_of(parameters.get("code") or ""))
+        code = self.codes.find(digest_of_token(parameters.get("code") or ""))
         if code is None:
             raise RefusedError("invalid_grant", "There is no such code, or it is long gone.", "unknown_code")
         if faults := self._faults_of(code, client):
@@ -201,7 +201,7 @@ class ExplainRequests:
         sent = parameters.get("device_code")
         if sent is None:
             raise RefusedError("invalid_request", "device_code is required.", "device_code")
-        code = self.device_codes.find(id_of(sent))
+        code = self.device_codes.find(digest_of_token(sent))
         if code is None:
             raise RefusedError("invalid_grant", "There is no such code, or it is long gone.", "unknown_code")
         if faults := self._faults_of_device_code(code, client):

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.rfc6749 import grants
 
 from app.accounts.authentication import Authentication
-from app.oauth.authorization import id_of
 from app.oauth.granting import is_kept, may_open
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, ClientOf, OAuthServer, Request
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 from app.sessions.granted import OFFLINE, Granted, NotAdmittedError
 from app.sessions.proof import Proof
 
@@ -63,10 +62,10 @@ class CodeGrant(grants.AuthorizationCodeGrant):
     def query_authorization_code(self, code: str, client: ClientOf) -> Spent | None:
         """Spends it: one conditional write, with the session to be opened. A second use ends what the first opened."""
         services, now = self.server.services, self.server.services.clock()
-        spent = services.codes.spend(id_of(code), client.client.id, new_id(), now)
+        spent = services.codes.spend(digest_of_token(code), client.client.id, new_id(), now)
         if spent is not None:
             return Spent(spent)
-        opened = services.codes.note_reuse(id_of(code), client.client.id, now)
+        opened = services.codes.note_reuse(digest_of_token(code), client.client.id, now)
         if opened is not None:
             self._end(opened.session_id, client.client.id)
         return None

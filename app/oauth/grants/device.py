@@ -8,14 +8,13 @@ from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
 from app.accounts.authentication import Authentication
-from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import APPROVED, DENIED, PENDING
 from app.oauth.granting import is_kept, may_open
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import narrowed_to
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 from app.sessions.granted import OFFLINE, Granted, NotAdmittedError
 from app.sessions.proof import Proof
 
@@ -46,7 +45,7 @@ class DeviceGrant(DeviceCodeGrant):
         if not secret:
             raise RefusedError("invalid_request", "device_code is required.", "device_code")
         now = self.server.services.clock()
-        code, too_fast = self.server.services.device_codes.poll(id_of(secret), client.client.id, now)
+        code, too_fast = self.server.services.device_codes.poll(digest_of_token(secret), client.client.id, now)
         if code is None:
             raise _void()
         if code.expires_at <= now:
@@ -61,7 +60,9 @@ class DeviceGrant(DeviceCodeGrant):
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The tokens, made of what was written, never of a second read: the session may have ended by then."""
         services, client = self.server.services, self.request.client.client
-        code = services.device_codes.spend(id_of(self.request.form["device_code"]), client.id, services.clock())
+        code = services.device_codes.spend(
+            digest_of_token(self.request.form["device_code"]), client.id, services.clock()
+        )
         if code is None:
             raise _void()
         session_id = new_id()
