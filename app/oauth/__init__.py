@@ -52,6 +52,7 @@ from app.oauth.registration_tokens.model import RegistrationTokens
 from app.oauth.registry import ClientRegistry
 from app.oauth.requests.model import StoredRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
+from app.oauth.services import TokenServices
 from app.oauth.tokens import IssuedTokens
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
@@ -84,11 +85,33 @@ def _authorizations(parts: Container) -> Authorizations:
         users=parts.get(Users),
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
-        id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+        id_tokens=parts.get(IdTokens),
         clock=parts.clock,
         issuer=parts.settings.server.public_url,
         audience=parts.settings.tokens.jwt_audience,
         code_seconds=parts.settings.oauth.code_seconds,
+    )
+
+
+def _token_services(parts: Container) -> TokenServices:
+    return TokenServices(
+        registry=parts.get(ClientRegistry),
+        catalogue=parts.get(Catalogue),
+        codes=parts.get(Codes),
+        device_codes=parts.get(DeviceCodes),
+        consents=parts.get(ConsentService),
+        users=parts.get(Users),
+        live=parts.get(LiveSessions),
+        gate=parts.get(LoginGate),
+        sessions=parts.get(SessionService),
+        access_tokens=parts.get(AccessTokens),
+        id_tokens=parts.get(IdTokens),
+        exchanges=parts.get(Exchanges),
+        assertions=parts.get(Assertions),
+        clock=parts.clock,
+        observer=parts.observer,
+        audience=parts.settings.tokens.jwt_audience,
+        proofs=parts.get(Proofs),
     )
 
 
@@ -101,29 +124,9 @@ def _server(parts: Container) -> _Server | None:
     from app.oauth.grants.exchange import ExchangeGrant
     from app.oauth.grants.refresh import RefreshGrant
     from app.oauth.grants.service import ServiceGrant
-    from app.oauth.server import OAuthServer, Services
+    from app.oauth.server import OAuthServer
 
-    server = OAuthServer(
-        Services(
-            registry=parts.get(ClientRegistry),
-            catalogue=parts.get(Catalogue),
-            codes=parts.get(Codes),
-            device_codes=parts.get(DeviceCodes),
-            consents=parts.get(ConsentService),
-            users=parts.get(Users),
-            live=parts.get(LiveSessions),
-            gate=parts.get(LoginGate),
-            sessions=parts.get(SessionService),
-            access_tokens=parts.get(AccessTokens),
-            id_tokens=IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
-            exchanges=parts.get(Exchanges),
-            assertions=parts.get(Assertions),
-            clock=parts.clock,
-            observer=parts.observer,
-            audience=parts.settings.tokens.jwt_audience,
-            proofs=parts.get(Proofs),
-        )
-    )
+    server = OAuthServer(parts.get(TokenServices))
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
     for grant in (*of_pages, RefreshGrant, ServiceGrant, ExchangeGrant):
         server.register_grant(grant)
@@ -177,22 +180,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
     server = parts.find(TokenEndpoint)
     if server is None:
         return None
-    return ExplainRequests(
-        authorizations=parts.get(Authorizations),
-        registry=parts.get(ClientRegistry),
-        catalogue=parts.get(Catalogue),
-        codes=parts.get(Codes),
-        device_codes=parts.get(DeviceCodes),
-        consents=parts.get(ConsentService),
-        users=parts.get(Users),
-        live=parts.get(LiveSessions),
-        gate=parts.get(LoginGate),
-        sessions=parts.get(SessionService),
-        exchanges=parts.get(Exchanges),
-        assertions=parts.get(Assertions),
-        clock=parts.clock,
-        grant_types=server.grant_types,
-    )
+    return ExplainRequests(parts.get(Authorizations), parts.get(TokenServices), server.grant_types)
 
 
 def _discovery(parts: Container) -> Discovery | None:
@@ -207,7 +195,6 @@ def _discovery(parts: Container) -> Discovery | None:
         algorithm=parts.settings.tokens.jwt_algorithm,
         paths=frozenset({declared.path for declared in served if declared.on is None or declared.on(parts.settings)}),
         grant_types=server.grant_types,
-        tells_of_logouts=True,
         fetches_metadata=parts.settings.oauth.pages and bool(parts.settings.oauth.cimd_allow),
     )
 
@@ -215,7 +202,7 @@ def _discovery(parts: Container) -> Discovery | None:
 def _logouts(parts: Container) -> RequestedLogouts:
     return RequestedLogouts(
         parts.get(ClientRegistry),
-        IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+        parts.get(IdTokens),
         parts.get(Sessions),
         parts.get(SessionService),
         parts.clock,
@@ -357,6 +344,8 @@ FEATURE = Feature(
     pages=(Tag("pages", "", (logout.confirm_logout,)),),
     services={
         Authorizations: _authorizations,
+        IdTokens: lambda parts: IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
+        TokenServices: _token_services,
         TokenEndpoint: _server,
         TokenEndpoints: _token_endpoints,
         IssuedTokens: _tokens,

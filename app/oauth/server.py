@@ -27,24 +27,11 @@ if TYPE_CHECKING:
 
     from authlib.oauth2.rfc6749 import BaseGrant
 
-    from app.accounts.model import Users
-    from app.oauth.assertions import Assertions
-    from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
-    from app.oauth.codes.model import Codes
-    from app.oauth.consents.service import ConsentService
-    from app.oauth.device_codes.model import DeviceCodes
-    from app.oauth.exchange import Exchanges
-    from app.oauth.id_tokens import IdTokens
-    from app.oauth.registry import ClientRegistry
+    from app.oauth.services import TokenServices
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.platform.instrumentation import Observer
-    from app.security.dpop import Proofs, SentProof
-    from app.sessions.access_tokens import AccessTokens
-    from app.sessions.gate import LoginGate
-    from app.sessions.live import LiveSessions
-    from app.sessions.service import SessionService
+    from app.security.dpop import SentProof
     from app.web.parameters import Parameters
 
 WITH_SECRET: Final = ("client_secret_basic", "client_secret_post")
@@ -52,30 +39,6 @@ ANY_METHOD: Final = (*WITH_SECRET, "none")
 """How clients authenticate; `none` is for those that have no secret."""
 _ANY_URI: Final = "https://localhost/"
 """Authlib demands https of the address of a request; ours was judged at the start (PUBLIC_URL)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the grants work with."""
-
-    registry: ClientRegistry
-    catalogue: Catalogue
-    codes: Codes
-    device_codes: DeviceCodes
-    consents: ConsentService
-    users: Users
-    live: LiveSessions
-    gate: LoginGate
-    sessions: SessionService
-    access_tokens: AccessTokens
-    id_tokens: IdTokens
-    exchanges: Exchanges
-    assertions: Assertions
-    clock: Clock
-    observer: Observer
-    audience: str
-    """That of our own API (JWT_AUDIENCE)."""
-    proofs: Proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +115,7 @@ class Request(OAuth2Request):
 class OAuthServer(AuthorizationServer):
     """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.TokenEndpoint`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: TokenServices) -> None:
         super().__init__()
         self.services = services
         self.register_client_auth_method("none", _by_name_alone)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.oauth.assertions import TYPE
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (
     FILES,
@@ -437,8 +438,8 @@ def test_nobody_writes_a_proof_to_the_log(
 def test_explaining_says_where_a_proof_is_needed(service: Service, app: OAuthClient, ann: Account, key: Key) -> None:
     administrator = service.administrator()
 
-    def explained(client: OAuthClient, **sent: str) -> str:
-        asked = {"token_request": {"client_id": client.id, **sent}}
+    def explained(client: OAuthClient | None, **sent: str) -> str:
+        asked = {"token_request": sent if client is None else {"client_id": client.id, **sent}}
         told = service.post("/admin/clients/explain", asked, token=administrator.token).json["data"]
         assert told["accepted"] is True, told
         return str(told["detail"])
@@ -450,3 +451,8 @@ def test_explaining_says_where_a_proof_is_needed(service: Service, app: OAuthCli
     assert "in the header DPoP" in explained(app, **code, code=app.code(ann, dpop_jkt=key.thumbprint))
     assert "in the header DPoP" in explained(held, **code, code=held.code(ann))
     assert "in the header DPoP" in explained(app, **refresh)
+    app.token(with_proof(service, key), **refresh)
+    assert "in the header DPoP" in explained(app, **refresh)  # within the grace
+    robot = a_client(service, kind="service", scopes=(), secrets=(), jwks=ALL_KEYS, dpop_bound_access_tokens=True)
+    signing = {"client_assertion": signed(robot), "client_assertion_type": TYPE}
+    assert "in the header DPoP" in explained(None, grant_type="client_credentials", **signing)
