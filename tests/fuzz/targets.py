@@ -255,7 +255,9 @@ _REDIRECTS: Final = (
     "https://app.example/cb", "https://app.example/cb?a=b", "http://127.0.0.1/cb", "http://[::1]:7/cb?a=b",
     "http://localhost:3000", "com.example.app:/cb",
 )  # fmt: skip
-_CLIENT: Final = Client("c1", "App", "public", _NOW, _REDIRECTS, scopes=("openid", "files:read"))
+_CLIENT: Final = Client(
+    id="c1", name="App", kind="public", created_at=_NOW, redirect_uris=_REDIRECTS, scopes=("openid", "files:read")
+)
 _CATALOGUE: Final = CatalogueOf(
     {"files:read": "Read."}, {"https://files.example/": Resource("https://files.example/", "Files", ("files:read",))}
 )

@@ -9,12 +9,10 @@ from app.oauth.clients.inputs import (
     CreateSecret,
     RegisterClient,
     UpdateClient,
-    text_of,
-    workload_of,
 )
 from app.oauth.clients.permissions import READ, WRITE
 from app.oauth.clients.registration import RegistrationService
-from app.oauth.clients.service import ClientService, NewClient
+from app.oauth.clients.service import ClientService
 from app.oauth.clients.views import (
     ClientData,
     ClientList,
@@ -73,24 +71,7 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
     REAUTH_SECONDS.
     """
     call.require_fresh_login()
-    new = NewClient(
-        body.name,
-        body.kind,
-        tuple(body.redirect_uris),
-        tuple(body.post_logout_redirect_uris),
-        None if body.scopes is None else tuple(body.scopes),
-        None if body.resources is None else tuple(body.resources),
-        first_party=body.first_party,
-        require_second_factor=body.require_second_factor,
-        session_seconds=body.session_seconds,
-        backchannel_logout_uri=body.backchannel_logout_uri,
-        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
-        token_exchange=body.token_exchange,
-        jwks=text_of(body.jwks),
-        jwks_uri=body.jwks_uri,
-        workload=workload_of(body.workload),
-    )
-    made = call.get(ClientService).create(new, call.caller, call.device)
+    made = call.get(ClientService).create(body.said, call.caller, call.device)
     return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
 
 
@@ -206,13 +187,4 @@ def create_registration_token(call: CallBy[Principal], body: CreateRegistrationT
 )
 def register(call: Call, body: RegisterClient) -> Registered:
     """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
-    new = NewClient(
-        body.client_name,
-        body.kind,
-        tuple(body.redirect_uris),
-        tuple(body.post_logout_redirect_uris),
-        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
-        jwks=text_of(body.jwks),
-        jwks_uri=body.jwks_uri,
-    )
-    return Registered.of(call.get(RegistrationService).register(new, call.bearer), body)
+    return Registered.of(call.get(RegistrationService).register(body.said, call.bearer), body)

@@ -16,7 +16,8 @@ from app.roles.authority import require_permission
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.audit.service import Audit
-    from app.oauth.clients.service import ClientService, CreatedClient, NewClient
+    from app.oauth.clients.model import ClientFields
+    from app.oauth.clients.service import ClientService, CreatedClient
     from app.oauth.registration_tokens.model import RegistrationTokens
     from app.platform.clock import Clock
     from app.platform.devices import Device
@@ -55,7 +56,7 @@ class RegistrationService:
         self.audit.record(creator, "registration_token.created", device, **details)
         return CreatedToken(token, text)
 
-    def register(self, new: NewClient, text: str | None) -> CreatedClient:
+    def register(self, said: ClientFields, text: str | None) -> CreatedClient:
         """Register a client with this token, which loses one use.
 
         The use goes first: if the client cannot be stored then, it is lost. Raises MissingToken without a token, and
@@ -66,4 +67,4 @@ class RegistrationService:
         token_id = digest_of_token(text)
         if not self.tokens.use(token_id, self.clock()):
             raise InvalidToken
-        return self.clients.register(new, token_id)
+        return self.clients.register(said, token_id)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from app.audit.service import Audit
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.client_documents.model import ClientDocuments
-    from app.oauth.clients.model import Clients, Workload
+    from app.oauth.clients.model import ClientFields, Clients
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.roles.authority import Authority
@@ -34,27 +34,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS: Final = 50
 _log = structlog.get_logger("latchkey.oauth")
-
-
-@dataclass(frozen=True, slots=True)
-class NewClient:
-    """The description of a client, validated by `inputs`. One with users gets the standard scopes, if it names none."""
-
-    name: str
-    kind: str
-    redirect_uris: tuple[str, ...] = ()
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    scopes: tuple[str, ...] | None = None
-    resources: tuple[str, ...] | None = None
-    first_party: bool = False
-    require_second_factor: bool = False
-    session_seconds: int | None = None
-    backchannel_logout_uri: str | None = None
-    dpop_bound_access_tokens: bool = False
-    token_exchange: bool = False
-    jwks: str | None = None
-    jwks_uri: str | None = None
-    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +91,15 @@ class ClientService:
             raise NotFound
         return client
 
-    def create(self, new: NewClient, by: Principal | None, device: Device | None) -> CreatedClient:
+    def create(self, said: ClientFields, by: Principal | None, device: Device | None) -> CreatedClient:
         """Make a client, with a secret unless it is public, or proves itself by what it signs.
 
-        Raises ValidationFailed for scopes and resources that do not exist, and for a URL that nothing may be sent to.
+        One with users gets the standard scopes, if it names none. Raises ValidationFailed for scopes and resources that
+        do not exist, and for a URL that nothing may be sent to.
         """
-        standard = () if new.kind == "service" else tuple(STANDARD)
-        client = Client(
-            new_id(),
-            new.name,
-            new.kind,
-            self.clock(),
-            new.redirect_uris,
-            new.post_logout_redirect_uris,
-            standard if new.scopes is None else new.scopes,
-            new.resources,
-            first_party=new.first_party,
-            require_second_factor=new.require_second_factor,
-            session_seconds=new.session_seconds,
-            backchannel_logout_uri=new.backchannel_logout_uri,
-            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
-            token_exchange=new.token_exchange,
-            jwks=new.jwks,
-            jwks_uri=new.jwks_uri,
-            workload=new.workload,
-            created_by=_responsible(by),
-        )
+        client = Client.of(said, new_id(), self.clock(), created_by=_responsible(by))
+        if client.scopes is None:
+            client = replace(client, scopes=() if client.kind == "service" else tuple(STANDARD))
         self._check(client, ("scopes", "resources", "backchannel_logout_uri", "token_exchange", *OF_SIGNERS))
         made, client = self._with_first_secret(client)
         self._require(by, client)
@@ -145,17 +107,14 @@ class ClientService:
         self._record(by, "client.created", device, client=client.id, kind=client.kind, **_trust(client))
         return CreatedClient(client, made)
 
-    def register(self, new: NewClient, token_id: str) -> CreatedClient:
+    def register(self, said: ClientFields, token_id: str) -> CreatedClient:
         """Make the client that describes itself, with an initial access token that was used for it.
 
-        It is nobody's of the first party, and has no list of scopes or resources of its own. Raises ValidationFailed
-        for an address of its keys that nothing may be asked at.
+        It is trusted by nobody, and has no list of scopes or resources of its own, whatever it says: that is for
+        administrators to say. Raises ValidationFailed for an address of its keys that nothing may be asked at.
         """
-        client = Client(
-            new_id(), new.name, new.kind, self.clock(), new.redirect_uris, new.post_logout_redirect_uris,
-            jwks=new.jwks, jwks_uri=new.jwks_uri, registered_with=token_id,
-            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
-        )  # fmt: skip
+        said = replace(said, scopes=None, resources=None, first_party=False, token_exchange=False)
+        client = Client.of(said, new_id(), self.clock(), registered_with=token_id)
         self._check(client, OF_SIGNERS)
         made, client = self._with_first_secret(client)
         self.clients.add(client)
