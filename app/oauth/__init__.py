@@ -28,7 +28,6 @@ from app.oauth.clients import cli as clients_cli
 from app.oauth.clients import controller as clients_controller
 from app.oauth.clients.model import Clients
 from app.oauth.clients.permissions import READ, TRUST, WRITE
-from app.oauth.clients.registration import RegistrationService
 from app.oauth.clients.service import ClientService
 from app.oauth.codes.model import Codes
 from app.oauth.consents import controller as consents
@@ -48,7 +47,9 @@ from app.oauth.logout.service import RequestedLogouts
 from app.oauth.logout.teller import AT_ONCE, Teller
 from app.oauth.logout_notices.model import LogoutNotices
 from app.oauth.parts import TokenEndpoint, TokenEndpoints
-from app.oauth.registration_tokens.model import RegistrationTokens
+from app.oauth.registration import controller as registration
+from app.oauth.registration.model import RegistrationTokens
+from app.oauth.registration.service import RegistrationService
 from app.oauth.registry import ClientRegistry
 from app.oauth.requests.model import StoredRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
@@ -304,7 +305,7 @@ FEATURE = Feature(
                 clients_controller.delete,
                 clients_controller.create_secret,
                 clients_controller.delete_secret,
-                clients_controller.create_registration_token,
+                registration.create_registration_token,
                 explain_controller.explain,
                 catalogue_controller.scopes,
                 catalogue_controller.create_scope,
@@ -337,7 +338,7 @@ FEATURE = Feature(
                 controller.server_metadata_below,
                 controller.resource_metadata,
                 controller.resource_metadata_below,
-                clients_controller.register,
+                registration.register,
             ),
         ),
     ),

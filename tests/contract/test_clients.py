@@ -6,7 +6,7 @@ import pytest
 
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, MINUTE, NOW
 from tests.contract.races import THREADS, InThreads

@@ -16,7 +16,7 @@ from app.audit.chain.model import Checkpoint
 from app.audit.model import AuditEvent, Search
 from app.oauth.catalogue.model import CatalogueBook
 from app.oauth.clients.model import Client
-from app.oauth.registration_tokens.model import RegistrationToken
+from app.oauth.registration.model import RegistrationToken
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook

@@ -18,7 +18,7 @@ from app import config, wiring
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Client, Clients
 from app.oauth.clients.secret_text import REGISTRATION, new_text
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
 from app.platform.identifiers import digest_of_token, new_id
 from tests.api.document_site import Site as DocumentSite
 from tests.e2e.clients import PATIENCE, bearer, register

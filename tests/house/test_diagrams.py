@@ -37,7 +37,7 @@ from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, S
 from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
 from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
 from app.oauth.requests.model import StoredRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.outbox.model import Entry

@@ -5,38 +5,29 @@ from __future__ import annotations
 from app.accounts.principal import Principal
 from app.oauth.clients.inputs import (
     CreateClient,
-    CreateRegistrationToken,
     CreateSecret,
-    RegisterClient,
     UpdateClient,
 )
 from app.oauth.clients.permissions import READ, WRITE
-from app.oauth.clients.registration import RegistrationService
 from app.oauth.clients.service import ClientService
 from app.oauth.clients.views import (
     ClientData,
     ClientList,
     ClientSecretData,
     ClientWithSecret,
-    Registered,
-    RegistrationTokenData,
 )
 from app.platform.errors import (
     Forbidden,
-    InvalidToken,
-    MissingToken,
     NotFound,
     ReauthenticationRequired,
     SessionEnded,
     TooManySecrets,
-    Unavailable,
     ValidationFailed,
 )
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
-from app.web.guard import permission, public
+from app.web.guard import permission
 from app.web.paging import Page
-from app.web.rfc_errors import OF_METADATA
 from app.web.view import Nothing
 
 _READ = permission(READ).by("session", "api_key")
@@ -153,38 +144,3 @@ def delete_secret(call: CallBy[Principal], client_id: str, secret_id: str) -> No
     call.require_fresh_login()
     call.get(ClientService).delete_secret(client_id, secret_id, call.caller, call.device)
     return Nothing()
-
-
-@endpoint(
-    "POST /admin/registration-tokens",
-    access=_WRITE,
-    operation="createRegistrationToken",
-    body=CreateRegistrationToken,
-    returns=RegistrationTokenData,
-    status=201,
-    message="Token created: this reply is the only one that shows it",
-    raises=(*_REFUSED, ValidationFailed),
-)
-def create_registration_token(call: CallBy[Principal], body: CreateRegistrationToken) -> RegistrationTokenData:
-    """Create an initial access token: clients register themselves with it at `POST /oauth/register` (RFC 7591).
-
-    They are never of the first party. This needs a login within the last REAUTH_SECONDS.
-    """
-    call.require_fresh_login()
-    made = call.get(RegistrationService).create_token(body.expires_in_days, body.uses, call.caller, call.device)
-    return RegistrationTokenData(token=made.text, expires_at=made.token.expires_at, uses=made.token.uses_left)
-
-
-@endpoint(
-    "POST /oauth/register",
-    access=public,
-    body=RegisterClient,
-    returns=Registered,
-    status=201,
-    limit="register-client",
-    rfc=OF_METADATA,
-    raises=(MissingToken, InvalidToken, Unavailable),
-)
-def register(call: Call, body: RegisterClient) -> Registered:
-    """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
-    return Registered.of(call.get(RegistrationService).register(body.said, call.bearer), body)

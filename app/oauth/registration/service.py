@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.oauth.clients.permissions import WRITE
 from app.oauth.clients.secret_text import REGISTRATION, new_text
-from app.oauth.registration_tokens.model import RegistrationToken
+from app.oauth.registration.model import RegistrationToken
 from app.platform.errors import InvalidToken, MissingToken
 from app.platform.identifiers import digest_of_token
 from app.roles.authority import require_permission
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.audit.service import Audit
     from app.oauth.clients.model import ClientFields
     from app.oauth.clients.service import ClientService, CreatedClient
-    from app.oauth.registration_tokens.model import RegistrationTokens
+    from app.oauth.registration.model import RegistrationTokens
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.roles.authority import Authority
