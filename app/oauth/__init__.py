@@ -35,7 +35,8 @@ from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import AUTHENTICATED, Discovery
+from app.oauth.discovery import controller as discovery
+from app.oauth.discovery.service import AUTHENTICATED, Discovery
 from app.oauth.exchange import Exchanges
 from app.oauth.explain import controller as explain_controller
 from app.oauth.explain.service import ExplainRequests
@@ -333,11 +334,11 @@ FEATURE = Feature(
                 logout.log_out_by_form,
                 controller.userinfo,
                 controller.userinfo_by_post,
-                controller.openid_configuration,
-                controller.server_metadata,
-                controller.server_metadata_below,
-                controller.resource_metadata,
-                controller.resource_metadata_below,
+                discovery.openid_configuration,
+                discovery.server_metadata,
+                discovery.server_metadata_below,
+                discovery.resource_metadata,
+                discovery.resource_metadata_below,
                 registration.register,
             ),
         ),

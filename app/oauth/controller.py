@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from app.accounts.principal import Principal
 from app.oauth.authorization import PUSHED_LIVES, PUSHED_REQUEST, Authorizations
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import Discovery
 from app.oauth.parts import TokenEndpoint, TokenEndpoints
 from app.oauth.refusal import RefusedError
 from app.oauth.userinfo import claims_of
-from app.platform.errors import Forbidden, NotFound, TooManyRequests, Unavailable
+from app.platform.errors import Forbidden, TooManyRequests, Unavailable
 from app.sessions.access_tokens import scopes_in
 from app.sessions.page_sessions import PageSessions
 from app.web.call import Call, CallBy
@@ -23,8 +21,6 @@ from app.web.parameters import Parameters
 from app.web.result import Carrying, File, redirect
 
 DEVICE_PAGE: Final = "/device"
-DISCOVERED_FOR: Final = 300
-"""Seconds for which others may keep the documents about this server."""
 
 
 @endpoint(
@@ -226,77 +222,6 @@ def _userinfo(call: CallBy[Principal]) -> File:
     if "openid" not in scopes:
         raise Forbidden("This needs an access token with the scope openid.", scope="openid")
     return _json(claims_of(principal.user, scopes))
-
-
-@endpoint(
-    "GET /.well-known/openid-configuration",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(Unavailable,),
-)
-def openid_configuration(call: Call) -> File:
-    """The metadata of the server (OpenID Connect Discovery section 3)."""
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-authorization-server",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(Unavailable,),
-)
-def server_metadata(call: Call) -> File:
-    """The same (RFC 8414 section 3)."""
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-authorization-server/<path:below>",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(NotFound, Unavailable),
-)
-def server_metadata_below(call: Call, below: str) -> File:
-    """The same for a PUBLIC_URL with a path, which RFC 8414 section 3.1 puts behind the well-known one."""
-    _require_own_path(call, below)
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-protected-resource",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-)
-def resource_metadata(call: Call) -> File:
-    """The metadata of our own API (RFC 9728 section 3)."""
-    return _json(call.get(Discovery).resource())
-
-
-@endpoint(
-    "GET /.well-known/oauth-protected-resource/<path:below>",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(NotFound,),
-)
-def resource_metadata_below(call: Call, below: str) -> File:
-    """The same for a PUBLIC_URL with a path (RFC 9728 section 3.1)."""
-    _require_own_path(call, below)
-    return _json(call.get(Discovery).resource())
-
-
-def _require_own_path(call: Call, below: str) -> None:
-    if f"/{below}" != urlsplit(call.settings.server.public_url).path:
-        raise NotFound
 
 
 def _json(content: dict[str, Any], status: int | None = None) -> File:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from app.accounts.authentication import Authentication
 from app.oauth.device_codes.model import DENIED, PENDING, USED
+from app.oauth.discovery.service import AUTHORIZE
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
 from app.oauth.granting import may_keep, may_open
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from app.oauth.device_codes.model import DeviceCode
     from app.oauth.services import TokenServices
     from app.web.parameters import Parameters
-
-_AUTHORIZE: Final = "/oauth/authorize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class ExplainRequests:
 
     def url(self, url: str) -> Verdict:
         """Whether the authorization endpoint would take this URL, or why not. Raises Unavailable."""
-        expected, asked = f"{self.authorizations.issuer}{_AUTHORIZE}", url.partition("?")[0]
+        expected, asked = f"{self.authorizations.issuer}{AUTHORIZE}", url.partition("?")[0]
         if not asked.endswith(urlsplit(expected).path):
             return Verdict("other_address", f"The authorization endpoint of this server is {expected}")
         verdict = self._of_query(url)
