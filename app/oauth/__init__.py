@@ -53,6 +53,7 @@ from app.oauth.registration.model import RegistrationTokens
 from app.oauth.registration.service import RegistrationService
 from app.oauth.registry import ClientRegistry
 from app.oauth.requests.model import StoredRequests
+from app.oauth.requests.service import AuthorizationRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.oauth.services import TokenServices
 from app.oauth.tokens import IssuedTokens
@@ -77,20 +78,28 @@ if TYPE_CHECKING:
     from app.platform.container import Container
 
 
-def _authorizations(parts: Container) -> Authorizations:
-    return Authorizations(
+def _requests(parts: Container) -> AuthorizationRequests:
+    return AuthorizationRequests(
         registry=parts.get(ClientRegistry),
         catalogue=parts.get(Catalogue),
-        requests=parts.get(StoredRequests),
+        kept=parts.get(StoredRequests),
+        id_tokens=parts.get(IdTokens),
+        clock=parts.clock,
+        issuer=parts.settings.server.public_url,
+        audience=parts.settings.tokens.jwt_audience,
+    )
+
+
+def _authorizations(parts: Container) -> Authorizations:
+    return Authorizations(
+        requests=parts.get(AuthorizationRequests),
         codes=parts.get(Codes),
         consents=parts.get(ConsentService),
         users=parts.get(Users),
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
-        id_tokens=parts.get(IdTokens),
         clock=parts.clock,
         issuer=parts.settings.server.public_url,
-        audience=parts.settings.tokens.jwt_audience,
         code_seconds=parts.settings.oauth.code_seconds,
     )
 
@@ -182,7 +191,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
     server = parts.find(TokenEndpoint)
     if server is None:
         return None
-    return ExplainRequests(parts.get(Authorizations), parts.get(TokenServices), server.grant_types)
+    return ExplainRequests(parts.get(AuthorizationRequests), parts.get(TokenServices), server.grant_types)
 
 
 def _discovery(parts: Container) -> Discovery | None:
@@ -345,6 +354,7 @@ FEATURE = Feature(
     ),
     pages=(Tag("pages", "", (logout.confirm_logout,)),),
     services={
+        AuthorizationRequests: _requests,
         Authorizations: _authorizations,
         IdTokens: lambda parts: IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
         TokenServices: _token_services,

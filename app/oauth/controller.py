@@ -6,10 +6,11 @@ import json
 from typing import Any, Final, cast
 
 from app.accounts.principal import Principal
-from app.oauth.authorization import PUSHED_LIVES, PUSHED_REQUEST, Authorizations
+from app.oauth.authorization import Authorizations
 from app.oauth.devices import DeviceFlow
 from app.oauth.parts import TokenEndpoint, TokenEndpoints
 from app.oauth.refusal import RefusedError
+from app.oauth.requests.service import PUSHED_LIVES, PUSHED_REQUEST, AuthorizationRequests
 from app.oauth.userinfo import claims_of
 from app.platform.errors import Forbidden, TooManyRequests, Unavailable
 from app.sessions.access_tokens import scopes_in
@@ -41,11 +42,10 @@ def authorize(call: Call, parameters: Parameters) -> File | Carrying:
     It issues a code on a GET, as OpenID Connect has it: the redirect URI is the client's own, and the code is worth
     nothing without its verifier.
     """
-    authorizations = call.get(Authorizations)
     try:
-        authorization = authorizations.check(parameters)
+        authorization = call.get(AuthorizationRequests).check(parameters)
         visitor = cast("Principal | None", call.visitor)
-        page = redirect(authorizations.proceed(authorization, visitor))
+        page = redirect(call.get(Authorizations).proceed(authorization, visitor))
         cookie = None if visitor is None else call.get(PageSessions).slid(visitor, call.device)
         return page if cookie is None else Carrying(page, cookies=(cookie,))
     except RefusedError as refused:
@@ -68,9 +68,9 @@ def authorize_by_form(call: Call, parameters: Parameters) -> File:
 
     A POST from another site carries no page cookie (SameSite=Lax), so it decides nothing by who is logged in.
     """
-    authorizations = call.get(Authorizations)
+    requests = call.get(AuthorizationRequests)
     try:
-        return redirect(authorizations.url_of(authorizations.check(parameters)))
+        return redirect(requests.url_of(requests.check(parameters)))
     except RefusedError as refused:
         return _told(call, refused)
 
@@ -146,11 +146,11 @@ def introspect(call: Call, parameters: Parameters) -> File:
 )
 def push(call: Call, parameters: Parameters) -> File:
     """Keep an authorization request that its client sends itself, before the browser (RFC 9126)."""
-    server, authorizations = call.get(TokenEndpoint), call.get(Authorizations)
+    server, requests = call.get(TokenEndpoint), call.get(AuthorizationRequests)
     authorization = call.header("Authorization")
     try:
         client, key = server.proven_by(parameters, authorization, call.device, call.proof)
-        secret = authorizations.push(parameters, client, key)
+        secret = requests.push(parameters, client, key)
     except RefusedError as refused:
         return server.refused(refused.error, refused.description, basic=bool(authorization))
     return _json({"request_uri": f"{PUSHED_REQUEST}{secret}", "expires_in": int(PUSHED_LIVES.total_seconds())}, 201)

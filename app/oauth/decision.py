@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
 
 
 @dataclass(frozen=True, slots=True)

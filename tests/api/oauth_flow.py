@@ -13,6 +13,7 @@ from app.oauth.authorization import Authorizations
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Client, Clients, ClientSecret
 from app.oauth.codes.model import Code, Codes
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.devices import Device
 from app.platform.identifiers import digest_of_token, new_id
 from app.sessions.service import SessionService
@@ -85,13 +86,14 @@ class OAuthClient:
 
     def code(self, account: Account, principal: Principal | None = None, **parameters: Any) -> str:
         """A code that the user gave."""
-        authorizations = self.service.wired.get(Authorizations)
+        wired = self.service.wired
         sent = {
             name: tuple(value) if isinstance(value, (list, tuple)) else (value,)
             for name, value in self.request(**parameters).items()
         }
         visitor = principal or principal_of(self.service, account)
-        location = authorizations.answer(authorizations.check(Parameters(sent)), visitor, allowed=True, device=HERE)
+        asked = wired.get(AuthorizationRequests).check(Parameters(sent))
+        location = wired.get(Authorizations).answer(asked, visitor, allowed=True, device=HERE)
         return answer_of(location)["code"]
 
     def token(self, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:

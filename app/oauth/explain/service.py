@@ -20,10 +20,10 @@ from app.sessions.proof import Proof
 from app.web.parameters import parse_parameters
 
 if TYPE_CHECKING:
-    from app.oauth.authorization import Authorizations
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code
     from app.oauth.device_codes.model import DeviceCode
+    from app.oauth.requests.service import AuthorizationRequests
     from app.oauth.services import TokenServices
     from app.web.parameters import Parameters
 
@@ -48,13 +48,13 @@ _ACCEPTED_WITH_A_PROOF: Final = "It is accepted with a proof of the client's key
 class ExplainRequests:
     """Explains requests to those who may read clients; what it says of codes and secrets is for nobody else."""
 
-    authorizations: Authorizations
+    requests: AuthorizationRequests
     services: TokenServices
     grant_types: tuple[str, ...]
 
     def url(self, url: str) -> Verdict:
         """Whether the authorization endpoint would take this URL, or why not. Raises Unavailable."""
-        expected, asked = f"{self.authorizations.issuer}{AUTHORIZE}", url.partition("?")[0]
+        expected, asked = f"{self.requests.issuer}{AUTHORIZE}", url.partition("?")[0]
         if not asked.endswith(urlsplit(expected).path):
             return Verdict("other_address", f"The authorization endpoint of this server is {expected}")
         verdict = self._of_query(url)
@@ -64,7 +64,7 @@ class ExplainRequests:
 
     def _of_query(self, url: str) -> Verdict:
         try:
-            self.authorizations.check(parse_parameters(urlsplit(url).query))
+            self.requests.check(parse_parameters(urlsplit(url).query))
         except RefusedError as refused:
             return _because(refused)
         except (InvalidRequest, ValueError) as error:
