@@ -10,17 +10,17 @@ import structlog
 
 from app.oauth.catalogue.model import STANDARD
 from app.oauth.client_documents.model import id_of
-from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret
+from app.oauth.clients.checks import wrong_fields
+from app.oauth.clients.model import OF_SIGNERS, SECRETS_AT_ONCE, Client, ClientSecret
 from app.oauth.clients.permissions import TRUST, WRITE
 from app.oauth.clients.secret_text import CLIENT, new_text
 from app.platform import pieces
 from app.platform.errors import FieldError, NotFound, TooManySecrets, Unavailable, ValidationFailed
 from app.platform.identifiers import digest_of_token, new_id
 from app.roles.authority import require_permission
-from app.security.egress import EgressRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from app.accounts.principal import Principal
     from app.audit.service import Audit
@@ -217,54 +217,10 @@ class ClientService:
         text = new_text(CLIENT)
         return text, replace(client, secrets=(ClientSecret(new_id(), digest_of_token(text), client.created_at),))
 
-    def _check(self, client: Client, fields: Iterable[str]) -> None:
+    def _check(self, client: Client, names: Collection[str]) -> None:
         """Raise ValidationFailed with all that is wrong in these fields of a client."""
-        wrong, names = list[FieldError](), set(fields)
-        if client.kind == "service":
-            wrong += [
-                FieldError(name, "not_for_services", "A service has no users, and so nothing that concerns them.")
-                for name in OF_USERS
-                if name in names and getattr(client, name)
-            ]
-        if "token_exchange" in names and client.token_exchange and not client.has_secrets:
-            wrong.append(FieldError("token_exchange", "public", "A public client exchanges no tokens of others."))
-        if names & {"scopes", "resources"}:
-            known = self.catalogue.load()
-            for name, listed, exist in (
-                ("scopes", client.scopes, known.scopes),
-                ("resources", client.resources, known.resources),
-            ):
-                if name in names:
-                    code, message = f"unknown_{name[:-1]}", f"There is none of this name among /admin/{name}."
-                    wrong += [
-                        FieldError(f"{name}.{index}", code, message)
-                        for index, each in enumerate(listed or ())
-                        if each not in exist
-                    ]
-        wrong += self._wrong_signers(client, names)
-        asked = {
-            "backchannel_logout_uri": client.backchannel_logout_uri,
-            "jwks_uri": client.jwks_uri,
-            "workload": None if client.workload is None else client.workload.issuer,
-        }
-        for name, url in asked.items():
-            if name in names and url is not None:
-                try:
-                    self.egress.check(url)
-                except EgressRefusedError as error:
-                    field = "workload.issuer" if name == "workload" else name
-                    wrong.append(FieldError(field, "refused_url", f"The URL {error}."))
-        if wrong:
-            raise ValidationFailed(fields=tuple(wrong))
-
-    def _wrong_signers(self, client: Client, names: set[str]) -> list[FieldError]:
-        """What is wrong in the fields by which a client proves itself without a secret."""
-        given = [name for name in OF_SIGNERS if name in names and getattr(client, name) is not None]
-        if given and not client.has_secrets:
-            return [FieldError(name, "public", "A public client proves nothing of itself.") for name in given]
-        if client.jwks is not None and client.jwks_uri is not None and {"jwks", "jwks_uri"} & set(given):
-            return [FieldError("jwks_uri", "one_of", "A client has jwks or jwks_uri, not both.")]
-        return []
+        if wrong := wrong_fields(client, names, self.catalogue, self.egress):
+            raise ValidationFailed(fields=wrong)
 
     def _require(self, by: Principal | None, *clients: Client) -> None:
         if by is None:
