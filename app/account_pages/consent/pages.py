@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app.account_pages.consent.forms import ConsentForm
-from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, policy, told, visitor_of
+from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, policy, visitor_of
 from app.account_pages.login.destination import Destination
 from app.account_pages.paths import CONSENT, LOGIN
 from app.config.values import is_loopback
@@ -16,6 +16,7 @@ from app.oauth.catalogue.service import Catalogue
 from app.oauth.decision import Consent
 from app.oauth.refusal import RefusedError
 from app.oauth.requests.service import AuthorizationRequests
+from app.oauth.views import told
 from app.platform.errors import SessionEnded, Unavailable
 from app.web.call import Call
 from app.web.endpoint import endpoint

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from app.account_pages.login.destination import Destination
 from app.oauth.refusal import RefusedError
 from app.oauth.requests.service import AuthorizationRequests
+from app.oauth.views import told
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
 from app.web.pages import source_of
@@ -97,11 +98,3 @@ def go_on(call: Call, going: Destination) -> File:
     except RefusedError as refused:
         return told(call, refused)
     return redirect(call.link(going.page) if asked is None else call.get(AuthorizationRequests).url_of(asked))
-
-
-def told(call: Call, refused: RefusedError) -> File:
-    """Tell the application that its request is refused; where that is not possible, the user."""
-    location = refused.location(call.settings.server.public_url)
-    if location is not None:
-        return redirect(location)
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)
