@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from app.accounts.authentication import AAL2
-from app.oauth.parameters import is_of_native_client
+from app.oauth.clients.redirect_uris import is_of_native_client
 from app.oauth.refusal import RefusedError
 from app.sessions.step_up import authentication_of
 

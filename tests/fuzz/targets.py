@@ -30,11 +30,9 @@ from app.oauth.cimd import read_document_url
 from app.oauth.client_documents.inputs import read_document
 from app.oauth.client_documents.model import InvalidDocumentError
 from app.oauth.clients.model import Client
-from app.oauth.clients.redirect_uris import check_redirect_uri
+from app.oauth.clients.redirect_uris import LOOPBACK, check_redirect_uri, is_same_redirect
 from app.oauth.parameters import (
-    LOOPBACK,
     challenge_of,
-    is_same_redirect,
     max_age_of,
     narrowed_to,
     prompts_of,
