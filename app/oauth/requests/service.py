@@ -48,11 +48,11 @@ _LONGEST: Final = 8000
 _KEPT: Final = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "resource", "response_mode"),
-        *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "ui_locales"),
-        *("id_token_hint", "request", "registration", "claims", "dpop_jkt"),
+        *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "login_hint", "id_token_hint"),
+        *("request", "registration", "dpop_jkt"),
     }
 )
-"""What means something; the rest is ignored (RFC 6749 section 3.1)."""
+"""What means something here; the rest is ignored (RFC 6749 section 3.1), `ui_locales` and `claims` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,6 @@ class Authorization:
     acr: str | None
     """The first of `acr_values` that there is here."""
     login_hint: str | None
-    ui_locales: str | None
     hinted: str | None
     """The user whose ID token came with the request: nobody else may answer it."""
     asked_at: datetime
@@ -193,7 +192,6 @@ class AuthorizationRequests:
                 max_age=max_age_of(kept),
                 acr=next((each for each in (kept.get("acr_values") or "").split() if each in LEVELS), None),
                 login_hint=kept.get("login_hint"),
-                ui_locales=kept.get("ui_locales"),
                 hinted=self._hinted(kept, client),
                 asked_at=asked_at,
                 bound_to=key_of(kept),
