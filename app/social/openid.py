@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from app.accounts.authentication import MFA
+from app.security.digests import half_hash, s256
 from app.security.key_sets import may_sign
 from app.social.metadata import ALGORITHMS
 from app.social.provider import Claims, NotTrustedError
@@ -56,7 +56,7 @@ class OpenIdUpstream:
             "scope": " ".join(self.provider.scopes),
             "state": secrets.state,
             "nonce": secrets.nonce,
-            "code_challenge": challenge_of(secrets.verifier),
+            "code_challenge": s256(secrets.verifier),
             "code_challenge_method": "S256",
         }
         if self.provider.kind == "apple":  # with a name or an address, it posts its answer
@@ -182,7 +182,7 @@ class OpenIdUpstream:
         if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
             raise NotTrustedError("the ID token names nobody")
         expected, access_token = claims.get("at_hash"), tokens.get("access_token")
-        if expected is not None and isinstance(access_token, str) and expected != _hash(access_token, algorithm):
+        if expected is not None and isinstance(access_token, str) and expected != half_hash(access_token, algorithm):
             raise NotTrustedError("the access token does not belong to the ID token")
 
     def _with_userinfo(self, url: str, claims: dict[str, Any], tokens: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,11 +221,6 @@ class OpenIdUpstream:
         return verified
 
 
-def challenge_of(verifier: str) -> str:
-    """The challenge of a verifier (RFC 7636, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
 def with_query(url: str, parameters: Mapping[str, str]) -> str:
     """The address with more parameters in its query."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
@@ -237,10 +232,3 @@ def _by_header(methods: tuple[str, ...]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _hash(token: str, algorithm: str) -> str:
-    """`at_hash` of a token (OpenID Connect Core section 3.1.3.6)."""
-    size = "512" if algorithm == "EdDSA" else algorithm[2:]
-    digest = hashlib.new(f"sha{size}", token.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

@@ -32,9 +32,10 @@ from app.platform.errors import (
     Unavailable,
     ValidationFailed,
 )
+from app.security.digests import s256
 from app.sessions.proof import Proof
 from app.social.flows.model import Flow, digest_of
-from app.social.openid import challenge_of, with_query
+from app.social.openid import with_query
 from app.social.provider import Answer, Claims, NotTrustedError, Secrets
 from app.web.origins import origin_of
 
@@ -331,7 +332,7 @@ def _is_plain(url: str) -> bool:
 def _may_finish(flow: Flow, verifier: str | None, browser: str | None, by: Principal | None) -> bool:
     """Whether who sends the code is who began: by the application's verifier, or else the cookie, which is right if it
     came; and by the session of whoever links. A code alone, which was in an address, opens nothing."""
-    if flow.challenge is not None and (verifier is None or challenge_of(verifier) != flow.challenge):
+    if flow.challenge is not None and (verifier is None or s256(verifier) != flow.challenge):
         return False
     if (flow.challenge is None or browser is not None) and not _is_of_browser(flow, browser):
         return False

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import InvalidCode
+from app.security.digests import s256
 from app.social.flows.model import Flows
 from app.social.identities.model import Identities, digest_of
-from app.social.openid import challenge_of
 from app.social.service import CODE_LIVES, LIVES, ProviderLogins
 from tests.api.mailbox import mails_to, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
@@ -316,7 +316,7 @@ def test_hostile_bodies_and_unknown_providers_are_refused(service: Service) -> N
 def test_an_application_can_bind_the_code_to_itself(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for sent, status in (({}, 422), ({"verifier": "w" * 43}, 422), ({"verifier": verifier}, 200)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         assert browser.finish(code, **sent).status_code == status
 
@@ -332,7 +332,7 @@ def test_a_code_without_the_cookie_of_its_browser_logs_nobody_in(
 def test_an_application_that_has_the_verifier_needs_no_cookie(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for cookie, status in ((None, 200), ("A" * 43, 422)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         elsewhere = Browser(browser.service, browser.upstream, cookie)
         assert elsewhere.finish(code, verifier=verifier).status_code == status

@@ -79,7 +79,12 @@ def service_of(store: Store, authority: Authority | Held, audit: Any = None) -> 
 def a_client(store: Store, **fields: object) -> Client:
     client = replace(
         Client(
-            new_id(), "Shop", "confidential", NOW, scopes=("openid", "email"), resources=("https://a/", "https://b/")
+            id=new_id(),
+            name="Shop",
+            kind="confidential",
+            created_at=NOW,
+            scopes=("openid", "email"),
+            resources=("https://a/", "https://b/"),
         ),
         **fields,  # type: ignore[arg-type]
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app.account_pages.consent.forms import ConsentForm
-from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, policy, told, visitor_of
+from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, policy, visitor_of
 from app.account_pages.login.destination import Destination
 from app.account_pages.paths import CONSENT, LOGIN
 from app.config.values import is_loopback
@@ -15,6 +15,8 @@ from app.oauth.authorization import Authorizations
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.decision import Consent
 from app.oauth.refusal import RefusedError
+from app.oauth.requests.service import AuthorizationRequests
+from app.oauth.views import told
 from app.platform.errors import SessionEnded, Unavailable
 from app.web.call import Call
 from app.web.endpoint import endpoint
@@ -23,7 +25,7 @@ from app.web.result import File, redirect
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
 
 
 @endpoint(
@@ -45,9 +47,8 @@ def show_consent(call: Call) -> File:
     visitor = visitor_of(call)
     if asked is None or visitor is None:
         return redirect(call.link(going.behind(LOGIN)))
-    authorizations = call.get(Authorizations)
-    if not isinstance(authorizations.next_step(asked, visitor), Consent):
-        return redirect(authorizations.url_of(asked))
+    if not isinstance(call.get(Authorizations).next_step(asked, visitor), Consent):
+        return redirect(call.get(AuthorizationRequests).url_of(asked))
     return call.page("consent.html", headers=policy(asked), **_facts(call, asked, visitor))
 
 

@@ -15,6 +15,7 @@ from app.factors.service import shown_name
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.devices import DeviceFlow
 from app.oauth.refusal import RefusedError
+from app.oauth.views import told_to_user
 from app.platform.errors import FieldError, SessionEnded, Unavailable, ValidationFailed
 from app.web.call import CallBy
 from app.web.endpoint import endpoint
@@ -76,7 +77,7 @@ def answer_device(call: CallBy[Principal], form: DeviceForm) -> File:
     try:
         is_answered = flow.answer(request, visitor, call.device, allowed=allowed)
     except RefusedError as refused:
-        return _refuse(call, refused.error, refused.description)
+        return told_to_user(call, refused)
     if not is_answered:
         raise ValidationFailed(fields=(FieldError("user_code", "unknown_code", _NO_SUCH_CODE),))
     return call.page("device_answered.html", allowed=allowed, client=request.client.name)
@@ -86,10 +87,6 @@ def _to_two_factors(call: CallBy[Principal], request: DeviceRequest) -> File:
     """Where the user proves the second factor that the client demands, or adds one."""
     back = Destination.of({"to": f"{DEVICE}?user_code={request.user_code}"})
     return redirect(call.link(back.behind(FACTOR if call.get(DeviceFlow).has_factor(call.caller) else ENROL)))
-
-
-def _refuse(call: CallBy[Principal], error: str, description: str) -> File:
-    return call.page("authorization_refused.html", status=400, error=error, description=description)
 
 
 def _facts(call: CallBy[Principal], request: DeviceRequest) -> dict[str, Any]:

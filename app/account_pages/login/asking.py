@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
-from app.oauth.authorization import Authorizations
 from app.oauth.refusal import RefusedError
+from app.oauth.requests.service import AuthorizationRequests
+from app.oauth.views import told
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
 from app.web.pages import source_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from app.accounts.principal import Principal
     from app.config import Settings
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
     from app.social.provider import Provider
     from app.web.call import Call
     from app.web.result import File
@@ -57,7 +58,7 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
     """
     if request is None or not call.settings.oauth.on:
         return None
-    return call.get(Authorizations).recall(request)
+    return call.get(AuthorizationRequests).recall(request)
 
 
 def login_facts(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
@@ -96,12 +97,4 @@ def go_on(call: Call, going: Destination) -> File:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    return redirect(call.link(going.page) if asked is None else call.get(Authorizations).url_of(asked))
-
-
-def told(call: Call, refused: RefusedError) -> File:
-    """Tell the application that its request is refused; where that is not possible, the user."""
-    location = refused.location(call.settings.server.public_url)
-    if location is not None:
-        return redirect(location)
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)
+    return redirect(call.link(going.page) if asked is None else call.get(AuthorizationRequests).url_of(asked))

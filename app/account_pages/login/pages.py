@@ -16,7 +16,6 @@ from app.account_pages.login.asking import (
     pages_are_on,
     policy,
     providers_of,
-    told,
     visitor_of,
 )
 from app.account_pages.login.destination import Destination
@@ -31,6 +30,7 @@ from app.factors.passkeys.vault import PasskeyVault
 from app.factors.passkeys.views import PasskeyOptions
 from app.factors.service import shown_name
 from app.oauth.refusal import RefusedError
+from app.oauth.views import told
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,
