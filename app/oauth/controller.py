@@ -12,6 +12,7 @@ from app.oauth.devices import DeviceFlow
 from app.oauth.discovery import Discovery
 from app.oauth.parts import TokenEndpoint, TokenEndpoints
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.oauth.userinfo import claims_of
 from app.platform.errors import Forbidden, NotFound, TooManyRequests, Unavailable
 from app.sessions.access_tokens import scopes_in
@@ -53,7 +54,7 @@ def authorize(call: Call, parameters: Parameters) -> File | Carrying:
         cookie = None if visitor is None else call.get(PageSessions).slid(visitor, call.device)
         return page if cookie is None else Carrying(page, cookies=(cookie,))
     except RefusedError as refused:
-        return _told(call, refused)
+        return told(call, refused)
 
 
 @endpoint(
@@ -76,15 +77,7 @@ def authorize_by_form(call: Call, parameters: Parameters) -> File:
     try:
         return redirect(authorizations.url_of(authorizations.check(parameters)))
     except RefusedError as refused:
-        return _told(call, refused)
-
-
-def _told(call: Call, refused: RefusedError) -> File:
-    """The client is told at its redirect URI; where there is none to be trusted, the user is, on a page."""
-    location = refused.location(call.settings.server.public_url)
-    if location is not None:
-        return redirect(location)
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)
+        return told(call, refused)
 
 
 @endpoint(

@@ -243,6 +243,10 @@ def endpoint(
     return declare
 
 
+page = partial(endpoint, returns=File, media_type="text/html")
+"""Declare an endpoint that shows a page, or leads a browser on."""
+
+
 def _camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(other.capitalize() for other in others)

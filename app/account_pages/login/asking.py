@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
 from app.oauth.authorization import Authorizations
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
+from app.web.endpoint import page
 from app.web.pages import source_of
 from app.web.result import redirect
 
@@ -38,6 +41,10 @@ def pages_are_on(settings: Settings) -> bool:
 def consent_is_on(settings: Settings) -> bool:
     """Whether there is an authorization server, which has users consent on a page."""
     return settings.oauth.pages and settings.oauth.on
+
+
+own_page = partial(page, on=pages_are_on)
+"""Declare one of these pages. Most are public, and look themselves whether anybody is logged in."""
 
 
 def visitor_of(call: Call) -> Principal | None:
@@ -97,11 +104,3 @@ def go_on(call: Call, going: Destination) -> File:
     except RefusedError as refused:
         return told(call, refused)
     return redirect(call.link(going.page) if asked is None else call.get(Authorizations).url_of(asked))
-
-
-def told(call: Call, refused: RefusedError) -> File:
-    """Tell the application that its request is refused; where that is not possible, the user."""
-    location = refused.location(call.settings.server.public_url)
-    if location is not None:
-        return redirect(location)
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)

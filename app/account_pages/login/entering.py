@@ -31,13 +31,13 @@ def ask_for_more(call: Call, failure: SecondFactorRequired, going: Destination) 
     login = failure.facts["login"]
     if login["next"] == "second_factor":
         return second_step(call, login["token"], login["methods"], going)
-    sent = {"request": going.request, "to": going.to, "login_token": login["token"]}
+    sent = {**going.fields, "login_token": login["token"]}
     return call.page("login_enrol.html", methods=login["methods"], sent=sent, headers=headers_of(call, sent))
 
 
 def second_step(call: Call, token: str, methods: list[str], going: Destination) -> File:
     """The page that asks for a second factor in the login of this token."""
-    sent = {"request": going.request, "to": going.to, "login_token": token, "methods": " ".join(methods)}
+    sent = {**going.fields, "login_token": token, "methods": " ".join(methods)}
     facts: dict[str, Any] = {"trust_days": call.settings.accounts.factor_trust_days}
     return call.page("login_factor.html", sent=sent, headers=headers_of(call, sent), **facts)
 
