@@ -379,6 +379,15 @@ class SessionService:
             device=device,
         )
 
+    def replace(self, principal: Principal, opened: OpenedSession, device: Device) -> None:
+        """End the session of a browser in which somebody has just logged in anew.
+
+        If that is the same user, what clients got in it goes on in the new one: or a login in one tab would log them
+        out of an application that they have just logged in to in another.
+        """
+        heir_id = opened.session.id if opened.user.id == principal.user.id else None
+        self._end(principal.session_id, principal.user, "session.ended", device, by=principal, heir_id=heir_id)
+
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all sessions of a user who is deleted, a piece at each step; idempotent."""
         return pieces.in_pieces(lambda limit: self._sessions.end_some_of(user_id, limit))
@@ -487,11 +496,13 @@ class SessionService:
         *,
         by: Principal | None = None,
         announced: Mapping[str, str] = MappingProxyType({}),
+        heir_id: str | None = None,
         **details: str,
     ) -> bool:
         """End a session and record it; False, and nothing is recorded, if it has ended already.
 
-        `by` is the caller who ends it, if there is one. `announced` is for those who tell others of it.
+        `by` is the caller who ends it, if there is one. `announced` is for those who tell others of it. The sessions
+        below it end, too, or go below that of `heir_id`.
         """
         self._accounts.announce(
             user.id,
@@ -502,7 +513,7 @@ class SessionService:
             **announced,
         )
         event = self._accounts.audit.event(user.id, action, device, **details)
-        ended = self._sessions.end(session_id, user.id, [event])
+        ended = self._sessions.end(session_id, user.id, [event], heir_id=heir_id)
         if ended:
             self._accounts.audit.tell([event])
         return ended

@@ -20,6 +20,7 @@ from app.sessions.service import SessionService
 from tests.api.authenticator import Authenticator
 from tests.api.browser import FORM, ORIGIN, Browser, attributes
 from tests.api.mailbox import newest_to
+from tests.api.oauth_flow import a_client
 from tests.api.service import PASSWORD, Account, Reply, Service, Start
 from tests.api.test_pages import errors, heading, hidden
 from tests.api.test_passkeys import Holder
@@ -424,6 +425,21 @@ def test_whoever_logs_in_as_somebody_else_leaves_no_session_behind(
     inside.cookies[PAGE] = former
     assert inside.name is None
     assert ann.email != bob.email
+
+
+def test_a_login_in_another_tab_logs_the_same_user_out_of_no_application(
+    inside: Browser, service: Service, ann: Account
+) -> None:
+    app, former = a_client(service), inside.cookies[PAGE]
+    code = app.code(ann, service.wired.get(PageSessions).authenticate(former), scope="openid")
+    token = app.redeem(code).json["access_token"]
+    assert inside.log_in(ann.email, PASSWORD).status_code == 303
+    assert service.get("/oauth/userinfo", token=token).status_code == 200
+    now, inside.cookies[PAGE] = inside.cookies[PAGE], former
+    assert inside.name is None, "a login begins a session of its own"
+    inside.cookies[PAGE] = now
+    assert inside.log_in(service.register().email, PASSWORD).status_code == 303
+    assert service.get("/oauth/userinfo", token=token).status_code == 401
 
 
 def end_in_list(service: Service, ann: Account, session: str) -> None:

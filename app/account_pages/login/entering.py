@@ -43,13 +43,15 @@ def second_step(call: Call, token: str, methods: list[str], going: Destination) 
 
 
 def enter(call: Call, opened: OpenedSession, going: Destination) -> Carrying:
-    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced."""
+    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced.
+
+    It had one if they have logged in, in another tab, since this one showed the form."""
     former = None
     with suppress(Unavailable):
         former = visitor_of(call)
     if former is not None:
         with suppress(Unavailable):
-            call.get(SessionService).log_out(former, "this", call.device)
+            call.get(SessionService).replace(former, opened, call.device)
     joint = "&" if going.request or going.to else "?"
     onward = redirect(call.link(f"{going.behind(LOGIN)}{joint}{_ENTERED}=on"))
     return Carrying(onward, cookies=call.get(PageSessions).opened(opened))
