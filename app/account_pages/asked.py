@@ -21,6 +21,7 @@ def asked_facts(call: CallBy[Any], asked: Authorization | DeviceRequest, visitor
         "user": visitor.user.id,
         "name": shown_name(visitor.user),
         "client": asked.client.name,
+        "registered_itself": asked.client.registered_with is not None,
         "scopes": [catalogue.scopes.get(scope, scope) for scope in asked.scopes],
         "resources": [catalogue.resources[uri].name if uri in catalogue.resources else uri for uri in asked.resources],
     }

@@ -152,6 +152,14 @@ def test_whoever_allows_something_on_this_device_is_warned(
     assert reply.headers["Location"].startswith(redirect_uri)
 
 
+@pytest.mark.parametrize("registered_with", [None, "c" * 64])
+def test_a_name_that_nobody_has_checked_is_told(
+    browser: Browser, service: Service, ann: Account, registered_with: str | None
+) -> None:
+    text = main_of(at_consent(browser, App(service, registered_with=registered_with), ann))
+    assert ("nobody has checked that name" in text) is (registered_with is not None)
+
+
 def test_a_resource_is_named_as_people_call_it(browser: Browser, service: Service, ann: Account) -> None:
     books = service.wired.get(CatalogueBooks)
     book = books.load()
