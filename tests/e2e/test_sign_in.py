@@ -337,7 +337,7 @@ def test_a_provider_logs_its_user_in_for_the_application_that_asked(
         assert is_back(page, site)["state"] == "s1"
         assert not any(ours in page.url for ours in ("acme", "provider"))
         page.go_back()  # to the consent that was given
-        has_title(page, "The application cannot log you in")
+        has_title(page, "Begin again in the application")
 
 
 def join(site: Site, name: str) -> None:

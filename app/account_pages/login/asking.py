@@ -67,13 +67,17 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
     return call.get(Authorizations).recall(request)
 
 
-def login_facts(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
+def login_facts(call: Call, asked: Authorization | None) -> dict[str, Any]:
     """What the page of the login tells beside its form: for whom it is, and which providers log in, too."""
-    facts: dict[str, Any] = {"client": None, "providers": providers_of(call)}
+    return {"client": asked and asked.client.name, "providers": providers_of(call)}
+
+
+def login_facts_again(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
+    """The same when the form is shown again."""
+    asked = None
     with suppress(RefusedError, Unavailable):  # said when the login is done
         asked = asked_for(call, Destination.of(sent).request)
-        facts["client"] = asked and asked.client.name
-    return facts
+    return login_facts(call, asked)
 
 
 def providers_of(call: Call) -> list[Provider]:

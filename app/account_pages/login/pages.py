@@ -13,6 +13,7 @@ from app.account_pages.login.asking import (
     go_on,
     headers_of,
     login_facts,
+    login_facts_again,
     own_page,
     policy,
     providers_of,
@@ -28,6 +29,8 @@ from app.factors.passkeys.service import PasskeyService
 from app.factors.passkeys.vault import PasskeyVault
 from app.factors.passkeys.views import PasskeyOptions
 from app.factors.service import shown_name
+from app.oauth.authorization import Authorizations
+from app.oauth.decision import Login
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
 from app.platform.errors import (
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
 
     from app.account_pages.login.destination import Destination
     from app.accounts.principal import Principal
+    from app.oauth.authorization import Authorization
     from app.platform.errors import Failure
     from app.sessions.service import OpenedSession
 
@@ -95,19 +99,26 @@ def show_login(call: Call) -> File:
     visitor = visitor_of(call)
     if has_entered(call):
         return _entered(call, visitor, going)
-    if visitor is not None and going.request:  # what asks for a login of theirs has it when they prove who they are
-        return redirect(call.link(going.behind(FACTOR)))
-    if visitor is not None and going.to:
-        return redirect(call.link(going.to))
-    if visitor is not None:
-        return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())
     try:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    hint = None if asked is None else asked.login_hint
-    sent = {**going.fields, "login": hint}
-    return call.page(_LOGIN, sent=sent, headers=policy(asked), **login_facts(call, sent))
+    if visitor is not None:
+        return _inside(call, visitor, going, asked)
+    sent = {**going.fields, "login": None if asked is None else asked.login_hint}
+    return call.page(_LOGIN, sent=sent, headers=policy(asked), **login_facts(call, asked))
+
+
+def _inside(call: Call, visitor: Principal, going: Destination, asked: Authorization | None) -> File:
+    """Lead on whoever is logged in already, perhaps in another tab, or comes back by the button of the browser."""
+    if asked is not None:
+        authorizations = call.get(Authorizations)
+        if isinstance(authorizations.next_step(asked, visitor), Login):  # they have it when they prove who they are
+            return redirect(call.link(going.behind(FACTOR)))
+        return redirect(authorizations.url_of(asked))
+    if going.to:
+        return redirect(call.link(going.to))
+    return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())
 
 
 def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
@@ -136,7 +147,7 @@ def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
             Unavailable,
         ),
         still_good=keeping("login", "request", "to"),
-        facts=login_facts,
+        facts=login_facts_again,
         headers=headers_of,
     ),
     carries=COOKIES,
@@ -164,7 +175,11 @@ def show_factor(call: Call) -> File:
     going, facts = destination_of(call), _facts(call)
     if "known" not in facts:
         return redirect(call.link(going.behind(LOGIN)))
-    return call.page(_FACTOR, sent=going.fields, headers=headers_of(call, going.fields), **facts)
+    try:
+        asked = asked_for(call, going.request)
+    except RefusedError as refused:
+        return told(call, refused)
+    return call.page(_FACTOR, sent=going.fields, headers=policy(asked), **facts)
 
 
 @own_page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.account_pages.login.asking import destination_of, headers_of, login_facts, own_page
+from app.account_pages.login.asking import destination_of, headers_of, login_facts_again, own_page
 from app.account_pages.login.entering import COOKIES, ask_for_more, enter
 from app.account_pages.paths import LOGIN, PROVIDER
 from app.account_pages.provider.forms import ProviderForm
@@ -56,7 +56,7 @@ _TELL: Final = (
         _LOGIN,
         failures=(NotFound, ProviderRefused, TooManyRequests, Unavailable),
         still_good=keeping("request", "to"),
-        facts=login_facts,
+        facts=login_facts_again,
         headers=headers_of,
     ),
     carries=(PROVIDER_COOKIE,),
@@ -99,7 +99,7 @@ def come_from_provider(call: Call) -> File | Carrying:
         return ask_for_more(call, failure, going)
     except _TELL as failure:
         sent = going.fields
-        facts = {"sent": sent, "came_back": True, **login_facts(call, sent)}
+        facts = {"sent": sent, "came_back": True, **login_facts_again(call, sent)}
         return call.failed(failure, _LOGIN, facts, headers_of(call, sent))
 
 
