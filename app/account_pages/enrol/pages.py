@@ -7,6 +7,7 @@ authenticator app is added without script.
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from app.account_pages.enrol.forms import EnrolForm
@@ -52,9 +53,13 @@ _PROVEN_BY: Final[Mapping[str, list[str]]] = {PASSKEY: [PASSKEY], TOTP: [TOTP, R
 """What a login is finished with once this was added."""
 
 
-def _facts(_call: Call, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What is shown again: the field of the code, where that was wrong."""
-    return {"methods": _METHODS, "confirms": "code" in sent}
+def _facts(call: Call, sent: Mapping[str, str]) -> dict[str, Any]:
+    """What is shown again: the field of the code, where that was wrong, or else who is logged in."""
+    facts = {"methods": _METHODS, "confirms": "code" in sent}
+    with suppress(Unavailable):  # what is shown is that very failure
+        visitor = None if "login_token" in sent else visitor_of(call)
+        facts["name"] = None if visitor is None else shown_name(visitor.user)
+    return facts
 
 
 @own_page(f"GET {ENROL}", access=public, operation="showEnrolPage", raises=(Unavailable,))
