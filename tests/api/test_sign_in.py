@@ -396,6 +396,19 @@ def test_the_password_alone_does_not_prove_again_who_has_a_second_factor(browser
     assert browser.post("/login/factor", code=person.code()).status_code == 303
 
 
+def test_enter_sends_the_code_that_was_typed_where_a_passkey_is_offered_too(service: Service, browser: Browser) -> None:
+    """Enter presses the first button of a form, also one that is not shown."""
+    holder = Holder(service)
+    holder.added()
+    holder.enrol()
+    fields = hidden(browser.log_in(holder.account.email, PASSWORD))
+    assert browser.post("/login/factor", **fields, code=holder.code()).status_code == 303
+    forms = re.findall(r"<form.*?</form>", browser.get("/login/factor").text, re.DOTALL)
+    (typed,) = [form for form in forms if 'name="code"' in form]
+    assert re.findall(r"<button.*?</button>", typed) == ['<button class="secondary">Continue</button>']
+    assert sum('name="ask"' in form for form in forms) == 1
+
+
 def test_nobody_proves_again_who_is_not_logged_in(browser: Browser) -> None:
     reply = browser.get("/login/factor", query="to=/account/passkeys")
     assert (reply.status_code, reply.headers["Location"]) == (303, "./../login?to=/account/passkeys")
