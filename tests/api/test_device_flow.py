@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -212,6 +213,19 @@ def test_an_answer_is_that_of_the_user_who_saw_what_is_asked(service: Service, t
     assert bob.username in main_of(reply) or bob.email in main_of(reply)
     assert heading(reply) == "Allow TV & more?"
     refused(tv.poll(), "authorization_pending")
+
+
+def test_not_you_leads_to_the_login_of_somebody_else_and_back_to_the_code(
+    service: Service, tv: Tv, browser: Browser
+) -> None:
+    tv.ask()
+    asks = enter(browser, tv.codes["user_code"])
+    (to,) = re.findall(r'name="to" value="([^"]+)">Log in as somebody else', asks.text)
+    login = follow(browser, browser.post("/logout", to=to))
+    bob = service.register()
+    back = follow(browser, browser.log_in(bob.email, PASSWORD, to=hidden(login)["to"]))
+    assert f'value="{tv.codes["user_code"]}"' in back.text
+    assert bob.email in main_of(enter(browser, tv.codes["user_code"]))
 
 
 def test_a_page_of_another_site_answers_nothing(service: Service, tv: Tv, browser: Browser) -> None:
