@@ -329,6 +329,62 @@ def test_an_api_key_begins_and_finishes_nothing(browser: Browser, sub: str) -> N
     assert browser.finish(code, token=ann.token).status_code == 200
 
 
+# Without a password
+
+
+def without_password(browser: Browser, sub: str) -> Account:
+    """A user who has neither a password nor an address."""
+    return Account(browser.log_in("plain", sub=sub).json["data"], "", "")
+
+
+def test_whoever_has_no_password_deletes_the_account_after_a_recent_login(browser: Browser, sub: str) -> None:
+    service, ann = browser.service, without_password(browser, sub)
+    wrong = service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=ann.token)
+    assert code_of(wrong) == (403, "wrong_password")
+    service.clock.advance(601)
+    late = service.send("DELETE", "/auth/me", token=ann.token)
+    assert (code_of(late), late.json["methods"]) == ((403, "reauthentication_required"), ["provider"])
+    again = browser.log_in("plain", sub=sub).json["data"]["access_token"]
+    assert service.send("DELETE", "/auth/me", token=again).status_code == 200
+    assert code_of(service.get("/auth/me", token=ann.token)) == (401, "session_ended")
+    assert browser.log_in("plain", sub=sub).json["data"]["user"]["id"] != ann.id
+
+
+def test_whoever_has_no_password_proves_their_second_factor_for_that(browser: Browser, sub: str) -> None:
+    service, ann = browser.service, Person(browser.service, without_password(browser, sub))
+    ann.enrol()
+    service.clock.advance(601)
+    late = service.send("DELETE", "/auth/me", token=ann.token)
+    assert (code_of(late), late.json["methods"]) == ((403, "reauthentication_required"), ["totp"])
+    renewed = service.post("/auth/reauthenticate", {"method": "totp", "code": ann.code()}, token=ann.token)
+    assert service.send("DELETE", "/auth/me", token=renewed.json["data"]["access_token"]).status_code == 200
+
+
+def test_no_password_authenticates_again_whoever_has_none(browser: Browser, sub: str) -> None:
+    ann = without_password(browser, sub)
+    refused = browser.service.post("/auth/reauthenticate", {"password": PASSWORD}, token=ann.token)
+    assert (code_of(refused), refused.json["methods"]) == ((403, "reauthentication_required"), ["provider"])
+    assert "provider" in refused.json["message"]
+
+
+def test_whoever_has_neither_password_nor_address_comes_to_both(browser: Browser, sub: str) -> None:
+    service, ann, email = browser.service, without_password(browser, sub), f"{sub}@example.com"
+    service.clock.advance(601)
+    late = service.post("/auth/email", {"email": email}, token=ann.token)
+    assert code_of(late) == (403, "reauthentication_required")
+    token = browser.log_in("plain", sub=sub).json["data"]["access_token"]
+    assert service.get("/auth/me/export", token=token).status_code == 200
+    assert service.post("/auth/email", {"email": email}, token=token).status_code == 202
+    assert service.post("/auth/email/verify", {"token": newest_to(service, email).token}).status_code == 200
+    assert service.post("/auth/password/forgot", {"email": email}).status_code == 202
+    body = {"token": newest_to(service, email).token, "new_password": PASSWORD}
+    assert service.post("/auth/password/reset", body).status_code == 200
+    token = service.login(email).json["data"]["access_token"]
+    for method, path, more in (("DELETE", "/auth/me", {}), ("POST", "/auth/email", {"email": f"new-{email}"})):
+        asked = service.send(method, path, json=more, token=token)
+        assert [(error["field"], error["code"]) for error in asked.json["errors"]] == [("password", "required")]
+
+
 # Guesses
 
 
