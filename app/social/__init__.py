@@ -10,12 +10,13 @@ from app.feature import Feature, MailKind, Tag
 from app.hooks.calls import Hooks
 from app.security.bounded_calls import BoundedCalls
 from app.security.egress import Egress
+from app.security.published import PublishedDocuments
 from app.sessions.gate import LoginGate
 from app.social import controller, pages
 from app.social.flows.model import Flows
 from app.social.github import GitHubUpstream
 from app.social.identities.model import Identities
-from app.social.metadata import Documents
+from app.social.metadata import SECONDS, Documents
 from app.social.openid import OpenIdUpstream
 from app.social.provider import Providers
 from app.social.providers_file import read_providers
@@ -53,7 +54,8 @@ def _users(parts: Container) -> SocialUsers:
 
 def _logins(parts: Container) -> ProviderLogins:
     settings = parts.settings
-    documents = Documents(replace(parts.get(Egress), calls=BoundedCalls("providers", _AT_ONCE)))
+    egress = replace(parts.get(Egress), calls=BoundedCalls("providers", _AT_ONCE))
+    documents = Documents(PublishedDocuments(egress, SECONDS))
     public_url = settings.server.public_url
 
     def upstream(provider: Provider) -> Upstream:

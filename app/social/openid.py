@@ -124,7 +124,7 @@ class OpenIdUpstream:
             algorithm, key_id = header.get("alg"), header.get("kid")
             if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
                 raise NotTrustedError("the ID token is signed in a way that is not accepted")
-            key = self.documents.key(metadata.issuer, metadata.jwks_uri, key_id)
+            key = self.documents.key(metadata.jwks_uri, key_id)
             if not may_sign(key, algorithm):
                 raise NotTrustedError("the ID token is signed by another algorithm than its key is for")
             claims: dict[str, Any] = jwt.decode(

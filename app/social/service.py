@@ -232,8 +232,7 @@ class ProviderLogins:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete what a user who is deleted has begun, a piece at each step; idempotent."""
-        while self.flows.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
+        yield from pieces.in_pieces(lambda limit: self.flows.remove_some_of(user_id, limit))
         yield from self.users.erase(user_id)
 
     def _redeemed(self, code: str) -> Flow:

@@ -164,9 +164,7 @@ class SocialUsers:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete the identities of a user who is deleted, a piece at each step; idempotent."""
-        while self.identities.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.identities.remove_some_of(user_id, limit))
 
     # Whom it leads to
 

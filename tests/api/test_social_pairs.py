@@ -9,7 +9,10 @@ import pytest
 
 from app.accounts.imported import LinkedIdentity
 from app.hooks import Refused
+from app.security.published import RESTS_FOR
 from app.social.identities.model import Identities, digest_of
+from app.social.openid import OpenIdUpstream
+from app.social.service import ProviderLogins
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import Incoming
 from tests.api.mailbox import mails_to, newest_to
@@ -536,6 +539,15 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
 # The way back
 
 
+def rest(service: Service) -> None:
+    """Let the time pass for which a provider that failed is not asked again."""
+    trusted = service.wired.get(ProviderLogins).upstreams["trusted"]
+    assert isinstance(trusted, OpenIdUpstream)
+    published = trusted.documents.published
+    before = published.clock
+    published.clock = lambda: before() + RESTS_FOR
+
+
 def test_the_answer_names_the_provider_that_began(browser: Browser, sub: str) -> None:
     url = browser.start("trusted")
     answer = browser.upstream.log_in(url, sub=sub)
@@ -557,6 +569,7 @@ def test_documents_of_another_issuer_begin_nothing_and_are_not_kept(beside: "Bes
     service = beside.with_(DEFAULT_ROLES="member")
     assert code_of(service.post("/auth/providers/trusted/start", {})) == (403, "provider_refused")
     upstream.metadata = {}
+    rest(service)
     assert service.post("/auth/providers/trusted/start", {}).status_code == 200
 
 
@@ -564,6 +577,7 @@ def test_keys_that_are_too_long_are_not_read(beside: "Beside", upstream: Provide
     browser = Browser(beside.with_(AUDIT_DAYS="364"), upstream)
     upstream.published = {"keys": [], "more": "x" * 70_000}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "unavailable"}
+    rest(browser.service)
     upstream.published = {"keys": "none"}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "provider_refused"}
     upstream.published = None
