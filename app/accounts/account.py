@@ -435,12 +435,12 @@ class Account(UnderWay):
         renamed = (replace(each, name=name) if each.id == passkey_id else each for each in self.passkeys)
         return replace(self, passkeys=tuple(renamed))
 
-    def without_passkey(self, passkey_id: str) -> Account:
+    def without_passkey(self, passkey_id: str, providers: Collection[str]) -> Account:
         """The account without a passkey, and, if that was the last factor, without recovery codes; raises NotFound if
-        it has no such passkey, and LastCredential if nobody could log in any more."""
+        it has no such passkey, and LastCredential if nobody could log in any more, by one of these `providers`."""
         gone = self.required_passkey(passkey_id)
         left = replace(self, passkeys=tuple(each for each in self.passkeys if each != gone)).without_idle_codes()
-        return left.with_way_in()
+        return left.with_way_in(providers)
 
     def without_idle_codes(self) -> Account:
         """The account without recovery codes, if there is no factor that they could stand in for."""
@@ -485,13 +485,11 @@ class Account(UnderWay):
 
     def without_identity(self, identity_id: str, providers: Collection[str]) -> Account:
         """The account without an account of a provider; raises NotFound if it has no such one, and LastCredential if
-        nobody could log in any more. `providers` are those that there still are."""
+        nobody could log in any more, by one of these `providers`."""
         if self.identity(identity_id) is None:
             raise NotFound
         left = tuple(listed for listed in self.identities if listed.id != identity_id)
-        of_use = tuple(listed for listed in left if listed.provider in providers)
-        replace(self, identities=of_use).with_way_in()
-        return replace(self, identities=left)
+        return replace(self, identities=left).with_way_in(providers)
 
     def has_imported_identity(self, names: Collection[str], subject: str) -> bool:
         """Whether this account of a provider was linked where the user came from; `names` are those of the provider
@@ -506,12 +504,15 @@ class Account(UnderWay):
         left = tuple(each for each in self.imported.identities if each.subject != subject)
         return replace(self, imported=replace(self.imported, identities=left))
 
-    def with_way_in(self) -> Account:
-        """The same account; raises LastCredential if there is no way in: neither password, passkey nor provider.
+    def with_way_in(self, providers: Collection[str]) -> Account:
+        """The same account; raises LastCredential if there is no way in: a password and a name to go with it, a
+        passkey, or an account at one of these `providers`, which are those that there still are.
 
         A mail is none: whoever reads it sets a password.
         """
-        if not (self.password_hash or self.passkeys or self.identities):
+        by_password = self.password_hash and (self.user.email or self.user.username)
+        by_provider = any(listed.provider in providers for listed in self.identities)
+        if not (by_password or self.passkeys or by_provider):
             raise LastCredential
         return self
 

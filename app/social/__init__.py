@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from app.accounts.provider_ids import ProviderIds
 from app.accounts.service import Accounts
 from app.feature import Feature, MailKind, Tag
 from app.hooks.calls import Hooks
@@ -91,7 +92,12 @@ FEATURE = Feature(
         ),
     ),
     pages=(Tag("pages", "", (pages.come_back, pages.come_back_by_form)),),
-    services={Providers: _providers, SocialUsers: _users, ProviderLogins: _logins},
+    services={
+        Providers: _providers,
+        ProviderIds: lambda parts: ProviderIds(frozenset(parts.get(Providers).by_id)),
+        SocialUsers: _users,
+        ProviderLogins: _logins,
+    },
     repositories=(Identities, Flows),
     erase=lambda parts: parts.get(ProviderLogins).erase,
     expires=(Flows,),

@@ -11,8 +11,6 @@ from app.accounts.imported import LinkedIdentity
 from app.hooks import Refused
 from app.security.published import RESTS_FOR
 from app.social.identities.model import Identities, digest_of
-from app.social.openid import OpenIdUpstream
-from app.social.service import ProviderLogins
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import Incoming
 from tests.api.mailbox import mails_to, newest_to
@@ -21,9 +19,21 @@ from tests.api.test_account import delete
 from tests.api.test_api_keys import new_key
 from tests.api.test_email_change import moved
 from tests.api.test_impersonation import acting as acting_for
+from tests.api.test_passkeys import Holder
 from tests.api.test_required_factors import Enrolment
 from tests.api.test_second_factors import Person
-from tests.api.test_social_login import APP, TARGET, Browser, Files, code_of, identities, subjects_to, told, verified
+from tests.api.test_social_login import (
+    APP,
+    TARGET,
+    Browser,
+    Files,
+    code_of,
+    identities,
+    later,
+    subjects_to,
+    told,
+    verified,
+)
 from tests.servers.openid import Provider, serving_provider
 
 
@@ -485,6 +495,44 @@ def test_of_16_users_who_link_one_identity_exactly_one_gets_it(browser: Browser,
     assert sum(len(identities(browser.service, person.token)) for person in people) == 1
 
 
+def test_of_the_last_passkey_and_the_last_identity_one_stays_when_both_are_removed_at_once(
+    browser: Browser, sub: str
+) -> None:
+    service = browser.service
+    for number in range(3):
+        ann = Holder(service, account=without_password(browser, f"{sub}-{number}"))
+        passkey = ann.added()["id"]
+        (identity,) = identities(service, ann.token)
+        paths = [f"/auth/passkeys/{passkey}", f"/auth/identities/{identity['id']}"]
+
+        def remove(which: int, paths: list[str] = paths, token: str = ann.token) -> Reply:
+            return service.send("DELETE", paths[which], token=token)
+
+        assert sorted(map(code_of, service.at_once(remove, 2))) == [(200, None), (409, "last_credential")]
+
+
+def test_an_identity_at_a_provider_that_is_gone_does_not_let_the_last_passkey_go(
+    browser: Browser, beside: "Beside", sub: str
+) -> None:
+    ann = Holder(browser.service, account=without_password(browser, sub))
+    path = f"/auth/passkeys/{ann.added()['id']}"
+    without = beside.with_(PROVIDERS_FILE="")
+    assert code_of(without.send("DELETE", path, token=ann.token)) == (409, "last_credential")
+    assert browser.service.send("DELETE", path, token=ann.token).status_code == 200
+
+
+def test_what_was_begun_at_a_provider_that_is_gone_comes_to_nothing(
+    browser: Browser, beside: "Beside", sub: str
+) -> None:
+    without = Browser(beside.with_(PROVIDERS_FILE=""), browser.upstream)
+    answer = browser.upstream.log_in(browser.start(), sub=sub)
+    without.cookie = browser.cookie
+    assert without.back("trusted", answer).status_code == 404
+    code = told(browser.back("trusted", answer))["code"]
+    assert code_of(without.finish(code)) == (422, "invalid_code")
+    assert browser.service.wired.get(Identities).find(digest_of(browser.upstream.url, sub)) is None
+
+
 # What is told
 
 
@@ -539,15 +587,6 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
 # The way back
 
 
-def rest(service: Service) -> None:
-    """Let the time pass for which a provider that failed is not asked again."""
-    trusted = service.wired.get(ProviderLogins).upstreams["trusted"]
-    assert isinstance(trusted, OpenIdUpstream)
-    published = trusted.documents.published
-    before = published.clock
-    published.clock = lambda: before() + RESTS_FOR
-
-
 def test_the_answer_names_the_provider_that_began(browser: Browser, sub: str) -> None:
     url = browser.start("trusted")
     answer = browser.upstream.log_in(url, sub=sub)
@@ -569,7 +608,7 @@ def test_documents_of_another_issuer_begin_nothing_and_are_not_kept(beside: "Bes
     service = beside.with_(DEFAULT_ROLES="member")
     assert code_of(service.post("/auth/providers/trusted/start", {})) == (403, "provider_refused")
     upstream.metadata = {}
-    rest(service)
+    later(service, RESTS_FOR)
     assert service.post("/auth/providers/trusted/start", {}).status_code == 200
 
 
@@ -577,7 +616,7 @@ def test_keys_that_are_too_long_are_not_read(beside: "Beside", upstream: Provide
     browser = Browser(beside.with_(AUDIT_DAYS="364"), upstream)
     upstream.published = {"keys": [], "more": "x" * 70_000}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "unavailable"}
-    rest(browser.service)
+    later(browser.service, RESTS_FOR)
     upstream.published = {"keys": "none"}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "provider_refused"}
     upstream.published = None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.accounts.account import Account
     from app.accounts.principal import Principal
+    from app.accounts.provider_ids import ProviderIds
     from app.accounts.service import Accounts
     from app.factors.ceremonies.service import Begun, CeremonyService
     from app.factors.passkeys.vault import PasskeyVault
@@ -67,6 +68,7 @@ class PasskeyService:
     vault: PasskeyVault
     ceremonies: CeremonyService
     gate: LoginGate
+    providers: ProviderIds
 
     def list_of(self, user_id: str) -> PasskeyList:
         """The passkeys of a user. Raises SessionEnded if there is no such user."""
@@ -165,7 +167,7 @@ class PasskeyService:
         name = self.factors.account_of(principal.user.id).required_passkey(passkey_id).name
         self.factors.change(
             principal,
-            lambda account: account.without_passkey(passkey_id),
+            lambda account: account.without_passkey(passkey_id, self.providers.known),
             "passkey",
             "removed",
             device,

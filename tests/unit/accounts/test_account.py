@@ -535,8 +535,17 @@ def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
 def test_the_last_passkey_stays_unless_a_provider_is_linked() -> None:
     passkey = replace(PLAIN, password_hash=None, passkeys=(PASSKEY,))
     with pytest.raises(LastCredential):
-        passkey.without_passkey("k1")
-    assert replace(passkey, identities=(GOOGLE,)).without_passkey("k1").passkeys == ()
+        passkey.without_passkey("k1", BOTH)
+    with pytest.raises(LastCredential):
+        replace(passkey, identities=(GOOGLE,)).without_passkey("k1", {"github"})
+    assert replace(passkey, identities=(GOOGLE,)).without_passkey("k1", BOTH).passkeys == ()
+
+
+def test_a_password_without_a_name_to_log_in_with_is_no_way_in() -> None:
+    nameless = replace(WITHOUT_PASSWORD, password_hash=HASH, identities=(GOOGLE,)).with_user(email=None, username=None)
+    with pytest.raises(LastCredential):
+        nameless.without_identity("i1", BOTH)
+    assert nameless.with_user(username="ann").without_identity("i1", BOTH).identities == ()
 
 
 @pytest.mark.parametrize(
