@@ -34,6 +34,8 @@ from app.oauth.codes.model import Codes
 from app.oauth.consents import controller as consents
 from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
+from app.oauth.consents.takeover import KIND as TAKEOVER
+from app.oauth.consents.takeover import StrangersConsents, TakeoverPublisher
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.devices import DeviceFlow
 from app.oauth.discovery import AUTHENTICATED, Discovery
@@ -396,8 +398,11 @@ FEATURE = Feature(
     erase=_eraser,
     exports=(consents.exported,),
     expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
-    publishers=(_listeners,),
-    handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
+    publishers=(_listeners, lambda parts: TakeoverPublisher(parts.clock)),
+    handlers={
+        BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told,
+        TAKEOVER: lambda parts: StrangersConsents(parts.get(Consents), parts.get(Accounts)).end,
+    },
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),
     queues=(
         lambda parts: Queue(

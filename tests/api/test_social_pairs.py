@@ -9,6 +9,8 @@ import pytest
 
 from app.accounts.imported import LinkedIdentity
 from app.hooks import Refused
+from app.outbox.service import Outbox
+from app.platform.identifiers import new_id
 from app.security.published import RESTS_FOR
 from app.social.identities.model import Identities, digest_of
 from app.transfer.importing import ImportRules, ImportService
@@ -18,6 +20,7 @@ from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_name
 from tests.api.test_account import delete
 from tests.api.test_api_keys import new_key
 from tests.api.test_email_change import moved
+from tests.api.test_grants import App, Asked, allow
 from tests.api.test_impersonation import acting as acting_for
 from tests.api.test_passkeys import Holder
 from tests.api.test_required_factors import Enrolment
@@ -565,6 +568,7 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
     mallory = Person(service, service.register())
     mallory.enrol()
     key = new_key(service, mallory.account)
+    allow(service, mallory.account, Asked(App(new_id())))
     assert browser.link(mallory.token, sub=f"{sub}-his").status_code == 200
     waiting = mallory.first()
     mails_to(service, mallory.account.email)
@@ -580,6 +584,8 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
     assert browser.finish(code, token=mallory.token).status_code == 401
     assert [each["subject"] for each in identities(service, token)] == [sub]
     assert service.get("/auth/factors", token=token).json["data"]["factors"]["totp"] is None
+    service.wired.get(Outbox).deliver_due()
+    assert service.get("/auth/grants", token=token).json["data"]["grants"] == []
     service.clock.advance(121)
     assert browser.log_in(sub=f"{sub}-his").json["data"]["user"]["id"] != mallory.account.id
 
