@@ -17,11 +17,14 @@ from app.social import controller, pages
 from app.social.flows.model import Flows
 from app.social.github import GitHubUpstream
 from app.social.identities.model import Identities
+from app.social.identities.rows import IdentityRows
 from app.social.metadata import SECONDS, Documents
 from app.social.openid import OpenIdUpstream
 from app.social.provider import Providers
 from app.social.providers_file import read_providers
+from app.social.registration import SocialRegistration
 from app.social.service import ProviderLogins
+from app.social.targets import Targets
 from app.social.users import SocialUsers
 from app.throttle.guesses import Guesses
 from app.throttle.service import PasswordThrottle
@@ -40,17 +43,18 @@ def _providers(parts: Container) -> Providers:
 
 
 def _users(parts: Container) -> SocialUsers:
-    settings = parts.settings.accounts
-    return SocialUsers(
-        parts.get(Identities),
-        parts.get(Accounts),
+    settings, identities, accounts = parts.settings.accounts, parts.get(Identities), parts.get(Accounts)
+    rows = IdentityRows(identities, parts.clock)
+    registration = SocialRegistration(
+        rows,
+        accounts,
         parts.get(PasswordThrottle),
         parts.get(Guesses),
         settings.default_roles,
         settings.names_required in {"email", "both"},
-        parts.get(Providers).by_id,
         parts.find(Hooks),
     )
+    return SocialUsers(identities, rows, accounts, registration, parts.get(Providers).by_id)
 
 
 def _logins(parts: Container) -> ProviderLogins:
@@ -71,8 +75,7 @@ def _logins(parts: Container) -> ProviderLogins:
         parts.get(SocialUsers),
         parts.get(LoginGate),
         parts.clock,
-        public_url,
-        settings.browsers.cors_origins,
+        Targets(public_url, settings.browsers.cors_origins),
         settings.social.trust_upstream_mfa,
     )
 

@@ -300,6 +300,8 @@ def test_without_an_address_to_go_on_to_a_page_shows_the_code(browser: Browser, 
         "https://app.example.com@evil.example/", "https://evil.example\\@app.example.com/", "http://app.example.com/",
         "https://app.example.com:444/", "javascript:alert(1)", "/x\n//evil.example", "https://app.example.com/#x",
         "https://app.example.com/?code=1", "https://app.example.com/?a=1&error=", "x", "https://[", "/ü",
+        "https:/app.example.com/", "https:app.example.com/", "https://app.example.com%2eevil.example/",
+        "https://app.example.com;@evil.example/", "https://app.example.com./", "/x?%63ode=1",
     ],
 )  # fmt: skip
 def test_only_registered_pages_are_returned_to(service: Service, target: str) -> None:

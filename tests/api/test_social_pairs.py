@@ -151,6 +151,18 @@ def test_where_accounts_are_hidden_the_proven_owner_alone_learns_of_theirs(
     assert new.json["data"]["user"]["email"] == f"{sub}@example.com"
 
 
+def test_where_accounts_are_hidden_a_registration_that_waits_is_no_account(
+    beside: "Beside", upstream: Provider, sub: str
+) -> None:
+    service, email = beside.with_(HIDE_ACCOUNTS="on"), f"{sub}@example.com"
+    assert service.post("/auth/register", {"email": email, "password": PASSWORD}).status_code == 202
+    token = newest_to(service, email).token
+    reply = Browser(service, upstream).log_in(sub=sub, email=email, email_verified=True)
+    assert reply.json["data"]["user"]["email"] == email
+    assert code_of(service.post("/auth/email/verify", {"token": token})) == (422, "invalid_code")
+    assert code_of(service.login(email)) == (401, "invalid_credentials")
+
+
 def test_where_addresses_are_verified_first_a_provider_that_proves_none_registers_nobody(
     beside: "Beside", upstream: Provider, sub: str
 ) -> None:
