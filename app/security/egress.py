@@ -152,7 +152,7 @@ class Egress:
         try:
             return self.calls.run(fetch, seconds)
         except TimeoutError:
-            raise EgressTooSlowError(f"there was no whole reply within {seconds:g} seconds") from None
+            raise EgressTooSlowError(f"there was no whole reply within {seconds:.2g} seconds") from None
         except (OSError, http.client.HTTPException) as error:
             raise EgressFailedError(_cause(error)) from None
 
