@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.accounts.service import Accounts
 from app.feature import Feature, Queue, Tag
 from app.oauth import controller, wiring
 from app.oauth.catalogue import controller as catalogue_controller
@@ -17,6 +18,8 @@ from app.oauth.clients.permissions import READ, TRUST, WRITE
 from app.oauth.codes.model import Codes
 from app.oauth.consents import controller as consents
 from app.oauth.consents.model import Consents
+from app.oauth.consents.takeover import KIND as TAKEOVER
+from app.oauth.consents.takeover import StrangersConsents, TakeoverPublisher
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.discovery import controller as discovery
 from app.oauth.discovery.service import Discovery
@@ -106,8 +109,11 @@ FEATURE = Feature(
     erase=wiring.eraser,
     exports=(consents.exported,),
     expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
-    publishers=(wiring.listeners,),
-    handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
+    publishers=(wiring.listeners, lambda parts: TakeoverPublisher(parts.clock)),
+    handlers={
+        BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told,
+        TAKEOVER: lambda parts: StrangersConsents(parts.get(Consents), parts.get(Accounts)).end,
+    },
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),
     queues=(
         lambda parts: Queue(

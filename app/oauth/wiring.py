@@ -48,7 +48,8 @@ from app.oauth.tokens import IssuedTokens
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
 from app.security.dpop import Proofs
-from app.security.egress import Egress
+from app.security.egress import SECONDS, Egress
+from app.security.published import PublishedDocuments
 from app.security.secret_keys import SecretKeys
 from app.sessions.access_tokens import AccessTokens
 from app.sessions.authenticator import AccessTokenAuthenticator
@@ -160,10 +161,11 @@ def _tokens(parts: Container) -> IssuedTokens:
 
 def _assertions(parts: Container) -> Assertions:
     issuer = parts.settings.server.public_url
+    # With places of its own: anybody can send what has a client's keys fetched.
+    egress = replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))
     return Assertions(
         parts.get(ClientRegistry),
-        # With places of their own: anybody can send what has a client's keys fetched.
-        PublishedKeys(replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))),
+        PublishedKeys(PublishedDocuments(egress, SECONDS)),
         parts.get(RevokedTokens),
         parts.clock,
         issuer,

@@ -11,6 +11,7 @@ import pytest
 from app.accounts.authentication import Authentication
 from app.accounts.model import Users
 from app.oauth.consents.service import MOST, ConsentService
+from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import NotFound, SessionEnded
 from app.platform.identifiers import new_id
@@ -18,10 +19,13 @@ from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted, NotAdmittedError
 from app.sessions.proof import Proof
+from tests.api.mailbox import newest_to
+from tests.api.service import Account
+from tests.api.test_email_change import moved
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from tests.api.service import Account, Service
+    from tests.api.service import Service
 
 HERE = Device("203.0.113.7", "curl/8")
 FILES = "https://files.example/"
@@ -181,6 +185,43 @@ def test_a_deleted_account_leaves_no_consents(service: Service) -> None:
     allow(service, ann, Asked(app))
     service.send("DELETE", "/auth/me", json={"password": ann.password}, token=ann.token)
     assert service.wired.get(ConsentService).consents.of_user(ann.id) == []
+
+
+def kept(service: Service, account: Account) -> int:
+    """How many consents are left when all is done that a change causes."""
+    service.wired.get(Outbox).deliver_due()
+    return len(service.wired.get(ConsentService).consents.of_user(account.id))
+
+
+def reset(service: Service, account: Account) -> None:
+    assert service.post("/auth/password/forgot", {"email": account.email}).status_code == 202
+    body = {"token": newest_to(service, account.email).token, "new_password": "another horse battery staple"}
+    assert service.post("/auth/password/reset", body).status_code == 200
+
+
+def test_what_a_stranger_let_clients_have_ends_when_the_owner_of_the_address_proves_it(service: Service) -> None:
+    mallory, app = service.register(), App(new_id())  # with the address of somebody else
+    allow(service, mallory, Asked(app))
+    reset(service, mallory)
+    assert kept(service, mallory) == 0
+    owner = Account(service.login(mallory.email, "another horse battery staple").json["data"], mallory.email, "")
+    assert ("grant.revoked", {"client": app.id}) in events(service, owner)
+
+
+def test_what_an_intruder_let_clients_have_ends_when_the_change_of_the_address_is_undone(service: Service) -> None:
+    ann, _, undo = moved(service)
+    allow(service, ann, Asked(App(new_id())))
+    assert service.post("/auth/email/undo", {"token": undo}).status_code == 200
+    assert kept(service, ann) == 0
+
+
+def test_what_the_owner_let_clients_have_outlives_the_proof_and_a_later_reset(service: Service) -> None:
+    ann = service.register()
+    allow(service, ann, Asked(App(new_id())))
+    assert service.post("/auth/email/verify", {"token": newest_to(service, ann.email).token}).status_code == 200
+    assert kept(service, ann) == 1
+    reset(service, ann)
+    assert kept(service, ann) == 1
 
 
 def test_of_a_session_and_a_revocation_at_once_nothing_is_left(service: Service) -> None:

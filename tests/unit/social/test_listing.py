@@ -34,3 +34,10 @@ def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
     with pytest.raises(LastCredential):
         without_identity(WITHOUT_PASSWORD, "i1", {"google"})
     assert without_identity(WITHOUT_PASSWORD, "i2", {"google"}).identities == (GOOGLE,)
+
+
+def test_a_password_without_a_name_to_log_in_with_is_no_way_in() -> None:
+    nameless = replace(WITHOUT_PASSWORD, password_hash=HASH, identities=(GOOGLE,)).with_user(email=None, username=None)
+    with pytest.raises(LastCredential):
+        without_identity(nameless, "i1", BOTH)
+    assert without_identity(nameless.with_user(username="ann"), "i1", BOTH).identities == ()
