@@ -14,7 +14,7 @@ from app.account_pages.paths import DEVICE, ENROL, FACTOR
 from app.accounts.principal import Principal
 from app.oauth.devices import DeviceFlow
 from app.oauth.refusal import RefusedError
-from app.oauth.views import told
+from app.oauth.refusal_page import told
 from app.platform.errors import FieldError, SessionEnded, Unavailable, ValidationFailed
 from app.web.call import CallBy
 from app.web.form import Again, keeping

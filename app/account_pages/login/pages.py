@@ -32,8 +32,8 @@ from app.factors.service import shown_name
 from app.oauth.authorization import Authorizations
 from app.oauth.decision import Login
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.oauth.requests.service import AuthorizationRequests
-from app.oauth.views import told
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,

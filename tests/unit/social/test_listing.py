@@ -15,7 +15,7 @@ from tests.contract.entities import HASH, a_user
 
 GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
 PASSKEY = ListedPasskey("k1", "Laptop")
-WITHOUT_PASSWORD = Account(a_user(), None, identities=(GOOGLE, GITHUB))
+WITHOUT_PASSWORD = Account(a_user(username="ann"), None, identities=(GOOGLE, GITHUB))
 BOTH = {"google", "github"}
 
 

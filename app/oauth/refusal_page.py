@@ -1,4 +1,4 @@
-"""What a browser gets for a request of a client that is refused."""
+"""The page for a request of a client that is refused, where the client cannot be told."""
 
 from __future__ import annotations
 
