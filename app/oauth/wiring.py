@@ -264,6 +264,7 @@ def _clients(parts: Container) -> ClientService:
         sessions_end=parts.get(BackchannelLogout).end_some_of_client,
         consents_end=parts.get(Consents).remove_some_of_client,
         documents=parts.get(ClientDocuments),
+        audience=parts.settings.tokens.jwt_audience,
     )
 
 

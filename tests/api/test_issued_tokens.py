@@ -206,6 +206,8 @@ def test_a_resource_server_is_told_of_the_tokens_that_are_for_it_alone(
     login = service.login(ann.username).json["data"]
     for client in (web, files, any_of_them):
         assert introspected(client, login["access_token"]) == INACTIVE
+    gateway = a_client(service, kind="service", resources=(service.wired.settings.tokens.jwt_audience,))
+    assert introspected(gateway, login["access_token"])["active"]
 
 
 def test_a_public_client_is_told_nothing(service: Service, ann: Account) -> None:

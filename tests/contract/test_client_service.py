@@ -73,6 +73,7 @@ def service_of(store: Store, authority: Authority | Held, audit: Any = None) -> 
         sessions_end=store.sessions.end_some_of_client,
         consents_end=store.consents.remove_some_of_client,
         documents=store.client_documents,
+        audience="https://auth.example",
     )
 
 

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 def wrong_fields(
-    client: Client, names: Collection[str], catalogue: Catalogue, egress: Egress
+    client: Client, names: Collection[str], catalogue: Catalogue, egress: Egress, *, own: str
 ) -> tuple[FieldError, ...]:
-    """All that is wrong in these fields of a client. What was right once, and is not asked for again, may stay."""
+    """All that is wrong in these fields of a client. What was right once, and is not asked for again, may stay.
+
+    `own` is the audience of our own API, which is a resource without being in the catalogue.
+    """
     return (
         *_of_kind(client, names),
-        *_not_in_catalogue(client, names, catalogue),
+        *_not_in_catalogue(client, names, catalogue, own),
         *_of_signers(client, names),
         *_refused_urls(client, names, egress),
     )
@@ -38,13 +41,13 @@ def _of_kind(client: Client, names: Collection[str]) -> Iterator[FieldError]:
         yield FieldError("token_exchange", "public", "A public client exchanges no tokens of others.")
 
 
-def _not_in_catalogue(client: Client, names: Collection[str], catalogue: Catalogue) -> Iterator[FieldError]:
+def _not_in_catalogue(client: Client, names: Collection[str], catalogue: Catalogue, own: str) -> Iterator[FieldError]:
     if not {"scopes", "resources"} & set(names):
         return
     known = catalogue.load()
     for name, listed, exist in (
         ("scopes", client.scopes, known.scopes),
-        ("resources", client.resources, known.resources),
+        ("resources", client.resources, (own, *known.resources)),
     ):
         for index, each in enumerate(listed or () if name in names else ()):
             if each not in exist:

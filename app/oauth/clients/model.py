@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from app.platform.identifiers import digest_of_token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 Kind = Literal["public", "confidential", "service", "metadata"]
 """A `public` client has no secret: it runs where its users can read it. A `confidential` one keeps secrets on a server
@@ -140,7 +140,7 @@ class Client(ClientFields):
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins of its redirect URIs on the web: their scripts may read what the token endpoint replies."""
-        return tuple(dict.fromkeys(origin for uri in self.redirect_uris if (origin := _origin_of(uri))))
+        return origins_of(self.redirect_uris)
 
     def still_grants(self, *, first_party: bool, scopes: Sequence[str], resources: Sequence[str]) -> bool:
         """Whether it may still have all that a code or a session of it was given, which it may have lost since."""
@@ -158,9 +158,10 @@ class Client(ClientFields):
         return found
 
 
-def _origin_of(uri: str) -> str | None:
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else None
+def origins_of(redirect_uris: Iterable[str]) -> tuple[str, ...]:
+    """The origins of those that are on the web, each once."""
+    on_web = (parts for parts in map(urlsplit, redirect_uris) if parts.scheme in {"http", "https"})
+    return tuple(dict.fromkeys(f"{parts.scheme}://{parts.netloc}" for parts in on_web))
 
 
 class Clients(Protocol):

@@ -78,6 +78,8 @@ class ClientService:
     sessions_end: Callable[[str, int], int]
     consents_end: Callable[[str, int], int]
     documents: ClientDocuments
+    audience: str
+    """That of our own API."""
 
     def listed(self, *, after: str | None, limit: int) -> ClientPage:
         """Up to `limit` clients behind `after`, oldest first."""
@@ -219,7 +221,7 @@ class ClientService:
 
     def _check(self, client: Client, names: Collection[str]) -> None:
         """Raise ValidationFailed with all that is wrong in these fields of a client."""
-        if wrong := wrong_fields(client, names, self.catalogue, self.egress):
+        if wrong := wrong_fields(client, names, self.catalogue, self.egress, own=self.audience):
             raise ValidationFailed(fields=wrong)
 
     def _require(self, by: Principal | None, *clients: Client) -> None:

@@ -74,8 +74,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         client: Client = self.request.client.client
         opened = self._opened(code, client)
         if self.server.services.codes.was_reused(code.id):
-            self._end(code.session_id, client.id)
-            raise _void()
+            self._end(code.session_id, client.id)  # its tokens are dead then, as they would be if the other came later
         id_token = None
         if "openid" in code.scopes:
             id_token = self.server.services.id_tokens.issue(opened, client.id, code.scopes, nonce=code.nonce)
