@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -273,7 +274,7 @@ def test_a_client_that_has_answered_is_told_no_more(
 def test_a_client_that_is_slow_holds_up_no_other(
     service: Service, receiver: Receiver, app: OAuthClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.oauth.logout.teller._LOOKED_AT", 2)
+    monkeypatch.setattr(sys.modules[Teller.__module__], "_LOOKED_AT", 2)
     slow = a_client(service, backchannel_logout_uri=f"{receiver.url}/slow")
     other_arrived, answers = Event(), Event()
 

@@ -159,7 +159,7 @@ def test_where_accounts_are_hidden_a_registration_that_waits_is_no_account(
     token = newest_to(service, email).token
     reply = Browser(service, upstream).log_in(sub=sub, email=email, email_verified=True)
     assert reply.json["data"]["user"]["email"] == email
-    assert code_of(service.post("/auth/email/verify", {"token": token})) == (422, "invalid_code")
+    assert code_of(service.post("/auth/email/verify", {"token": token})) == (409, "email_taken")
     assert code_of(service.login(email)) == (401, "invalid_credentials")
 
 

@@ -119,7 +119,11 @@ class Provider:
         }
         self.change(claims)
         token = jwt.encode(claims, self.signs_with, self.algorithm, headers={"kid": self.key_id})
-        return 200, {"access_token": "at-1", "token_type": "Bearer", "id_token": self.id_token or token}
+        return 200, {
+            "access_token": "at-1",
+            "token_type": "Bearer",
+            "id_token": token if self.id_token is None else self.id_token,
+        }
 
 
 @contextmanager
