@@ -32,6 +32,8 @@ from app.oauth.clients.registration import RegistrationService
 from app.oauth.clients.service import ClientService
 from app.oauth.codes.model import Codes
 from app.oauth.consents import controller as consents
+from app.oauth.consents.former_owner import KIND as FORMER_CONSENTS
+from app.oauth.consents.former_owner import FormerOwner
 from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
@@ -394,8 +396,12 @@ FEATURE = Feature(
     erase=_eraser,
     exports=(consents.exported,),
     expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
-    publishers=(_listeners,),
-    handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
+    # What a former owner consented to goes with `OAUTH=off`, too: it may be turned on again.
+    publishers=(_listeners, lambda parts: FormerOwner(parts.clock)),
+    handlers={
+        BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told,
+        FORMER_CONSENTS: lambda parts: parts.get(ConsentService).forget_former,
+    },
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),
     queues=(
         lambda parts: Queue(

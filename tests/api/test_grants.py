@@ -93,7 +93,7 @@ def test_a_user_sees_what_applications_may_have_and_when_they_used_it(service: S
     assert began[0]["last_used_at"] == began[0]["created_at"]
 
     service.clock.advance(60)
-    assert service.wired.get(ConsentService).still_there(ann.id, app.id)
+    assert service.wired.get(ConsentService).still_holds(ann.id, app.id, (), ())
     (redeemed,) = grants(service, ann)
     assert redeemed["last_used_at"] > began[0]["last_used_at"]
 
@@ -131,7 +131,7 @@ def test_who_revokes_a_grant_ends_the_sessions_of_that_client_alone(service: Ser
     assert [is_live(service, token) for token in hers] == [False, False]
     assert all(is_live(service, token) for token in kept)
     assert [grant["client_id"] for grant in grants(service, ann)] == [other.id]
-    assert not service.wired.get(ConsentService).still_there(ann.id, client_id)
+    assert not service.wired.get(ConsentService).holds(ann.id, client_id, (), ())
     assert events(service, ann)[0] == ("grant.revoked", {"client": client_id})
     assert revoke(service, ann, client_id) == 404
     assert [grant["client_id"] for grant in grants(service, bob)] == [client_id, other.id]
@@ -158,7 +158,7 @@ def test_no_consent_is_given_in_a_session_that_has_ended(service: Service) -> No
     service.post("/auth/logout", {"scope": "all"}, token=ann.token)
     with pytest.raises(SessionEnded):
         service.wired.get(ConsentService).allow(principal, Asked(app), HERE)
-    assert not service.wired.get(ConsentService).still_there(ann.id, app.id)
+    assert not service.wired.get(ConsentService).holds(ann.id, app.id, (), ())
 
 
 def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(service: Service) -> None:
@@ -168,7 +168,7 @@ def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(ser
         service.clock.advance(1)
         allow(service, ann, Asked(app))
     service.clock.advance(1)
-    assert service.wired.get(ConsentService).still_there(ann.id, apps[0].id)
+    assert service.wired.get(ConsentService).still_holds(ann.id, apps[0].id, (), ())
     sessions = [open_session(service, ann, app.id) for app in apps[:2]]
     allow(service, ann, Asked(apps[MOST]))
     left = {grant["client_id"] for grant in grants(service, ann)}
@@ -199,7 +199,7 @@ def test_of_a_session_and_a_revocation_at_once_nothing_is_left(service: Service)
                 token = open_session(service, ann, app.id)
             except NotAdmittedError:
                 return None
-            return token if consents.still_there(ann.id, app.id) else None
+            return token if consents.still_holds(ann.id, app.id, (), ()) else None
 
         tokens = [token for token in service.at_once(act, 4) if token is not None]
         assert not any(is_live(service, token) for token in tokens)

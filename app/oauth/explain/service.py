@@ -193,8 +193,8 @@ class ExplainRequests:
             return [("client_may_less", "An administrator has changed what the client may do, or demands of users.")]
         if (lacks := self.gate.lacks(Proof(account.credentials, proven))) is not None:
             return [("login_lacks", f"The user's login lacks something by now: {lacks}. They have to log in again.")]
-        if not granted.first_party and not self.consents.is_there(user_id, client.id):
-            return [("no_consent", "The user has taken their consent away.")]
+        if not granted.first_party and not self.consents.holds(user_id, client.id, granted.scopes, granted.resources):
+            return [("no_consent", "The user has taken their consent away, or allows less by now.")]
         return []
 
     def _check_device_code(self, parameters: Parameters, client: Client) -> None:

@@ -81,7 +81,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         narrowed = narrowed_to(self.request.parameters, code.resources)
         opened = self._opened(code, client, narrowed)
         # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
-        is_granted = code.first_party or services.consents.still_there(code.user_id, client.id)
+        is_granted = code.first_party or services.consents.still_holds(
+            code.user_id, client.id, code.scopes, code.resources
+        )
         if (
             not is_granted
             or not is_kept(services.registry, opened.session, own=services.audience)

@@ -67,7 +67,9 @@ class DeviceGrant(DeviceCodeGrant):
         session_id = new_id()
         opened = self._opened(code, client, session_id)
         # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
-        is_granted = client.first_party or services.consents.still_there(code.user_id or "", client.id)
+        is_granted = client.first_party or services.consents.still_holds(
+            code.user_id or "", client.id, code.scopes, code.resources
+        )
         if not is_granted or not is_kept(services.registry, opened.session, own=services.audience):
             services.sessions.end_for_client(session_id, client.id, self.request.device)
             raise _void()
