@@ -212,6 +212,13 @@ def test_what_a_client_has_lost_since_voids_what_a_user_approved_for_a_device(
     assert (sessions_of(service, ann), has_opened(service, ann)) == (2, known)
 
 
+def test_a_redirect_uri_that_is_removed_voids_the_codes_that_went_there(ours: OAuthClient, ann: Account) -> None:
+    code, there = ours.code(ann), "http://127.0.0.1:8765/cb"
+    change(ours, redirect_uris=("https://app.example/other", "http://127.0.0.1/cb"))
+    refused(ours.redeem(code))
+    assert ours.redeem(ours.code(ann, redirect_uri=there), redirect_uri=there).status_code == 200
+
+
 def test_a_consent_that_is_given_again_for_less_is_none_for_what_was_given_before(
     service: Service, app: OAuthClient, browser: Browser, ann: Account
 ) -> None:

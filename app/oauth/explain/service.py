@@ -10,7 +10,7 @@ from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import DENIED, PENDING, USED
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
-from app.oauth.granting import may_keep, may_open
+from app.oauth.granting import may_keep, may_open, may_receive
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
@@ -176,6 +176,10 @@ class ExplainRequests:
             "code_used": (code.used_at is not None, "The code was used before."),
             "code_expired": (code.expires_at <= self.clock(), "The code has expired."),
             "login_ended": (not is_live, "The user has logged out since they gave the code."),
+            "redirect_uri_not_registered": (
+                not may_receive(client, code.redirect_uri),
+                "The redirect URI that the code was sent to is not registered any more.",
+            ),
         }
         faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]
         granted = Granted(code.id, client.id, code.first_party, code.scopes, code.resources)

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749 import grants
 
 from app.accounts.authentication import Authentication
 from app.oauth.authorization import id_of
-from app.oauth.granting import is_kept, may_open
+from app.oauth.granting import is_kept, may_open, may_receive
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
 from app.oauth.refusal import RefusedError
@@ -119,6 +119,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
+        if not may_receive(client, code.redirect_uri):
+            raise _void("The redirect URI of the code is not registered any more.")
         if not may_open(client, granted, proven, own=services.audience):
             raise _void("The client may do less than when the code was given.")
         try:
