@@ -148,6 +148,7 @@ def _tokens(parts: Container) -> IssuedTokens:
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
+        parts.settings.tokens.jwt_audience,
     )
 
 
