@@ -55,6 +55,7 @@ from app.oauth.registry import ClientRegistry
 from app.oauth.requests.model import StoredRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.oauth.tokens import IssuedTokens
+from app.platform import pieces
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
 from app.security.dpop import Proofs
@@ -297,12 +298,13 @@ def _devices(parts: Container) -> DeviceFlow:
 
 
 def _eraser(parts: Container) -> Eraser:
-    """Erases what a user let clients have, and what they approved."""
-    consents_, devices = parts.get(ConsentService), parts.get(DeviceFlow)
+    """Erases what a user let clients have, what they approved, and the codes that they gave."""
+    consents_, devices, codes = parts.get(ConsentService), parts.get(DeviceFlow), parts.get(Codes)
 
     def erase(user_id: str) -> Iterator[None]:
         yield from consents_.erase(user_id)
         yield from devices.erase(user_id)
+        yield from pieces.in_pieces(lambda limit: codes.remove_some_of(user_id, limit))
 
     return erase
 

@@ -10,6 +10,8 @@ import pytest
 
 from app.accounts.authentication import Authentication
 from app.accounts.model import Users
+from app.oauth.authorization import id_of
+from app.oauth.codes.model import Codes
 from app.oauth.consents.service import MOST, ConsentService
 from app.platform.devices import Device
 from app.platform.errors import NotFound, SessionEnded
@@ -18,6 +20,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted, NotAdmittedError
 from app.sessions.proof import Proof
 from app.sessions.service import SessionService
+from tests.api.oauth_flow import a_client
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
@@ -176,11 +179,13 @@ def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(ser
     assert [is_live(service, token) for token in sessions] == [True, False]
 
 
-def test_a_deleted_account_leaves_no_consents(service: Service) -> None:
-    ann, app = service.register(), App(new_id())
-    allow(service, ann, Asked(app))
+def test_a_deleted_account_leaves_neither_consents_nor_codes(service: Service) -> None:
+    ann = service.register()
+    code = id_of(a_client(service).code(ann))
+    assert service.wired.get(ConsentService).consents.of_user(ann.id)
     service.send("DELETE", "/auth/me", json={"password": ann.password}, token=ann.token)
     assert service.wired.get(ConsentService).consents.of_user(ann.id) == []
+    assert service.wired.get(Codes).find(code) is None
 
 
 def test_of_a_session_and_a_revocation_at_once_nothing_is_left(service: Service) -> None:
