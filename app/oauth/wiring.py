@@ -45,6 +45,7 @@ from app.oauth.requests.service import AuthorizationRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.oauth.services import TokenServices
 from app.oauth.tokens import IssuedTokens
+from app.platform import pieces
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
 from app.security.dpop import Proofs
@@ -156,6 +157,7 @@ def _tokens(parts: Container) -> IssuedTokens:
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
+        parts.settings.tokens.jwt_audience,
     )
 
 
@@ -291,12 +293,13 @@ def _devices(parts: Container) -> DeviceFlow:
 
 
 def eraser(parts: Container) -> Eraser:
-    """Erases what a user let clients have, and what they approved."""
-    consents, devices = parts.get(ConsentService), parts.get(DeviceFlow)
+    """Erases what a user let clients have, what they approved, and the codes that they gave."""
+    consents, devices, codes = parts.get(ConsentService), parts.get(DeviceFlow), parts.get(Codes)
 
     def erase(user_id: str) -> Iterator[None]:
         yield from consents.erase(user_id)
         yield from devices.erase(user_id)
+        yield from pieces.in_pieces(lambda limit: codes.remove_some_of(user_id, limit))
 
     return erase
 

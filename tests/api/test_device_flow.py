@@ -245,7 +245,7 @@ def test_what_a_user_allowed_is_listed_and_taken_away_with_the_session(
 ) -> None:
     tv.ask()
     answer(browser, tv)
-    assert service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     found = tv.poll().json
     assert service.send("DELETE", f"/auth/grants/{tv.client.id}", token=ann.token).status_code == 200
     refused(tv.client.refresh(found["refresh_token"]), "invalid_grant")
@@ -265,7 +265,7 @@ def test_no_consent_is_kept_for_a_client_of_our_own(service: Service, ann: Accou
     tv.ask()
     answer(browser, tv)
     found = tv.poll().json
-    assert not service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert not service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     assert service.get("/auth/me", token=found["access_token"]).status_code == 200
 
 

@@ -16,6 +16,7 @@ from app.social.identities.model import Identities, digest_of
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import Incoming
 from tests.api.mailbox import mails_to, newest_to
+from tests.api.oauth_flow import a_client
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
 from tests.api.test_account import delete
 from tests.api.test_api_keys import new_key
@@ -578,6 +579,7 @@ def test_whoever_loses_an_unproven_account_leaves_an_event(browser: Browser, sub
 def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, sub: str) -> None:
     service = browser.service
     mallory = Person(service, service.register())
+    a_client(service).code(mallory.account)  # with consent
     mallory.enrol()
     key = new_key(service, mallory.account)
     allow(service, mallory.account, Asked(App(new_id())))
@@ -595,6 +597,7 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
     assert service.get("/auth/me", token=key).status_code == 401
     assert browser.finish(code, token=mallory.token).status_code == 401
     assert [each["subject"] for each in identities(service, token)] == [sub]
+    assert service.get("/auth/grants", token=token).json["data"]["grants"] == []
     assert service.get("/auth/factors", token=token).json["data"]["factors"]["totp"] is None
     service.wired.get(Outbox).deliver_due()
     assert service.get("/auth/grants", token=token).json["data"]["grants"] == []

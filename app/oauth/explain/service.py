@@ -10,7 +10,7 @@ from app.accounts.authentication import Authentication
 from app.oauth.device_codes.model import DENIED, PENDING, USED
 from app.oauth.discovery.service import AUTHORIZE
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
-from app.oauth.granting import may_keep, may_open
+from app.oauth.granting import may_keep, may_open, may_receive
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
@@ -156,6 +156,10 @@ class ExplainRequests:
             "code_used": (code.used_at is not None, "The code was used before."),
             "code_expired": (code.expires_at <= self.services.clock(), "The code has expired."),
             "login_ended": (not is_live, "The user has logged out since they gave the code."),
+            "redirect_uri_not_registered": (
+                not may_receive(client, code.redirect_uri),
+                "The redirect URI that the code was sent to is not registered any more.",
+            ),
         }
         faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]
         granted = Granted(code.id, client.id, code.first_party, code.scopes, code.resources)
@@ -173,8 +177,9 @@ class ExplainRequests:
             return [("client_may_less", "An administrator has changed what the client may do, or demands of users.")]
         if (lacks := self.services.gate.lacks(Proof(account.credentials, proven))) is not None:
             return [("login_lacks", f"The user's login lacks something by now: {lacks}. They have to log in again.")]
-        if not granted.first_party and not self.services.consents.is_there(user_id, client.id):
-            return [("no_consent", "The user has taken their consent away.")]
+        consents = self.services.consents
+        if not granted.first_party and not consents.holds(user_id, client.id, granted.scopes, granted.resources):
+            return [("no_consent", "The user has taken their consent away, or allows less by now.")]
         return []
 
     def _check_device_code(self, parameters: Parameters, client: Client) -> None:

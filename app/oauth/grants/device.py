@@ -83,7 +83,7 @@ class DeviceGrant(DeviceCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
-        return open_for(services, client, granted, code, self.request.device, grant="device_code", void=_void())
+        return open_for(services, client, granted, code, self.request.device, grant="device_code", void=_void)
 
     # Never reached, and so that nobody relies on them:
 
@@ -103,5 +103,5 @@ class DeviceGrant(DeviceCodeGrant):
 _VOID: Final = "This device code is not valid, or not any more."
 
 
-def _void() -> RefusedError:
-    return RefusedError("invalid_grant", _VOID, "device_code")
+def _void(detail: str = "") -> RefusedError:
+    return RefusedError("invalid_grant", _VOID, "device_code", detail)
