@@ -1,7 +1,6 @@
 """What all tests share: which of them run, where their files are, and what is said at the end."""
 
 import os
-import ssl
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -80,7 +79,7 @@ def _read_certificates_once() -> None:
     module: Any = httpx._transports.default  # noqa: SLF001 - it has no other place to be quickened at
     create, by_default = module.create_ssl_context, cache(module.create_ssl_context)
 
-    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:  # noqa: FBT001, FBT002
+    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:  # noqa: FBT001, FBT002
         return by_default() if verify is True and cert is None else create(verify, cert, trust_env)
 
     module.create_ssl_context = once
