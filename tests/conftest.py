@@ -1,7 +1,6 @@
 """What all tests share: which of them run, where their files are, and what is said at the end."""
 
 import os
-import ssl
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -81,7 +80,7 @@ def _read_certificates_once() -> None:
     create: Callable[..., ssl.SSLContext] = module.create_ssl_context
     by_default = cache(create)
 
-    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:  # noqa: FBT001, FBT002
+    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:  # noqa: FBT001, FBT002
         return by_default() if verify is True and cert is None else create(verify, cert, trust_env)
 
     module.create_ssl_context = once
