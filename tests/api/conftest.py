@@ -13,7 +13,10 @@ from tests.api.browser import Browser
 from tests.api.databases import Database, MongoDatabase, SqliteDatabase
 from tests.api.document_site import Site
 from tests.api.logs import logging_as
-from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, running
+from tests.api.oauth_flow import OAuthClient, a_client, name_resources
+from tests.api.providers import Files
+from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, new_names, running
+from tests.servers.openid import Provider, serving_provider
 
 ON_MONGODB_TOO = {
     "test_account",
@@ -115,6 +118,51 @@ def service(start: Start) -> Service:
 def ann(service: Service) -> Account:
     """A new user."""
     return service.register()
+
+
+@pytest.fixture(scope="module")
+def admin(service: Service) -> Account:
+    """An administrator of the instance of this module."""
+    return service.administrator()
+
+
+@pytest.fixture
+def app(service: Service) -> OAuthClient:
+    """A public client of a third party."""
+    name_resources(service)
+    return a_client(service)
+
+
+@pytest.fixture
+def web(service: Service) -> OAuthClient:
+    """A client of a third party that has a secret."""
+    name_resources(service)
+    return a_client(service, kind="confidential")
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Provider]:
+    """A provider where the users of this module have accounts."""
+    with serving_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
+    return Files(tmp_path_factory.mktemp("providers"), upstream)
+
+
+@pytest.fixture
+def upstream_as_usual(upstream: Provider, service: Service) -> None:
+    """Undoes what a test changed at the provider, and has it read the clock of the service."""
+    upstream.reset()
+    upstream.now = lambda: service.clock().timestamp()
+
+
+@pytest.fixture
+def sub() -> str:
+    """Somebody at the provider, whom no other test knows."""
+    return new_names()[1]
 
 
 @pytest.fixture

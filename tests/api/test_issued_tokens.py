@@ -19,19 +19,12 @@ from tests.api.oauth_flow import (
     a_client,
     basic,
     claims,
-    name_resources,
 )
 
 if TYPE_CHECKING:
     from tests.api.service import Account, Reply, Service
 
 INACTIVE = {"active": False}
-
-
-@pytest.fixture
-def web(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service, kind="confidential")
 
 
 def sent(client: OAuthClient, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
