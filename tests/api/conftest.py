@@ -16,6 +16,7 @@ from tests.api.logs import logging_as
 from tests.api.oauth_flow import OAuthClient, a_client, name_resources
 from tests.api.providers import Files
 from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, new_names, running
+from tests.contract.patience import be_patient
 from tests.servers.openid import Provider, serving_provider
 
 ON_MONGODB_TOO = {
@@ -79,6 +80,9 @@ ON_MONGODB_TOO = {
     "test_webhooks",
 }
 """The modules about what is stored, and how it changes. tests/contract holds each operation to every store."""
+
+TRY_THE_LIMITS = {"test_store_down", "test_oauth_store_down"}
+"""The modules in which the store does not answer in time."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -171,6 +175,15 @@ def browser(service: Service, ann: Account) -> Browser:
     browser = Browser(service)
     assert browser.log_in(ann.email, ann.password).status_code == 303
     return browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Has the service wait for its store however busy the machine is, but where those limits are tried."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem not in TRY_THE_LIMITS:
+            be_patient(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
