@@ -1,6 +1,7 @@
 """What all tests share: which of them run, where their files are, and what is said at the end."""
 
 import os
+import ssl
 import sys
 from collections.abc import Callable
 from functools import cache

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import pytest
-
 from app.oauth.clients.model import Clients
 from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
@@ -29,12 +27,6 @@ if TYPE_CHECKING:
 OURS = "http://localhost:5000"
 PACKAGE = Path(__file__).parents[2] / "app" / "oauth"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "oauth.md"
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
 
 
 def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -> None:
