@@ -10,9 +10,9 @@ from app.oauth.authorization import Authorizations
 from app.oauth.devices import DeviceFlow
 from app.oauth.parts import TokenEndpoint, TokenEndpoints
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.oauth.requests.service import PUSHED_LIVES, PUSHED_REQUEST, AuthorizationRequests
 from app.oauth.userinfo import claims_of
-from app.oauth.views import told
 from app.platform.errors import Forbidden, TooManyRequests, Unavailable
 from app.sessions.access_tokens import scopes_in
 from app.sessions.page_sessions import PageSessions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.accounts.authentication import AAL2
+from app.oauth.clients.redirect_uris import is_same_redirect
 from app.oauth.parameters import OPENID
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from app.accounts.authentication import Authentication
     from app.oauth.clients.model import Client
+    from app.oauth.codes.model import Code
     from app.oauth.registry import ClientRegistry
     from app.sessions.granted import Granted
     from app.sessions.model import Session
@@ -37,6 +39,12 @@ def is_kept(registry: ClientRegistry, session: Session, *, own: str) -> bool:
     """The same of the client as it is now, which may be gone."""
     client = registry.find(session.client_id or "")
     return client is not None and may_keep(client, session, own=own)
+
+
+def still_receives(client: Client, code: Code) -> bool:
+    """Whether a code was sent to a redirect URI that this client still has: one that was taken away from it may be in
+    other hands. Those of a metadata document are not known without fetching it."""
+    return client.kind == "metadata" or any(is_same_redirect(code.redirect_uri, each) for each in client.redirect_uris)
 
 
 def _may_have(

@@ -122,6 +122,15 @@ def test_what_a_client_has_lost_since_voids_its_code(
     assert (sessions_of(service, ann), has_opened(service, ann)) == (1, known)
 
 
+def test_a_code_that_was_sent_where_the_client_no_longer_is_gives_nothing(
+    service: Service, app: OAuthClient, ann: Account
+) -> None:
+    code, known = app.code(ann), has_opened(service, ann)
+    change(app, redirect_uris=("https://app.example/other",))
+    refused(app.redeem(code))
+    assert has_opened(service, ann) == known
+
+
 @pytest.mark.parametrize("changes", NO_LESS.values(), ids=NO_LESS)
 def test_a_code_and_a_refresh_token_survive_what_does_not_concern_them(
     ours: OAuthClient, ann: Account, changes: dict[str, Any]

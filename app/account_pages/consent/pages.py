@@ -15,8 +15,8 @@ from app.oauth.authorization import Authorizations
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.decision import Consent
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.oauth.requests.service import AuthorizationRequests
-from app.oauth.views import told
 from app.platform.errors import SessionEnded, Unavailable
 from app.web.call import Call
 from app.web.endpoint import endpoint

@@ -15,7 +15,7 @@ from app.factors.service import shown_name
 from app.oauth.catalogue.service import Catalogue
 from app.oauth.devices import DeviceFlow
 from app.oauth.refusal import RefusedError
-from app.oauth.views import told_to_user
+from app.oauth.refusal_page import told_to_user
 from app.platform.errors import FieldError, SessionEnded, Unavailable, ValidationFailed
 from app.web.call import CallBy
 from app.web.endpoint import endpoint

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.oauth.requests.service import AuthorizationRequests
-from app.oauth.views import told
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
 from app.web.pages import source_of

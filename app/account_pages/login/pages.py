@@ -30,7 +30,7 @@ from app.factors.passkeys.vault import PasskeyVault
 from app.factors.passkeys.views import PasskeyOptions
 from app.factors.service import shown_name
 from app.oauth.refusal import RefusedError
-from app.oauth.views import told
+from app.oauth.refusal_page import told
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,

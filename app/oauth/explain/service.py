@@ -10,7 +10,7 @@ from app.accounts.authentication import Authentication
 from app.oauth.device_codes.model import DENIED, PENDING, USED
 from app.oauth.discovery.service import AUTHORIZE
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
-from app.oauth.granting import may_keep, may_open
+from app.oauth.granting import may_keep, may_open, still_receives
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
@@ -155,6 +155,7 @@ class ExplainRequests:
             "code_of_other_client": (code.client_id != client.id, "The code was given to another client."),
             "code_used": (code.used_at is not None, "The code was used before."),
             "code_expired": (code.expires_at <= self.services.clock(), "The code has expired."),
+            "client_may_less": (not still_receives(client, code), "Its redirect URI was taken away from the client."),
             "login_ended": (not is_live, "The user has logged out since they gave the code."),
         }
         faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]

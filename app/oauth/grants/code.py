@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import grants
 
+from app.oauth.granting import still_receives
 from app.oauth.grants.opening import open_for
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
@@ -86,6 +87,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         given in."""
         services, narrowed = self.server.services, narrowed_to(self.request.parameters, code.resources)
         if code.parent_id is not None and services.live.principal(code.parent_id, code.user_id) is None:
+            raise _void()
+        if not still_receives(client, code):
             raise _void()
         granted = Granted(
             session_id=code.session_id or "",

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from app.oauth.logout.forms import ConfirmLogout
 from app.oauth.logout.service import RequestedLogouts
 from app.oauth.refusal import RefusedError
-from app.oauth.views import told_to_user
+from app.oauth.refusal_page import told_to_user
 from app.platform.errors import Forbidden, Unavailable
 from app.sessions.service import SessionService
 from app.web.call import Call
