@@ -16,7 +16,10 @@ from app.oauth.clients.model import Clients
 from app.oauth.clients.permissions import READ, TRUST, WRITE
 from app.oauth.codes.model import Codes
 from app.oauth.consents import controller as consents
+from app.oauth.consents.former_owner import KIND as FORMER_CONSENTS
+from app.oauth.consents.former_owner import FormerOwner
 from app.oauth.consents.model import Consents
+from app.oauth.consents.service import ConsentService
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.discovery import controller as discovery
 from app.oauth.discovery.service import Discovery
@@ -106,8 +109,12 @@ FEATURE = Feature(
     erase=wiring.eraser,
     exports=(consents.exported,),
     expires=(Codes, StoredRequests, RegistrationTokens, RevokedTokens, DeviceCodes, LogoutNotices, ClientDocuments),
-    publishers=(wiring.listeners,),
-    handlers={BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told},
+    # What a former owner consented to goes with `OAUTH=off`, too: it may be turned on again.
+    publishers=(wiring.listeners, lambda parts: FormerOwner(parts.clock)),
+    handlers={
+        BACKCHANNEL: lambda parts: parts.get(BackchannelLogout).told,
+        FORMER_CONSENTS: lambda parts: parts.get(ConsentService).forget_former,
+    },
     threads=(lambda parts: Teller(parts.get(BackchannelLogout)),),
     queues=(
         lambda parts: Queue(

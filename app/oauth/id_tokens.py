@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.keys.service import KeyService
     from app.platform.clock import Clock
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 ALWAYS: Final = ("iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "acr", "sid", "at_hash")
 """The claims that every one has; `nonce` where the request had one, and those of userinfo by scope."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.sessions.access_tokens import AccessTokens
     from app.sessions.gate import LoginGate
     from app.sessions.live import LiveSessions
+    from app.sessions.refresh import RefreshService
     from app.sessions.service import SessionService
 
 
@@ -37,6 +38,7 @@ class TokenServices:
     live: LiveSessions
     gate: LoginGate
     sessions: SessionService
+    refreshes: RefreshService
     access_tokens: AccessTokens
     id_tokens: IdTokens
     exchanges: Exchanges

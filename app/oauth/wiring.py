@@ -45,15 +45,19 @@ from app.oauth.requests.service import AuthorizationRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.oauth.services import TokenServices
 from app.oauth.tokens import IssuedTokens
+from app.platform import pieces
 from app.roles.authority import Authority
 from app.security.bounded_calls import BoundedCalls
 from app.security.dpop import Proofs
-from app.security.egress import Egress
+from app.security.egress import SECONDS, Egress
+from app.security.published import PublishedDocuments
 from app.security.secret_keys import SecretKeys
 from app.sessions.access_tokens import AccessTokens
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.live import LiveSessions
 from app.sessions.model import ClientNames, Sessions
+from app.sessions.refresh import RefreshService
 from app.sessions.service import SessionService
 from app.web.endpoint import served
 from app.web.rates import Rates
@@ -103,6 +107,7 @@ def _token_services(parts: Container) -> TokenServices:
         live=parts.get(LiveSessions),
         gate=parts.get(LoginGate),
         sessions=parts.get(SessionService),
+        refreshes=parts.get(RefreshService),
         access_tokens=parts.get(AccessTokens),
         id_tokens=parts.get(IdTokens),
         exchanges=parts.get(Exchanges),
@@ -140,18 +145,22 @@ def _tokens(parts: Container) -> IssuedTokens:
     return IssuedTokens(
         parts.get(AccessTokens),
         parts.get(SessionService),
+        parts.get(RefreshService),
+        parts.get(AccessTokenAuthenticator),
         parts.get(ClientRegistry),
         parts.get(RevokedTokens),
         parts.settings.server.public_url,
+        parts.settings.tokens.jwt_audience,
     )
 
 
 def _assertions(parts: Container) -> Assertions:
     issuer = parts.settings.server.public_url
+    # With places of its own: anybody can send what has a client's keys fetched.
+    egress = replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))
     return Assertions(
         parts.get(ClientRegistry),
-        # With places of their own: anybody can send what has a client's keys fetched.
-        PublishedKeys(replace(parts.get(Egress), calls=BoundedCalls("client keys", KEYS_AT_ONCE))),
+        PublishedKeys(PublishedDocuments(egress, SECONDS)),
         parts.get(RevokedTokens),
         parts.clock,
         issuer,
@@ -277,12 +286,13 @@ def _devices(parts: Container) -> DeviceFlow:
 
 
 def eraser(parts: Container) -> Eraser:
-    """Erases what a user let clients have, and what they approved."""
-    consents, devices = parts.get(ConsentService), parts.get(DeviceFlow)
+    """Erases what a user let clients have, what they approved, and the codes that they gave."""
+    consents, devices, codes = parts.get(ConsentService), parts.get(DeviceFlow), parts.get(Codes)
 
     def erase(user_id: str) -> Iterator[None]:
         yield from consents.erase(user_id)
         yield from devices.erase(user_id)
+        yield from pieces.in_pieces(lambda limit: codes.remove_some_of(user_id, limit))
 
     return erase
 

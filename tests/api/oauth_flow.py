@@ -16,7 +16,7 @@ from app.oauth.codes.model import Code, Codes
 from app.oauth.requests.service import AuthorizationRequests
 from app.platform.devices import Device
 from app.platform.identifiers import digest_of_token, new_id
-from app.sessions.service import SessionService
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class OAuthClient:
 
 def principal_of(service: Service, account: Account) -> Principal:
     """Who is logged in at the browser: the session of this account."""
-    return service.wired.get(SessionService).authenticate(account.token)
+    return service.wired.get(AccessTokenAuthenticator).authenticate(account.token)
 
 
 def stored(service: Service, code: str) -> Code:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app import config, wiring
-from app.accounts.account import Account, UndoOffer
+from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.imported import Imported, SealedTotp
 from app.accounts.login_name import LoginName
+from app.accounts.under_way import UndoOffer
 from app.factors.administration import FactorReset
 from app.factors.imported import ImportedApps
+from app.factors.listing import pending_totp_of
 from app.factors.service import FactorService, TotpState
 from app.factors.totp import TotpParameters
 from app.keys.service import KeyService
@@ -182,7 +184,7 @@ def test_an_app_of_the_user_and_logins_with_the_imported_one_at_once_leave_that_
 ) -> None:
     factors, principal = wired.get(FactorService), session_of(wired, ANN)
     own = TotpParameters(factors.begin_totp(principal).secret)
-    pending = found(store).pending_totp(wired.parts.clock())
+    pending = pending_totp_of(found(store), wired.parts.clock())
     assert pending is not None
 
     def act(number: int) -> None:

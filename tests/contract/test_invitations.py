@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
-from app.accounts.account import Account, PendingEmail
+from app.accounts.account import Account
 from app.accounts.registration import NewAccount, RegistrationService
 from app.accounts.service import Accounts
+from app.accounts.under_way import PendingEmail
 from app.invitations.service import Answer, InvitationService, Invitee
 from app.keys.service import KeyService
 from app.platform.devices import Device

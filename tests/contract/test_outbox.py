@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.accounts.account import ERASE, Account, UndoOffer
-from app.accounts.holders import AccountHolders, MailRequestHolders
+from app.accounts.account import Account
+from app.accounts.holders import ERASE, AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
+from app.accounts.under_way import UndoOffer
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox, Wakes
 from app.platform.errors import Unavailable

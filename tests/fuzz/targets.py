@@ -47,7 +47,8 @@ from app.platform.strict_json import DEEPEST, parse_json
 from app.roles.inputs import CreateRole
 from app.security.secret_keys import SecretKeys
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import TYPE, AccessTokens, RefusedTokenError
+from app.sessions.access_tokens import TYPE, AccessTokens
+from app.sessions.claims import RefusedTokenError
 from app.sessions.explain import ExplainService
 from app.sessions.inputs import Login
 from app.throttle.device_tokens import DeviceTokens, Trust

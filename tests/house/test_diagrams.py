@@ -11,21 +11,14 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import (
-    Account,
-    Impersonation,
-    ListedIdentity,
-    ListedKey,
-    LiveCode,
-    Notice,
-    PendingEmail,
-    UndoOffer,
-)
+from app.accounts.account import Account
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
+from app.accounts.notices import Notice
+from app.accounts.under_way import Impersonation, ListedIdentity, ListedKey, LiveCode, PendingEmail, UndoOffer
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent

@@ -10,7 +10,7 @@ from app.accounts.authentication import Authentication
 from app.oauth.device_codes.model import DENIED, PENDING, USED
 from app.oauth.discovery.service import AUTHORIZE
 from app.oauth.grant_types import DEVICE_CODE, TOKEN_EXCHANGE, may_exchange
-from app.oauth.granting import may_keep, may_open, still_receives
+from app.oauth.granting import may_keep, may_open, may_receive
 from app.oauth.parameters import is_verifier, narrowed_to, proves, resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform.errors import InvalidRequest
@@ -82,7 +82,7 @@ class ExplainRequests:
     def _needs_key(self, parameters: Parameters, client: Client) -> bool:
         """Whether it has to come with a proof of a key, which is no parameter, and is not looked at here."""
         code = self.services.codes.find(digest_of_token(parameters.get("code") or ""))
-        session = self.services.sessions.session_of_refresh_token(parameters.get("refresh_token") or "", repeated=True)
+        session = self.services.refreshes.session_of(parameters.get("refresh_token") or "", repeated=True)
         return (
             client.dpop_bound_access_tokens
             or (code is not None and code.dpop_jkt is not None)
@@ -155,8 +155,11 @@ class ExplainRequests:
             "code_of_other_client": (code.client_id != client.id, "The code was given to another client."),
             "code_used": (code.used_at is not None, "The code was used before."),
             "code_expired": (code.expires_at <= self.services.clock(), "The code has expired."),
-            "client_may_less": (not still_receives(client, code), "Its redirect URI was taken away from the client."),
             "login_ended": (not is_live, "The user has logged out since they gave the code."),
+            "redirect_uri_not_registered": (
+                not may_receive(client, code.redirect_uri),
+                "The redirect URI that the code was sent to is not registered any more.",
+            ),
         }
         faults = [(reason, detail) for reason, (holds, detail) in found.items() if holds]
         granted = Granted(code.id, client.id, code.first_party, code.scopes, code.resources)
@@ -174,8 +177,9 @@ class ExplainRequests:
             return [("client_may_less", "An administrator has changed what the client may do, or demands of users.")]
         if (lacks := self.services.gate.lacks(Proof(account.credentials, proven))) is not None:
             return [("login_lacks", f"The user's login lacks something by now: {lacks}. They have to log in again.")]
-        if not granted.first_party and not self.services.consents.is_there(user_id, client.id):
-            return [("no_consent", "The user has taken their consent away.")]
+        consents = self.services.consents
+        if not granted.first_party and not consents.holds(user_id, client.id, granted.scopes, granted.resources):
+            return [("no_consent", "The user has taken their consent away, or allows less by now.")]
         return []
 
     def _check_device_code(self, parameters: Parameters, client: Client) -> None:
@@ -207,7 +211,7 @@ class ExplainRequests:
         token = parameters.get("refresh_token")
         if token is None:
             raise RefusedError("invalid_request", "refresh_token is required.", "refresh_token")
-        session = self.services.sessions.session_of_refresh_token(token, repeated=True)
+        session = self.services.refreshes.session_of(token, repeated=True)
         if session is None:
             detail = "It is no refresh token of this server, its session has ended, or it was exchanged long ago."
             raise RefusedError("invalid_grant", "The refresh token is not valid.", "refresh_token", detail)

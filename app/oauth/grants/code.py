@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import grants
 
-from app.oauth.granting import still_receives
+from app.oauth.granting import may_receive
 from app.oauth.grants.opening import open_for
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
@@ -19,7 +19,7 @@ from app.sessions.granted import OFFLINE, Granted
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         given in."""
         services, narrowed = self.server.services, narrowed_to(self.request.parameters, code.resources)
         if code.parent_id is not None and services.live.principal(code.parent_id, code.user_id) is None:
-            raise _void()
-        if not still_receives(client, code):
-            raise _void()
+            raise _void("The user has logged out since.")
+        if not may_receive(client, code.redirect_uri):
+            raise _void("The redirect URI of the code is not registered any more.")
         granted = Granted(
             session_id=code.session_id or "",
             client_id=client.id,
@@ -102,7 +102,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
-        return open_for(services, client, granted, code, self.request.device, grant="authorization_code", void=_void())
+        return open_for(services, client, granted, code, self.request.device, grant="authorization_code", void=_void)
 
     def _end(self, session_id: str | None, client_id: str) -> None:
         if session_id is not None:
@@ -119,5 +119,5 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         raise NotImplementedError
 
 
-def _void() -> RefusedError:
-    return RefusedError("invalid_grant", "This code is not valid any more.", "code")
+def _void(detail: str) -> RefusedError:
+    return RefusedError("invalid_grant", "This code is not valid any more.", "code", detail)

@@ -19,7 +19,7 @@ from app.sessions.granted import OFFLINE, Granted
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.device_codes.model import DeviceCode
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 _TOLD: Final = {
     PENDING: ("authorization_pending", "The user has not answered yet."),
@@ -83,7 +83,7 @@ class DeviceGrant(DeviceCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
-        return open_for(services, client, granted, code, self.request.device, grant="device_code", void=_void())
+        return open_for(services, client, granted, code, self.request.device, grant="device_code", void=_void)
 
     # Never reached, and so that nobody relies on them:
 
@@ -103,5 +103,5 @@ class DeviceGrant(DeviceCodeGrant):
 _VOID: Final = "This device code is not valid, or not any more."
 
 
-def _void() -> RefusedError:
-    return RefusedError("invalid_grant", _VOID, "device_code")
+def _void(detail: str = "") -> RefusedError:
+    return RefusedError("invalid_grant", _VOID, "device_code", detail)

@@ -10,6 +10,7 @@ from app.sessions.granted import NotAdmittedError
 from app.sessions.proof import Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from app.oauth.clients.model import Client
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.platform.instrumentation import Grant
     from app.sessions.granted import Granted
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 
 class Given(Protocol):
@@ -49,25 +50,28 @@ def open_for(
     device: Device,
     *,
     grant: Grant,
-    void: RefusedError,
+    void: Callable[[str], RefusedError],
 ) -> OpenedSession:
-    """Open the session. Raises `void` if the user or the client has lost since what it was given for.
+    """Open the session. Raises what `void` makes of the reason if the user or the client has lost since what it was
+    given for.
 
     The tokens are made of what was written, never of a second read: the session may have ended by then.
     """
     account = services.users.account(given.user_id or "")
     if account is None or account.auth_epoch != given.auth_epoch or given.authenticated_at is None:
-        raise void
+        raise void("The login in which it was given has ended.")
     proven = Authentication.from_kept(given.authenticated_at, given.amr)
     if not may_open(client, granted, proven, own=services.audience):
-        raise void
+        raise void("The client may do less than when it was given.")
     try:
         opened = services.gate.open_for(Proof(account.credentials, proven, grant), granted, device)
-    except NotAdmittedError:
-        raise void from None
+    except NotAdmittedError as reason:
+        raise void(str(reason)) from None
     # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
-    is_granted = granted.first_party or services.consents.still_there(account.user.id, client.id)
+    is_granted = granted.first_party or services.consents.still_holds(
+        account.user.id, client.id, granted.scopes, granted.resources
+    )
     if not is_granted or not is_kept(services.registry, opened.session, own=services.audience):
         services.sessions.end_for_client(granted.session_id, client.id, device)
-        raise void
+        raise void("The consent, or what the client may do, has become less meanwhile.")
     return opened

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from app.oauth.logout.forms import ConfirmLogout
 from app.oauth.logout.service import RequestedLogouts
 from app.oauth.refusal import RefusedError
-from app.oauth.refusal_page import told_to_user
+from app.oauth.refusal_page import told
 from app.platform.errors import Forbidden, Unavailable
 from app.sessions.service import SessionService
 from app.web.endpoint import endpoint
@@ -46,7 +46,7 @@ def log_out(call: Call, parameters: Parameters) -> File | Carrying:
     try:
         request = call.get(RequestedLogouts).check(parameters)
     except RefusedError as refused:
-        return told_to_user(call, refused)
+        return told(call, refused, of_logout=True)
     visitor = _visitor(call)
     if call.get(RequestedLogouts).end(request, visitor, call.device):
         return _led_on(call, request, visitor)
@@ -63,7 +63,7 @@ def log_out_by_form(call: Call, parameters: Parameters) -> File | Carrying:
     try:
         request = requested.check(parameters)
     except RefusedError as refused:
-        return told_to_user(call, refused)
+        return told(call, refused, of_logout=True)
     visitor = _visitor(call)
     if visitor is None and not requested.is_known(request):
         sent = {name: value for name in (*_KEPT, "id_token_hint") if (value := parameters.get(name)) is not None}

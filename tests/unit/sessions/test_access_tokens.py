@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from app.keys.keyring import Algorithm, OpenKeyring, SigningKey, generate, unseal
 from app.security.secret_keys import SecretKeys
 from app.sessions import access_tokens as tokens
-from app.sessions.access_tokens import AccessTokens, RefusedTokenError
+from app.sessions.access_tokens import AccessTokens
+from app.sessions.claims import RefusedTokenError
 from tests.api.service import FakeClock
 
 if TYPE_CHECKING:
@@ -444,7 +445,7 @@ def test_an_actor_in_another_form_is_refused_and_never_overlooked(act: object) -
 
 
 def test_an_actor_is_read_from_the_token() -> None:
-    issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actor_id="boss")
+    issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actors=("boss",))
     assert TOKENS.verify(issued).actor_id == "boss"
     assert TOKENS.verify(issued).actors == ()
     assert TOKENS.verify(ISSUED).actor_id is None

@@ -15,9 +15,11 @@ import pytest
 from alembic import command
 from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect, select, text, update
 
-from app.accounts.account import Account, LiveCode, Notice, UnderWay
+from app.accounts.account import Account
 from app.accounts.model import User
+from app.accounts.notices import Notice
 from app.accounts.sql import USER_ROLES, USERS
+from app.accounts.under_way import LiveCode, UnderWay
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
 from app.sessions.model import Session
