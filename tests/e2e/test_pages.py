@@ -150,7 +150,7 @@ def test_the_owner_says_that_it_was_not_her(browser: Browser, server: Service) -
 
 def test_a_password_that_is_too_short_shows_an_error_and_a_good_one_is_set(browser: Browser, server: Service) -> None:
     old = register(server.base_url, "bob", email="bob@example.com")
-    with opened(browser, link(forget(server, "bob@example.com")), refusals=[422]) as page:
+    with opened(browser, link(forget(server, "bob@example.com")), refusals=[422], advised=True) as page:
         has_title(page, "Set a new password")
         expect(page.get_by_label("Code from the mail")).to_be_hidden()
         page.get_by_label("New password").fill("short")
@@ -423,7 +423,12 @@ def test_the_pages_are_accessible_and_fit_a_phone(browser: Browser, tmp_path: Pa
             reset = link(forget(server, email))
             shots = Shots(scheme)
             with opened(
-                browser, f"{home(server)}/verify-email", refusals=[422], viewport=PHONE, color_scheme=scheme
+                browser,
+                f"{home(server)}/verify-email",
+                refusals=[422],
+                advised=True,
+                viewport=PHONE,
+                color_scheme=scheme,
             ) as page:
                 shots.take(page, "ask")
                 page.goto(verification)
