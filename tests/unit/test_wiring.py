@@ -19,6 +19,7 @@ from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
+from app.oauth.consents.takeover import KIND as TAKEOVER
 from app.oauth.logout.backchannel import KIND as BACKCHANNEL_LOGOUT
 from app.outbox.service import Box, Outbox
 from app.platform.errors import Unavailable
@@ -126,7 +127,7 @@ def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_
     accounts, requests, *others = wired.get(Outbox).boxes
     wired.close()
     assert (accounts.polled, requests.polled) == (False, True)
-    assert set(accounts.handlers) == {BACKCHANNEL_LOGOUT, ERASE, MAIL, EVENT, FACTOR_RECOVERY}
+    assert set(accounts.handlers) == {BACKCHANNEL_LOGOUT, TAKEOVER, ERASE, MAIL, EVENT, FACTOR_RECOVERY}
     assert set(requests.handlers) == set(get_args(MailRequestKind))
     assert others[-1] is declared
 
