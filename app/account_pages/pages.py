@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.account_pages.paths import NEW_PASSWORD, PASSKEYS
 from app.web.call import Call
-from app.web.endpoint import endpoint
+from app.web.endpoint import endpoint, page
 from app.web.guard import public
 from app.web.result import File
 
@@ -15,7 +15,7 @@ _POLICY = (
 """The script of the page asks the API. Its forms are sent by the script alone: without it, a password goes nowhere."""
 
 
-@endpoint(f"GET {PASSKEYS}", access=public, operation="showPasskeysPage", returns=File, media_type="text/html")
+@page(f"GET {PASSKEYS}", access=public, operation="showPasskeysPage")
 def passkeys(call: Call) -> File:
     """The page where users add, use, rename and remove passkeys: a client of the JSON API, by its script."""
     home = call.settings.server.public_url

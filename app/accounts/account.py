@@ -27,7 +27,7 @@ from app.platform.errors import (
 from app.platform.identifiers import comparable_email, email_key, masked_email
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from app.accounts.model import User
@@ -97,12 +97,15 @@ class Account(UnderWay):
 
     # Ways in
 
-    def require_way_in(self) -> None:
-        """Raises LastCredential if there is no way in: neither password, passkey nor provider.
+    def require_way_in(self, providers: Collection[str]) -> None:
+        """Raises LastCredential if there is no way in: a password and a name to go with it, a passkey, or an account at
+        one of these `providers`, which are those that there still are.
 
         A mail is none: whoever reads it sets a password.
         """
-        if not (self.password_hash or self.passkeys or self.identities):
+        by_password = self.password_hash and (self.user.email or self.user.username)
+        by_provider = any(listed.provider in providers for listed in self.identities)
+        if not (by_password or self.passkeys or by_provider):
             raise LastCredential
 
     def taken_over_by(self, listed: ListedIdentity, email: str) -> Account:

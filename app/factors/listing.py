@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.platform.errors import InvalidCode, NotFound, TooManyPasskeys
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from app.accounts.account import Account
@@ -81,16 +82,17 @@ def with_renamed_passkey(account: Account, passkey_id: str, name: str) -> Accoun
     return replace(account, passkeys=tuple(renamed))
 
 
-def without_passkey(account: Account, passkey_id: str) -> Account:
+def without_passkey(account: Account, passkey_id: str, providers: Collection[str]) -> Account:
     """The account without a passkey.
 
-    Raises NotFound if it has no such passkey, and LastCredential if nobody could log in any more.
+    Raises NotFound if it has no such passkey, and LastCredential if nobody could log in any more, by one of these
+    `providers`.
     """
     left = tuple(each for each in account.passkeys if each.id != passkey_id)
     if left == account.passkeys:
         raise NotFound
     left_account = _without_idle_codes(replace(account, passkeys=left))
-    left_account.require_way_in()
+    left_account.require_way_in(providers)
     return left_account
 
 

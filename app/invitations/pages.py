@@ -5,35 +5,22 @@ from __future__ import annotations
 from app.invitations.inputs import AnswerInvitation
 from app.invitations.service import Answer, InvitationService
 from app.platform.errors import EmailTaken, FieldError, UsernameTaken, ValidationFailed
-from app.recovery.pages import with_form
+from app.recovery.pages import password_rules, redeeming
 from app.web.call import Call
-from app.web.endpoint import endpoint
+from app.web.endpoint import page
 from app.web.guard import public
 from app.web.result import File
 
 _TEMPLATE = "invitation.html"
 
 
-def _least(call: Call) -> dict[str, object]:
-    return {"least": call.settings.passwords.min_length}
-
-
-@endpoint("GET /invitation", access=public, returns=File, media_type="text/html")
+@page("GET /invitation", access=public)
 def invitation(call: Call) -> File:
     """The page to answer an invitation."""
-    return call.page(_TEMPLATE, least=call.settings.passwords.min_length)
+    return call.page(_TEMPLATE, **password_rules(call))
 
 
-@endpoint(
-    "POST /invitation",
-    access=public,
-    limit="redeem",
-    form=AnswerInvitation,
-    again=with_form(_TEMPLATE, _least),
-    returns=File,
-    media_type="text/html",
-    raises=(EmailTaken,),
-)
+@redeeming("POST /invitation", AnswerInvitation, _TEMPLATE, facts=password_rules, raises=(EmailTaken,))
 def answer_invitation(call: Call, form: AnswerInvitation) -> File:
     """Answer it: set the password. This opens no session, since pages have none."""
     invitations = call.get(InvitationService)

@@ -26,7 +26,7 @@ from app.sessions.gate import LoginGate
 from app.sessions.proof import Evidence
 from app.sessions.views import refresh_cookie
 from app.web.call import Call
-from app.web.endpoint import endpoint
+from app.web.endpoint import page
 from app.web.form import Again
 from app.web.guard import public
 from app.web.result import Carrying, File
@@ -48,13 +48,13 @@ def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
     return {name: value for name, value in sent.items() if name not in spent}
 
 
-@endpoint("GET /login/mail", access=public, returns=File, media_type="text/html")
+@page("GET /login/mail", access=public)
 def open_link(call: Call) -> File:
     """The page to log in with a mailed link."""
     return call.page(_TEMPLATE)
 
 
-@endpoint(
+@page(
     "POST /login/mail",
     access=public,
     limit="redeem",
@@ -63,11 +63,7 @@ def open_link(call: Call) -> File:
         _TEMPLATE,
         failures=(InvalidCode, InvalidLoginToken, TooManyRequests, Unavailable),
         still_good=_still_good,
-        words={},
-        facts=lambda _call, _sent: {},
     ),
-    returns=File,
-    media_type="text/html",
     carries=(REFRESH_COOKIE,),
     raises=(AccountDisabled, EmailNotVerified),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.keys.service import LEEWAY
 from app.oauth.grant_types import TOKEN_EXCHANGE, may_exchange
+from app.oauth.granting import may_have
 from app.sessions.access_tokens import has_form
 from app.sessions.claims import RefusedTokenError
 
@@ -85,6 +86,8 @@ class IssuedTokens:
     registry: ClientRegistry
     revoked: RevokedTokens
     issuer: str
+    audience: str
+    """That of our own API, for which every client may have tokens."""
 
     def find(self, token: str) -> IssuedToken | None:
         """What this token is; None if it is none, or is not accepted any more. Raises Unavailable."""
@@ -119,24 +122,29 @@ class IssuedTokens:
         told["token_type"] = "DPoP" if "cnf" in claims else "Bearer"
         found = IssuedToken(claims["client_id"], audiences, told, claims.get("sid"))
         if read.of_session is None:
-            return found if self._client_of(found) is not None else None
+            return found if self._may_still_have(found, "client_credentials") else None
         principal = self.authenticator.principal_of(read.of_session)
         # The session of an exchanged token is another client's.
         if principal is None or not self.registry.admits(principal.client_id or found.client_id):
             return None
         found = replace(found, of_user=(read.of_session, principal))
-        return found if not found.is_exchanged or self._may_still_have(found) else None
+        # Those that acted before gave their leave, which ends with their own.
+        is_by_leave = all(self._may_act(client_id) for client_id in read.of_session.actors[1:])
+        if found.is_exchanged and not (is_by_leave and self._may_still_have(found, TOKEN_EXCHANGE)):
+            return None
+        return found
 
-    def _may_still_have(self, exchanged: IssuedToken) -> bool:
-        """Whether the client of a token that was exchanged would still get it. The user's session says nothing of it:
-        it is another client's."""
-        client = self._client_of(exchanged)
+    def _may_act(self, client_id: str) -> bool:
+        client = self.registry.find(client_id)
+        return client is not None and may_exchange(client, TOKEN_EXCHANGE)
+
+    def _may_still_have(self, found: IssuedToken, grant_type: str) -> bool:
+        """Whether the client would still get a token that no session of its own says anything of."""
+        client = self._client_of(found)
         return (
             client is not None
-            and may_exchange(client, TOKEN_EXCHANGE)
-            and client.still_grants(
-                first_party=False, scopes=exchanged.scopes, resources=tuple(sorted(exchanged.audiences))
-            )
+            and may_exchange(client, grant_type)
+            and may_have(client, found.scopes, found.audiences, first_party=False, own=self.audience)
         )
 
     def _client_of(self, found: IssuedToken) -> Client | None:

@@ -5,7 +5,7 @@ The token is in the fragment of the link, which no browser sends; `static/mailed
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.mail.mail_templates import in_words, readable_on
 from app.platform.errors import EmailTaken, Failure, InvalidCode, Overloaded, TooManyRequests, Unavailable
@@ -15,13 +15,16 @@ from app.recovery.inputs import ResetPassword
 from app.recovery.reset import ResetService
 from app.recovery.verification import VerificationService
 from app.web.call import Call
-from app.web.endpoint import endpoint
+from app.web.endpoint import endpoint, page
 from app.web.form import Again
 from app.web.guard import public
 from app.web.result import File
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from app.web.endpoint import Endpoint
+    from app.web.input import Body
 
 _HOUR = 3_600
 _IN_WORDS = {
@@ -33,15 +36,29 @@ _IN_WORDS = {
 """The messages of fields on pages, where those of the API are not meant for people."""
 
 
-def with_form(template: str, facts: Callable[[Call], Mapping[str, object]] = lambda _call: {}) -> Again:
-    """How pages of mailed links show their form again; `facts` are the other variables of the template."""
-    return Again(
+def redeeming(
+    rule: str,
+    form: type[Body],
+    template: str,
+    *,
+    facts: Callable[[Call], Mapping[str, object]] = lambda _call: {},
+    raises: tuple[type[Failure], ...] = (),
+) -> Callable[[Callable[..., File]], Endpoint]:
+    """Declare what the form of a mailed link does, which is open to everybody; it is shown again by the template of its
+    page, whose other variables are `facts`."""
+    again = Again(
         template,
         failures=(InvalidCode, TooManyRequests, Overloaded, Unavailable),
         still_good=_still_good,
         words=_IN_WORDS,
         facts=lambda call, _sent: facts(call),
     )
+    return page(rule, access=public, limit="redeem", form=form, again=again, raises=raises)
+
+
+def password_rules(call: Call) -> dict[str, Any]:
+    """What a page says of new passwords."""
+    return {"least": call.settings.passwords.min_length}
 
 
 def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
@@ -54,22 +71,13 @@ def _is_about_token(failure: Failure) -> bool:
     return any(field.field == "token" for field in failure.fields)
 
 
-@endpoint("GET /verify-email", access=public, returns=File, media_type="text/html")
+@page("GET /verify-email", access=public)
 def verify_email(call: Call) -> File:
     """The page to confirm an e-mail address."""
     return call.page("verify_email.html")
 
 
-@endpoint(
-    "POST /verify-email",
-    access=public,
-    limit="redeem",
-    form=VerifyForm,
-    again=with_form("verify_email.html"),
-    returns=File,
-    media_type="text/html",
-    raises=(EmailTaken,),
-)
+@redeeming("POST /verify-email", VerifyForm, "verify_email.html", raises=(EmailTaken,))
 def answer_verification(call: Call, form: VerifyForm) -> File:
     """Show what would be confirmed, which changes nothing; with an `answer`, confirm it, or drop the claim."""
     verification = call.get(VerificationService)
@@ -83,43 +91,26 @@ def answer_verification(call: Call, form: VerifyForm) -> File:
     return call.page("claim.html", claim=claim, since=in_words(claim.claimed_at), sent=form)
 
 
-@endpoint("GET /reset-password", access=public, returns=File, media_type="text/html")
+@page("GET /reset-password", access=public)
 def reset_password(call: Call) -> File:
     """The page to set a new password."""
-    return call.page("reset_password.html", least=call.settings.passwords.min_length)
+    return call.page("reset_password.html", **password_rules(call))
 
 
-@endpoint(
-    "POST /reset-password",
-    access=public,
-    limit="redeem",
-    form=ResetPassword,
-    again=with_form("reset_password.html", lambda call: {"least": call.settings.passwords.min_length}),
-    returns=File,
-    media_type="text/html",
-)
+@redeeming("POST /reset-password", ResetPassword, "reset_password.html", facts=password_rules)
 def set_password(call: Call, form: ResetPassword) -> File:
     """Set the new password."""
     call.get(ResetService).redeem(form.new_password, call.device, token=form.token, email=form.email, code=form.code)
     return call.page("password_set.html")
 
 
-@endpoint("GET /undo-email", access=public, returns=File, media_type="text/html")
+@page("GET /undo-email", access=public)
 def undo_email(call: Call) -> File:
     """The page to undo a change of address."""
     return call.page("undo_email.html")
 
 
-@endpoint(
-    "POST /undo-email",
-    access=public,
-    limit="redeem",
-    form=UndoForm,
-    again=with_form("undo_email.html"),
-    returns=File,
-    media_type="text/html",
-    raises=(EmailTaken,),
-)
+@redeeming("POST /undo-email", UndoForm, "undo_email.html", raises=(EmailTaken,))
 def take_back(call: Call, form: UndoForm) -> File:
     """Undo the change."""
     call.get(EmailChangeService).undo(form.token or form.link or "", call.device)

@@ -228,8 +228,9 @@ def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAcce
     """Prove again who the user is, and get an access token of the same session that says so.
 
     Users with a second factor use it: `method` and `code`, or `ceremony` and `credential` for a passkey, whose options
-    `POST /auth/reauthenticate/options` gives; a recovery code is not for this. All others send their `password`. The
-    session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
+    `POST /auth/reauthenticate/options` gives; a recovery code is not for this. All others send their `password`; those
+    who have none log in at their provider again. The session keeps what was proven, so tokens of later refreshes say
+    so, too; earlier ones do not.
     """
     step_up = call.get(StepUp)
     if body.password is not None:

@@ -129,11 +129,14 @@ class Sessions(Protocol):
     def touch(self, session_id: str, now: datetime) -> None:
         """Record that a session was used; `last_used_at` never goes back."""
 
-    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
+    def end(
+        self, session_id: str, user_id: str, events: Sequence[AuditEvent] = (), *, heir_id: str | None = None
+    ) -> bool:
         """End a session of this user, and store the events of its end with it.
 
         False, and no event is stored, if they have no such session or are deleted. The sessions below it (`parent_id`)
-        end, too: also one that is opened at the same moment, unless `open` finds that its parent has ended.
+        end, too: also one that is opened at the same moment, unless `open` finds that its parent has ended. With the
+        `heir_id` of another session of the user they go below that one instead, unless it has ended.
 
         It raises the revision of the user's account before it returns. So a change of the account that still found the
         session live is either saved already, or tried again (see `app.accounts.service.Accounts.change`).

@@ -154,14 +154,15 @@ class MongoSessions:
         self._connection["sessions"].update_one({"_id": session_id}, {"$max": {"last_used_at": now}})
 
     @answer_or_unavailable()
-    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
+    def end(
+        self, session_id: str, user_id: str, events: Sequence[AuditEvent] = (), *, heir_id: str | None = None
+    ) -> bool:
         # What is below it before and behind it: so a crash leaves none without a parent, and whoever opens one at the
         # same moment looks for the parent afterwards.
-        below = {"parent_id": session_id, "user_id": user_id}
-        self._connection["sessions"].delete_many(below)
+        self._end_below(session_id, user_id, heir_id)
         if self._connection["sessions"].delete_one({"_id": session_id, "user_id": user_id}).deleted_count == 0:
             return False
-        self._connection["sessions"].delete_many(below)
+        self._end_below(session_id, user_id, heir_id)
         add_events(self._connection, events)
         # After the events, for the same reason as in `open`.
         there = {"_id": user_id, "status": {"$ne": "deleted"}}
@@ -169,6 +170,17 @@ class MongoSessions:
             return True
         take_back(self._connection, events)
         return False
+
+    def _end_below(self, session_id: str, user_id: str, heir_id: str | None) -> None:
+        parent_id = session_id
+        if heir_id is not None:
+            below = {"parent_id": session_id, "user_id": user_id}
+            self._connection["sessions"].update_many(below, {"$set": {"parent_id": heir_id}})
+            # The heir behind the write: whoever ends it looks for what is below it afterwards.
+            if self._is_there(heir_id):
+                return
+            parent_id = heir_id
+        self._connection["sessions"].delete_many({"parent_id": parent_id, "user_id": user_id})
 
     @answer_or_unavailable()
     def of_clients(self, user_id: str) -> list[Session]:

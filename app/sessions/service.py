@@ -204,6 +204,15 @@ class SessionService:
         if not self.impersonations.end(session_id, user.id, device):
             raise NotFound
 
+    def supersede(self, principal: Principal, opened: OpenedSession, device: Device) -> None:
+        """End the session of a browser in which somebody has just logged in anew.
+
+        If that is the same user, what clients got in it goes on in the new one: or a login in one tab would log them
+        out of an application that they have just logged in to in another.
+        """
+        heir_id = opened.session.id if opened.user.id == principal.user.id else None
+        self.end_if_live(principal.session_id, principal.user, "session.ended", device, by=principal, heir_id=heir_id)
+
     def revoke_for_client(self, session_id: str, client_id: str, device: Device) -> bool:
         """End a session of this client, which asks for it, so it need not be told; False if it has no such session."""
         return self._end_for_client(session_id, client_id, device, revoked_by=client_id)
@@ -233,11 +242,13 @@ class SessionService:
         *,
         by: Principal | None = None,
         announced: Mapping[str, str] = MappingProxyType({}),
+        heir_id: str | None = None,
         **details: str,
     ) -> bool:
         """End a session and record it as `action`; False, and nothing is recorded, if it has ended already.
 
-        `by` is the caller who ends it, if there is one. `announced` is for those who tell others of it.
+        `by` is the caller who ends it, if there is one. `announced` is for those who tell others of it. The sessions
+        below it end, too, or go below that of `heir_id`.
         """
         self.accounts.announce(
             user.id,
@@ -248,7 +259,7 @@ class SessionService:
             **announced,
         )
         event = self.accounts.audit.event(user.id, action, device, **details)
-        ended = self.sessions.end(session_id, user.id, [event])
+        ended = self.sessions.end(session_id, user.id, [event], heir_id=heir_id)
         if ended:
             self.accounts.audit.tell([event])
         return ended

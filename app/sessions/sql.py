@@ -127,6 +127,11 @@ _REAUTHENTICATE: Final = update(SESSIONS).where(_THIS)
 _TOUCH: Final = update(SESSIONS).where(_THIS, SESSIONS.c.last_used_at < bindparam("before"))
 _END: Final = delete(SESSIONS).where(_THIS, _OF_USER)
 _END_BELOW: Final = delete(SESSIONS).where(SESSIONS.c.parent_id == bindparam("session_id"), _OF_USER)
+_HAND_DOWN: Final = (
+    update(SESSIONS)
+    .where(SESSIONS.c.parent_id == bindparam("former_id"), SESSIONS.c.user_id == bindparam("of_user"))
+    .values(parent_id=bindparam("heir_id"))
+)
 _PARENT: Final = select(SESSIONS.c.id).where(_THIS)
 _END_SEEN: Final = (
     update(USERS)
@@ -238,7 +243,9 @@ class SqlSessions:
     def touch(self, session_id: str, now: datetime) -> None:
         self._database.change(_TOUCH, {"session_id": session_id, "before": now, "last_used_at": now})
 
-    def end(self, session_id: str, user_id: str, events: Sequence[AuditEvent] = ()) -> bool:
+    def end(
+        self, session_id: str, user_id: str, events: Sequence[AuditEvent] = (), *, heir_id: str | None = None
+    ) -> bool:
         this = {"session_id": session_id, "user_id": user_id}
 
         def write(connection: Connection) -> None:
@@ -247,6 +254,9 @@ class SqlSessions:
                 raise _NoSuchSessionError
             if not connection.execute(_END, this).rowcount:
                 raise _NoSuchSessionError
+            if heir_id is not None and connection.execute(_PARENT, {"session_id": heir_id}).all():
+                handed = {"former_id": session_id, "of_user": user_id, "heir_id": heir_id}
+                connection.execute(_HAND_DOWN, handed)
             connection.execute(_END_BELOW, this)
             add_events(connection, events)
 

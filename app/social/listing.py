@@ -27,16 +27,16 @@ def with_identity(account: Account, listed: ListedIdentity, *, most: int) -> Acc
 
 
 def without_identity(account: Account, identity_id: str, providers: Collection[str]) -> Account:
-    """The account without an account at a provider; `providers` are those that there still are.
+    """The account without an account at a provider.
 
-    Raises NotFound if it has no such one, and LastCredential if nobody could log in any more.
+    Raises NotFound if it has no such one, and LastCredential if nobody could log in any more, by one of these
+    `providers`.
     """
     if not has_identity(account, identity_id):
         raise NotFound
-    left = tuple(listed for listed in account.identities if listed.id != identity_id)
-    of_use = tuple(listed for listed in left if listed.provider in providers)
-    replace(account, identities=of_use).require_way_in()
-    return replace(account, identities=left)
+    left = replace(account, identities=tuple(each for each in account.identities if each.id != identity_id))
+    left.require_way_in(providers)
+    return left
 
 
 def has_imported_identity(account: Account, names: Collection[str], subject: str) -> bool:

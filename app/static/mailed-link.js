@@ -1,5 +1,6 @@
 "use strict";
 // The token of a mailed link follows the #, so that it reaches no server and no log. This moves it into the form.
+const SENDS_AGAIN_MS = 10_000;
 const form = document.querySelector("form[data-mailed-link]");
 
 function takeToken() {
@@ -29,6 +30,16 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
   });
   // Otherwise the browser would remember the password as ordinary text.
   field.form.addEventListener("submit", () => { field.type = "password"; });
+}
+
+// A second click would find the code, or the answer, used up by the first. Who stopped the page may send it again.
+for (const sheet of document.querySelectorAll("form[method=post]")) {
+  let sentAt = -Infinity;
+  sheet.addEventListener("submit", (event) => {
+    if (event.timeStamp - sentAt < SENDS_AGAIN_MS) event.preventDefault();
+    else sentAt = event.timeStamp;
+  });
+  window.addEventListener("pageshow", () => { sentAt = -Infinity; });
 }
 
 document.querySelector("[role=alert]")?.focus();

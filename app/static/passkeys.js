@@ -225,7 +225,7 @@ function leave() {
 
 async function showAccount() {
   listed = await call("GET", "/auth/passkeys");
-  at("user").textContent = user.email ?? user.username;
+  at("user").textContent = at("step-up-user").value = user.email ?? user.username;
   at("none").hidden = listed.passkeys.length > 0;
   at("passkeys").replaceChildren(...listed.passkeys.map(card));
   const { rp_id: rpId, user_handle: userId, credential_ids: allAcceptedCredentialIds } = listed;

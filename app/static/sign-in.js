@@ -79,6 +79,7 @@ if (sheet && knowsPasskeys) {
   for (const part of document.querySelectorAll("[data-without-passkeys]")) part.hidden = true;
   for (const part of document.querySelectorAll("[data-passkey]")) part.addEventListener("click", usePasskey);
   sheet.addEventListener("submit", () => autofill?.abort());
+  window.addEventListener("pageshow", (event) => { if (event.persisted) busy = false; });
   if ("autofill" in sheet.dataset) offerAutofill();
   if (sheet.dataset.asked) usePasskey();
 }

@@ -6,6 +6,7 @@ An endpoint has to declare who may call it, or the service does not start: `acce
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.platform.errors import (
@@ -144,6 +145,10 @@ class endpoint(Declaration):  # noqa: N801 - it reads as a decorator
 
     def __call__(self, function: Callable[..., Result]) -> Endpoint:
         return Endpoint(**{each.name: getattr(self, each.name) for each in fields(self)}, function=function)
+
+
+page = partial(endpoint, returns=File, media_type="text/html")
+"""Declares an endpoint that shows a page, or leads a browser on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -46,8 +46,8 @@ class Again:
     template: str
     failures: tuple[type[Failure], ...]
     still_good: Callable[[Mapping[str, str], Failure], Mapping[str, str]]
-    words: Mapping[tuple[str, str], str]
-    facts: Callable[[Call, Mapping[str, str]], Mapping[str, object]]
+    words: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    facts: Callable[[Call, Mapping[str, str]], Mapping[str, object]] = lambda _call, _sent: {}
     headers: Callable[[Call, Mapping[str, str]], dict[str, str]] | None = None
     """What the page carries besides, by what was `sent`."""
 
@@ -55,6 +55,11 @@ class Again:
         """The variables of the template after this failure of the form that was `sent`."""
         errors = {wrong.field: self.words.get((wrong.field, wrong.code), wrong.message) for wrong in failure.fields}
         return {"sent": self.still_good(sent, failure), "errors": errors, **self.facts(call, sent)}
+
+
+def keeping(*names: str) -> Callable[[Mapping[str, str], Failure], dict[str, str]]:
+    """What is `still_good` of a form, where that is the same after each failure: the values of these fields."""
+    return lambda sent, _failure: {name: value for name, value in sent.items() if name in names}
 
 
 def read_form(request: Request, public_url: str, *, local_too: bool) -> dict[str, str]:

@@ -33,8 +33,8 @@ ADVICE = {
         " know the password, choose “forgot password” where you log in."
     ),
     "username_taken": "Someone else has taken the user name in the meantime. Register again with another one.",
-    "forbidden": "Open the link in the mail again and go on from there.",
-    "invalid_request": "Open the link in the mail again and go on from there.",
+    "forbidden": "Begin again from the application, or the mail, that led you here.",
+    "invalid_request": "Begin again from the application, or the mail, that led you here.",
     "malformed_json": "Check your connection and try again.",
     "overloaded": "Wait a moment and try again.",
     "unavailable": "Wait a moment and try again.",

@@ -9,12 +9,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from app.oauth.authorization import Authorizations, id_of
+from app.oauth.authorization import Authorizations
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
+from app.oauth.clients.model import Client, Clients, ClientSecret
 from app.oauth.codes.model import Code, Codes
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.devices import Device
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web.parameters import Parameters
 
@@ -47,7 +48,7 @@ def a_client(service: Service, **fields: Any) -> OAuthClient:
     kind = fields.get("kind", "public")
     secrets: tuple[ClientSecret, ...] = ()
     if kind in {"confidential", "service"}:
-        secrets = (ClientSecret(new_id(), digest_of(SECRET), service.clock()),)
+        secrets = (ClientSecret(new_id(), digest_of_token(SECRET), service.clock()),)
     given: dict[str, Any] = {
         "id": new_id(), "name": "An app", "kind": "public", "created_at": service.clock(),
         "redirect_uris": () if kind == "service" else (CALLBACK,), "scopes": (*STANDARD, "files:read", "mail:read"),
@@ -85,13 +86,14 @@ class OAuthClient:
 
     def code(self, account: Account, principal: Principal | None = None, **parameters: Any) -> str:
         """A code that the user gave."""
-        authorizations = self.service.wired.get(Authorizations)
+        wired = self.service.wired
         sent = {
             name: tuple(value) if isinstance(value, (list, tuple)) else (value,)
             for name, value in self.request(**parameters).items()
         }
         visitor = principal or principal_of(self.service, account)
-        location = authorizations.answer(authorizations.check(Parameters(sent)), visitor, allowed=True, device=HERE)
+        asked = wired.get(AuthorizationRequests).check(Parameters(sent))
+        location = wired.get(Authorizations).answer(asked, visitor, allowed=True, device=HERE)
         return answer_of(location)["code"]
 
     def token(self, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
@@ -123,7 +125,7 @@ def principal_of(service: Service, account: Account) -> Principal:
 
 
 def stored(service: Service, code: str) -> Code:
-    found = service.wired.get(Codes).find(id_of(code))
+    found = service.wired.get(Codes).find(digest_of_token(code))
     assert found is not None
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -12,9 +15,9 @@ from app.accounts.authentication import Authentication
 from app.accounts.model import Users
 from app.oauth.clients.model import Clients
 from app.oauth.consents.service import ConsentService
-from app.oauth.logout.backchannel import EVENT, RETRIES, BackchannelLogout
+from app.oauth.logout.backchannel import EVENT, LIVES, RETRIES, BackchannelLogout
 from app.oauth.logout.teller import Teller
-from app.oauth.logout_notices.model import LogoutNotices
+from app.oauth.logout_notices.model import LogoutNotice, LogoutNotices
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.identifiers import new_id
@@ -26,7 +29,7 @@ from tests.api.mailbox import newest_to
 from tests.api.oauth_flow import FORM, OAuthClient, a_client, claims
 from tests.api.service import Account
 from tests.api.test_second_factors import Person
-from tests.servers.receiving import Receiver, receiving
+from tests.servers.receiving import Posted, Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,6 +269,31 @@ def test_a_client_that_has_answered_is_told_no_more(
     service.post("/auth/logout", {"scope": "all"}, token=ann.token)
     assert logged_out(service, receiver, app) == [session]
     assert service.wired.get(LogoutNotices).waiting(9) == 0
+
+
+def test_a_client_that_is_slow_holds_up_no_other(
+    service: Service, receiver: Receiver, app: OAuthClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[Teller.__module__], "_LOOKED_AT", 2)
+    slow = a_client(service, backchannel_logout_uri=f"{receiver.url}/slow")
+    other_arrived, answers = Event(), Event()
+
+    def answer(posted: Posted) -> int:
+        if posted.path.endswith("/slow"):
+            answers.wait(20)
+        else:
+            other_arrived.set()
+        return 204
+
+    receiver.answer = answer
+    now = service.clock()
+    waiting = [LogoutNotice(new_id(), "u1", slow.id, 0, now - timedelta(minutes=1), now + LIVES) for _ in range(5)]
+    service.wired.get(LogoutNotices).add([*waiting, LogoutNotice(new_id(), "u1", app.id, 0, now, now + LIVES)])
+    teller = Teller(service.wired.get(BackchannelLogout))
+    teller.begin_due()
+    assert other_arrived.wait(20)
+    answers.set()
+    assert teller.wait(20)
 
 
 def test_a_redirect_is_not_followed(service: Service, receiver: Receiver, app: OAuthClient) -> None:

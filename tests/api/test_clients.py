@@ -216,6 +216,8 @@ def test_scopes_and_resources_have_to_exist(service: Service, admin: Account) ->
     client = made(service, admin)
     changed = patch(service, admin, client, scopes=["nothing:read"], resources=["urn:nothing"])
     assert wrong_fields(changed) == [("scopes.0", "unknown_scope"), ("resources.0", "unknown_resource")]
+    own = service.wired.settings.tokens.jwt_audience  # our own API is one, and nobody has to name it
+    assert create(service, admin, resources=[own]).status_code == 201
 
 
 def test_a_logout_receiver_may_not_lead_inside(service: Service, admin: Account) -> None:

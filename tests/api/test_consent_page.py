@@ -152,6 +152,14 @@ def test_whoever_allows_something_on_this_device_is_warned(
     assert reply.headers["Location"].startswith(redirect_uri)
 
 
+@pytest.mark.parametrize("registered_with", [None, "c" * 64])
+def test_a_name_that_nobody_has_checked_is_told(
+    browser: Browser, service: Service, ann: Account, registered_with: str | None
+) -> None:
+    text = main_of(at_consent(browser, App(service, registered_with=registered_with), ann))
+    assert ("nobody has checked that name" in text) is (registered_with is not None)
+
+
 def test_a_resource_is_named_as_people_call_it(browser: Browser, service: Service, ann: Account) -> None:
     books = service.wired.get(CatalogueBooks)
     book = books.load()
@@ -204,6 +212,18 @@ def test_who_is_logged_in_proves_again_where_the_application_demands_a_recent_lo
     assert "code" in answer(follow(browser, browser.post("/login/factor", request=request, password=PASSWORD)))
     after = browser.service.wired.get(PageSessions).authenticate(browser.cookies["latchkey-page"]).session_id
     assert before == after, "the applications of this session stay logged in"
+
+
+def test_a_tab_that_was_left_at_the_login_goes_on_with_the_login_of_another_tab(
+    browser: Browser, service: Service, ann: Account
+) -> None:
+    own = App(service, first_party=True)
+    first, second = (hidden(follow(browser, own.send(browser)))["request"] for _ in range(2))
+    assert "code" in answer(follow(browser, browser.log_in(ann.email, PASSWORD, request=first)))
+    assert "code" in answer(follow(browser, browser.get("/login", query=f"request={second}")))
+    for path in ("/login", "/login/factor", "/consent"):  # by the back button
+        over = browser.get(path, query=f"request={first}")
+        assert (over.status_code, heading(over)) == (400, "Begin again in the application")
 
 
 def test_an_application_that_needs_two_factors_gets_them_in_the_session(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -214,6 +215,19 @@ def test_an_answer_is_that_of_the_user_who_saw_what_is_asked(service: Service, t
     refused(tv.poll(), "authorization_pending")
 
 
+def test_not_you_leads_to_the_login_of_somebody_else_and_back_to_the_code(
+    service: Service, tv: Tv, browser: Browser
+) -> None:
+    tv.ask()
+    asks = enter(browser, tv.codes["user_code"])
+    (to,) = re.findall(r'name="to" value="([^"]+)">Log in as somebody else', asks.text)
+    login = follow(browser, browser.post("/logout", to=to))
+    bob = service.register()
+    back = follow(browser, browser.log_in(bob.email, PASSWORD, to=hidden(login)["to"]))
+    assert f'value="{tv.codes["user_code"]}"' in back.text
+    assert bob.email in main_of(enter(browser, tv.codes["user_code"]))
+
+
 def test_a_page_of_another_site_answers_nothing(service: Service, tv: Tv, browser: Browser) -> None:
     tv.ask()
     sent = hidden(enter(browser, tv.codes["user_code"])) | {"answer": "allow"}
@@ -231,7 +245,7 @@ def test_what_a_user_allowed_is_listed_and_taken_away_with_the_session(
 ) -> None:
     tv.ask()
     answer(browser, tv)
-    assert service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     found = tv.poll().json
     assert service.send("DELETE", f"/auth/grants/{tv.client.id}", token=ann.token).status_code == 200
     refused(tv.client.refresh(found["refresh_token"]), "invalid_grant")
@@ -251,7 +265,7 @@ def test_no_consent_is_kept_for_a_client_of_our_own(service: Service, ann: Accou
     tv.ask()
     answer(browser, tv)
     found = tv.poll().json
-    assert not service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert not service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     assert service.get("/auth/me", token=found["access_token"]).status_code == 200
 
 

@@ -185,6 +185,16 @@ def test_who_is_logged_in_adds_the_factor_that_an_application_demands_and_goes_o
     assert service.get("/auth/me", token=ann.token).status_code == 401, "every other session ends"
 
 
+def test_a_passkey_that_was_not_made_is_told_and_who_is_logged_in_is_named_still(
+    service: Service, ann: Account
+) -> None:
+    browser = Browser(service)
+    browser.log_in(ann.email, PASSWORD)
+    reply = browser.post("/login/enrol", ceremony="x" * 43, credential="{}")
+    assert (reply.status_code, heading(reply)) == (422, "Add a second factor")
+    assert f"You are logged in as <strong>{ann.email}</strong>." in reply.text
+
+
 def test_a_session_that_is_not_fresh_proves_again_first(service: Service, ann: Account) -> None:
     browser, bank = Browser(service), App(service, require_second_factor=True)
     login = follow(browser, bank.send(browser))

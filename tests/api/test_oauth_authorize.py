@@ -8,8 +8,8 @@ from urllib.parse import urlencode, urlsplit
 import jwt
 import pytest
 
-from app.oauth.authorization import OWN_REQUEST, PUSHED_REQUEST
 from app.oauth.grant_types import DEVICE_CODE
+from app.oauth.requests.service import OWN_REQUEST, PUSHED_REQUEST
 from app.platform.identifiers import new_id
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.oauth.authorization import OWN_REQUEST
 from app.oauth.clients.model import Clients
 from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.grant_types import DEVICE_CODE
+from app.oauth.requests.service import OWN_REQUEST
 from app.platform.identifiers import new_id
 from tests.api.browser import Browser
 from tests.api.oauth_flow import CALLBACK, FILES, SECRET, OAuthClient, a_client, name_resources

@@ -212,6 +212,26 @@ def test_what_a_client_has_lost_since_voids_what_a_user_approved_for_a_device(
     assert (sessions_of(service, ann), has_opened(service, ann)) == (2, known)
 
 
+def test_a_redirect_uri_that_is_removed_voids_the_codes_that_went_there(ours: OAuthClient, ann: Account) -> None:
+    code, there = ours.code(ann), "http://127.0.0.1:8765/cb"
+    change(ours, redirect_uris=("https://app.example/other", "http://127.0.0.1/cb"))
+    refused(ours.redeem(code))
+    assert ours.redeem(ours.code(ann, redirect_uri=there), redirect_uri=there).status_code == 200
+
+
+def test_a_consent_that_is_given_again_for_less_is_none_for_what_was_given_before(
+    service: Service, app: OAuthClient, browser: Browser, ann: Account
+) -> None:
+    code, tv = app.code(ann, scope="openid email"), Tv(app)
+    tv.ask(scope="openid email")
+    answer_device(browser, tv)
+    assert service.send("DELETE", f"/auth/grants/{app.id}", token=ann.token).status_code == 200
+    less = app.code(ann, scope="openid")
+    refused(app.redeem(code))
+    refused(tv.poll())
+    assert app.redeem(less).status_code == 200
+
+
 def test_a_client_whose_secret_is_removed_redeems_with_the_other_one(service: Service, ann: Account) -> None:
     web = a_client(service, kind="confidential")
     admin, path = service.administrator(), f"/admin/clients/{web.id}/secrets"

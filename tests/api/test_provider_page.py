@@ -235,11 +235,13 @@ def test_whoever_has_no_password_proves_again_at_the_provider(
     browser: Browser, service: Service, upstream: Provider, user: dict[str, Any]
 ) -> None:
     visit(browser, upstream, user)
+    assert heading(browser.get("/login/enrol")) == "Add a second factor"
     own = App(service, first_party=True)
     service.clock.advance(3600)
     proof = follow(browser, own.send(browser, prompt="login"))
     assert heading(proof) == "Confirm that it is you"
     assert "Log in with <bdi>Other</bdi>" in proof.text
+    assert "does not know" not in proof.text
     request = re.findall(r'name="request" value="([^"]+)"', proof.text)[0]
     assert "code" in answer(follow(browser, visit(browser, upstream, user, request=request)))
 

@@ -20,6 +20,7 @@ from app.sessions.service import SessionService
 from tests.api.authenticator import Authenticator
 from tests.api.browser import FORM, ORIGIN, Browser, attributes
 from tests.api.mailbox import newest_to
+from tests.api.oauth_flow import a_client
 from tests.api.service import PASSWORD, Account, Reply, Service, Start
 from tests.api.test_pages import errors, heading, hidden
 from tests.api.test_passkeys import Holder
@@ -395,6 +396,19 @@ def test_the_password_alone_does_not_prove_again_who_has_a_second_factor(browser
     assert browser.post("/login/factor", code=person.code()).status_code == 303
 
 
+def test_enter_sends_the_code_that_was_typed_where_a_passkey_is_offered_too(service: Service, browser: Browser) -> None:
+    """Enter presses the first button of a form, also one that is not shown."""
+    holder = Holder(service)
+    holder.added()
+    holder.enrol()
+    fields = hidden(browser.log_in(holder.account.email, PASSWORD))
+    assert browser.post("/login/factor", **fields, code=holder.code()).status_code == 303
+    forms = re.findall(r"<form.*?</form>", browser.get("/login/factor").text, re.DOTALL)
+    (typed,) = [form for form in forms if 'name="code"' in form]
+    assert re.findall(r"<button.*?</button>", typed) == ['<button class="secondary">Continue</button>']
+    assert sum('name="ask"' in form for form in forms) == 1
+
+
 def test_nobody_proves_again_who_is_not_logged_in(browser: Browser) -> None:
     reply = browser.get("/login/factor", query="to=/account/passkeys")
     assert (reply.status_code, reply.headers["Location"]) == (303, "./../login?to=/account/passkeys")
@@ -424,6 +438,21 @@ def test_whoever_logs_in_as_somebody_else_leaves_no_session_behind(
     inside.cookies[PAGE] = former
     assert inside.name is None
     assert ann.email != bob.email
+
+
+def test_a_login_in_another_tab_logs_the_same_user_out_of_no_application(
+    inside: Browser, service: Service, ann: Account
+) -> None:
+    app, former = a_client(service), inside.cookies[PAGE]
+    code = app.code(ann, service.wired.get(PageSessions).authenticate(former), scope="openid")
+    token = app.redeem(code).json["access_token"]
+    assert inside.log_in(ann.email, PASSWORD).status_code == 303
+    assert service.get("/oauth/userinfo", token=token).status_code == 200
+    now, inside.cookies[PAGE] = inside.cookies[PAGE], former
+    assert inside.name is None, "a login begins a session of its own"
+    inside.cookies[PAGE] = now
+    assert inside.log_in(service.register().email, PASSWORD).status_code == 303
+    assert service.get("/oauth/userinfo", token=token).status_code == 401
 
 
 def end_in_list(service: Service, ann: Account, session: str) -> None:

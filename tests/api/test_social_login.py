@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import InvalidCode
+from app.security.digests import s256
+from app.security.published import KEPT_FOR
 from app.social.flows.model import Flows
 from app.social.identities.model import Identities, digest_of
-from app.social.openid import challenge_of
+from app.social.openid import OpenIdUpstream
 from app.social.service import CODE_LIVES, LIVES, ProviderLogins
 from tests.api.mailbox import mails_to, newest_to
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
@@ -143,6 +146,15 @@ def told(reply: Reply) -> dict[str, str]:
 
 def code_of(reply: Reply) -> tuple[int, str | None]:
     return reply.status_code, reply.json.get("code")
+
+
+def later(service: Service, seconds: float) -> None:
+    """Let time pass for what is kept of the provider."""
+    upstream = next(iter(service.wired.get(ProviderLogins).upstreams.values()))
+    assert isinstance(upstream, OpenIdUpstream)
+    published = upstream.documents.published
+    before = published.clock
+    published.clock = lambda: before() + seconds
 
 
 @pytest.fixture
@@ -289,6 +301,8 @@ def test_without_an_address_to_go_on_to_a_page_shows_the_code(browser: Browser, 
         "https://app.example.com@evil.example/", "https://evil.example\\@app.example.com/", "http://app.example.com/",
         "https://app.example.com:444/", "javascript:alert(1)", "/x\n//evil.example", "https://app.example.com/#x",
         "https://app.example.com/?code=1", "https://app.example.com/?a=1&error=", "x", "https://[", "/ü",
+        "https:/app.example.com/", "https:app.example.com/", "https://app.example.com%2eevil.example/",
+        "https://app.example.com;@evil.example/", "https://app.example.com./", "/x?%63ode=1",
     ],
 )  # fmt: skip
 def test_only_registered_pages_are_returned_to(service: Service, target: str) -> None:
@@ -316,7 +330,7 @@ def test_hostile_bodies_and_unknown_providers_are_refused(service: Service) -> N
 def test_an_application_can_bind_the_code_to_itself(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for sent, status in (({}, 422), ({"verifier": "w" * 43}, 422), ({"verifier": verifier}, 200)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         assert browser.finish(code, **sent).status_code == status
 
@@ -332,7 +346,7 @@ def test_a_code_without_the_cookie_of_its_browser_logs_nobody_in(
 def test_an_application_that_has_the_verifier_needs_no_cookie(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for cookie, status in ((None, 200), ("A" * 43, 422)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         elsewhere = Browser(browser.service, browser.upstream, cookie)
         assert elsewhere.finish(code, verifier=verifier).status_code == status
@@ -395,7 +409,8 @@ def _set(**claims: object) -> Callable[[dict[str, Any]], None]:
         _set(aud="another"), _set(aud=["latchkey", "another"]), _set(aud=["latchkey", "another"], azp="another"),
         _set(azp="another"), _set(exp=1), _set(exp="soon"), _set(iat=99999999999), lambda found: found.pop("iat"),
         lambda found: found.pop("sub"), _set(sub=""), _set(sub=5), _set(sub="x" * 256), _set(sub="a\0b"),
-        _set(at_hash="wrong"), _set(exp=True),
+        _set(at_hash="wrong"), _set(exp=True), _set(exp=float("inf")), _set(nbf=99999999999), _set(nbf="now"),
+        _set(azp=["latchkey"]), _set(nonce="\ud800"), _set(nonce="ü"), _set(sub="\ud800"),
     ],
 )  # fmt: skip
 def test_an_id_token_that_is_not_for_this_login_proves_nothing(
@@ -418,11 +433,51 @@ def test_an_id_token_that_the_provider_did_not_sign_proves_nothing(browser: Brow
         assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
 
 
+@pytest.mark.parametrize(
+    "token",
+    [5, "", "x", "a.b.c", "x" * 17_000, f"{urlsafe_b64encode(b'[' * 9000).decode()}.e30.AA"],
+    ids=["a number", "empty", "a word", "three words", "too long", "too deep"],
+)
+def test_what_is_no_id_token_proves_nothing(browser: Browser, sub: str, token: object) -> None:
+    browser.upstream.id_token = token
+    answer = browser.upstream.log_in(browser.start(), sub=sub)
+    assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
+
+
 def test_an_answer_of_another_issuer_proves_nothing(browser: Browser, sub: str) -> None:
     answer = browser.upstream.log_in(browser.start(), sub=sub)
     assert told(browser.back("trusted", {**answer, "iss": "https://evil.example"})) == {"error": "provider_refused"}
     answer = browser.upstream.log_in(browser.start(), sub=sub)
     assert told(browser.back("trusted", {**answer, "iss": browser.upstream.url})).keys() == {"code"}
+
+
+@pytest.fixture
+def with_userinfo(browser: Browser) -> Iterator[Provider]:
+    """A provider that says in its userinfo what is not in its ID tokens."""
+    browser.upstream.metadata = {"userinfo_endpoint": f"{browser.upstream.url}/userinfo"}
+    later(browser.service, KEPT_FOR)
+    yield browser.upstream
+    later(browser.service, KEPT_FOR)
+
+
+def test_the_address_may_be_in_the_userinfo(browser: Browser, with_userinfo: Provider, sub: str) -> None:
+    email = f"{sub}@example.com"
+    cases: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+        ({"email_verified": True}, {}, email),
+        ({"email_verified": False}, {"email_verified": True}, None),  # the ID token does not say of which address
+        ({}, {"email_verified": True}, None),
+    ]
+    for number, (said, in_token, proven) in reversed(list(enumerate(cases))):
+        with_userinfo.userinfo = {"sub": f"{sub}-{number}", "email": email, "name": "Ann", **said}
+        user = browser.log_in(sub=f"{sub}-{number}", **in_token).json["data"]["user"]
+        assert (user["email"], user["name"]) == (proven, "Ann")
+
+
+def test_userinfo_of_somebody_else_proves_nothing(browser: Browser, with_userinfo: Provider, sub: str) -> None:
+    for wrong in ({"sub": "another"}, {}, {"sub": [sub]}):
+        with_userinfo.userinfo = {"email": f"{sub}@example.com", "email_verified": True, **wrong}
+        answer = browser.upstream.log_in(browser.start(), sub=sub)
+        assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
 
 
 # Who is linked

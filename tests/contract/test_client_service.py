@@ -73,13 +73,19 @@ def service_of(store: Store, authority: Authority | Held, audit: Any = None) -> 
         sessions_end=store.sessions.end_some_of_client,
         consents_end=store.consents.remove_some_of_client,
         documents=store.client_documents,
+        audience="https://auth.example",
     )
 
 
 def a_client(store: Store, **fields: object) -> Client:
     client = replace(
         Client(
-            new_id(), "Shop", "confidential", NOW, scopes=("openid", "email"), resources=("https://a/", "https://b/")
+            id=new_id(),
+            name="Shop",
+            kind="confidential",
+            created_at=NOW,
+            scopes=("openid", "email"),
+            resources=("https://a/", "https://b/"),
         ),
         **fields,  # type: ignore[arg-type]
     )

@@ -68,21 +68,26 @@ def test_the_sessions_of_a_client_end_none_of_the_users_own(store: Store, ann: U
     assert len(store.sessions.of_user(ann.id, NOW)) == 4
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
 def test_of_an_end_and_an_opening_below_it_at_once_no_child_without_a_parent_is_left(
-    store: Store, ann: User, in_threads: InThreads
+    store: Store, ann: User, in_threads: InThreads, *, is_replaced: bool
 ) -> None:
+    """Also if it has an heir, which ends at the same moment."""
     for _ in range(4):
-        page = a_session(ann)
+        page, heir = a_session(ann), a_session(ann)
         store.sessions.open(page)
+        store.sessions.open(heir)
 
-        def act(number: int, page: Session = page) -> None:
+        def act(number: int, page: Session = page, heir: Session = heir) -> None:
             if number == 0:
-                store.sessions.end(page.id, ann.id)
+                store.sessions.end(page.id, ann.id, heir_id=heir.id if is_replaced else None)
+            elif number == 1:
+                store.sessions.end(heir.id, ann.id)
             else:
                 store.sessions.open(of_client(ann, parent_id=page.id))
 
         in_threads(act)
-        assert [session for session in store.sessions.of_user(ann.id, NOW) if session.parent_id == page.id] == []
+        assert [session for session in store.sessions.of_user(ann.id, NOW) if session.parent_id is not None] == []
 
 
 def test_what_is_below_a_session_ends_with_it(store: Store, ann: User) -> None:
@@ -103,6 +108,19 @@ def test_what_is_below_a_session_ends_with_it(store: Store, ann: User) -> None:
     assert after is not None
     assert after.revision > before.revision
     assert {session.id for session in store.sessions.of_user(ann.id, NOW)} == {other.id, beside.id, offline.id}
+
+
+def test_what_is_below_a_session_goes_on_below_its_heir_unless_that_has_ended(store: Store, ann: User) -> None:
+    page, heir, gone, other = (a_session(ann) for _ in range(4))
+    below, beside = of_client(ann, parent_id=page.id), of_client(ann, parent_id=other.id)
+    for session in (page, heir, gone, other, below, beside):
+        assert store.sessions.open(session)
+    assert store.sessions.end(page.id, ann.id, heir_id=heir.id)
+    found = {session.id: session.parent_id for session in store.sessions.of_user(ann.id, NOW)}
+    assert (page.id in found, found[below.id], found[beside.id]) == (False, heir.id, other.id)
+    assert store.sessions.end(gone.id, ann.id)
+    assert store.sessions.end(heir.id, ann.id, heir_id=gone.id)
+    assert {session.id for session in store.sessions.of_user(ann.id, NOW)} == {other.id, beside.id}
 
 
 def test_what_is_below_a_surplus_session_ends_with_it(store: Store, ann: User) -> None:

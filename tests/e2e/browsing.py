@@ -50,7 +50,7 @@ def opened(
 
     def on_console(message: ConsoleMessage) -> None:
         refused = any(f"status of {status} " in message.text for status in refusals)
-        if not refused and str(message.type) != "verbose":  # advice: a password form without a user name, say
+        if not refused:  # advice, too: of a password form without a user name, say
             faults.append(f"{message.type}: {message.text}")
 
     def on_request(request: Request) -> None:

@@ -13,8 +13,8 @@ import httpx
 
 from app import config, create_app, wired_of, wiring
 from app.oauth.catalogue.model import CatalogueBooks, Resource
-from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
-from app.platform.identifiers import new_id
+from app.oauth.clients.model import Client, Clients, ClientSecret
+from app.platform.identifiers import digest_of_token, new_id
 from tests.e2e.clients import PATIENCE
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.fixtures import require
@@ -65,7 +65,7 @@ class Provider:
         """A new client, confidential if `fields` say nothing else; its secret is SECRET. Returns its identifier."""
         given = {"name": "Notes", "kind": "confidential", "redirect_uris": ()} | fields
         now = datetime.now(UTC)
-        secrets = () if given["kind"] == "public" else (ClientSecret(new_id(), digest_of(SECRET), now),)
+        secrets = () if given["kind"] == "public" else (ClientSecret(new_id(), digest_of_token(SECRET), now),)
         made = Client(id=new_id(), created_at=now, secrets=secrets, **given)
         with self._wired() as wired:
             wired.get(Clients).add(made)

@@ -16,6 +16,7 @@ from attack.accounts import Account
 from attack.budget import Budget
 from attack.check import Result, Severity
 from attack.choice import checks_of
+from attack.client import Client
 from attack.probe import Probe
 from attack.run import Report, examine
 from attack.target import Target
@@ -36,6 +37,7 @@ CHOSEN = {"enumeration-registration"}
 ELSEWHERE = {
     "token-expired",  # tests/e2e/test_attack_finds.py: a token lives too long to wait
     "forward-auth-paths", "enumeration-registration-time",  # below
+    "oauth-redirect-uri", "oauth-downgrade", "oauth-code", "oauth-refresh",  # below: they need a client
 }  # fmt: skip
 
 
@@ -74,14 +76,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-@pytest.fixture(scope="module")
-def testing(folder: Path) -> Iterator[Service]:
-    """gunicorn without limits, which believes nginx."""
-    settings = in_testing(
+def settings_of(folder: Path) -> dict[str, str]:
+    """No limits, and nginx is believed."""
+    return in_testing(
         WEB_CONCURRENCY="1", RATE_LIMITS="off", TRUSTED_PROXIES="127.0.0.1/32",
         PUBLIC_URL="https://localhost", ALLOWED_HOSTS="localhost,127.0.0.1", **on_sqlite(folder),
     )  # fmt: skip
-    with service(settings) as server:
+
+
+@pytest.fixture(scope="module")
+def testing(folder: Path) -> Iterator[Service]:
+    with service(settings_of(folder)) as server:
         yield server
 
 
@@ -139,6 +144,20 @@ def test_hidden_accounts_show_neither_in_replies_nor_in_time(tmp_path: Path) -> 
         report = run(probe_of(Target.of(server.base_url), given=given), *names)
     assert results(report) == {}
     assert given.token
+
+
+def test_a_client_gets_no_more_than_its_user_gave_it(testing: Service, folder: Path) -> None:
+    uri = "https://client.example/cb"
+    made = subprocess.run(
+        [
+            sys.executable, "-m", "flask", "--app", "app.wsgi", "clients", "create", "Attack", "--kind", "public",
+            "--redirect-uri", uri, "--json",
+        ],
+        cwd=testing.folder, env=settings_of(folder) | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True,
+    )  # fmt: skip
+    client = Client(json.loads(made.stdout)["client"]["client_id"], uri)
+    names = [check.name for check in checks_of(()) if check.name.startswith("oauth-")]
+    assert results(run(probe_of(Target.of(testing.base_url), client=client), *names)) == {}
 
 
 def test_a_place_behind_forward_authentication_is_guarded_in_every_spelling(testing: Service) -> None:

@@ -175,7 +175,11 @@ def test_ann_comes_from_an_application_logs_in_allows_it_and_goes_back(
         has_title(page, "Allow Notes?")
         expect(page.get_by_role("main")).to_contain_text("See your e-mail address.")
         expect(page.get_by_role("main")).to_contain_text("This answer goes to a program on this device.")
-        page.get_by_role("button", name="Allow").click()
+        allow = page.get_by_role("button", name="Allow")
+        if script:
+            allow.dblclick()  # the second click finds no answer given already
+        else:
+            allow.click()
         assert is_back(page, site)["state"] == "s1"
         page.goto(site.asks(client, prompt="consent"))
         page.get_by_role("button", name="Deny").click()
@@ -215,7 +219,7 @@ def test_a_code_of_the_app_is_the_second_step_and_a_trusted_device_needs_none(br
         expect(page.get_by_role("main")).to_contain_text("Codes work once")
         page.get_by_label("Do not ask on this device").check()
         page.get_by_label("Code", exact=True).fill(totp.now())
-        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Continue").dblclick()
         assert "code" in is_back(page, site)
         page.goto(f"{site.url}/logout")
         page.get_by_role("button", name="Log out").click()
@@ -337,7 +341,7 @@ def test_a_provider_logs_its_user_in_for_the_application_that_asked(
         assert is_back(page, site)["state"] == "s1"
         assert not any(ours in page.url for ours in ("acme", "provider"))
         page.go_back()  # to the consent that was given
-        has_title(page, "The application cannot log you in")
+        has_title(page, "Begin again in the application")
 
 
 def join(site: Site, name: str) -> None:

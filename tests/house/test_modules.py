@@ -14,7 +14,7 @@ from tests.api.conftest import ON_MONGODB_TOO
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "attack").rglob("*.py")])
-KINDS = {"cli": 0, "controller": 1, "pages": 1, "forms": 2, "inputs": 2, "views": 2}
+KINDS = {"cli": 0, "wiring": 0, "controller": 1, "pages": 1, "forms": 2, "inputs": 2, "views": 2}
 """How far above the rules a file of a feature is, by its name: 0 is the top."""
 A_RULE = 3
 """A file of any other name."""

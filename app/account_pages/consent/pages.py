@@ -5,36 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from app.account_pages.asked import asked_facts
 from app.account_pages.consent.forms import ConsentForm
-from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, policy, told, visitor_of
+from app.account_pages.login.asking import asked_for, consent_is_on, destination_of, own_page, policy, visitor_of
 from app.account_pages.login.destination import Destination
 from app.account_pages.paths import CONSENT, LOGIN
 from app.config.values import is_loopback
-from app.factors.service import shown_name
 from app.oauth.authorization import Authorizations
-from app.oauth.catalogue.service import Catalogue
 from app.oauth.decision import Consent
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import SessionEnded, Unavailable
 from app.web.call import Call
-from app.web.endpoint import endpoint
 from app.web.guard import public
 from app.web.result import File, redirect
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
 
 
-@endpoint(
-    f"GET {CONSENT}",
-    access=public,
-    operation="showConsentPage",
-    returns=File,
-    media_type="text/html",
-    on=consent_is_on,
-    raises=(Unavailable,),
-)
+@own_page(f"GET {CONSENT}", access=public, operation="showConsentPage", on=consent_is_on, raises=(Unavailable,))
 def show_consent(call: Call) -> File:
     """The page on which users see what an application asks for, and allow or deny it."""
     going = destination_of(call)
@@ -45,19 +37,16 @@ def show_consent(call: Call) -> File:
     visitor = visitor_of(call)
     if asked is None or visitor is None:
         return redirect(call.link(going.behind(LOGIN)))
-    authorizations = call.get(Authorizations)
-    if not isinstance(authorizations.next_step(asked, visitor), Consent):
-        return redirect(authorizations.url_of(asked))
+    if not isinstance(call.get(Authorizations).next_step(asked, visitor), Consent):
+        return redirect(call.get(AuthorizationRequests).url_of(asked))
     return call.page("consent.html", headers=policy(asked), **_facts(call, asked, visitor))
 
 
-@endpoint(
+@own_page(
     f"POST {CONSENT}",
     access=public,
     limit="authorize",
     form=ConsentForm,
-    returns=File,
-    media_type="text/html",
     on=consent_is_on,
     raises=(SessionEnded, Unavailable),
 )
@@ -82,17 +71,12 @@ def answer_consent(call: Call, form: ConsentForm) -> File:
 
 
 def _facts(call: Call, asked: Authorization, visitor: Principal) -> dict[str, Any]:
-    """What the page says, in words that a person understands."""
-    catalogue = call.get(Catalogue).load()
+    """What the page says: what is asked, who describes the application, and where the answer goes."""
     target = urlsplit(asked.redirect_uri)
     return {
+        **asked_facts(call, asked, visitor),
         "request": asked.request,
-        "user": visitor.user.id,
-        "name": shown_name(visitor.user),
-        "client": asked.client.name,
         "described_at": urlsplit(asked.client.id).netloc if asked.client.kind == "metadata" else None,
-        "scopes": [catalogue.scopes.get(scope, scope) for scope in asked.scopes],
-        "resources": [catalogue.resources[uri].name if uri in catalogue.resources else uri for uri in asked.resources],
         "host": target.hostname if target.scheme in {"http", "https"} else None,
         "app_scheme": target.scheme,
         "is_local": is_loopback(target.hostname or ""),

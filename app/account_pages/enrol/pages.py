@@ -7,11 +7,11 @@ authenticator app is added without script.
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from app.account_pages.enrol.forms import EnrolForm
-from app.account_pages.login.asking import destination_of, go_on, headers_of, pages_are_on, visitor_of
-from app.account_pages.login.destination import Destination
+from app.account_pages.login.asking import destination_of, go_on, headers_of, own_page, visitor_of
 from app.account_pages.login.entering import second_step
 from app.account_pages.paths import ENROL, FACTOR, LOGIN
 from app.accounts.factors import PASSKEY, RECOVERY_CODE, TOTP
@@ -36,16 +36,15 @@ from app.sessions.inputs import as_json
 from app.sessions.page_sessions import PageSessions
 from app.sessions.step_up import StepUpMethods
 from app.web.call import Call
-from app.web.endpoint import endpoint
-from app.web.form import Again
+from app.web.form import Again, keeping
 from app.web.guard import public
 from app.web.result import File, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from app.account_pages.login.destination import Destination
     from app.accounts.principal import Principal
-    from app.platform.errors import Failure
 
 _ENROL: Final = "login_enrol.html"
 _METHODS: Final = (PASSKEY, TOTP)
@@ -54,35 +53,27 @@ _PROVEN_BY: Final[Mapping[str, list[str]]] = {PASSKEY: [PASSKEY], TOTP: [TOTP, R
 """What a login is finished with once this was added."""
 
 
-def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
-    return {name: value for name, value in sent.items() if name in {"login_token", "request", "to"}}
+def _facts(call: Call, sent: Mapping[str, str]) -> dict[str, Any]:
+    """What is shown again: the field of the code, where that was wrong, or else who is logged in."""
+    facts = {"methods": _METHODS, "confirms": "code" in sent}
+    with suppress(Unavailable):  # what is shown is that very failure
+        visitor = None if "login_token" in sent else visitor_of(call)
+        facts["name"] = None if visitor is None else shown_name(visitor.user)
+    return facts
 
 
-def _facts(_call: Call, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What is shown again: the field of the code, where that was wrong."""
-    return {"methods": _METHODS, "confirms": "code" in sent}
-
-
-@endpoint(
-    f"GET {ENROL}",
-    access=public,
-    operation="showEnrolPage",
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
-    raises=(Unavailable,),
-)
+@own_page(f"GET {ENROL}", access=public, operation="showEnrolPage", raises=(Unavailable,))
 def show_enrol(call: Call) -> File:
     """The page on which whoever is logged in, and has no second factor yet, adds one."""
     going, visitor = destination_of(call), visitor_of(call)
     if visitor is None:
         return redirect(call.link(going.behind(LOGIN)))
-    if call.get(StepUpMethods).of(visitor.user.id) != ("password",):
+    if call.get(StepUpMethods).needs_factor(visitor.user.id):
         return go_on(call, going)
     return _page(call, going, None, name=shown_name(visitor.user))
 
 
-@endpoint(
+@own_page(
     f"POST {ENROL}",
     access=public,
     limit="factors",
@@ -90,19 +81,15 @@ def show_enrol(call: Call) -> File:
     again=Again(
         _ENROL,
         failures=(InvalidCode, InvalidLoginToken, FactorExists, TooManyPasskeys, TooManyRequests, Unavailable),
-        still_good=_still_good,
-        words={},
+        still_good=keeping("login_token", "request", "to"),
         facts=_facts,
         headers=headers_of,
     ),
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     raises=(SessionEnded,),
 )
 def enrol(call: Call, form: EnrolForm) -> File:
     """Add a second factor in steps, show the first recovery codes, and go on with what needed it."""
-    going = Destination.of({"request": form.request, "to": form.to})
+    going = form.going
     if form.saved is not None:
         if form.login_token is None:
             return go_on(call, going)
@@ -160,5 +147,5 @@ def _page(
     template: str = _ENROL,
     **facts: Any,  # noqa: ANN401 - what a template takes
 ) -> File:
-    sent = {"request": going.request, "to": going.to, "login_token": login_token}
+    sent = {**going.fields, "login_token": login_token}
     return call.page(template, sent=sent, methods=_METHODS, headers=headers_of(call, sent), **facts)

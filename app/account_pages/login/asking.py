@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
-from app.oauth.authorization import Authorizations
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
+from app.web.endpoint import page
 from app.web.pages import source_of
 from app.web.result import redirect
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.accounts.principal import Principal
     from app.config import Settings
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
     from app.social.provider import Provider
     from app.web.call import Call
     from app.web.result import File
@@ -40,6 +43,10 @@ def consent_is_on(settings: Settings) -> bool:
     return settings.oauth.pages and settings.oauth.on
 
 
+own_page = partial(page, on=pages_are_on)
+"""Declare one of these pages. Most are public, and look themselves whether anybody is logged in."""
+
+
 def visitor_of(call: Call) -> Principal | None:
     """Who is logged in at this browser. Raises InvalidRequest for two different cookies, and Unavailable."""
     return cast("Principal | None", call.visitor)
@@ -57,16 +64,20 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
     """
     if request is None or not call.settings.oauth.on:
         return None
-    return call.get(Authorizations).recall(request)
+    return call.get(AuthorizationRequests).recall(request)
 
 
-def login_facts(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
+def login_facts(call: Call, asked: Authorization | None) -> dict[str, Any]:
     """What the page of the login tells beside its form: for whom it is, and which providers log in, too."""
-    facts: dict[str, Any] = {"client": None, "providers": providers_of(call)}
+    return {"client": asked and asked.client.name, "providers": providers_of(call)}
+
+
+def login_facts_again(call: Call, sent: Mapping[str, str | None]) -> dict[str, Any]:
+    """The same when the form is shown again."""
+    asked = None
     with suppress(RefusedError, Unavailable):  # said when the login is done
         asked = asked_for(call, Destination.of(sent).request)
-        facts["client"] = asked and asked.client.name
-    return facts
+    return login_facts(call, asked)
 
 
 def providers_of(call: Call) -> list[Provider]:
@@ -96,12 +107,4 @@ def go_on(call: Call, going: Destination) -> File:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    return redirect(call.link(going.page) if asked is None else call.get(Authorizations).url_of(asked))
-
-
-def told(call: Call, refused: RefusedError) -> File:
-    """Tell the application that its request is refused; where that is not possible, the user."""
-    location = refused.location(call.settings.server.public_url)
-    if location is not None:
-        return redirect(location)
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)
+    return redirect(call.link(going.page) if asked is None else call.get(AuthorizationRequests).url_of(asked))

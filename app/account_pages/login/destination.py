@@ -34,6 +34,11 @@ class Destination:
         match = _TARGET.fullmatch(to)
         return cls(to=to) if match and match[1] in _TARGETS else cls()
 
+    @property
+    def fields(self) -> dict[str, str | None]:
+        """What the fields of a form hold that leads on there: `OnwardForm`."""
+        return {"request": self.request, "to": self.to}
+
     def behind(self, path: str) -> str:
         """The path of a page, with what leads on from there."""
         if self.request:

@@ -31,25 +31,27 @@ def ask_for_more(call: Call, failure: SecondFactorRequired, going: Destination) 
     login = failure.facts["login"]
     if login["next"] == "second_factor":
         return second_step(call, login["token"], login["methods"], going)
-    sent = {"request": going.request, "to": going.to, "login_token": login["token"]}
+    sent = {**going.fields, "login_token": login["token"]}
     return call.page("login_enrol.html", methods=login["methods"], sent=sent, headers=headers_of(call, sent))
 
 
 def second_step(call: Call, token: str, methods: list[str], going: Destination) -> File:
     """The page that asks for a second factor in the login of this token."""
-    sent = {"request": going.request, "to": going.to, "login_token": token, "methods": " ".join(methods)}
+    sent = {**going.fields, "login_token": token, "methods": " ".join(methods)}
     facts: dict[str, Any] = {"trust_days": call.settings.accounts.factor_trust_days}
     return call.page("login_factor.html", sent=sent, headers=headers_of(call, sent), **facts)
 
 
 def enter(call: Call, opened: OpenedSession, going: Destination) -> Carrying:
-    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced."""
+    """Lead on whoever has logged in. A session that this browser had before ends: its cookie is replaced.
+
+    It had one if they have logged in, in another tab, since this one showed the form."""
     former = None
     with suppress(Unavailable):
         former = visitor_of(call)
     if former is not None:
         with suppress(Unavailable):
-            call.get(SessionService).log_out(former, "this", call.device)
+            call.get(SessionService).supersede(former, opened, call.device)
     joint = "&" if going.request or going.to else "?"
     onward = redirect(call.link(f"{going.behind(LOGIN)}{joint}{_ENTERED}=on"))
     return Carrying(onward, cookies=call.get(PageSessions).opened(opened))

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from app.account_pages.forms import LONGEST_HIDDEN, OnwardForm, from_json
 from app.accounts.fields import LONGEST_LOGIN_NAME, LONGEST_PASSWORD
 from app.sessions.inputs import LONGEST_CODE, CeremonyText, SignedCredential, as_json
 from app.sessions.proof import Evidence
-from app.web.input import Body, wrong
+from app.web.input import wrong
 
-_LONGEST_CREDENTIAL = 32_768
-_LONGEST_TARGET = 500
 _LONGEST_METHODS = 200
 
 
-def _credential(text: object) -> object:
-    """The credential in its JSON, which a script puts into a hidden field."""
-    try:
-        return SignedCredential.model_validate_json(str(text)[:_LONGEST_CREDENTIAL])
-    except ValidationError:
-        raise wrong("invalid_credential", "The answer of the browser could not be read. Try again.") from None
-
-
-class _WithPasskey(Body):
+class _WithPasskey(OnwardForm):
     """What a passkey answered, and where to go on."""
 
     ceremony: CeremonyText | None = Field(default=None, repr=False)
-    credential: Annotated[SignedCredential, BeforeValidator(_credential)] | None = Field(default=None, repr=False)
-    request: Annotated[str, Field(max_length=_LONGEST_TARGET)] | None = Field(default=None, repr=False)
-    to: Annotated[str, Field(max_length=_LONGEST_TARGET)] | None = None
+    credential: Annotated[SignedCredential, BeforeValidator(from_json(SignedCredential))] | None = Field(
+        default=None, repr=False
+    )
 
     @property
     def signed(self) -> dict[str, Any]:
@@ -67,7 +58,7 @@ class FactorForm(_WithPasskey):
     `ask` asks for what a passkey has to sign in a session. `methods` is what the page offered: it is shown again.
     """
 
-    login_token: Annotated[str, Field(max_length=_LONGEST_TARGET)] | None = Field(default=None, repr=False)
+    login_token: Annotated[str, Field(max_length=LONGEST_HIDDEN)] | None = Field(default=None, repr=False)
     methods: Annotated[str, Field(max_length=_LONGEST_METHODS)] | None = None
     trust_device: Literal["on"] | None = None
     ask: Literal["passkey"] | None = None
@@ -90,9 +81,7 @@ class FactorForm(_WithPasskey):
         return Evidence(bound_to, ceremony=self.ceremony, credential=self.signed)
 
 
-class LogoutForm(Body):
+class LogoutForm(OnwardForm):
     """Where to go on, if somebody else is to log in; `again` leads to the page where they do."""
 
-    request: Annotated[str, Field(max_length=_LONGEST_TARGET)] | None = Field(default=None, repr=False)
-    to: Annotated[str, Field(max_length=_LONGEST_TARGET)] | None = None
     again: Literal["on"] | None = None

@@ -13,13 +13,12 @@ from app.account_pages.login.asking import (
     go_on,
     headers_of,
     login_facts,
-    pages_are_on,
+    login_facts_again,
+    own_page,
     policy,
     providers_of,
-    told,
     visitor_of,
 )
-from app.account_pages.login.destination import Destination
 from app.account_pages.login.entering import COOKIES, ask_for_more, enter, has_entered, led_on
 from app.account_pages.login.forms import FactorForm, LoginForm, LogoutForm
 from app.account_pages.paths import FACTOR, LOGIN, LOGOUT
@@ -30,7 +29,11 @@ from app.factors.passkeys.service import PasskeyService
 from app.factors.passkeys.vault import PasskeyVault
 from app.factors.passkeys.views import PasskeyOptions
 from app.factors.service import shown_name
+from app.oauth.authorization import Authorizations
+from app.oauth.decision import Login
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,
@@ -52,26 +55,22 @@ from app.sessions.page_sessions import DEVICE_COOKIE, PageSessions
 from app.sessions.service import SessionService
 from app.sessions.step_up import StepUp, StepUpMethods
 from app.web.call import Call
-from app.web.endpoint import endpoint
-from app.web.form import Again
+from app.web.form import Again, keeping
 from app.web.guard import PAGE_COOKIE, public
 from app.web.result import Carrying, File, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.account_pages.login.destination import Destination
     from app.accounts.principal import Principal
+    from app.oauth.requests.service import Authorization
     from app.platform.errors import Failure
     from app.sessions.session_tokens import OpenedSession
 
 _LOGIN: Final = "login.html"
 _FACTOR: Final = "login_factor.html"
-_KEPT: Final = frozenset({"login", "request", "to"})
 _KEPT_OF_FACTOR: Final = frozenset({"login_token", "methods", "trust_device", "request", "to"})
-
-
-def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
-    return {name: value for name, value in sent.items() if name in _KEPT}
 
 
 def _still_good_of_factor(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:
@@ -94,34 +93,33 @@ def _facts(call: Call) -> dict[str, Any]:
     return facts | {"name": shown_name(visitor.user), "known": methods, "providers": providers_of(call)}
 
 
-@endpoint(
-    f"GET {LOGIN}",
-    access=public,
-    operation="showLoginPage",
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
-    raises=(Unavailable,),
-)
+@own_page(f"GET {LOGIN}", access=public, operation="showLoginPage", raises=(Unavailable,))
 def show_login(call: Call) -> File:
     """The page to log in with a password or a passkey; whoever is logged in is led on."""
     going = destination_of(call)
     visitor = visitor_of(call)
     if has_entered(call):
         return _entered(call, visitor, going)
-    if visitor is not None and going.request:  # what asks for a login of theirs has it when they prove who they are
-        return redirect(call.link(going.behind(FACTOR)))
-    if visitor is not None and going.to:
-        return redirect(call.link(going.to))
-    if visitor is not None:
-        return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())
     try:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    hint = None if asked is None else asked.login_hint
-    sent = {"request": going.request, "to": going.to, "login": hint}
-    return call.page(_LOGIN, sent=sent, headers=policy(asked), **login_facts(call, sent))
+    if visitor is not None:
+        return _inside(call, visitor, going, asked)
+    sent = {**going.fields, "login": None if asked is None else asked.login_hint}
+    return call.page(_LOGIN, sent=sent, headers=policy(asked), **login_facts(call, asked))
+
+
+def _inside(call: Call, visitor: Principal, going: Destination, asked: Authorization | None) -> File:
+    """Lead on whoever is logged in already, perhaps in another tab, or comes back by the button of the browser."""
+    if asked is not None:
+        # They have it when they prove who they are.
+        if isinstance(call.get(Authorizations).next_step(asked, visitor), Login):
+            return redirect(call.link(going.behind(FACTOR)))
+        return redirect(call.get(AuthorizationRequests).url_of(asked))
+    if going.to:
+        return redirect(call.link(going.to))
+    return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())
 
 
 def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
@@ -133,7 +131,7 @@ def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
     return call.page("no_cookies.html", status=400, login=going.behind(LOGIN), headers=policy())
 
 
-@endpoint(
+@own_page(
     f"POST {LOGIN}",
     access=public,
     limit="login",
@@ -149,19 +147,15 @@ def _entered(call: Call, visitor: Principal | None, going: Destination) -> File:
             Overloaded,
             Unavailable,
         ),
-        still_good=_still_good,
-        words={},
-        facts=login_facts,
+        still_good=keeping("login", "request", "to"),
+        facts=login_facts_again,
         headers=headers_of,
     ),
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     carries=COOKIES,
 )
 def sign_in(call: Call, form: LoginForm) -> File | Carrying:
     """Log this browser in, or ask for what else is needed."""
-    going = Destination.of({"request": form.request, "to": form.to})
+    going = form.going
     try:
         opened = _opened(call, form)
     except SecondFactorRequired as failure:
@@ -176,26 +170,20 @@ def _opened(call: Call, form: LoginForm) -> OpenedSession:
     return call.get(LoginService).login(name, form.password or "", call.device, known)
 
 
-@endpoint(
-    f"GET {FACTOR}",
-    access=public,
-    operation="showFactorPage",
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
-    raises=(Unavailable,),
-)
+@own_page(f"GET {FACTOR}", access=public, operation="showFactorPage", raises=(Unavailable,))
 def show_factor(call: Call) -> File:
     """The page on which whoever is logged in proves again that it is them."""
-    going = destination_of(call)
-    sent = {"request": going.request, "to": going.to}
-    facts = _facts(call)
+    going, facts = destination_of(call), _facts(call)
     if "known" not in facts:
         return redirect(call.link(going.behind(LOGIN)))
-    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
+    try:
+        asked = asked_for(call, going.request)
+    except RefusedError as refused:
+        return told(call, refused)
+    return call.page(_FACTOR, sent=going.fields, headers=policy(asked), **facts)
 
 
-@endpoint(
+@own_page(
     f"POST {FACTOR}",
     access=public,
     limit="login",
@@ -215,18 +203,14 @@ def show_factor(call: Call) -> File:
             Unavailable,
         ),
         still_good=_still_good_of_factor,
-        words={},
         facts=lambda call, _sent: _facts(call),
         headers=headers_of,
     ),
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     carries=COOKIES,
 )
 def prove_factor(call: Call, form: FactorForm) -> File | Carrying:
     """Go on with a login by a second factor; or, without one, let whoever is logged in prove again that it is them."""
-    going = Destination.of({"request": form.request, "to": form.to})
+    going = form.going
     if form.login_token is None:
         return _prove_again(call, form, going)
     method = PASSKEY if form.credential is not None else method_of_code(form.code or "")
@@ -257,20 +241,11 @@ def _prove_again(call: Call, form: FactorForm, going: Destination) -> File | Car
 def _ask_for_passkey(call: Call, visitor: Principal, going: Destination) -> File:
     """The page again, with what a passkey has to sign."""
     asked = PasskeyOptions.of(call.get(PasskeyService).ask_in_session(visitor), call.get(PasskeyVault).party)
-    sent = {"request": going.request, "to": going.to}
     facts = {**_facts(call), "asked": asked.model_dump_json()}
-    return call.page(_FACTOR, sent=sent, headers=headers_of(call, sent), **facts)
+    return call.page(_FACTOR, sent=going.fields, headers=headers_of(call, going.fields), **facts)
 
 
-@endpoint(
-    f"GET {LOGOUT}",
-    access=public,
-    operation="showLogoutPage",
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
-    raises=(Unavailable,),
-)
+@own_page(f"GET {LOGOUT}", access=public, operation="showLogoutPage", raises=(Unavailable,))
 def show_logout(call: Call) -> File:
     """The page that asks whether to log out; a link logs nobody out."""
     visitor = visitor_of(call)
@@ -278,14 +253,11 @@ def show_logout(call: Call) -> File:
     return call.page("logout.html", name=name, headers=policy())
 
 
-@endpoint(
+@own_page(
     f"POST {LOGOUT}",
     access=public,
     limit="authorize",
     form=LogoutForm,
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     carries=(PAGE_COOKIE,),
     raises=(Unavailable,),
 )
@@ -294,7 +266,7 @@ def sign_out(call: Call, form: LogoutForm) -> Carrying:
     visitor = visitor_of(call)
     if visitor is not None:
         call.get(SessionService).log_out(visitor, "this", call.device)
-    going = Destination.of({"request": form.request, "to": form.to})
+    going = form.going
     leads_on = going.request or going.to or form.again
     target = going.behind(LOGIN) if leads_on else LOGOUT
     return Carrying(redirect(call.link(target)), cookies=(PAGE_COOKIE.clear(),))

@@ -6,12 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.web.input import Body
+from app.account_pages.forms import OnwardForm
 
 
-class ProviderForm(Body):
+class ProviderForm(OnwardForm):
     """With whom to log in, and where to go on."""
 
     provider: Annotated[str, Field(max_length=64)]
-    request: Annotated[str, Field(max_length=500)] | None = Field(default=None, repr=False)
-    to: Annotated[str, Field(max_length=500)] | None = None

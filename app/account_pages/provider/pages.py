@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.account_pages.login.asking import destination_of, headers_of, login_facts, pages_are_on
-from app.account_pages.login.destination import Destination
+from app.account_pages.login.asking import destination_of, headers_of, login_facts_again, own_page
 from app.account_pages.login.entering import COOKIES, ask_for_more, enter
 from app.account_pages.paths import LOGIN, PROVIDER
 from app.account_pages.provider.forms import ProviderForm
@@ -26,14 +25,11 @@ from app.platform.errors import (
 from app.social.cookies import PROVIDER_COOKIE
 from app.social.service import LIVES, ProviderLogins
 from app.web.call import Call
-from app.web.endpoint import endpoint
-from app.web.form import Again
+from app.web.form import Again, keeping
 from app.web.guard import public
 from app.web.result import Carrying, File, redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from app.platform.errors import Failure
 
 _LOGIN: Final = "login.html"
@@ -51,11 +47,7 @@ _TELL: Final = (
 """What the page of the login tells, so that its user can log in another way."""
 
 
-def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  # noqa: ARG001 - the same after each
-    return {name: value for name, value in sent.items() if name in {"request", "to"}}
-
-
-@endpoint(
+@own_page(
     f"POST {PROVIDER}",
     access=public,
     limit="provider",
@@ -63,14 +55,10 @@ def _still_good(sent: Mapping[str, str], failure: Failure) -> dict[str, str]:  #
     again=Again(
         _LOGIN,
         failures=(NotFound, ProviderRefused, TooManyRequests, Unavailable),
-        still_good=_still_good,
-        words={},
-        facts=login_facts,
+        still_good=keeping("request", "to"),
+        facts=login_facts_again,
         headers=headers_of,
     ),
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     carries=(PROVIDER_COOKIE,),
 )
 def go_to_provider(call: Call, form: ProviderForm) -> Carrying:
@@ -79,7 +67,7 @@ def go_to_provider(call: Call, form: ProviderForm) -> Carrying:
     It is no redirect: browsers apply `form-action` to each redirect behind a form, and the address of a provider is not
     known before it is asked for it.
     """
-    going = Destination.of({"request": form.request, "to": form.to})
+    going = form.going
     started = call.get(ProviderLogins).start(
         form.provider, going.behind(PROVIDER), browser=call.cookie(PROVIDER_COOKIE)
     )
@@ -88,14 +76,11 @@ def go_to_provider(call: Call, form: ProviderForm) -> Carrying:
     return Carrying(call.page("to_provider.html", url=started.url, provider=name), cookies=(cookie,))
 
 
-@endpoint(
+@own_page(
     f"GET {PROVIDER}",
     access=public,
     limit="provider",
     operation="logInByProvider",
-    returns=File,
-    media_type="text/html",
-    on=pages_are_on,
     carries=COOKIES,
     raises=_TELL,
 )
@@ -113,8 +98,8 @@ def come_from_provider(call: Call) -> File | Carrying:
     except SecondFactorRequired as failure:
         return ask_for_more(call, failure, going)
     except _TELL as failure:
-        sent = {"request": going.request, "to": going.to}
-        facts = {"sent": sent, "came_back": True, **login_facts(call, sent)}
+        sent = going.fields
+        facts = {"sent": sent, "came_back": True, **login_facts_again(call, sent)}
         return call.failed(failure, _LOGIN, facts, headers_of(call, sent))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from app.accounts.account import Account
     from app.accounts.principal import Principal
+    from app.accounts.provider_ids import ProviderIds
     from app.accounts.service import Accounts
     from app.factors.ceremonies.service import Begun, CeremonyService
     from app.factors.passkeys.vault import PasskeyVault
@@ -68,6 +69,7 @@ class PasskeyService:
     vault: PasskeyVault
     ceremonies: CeremonyService
     gate: LoginGate
+    providers: ProviderIds
 
     def list_of(self, user_id: str) -> PasskeyList:
         """The passkeys of a user. Raises SessionEnded if there is no such user."""
@@ -166,7 +168,7 @@ class PasskeyService:
         name = name_of_passkey(self.factors.account_of(principal.user.id), passkey_id)
         self.factors.change(
             principal,
-            lambda account: without_passkey(account, passkey_id),
+            lambda account: without_passkey(account, passkey_id, self.providers.known),
             "passkey",
             "removed",
             device,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from app.oauth.logout.forms import ConfirmLogout
 from app.oauth.logout.service import RequestedLogouts
 from app.oauth.refusal import RefusedError
+from app.oauth.refusal_page import told
 from app.platform.errors import Forbidden, Unavailable
 from app.sessions.service import SessionService
 from app.web.call import Call
@@ -45,7 +46,7 @@ def log_out(call: Call, parameters: Parameters) -> File | Carrying:
     try:
         request = call.get(RequestedLogouts).check(parameters)
     except RefusedError as refused:
-        return _refused(call, refused)
+        return told(call, refused, of_logout=True)
     visitor = _visitor(call)
     if call.get(RequestedLogouts).end(request, visitor, call.device):
         return _led_on(call, request, visitor)
@@ -73,7 +74,7 @@ def log_out_by_form(call: Call, parameters: Parameters) -> File | Carrying:
     try:
         request = requested.check(parameters)
     except RefusedError as refused:
-        return _refused(call, refused)
+        return told(call, refused, of_logout=True)
     visitor = _visitor(call)
     if visitor is None and not requested.is_known(request):
         sent = {name: value for name in (*_KEPT, "id_token_hint") if (value := parameters.get(name)) is not None}
@@ -120,7 +121,3 @@ def _ask(call: Call, request: LogoutRequest, parameters: Parameters) -> File:
     client = None if request.client is None else request.client.name
     targets = () if request.back_to is None else (source_of(request.back_to),)
     return call.page("oauth_logout.html", status=200, sent=sent, client=client, form_action=targets)
-
-
-def _refused(call: Call, refused: RefusedError) -> File:
-    return call.page("authorization_refused.html", status=400, error=refused.error, description=refused.description)

@@ -15,7 +15,7 @@ from tests.contract.entities import HASH, a_user
 
 GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
 PASSKEY = ListedPasskey("k1", "Laptop")
-WITHOUT_PASSWORD = Account(a_user(), None, identities=(GOOGLE, GITHUB))
+WITHOUT_PASSWORD = Account(a_user(username="ann"), None, identities=(GOOGLE, GITHUB))
 BOTH = {"google", "github"}
 
 
@@ -41,3 +41,10 @@ def test_an_account_has_so_many_accounts_at_providers_and_no_more() -> None:
     assert with_identity(WITHOUT_PASSWORD, third, most=3).identities == (GOOGLE, GITHUB, third)
     with pytest.raises(TooManyIdentities):
         with_identity(WITHOUT_PASSWORD, third, most=2)
+
+
+def test_a_password_without_a_name_to_log_in_with_is_no_way_in() -> None:
+    nameless = replace(WITHOUT_PASSWORD, password_hash=HASH, identities=(GOOGLE,)).with_user(email=None, username=None)
+    with pytest.raises(LastCredential):
+        without_identity(nameless, "i1", BOTH)
+    assert without_identity(nameless.with_user(username="ann"), "i1", BOTH).identities == ()
