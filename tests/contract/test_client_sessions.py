@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import pytest
-
 from app.accounts.account import Account
 from app.accounts.model import User
 from app.platform.identifiers import new_id
@@ -13,13 +11,6 @@ from tests.contract.races import InThreads
 from tests.stores import Store
 
 CLIENT = "https://client.example/metadata.json"
-
-
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
 
 
 def of_client(user: User, **fields: object) -> Session:
