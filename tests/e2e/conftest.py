@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.e2e.browsing import chromium
 from tests.e2e.front import CLIENT, front
 from tests.e2e.raw import PATIENCE
-from tests.e2e.settings import in_production, on_sqlite
+from tests.e2e.settings import in_production, on_new_sqlite, on_sqlite
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer
@@ -41,7 +41,7 @@ def _empty(request: pytest.FixtureRequest, folder: Path) -> dict[str, str]:
         case "mariadb":
             return setting_of(request.getfixturevalue("mariadb_server"))
         case _:
-            return on_sqlite(folder)
+            return on_new_sqlite(folder)
 
 
 @pytest.fixture(scope="module")

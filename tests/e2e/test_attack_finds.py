@@ -60,12 +60,11 @@ class Place:
     running: ExitStack
 
     def application(self, **settings: str) -> Flask:
-        """The application on an empty database."""
+        """The application on the database of the folder."""
         chosen = {**SETTINGS, "MAIL_DIR": str(self.folder / "mail"), **on_sqlite(self.folder), **settings}
         application = create_app(config.load(chosen, dotenv=None), clock=self.clock)
         wired = wired_of(application)
         self.running.callback(wired.close)
-        wired.store.prepare()
         wired.get(KeyService).ensure()
         return application
 

@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -276,8 +277,9 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(backed_up: Back
 
 
 def test_an_archive_that_would_write_elsewhere_writes_nowhere(backed_up: BackedUp, tmp_path: Path) -> None:
-    manifest = read(backed_up.archive)["manifest.json"].replace(b'"store":', b'"../planted":')
-    archive = backed_up.copy(tmp_path, {"manifest.json": manifest, "../planted": b"planted"})
+    manifest = json.loads(read(backed_up.archive)["manifest.json"])
+    manifest["sha256"]["../planted"] = sha256(b"planted").hexdigest()
+    archive = backed_up.copy(tmp_path, {"manifest.json": json.dumps(manifest).encode(), "../planted": b"planted"})
     assert backed_up.host.restore(archive, "--replace").returncode == 1
     assert not list(backed_up.host.folder.rglob("planted"))
 

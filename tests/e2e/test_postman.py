@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 NEWMAN = ROOT / "tests/tools/node_modules/.bin/newman"
 COLLECTION = ROOT / "postman/latchkey.postman_collection.json"
