@@ -79,8 +79,9 @@ def test_only_the_settings_read_the_environment(trees: dict[Path, ast.Module]) -
 
 
 def is_the_environment(node: ast.AST) -> bool:
-    of_os = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
-    return of_os and node.attr in {"environ", "environb", "getenv"}
+    if not isinstance(node, ast.Attribute) or node.attr not in {"environ", "environb", "getenv"}:
+        return False
+    return isinstance(node.value, ast.Name) and node.value.id == "os"
 
 
 def test_make_test_runs_each_folder_of_tests_but_the_served_ones() -> None:
