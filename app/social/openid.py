@@ -141,7 +141,7 @@ class OpenIdUpstream:
                     "verify_nbf": False,
                 },
             )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise NotTrustedError(f"the ID token is not valid ({type(error).__name__})") from None
         self._check_times(claims)
         self._check_issuer(metadata.issuer, key.issuer, claims)

@@ -276,12 +276,14 @@ def test_a_client_that_is_slow_holds_up_no_other(
 ) -> None:
     monkeypatch.setattr(sys.modules[Teller.__module__], "_LOOKED_AT", 2)
     slow = a_client(service, backchannel_logout_uri=f"{receiver.url}/slow")
-    other_arrived, answers = Event(), Event()
+    other_arrived, answers, before, asked = Event(), Event(), list[int](), list[Posted]()
 
     def answer(posted: Posted) -> int:
         if posted.path.endswith("/slow"):
+            asked.append(posted)
             answers.wait(20)
         else:
+            before.append(len(asked))
             other_arrived.set()
         return 204
 
@@ -292,6 +294,7 @@ def test_a_client_that_is_slow_holds_up_no_other(
     teller = Teller(service.wired.get(BackchannelLogout))
     teller.begin_due()
     assert other_arrived.wait(20)
+    assert before[0] <= 2  # as many as have a place: none of them was waited for
     answers.set()
     assert teller.wait(20)
 
