@@ -1,7 +1,6 @@
 """What all tests share: which of them run, where their files are, and what is said at the end."""
 
 import os
-import ssl
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -78,10 +77,10 @@ def _compile_each_route_once() -> None:
 def _read_certificates_once() -> None:
     """Share what httpx makes of the certificates of all authorities: it takes 20 ms at each call of `httpx.get`."""
     module: Any = httpx._transports.default  # noqa: SLF001 - it has no other place to be quickened at
-    create: Callable[..., ssl.SSLContext] = module.create_ssl_context
+    create: Callable[..., Any] = module.create_ssl_context
     by_default = cache(create)
 
-    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:  # noqa: FBT001, FBT002
+    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:  # noqa: FBT001, FBT002
         return by_default() if verify is True and cert is None else create(verify, cert, trust_env)
 
     module.create_ssl_context = once

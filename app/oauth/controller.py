@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from app.accounts.principal import Principal
 from app.oauth.authorization import Authorizations
 from app.oauth.devices import DeviceFlow
-from app.oauth.parts import TokenEndpoint, TokenEndpoints
+from app.oauth.parts import ClientEndpoints
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
 from app.oauth.requests.service import PUSHED_LIVES, PUSHED_REQUEST, AuthorizationRequests
@@ -88,7 +88,7 @@ def authorize_by_form(call: Call, parameters: Parameters) -> File:
 )
 def exchange(call: Call, parameters: Parameters) -> File:
     """Exchange a code, a refresh token or the client's own authentication for tokens."""
-    return call.get(TokenEndpoint).answer(parameters, call.header("Authorization"), call.device, call.proof)
+    return call.get(ClientEndpoints).answer(parameters, call.header("Authorization"), call.device, call.proof)
 
 
 @endpoint(
@@ -106,7 +106,7 @@ def revoke(call: Call, parameters: Parameters) -> File:
 
     So all tokens of that session end. The reply is the same for any other text.
     """
-    return call.get(TokenEndpoints).answer_at("revocation", parameters, call.header("Authorization"), call.device)
+    return call.get(ClientEndpoints).answer_at("revocation", parameters, call.header("Authorization"), call.device)
 
 
 @endpoint(
@@ -123,7 +123,7 @@ def introspect(call: Call, parameters: Parameters) -> File:
 
     It is told of its own tokens, and of those that it is the audience of.
     """
-    return call.get(TokenEndpoints).answer_at("introspection", parameters, call.header("Authorization"), call.device)
+    return call.get(ClientEndpoints).answer_at("introspection", parameters, call.header("Authorization"), call.device)
 
 
 @endpoint(
@@ -139,7 +139,7 @@ def introspect(call: Call, parameters: Parameters) -> File:
 )
 def push(call: Call, parameters: Parameters) -> File:
     """Keep an authorization request that its client sends itself, before the browser (RFC 9126)."""
-    server, requests = call.get(TokenEndpoint), call.get(AuthorizationRequests)
+    server, requests = call.get(ClientEndpoints), call.get(AuthorizationRequests)
     authorization = call.header("Authorization")
     try:
         client, key = server.proven_by(parameters, authorization, call.device, call.proof)
@@ -161,7 +161,7 @@ def push(call: Call, parameters: Parameters) -> File:
 )
 def begin_device(call: Call, parameters: Parameters) -> File:
     """Give a device the code that it polls with, and the code that its user enters on a page (RFC 8628)."""
-    server, authorization = call.get(TokenEndpoint), call.header("Authorization")
+    server, authorization = call.get(ClientEndpoints), call.header("Authorization")
     try:
         client = server.client_of(parameters, authorization, call.device)
         begun = call.get(DeviceFlow).begin(client, parameters)

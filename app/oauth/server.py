@@ -113,7 +113,7 @@ class Request(OAuth2Request):
 
 
 class OAuthServer(AuthorizationServer):
-    """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.TokenEndpoint`."""
+    """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.ClientEndpoints`."""
 
     def __init__(self, services: TokenServices) -> None:
         super().__init__()

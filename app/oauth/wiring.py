@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from app.accounts.model import Users
 from app.accounts.service import Accounts
@@ -36,7 +36,7 @@ from app.oauth.logout.backchannel import BackchannelLogout, Listeners, LogoutPub
 from app.oauth.logout.service import RequestedLogouts
 from app.oauth.logout.teller import AT_ONCE
 from app.oauth.logout_notices.model import LogoutNotices
-from app.oauth.parts import TokenEndpoint, TokenEndpoints
+from app.oauth.parts import ClientEndpoints
 from app.oauth.registration.model import RegistrationTokens
 from app.oauth.registration.service import RegistrationService
 from app.oauth.registry import ClientRegistry
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from app.feature import Eraser
-    from app.oauth.parts import TokenEndpoint as _Server
-    from app.oauth.server import OAuthServer
     from app.platform.container import Container, Factory
     from app.web.endpoint import Endpoint
 
@@ -121,7 +119,7 @@ def _token_services(parts: Container) -> TokenServices:
     )
 
 
-def _server(parts: Container) -> _Server | None:
+def _server(parts: Container) -> ClientEndpoints | None:
     """The server, with its grants; None, and Authlib is not loaded, with `OAUTH=off`."""
     if not parts.settings.oauth.on:
         return None
@@ -130,22 +128,17 @@ def _server(parts: Container) -> _Server | None:
     from app.oauth.grants.exchange import ExchangeGrant
     from app.oauth.grants.refresh import RefreshGrant
     from app.oauth.grants.service import ServiceGrant
+    from app.oauth.introspection import Introspection
+    from app.oauth.revocation import Revocation
     from app.oauth.server import OAuthServer
 
-    server = OAuthServer(parts.get(TokenServices))
+    server, tokens = OAuthServer(parts.get(TokenServices)), parts.get(IssuedTokens)
+    server.register_endpoint(Revocation(server, tokens))
+    server.register_endpoint(Introspection(server, tokens))
     of_pages = (CodeGrant, DeviceGrant) if parts.settings.oauth.pages else ()
     for grant in (*of_pages, RefreshGrant, ServiceGrant, ExchangeGrant):
         server.register_grant(grant)
     return server
-
-
-def _token_endpoints(parts: Container) -> TokenEndpoints | None:
-    server = parts.find(TokenEndpoint)
-    if server is None:
-        return None
-    from app.oauth.introspection import with_token_endpoints
-
-    return with_token_endpoints(cast("OAuthServer", server), parts.get(IssuedTokens))
 
 
 def _tokens(parts: Container) -> IssuedTokens:
@@ -187,7 +180,7 @@ def _exchanges(parts: Container) -> Exchanges:
 
 
 def _explain(parts: Container) -> ExplainRequests | None:
-    server = parts.find(TokenEndpoint)
+    server = parts.find(ClientEndpoints)
     if server is None:
         return None
     return ExplainRequests(parts.get(AuthorizationRequests), parts.get(TokenServices), server.grant_types)
@@ -195,7 +188,7 @@ def _explain(parts: Container) -> ExplainRequests | None:
 
 def discovery(parts: Container, endpoints: Iterable[Endpoint]) -> Discovery | None:
     """The documents, by which of these endpoints the settings serve; None with `OAUTH=off`."""
-    server = parts.find(TokenEndpoint)
+    server = parts.find(ClientEndpoints)
     if server is None:
         return None
     return Discovery(
@@ -309,8 +302,7 @@ SERVICES: Final[Mapping[type, Factory]] = {
     Authorizations: _authorizations,
     IdTokens: lambda parts: IdTokens(parts.get(KeyService), parts.clock, parts.settings.server.public_url),
     TokenServices: _token_services,
-    TokenEndpoint: _server,
-    TokenEndpoints: _token_endpoints,
+    ClientEndpoints: _server,
     IssuedTokens: _tokens,
     Exchanges: _exchanges,
     Assertions: _assertions,

@@ -18,6 +18,7 @@ from app.platform.devices import Device
 from app.platform.identifiers import digest_of_token, new_id
 from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web.parameters import Parameters
+from tests.api.browser import ORIGIN
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
@@ -138,6 +139,25 @@ def answer_of(location: str) -> dict[str, str]:
 def claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
     return cast("dict[str, Any]", json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def refused(reply: Reply, error: str = "invalid_grant", status: int = 400) -> None:
+    """The client is told of this error, in the shape of RFC 6749 section 5.2."""
+    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
+    assert reply.json.keys() == {"error", "error_description"}
+
+
+def leads_to(reply: Reply) -> str:
+    """The page of ours that comes next."""
+    assert reply.status_code == 303, reply.text
+    location = urlsplit(reply.headers["Location"])
+    assert f"{location.scheme}://{location.netloc}" == ORIGIN
+    return location.path
+
+
+def is_page(reply: Reply) -> bool:
+    """Whether a page of ours refuses the request, so that nobody is redirected."""
+    return reply.status_code == 400 and "Location" not in reply.headers and reply.mimetype == "text/html"
 
 
 def basic(name: str, secret: str) -> dict[str, str]:

@@ -24,11 +24,6 @@ def service(start: Start) -> Service:
     return start(RATE_LIMITS="off")
 
 
-@pytest.fixture(scope="module")
-def admin(service: Service) -> Account:
-    return service.administrator()
-
-
 def token(service: Service, admin: Account, **more: Any) -> str:
     reply = service.post("/admin/registration-tokens", more, token=admin.token)
     assert reply.status_code == 201, reply.text

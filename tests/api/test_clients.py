@@ -25,11 +25,6 @@ def service(start: Start) -> Service:
     return start(EGRESS_ALLOW="127.0.0.1")
 
 
-@pytest.fixture(scope="module")
-def admin(service: Service) -> Account:
-    return service.administrator()
-
-
 def create(service: Service, admin: Account, **more: Any) -> Reply:
     body = {"name": "The shop", "kind": "confidential", "redirect_uris": [REDIRECT], **more}
     given = {name: found for name, found in body.items() if found is not ...}

@@ -152,7 +152,7 @@ def test_whoever_allows_something_on_this_device_is_warned(
     assert reply.headers["Location"].startswith(redirect_uri)
 
 
-@pytest.mark.parametrize("registered_with", [None, "c" * 64])
+@pytest.mark.parametrize("registered_with", [None, "c" * 64], ids=["by an administrator", "by itself"])
 def test_a_name_that_nobody_has_checked_is_told(
     browser: Browser, service: Service, ann: Account, registered_with: str | None
 ) -> None:

@@ -20,6 +20,7 @@ from tests.api.oauth_flow import (
     answer_of,
     claims,
     name_resources,
+    refused,
     stored,
 )
 from tests.api.service import PASSWORD
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
     from tests.api.service import Account, Reply, Service, Start
 
 USERINFO = "/oauth/userinfo"
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
 
 
 @pytest.fixture
@@ -76,10 +71,6 @@ def presented(  # noqa: PLR0917 - a request has as many
     """A request with a token that is bound to a key, and its proof."""
     proof = proof_for(service, key, method, path, token, **changed)
     return service.send(method, path, json=json, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
-
-
-def refused(reply: Reply, error: str, status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
 
 
 def challenged(reply: Reply, error: str) -> None:

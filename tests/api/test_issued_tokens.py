@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 INACTIVE = {"active": False}
 
 
-@pytest.fixture
-def web(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service, kind="confidential")
-
-
 def sent(client: OAuthClient, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
     usual = {"client_id": client.id}
     if client.client.has_secrets and not headers:

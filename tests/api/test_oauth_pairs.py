@@ -25,6 +25,7 @@ from tests.api.oauth_flow import (
     basic,
     claims,
     name_resources,
+    refused,
     stored,
 )
 from tests.api.service import PASSWORD, Account
@@ -62,30 +63,12 @@ def ours(service: Service) -> OAuthClient:
     return a_client(service, first_party=True, resources=(FILES, MAIL))
 
 
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
-
-
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Ann's, who is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, PASSWORD).status_code == 303
-    return browser
-
-
 def change(app: OAuthClient, **changes: Any) -> None:
     """Write another client in the place of this one, and nothing else: as if what ends its sessions had failed."""
     clients = app.service.wired.get(Clients)
     found = clients.find(app.id)
     assert found is not None
     assert clients.save(replace(found, revision=found.revision + 1, **changes))
-
-
-def refused(reply: Reply, error: str = "invalid_grant", status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
 
 
 def sessions_of(service: Service, account: Account) -> int:

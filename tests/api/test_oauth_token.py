@@ -27,30 +27,14 @@ from tests.api.oauth_flow import (
     claims,
     name_resources,
     principal_of,
+    refused,
     stored,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.service import Account, Reply, Service
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
-
-
-@pytest.fixture
-def web(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service, kind="confidential")
-
-
-def refused(reply: Reply, error: str, status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
-    assert reply.json.keys() == {"error", "error_description"}
+    from tests.api.service import Account, Service
 
 
 def is_live(service: Service, token: str) -> bool:

@@ -294,6 +294,7 @@ def test_a_login_with_two_factors_and_its_token_is_in_no_url(browser: Browser, p
     assert fields["methods"].split() == ["totp", "recovery_code"]
     wrong = browser.post("/login/factor", **fields, code="000000")
     assert wrong.status_code == 422
+    assert "This was not right." in wrong.text
     assert "Codes work once" in wrong.text
     assert hidden(wrong) == fields
     empty = browser.post("/login/factor", **fields)
@@ -392,7 +393,8 @@ def test_the_password_alone_does_not_prove_again_who_has_a_second_factor(browser
     fields = at_second_step(browser, person)
     browser.post("/login/factor", **fields, code=person.code())
     assert browser.post("/login/factor", password=PASSWORD).status_code == 403
-    assert browser.post("/login/factor", code=person.codes[0]).status_code == 422, "a recovery code is not for this"
+    refused = browser.post("/login/factor", code=person.codes[0])  # a recovery code is not for this
+    assert errors(refused)["code"].startswith("Enter the 6 digits that your authenticator app shows")
     assert browser.post("/login/factor", code=person.code()).status_code == 303
 
 

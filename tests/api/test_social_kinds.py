@@ -1,7 +1,6 @@
 """What is different at Google, GitHub, Microsoft and Apple."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,22 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from app.platform.failure import StartError
 from app.security.published import KEPT_FOR
 from app.social.providers_file import read_providers
+from tests.api.providers import APP, Browser, Files, code_of, later, told
 from tests.api.service import Service, Start, new_names
-from tests.api.test_social_login import APP, Browser, Files, code_of, later, told
-from tests.servers.openid import TENANT, Provider, serving_provider
+from tests.servers.openid import TENANT, Provider
 
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
-    return Files(tmp_path_factory.mktemp("providers"), upstream)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +33,7 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
         "client_id": "com.example.web",
         **apple,
     }
-    service = start(
+    return start(
         EGRESS_ALLOW="127.0.0.1",
         CORS_ORIGINS=APP,
         TRUST_UPSTREAM_MFA="on",
@@ -55,19 +44,11 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
             apple_client,
         ),
     )
-    upstream.now = lambda: service.clock().timestamp()
-    return service
 
 
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
-    upstream.reset()
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    return new_names()[1]
 
 
 def email_of(browser: Browser, provider: str, **user: Any) -> str | None:

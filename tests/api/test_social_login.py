@@ -1,13 +1,10 @@
 """Logging in with an account at a provider: who is let in, who is linked, and what never is."""
 
-import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
@@ -21,52 +18,16 @@ from app.security.digests import s256
 from app.security.published import KEPT_FOR
 from app.social.flows.model import Flows
 from app.social.identities.model import Identities, digest_of
-from app.social.openid import OpenIdUpstream
 from app.social.service import CODE_LIVES, LIVES, ProviderLogins
 from tests.api.mailbox import mails_to, newest_to
-from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
+from tests.api.providers import APP, COOKIE, TARGET, Browser, Files, code_of, later, told
+from tests.api.service import PASSWORD, Account, Service, Start
 from tests.api.test_second_factors import Person
-from tests.servers.openid import Provider, serving_provider
+from tests.servers.openid import Provider
 from tests.unit.instance import session_of
 
-APP = "https://app.example.com"
-TARGET = f"{APP}/signed-in?state=of-the-app"
-COOKIE = "latchkey-provider"
 DEVICE = Device("192.0.2.1", "curl/8.5.0")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(autouse=True)
-def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.reset()
-    upstream.now = lambda: service.clock().timestamp()
-
-
-@dataclass(frozen=True)
-class Files:
-    """Makes files of providers."""
-
-    folder: Path
-    upstream: Provider
-
-    def of(self, *providers: dict[str, Any]) -> str:
-        path = self.folder / "providers.yaml"
-        path.write_text(json.dumps({"providers": providers}))  # JSON is YAML
-        return str(path)
-
-    def provider(self, id_: str, **more: Any) -> dict[str, Any]:
-        usual = {"id": id_, "issuer": self.upstream.url, "client_id": "latchkey", "client_secret": "s3cret/+ x"}
-        return {**usual, **more}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
-    return Files(tmp_path_factory.mktemp("providers"), upstream)
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 
 
 @pytest.fixture(scope="module")
@@ -86,86 +47,9 @@ def service(start: Start, files: Files) -> Service:
     )
 
 
-@dataclass
-class Browser:
-    """A browser that logs in with a provider, and keeps the cookie."""
-
-    service: Service
-    upstream: Provider
-    cookie: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
-
-    def start(self, provider: str = "trusted", *, token: str | None = None, **body: Any) -> str:
-        body = {"redirect_to": TARGET, **body}
-        reply = self.service.post(f"/auth/providers/{provider}/start", body, token=token, headers=self.headers)
-        assert reply.status_code == 200, reply.text
-        found = re.search(rf"{COOKIE}=([A-Za-z0-9_-]+); .*SameSite=Lax", reply.headers["Set-Cookie"])
-        assert found is not None
-        assert "HttpOnly" in reply.headers["Set-Cookie"]
-        self.cookie = found[1]
-        url: str = reply.json["data"]["url"]
-        return url
-
-    def back(self, provider: str, answer: dict[str, str]) -> Reply:
-        path = f"/auth/providers/{provider}/callback"
-        return self.service.get(path, query=urlencode(answer), headers={**self.headers, "Accept": "text/html"})
-
-    def code(self, provider: str = "trusted", *, token: str | None = None, **user: Any) -> str:
-        """The code of a whole visit."""
-        came = told(
-            self.back(provider, self.upstream.log_in(self.start(provider, token=token, **_purpose(token)), **user))
-        )
-        assert "code" in came, came
-        return came["code"]
-
-    def finish(self, code: str, *, token: str | None = None, **more: Any) -> Reply:
-        body = {"code": code, **more}
-        return self.service.post("/auth/providers/finish", body, token=token, headers=self.headers)
-
-    def log_in(self, provider: str = "trusted", **user: Any) -> Reply:
-        return self.finish(self.code(provider, **user))
-
-    def link(self, token: str, provider: str = "trusted", **user: Any) -> Reply:
-        return self.finish(self.code(provider, token=token, **user), token=token)
-
-
-def _purpose(token: str | None) -> dict[str, str]:
-    return {"purpose": "link"} if token else {}
-
-
-def told(reply: Reply) -> dict[str, str]:
-    """What the application is told in the query of its address."""
-    assert reply.status_code == 303, reply.text
-    location = reply.headers["Location"]
-    assert location.startswith(f"{TARGET}&"), location
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items() if name != "state"}
-
-
-def code_of(reply: Reply) -> tuple[int, str | None]:
-    return reply.status_code, reply.json.get("code")
-
-
-def later(service: Service, seconds: float) -> None:
-    """Let time pass for what is kept of the provider."""
-    upstream = next(iter(service.wired.get(ProviderLogins).upstreams.values()))
-    assert isinstance(upstream, OpenIdUpstream)
-    published = upstream.documents.published
-    before = published.clock
-    published.clock = lambda: before() + seconds
-
-
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    """Somebody whom no other test knows."""
-    return new_names()[1]
 
 
 def verified(service: Service) -> Account:

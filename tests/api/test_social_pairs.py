@@ -1,6 +1,5 @@
 """Logging in with a provider beside everything else that can happen to an account, and under every setting."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +16,7 @@ from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import Incoming
 from tests.api.mailbox import mails_to, newest_to
 from tests.api.oauth_flow import a_client
+from tests.api.providers import APP, TARGET, Browser, Files, code_of, later, told
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
 from tests.api.test_account import delete
 from tests.api.test_api_keys import new_key
@@ -26,19 +26,10 @@ from tests.api.test_impersonation import acting as acting_for
 from tests.api.test_passkeys import Holder
 from tests.api.test_required_factors import Enrolment
 from tests.api.test_second_factors import Person
-from tests.api.test_social_login import (
-    APP,
-    TARGET,
-    Browser,
-    Files,
-    code_of,
-    identities,
-    later,
-    subjects_to,
-    told,
-    verified,
-)
-from tests.servers.openid import Provider, serving_provider
+from tests.api.test_social_login import identities, subjects_to, verified
+from tests.servers.openid import Provider
+
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 
 
 class Choosy:
@@ -50,20 +41,7 @@ class Choosy:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(autouse=True)
-def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.reset()
-    upstream.now = lambda: service.clock().timestamp()
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> dict[str, str]:
-    files = Files(tmp_path_factory.mktemp("providers"), upstream)
+def settings(files: Files) -> dict[str, str]:
     trusted = files.provider("trusted", name="Trusted", trust_email=True, imported_as=["google"])
     providers = files.of(
         trusted,
@@ -82,12 +60,6 @@ def service(start: Start, settings: dict[str, str]) -> Service:
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    """Somebody whom no other test knows."""
-    return new_names()[1]
 
 
 @pytest.fixture(scope="module")

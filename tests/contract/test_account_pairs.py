@@ -16,7 +16,7 @@ from app.audit.model import Events
 from app.oauth.consents.service import ConsentService
 from app.outbox.service import Outbox
 from app.platform.devices import Device
-from app.platform.errors import EmailTaken, Failure
+from app.platform.errors import EmailTaken, Failure, ReauthenticationRequired
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
@@ -117,6 +117,23 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
         assert ann.account.password_hash is None
         wired.get(Outbox).deliver_due()
         assert ann.account.user.status == "active"
+
+
+def test_a_deletion_without_a_password_and_the_reset_that_sets_one_at_once_are_one_or_the_other(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    deletions = wired.get(DeletionService)
+    for _ in range(4):
+        ann = Ann(wired)
+        assert Store(wired.store).users.save(replace(ann.account, password_hash=None))
+        session = session_of(wired, ann.id)
+        assert failure_of(partial(deletions.delete, session, None, HERE)) is ReauthenticationRequired
+        acts = [partial(deletions.delete, session, None, HERE, lambda: None), ann.reset()] * 8
+        failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
+        assert failures.count(None) == 1
+        is_deleted = None in failures[::2]
+        assert ann.account.user.status == ("deleted" if is_deleted else "active")
+        assert (ann.account.password_hash is None) == is_deleted
 
 
 def test_an_undo_beside_resets_and_further_changes_gives_the_account_to_the_first_owner(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.oauth.clients.model import Client
 from app.oauth.clients.permissions import TRUST, WRITE
@@ -15,7 +14,7 @@ from app.oauth.clients.service import ClientService
 from app.oauth.consents.model import Consent
 from app.platform.errors import Forbidden, NotFound, SessionEnded
 from app.platform.identifiers import new_id
-from tests.contract.entities import HASH, NOW, a_session, a_user
+from tests.contract.entities import NOW, a_session
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -48,13 +47,6 @@ class Recorded:
     def record(self, user_id: str, action: str, device: object = None, **details: str) -> None:
         del user_id, device
         self.told.append((action, details))
-
-
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
 
 
 @pytest.fixture

@@ -84,6 +84,14 @@ def test_entries_are_done_once_in_their_order_and_go(store: Store) -> None:
     assert (found.outbox, found.due_at) == ((), None)
 
 
+def test_an_entry_that_is_due_later_waits(store: Store) -> None:
+    now, later = entries("known 1", "known 2")
+    account = Account(a_user(), HASH, outbox=(replace(later, due_at=NOW + DAY), now), due_at=NOW)
+    store.users.add(account)
+    assert Worker(store).deliver() == ["known 1"]
+    assert left_in(store, account) == [("known 2", 0, NOW + DAY)]
+
+
 def test_of_sixteen_couriers_at_once_one_does_an_entry(store: Store, in_threads: InThreads) -> None:
     for _ in range(4):
         queued(store, f"known {new_id()}", f"known {new_id()}")

@@ -38,19 +38,26 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, url: str, *, refusals: Collection[int] = (), also: Collection[str] = (), **how: Any
+    browser: Browser,
+    url: str,
+    *,
+    refusals: Collection[int] = (),
+    also: Collection[str] = (),
+    advised: bool = False,
+    **how: Any,
 ) -> Iterator[Page]:
     """A page; at the end nothing was written to its console, nothing failed, and nobody else was asked for anything.
 
     The same holds for the other pages of its context. `refusals` are the statuses of failure that are expected, `also`
-    the other origins that may be asked; `how` is what else the browser is to be like.
+    the other origins that may be asked, and `advised` is for a password whose user the page cannot name, of which
+    Chromium has advice; `how` is what else the browser is to be like.
     """
     origins = {url[: url.index("/", len("http://"))], *also}
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
         refused = any(f"status of {status} " in message.text for status in refusals)
-        if not refused:  # advice, too: of a password form without a user name, say
+        if not refused and not (advised and str(message.type) == "verbose"):
             faults.append(f"{message.type}: {message.text}")
 
     def on_request(request: Request) -> None:

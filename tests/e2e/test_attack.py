@@ -20,6 +20,7 @@ from attack.client import Client
 from attack.probe import Probe
 from attack.run import Report, examine
 from attack.target import Target
+from tests.e2e.commands import create_user
 from tests.e2e.front import UNLIMITED, front, self_signed
 from tests.e2e.settings import PASSWORD, in_production, in_testing, on_sqlite
 from tests.e2e.test_forward_auth import guarded, routed
@@ -131,14 +132,7 @@ def test_production_serves_nothing_of_development(tmp_path: Path) -> None:
 def test_hidden_accounts_show_neither_in_replies_nor_in_time(tmp_path: Path) -> None:
     settings = in_testing(WEB_CONCURRENCY="1", RATE_LIMITS="off", HIDE_ACCOUNTS="on", **on_sqlite(tmp_path))
     with service(settings) as server:
-        subprocess.run(
-            [
-                sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
-                "--email", "given@example.com", "--password-stdin",
-            ],
-            input=PASSWORD.encode(), cwd=server.folder, env=settings | {"PYTHONPATH": str(ROOT)}, check=True,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        create_user(settings, "--email", "given@example.com")
         given = Account("", PASSWORD, "given@example.com", exists=True)
         names = [f"enumeration-{name}" for name in ("login", "mail", "registration", "registration-time")]
         report = run(probe_of(Target.of(server.base_url), given=given), *names)

@@ -22,7 +22,7 @@ from app.account_pages.login.asking import (
 from app.account_pages.login.entering import COOKIES, ask_for_more, enter, has_entered, led_on
 from app.account_pages.login.forms import FactorForm, LoginForm, LogoutForm
 from app.account_pages.paths import FACTOR, LOGIN, LOGOUT
-from app.accounts.factors import PASSKEY, method_of_code
+from app.accounts.factors import PASSKEY, RECOVERY_CODE, method_of_code
 from app.accounts.login_name import LoginName
 from app.factors.passkeys.login import PasskeyLogin
 from app.factors.passkeys.service import PasskeyService
@@ -37,6 +37,7 @@ from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,
+    FieldError,
     InvalidCode,
     InvalidCredentials,
     InvalidLoginToken,
@@ -47,6 +48,7 @@ from app.platform.errors import (
     TooManyRequests,
     Unavailable,
     UnknownPasskey,
+    ValidationFailed,
     WrongPassword,
 )
 from app.sessions.gate import LoginGate
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
 
 _LOGIN: Final = "login.html"
 _FACTOR: Final = "login_factor.html"
+_NO_RECOVERY_CODE: Final = "Enter the 6 digits that your authenticator app shows: nothing else is taken here."
 _KEPT_OF_FACTOR: Final = frozenset({"login_token", "methods", "trust_device", "request", "to"})
 
 
@@ -233,6 +236,8 @@ def _prove_again(call: Call, form: FactorForm, going: Destination) -> File | Car
         step_up.by_password(visitor, form.password, call.device)
     else:
         method = PASSKEY if form.credential is not None else method_of_code(form.code or "")
+        if method == RECOVERY_CODE:
+            raise ValidationFailed(fields=(FieldError("code", "not_for_this", _NO_RECOVERY_CODE),))
         step_up.by_factor(visitor, method, form.evidence(visitor.session_id), call.device)
     cookie = call.get(PageSessions).renewed(visitor, call.device)
     return led_on(call, going, () if cookie is None else (cookie,))

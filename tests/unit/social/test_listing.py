@@ -9,8 +9,8 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.under_way import ListedIdentity
-from app.platform.errors import LastCredential, NotFound
-from app.social.listing import without_identity
+from app.platform.errors import LastCredential, NotFound, TooManyIdentities
+from app.social.listing import with_identity, without_identity
 from tests.contract.entities import HASH, a_user
 
 GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
@@ -34,6 +34,13 @@ def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
     with pytest.raises(LastCredential):
         without_identity(WITHOUT_PASSWORD, "i1", {"google"})
     assert without_identity(WITHOUT_PASSWORD, "i2", {"google"}).identities == (GOOGLE,)
+
+
+def test_an_account_has_so_many_accounts_at_providers_and_no_more() -> None:
+    third = ListedIdentity("i3", "google")
+    assert with_identity(WITHOUT_PASSWORD, third, most=3).identities == (GOOGLE, GITHUB, third)
+    with pytest.raises(TooManyIdentities):
+        with_identity(WITHOUT_PASSWORD, third, most=2)
 
 
 def test_a_password_without_a_name_to_log_in_with_is_no_way_in() -> None:

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.config.egress_values import destination
+from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.security.egress import Egress
 from app.security.published import RESTS_FOR, PublishedDocuments
@@ -113,6 +114,12 @@ def test_a_provider_that_fails_is_unavailable(documents: Documents, upstream: Pr
     upstream.is_down = False
     with pytest.raises(Unavailable):
         key(documents, upstream, "one")
+
+
+def test_a_provider_is_not_asked_when_the_time_of_the_request_is_up(documents: Documents, upstream: Provider) -> None:
+    with deadline.begin(0), pytest.raises(Unavailable):
+        documents.of(upstream.url)
+    assert upstream.requests == []
 
 
 def test_an_address_that_the_guard_refuses_is_not_asked(upstream: Provider) -> None:

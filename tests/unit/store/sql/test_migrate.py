@@ -187,6 +187,7 @@ def third(url: str, beside: Callable[[], Connection]) -> list[Account]:
         "user_handle": None,
         "factor_recovery": None,
         "identities": (),
+        "imported": None,
     }
     whole = replace(a_whole_account(), **came_later, listed_keys=(), outbox=outbox, impersonations=())
     accounts = [
