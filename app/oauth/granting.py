@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from app.accounts.authentication import Authentication
+    from app.oauth.catalogue.service import CatalogueOf
     from app.oauth.clients.model import Client
     from app.oauth.registry import ClientRegistry
     from app.sessions.granted import Granted
     from app.sessions.model import Session
 
 
-def may_open(client: Client, granted: Granted, proven: Authentication, *, own: str) -> bool:
+def may_open(client: Client, granted: Granted, proven: Authentication, catalogue: CatalogueOf, *, own: str) -> bool:
     """Whether a session may be opened for it, which was granted before, in a login that proved this.
 
-    `own` is the audience of our own API, which every client may ask for, as it may for the scope `openid`.
+    What was deleted from the catalogue since is granted no more; a session that has it already keeps it. `own` is the
+    audience of our own API, which every client may ask for, as it may for the scope `openid`.
     """
     if client.require_second_factor and not proven.reaches(AAL2):
+        return False
+    if not catalogue.has(granted.scopes, [uri for uri in granted.resources if uri != own]):
         return False
     return may_have(client, granted.scopes, granted.resources, first_party=granted.first_party, own=own)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.oauth.catalogue.model import CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Clients
 from app.oauth.consents.model import Consents
 from tests.api.browser import FORM, ORIGIN, Browser
@@ -193,6 +194,37 @@ def test_what_a_client_has_lost_since_voids_what_a_user_approved_for_a_device(
         change(tv.client, **less)
         refused(tv.poll())
     assert (sessions_of(service, ann), has_opened(service, ann)) == (2, known)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"scope": "openid offline_access photos:read"},
+        {"scope": "openid offline_access", "resource": "https://photos.example"},
+    ],
+    ids=["scope", "resource"],
+)
+def test_what_is_deleted_from_the_catalogue_is_granted_by_nothing_that_was_given_before(
+    service: Service, browser: Browser, ann: Account, asked: dict[str, str]
+) -> None:
+    name_resources(service)
+    books = service.wired.get(CatalogueBooks)
+    before = books.load()
+    more = replace(
+        before,
+        version=before.version + 1,
+        scopes=(*before.scopes, Scope("photos:read", "Read your photos.")),
+        resources=(*before.resources, Resource("https://photos.example", "Photos")),
+    )
+    assert books.save(more)
+    app = a_client(service, scopes=("openid", "offline_access", "photos:read"))
+    code, tv, kept = app.code(ann, None, **asked), Tv(app), app.tokens(ann, **asked)
+    tv.ask(None, **asked)
+    answer_device(browser, tv)
+    assert books.save(replace(before, version=more.version + 1))
+    refused(app.redeem(code))
+    refused(tv.poll())
+    assert app.refresh(kept["refresh_token"]).status_code == 200
 
 
 def test_a_redirect_uri_that_is_removed_voids_the_codes_that_went_there(ours: OAuthClient, ann: Account) -> None:

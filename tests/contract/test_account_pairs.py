@@ -274,11 +274,11 @@ def test_what_a_former_owner_allowed_goes_when_the_account_comes_to_its_owner(
         assert consents.consents.of_user(ann.id) == []
     assert not consents.covers(ann.id, Asked())
     assert consents.list_of(ann.account.user) == []
+    consents.allow(session_of(services, ann.id), replace(Asked(), scopes=("openid",)), HERE)
+    services.get(Outbox).deliver_due()
+    assert [each.scopes for each in consents.list_of(ann.account.user)] == [("openid",)]
     actions = [event.action for event in services.get(Events).page_of(ann.id, before=None, limit=100)]
     assert actions.count("grant.revoked") == 1
-    consents.allow(session_of(services, ann.id), Asked(), HERE)
-    services.get(Outbox).deliver_due()
-    assert consents.covers(ann.id, Asked())
 
 
 def test_what_the_owner_allowed_stays_with_a_reset_of_their_proven_address(services: Wired) -> None:

@@ -68,8 +68,10 @@ class ConsentService:
 
     def covers(self, user_id: str, authorization: Wanted) -> bool:
         """Whether the user lets this client have all that it asks for; whether to ask nevertheless is not said here."""
-        self._forget_former_of(user_id)
-        return self.holds(user_id, authorization.client.id, authorization.scopes, authorization.resources)
+        found = self.consents.find(user_id, authorization.client.id)
+        if found is None or not found.covers(authorization.scopes, authorization.resources):
+            return False
+        return _is_of_owner(found, self._owned_since(user_id))
 
     def allow(self, principal: Principal, authorization: Wanted, device: Device) -> None:
         """Keep that the user lets this client have what it asks for, besides what it has already.
@@ -81,6 +83,8 @@ class ConsentService:
         now, scopes, resources = self.accounts.clock(), tuple(authorization.scopes), tuple(authorization.resources)
         name = authorization.client.name
         consent = Consent(new_id(), user_id, client_id, name, scopes, resources, now, last_used_at=now)
+        if (since := self._owned_since(user_id)) is not None:
+            self._forget(user_id, since)  # or it would be widened
         events = []
         if not self.covers(user_id, authorization):
             told = {"client": client_id, "scopes": " ".join(scopes)}
@@ -113,11 +117,15 @@ class ConsentService:
 
     def list_of(self, user: User) -> list[Consent]:
         """Those of a user, oldest first. What a live session of the client does is a use, too."""
-        self._forget_former_of(user.id)
+        since = self._owned_since(user.id)
         used: dict[str | None, datetime] = {}
         for session in self.sessions.list_of(user):
             used[session.client_id] = max(session.last_used_at, used.get(session.client_id, session.last_used_at))
-        return [_used(consent, used.get(consent.client_id)) for consent in self.consents.of_user(user.id)]
+        return [
+            _used(consent, used.get(consent.client_id))
+            for consent in self.consents.of_user(user.id)
+            if _is_of_owner(consent, since)
+        ]
 
     def revoke(self, principal: Principal, client_id: str, device: Device) -> None:
         """Take away what the user let a client have, and end its sessions of this user; raises NotFound.
@@ -133,24 +141,25 @@ class ConsentService:
 
     def forget_former(self, account: Account, entry: Entry) -> None:
         """Delete the consents of a former owner of the account; idempotent. Handles `former_owner.KIND`."""
-        user_id = account.user.id
-        for consent in self.consents.of_user(user_id):
-            if consent.created_at <= former_owner.until(entry):
-                event = self.accounts.audit.event(user_id, "grant.revoked", None, client=consent.client_id)
-                if self.consents.remove(user_id, consent.client_id, [event]):
-                    self.accounts.audit.tell([event])
+        self._forget(account.user.id, former_owner.until(entry))
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete all consents of a user who is deleted, a piece at each step; idempotent."""
         return pieces.in_pieces(lambda limit: self.consents.remove_some_of(user_id, limit))
 
-    def _forget_former_of(self, user_id: str) -> None:
-        """Do at once what waits for the courier: until then such a consent would count."""
+    def _forget(self, user_id: str, until: datetime) -> None:
+        for consent in self.consents.of_user(user_id):
+            if not _is_of_owner(consent, until):
+                event = self.accounts.audit.event(user_id, "grant.revoked", None, client=consent.client_id)
+                if self.consents.remove(user_id, consent.client_id, [event]):
+                    self.accounts.audit.tell([event])
+
+    def _owned_since(self, user_id: str) -> datetime | None:
+        """When the account came to its owner, as long as the courier has not deleted what was consented to before; None
+        if nothing waits for it."""
         account = self.accounts.users.account(user_id)
-        if account is not None:
-            for entry in account.outbox:
-                if entry.kind == former_owner.KIND:
-                    self.forget_former(account, entry)
+        entries = () if account is None else account.outbox
+        return max((former_owner.until(entry) for entry in entries if entry.kind == former_owner.KIND), default=None)
 
     def _make_room(self, principal: Principal, device: Device) -> None:
         found = self.consents.of_user(principal.user.id)
@@ -167,6 +176,10 @@ class ConsentService:
                     self.sessions.end(session.id, principal.user, device)
                     ended += 1
         return ended
+
+
+def _is_of_owner(consent: Consent, since: datetime | None) -> bool:
+    return since is None or consent.created_at > since
 
 
 def _used(consent: Consent, at: datetime | None) -> Consent:

@@ -173,7 +173,7 @@ class ExplainRequests:
             detail = "The account is gone or disabled, or its password or factors changed, since the user allowed it."
             return [("login_ended", detail)]
         proven = Authentication.from_kept(given.authenticated_at, given.amr)
-        if not may_open(client, granted, proven, own=self.services.audience):
+        if not may_open(client, granted, proven, self.services.catalogue.load(), own=self.services.audience):
             return [("client_may_less", "An administrator has changed what the client may do, or demands of users.")]
         if (lacks := self.services.gate.lacks(Proof(account.credentials, proven))) is not None:
             return [("login_lacks", f"The user's login lacks something by now: {lacks}. They have to log in again.")]

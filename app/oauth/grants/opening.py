@@ -61,7 +61,7 @@ def open_for(
     if account is None or account.auth_epoch != given.auth_epoch or given.authenticated_at is None:
         raise void("The login in which it was given has ended.")
     proven = Authentication.from_kept(given.authenticated_at, given.amr)
-    if not may_open(client, granted, proven, own=services.audience):
+    if not may_open(client, granted, proven, services.catalogue.load(), own=services.audience):
         raise void("The client may do less than when it was given.")
     try:
         opened = services.gate.open_for(Proof(account.credentials, proven, grant), granted, device)
