@@ -25,7 +25,7 @@ from app.oauth.parameters import (
     scopes_of,
     short_value_of,
 )
-from app.oauth.refusal import EXPIRED, RefusedError, answered_at
+from app.oauth.refusal import RefusedError, answered_at
 from app.oauth.requests.model import StoredRequest
 from app.platform.errors import SessionEnded
 from app.sessions.proof import Proof
@@ -382,5 +382,5 @@ def _expired() -> RefusedError:
     return RefusedError(
         "invalid_request",
         "This request has expired or was answered: go back to the application, and begin again.",
-        EXPIRED,
+        "request_uri_expired",
     )
