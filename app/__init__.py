@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     from app.features import ENDPOINTS, PAGES, PERMISSIONS, PROTOCOLS, TAGS
     from app.platform import log
     from app.platform.failure import StartError
-    from app.web import endpoint, exchange, openapi, pages, problems
+    from app.web import dispatch, endpoint, exchange, openapi, pages, problems
     from app.web.application import Application
     from app.web.call import Shared
     from app.web.cors import Cors
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system.now, s
     documents = pages.paths(ENDPOINTS) | {declared.path for declared in PAGES}
     rfc = {declared.path: declared.rfc for declared in protocols if declared.rfc}
     problems.install(app, settings, pages=pages.paths((*PAGES, *PROTOCOLS)), documents=documents, rfc=rfc)
-    endpoint.install(app, (*endpoints, *pages_, *protocols), shared)
+    dispatch.install(app, (*endpoints, *pages_, *protocols), shared)
     commands.install(app)
     return app
 

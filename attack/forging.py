@@ -54,6 +54,11 @@ def fresh(claims: Mapping[str, Any]) -> dict[str, Any]:
     return {**claims, "iat": now, "exp": now + 600, "jti": "attack"}
 
 
+def without_signature(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    """A token that nobody has signed."""
+    return f"{_encoded(header)}.{_encoded(claims)}."
+
+
 def unsigned(parts: Parts) -> Iterator[tuple[str, str]]:
     """Tokens without a signature, RFC 8725 section 2.1: what each is, and the token."""
     payload = _encoded(fresh(parts.claims))

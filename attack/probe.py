@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from attack.budget import Budget
+    from attack.client import Client
     from attack.target import Target
     from attack.wire import Answer, Conversation
 
@@ -53,6 +54,8 @@ class Probe:
     guarded: Target | None = None
     """A place behind forward authentication; its path is in `guarded_path`."""
     guarded_path: str = ""
+    client: Client | None = None
+    """A client of the operator's, for the checks of OAuth that need one."""
     http_port: int = 80
     """Where a deployment with https also answers http."""
     idle: float = 2.0
@@ -175,6 +178,18 @@ class Probe:
         if answer.succeeded:
             account.signed_in(answer.data)
         return answer
+
+    def genuine(self, account: Account) -> str:
+        """Its access token, which the deployment accepts: else the refusal of a forged one would say nothing.
+
+        Raises InconclusiveError if it does not.
+        """
+        answer = self.send("GET", "/auth/me", token=account.token)
+        if answer.status == UNAUTHORIZED and self.log_in(account).succeeded:
+            answer = self.send("GET", "/auth/me", token=account.token)
+        if not answer.succeeded:
+            raise InconclusiveError(f"a genuine token is not accepted either: {answer}")
+        return account.token
 
     def clean_up(self) -> list[str]:
         """End the operator's session, delete the accounts of this run; returns those that could not be deleted.

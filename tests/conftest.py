@@ -3,8 +3,12 @@
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import httpx._transports.default
 import pytest
 from hypothesis import settings
 from werkzeug.routing import Rule
@@ -25,6 +29,8 @@ LEFT_OUT = (
     " To run it, too: make tools, then make test-all (one file: pytest --all-stores FILE)."
 )
 
+SERVED = Path(__file__).parent / "e2e"
+"""Where the tests are that take long: those of the service as it is served."""
 ENOUGH = 2**31
 """Bytes that have to be free in memory for the files of the tests."""
 
@@ -33,6 +39,7 @@ def pytest_configure() -> None:
     _keep_what_is_compiled()
     _have_temporary_files_in_memory()
     _compile_each_route_once()
+    _read_certificates_once()
 
 
 def _keep_what_is_compiled() -> None:
@@ -67,6 +74,18 @@ def _compile_each_route_once() -> None:
     Rule._compile_builder = once  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
 
+def _read_certificates_once() -> None:
+    """Share what httpx makes of the certificates of all authorities: it takes 20 ms at each call of `httpx.get`."""
+    module: Any = httpx._transports.default  # noqa: SLF001 - it has no other place to be quickened at
+    create: Callable[..., Any] = module.create_ssl_context
+    by_default = cache(create)
+
+    def once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:  # noqa: FBT001, FBT002
+        return by_default() if verify is True and cert is None else create(verify, cert, trust_env)
+
+    module.create_ssl_context = once
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-stores", action="store_true", help="run also what needs the server of a store")
     parser.addoption("--long", action="store_true", help="run also what takes long, as `make faults` does")
@@ -78,6 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _leave_out(config, items, _needs_a_server)
     if not config.getoption("--long"):
         _leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
+    _begin_with_the_long_ones(config, items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -88,6 +108,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if which(item)])
     items[:] = [item for item in items if not which(item)]
+
+
+def _begin_with_the_long_ones(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every worker begin with some modules of the served tests, so that short tests are left for the end.
+
+    `--dist worksteal` gives each worker an equal part of the list, and to one that has run its part some of another's
+    end. Long tests there would keep one worker busy, and take the servers of a module up again in another one.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    workers: int = config.workerinput["workercount"]
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if item.path.parent == SERVED:
+            modules.setdefault(item.path, []).append(item)
+    others = iter([item for item in items if item.path not in modules])
+    left = len(items)
+    items.clear()
+    for worker in range(workers):
+        served = [item for path in list(modules)[worker::workers] for item in modules[path]]
+        size = left // (workers - worker)
+        items += [*served, *islice(others, max(0, size - len(served)))]
+        left -= size
+    items += others
 
 
 def _needs_a_server(item: pytest.Item) -> bool:

@@ -27,7 +27,7 @@ from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
 from app.oauth.device_codes.model import DeviceCodes
 from app.oauth.logout_notices.model import LogoutNotices
-from app.oauth.registration_tokens.model import RegistrationTokens
+from app.oauth.registration.model import RegistrationTokens
 from app.oauth.requests.model import StoredRequests
 from app.outbox.service import Outbox
 from app.platform import clock as system

@@ -9,8 +9,8 @@ from app.oauth.catalogue.service import Catalogue
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
     from app.oauth.devices import DeviceRequest
+    from app.oauth.requests.service import Authorization
     from app.web.call import CallBy
 
 

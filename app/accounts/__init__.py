@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.accounts import cli, controller
-from app.accounts.account import ERASE
 from app.accounts.authority import CallerAuthority
 from app.accounts.breached import BreachNotice
 from app.accounts.credentials import CredentialService
@@ -18,7 +17,7 @@ from app.accounts.grants import GrantService
 from app.accounts.hash_mix.model import HashMixes
 from app.accounts.hash_mix.service import HashMix
 from app.accounts.held_emails.model import HeldEmails
-from app.accounts.holders import AccountHolders
+from app.accounts.holders import ERASE, AccountHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
 from app.accounts.passwords import BreachCheck, PasswordService

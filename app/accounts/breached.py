@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -56,6 +56,7 @@ class BreachNotice:
             if account.auth_epoch != credentials.auth_epoch or account.breach_told_in == account.auth_epoch:
                 return account
             actions.append(_TOLD)
-            return self.accounts.with_warning(account.with_breach_told(), "password_breached", device)
+            noted = replace(account, breach_told_in=account.auth_epoch)
+            return self.accounts.with_warning(noted, "password_breached", device)
 
         self.accounts.change(credentials.user.id, told, actions=actions, device=device)

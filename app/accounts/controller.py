@@ -78,15 +78,18 @@ def update_me(call: CallBy[Principal], body: UpdateMe) -> UserData:
     returns=Nothing,
     message="Account deleted",
     carries=(REFRESH_COOKIE,),
-    raises=(*_PASSWORD_ASKED, LastAdmin),
+    raises=(*_PASSWORD_ASKED, ReauthenticationRequired, LastAdmin),
 )
 def delete_me(call: CallBy[Principal], body: DeleteMe) -> View | Carrying:
     """Delete the account and everything that belongs to it, at once. Audit events keep only its identifier.
 
+    A user without a password, as one who registered by a provider, sends none: instead it needs a login within the last
+    `REAUTH_SECONDS`.
+
     If its address was changed within the last seven days, the old address gets a mail and stays held. Until the seven
     days are over, `POST /auth/email/undo` can bring the account back, without names, password and contents.
     """
-    call.get(DeletionService).delete(call.caller, body.password, call.device)
+    call.get(DeletionService).delete(call.caller, body.password, call.device, call.require_fresh_login)
     return without_cookie(call, Nothing())
 
 

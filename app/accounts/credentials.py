@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.accounts.login_name import LoginName
-from app.platform.errors import SessionEnded, WrongPassword
+from app.platform.errors import (
+    FieldError,
+    ReauthenticationRequired,
+    SessionEnded,
+    ValidationFailed,
+    WrongPassword,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.accounts.account import Account
     from app.accounts.model import User
     from app.accounts.passwords import PasswordService
@@ -43,6 +51,21 @@ class CredentialService:
         self.throttle.succeed_confirmation(names, user_id)
         return account
 
+    def confirm_owner(self, user_id: str, password: str | None, require_fresh_login: Callable[[], None]) -> Account:
+        """The account, if its owner sends the request: by the password, or by a recent login where there is none.
+
+        Raises what `confirm` and `require_fresh_login` raise, and ValidationFailed if the password is missing.
+        """
+        if password is not None:
+            return self.confirm(user_id, password)
+        account = self.accounts.users.account(user_id)
+        if account is None or account.user.status != "active":
+            raise SessionEnded
+        if account.password_hash:
+            raise ValidationFailed(fields=(FieldError("password", "required", "This field is required."),))
+        require_fresh_login()
+        return account
+
     def change(self, principal: Principal, current: str, new: str, device: Device) -> None:
         """Replace the password; all sessions end except that of `principal`.
 
@@ -68,6 +91,11 @@ def refuse_if_changed(account: Account, *, since: Account) -> None:
     """
     if account.auth_epoch != since.auth_epoch:
         raise WrongPassword
+
+
+def nobody_is_fresh() -> None:
+    """Stands for the check of a recent login where there is no session to check."""
+    raise ReauthenticationRequired
 
 
 def own_words(user: User) -> tuple[str | None, ...]:

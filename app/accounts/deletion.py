@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from app.accounts.credentials import refuse_if_changed
+from app.accounts.credentials import nobody_is_fresh, refuse_if_changed
 from app.accounts.former_leavers import LEAVING
 from app.accounts.service import ACTIVE
 from app.outbox.model import CLAIMED_FOR
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.credentials import CredentialService
     from app.accounts.model import Status
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.accounts.under_way import UndoOffer
     from app.feature import Eraser
     from app.outbox.model import Entry
     from app.platform.devices import Device
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _OF_ADMINISTRATORS = frozenset({ADMINISTRATOR, LEAVING})
 """Roles that do not come back with an account: another administrator is left, and can grant them again."""
-_WITH_THE_REPLY = 14
+_WITH_THE_REPLY = 15
 """Such statements that the client waits for; the courier does the rest, however much it is."""
 
 
@@ -42,12 +43,19 @@ class DeletionService:
     credentials: CredentialService
     erasers: tuple[Eraser, ...]
 
-    def delete(self, principal: Principal, password: str, device: Device) -> None:
+    def delete(
+        self,
+        principal: Principal,
+        password: str | None,
+        device: Device,
+        require_fresh_login: Callable[[], None] = nobody_is_fresh,
+    ) -> None:
         """Delete the user's own account.
 
-        Raises WrongPassword, TooManyRequests, LastAdmin; SessionEnded if the session of `principal` ended meanwhile.
+        Raises what `CredentialService.confirm_owner` raises, LastAdmin, and SessionEnded if the session of `principal`
+        ended meanwhile.
         """
-        verified = self.credentials.confirm(principal.user.id, password)
+        verified = self.credentials.confirm_owner(principal.user.id, password, require_fresh_login)
 
         def confirmed(account: Account) -> Account:
             refuse_if_changed(account, since=verified)

@@ -5,25 +5,29 @@ The list is part of the account, so that a factor comes and goes in one write wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from app.outbox.model import Entry
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.accounts.account import Account
     from app.accounts.imported import SealedTotp
 
 PASSKEY: Final = "passkey"
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
 _TOTP_DIGITS: Final = 6
+FACTOR_RECOVERY: Final = "factor_recovery"
+"""The kind of the entry that is due when a recovery of lost factors takes effect, and of the mail that warns of it."""
 TOLD_WITHIN: Final = timedelta(minutes=30)
 """How soon the owner has to be told that a recovery of lost factors was asked for; else it never takes effect. It is
 less than any delay."""
 ENROLMENT_LIVES: Final = timedelta(minutes=10)
 """How long an authenticator app can be confirmed after its secret was shown."""
-_MARK: Final = "second-factor:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +103,41 @@ def usable(
     return (*methods, RECOVERY_CODE) if has_codes else methods
 
 
-def marked(password_hash: str | None, factors: tuple[str, ...]) -> str | None:
-    """The password hash as a store keeps it: marked if it is one factor of two.
+def recovery_of(account: Account, now: datetime) -> FactorRecovery | None:
+    """The recovery of lost factors that is under way, or due; None if there is none, or it is void.
 
-    A version from before there were second factors knows no hash like that. So one that runs beside this version lets
-    nobody in by such a password, as long as it does not replace the hash.
+    What begins a new epoch voids it: a new password, a change of factors, the undo of an address, the end of all
+    sessions. So does another address, and a warning that nobody took. A former version need not know of any of it.
     """
-    return _as_one_of_two(password_hash) if password_hash and factors else password_hash
+    found, user = account.factor_recovery, account.user
+    if found is None or not account.factors or user.status != "active":
+        return None
+    is_of_now = found.auth_epoch == account.auth_epoch and user.email_verified and user.email == found.email
+    return found if is_of_now and found.is_told_in_time(now) else None
 
 
-def _as_one_of_two(password_hash: str) -> str:
-    return f"{_MARK}{password_hash}"
+def open_recovery_of(account: Account, now: datetime) -> FactorRecovery | None:
+    """The recovery that is under way and can still be cancelled; None if there is none."""
+    found = recovery_of(account, now)
+    return found if found is not None and now < found.effective_at else None
 
 
-FORMS: Final[tuple[Callable[[str], str], ...]] = (str, _as_one_of_two)
-"""The forms in which a store may keep a hash: as it is, and marked."""
+def with_recovery(account: Account, recovery: FactorRecovery, now: datetime) -> Account:
+    """The account with this recovery, and the entry that is due when it takes effect."""
+    entry = Entry(recovery.id, FACTOR_RECOVERY, {}, recovery.effective_at)
+    return replace(without_recovery(account), factor_recovery=recovery).with_entries([entry], now)
 
 
-def unmarked(stored: str | None) -> str | None:
-    """The password hash that a store keeps."""
-    return stored.removeprefix(_MARK) if stored else stored
+def with_recovery_told(account: Account, recovery_id: str | None, to: str, now: datetime) -> Account:
+    """The account whose owner was warned of this recovery, by mail to this address; the same account if they knew, or
+    it is no address of theirs."""
+    found = recovery_of(account, now)
+    if found is None or found.told_at is not None or (found.id, found.email) != (recovery_id, to):
+        return account
+    return replace(account, factor_recovery=replace(found, told_at=now))
+
+
+def without_recovery(account: Account) -> Account:
+    """The account without a recovery, whether one is under way or void."""
+    left = tuple(entry for entry in account.outbox if entry.kind != FACTOR_RECOVERY)
+    return replace(account, factor_recovery=None, outbox=left)

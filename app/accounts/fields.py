@@ -144,5 +144,15 @@ SubmittedPassword = Annotated[
         repr=False,
     ),
 ]
+PasswordIfAny = Annotated[
+    Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})] | None,
+    Field(
+        default=None,
+        repr=False,
+        description="The current password. Users who have none leave it out.",
+        examples=["correct horse battery staple"],
+    ),
+]
+"""The password of who has one; a recent login stands for it where there is none."""
 """A password to check. The only rule is a length, which bounds the work."""
 LoginNameText = Annotated[str, Field(min_length=1, max_length=LONGEST_LOGIN_NAME, examples=["ann@example.com"])]

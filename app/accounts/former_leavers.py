@@ -13,6 +13,7 @@ from app.platform.errors import SessionEnded
 from app.roles.model import ADMINISTRATOR, Guard, all_with_role
 
 if TYPE_CHECKING:
+    from app.accounts.account import Account
     from app.accounts.service import Accounts
     from app.roles.model import Guards
 
@@ -38,9 +39,13 @@ class FormerLeavers:
         left_behind = marked & set(noted.ids)
         for user_id in left_behind:
             try:
-                self.accounts.change(user_id, lambda account: account.with_role_replaced(LEAVING, ADMINISTRATOR))
+                self.accounts.change(user_id, _with_role_back)
             except SessionEnded:  # disabled or deleted meanwhile
                 continue
         if marked != set(noted.ids):
             self.guards.save(_GUARD, noted.replaced_by(marked))
         return len(left_behind)
+
+
+def _with_role_back(account: Account) -> Account:
+    return account.with_user(roles=tuple(ADMINISTRATOR if role == LEAVING else role for role in account.user.roles))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.outbox.model import Claimed, Entry
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from app.accounts.account import Account
     from app.accounts.mail_requests.model import MailRequest, MailRequests
     from app.accounts.model import Users
+
+ERASE: Final = "erase"
+"""The kind of the entry that a deleted account implies: all that belongs to it has to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +34,57 @@ class AccountHolders:
             return None
         if not self.users.save(replace(account, due_at=until)):
             return None
-        return Claimed(account, account.due_entries(now), until, account.implied_entries(now))
+        due = tuple(entry for entry in account.outbox if entry.due_at <= now)
+        return Claimed(account, due, until, implied_entries(account, now))
 
     def settle(self, claimed: Claimed[Account], outcomes: Mapping[str, Entry | None], now: datetime) -> None:
         user_id = claimed.owner.user.id
         while (account := self.users.account(user_id)) is not None:
-            settled = account.settled(outcomes, claimed_until=claimed.until, now=now)
-            erased = outcomes.get(user_id, claimed.owner) is None
+            left = settled(account, outcomes, claimed_until=claimed.until, now=now)
+            is_erased = outcomes.get(user_id, claimed.owner) is None
             # Not if it only just lost its last offer: until that is written, someone may bring it back.
-            if settled.is_over and erased and not account.undo_offers:
+            is_over = left.user.status == "deleted" and not left.outbox and not account.undo_offers
+            if is_over and is_erased:
                 self.users.remove(user_id)
                 return
-            if self.users.save(settled):
+            if self.users.save(left):
                 return
+
+
+def implied_entries(account: Account, now: datetime) -> tuple[Entry, ...]:
+    """What has to be done first, whatever is in the outbox: everything of a deleted account is erased.
+
+    Mail about a deletion waits for that, so that an owner who restores the account loses nothing.
+    """
+    return (Entry(account.user.id, ERASE, {}, now),) if account.user.status == "deleted" else ()
+
+
+def settled(
+    account: Account, outcomes: Mapping[str, Entry | None], *, claimed_until: datetime, now: datetime
+) -> Account:
+    """The account after a worker tried the entries in `outcomes`, whose claim ended at `claimed_until`.
+
+    `outcomes` says how each is to wait, None if it is done and goes.
+    """
+    waiting = ((entry, outcomes.get(entry.id, entry)) for entry in account.outbox)
+    # Its time alone is changed: the rest may have been replaced since the worker read it.
+    remaining = tuple(
+        replace(entry, due_at=left.due_at, attempts=left.attempts) for entry, left in waiting if left is not None
+    )
+    times, offers = [entry.due_at for entry in remaining], account.undo_offers
+    if account.user.status == "deleted":
+        offers = account.open_offers(now)
+        if account.user.id not in outcomes:  # nobody began to erase it
+            times = [now]
+        elif failed := outcomes[account.user.id]:  # it was not erased, and nothing else is begun before
+            times = [failed.due_at]
+        else:
+            # The last offer goes by a write of its own: without an offer nobody can restore the account. What is left
+            # of the outbox is waited for, or its worker would come back at once, over and over.
+            times = [*times, *(offer.expires_at for offer in offers)] or [now]
+    # The claim may have expired and belong to another worker by now, which does the rest.
+    due_at = min(times, default=None) if account.due_at == claimed_until else account.due_at
+    return replace(account, outbox=remaining, undo_offers=offers, due_at=due_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,16 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.accounts.fields import Email, Name, NewPassword, SubmittedPassword, Username, input_rules, refuse_own_words
+from app.accounts.fields import (
+    Email,
+    Name,
+    NewPassword,
+    PasswordIfAny,
+    SubmittedPassword,
+    Username,
+    input_rules,
+    refuse_own_words,
+)
 from app.web.input import Body, wrong
 
 
@@ -26,9 +35,9 @@ class UpdateMe(Body):
 
 
 class DeleteMe(Body):
-    """The current password."""
+    """The current password, of users who have one."""
 
-    password: SubmittedPassword
+    password: PasswordIfAny
 
 
 class ChangePassword(Body):

@@ -11,21 +11,21 @@ Codes, pending e-mail, undo offers, the entries of the outbox, the listed API ke
 recovery codes, passkeys, the recovery of lost factors and the accounts at providers are documents in it, with the
 fields of their dataclasses. What a user does not have is absent, never null. A document from before there was a
 revision counts as one of revision 0. What only a newer version knows stays as it is. `new_events` is for
-`app.audit.mongo`. The password hash of a user with a second factor is marked (`app.accounts.factors.marked`).
+`app.audit.mongo`. The password hash of a user with a second factor is marked (`app.accounts.stored_form`).
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from app.accounts.account import Account, Notice, UnderWay
-from app.accounts.factors import FORMS, unmarked
-from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.model import AlreadyThereError, User
+from app.accounts.notices import Notice
+from app.accounts.stored_form import FORMS, PARTS, UNDER_WAY, account_of, credentials_of, fields_of, unmarked
 from app.audit.mongo import NEW_EVENTS, documents_of, move_all_events, move_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import email_key, username_key
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from app.accounts.account import Account
+    from app.accounts.model import Credentials
     from app.audit.model import AuditEvent
 
 T = TypeVar("T")
-_UNDER_WAY: Final = Codec(UnderWay)
 _NOTICES: Final = "notices"
 """Where versions before there was an outbox kept the mails that wait."""
 _NOTICE: Final = Codec(Notice)
-_PARTS: Final = tuple(field.name for field in fields(UnderWay))
 _ATTEMPTS: Final = 20
 """How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 _LOOKED_AT: Final = 1000
@@ -197,10 +197,9 @@ class MongoUsers:
         if found is None:
             return None
         listed: Document = {name: found[name] for name in _FACTORS if name in found}
-        under_way = _UNDER_WAY.entity(listed)
-        stored, is_recovering = unmarked(found.get("password_hash")), under_way.factor_recovery is not None
-        user = user_of(found["_id"], found)
-        return Credentials(user, stored, found["auth_epoch"], under_way.factors, is_recovering)
+        return credentials_of(
+            user_of(found["_id"], found), found.get("password_hash"), listed, auth_epoch=found["auth_epoch"]
+        )
 
     def _move(self, user_id: str, events: list[Document]) -> None:
         """Put the events of a change that is done among the others. If it fails, they wait in the user's document."""
@@ -248,26 +247,26 @@ def user_of(user_id: str, document: Document) -> User:
 def _fields_of(account: Account) -> Document:
     """The fields of an account that each replacement writes; one without a value is None."""
     return {
-        **account.stored_fields(),
+        **fields_of(account),
         "roles": list(account.user.roles),
-        **dict.fromkeys(_PARTS),
-        **_UNDER_WAY.document(account, account.unknown),
+        **dict.fromkeys(PARTS),
+        **UNDER_WAY.document(account, account.unknown),
         _NOTICES: None,
     }
 
 
 def _account_of(document: Document) -> Account:
     known = document.get
-    plain = Account(
-        user_of(document["_id"], document),
-        unmarked(known("password_hash")),
-        document["auth_epoch"],
-        known("kept_session"),
-        known("due_at"),
-        known("revision", 0),
-    )
-    found = {name: document[name] for name in _PARTS if name in document}
+    under_way = {name: document[name] for name in PARTS if name in document}
     if _NOTICES in document:
         queued = [asdict(_NOTICE.entity(notice).entry()) for notice in document[_NOTICES]]
-        found["outbox"] = [*queued, *found.get("outbox", ())]
-    return plain.with_under_way(_UNDER_WAY.entity(found), _UNDER_WAY.unknown(found)) if found else plain
+        under_way["outbox"] = [*queued, *under_way.get("outbox", ())]
+    return account_of(
+        user_of(document["_id"], document),
+        known("password_hash"),
+        under_way,
+        auth_epoch=document["auth_epoch"],
+        kept_session=known("kept_session"),
+        due_at=known("due_at"),
+        revision=known("revision", 0),
+    )

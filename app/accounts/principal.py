@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from app.accounts.account import Impersonation
     from app.accounts.authentication import Authentication
     from app.accounts.model import User
+    from app.accounts.under_way import Impersonation
     from app.web.caller import CallerKind
 
 

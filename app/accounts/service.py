@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from app.accounts.account import RESET_LIVES, VERIFICATION_LIVES, Notice
 from app.accounts.mail_requests.model import MailRequest
+from app.accounts.notices import Notice
 from app.accounts.publisher import Change, Publisher, Silent
+from app.accounts.under_way import CODE_LIVES
 from app.mail.mail_templates import in_words
 from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, Unavailable
 from app.platform.identifiers import comparable_email, email_key, new_id
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.held_emails.model import HeldEmails
     from app.accounts.mail_requests.model import MailRequestKind, MailRequests, PendingRegistration
     from app.accounts.model import Status, User, Users
     from app.accounts.principal import Principal
+    from app.accounts.under_way import UndoOffer
     from app.audit.service import Audit
     from app.feature import LiveCallers
     from app.platform.clock import Clock
@@ -150,7 +152,7 @@ class Accounts:
     def ask_for_mail(self, kind: MailRequestKind, email: str, registration: PendingRegistration | None = None) -> None:
         """Store a request for mail to an address, for a worker to take up: one write, whatever the address."""
         now = self.clock()
-        lives = RESET_LIVES if kind == "reset" else VERIFICATION_LIVES
+        lives = CODE_LIVES["reset" if kind == "reset" else "verify"]
         self.requests.add(MailRequest(new_id(), kind, email, now, now + lives, now, registration=registration))
         # `mail_waits` is not set: the work for a known address would slow down the requests right after this one.
 

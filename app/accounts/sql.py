@@ -23,13 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.account import Account, UnderWay
-from app.accounts.factors import FORMS, unmarked
-from app.accounts.model import AlreadyThereError, Credentials, User
+from app.accounts.model import AlreadyThereError, User
+from app.accounts.stored_form import FORMS, UNDER_WAY, account_of, credentials_of, fields_of, unmarked
 from app.audit.sql import add_events
 from app.platform.errors import EmailTaken, Unavailable, UsernameTaken
 from app.platform.identifiers import LONGEST_NAME_KEY
-from app.store.codec import Codec, from_json
+from app.store.codec import from_json
 from app.store.sql.columns import INSTANT, LONG_TEXT, exact
 from app.store.sql.schema import METADATA, ON_MYSQL
 
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Executable
 
+    from app.accounts.account import Account
+    from app.accounts.model import Credentials
     from app.audit.model import AuditEvent
     from app.store.sql.connection import Connection
     from app.store.sql.database import Database
@@ -96,7 +97,6 @@ USER_ROLES: Final = Table(
 )
 
 
-_UNDER_WAY: Final = Codec(UnderWay)
 _ATTEMPTS: Final = 20
 """How often a write is tried whose name others keep taking and giving up, before the name is refused."""
 _COLUMNS: Final = USERS.c
@@ -301,9 +301,7 @@ class SqlUsers:
         *fields, stored, auth_epoch, text = rows[0]
         # Most accounts have none: then the text is not parsed.
         has_some = text and ('"totp"' in text or '"passkeys"' in text)
-        found = _UNDER_WAY.entity(from_json(text)) if has_some else UnderWay()
-        is_recovering = found.factor_recovery is not None
-        return Credentials(user_of(fields), unmarked(stored), auth_epoch, found.factors, is_recovering)
+        return credentials_of(user_of(fields), stored, from_json(text) if has_some else {}, auth_epoch=auth_epoch)
 
     def _write(self, statement: Executable, row: dict[str, Any], user_id: str, events: Sequence[AuditEvent]) -> int:
         """Run one conditional write that sets names, and add the events if it met a row; returns how many it changed.
@@ -369,17 +367,21 @@ def _is_rolled_back(failure: Unavailable) -> bool:
 def _row_of(account: Account) -> dict[str, Any]:
     """The columns of an account that each replacement writes."""
     return {
-        **account.stored_fields(),
+        **fields_of(account),
         "roles": ",".join(account.user.roles),
-        "under_way": _UNDER_WAY.text(account, account.unknown),
+        "under_way": UNDER_WAY.text(account, account.unknown),
     }
 
 
 def _account_of(row: Iterable[Any]) -> Account:
     """The account whose columns of `_ACCOUNTS` have these values."""
     *user, stored, auth_epoch, kept_session, text, due_at, revision = row
-    plain = Account(user_of(user), unmarked(stored), auth_epoch, kept_session, due_at, revision)
-    if text is None:
-        return plain
-    document = from_json(text)
-    return plain.with_under_way(_UNDER_WAY.entity(document), _UNDER_WAY.unknown(document))
+    return account_of(
+        user_of(user),
+        stored,
+        from_json(text),
+        auth_epoch=auth_epoch,
+        kept_session=kept_session,
+        due_at=due_at,
+        revision=revision,
+    )

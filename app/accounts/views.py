@@ -15,10 +15,11 @@ from app.web.view import View, is_none
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.account import Account, Impersonation
+    from app.accounts.account import Account
     from app.accounts.directory import UserPage
     from app.accounts.model import User
     from app.accounts.principal import Principal
+    from app.accounts.under_way import Impersonation
 
 
 class UserView(View):

@@ -11,9 +11,10 @@ from app.platform.identifiers import comparable_email, new_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.account import Account, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.model import User
     from app.accounts.service import Accounts
+    from app.accounts.under_way import UndoOffer
     from app.throttle.guesses import Guesses
 
 ACTOR = "an administrator"

@@ -40,7 +40,7 @@ class FoundKey:
     key: ApiKey
     user: User
     listed: bool
-    """Whether the account of the user lists it (`app.accounts.account.ListedKey`): if not, it has ended."""
+    """Whether the account of the user lists it (`app.accounts.under_way.ListedKey`): if not, it has ended."""
     roles_version: int
     """The version of the roles (`app.roles.model.RoleBook`) at that time."""
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.accounts.account import ListedKey
+from app.accounts.under_way import ListedKey
 from app.api_keys import key_format
 from app.api_keys.authenticator import digest_of, genuine
 from app.api_keys.keepers import Keepers
+from app.api_keys.listing import has_api_key, with_api_key, without_api_key
 from app.api_keys.model import ApiKey
 from app.platform import pieces
 from app.platform.errors import Failure, FieldError, NotFound, SessionEnded, Unavailable, ValidationFailed
@@ -110,7 +111,7 @@ class ApiKeyService:
                 check(account)
             held = by.permissions & self.roles.permissions_of(account.user.roles)
             require_authority(held, frozenset(key.permissions))
-            listed = account.with_api_key(ListedKey(key.id, key.expires_at), most=self.rules.most, now=now)
+            listed = with_api_key(account, ListedKey(key.id, key.expires_at), most=self.rules.most, now=now)
             return self.accounts.with_warning(listed, "api_key_created", device, key=key.name)
 
         missing = SessionEnded if owner_id == by.user.id else NotFound
@@ -160,7 +161,7 @@ class ApiKeyService:
         def without_key(account: Account) -> Account:
             if check is not None:
                 check(account)
-            return account.without_api_key(key_id)
+            return without_api_key(account, key_id)
 
         self.accounts.change(
             owner_id,
@@ -187,11 +188,11 @@ class ApiKeyService:
         key, actions = found.key, list[str]()
 
         def ended(account: Account) -> Account:
-            actions[:] = ["api_key.leaked"] if account.has_api_key(key.id) else []
+            actions[:] = ["api_key.leaked"] if has_api_key(account, key.id) else []
             if not actions:  # reported at the same time
                 return account
             told = {"key": key.name} if account.user.email_verified else {}
-            left = account.without_api_key(key.id)
+            left = without_api_key(account, key.id)
             return self.accounts.with_notice(left, "api_key_leaked", account.user.email, **told)
 
         with suppress(SessionEnded):  # deleted, and so are its keys

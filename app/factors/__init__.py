@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from app.accounts.account import FACTOR_RECOVERY
+from app.accounts.factors import FACTOR_RECOVERY
+from app.accounts.provider_ids import ProviderIds
 from app.accounts.service import Accounts
 from app.factors import cli, controller, pages
 from app.factors.administration import FactorReset
@@ -119,6 +120,7 @@ FEATURE = Feature(
             parts.get(PasskeyVault),
             parts.get(CeremonyService),
             parts.get(LoginGate),
+            parts.get(ProviderIds),
         ),
         ImportedApps: lambda parts: ImportedApps(parts.get(Accounts), parts.get(TotpVault), parts.get(SecretKeys)),
         FactorService: _factors,

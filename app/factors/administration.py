@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.factors.listing import without_factors
 from app.platform.errors import NotFound
 from app.roles.authority import require_power
 
@@ -51,7 +52,7 @@ class FactorReset:
             actions[:] = ["factors.reset"] if account.factors else []
             changed = account
             if account.factors:
-                changed = account.without_factors().in_new_epoch()
+                changed = without_factors(account).in_new_epoch()
                 # Text of others goes to proven addresses only.
                 told = {"reason": reason} if reason and account.user.email_verified else {}
                 changed = self.accounts.with_notice(changed, "factors_reset", account.user.email, actor=_ACTOR, **told)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.accounts.factors import ListedTotp
+from app.factors.listing import with_totp
 from app.factors.totp import TotpParameters
 from app.platform.errors import SessionEnded, Unavailable
 from app.platform.identifiers import derived_id, new_id
@@ -65,7 +66,7 @@ class ImportedApps:
         def adopted(present: Account) -> Account:
             is_same = present.imported_totp == seen
             actions[:] = ["totp.added"] if is_same else []
-            return present.with_adopted_totp(listed) if is_same else present
+            return with_totp(present, (*listed, *present.totp)) if is_same else present
 
         try:
             saved = self.accounts.change(user.id, adopted, among=_ANYBODY, actions=actions, details={"by": "import"})

@@ -5,7 +5,7 @@ outbox of the account. Until then whoever reads the mail of the account, or of a
 has a link that cancels it; so does a session of the user, and a login with a factor, which is not lost then.
 
 What is asked for begins by one write of the account, and ends by one: of a cancellation and the end of the factors at
-the same moment exactly one happens. What voids it is said in `app.accounts.account.Account.recovery`. It takes effect
+the same moment exactly one happens. What voids it is said in `app.accounts.factors.recovery_of`. It takes effect
 only if a mail server took the warning (`app.recovery.mailroom`): whoever fills the mailbox of an owner, or its
 allowance, wins nothing by it.
 """
@@ -17,8 +17,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.accounts.account import FACTOR_RECOVERY
-from app.accounts.factors import FactorRecovery
+from app.accounts.factors import (
+    FACTOR_RECOVERY,
+    FactorRecovery,
+    open_recovery_of,
+    recovery_of,
+    with_recovery,
+    without_recovery,
+)
+from app.factors.listing import without_factors
 from app.mail.mail_templates import in_words
 from app.platform.errors import Forbidden, InvalidCode, InvalidLoginToken, NotFound, SessionEnded
 from app.platform.identifiers import email_key, new_id
@@ -65,10 +72,10 @@ class LostFactors:
             if account.auth_epoch != first.auth_epoch:
                 raise InvalidLoginToken
             now = self.accounts.clock()
-            recovery, is_new = account.recovery(now), False
+            recovery, is_new = recovery_of(account, now), False
             if recovery is None:
                 recovery, is_new = self._new(account, now), True
-                account = account.with_recovery(recovery, now)
+                account = with_recovery(account, recovery, now)
             actions[:] = ["factors.recovery_asked"] if is_new else []
             found[:] = [recovery]
             return self._with_warnings(account, recovery, device, now)
@@ -145,7 +152,7 @@ class LostFactors:
         """Cancel the recovery of a user: this one, if one is named. Raises `missing` if it is not open."""
 
         def cancelled(account: Account) -> Account:
-            found = account.open_recovery(self.accounts.clock())
+            found = open_recovery_of(account, self.accounts.clock())
             if found is None or recovery_id not in {None, found.id}:
                 raise missing
             return self._cancelled(account, device)
@@ -164,7 +171,7 @@ class LostFactors:
         actions: list[str] = []
 
         def kept(account: Account) -> Account:
-            found = account.recovery(self.accounts.clock())
+            found = recovery_of(account, self.accounts.clock())
             is_same = account.auth_epoch == credentials.auth_epoch
             is_since = found is not None and proven_at >= found.asked_at
             actions[:] = [_CANCELLED] if is_since and is_same else []
@@ -174,7 +181,7 @@ class LostFactors:
 
     def _cancelled(self, account: Account, device: Device) -> Account:
         """The account without its recovery, and with a mail that says so to all who were warned of it."""
-        return self._with_news(account.without_recovery(), "factor_recovery_cancelled", device)
+        return self._with_news(without_recovery(account), "factor_recovery_cancelled", device)
 
     def _effective(self, credentials: Credentials, device: Device) -> Credentials | None:
         """The credentials of a user whose factors a due recovery has removed; None if it has not.
@@ -201,14 +208,16 @@ class LostFactors:
             if not meant(account):
                 return account
             now = self.accounts.clock()
-            if account.due_recovery(now) is None:
-                is_over = account.factor_recovery is not None and account.open_recovery(now) is None
-                return account.without_recovery() if is_over else account
+            found = recovery_of(account, now)
+            if found is None:
+                return without_recovery(account) if account.factor_recovery else account
+            if now < found.effective_at:
+                return account
             if not self.hours:  # turned off meanwhile
                 actions[:] = [_CANCELLED]
-                return self._with_news(account.without_recovery(), "factor_recovery_cancelled")
+                return self._with_news(without_recovery(account), "factor_recovery_cancelled")
             before, actions[:] = account, ["factors.recovered"]
-            changed = account.without_recovery().without_factors().in_new_epoch()
+            changed = without_factors(without_recovery(account)).in_new_epoch()
             return self._with_news(changed, "factors_recovered")
 
         saved = self.accounts.change(user_id, removed, actions=actions, device=device)

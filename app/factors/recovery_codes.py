@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -71,7 +71,8 @@ class RecoveryCodeMethod:
             found = find(present.recovery_codes, code)
             left = sum(each.used_at is None for each in present.recovery_codes) - 1
             told = self.accounts.with_warning(present, "recovery_code_used", device, left=str(left))
-            return told.with_used_code(found.id, self.accounts.clock())
+            spent = replace(found, used_at=self.accounts.clock())
+            return replace(told, recovery_codes=tuple(spent if each == found else each for each in told.recovery_codes))
 
         find(account.recovery_codes, code)  # a wrong one costs no further read
         self.accounts.change(account.user.id, used, actions=["recovery_code.used"], device=device)

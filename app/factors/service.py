@@ -8,10 +8,11 @@ drops it, so that a crash in between leaves a secret that nobody can use.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.accounts.factors import ENROLMENT_LIVES, ListedTotp
+from app.accounts.factors import ENROLMENT_LIVES, ListedTotp, open_recovery_of
+from app.factors.listing import confirmed_totp_of, pending_totp_of, with_confirmed_totp, with_pending_totp, without_totp
 from app.factors.recovery_codes import new_codes
 from app.factors.totp import TotpParameters
 from app.platform.errors import InvalidCode, NotFound, SessionEnded, Unavailable
@@ -72,10 +73,10 @@ class FactorService:
         """The factors of a user, without secrets. Raises SessionEnded if there is no such user."""
         account = self.account_of(user_id)
         now = self.accounts.clock()
-        listed = account.confirmed_totp or account.pending_totp(now)
+        listed = confirmed_totp_of(account) or pending_totp_of(account, now)
         codes = account.recovery_codes
         left, passkeys = sum(code.used_at is None for code in codes) if codes else None, self.passkeys.shown(account)
-        recovery = account.open_recovery(now)
+        recovery = open_recovery_of(account, now)
         if account.imported_totp:
             totp = TotpState(confirmed=True, created_at=account.user.created_at, last_used_at=None)
             return FactorState(totp, left, passkeys, recovery)
@@ -91,7 +92,7 @@ class FactorService:
         user, now, parameters = principal.user, self.accounts.clock(), TotpParameters.new()
         listed = ListedTotp(new_id(), now, now + ENROLMENT_LIVES)
         self.vault.seal(listed.id, user.id, parameters, expires_at=listed.expires_at)
-        self.accounts.change(user.id, lambda account: account.with_pending_totp(listed), by=principal)
+        self.accounts.change(user.id, lambda account: with_pending_totp(account, listed), by=principal)
         return Enrolment(parameters.secret, parameters.uri(self.product, shown_name(user)))
 
     def confirm_totp(self, principal: Principal, code: str, device: Device) -> tuple[str, ...] | None:
@@ -100,19 +101,19 @@ class FactorService:
         Returns recovery codes for a user who has none, who did not have a second factor then; else None. Raises
         InvalidCode if there is none to confirm, or the code is not of it; the code is used up.
         """
-        pending = self.account_of(principal.user.id).pending_totp(self.accounts.clock())
+        pending = pending_totp_of(self.account_of(principal.user.id), self.accounts.clock())
         if pending is None:
             raise InvalidCode
         self.vault.spend(pending.id, code)
 
         def confirmed(account: Account) -> Account:
-            return account.with_confirmed_totp(pending.id, self.accounts.clock())
+            return with_confirmed_totp(account, pending.id, self.accounts.clock())
 
         return self.add(principal, confirmed, "totp", device)
 
     def remove_totp(self, principal: Principal, device: Device) -> None:
         """Remove the authenticator app; without another factor the recovery codes go, too. Raises NotFound."""
-        self.change(principal, lambda account: account.without_totp(), "totp", "removed", device)
+        self.change(principal, without_totp, "totp", "removed", device)
 
     def renew_codes(self, principal: Principal, device: Device) -> tuple[str, ...]:
         """New recovery codes; the old ones are void. Raises NotFound for a user without a second factor."""
@@ -121,7 +122,7 @@ class FactorService:
         def renewed(account: Account) -> Account:
             if not account.factors:
                 raise NotFound("There is no second factor that recovery codes could stand in for.")
-            return account.with_recovery_codes(kept)
+            return replace(account, recovery_codes=kept)
 
         self.change(principal, renewed, "recovery_codes", "made", device)
         return shown
@@ -150,7 +151,7 @@ class FactorService:
         def added(account: Account) -> Account:
             nonlocal gives
             gives = not account.factors
-            return step(account).with_recovery_codes(kept) if gives else step(account)
+            return replace(step(account), recovery_codes=kept) if gives else step(account)
 
         self.change(principal, added, what, "added", device, details=details, **told)
         return shown if gives else None

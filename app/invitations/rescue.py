@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.invitations.service import Link
@@ -46,7 +46,8 @@ class RescueService:
 
     def _link(self, user_id: str) -> Link:
         def rescued(account: Account) -> Account:
-            return account.with_rescue(code_id=new_id(), now=self.accounts.clock())
+            others = replace(account, codes=tuple(code for code in account.codes if code.purpose != "rescue"))
+            return others.with_code("rescue", code_id=new_id(), now=self.accounts.clock())[0]
 
         account = self.accounts.change(user_id, rescued, missing=NotFound, actions=["user.reset_started"])
         code = next(code for code in account.codes if code.purpose == "rescue")

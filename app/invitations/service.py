@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from app.accounts.account import Account, PendingEmail
+from app.accounts.account import Account
 from app.accounts.credentials import counted_names
 from app.accounts.model import INVITED, User
 from app.accounts.publisher import Change
 from app.accounts.registration import RESERVED
+from app.accounts.under_way import PendingEmail
 from app.platform.errors import (
     CannotBeMailed,
     EmailTaken,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from app.accounts.account import Notice
+from app.accounts.notices import Notice
 from app.mail_login.service import leads_to
 from app.outbox.model import Claimed, Entry
 from app.platform.identifiers import comparable_email

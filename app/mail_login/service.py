@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from app.recovery.mailed_codes import MailedCodes
     from app.sessions.failed_logins import FailedLogins
     from app.sessions.gate import LoginGate
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.throttle.device_tokens import DeviceTokens
 
 LIVES: Final = timedelta(minutes=10)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from app.accounts.principal import Principal
-from app.oauth.authorization import PUSHED_LIVES, PUSHED_REQUEST, Authorizations
+from app.oauth.authorization import Authorizations
 from app.oauth.devices import DeviceFlow
-from app.oauth.discovery import Discovery
-from app.oauth.parts import TokenEndpoint, TokenEndpoints
+from app.oauth.parts import ClientEndpoints
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
+from app.oauth.requests.service import PUSHED_LIVES, PUSHED_REQUEST, AuthorizationRequests
 from app.oauth.userinfo import claims_of
-from app.platform.errors import Forbidden, NotFound, TooManyRequests, Unavailable
+from app.platform.errors import Forbidden, TooManyRequests, Unavailable
 from app.sessions.access_tokens import scopes_in
 from app.sessions.page_sessions import PageSessions
 from app.web.call import Call, CallBy
@@ -24,8 +23,6 @@ from app.web.parameters import Parameters
 from app.web.result import Carrying, File, redirect
 
 DEVICE_PAGE: Final = "/device"
-DISCOVERED_FOR: Final = 300
-"""Seconds for which others may keep the documents about this server."""
 
 
 @endpoint(
@@ -46,11 +43,10 @@ def authorize(call: Call, parameters: Parameters) -> File | Carrying:
     It issues a code on a GET, as OpenID Connect has it: the redirect URI is the client's own, and the code is worth
     nothing without its verifier.
     """
-    authorizations = call.get(Authorizations)
     try:
-        authorization = authorizations.check(parameters)
+        authorization = call.get(AuthorizationRequests).check(parameters)
         visitor = cast("Principal | None", call.visitor)
-        page = redirect(authorizations.proceed(authorization, visitor))
+        page = redirect(call.get(Authorizations).proceed(authorization, visitor))
         cookie = None if visitor is None else call.get(PageSessions).slid(visitor, call.device)
         return page if cookie is None else Carrying(page, cookies=(cookie,))
     except RefusedError as refused:
@@ -73,9 +69,9 @@ def authorize_by_form(call: Call, parameters: Parameters) -> File:
 
     A POST from another site carries no page cookie (SameSite=Lax), so it decides nothing by who is logged in.
     """
-    authorizations = call.get(Authorizations)
+    requests = call.get(AuthorizationRequests)
     try:
-        return redirect(authorizations.url_of(authorizations.check(parameters)))
+        return redirect(requests.url_of(requests.check(parameters)))
     except RefusedError as refused:
         return told(call, refused)
 
@@ -92,7 +88,7 @@ def authorize_by_form(call: Call, parameters: Parameters) -> File:
 )
 def exchange(call: Call, parameters: Parameters) -> File:
     """Exchange a code, a refresh token or the client's own authentication for tokens."""
-    return call.get(TokenEndpoint).answer(parameters, call.header("Authorization"), call.device, call.proof)
+    return call.get(ClientEndpoints).answer(parameters, call.header("Authorization"), call.device, call.proof)
 
 
 @endpoint(
@@ -110,7 +106,7 @@ def revoke(call: Call, parameters: Parameters) -> File:
 
     So all tokens of that session end. The reply is the same for any other text.
     """
-    return call.get(TokenEndpoints).answer_at("revocation", parameters, call.header("Authorization"), call.device)
+    return call.get(ClientEndpoints).answer_at("revocation", parameters, call.header("Authorization"), call.device)
 
 
 @endpoint(
@@ -127,7 +123,7 @@ def introspect(call: Call, parameters: Parameters) -> File:
 
     It is told of its own tokens, and of those that it is the audience of.
     """
-    return call.get(TokenEndpoints).answer_at("introspection", parameters, call.header("Authorization"), call.device)
+    return call.get(ClientEndpoints).answer_at("introspection", parameters, call.header("Authorization"), call.device)
 
 
 @endpoint(
@@ -143,11 +139,11 @@ def introspect(call: Call, parameters: Parameters) -> File:
 )
 def push(call: Call, parameters: Parameters) -> File:
     """Keep an authorization request that its client sends itself, before the browser (RFC 9126)."""
-    server, authorizations = call.get(TokenEndpoint), call.get(Authorizations)
+    server, requests = call.get(ClientEndpoints), call.get(AuthorizationRequests)
     authorization = call.header("Authorization")
     try:
         client, key = server.proven_by(parameters, authorization, call.device, call.proof)
-        secret = authorizations.push(parameters, client, key)
+        secret = requests.push(parameters, client, key)
     except RefusedError as refused:
         return server.refused(refused.error, refused.description, basic=bool(authorization))
     return _json({"request_uri": f"{PUSHED_REQUEST}{secret}", "expires_in": int(PUSHED_LIVES.total_seconds())}, 201)
@@ -165,7 +161,7 @@ def push(call: Call, parameters: Parameters) -> File:
 )
 def begin_device(call: Call, parameters: Parameters) -> File:
     """Give a device the code that it polls with, and the code that its user enters on a page (RFC 8628)."""
-    server, authorization = call.get(TokenEndpoint), call.header("Authorization")
+    server, authorization = call.get(ClientEndpoints), call.header("Authorization")
     try:
         client = server.client_of(parameters, authorization, call.device)
         begun = call.get(DeviceFlow).begin(client, parameters)
@@ -219,77 +215,6 @@ def _userinfo(call: CallBy[Principal]) -> File:
     if "openid" not in scopes:
         raise Forbidden("This needs an access token with the scope openid.", scope="openid")
     return _json(claims_of(principal.user, scopes))
-
-
-@endpoint(
-    "GET /.well-known/openid-configuration",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(Unavailable,),
-)
-def openid_configuration(call: Call) -> File:
-    """The metadata of the server (OpenID Connect Discovery section 3)."""
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-authorization-server",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(Unavailable,),
-)
-def server_metadata(call: Call) -> File:
-    """The same (RFC 8414 section 3)."""
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-authorization-server/<path:below>",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(NotFound, Unavailable),
-)
-def server_metadata_below(call: Call, below: str) -> File:
-    """The same for a PUBLIC_URL with a path, which RFC 8414 section 3.1 puts behind the well-known one."""
-    _require_own_path(call, below)
-    return _json(call.get(Discovery).server())
-
-
-@endpoint(
-    "GET /.well-known/oauth-protected-resource",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-)
-def resource_metadata(call: Call) -> File:
-    """The metadata of our own API (RFC 9728 section 3)."""
-    return _json(call.get(Discovery).resource())
-
-
-@endpoint(
-    "GET /.well-known/oauth-protected-resource/<path:below>",
-    access=public,
-    returns=File,
-    cache=DISCOVERED_FOR,
-    any_origin=True,
-    raises=(NotFound,),
-)
-def resource_metadata_below(call: Call, below: str) -> File:
-    """The same for a PUBLIC_URL with a path (RFC 9728 section 3.1)."""
-    _require_own_path(call, below)
-    return _json(call.get(Discovery).resource())
-
-
-def _require_own_path(call: Call, below: str) -> None:
-    if f"/{below}" != urlsplit(call.settings.server.public_url).path:
-        raise NotFound
 
 
 def _json(content: dict[str, Any], status: int | None = None) -> File:

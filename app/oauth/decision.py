@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from app.accounts.authentication import AAL2
-from app.oauth.parameters import is_of_native_client
+from app.oauth.clients.redirect_uris import is_of_native_client
 from app.oauth.refusal import RefusedError
 from app.sessions.step_up import authentication_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from app.accounts.authentication import AAL2
-from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import Approval, DeviceCode
 from app.oauth.parameters import resources_of, scopes_of
 from app.oauth.refusal import RefusedError
 from app.platform import pieces
 from app.platform.errors import SessionEnded, Unavailable
+from app.platform.identifiers import digest_of_token
 from app.sessions.proof import Proof
 from app.sessions.step_up import authentication_of
 
@@ -97,7 +97,7 @@ class DeviceFlow:
         for _ in range(_ATTEMPTS):
             secret, user_code = secrets.token_urlsafe(_SECRET_BYTES), new_user_code()
             kept = _kept(self.secrets.current, user_code)
-            code = DeviceCode(id_of(secret), kept, client.id, scopes, resources, expires_at)
+            code = DeviceCode(digest_of_token(secret), kept, client.id, scopes, resources, expires_at)
             if self.codes.add(code):
                 return Begun(secret, shown(user_code), self.seconds, code.pause)
         raise Unavailable

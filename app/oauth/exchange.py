@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from app.oauth.tokens import IssuedToken, IssuedTokens
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.claims import Claims
 
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - no secret
 _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"

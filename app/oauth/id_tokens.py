@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
 from app.oauth.userinfo import claims_of
+from app.security.digests import half_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from app.keys.service import KeyService
     from app.platform.clock import Clock
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 ALWAYS: Final = ("iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "acr", "sid", "at_hash")
 """The claims that every one has; `nonce` where the request had one, and those of userinfo by scope."""
@@ -56,7 +55,7 @@ class IdTokens:
             "amr": list(proven.amr),
             "acr": proven.acr,
             "sid": opened.session.id,
-            "at_hash": _half_hash(opened.access_token, key.alg),
+            "at_hash": half_hash(opened.access_token, key.alg),
             **({} if nonce is None else {"nonce": nonce}),
         }
         return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": "JWT", "kid": key.kid})
@@ -76,9 +75,3 @@ class IdTokens:
         except jwt.PyJWTError:
             return None
         return claims if all(isinstance(claims[name], str) for name in ("aud", "sub", "sid")) else None
-
-
-def _half_hash(access_token: str, algorithm: str) -> str:
-    """The left half of the hash of its algorithm (OpenID Connect Core section 3.1.3.6); Ed25519 hashes by SHA-512."""
-    digest = (hashlib.sha512 if algorithm == "EdDSA" else hashlib.sha256)(access_token.encode("ascii")).digest()
-    return urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

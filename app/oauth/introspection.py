@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from app.oauth.revocation import Revocation, token_of
+from app.oauth.revocation import token_of
 from app.oauth.server import WITH_SECRET, OAuthServer, Request
 
 if TYPE_CHECKING:
@@ -33,10 +33,3 @@ class Introspection(IntrospectionEndpoint):
         if found is None or not found.concerns(client):
             return 200, {"active": False}, []
         return 200, {"active": True, **found.told}, []
-
-
-def with_token_endpoints(server: OAuthServer, tokens: IssuedTokens) -> OAuthServer:
-    """The server, which answers for tokens, too."""
-    server.register_endpoint(Revocation(server, tokens))
-    server.register_endpoint(Introspection(server, tokens))
-    return server

@@ -7,15 +7,13 @@ never repeat what was sent.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from app.oauth.clients.redirect_uris import check_redirect_uri
+from app.oauth.clients.redirect_uris import check_redirect_uri, is_same_redirect
 from app.oauth.refusal import RefusedError
 from app.platform.uris import as_written
+from app.security.digests import s256
 
 if TYPE_CHECKING:
     from app.oauth.catalogue.service import CatalogueOf
@@ -27,7 +25,6 @@ STANDARD_SCOPES: Final = (OPENID, "profile", "email", "offline_access")
 """Those of OpenID Connect that there are here; the others are named by administrators."""
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 """The values of `prompt` (OpenID Connect Core section 3.1.2.1)."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_RESOURCES: Final = 8
 _LONGEST_RESOURCES: Final = 1500
 """Characters of all resources of a request: they stand in each access token."""
@@ -38,7 +35,6 @@ _DIGITS: Final = 9
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 """RFC 7636 section 4.2: BASE64URL of a SHA-256, without padding."""
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-_PORT: Final = re.compile(r":[0-9]{1,5}(?![0-9])")
 
 
 def redirect_of(parameters: Parameters, client: Client) -> tuple[str, bool]:
@@ -68,41 +64,6 @@ def check_redirect_form(parameters: Parameters) -> None:
             raise _not_registered(f"The redirect_uri {error}.") from None
 
 
-def is_same_redirect(sent: str, registered: str) -> bool:
-    """Whether a redirect URI is this registered one: to the letter, or on loopback with any port (RFC 8252 7.3).
-
-    127.0.0.1, [::1] and localhost are three names: none stands for another.
-    """
-    if sent == registered:
-        return True
-    host = loopback_host(registered)
-    if host is None:
-        return False
-    # Both without their port, to the letter: so neither userinfo nor a backslash can hide in between.
-    start = f"http://{host}"
-    if not sent.startswith(start):
-        return False
-    port, tail = _split_port(sent.removeprefix(start))
-    _, registered_tail = _split_port(registered.removeprefix(start))
-    return tail == registered_tail and (port is None or 0 < port <= 65535)  # noqa: PLR2004 - the highest port
-
-
-def loopback_host(uri: str) -> str | None:
-    """The host of an http URI on loopback, as it stands there; None for any other."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return None
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        return None
-    return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-
-
-def is_of_native_client(redirect_uri: str) -> bool:
-    """Whether an app on the device receives it, so that any other app there may pose as the client (RFC 8252 8.6)."""
-    return not redirect_uri.startswith("https://")
-
-
 def _not_registered(detail: str) -> RefusedError:
     return RefusedError(
         "invalid_request",
@@ -110,11 +71,6 @@ def _not_registered(detail: str) -> RefusedError:
         "redirect_uri_not_registered",
         detail,
     )
-
-
-def _split_port(rest: str) -> tuple[int | None, str]:
-    found = _PORT.match(rest)
-    return (None, rest) if found is None else (int(found[0][1:]), rest[found.end() :])
 
 
 def _nearest(sent: str, registered: tuple[str, ...]) -> str:
@@ -258,8 +214,7 @@ def is_verifier(text: str) -> bool:
 
 def proves(verifier: str, challenge: str) -> bool:
     """Whether a verifier belongs to a challenge, by S256 (RFC 7636 section 4.6)."""
-    digest = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
-    return compare_digest(digest, challenge)
+    return compare_digest(s256(verifier), challenge)
 
 
 def prompts_of(parameters: Parameters) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What controllers ask the container for. The classes behind it import Authlib: with `OAUTH=off` nothing loads them."""
+"""What controllers ask the container for. The class behind it imports Authlib: with `OAUTH=off` nothing loads it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ if TYPE_CHECKING:
     from app.web.result import File
 
 
-class TokenEndpoints(Protocol):
-    """The server as `POST /oauth/revoke` and `POST /oauth/introspect` see it."""
-
-    def answer_at(self, name: str, parameters: Parameters, authorization: str, device: Device) -> File:
-        """The reply of this endpoint, `revocation` or `introspection`. Raises Unavailable."""
-
-
-class TokenEndpoint(Protocol):
-    """The authorization server as `POST /oauth/token` sees it (`app.oauth.server.OAuthServer`)."""
+class ClientEndpoints(Protocol):
+    """The endpoints at which clients authenticate themselves (`app.oauth.server.OAuthServer`)."""
 
     @property
     def grant_types(self) -> tuple[str, ...]:
@@ -28,6 +21,9 @@ class TokenEndpoint(Protocol):
 
     def answer(self, parameters: Parameters, authorization: str, device: Device, proof: SentProof) -> File:
         """The reply to a token request; `authorization` is its header, "" if it has none. Raises Unavailable."""
+
+    def answer_at(self, name: str, parameters: Parameters, authorization: str, device: Device) -> File:
+        """The reply of a further endpoint, `revocation` or `introspection`. Raises Unavailable."""
 
     def client_of(self, parameters: Parameters, authorization: str, device: Device) -> Client:
         """The client that has authenticated itself. Raises RefusedError, with `invalid_client` for any other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from app.platform.uris import with_query
 
 
 class RefusedError(Exception):
@@ -39,5 +39,4 @@ class RefusedError(Exception):
 def answered_at(redirect_uri: str, answer: dict[str, str], state: str | None, issuer: str) -> str:
     """The redirect URI with an answer in its query, where it keeps what it had; `iss` is always there (RFC 9207)."""
     sent = answer | ({} if state is None else {"state": state}) | {"iss": issuer}
-    joint = "?" if "?" not in redirect_uri else "" if redirect_uri.endswith(("?", "&")) else "&"
-    return f"{redirect_uri}{joint}{urlencode(sent)}"
+    return with_query(redirect_uri, sent)

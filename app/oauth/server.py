@@ -27,24 +27,11 @@ if TYPE_CHECKING:
 
     from authlib.oauth2.rfc6749 import BaseGrant
 
-    from app.accounts.model import Users
-    from app.oauth.assertions import Assertions
-    from app.oauth.catalogue.service import Catalogue
     from app.oauth.clients.model import Client
-    from app.oauth.codes.model import Codes
-    from app.oauth.consents.service import ConsentService
-    from app.oauth.device_codes.model import DeviceCodes
-    from app.oauth.exchange import Exchanges
-    from app.oauth.id_tokens import IdTokens
-    from app.oauth.registry import ClientRegistry
+    from app.oauth.services import TokenServices
     from app.platform.clock import Clock
     from app.platform.devices import Device
-    from app.platform.instrumentation import Observer
-    from app.security.dpop import Proofs, SentProof
-    from app.sessions.access_tokens import AccessTokens
-    from app.sessions.gate import LoginGate
-    from app.sessions.live import LiveSessions
-    from app.sessions.service import SessionService
+    from app.security.dpop import SentProof
     from app.web.parameters import Parameters
 
 WITH_SECRET: Final = ("client_secret_basic", "client_secret_post")
@@ -52,30 +39,6 @@ ANY_METHOD: Final = (*WITH_SECRET, "none")
 """How clients authenticate; `none` is for those that have no secret."""
 _ANY_URI: Final = "https://localhost/"
 """Authlib demands https of the address of a request; ours was judged at the start (PUBLIC_URL)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the grants work with."""
-
-    registry: ClientRegistry
-    catalogue: Catalogue
-    codes: Codes
-    device_codes: DeviceCodes
-    consents: ConsentService
-    users: Users
-    live: LiveSessions
-    gate: LoginGate
-    sessions: SessionService
-    access_tokens: AccessTokens
-    id_tokens: IdTokens
-    exchanges: Exchanges
-    assertions: Assertions
-    clock: Clock
-    observer: Observer
-    audience: str
-    """That of our own API (JWT_AUDIENCE)."""
-    proofs: Proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +113,9 @@ class Request(OAuth2Request):
 
 
 class OAuthServer(AuthorizationServer):
-    """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.TokenEndpoint`."""
+    """Answers what clients ask for at the endpoints that are theirs; an `app.oauth.parts.ClientEndpoints`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: TokenServices) -> None:
         super().__init__()
         self.services = services
         self.register_client_auth_method("none", _by_name_alone)
@@ -220,22 +183,27 @@ class OAuthServer(AuthorizationServer):
     def authenticate_client(self, request: Request, methods: Sequence[str], endpoint: str = "token") -> ClientOf:
         """RFC 6749 sections 2.3 and 5.2 to the letter, where Authlib is lax: one method only; Basic and body name one
         client; 401 always, and with a challenge where the header was used."""
-        authorization, form = request.headers.get("Authorization", ""), request.form
-        basic = bool(authorization)
+        form = request.form
         by_assertion = "client_assertion" in form or "client_assertion_type" in form
-        if sum((basic, "client_secret" in form, by_assertion)) > 1:
+        if sum(("Authorization" in request.headers, "client_secret" in form, by_assertion)) > 1:
             raise InvalidRequestError("The client authenticates twice.")
         if by_assertion:
-            return ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
+            client = ClientOf(self.services.assertions.authenticate(request.parameters), self.services.clock)
+        else:
+            client = self._by_secret_or_name(request, methods, endpoint)
+        request.bound_to = self._key_of(request, client.client)
+        return client
+
+    def _by_secret_or_name(self, request: Request, methods: Sequence[str], endpoint: str) -> ClientOf:
+        basic = "Authorization" in request.headers
         try:
             client: ClientOf = super().authenticate_client(request, methods, endpoint)
         except ValueError:  # Basic in letters outside ASCII
             raise _invalid_client(basic=True) from None
         except InvalidClientError:
             raise _invalid_client(basic=basic) from None
-        if form.get("client_id", client.client.id) != client.client.id:
+        if request.form.get("client_id", client.client.id) != client.client.id:
             raise _invalid_client(basic=basic)
-        request.bound_to = self._key_of(request, client.client)
         return client
 
     def _key_of(self, request: Request, client: Client) -> str | None:

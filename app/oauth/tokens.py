@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.keys.service import LEEWAY
 from app.oauth.grant_types import TOKEN_EXCHANGE, may_exchange
-from app.sessions.access_tokens import RefusedTokenError, has_form
+from app.oauth.granting import may_have
+from app.sessions.access_tokens import has_form
+from app.sessions.claims import RefusedTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from app.oauth.registry import ClientRegistry
     from app.oauth.revoked_tokens.model import RevokedTokens
     from app.platform.devices import Device
-    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.authenticator import AccessTokenAuthenticator
+    from app.sessions.claims import Claims
+    from app.sessions.refresh import RefreshService
     from app.sessions.service import SessionService
 
 _TOLD: Final = (
@@ -76,9 +81,13 @@ class IssuedTokens:
 
     access_tokens: AccessTokens
     sessions: SessionService
+    refreshes: RefreshService
+    authenticator: AccessTokenAuthenticator
     registry: ClientRegistry
     revoked: RevokedTokens
     issuer: str
+    audience: str
+    """That of our own API, for which every client may have tokens."""
 
     def find(self, token: str) -> IssuedToken | None:
         """What this token is; None if it is none, or is not accepted any more. Raises Unavailable."""
@@ -91,7 +100,7 @@ class IssuedTokens:
         Nothing happens to a token of anybody else, and to none: the client is not told which it is. Raises Unavailable.
         """
         if not has_form(token):
-            self.sessions.revoke_by_refresh_token(token, client.id, device)
+            self.refreshes.revoke(token, client.id, device)
             return
         found = self.access_token(token)
         if found is None or not found.is_of(client):
@@ -113,24 +122,29 @@ class IssuedTokens:
         told["token_type"] = "DPoP" if "cnf" in claims else "Bearer"
         found = IssuedToken(claims["client_id"], audiences, told, claims.get("sid"))
         if read.of_session is None:
-            return found if self._client_of(found) is not None else None
-        principal = self.sessions.principal_of(read.of_session)
+            return found if self._may_still_have(found, "client_credentials") else None
+        principal = self.authenticator.principal_of(read.of_session)
         # The session of an exchanged token is another client's.
         if principal is None or not self.registry.admits(principal.client_id or found.client_id):
             return None
         found = replace(found, of_user=(read.of_session, principal))
-        return found if not found.is_exchanged or self._may_still_have(found) else None
+        # Those that acted before gave their leave, which ends with their own.
+        is_by_leave = all(self._may_act(client_id) for client_id in read.of_session.actors[1:])
+        if found.is_exchanged and not (is_by_leave and self._may_still_have(found, TOKEN_EXCHANGE)):
+            return None
+        return found
 
-    def _may_still_have(self, exchanged: IssuedToken) -> bool:
-        """Whether the client of a token that was exchanged would still get it. The user's session says nothing of it:
-        it is another client's."""
-        client = self._client_of(exchanged)
+    def _may_act(self, client_id: str) -> bool:
+        client = self.registry.find(client_id)
+        return client is not None and may_exchange(client, TOKEN_EXCHANGE)
+
+    def _may_still_have(self, found: IssuedToken, grant_type: str) -> bool:
+        """Whether the client would still get a token that no session of its own says anything of."""
+        client = self._client_of(found)
         return (
             client is not None
-            and may_exchange(client, TOKEN_EXCHANGE)
-            and client.still_grants(
-                first_party=False, scopes=exchanged.scopes, resources=tuple(sorted(exchanged.audiences))
-            )
+            and may_exchange(client, grant_type)
+            and may_have(client, found.scopes, found.audiences, first_party=False, own=self.audience)
         )
 
     def _client_of(self, found: IssuedToken) -> Client | None:
@@ -139,7 +153,7 @@ class IssuedTokens:
         return None if client is None or self.revoked.has(found.told["jti"]) else client
 
     def _refresh_token(self, token: str) -> IssuedToken | None:
-        session = self.sessions.session_of_refresh_token(token)
+        session = self.refreshes.session_of(token)
         if session is None or session.client_id is None or not self.registry.admits(session.client_id):
             return None
         told = {

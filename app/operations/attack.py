@@ -27,6 +27,8 @@ _REQUESTS, _SECONDS = 3000, 1800
 @click.option("--proxy-path", metavar="PATH", help="A place behind forward authentication: a path, or a URL.")
 @click.option("--account", metavar="ADDRESS", help="A test account that exists, by its address or user name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password of --account from the standard input.")
+@click.option("--client", metavar="CLIENT_ID", help="A public client, for the checks of OAuth that need one.")
+@click.option("--redirect-uri", metavar="URI", help="A redirect URI of --client; nothing is sent there.")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trust this authority.")
 @click.option("--http-port", type=click.IntRange(1, 65535), default=80, help="Where plain http is served (80).")
 @click.option("--mail-domain", default="example.com", metavar="DOMAIN", help="The domain of the accounts' addresses.")
@@ -43,6 +45,8 @@ def attack(
     proxy_path: str | None,
     account: str | None,
     password_stdin: bool,
+    client: str | None,
+    redirect_uri: str | None,
     ca: Path | None,
     http_port: int,
     mail_domain: str,
@@ -58,6 +62,7 @@ def attack(
     from attack import report
     from attack.budget import Budget
     from attack.choice import NoSuchCheckError, checks_of, described, listed, place_of
+    from attack.client import Client
     from attack.probe import Probe
     from attack.run import CannotExamineError, examine
     from attack.target import NoTargetError, Target
@@ -74,6 +79,8 @@ def attack(
     except (NoTargetError, NoSuchCheckError, OSError) as error:
         raise click.UsageError(str(error)) from None
 
+    if (client is None) is not (redirect_uri is None):
+        raise click.UsageError("--client and --redirect-uri belong together.")
     given = _given(account, password_stdin=password_stdin, yes=yes)
     click.echo(described(target, guarded, checks, requests, seconds), err=True)
     if not yes:
@@ -87,6 +94,7 @@ def attack(
         given=given,
         guarded=guarded,
         guarded_path=path,
+        client=Client(client, redirect_uri) if client and redirect_uri else None,
         http_port=http_port,
     )
     try:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from app.config.values import is_loopback
 from app.oauth.catalogue.service import Catalogue
-from app.oauth.discovery import AUTHORIZE, Discovery
+from app.oauth.discovery.service import AUTHORIZE, Discovery
 from app.oauth.parameters import STANDARD_SCOPES
 from app.platform.errors import MalformedJson, Unavailable
 from app.platform.log import reason_of

@@ -212,7 +212,8 @@ class ReauthenticationRequired(Failure):
     )
     remedy = (
         "Send one of `methods` to POST /auth/reauthenticate, and repeat the request with the access token that it"
-        " gives. Or log in again."
+        " gives. Or log in again, as users do who have no password but an account at a provider: their method is"
+        " `provider`."
     )
     carries = MappingProxyType({"WWW-Authenticate": CHALLENGE})
 

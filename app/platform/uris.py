@@ -1,12 +1,12 @@
-"""URIs that are the same to all who read them, though they are written differently."""
+"""URIs: which ones are the same though they are written differently, and parameters in their queries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -23,6 +23,12 @@ def as_written(uri: str, known: Iterable[str]) -> str | None:
         return uri
     normal = _normal(uri)
     return next((each for each in known if _normal(each) == normal), None)
+
+
+def with_query(uri: str, parameters: Mapping[str, str]) -> str:
+    """The URI with these parameters behind those that its query has already. It has no fragment."""
+    joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
+    return f"{uri}{joint}{urlencode(parameters)}"
 
 
 def _normal(uri: str) -> str:

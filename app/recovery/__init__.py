@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.accounts.account import MAIL
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.holders import MailRequestHolders
 from app.accounts.mail_requests.model import MailRequests
 from app.accounts.model import Users
+from app.accounts.notices import MAIL
 from app.accounts.passwords import PasswordService
 from app.accounts.registration import RegistrationService
 from app.accounts.service import Accounts

@@ -9,6 +9,7 @@ from app.platform.errors import (
     InvalidCode,
     LastAdmin,
     Overloaded,
+    ReauthenticationRequired,
     TooManyRequests,
     Unavailable,
     ValidationFailed,
@@ -152,13 +153,17 @@ def undo_email(call: Call, body: MailedToken) -> Nothing:
     returns=Nothing,
     status=202,
     message="Check the mail of the new address",
-    raises=(WrongPassword, TooManyRequests, Overloaded, EmailTaken, ValidationFailed),
+    raises=(WrongPassword, ReauthenticationRequired, TooManyRequests, Overloaded, EmailTaken, ValidationFailed),
 )
 def change_email(call: CallBy[Principal], body: ChangeEmail) -> Nothing:
     """Request a change of the e-mail address.
 
+    A user without a password, as one who registered by a provider, sends none: instead it needs a login within the last
+    `REAUTH_SECONDS`.
+
     The change takes effect when the new address is verified with the token or code mailed to it. The old address then
     gets a mail, and can undo the change for seven days.
     """
-    call.get(EmailChangeService).request(call.caller, body.email, body.password, call.device)
+    changes = call.get(EmailChangeService)
+    changes.request(call.caller, body.email, body.password, call.device, call.require_fresh_login)
     return Nothing()

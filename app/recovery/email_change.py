@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.accounts.credentials import refuse_if_changed
+from app.accounts.credentials import nobody_is_fresh, refuse_if_changed
 from app.platform.errors import EmailTaken, FieldError, InvalidCode, ValidationFailed
 from app.platform.identifiers import email_key, new_id
 
 if TYPE_CHECKING:
-    from app.accounts.account import Account, UndoOffer
+    from collections.abc import Callable
+
+    from app.accounts.account import Account
     from app.accounts.credentials import CredentialService
     from app.accounts.model import User
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
+    from app.accounts.under_way import UndoOffer
     from app.platform.devices import Device
     from app.recovery.mailed_codes import MailedCodes, Redeemable
 
@@ -28,16 +31,24 @@ class EmailChangeService:
     codes: MailedCodes
     hide_accounts: bool
 
-    def request(self, principal: Principal, email: str, password: str, device: Device) -> None:
+    def request(
+        self,
+        principal: Principal,
+        email: str,
+        password: str | None,
+        device: Device,
+        require_fresh_login: Callable[[], None] = nobody_is_fresh,
+    ) -> None:
         """Mail the new address, which takes effect when it is proven.
 
-        Raises WrongPassword; TooManyRequests, also for too many changes within 7 days; EmailTaken if another user has
-        proven the address or it is held for them; ValidationFailed for the user's own address; SessionEnded if the
-        session of `principal` ended meanwhile. Where accounts are hidden, whether the address is taken is checked only
-        when the mail is sent: the work here is the same, and the mail tells the owner of the address.
+        Raises what `CredentialService.confirm_owner` raises; TooManyRequests for too many changes within 7 days;
+        EmailTaken if another user has proven the address or it is held for them; ValidationFailed for the user's own
+        address; SessionEnded if the session of `principal` ended meanwhile. Where accounts are hidden, whether the
+        address is taken is checked only when the mail is sent: the work here is the same, and the mail tells the owner
+        of the address.
         """
         user_id = principal.user.id
-        verified = self.credentials.confirm(user_id, password)
+        verified = self.credentials.confirm_owner(user_id, password, require_fresh_login)
         if email_key(email) == email_key(verified.user.email or ""):
             raise ValidationFailed(fields=(FieldError("email", "unchanged", "This is your address already."),))
         self.codes.replace_dead(email, "verify")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.accounts.fields import Email, LoginNameText, NewPassword, SubmittedPassword, refuse_own_words
+from app.accounts.fields import Email, LoginNameText, NewPassword, PasswordIfAny, refuse_own_words
 from app.web.input import Body, wrong
 
 _LONGEST_TOKEN = 200
@@ -96,7 +96,7 @@ class MailedToken(Body):
 
 
 class ChangeEmail(Body):
-    """The new address and the current password."""
+    """The new address, and the current password of users who have one."""
 
     email: Email
-    password: SubmittedPassword
+    password: PasswordIfAny

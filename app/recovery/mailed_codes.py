@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from app.accounts.account import Account, CodePurpose
+    from app.accounts.account import Account
     from app.accounts.mail_requests.model import MailRequests
     from app.accounts.model import Users
+    from app.accounts.under_way import CodePurpose
     from app.platform.clock import Clock
     from app.security.codes import Purpose
     from app.security.secret_keys import SecretKeys

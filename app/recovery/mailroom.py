@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.accounts.account import FACTOR_RECOVERY, WAYS_BACK, Notice
+from app.accounts.factors import FACTOR_RECOVERY, recovery_of, with_recovery_told
 from app.accounts.model import INVITED
+from app.accounts.notices import WAYS_BACK, Notice
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR
 from app.outbox.service import retry_after
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from app.accounts.account import Account, CodePurpose
+    from app.accounts.account import Account
     from app.accounts.mail_requests.model import MailRequest
     from app.accounts.model import Status
     from app.accounts.service import Accounts
+    from app.accounts.under_way import CodePurpose
     from app.mail.mail import Mailer
     from app.mail.mail_templates import MailTemplates
     from app.outbox.model import Entry
@@ -63,7 +65,7 @@ class Mailroom:
         expires_at = account.expiry_of(notice.code_id)
         if notice.code_id is not None and (expires_at is None or expires_at <= now):
             return None  # its code was used meanwhile, or replaced
-        if notice.kind == FACTOR_RECOVERY and account.recovery(now) is None:
+        if notice.kind == FACTOR_RECOVERY and recovery_of(account, now) is None:
             return None  # void meanwhile
         if notice.kind == "change_email" and self.accounts.is_taken(notice.to, account.user.id):
             # Sent instead, so that the requester can neither see nor time a difference.
@@ -230,7 +232,7 @@ class Mailroom:
         If the store is away, the mail is sent again: better twice than that nobody knows.
         """
         if notice.kind == FACTOR_RECOVERY:
-            self._change(owner_id, lambda account: account.with_recovery_told(notice.code_id, notice.to, now))
+            self._change(owner_id, lambda account: with_recovery_told(account, notice.code_id, notice.to, now))
 
     def _change(
         self, user_id: str, step: Callable[[Account], Account], among: Collection[Status] = frozenset({"active"})

@@ -9,9 +9,10 @@ from app.accounts.credentials import counted_names, own_words
 from app.platform.errors import InvalidCode
 
 if TYPE_CHECKING:
-    from app.accounts.account import Account, CodePurpose, UndoOffer
+    from app.accounts.account import Account
     from app.accounts.passwords import PasswordService
     from app.accounts.service import Accounts
+    from app.accounts.under_way import CodePurpose, UndoOffer
     from app.platform.devices import Device
     from app.recovery.mailed_codes import MailedCodes
     from app.throttle.service import PasswordThrottle

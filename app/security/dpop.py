@@ -7,7 +7,6 @@ may use what is for the token to say, which names the key by its thumbprint (RFC
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 import jwt
+
+from app.security.digests import s256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ class Proofs:
         issued_at = _time(claims.get("iat"))
         self._check_request(claims, sent)
         self._check_time(issued_at)
-        if token is not None and not _is_same(claims.get("ath"), _digest(token.encode("utf-8", "surrogatepass"))):
+        if token is not None and not _is_same(claims.get("ath"), s256(token)):
             raise ProofRefusedError("The claim ath of the proof is not of this access token.")
         proof_id = claims.get("jti")
         if not isinstance(proof_id, str) or not 0 < len(proof_id) <= _LONGEST_ID:
@@ -171,7 +172,7 @@ def _verified(text: str) -> tuple[str, dict[str, Any]]:
         raise ProofRefusedError("The proof is not signed by the key in its header.") from None
     except (jwt.PyJWTError, ValueError, RecursionError, OverflowError, TypeError):
         raise _malformed() from None
-    return _digest(json.dumps(members, separators=(",", ":")).encode()), claims
+    return s256(json.dumps(members, separators=(",", ":"))), claims
 
 
 _SIGNATURE_ALONE: Final[Any] = {
@@ -222,11 +223,6 @@ def _time(found: object) -> datetime:
 
 def _is_same(found: object, expected: str) -> bool:
     return isinstance(found, str) and compare_digest(found.encode("utf-8", "surrogatepass"), expected.encode())
-
-
-def _digest(content: bytes) -> str:
-    """SHA-256 in base64url."""
-    return urlsafe_b64encode(sha256(content).digest()).rstrip(b"=").decode()
 
 
 def _wrong_size() -> ProofRefusedError:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
+from app.platform import deadline
 from app.security.bounded_calls import BoundedCalls
 from app.security.egress_urls import HTTPS, Url, read_url
 from app.security.public_addresses import Address, address_of, is_public
@@ -128,10 +129,15 @@ class Egress:
     ) -> EgressReply:
         """Send one request, and return its reply. Raises EgressError.
 
+        It takes `seconds` at the most, and no longer than the request that it is made for has left.
         No redirect is followed, no proxy used, no cookie kept, nothing decompressed. Certificates are verified for the
         name in the URL, against those of the system or of SSL_CERT_FILE.
         """
-        parts, ends_at = _read(url), time.monotonic() + seconds
+        parts, left = _read(url), deadline.remaining()
+        if left == 0:
+            raise EgressTooSlowError("the time of the request is up")
+        seconds = seconds if left is None else min(seconds, left)
+        ends_at = time.monotonic() + seconds
         sent = {"User-Agent": "latchkey"}
         sent |= {name: value for name, value in (headers or {}).items() if name.lower() not in _OURS}
         sent |= {"Host": parts.authority, "Accept-Encoding": "identity", "Connection": "close"}
@@ -146,7 +152,7 @@ class Egress:
         try:
             return self.calls.run(fetch, seconds)
         except TimeoutError:
-            raise EgressTooSlowError(f"there was no whole reply within {seconds:g} seconds") from None
+            raise EgressTooSlowError(f"there was no whole reply within {seconds:.2g} seconds") from None
         except (OSError, http.client.HTTPException) as error:
             raise EgressFailedError(_cause(error)) from None
 

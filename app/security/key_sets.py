@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-KEPT_FOR: Final = 3600.0
-"""Seconds."""
-RETRIED_AFTER: Final = 60.0
-"""Seconds until keys are fetched once more because a token names one that is not among them."""
 _SHORTEST_RSA: Final = 2048
 """Bits (RFC 7518 section 3.3)."""
 
 
-@dataclass(slots=True)
-class KeySet:
-    """The keys of one publisher, kept for KEPT_FOR. A new one is found at once, one that is none costs one request a
-    minute. `now` is in seconds, from any beginning."""
+class PublicKey(jwt.PyJWK):
+    """A public key. `issuer` is the one that it signs for, if the publisher of the keys of several says so."""
 
-    keys: tuple[jwt.PyJWK, ...] = ()
-    until: float = float("-inf")
-    retried_at: float = float("-inf")
-
-    def key(self, key_id: str | None, fetch: Callable[[], Mapping[str, Any]], now: float) -> jwt.PyJWK | None:
-        """The key that a token names; a token that names none means the only one. What `fetch` raises is raised."""
-        if self.until <= now:
-            self._take(fetch(), now)
-        found = named(self.keys, key_id)
-        if found is None and self.retried_at + RETRIED_AFTER <= now:
-            self.retried_at = now
-            self._take(fetch(), now)
-            found = named(self.keys, key_id)
-        return found
-
-    def _take(self, found: Mapping[str, Any], now: float) -> None:
-        self.keys, self.until = signing_keys(found), now + KEPT_FOR
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        super().__init__(dict(entry))
+        issuer = entry.get("issuer")
+        self.issuer = issuer if isinstance(issuer, str) else None
 
 
-def signing_keys(found: Mapping[str, Any]) -> tuple[jwt.PyJWK, ...]:
+def signing_keys(found: Mapping[str, Any]) -> tuple[PublicKey, ...]:
     """The public signing keys of a key set; those that are not understood, or too short, are left out."""
     entries, keys = found.get("keys"), []
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("kty") != "oct" and entry.get("use", "sig") == "sig":
             try:
-                key = jwt.PyJWK(entry)
+                key = PublicKey(entry)
             except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
                 continue
             if not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _SHORTEST_RSA:
@@ -57,7 +37,7 @@ def signing_keys(found: Mapping[str, Any]) -> tuple[jwt.PyJWK, ...]:
     return tuple(keys)
 
 
-def named(keys: tuple[jwt.PyJWK, ...], key_id: str | None) -> jwt.PyJWK | None:
+def named(keys: tuple[PublicKey, ...], key_id: str | None) -> PublicKey | None:
     """The key of this `kid`; without one, the only one that there is."""
     if key_id is None:
         return keys[0] if len(keys) == 1 else None

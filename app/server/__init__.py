@@ -29,6 +29,11 @@ Upstream, open or closed is as it was last seen.
     Upstream: https://github.com/benoitc/gunicorn/pull/3519 (merged: a limit for the first byte)
     Upstream: https://github.com/benoitc/gunicorn/pull/3635 (open: the main thread waits for the first byte)
     Test: a_client_that_sends_slowly_holds_a_thread
+`Worker.init_signals` (`worker.py`)
+    A worker that is told to stop right after its fork does not hear it, and is killed at the graceful time-out, 30 s
+    later: an instance that is stopped while its workers start takes as long to end.
+    Upstream: https://github.com/benoitc/gunicorn/issues/1910 (closed)
+    Test: a_worker_that_is_told_to_stop_right_after_its_fork_goes_on
 `Worker.set_accept_enabled` (`worker.py`)
     A connection that has sent nothing holds up a stop until the graceful time-out.
     Upstream: none found; https://github.com/benoitc/gunicorn/pull/3635 (open) gives such connections a time limit

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import select
 import selectors
+import signal
 import socket
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
@@ -35,6 +37,7 @@ The request then needs neither the main thread nor a change of threads.
 """
 _MOST_BUSY = 4
 """With more busy threads, they contend for the interpreter's lock: `GET /health` of 64 clients cost up to 18 % more."""
+_STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 _AT_ONCE = 65536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -72,6 +75,15 @@ class Worker(ListeningWorker):
         self._most_busy = min(_MOST_BUSY, self.cfg.threads - max(1, self.cfg.threads // 4))
         """With more busy threads than this, or with few idle ones, none waits for a client."""
         Reply.make_places(self.cfg.threads)
+
+    def init_signals(self) -> None:
+        """Handle signals; one that came between the fork and now went to this process's copy of the arbiter's queue."""
+        arbiter: Any = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        super().init_signals()
+        while isinstance(arbiter, Arbiter) and not arbiter.SIG_QUEUE.empty():
+            number = arbiter.SIG_QUEUE.get_nowait()
+            if number in _STOPS:
+                signal.raise_signal(number)
 
     def run(self) -> None:
         """Serve until the worker has to stop."""

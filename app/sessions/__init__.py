@@ -23,18 +23,22 @@ from app.security.secret_keys import SecretKeys
 from app.sessions import cli, controller
 from app.sessions.access_tokens import AccessTokens, spread
 from app.sessions.attacks import AttackNotices
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.enrolling import EnrollingLogins
 from app.sessions.explain import ExplainService
 from app.sessions.failed_logins import FailedLogins
 from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
+from app.sessions.limits import SessionLimits
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from app.sessions.login import LoginService
 from app.sessions.model import ClientNames, Sessions
 from app.sessions.page_sessions import PageSessions
 from app.sessions.pending_logins.model import PendingLogins
 from app.sessions.reasons import NotActive, UnverifiedEmail
-from app.sessions.service import SessionLimits, SessionService
+from app.sessions.refresh import RefreshService
+from app.sessions.service import SessionService
+from app.sessions.session_tokens import SessionTokens
 from app.sessions.step_up import StepUp, StepUpMethods
 from app.throttle.device_tokens import DeviceTokens
 from app.throttle.service import PasswordThrottle
@@ -97,16 +101,41 @@ def _sessions(parts: Container) -> SessionService:
         live=parts.get(LiveSessions),
         impersonations=parts.get(ImpersonationService),
         accounts=parts.get(Accounts),
-        tokens=parts.get(AccessTokens),
-        secrets=parts.get(SecretKeys),
+        tokens=parts.get(SessionTokens),
         devices=parts.get(DeviceTokens),
         clock=parts.clock,
         limits=_limits(parts),
         permissions_of=parts.get(Roles).permissions_of,
-        step_up=parts.get(StepUpMethods),
-        observer=parts.observer,
-        hooks=parts.find(Hooks),
         client_names=parts.find(ClientNames),
+    )
+
+
+def _session_tokens(parts: Container) -> SessionTokens:
+    return SessionTokens(parts.get(AccessTokens), parts.get(SecretKeys), parts.observer, parts.find(Hooks))
+
+
+def _refresh(parts: Container) -> RefreshService:
+    return RefreshService(
+        sessions=parts.get(Sessions),
+        service=parts.get(SessionService),
+        tokens=parts.get(SessionTokens),
+        accounts=parts.get(Accounts),
+        secrets=parts.get(SecretKeys),
+        clock=parts.clock,
+        limits=_limits(parts),
+        permissions_of=parts.get(Roles).permissions_of,
+    )
+
+
+def _authenticator(parts: Container) -> AccessTokenAuthenticator:
+    return AccessTokenAuthenticator(
+        tokens=parts.get(AccessTokens),
+        sessions=parts.get(Sessions),
+        live=parts.get(LiveSessions),
+        impersonations=parts.get(LiveImpersonations),
+        step_up=parts.get(StepUpMethods),
+        clock=parts.clock,
+        fresh=parts.settings.accounts.reauth_seconds,
         proofs=parts.find(Proofs),
     )
 
@@ -114,7 +143,7 @@ def _sessions(parts: Container) -> SessionService:
 def _page_sessions(parts: Container) -> PageSessions:
     return PageSessions(
         parts.get(Sessions),
-        parts.get(SessionService),
+        parts.get(AccessTokenAuthenticator),
         parts.get(Roles).permissions_of,
         parts.get(SecretKeys),
         parts.clock,
@@ -170,7 +199,7 @@ def _login(parts: Container) -> LoginService:
 
 
 def _explain(parts: Container) -> ExplainService:
-    return ExplainService(parts.get(AccessTokens), parts.get(SessionService).principal_of)
+    return ExplainService(parts.get(AccessTokens), parts.get(AccessTokenAuthenticator).principal_of)
 
 
 FEATURE = Feature(
@@ -195,7 +224,10 @@ FEATURE = Feature(
         LiveImpersonations: _live_impersonations,
         ImpersonationService: _impersonations,
         AccessTokens: _tokens,
+        AccessTokenAuthenticator: _authenticator,
+        SessionTokens: _session_tokens,
         SessionService: _sessions,
+        RefreshService: _refresh,
         PageSessions: _page_sessions,
         AttackNotices: lambda parts: AttackNotices(parts.get(Accounts), parts.get(LateEvents)),
         FailedLogins: _failed_logins,
@@ -206,7 +238,7 @@ FEATURE = Feature(
         LoginService: _login,
         ExplainService: _explain,
     },
-    authenticators=(SessionService, EnrollingLogins),
+    authenticators=(AccessTokenAuthenticator, EnrollingLogins),
     page_authenticator=PageSessions,
     live={
         "session": lambda parts: parts.get(LiveSessions).present,

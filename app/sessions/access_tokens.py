@@ -10,22 +10,31 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
-from app.accounts.authentication import Authentication
-from app.keys.service import LEEWAY
+from app.sessions.claims import (
+    OWN_CLIENT,
+    REQUIRED,
+    RefusedTokenError,
+    audience_claim,
+    claims_about,
+    claims_of_actors,
+    claims_of_key,
+    read_claims,
+    require_forms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from app.accounts.authentication import Authentication
     from app.keys.keyring import SigningKey
     from app.platform.clock import Clock
-    from app.platform.instrumentation import TokenRefusal
+    from app.sessions.claims import Claims
 
 LONGEST = 4096
 """Characters; the tokens made here have some 700."""
@@ -33,42 +42,8 @@ REMEMBERED = 20_000
 """The most verified tokens that a process remembers."""
 TYPE = "at+jwt"
 """The type in the header of an access token, RFC 9068 section 2.1."""
-OWN_CLIENT = "latchkey"
-"""The `client_id` of logins to this service itself."""
-_LATEST = 2**53
-"""Seconds since 1970, and more than any token has."""
 _DOTS = 2
 """Between the parts of a signed JWT."""
-_REQUIRED_OF_ALL = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti"]
-_REQUIRED = [*_REQUIRED_OF_ALL, "sid"]
-
-
-class RefusedTokenError(Exception):
-    """A token that is not accepted; `reason` says why, for `explain` and the log, never for a plain reply."""
-
-    def __init__(self, reason: TokenRefusal) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """The claims of a verified access token; only its times have to be checked again."""
-
-    subject: str
-    session_id: str
-    actor_id: str | None
-    """The administrator who acts for the subject in an impersonation, which is the session then; else None."""
-    issued_at: float
-    not_before: float
-    expires_at: float
-    authentication: Authentication | None = None
-    """When and how the subject authenticated; None in an impersonation, and if a former version made the token."""
-    actors: tuple[str, ...] = ()
-    """The clients that act for the subject, if the token was exchanged (RFC 8693): first the one whose token it is,
-    then the one that it got the subject's token from, and so on."""
-    bound_to: str | None = None
-    """The thumbprint of the key that its sender has to prove (RFC 9449); None if it is a bearer token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +103,6 @@ class AccessTokens:
         session_id: str,
         roles: Sequence[str],
         lifetime: int | None = None,
-        actor_id: str | None = None,
         authentication: Authentication | None = None,
         added: Mapping[str, Any] = MappingProxyType({}),
         audiences: Sequence[str] = (),
@@ -139,33 +113,22 @@ class AccessTokens:
     ) -> str:
         """An access token for a user (`subject`) in a session, valid from now on for `lifetime` seconds.
 
-        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. `actor_id` is who acts
-        for the subject, the claim `act` (RFC 8693 section 4.1). `authentication` becomes `auth_time`, `amr` and `acr`
-        (RFC 9068 section 2.2.1), and the claim `trusted_device` says that such a device stood for the second factor.
-        The claims `added` replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are
-        those of a client's session. `actors` are those of `Claims`, the claim `act`, too. `bound_to` is the thumbprint
-        of the key that it is worth nothing without, the claim `cnf` (RFC 9449 section 6.1).
+        `lifetime` defaults to that of all tokens; it is shorter for a session that ends sooner. The claims `added`
+        replace none of ours. `audiences` replace that of all tokens; `client_id` and `scope` are those of a client's
+        session. `actors` act for the subject: the administrator of an impersonation, or clients as in `Claims`.
+        `bound_to` is the thumbprint of the key that it is worth nothing without.
         """
-        key = self._keys.signing_key()
-        now = int(self._clock().timestamp())
         claims = {
             **added,
-            "iss": self._issuer,
-            "sub": subject,
-            "aud": _one_or_more(audiences) if audiences else self._audience,
-            "client_id": client_id,
-            "iat": now,
-            "exp": now + (self.lifetime if lifetime is None else lifetime),
-            "jti": secrets.token_urlsafe(16),
+            **self._required(subject, client_id, audiences, self.lifetime if lifetime is None else lifetime),
             "sid": session_id,
             "roles": list(roles),
-            **({} if actor_id is None else {"act": {"sub": actor_id}}),
-            **({"act": _acting(actors)} if actors else {}),
-            **({} if authentication is None else _claims_about(authentication)),
+            **claims_of_actors(actors),
+            **claims_about(authentication),
             **({} if scope is None else {"scope": scope}),
-            **_bound(bound_to),
+            **claims_of_key(bound_to),
         }
-        return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
+        return self._signed(claims)
 
     def issue_to_client(
         self, client_id: str, *, audiences: Sequence[str], scope: str, bound_to: str | None = None
@@ -174,20 +137,29 @@ class AccessTokens:
 
         There is no session in it, so this service accepts it nowhere: it is for other APIs.
         """
-        key, now, lifetime = self._keys.signing_key(), int(self._clock().timestamp()), self.spread(self.lifetime)
+        lifetime = self.spread(self.lifetime)
         claims = {
+            **self._required(client_id, client_id, audiences, lifetime),
+            **({"scope": scope} if scope else {}),
+            **claims_of_key(bound_to),
+        }
+        return self._signed(claims), lifetime
+
+    def _required(self, subject: str, client_id: str, audiences: Sequence[str], lifetime: int) -> dict[str, Any]:
+        now = int(self._clock().timestamp())
+        return {
             "iss": self._issuer,
-            "sub": client_id,
-            "aud": _one_or_more(audiences) if audiences else self._audience,
+            "sub": subject,
+            "aud": audience_claim(audiences or (self._audience,)),
             "client_id": client_id,
             "iat": now,
             "exp": now + lifetime,
             "jti": secrets.token_urlsafe(16),
-            **({"scope": scope} if scope else {}),
-            **_bound(bound_to),
         }
-        token = jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
-        return token, lifetime
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        key = self._keys.signing_key()
+        return jwt.encode(claims, key.signing, algorithm=key.alg, headers={"typ": TYPE, "kid": key.kid})
 
     def verify(self, token: str) -> Claims:
         """The claims of a token that this instance accepts; raises RefusedTokenError for any other."""
@@ -202,7 +174,7 @@ class AccessTokens:
             if len(verified) >= REMEMBERED:
                 verified.clear()
             verified[digest] = claims
-        _check_times(claims, self._clock())
+        claims.check_times(self._clock())
         return claims
 
     def read(self, token: str) -> ReadToken:
@@ -211,15 +183,15 @@ class AccessTokens:
         This does not say that this service accepts it. Raises RefusedTokenError for any other, and for one whose time
         is over.
         """
-        claims = self._decode(token, _REQUIRED_OF_ALL, audience=None)
-        if not (_are_texts(claims["client_id"], claims["jti"]) and _is_audience(claims["aud"])):
-            raise RefusedTokenError("malformed")
-        known = _claims({"sid": "", **claims})
-        _check_times(known, self._clock())
+        claims = self._decode(token, REQUIRED, audience=None)
+        require_forms(claims)
+        known = read_claims(claims, claims.get("sid", ""))
+        known.check_times(self._clock())
         return ReadToken(claims, known if "sid" in claims else None)
 
     def _verify_signature(self, token: str) -> Claims:
-        claims = _claims(self._decode(token, _REQUIRED, audience=self._audience))
+        found = self._decode(token, [*REQUIRED, "sid"], audience=self._audience)
+        claims = read_claims(found, found["sid"])
         if claims.actors:  # for other services alone, whatever JWT_AUDIENCE has become since
             raise RefusedTokenError("wrong_audience")
         return claims
@@ -239,7 +211,7 @@ class AccessTokens:
                 options={
                     "require": required,
                     "verify_aud": audience is not None,
-                    # Times are checked at every use, not only at the first, by `_check_times`.
+                    # Times are checked at every use, not only at the first, by `Claims.check_times`.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -268,10 +240,6 @@ class AccessTokens:
         if header["alg"] != key.alg:
             raise RefusedTokenError("wrong_algorithm")
         return key
-
-
-def _one_or_more(audiences: Sequence[str]) -> str | list[str]:
-    return audiences[0] if len(audiences) == 1 else list(audiences)
 
 
 def spread(seconds: int) -> int:
@@ -309,108 +277,3 @@ def _is_canonical(token: str) -> bool:
         )
     except (Base64Error, ValueError):
         return False
-
-
-def _claims(claims: dict[str, Any]) -> Claims:
-    subject, session_id = claims["sub"], claims["sid"]
-    times = (claims["iat"], claims.get("nbf", claims["iat"]), claims["exp"])
-    if not (isinstance(subject, str) and isinstance(session_id, str)):
-        raise RefusedTokenError("malformed")
-    if not all(map(_is_time, times)):
-        raise RefusedTokenError("malformed")
-    # Those of logins have the client_id of this service: an administrator acts. Of a client's, other clients do.
-    actors = _actors(claims)
-    is_impersonation = bool(actors) and claims["client_id"] == OWN_CLIENT
-    if is_impersonation and len(actors) > 1:
-        raise RefusedTokenError("malformed")
-    return Claims(
-        subject,
-        session_id,
-        actors[0] if is_impersonation else None,
-        *times,
-        _authentication(claims),
-        () if is_impersonation else actors,
-        _bound_to(claims),
-    )
-
-
-def _claims_about(authentication: Authentication) -> dict[str, Any]:
-    return {
-        "auth_time": int(authentication.at.timestamp()),
-        "amr": list(authentication.amr),
-        "acr": authentication.acr,
-        **({"trusted_device": True} if authentication.by_trusted_device else {}),
-    }
-
-
-def _authentication(claims: dict[str, Any]) -> Authentication | None:
-    """What the token says; `acr` follows from `amr`. A time or a list in another form than that of `issue` is refused,
-    never ignored."""
-    if "auth_time" not in claims:
-        return None
-    match claims["auth_time"], claims.get("amr"):
-        case int(at), list(amr) if not isinstance(at, bool) and all(isinstance(each, str) for each in amr):
-            try:
-                trusted = claims.get("trusted_device") is True
-                return Authentication.marked(datetime.fromtimestamp(at, UTC), tuple(amr), by_trusted_device=trusted)
-            except (ValueError, OverflowError, OSError):  # no time
-                pass
-    raise RefusedTokenError("malformed")
-
-
-def _bound(key: str | None) -> dict[str, Any]:
-    return {} if key is None else {"cnf": {"jkt": key}}
-
-
-def _bound_to(claims: dict[str, Any]) -> str | None:
-    """The key that a token is bound to; a claim `cnf` in any other form than that of `issue` is refused, never
-    ignored."""
-    if "cnf" not in claims:
-        return None
-    match claims["cnf"]:
-        case {"jkt": str(key), **others} if not others:
-            return key
-    raise RefusedTokenError("malformed")
-
-
-def _are_texts(*found: object) -> bool:
-    return all(isinstance(each, str) for each in found)
-
-
-def _is_audience(found: object) -> bool:
-    """One, or a list (RFC 7519 section 4.1.3)."""
-    return _are_texts(*found) if isinstance(found, list) else isinstance(found, str)
-
-
-def _is_time(time: object) -> bool:
-    """Whether a claim is a time (RFC 7519 section 2) that can be compared: not infinite, not NaN, not of 400 digits."""
-    return isinstance(time, int | float) and not isinstance(time, bool) and abs(time) < _LATEST
-
-
-def _acting(actors: Sequence[str]) -> dict[str, Any]:
-    """The claim `act`, with those who acted before inside (RFC 8693 section 4.1)."""
-    nested: dict[str, Any] = {}
-    for actor in reversed(actors):
-        nested = {"sub": actor, **({"act": nested} if nested else {})}
-    return nested
-
-
-def _actors(claims: dict[str, Any]) -> tuple[str, ...]:
-    """Who acts for the subject; a claim `act` in any other form than that of `issue` is refused, never ignored."""
-    found: list[str] = []
-    while "act" in claims:
-        match claims["act"]:
-            case {"sub": str(actor_id), **others} if not others.keys() - {"act"}:
-                found.append(actor_id)
-                claims = claims["act"]
-            case _:
-                raise RefusedTokenError("malformed")
-    return tuple(found)
-
-
-def _check_times(claims: Claims, now: datetime) -> None:
-    seconds, leeway = now.timestamp(), LEEWAY.total_seconds()
-    if seconds >= claims.expires_at + leeway:
-        raise RefusedTokenError("expired")
-    if seconds < max(claims.not_before, claims.issued_at) - leeway:
-        raise RefusedTokenError("not_yet_valid")

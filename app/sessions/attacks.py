@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.platform.errors import SessionEnded
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from app.accounts.account import Account
     from app.accounts.service import Accounts
     from app.audit.late_events import LateEvents
+
+_TOLD_EVERY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class AttackNotices:
         actions: list[str] = []
 
         def told(account: Account) -> Account:
-            changed = account.with_attack_told(self.accounts.clock())
-            actions[:] = ["login.attacked"] if changed is not account else []
-            user = account.user
-            if not actions or not user.email_verified:
-                return changed
-            return self.accounts.with_notice(changed, "login_attacked", user.email)
+            now, told_at, user = self.accounts.clock(), account.attack_told_at, account.user
+            actions[:] = ["login.attacked"] if told_at is None or told_at + _TOLD_EVERY <= now else []
+            if not actions:
+                return account
+            changed = replace(account, attack_told_at=now)
+            return self.accounts.with_notice(changed, "login_attacked", user.email) if user.email_verified else changed
 
         with suppress(SessionEnded):  # deleted or disabled meanwhile
             self.accounts.change(user_id, told, actions=actions)

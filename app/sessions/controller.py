@@ -42,6 +42,7 @@ from app.sessions.impersonation import ImpersonationService
 from app.sessions.inputs import ContinueLogin, Explain, Impersonate, Login, Logout, Reauthenticate, Refresh
 from app.sessions.live import IMPERSONATE, LiveImpersonations
 from app.sessions.login import LoginService
+from app.sessions.refresh import RefreshService
 from app.sessions.service import SessionService
 from app.sessions.step_up import StepUp
 from app.sessions.views import (
@@ -212,7 +213,7 @@ def refresh(call: Call, body: Refresh) -> TokenPair | Carrying:
         token = call.authenticating_cookie(REFRESH_COOKIE)
     if not token:
         raise InvalidRefreshToken("A refresh token is required, in the body or in Authorization: Bearer.")
-    return as_reply(call, call.get(SessionService).refresh(token, call.device))
+    return as_reply(call, call.get(RefreshService).refresh(token, call.device))
 
 
 @endpoint(
@@ -227,8 +228,9 @@ def reauthenticate(call: CallBy[Principal], body: Reauthenticate) -> RenewedAcce
     """Prove again who the user is, and get an access token of the same session that says so.
 
     Users with a second factor use it: `method` and `code`, or `ceremony` and `credential` for a passkey, whose options
-    `POST /auth/reauthenticate/options` gives; a recovery code is not for this. All others send their `password`. The
-    session keeps what was proven, so tokens of later refreshes say so, too; earlier ones do not.
+    `POST /auth/reauthenticate/options` gives; a recovery code is not for this. All others send their `password`; those
+    who have none log in at their provider again. The session keeps what was proven, so tokens of later refreshes say
+    so, too; earlier ones do not.
     """
     step_up = call.get(StepUp)
     if body.password is not None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jwt
 
-from app.sessions.access_tokens import LONGEST, TYPE, RefusedTokenError
+from app.sessions.access_tokens import LONGEST, TYPE
+from app.sessions.claims import RefusedTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.accounts.principal import Principal
-    from app.sessions.access_tokens import AccessTokens, Claims
+    from app.sessions.access_tokens import AccessTokens
+    from app.sessions.claims import Claims
 
 _DEEPEST = 28
 """Nesting levels of a token that are shown; the reply around them has at most 32."""

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from app.sessions.granted import Granted
     from app.sessions.pending_logins.model import PendingLogins
     from app.sessions.proof import Evidence, LoginMethod, Next, Reason, Settling, Step
-    from app.sessions.service import OpenedSession, SessionService
+    from app.sessions.service import SessionService
+    from app.sessions.session_tokens import OpenedSession
     from app.throttle.device_tokens import DeviceTokens
 
 LIVES: Final = timedelta(seconds=600)

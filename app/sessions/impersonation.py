@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from app.accounts.account import Impersonation
-from app.platform.errors import Forbidden, NotFound, SessionEnded
+from app.accounts.under_way import Impersonation
+from app.platform.errors import Forbidden, NotFound, SessionEnded, TooManyRequests
 from app.platform.identifiers import new_id
 from app.platform.instrumentation import NOBODY
 from app.roles.authority import require_power
 from app.sessions.added_claims import added_claims
-from app.sessions.live import IMPERSONATE
+from app.sessions.live import IMPERSONATE, open_impersonations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from app.accounts.account import Account
     from app.accounts.model import Status, User
@@ -89,7 +91,7 @@ class ImpersonationService:
             user = account.user
             if user.status != "active":
                 raise Forbidden("This user is not active, so nobody can act for them.")
-            changed = account.with_impersonation(begun, most=MOST, now=now)
+            changed = with_impersonation(account, begun, now)
             # Text of others goes to proven addresses only; nothing of the administrator is told, not even their device.
             told = {"reason": reason} if user.email_verified else {}
             changed = self.accounts.with_notice(changed, "impersonated", user.email, **told)
@@ -115,7 +117,7 @@ class ImpersonationService:
             session_id=begun.id,
             roles=user.roles,
             lifetime=int(LIVES.total_seconds()),
-            actor_id=begun.actor_id,
+            actors=(begun.actor_id,),
             added=claims[0],
             bound_to=by.bound_to,
         )
@@ -135,10 +137,10 @@ class ImpersonationService:
         """
 
         def without_it(account: Account) -> Account:
-            left = account.without_impersonation(impersonation_id)
-            if left is account:
+            left = tuple(each for each in account.impersonations if each.id != impersonation_id)
+            if left == account.impersonations:
                 raise NotFound
-            return left
+            return replace(account, impersonations=left)
 
         try:
             self.accounts.change(
@@ -153,3 +155,15 @@ class ImpersonationService:
         except (NotFound, SessionEnded):
             return False
         return True
+
+
+def with_impersonation(account: Account, begun: Impersonation, now: datetime) -> Account:
+    """The account with one more impersonation, in its present epoch; those that have ended go.
+
+    Raises TooManyRequests if MOST are open already.
+    """
+    is_open = open_impersonations(account, now)
+    if len(is_open) >= MOST:
+        ends = min(each.expires_at for each in is_open)
+        raise TooManyRequests(retry_after=math.ceil((ends - now).total_seconds()))
+    return replace(account, impersonations=(*is_open, replace(begun, auth_epoch=account.auth_epoch)))

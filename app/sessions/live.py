@@ -9,10 +9,12 @@ from app.accounts.principal import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
-    from app.accounts.account import Account, Impersonation
+    from app.accounts.account import Account
     from app.accounts.authentication import Authentication
     from app.accounts.model import Users
+    from app.accounts.under_way import Impersonation
     from app.platform.clock import Clock
     from app.sessions.model import Sessions
 
@@ -52,7 +54,7 @@ class LiveImpersonations:
     """Finds the principals of live impersonations, in three round trips: of the user, and two of the administrator.
 
     An impersonation is live if all of these are true: IMPERSONATION is on; the account still allows it
-    (`Account.open_impersonations`); the session of the administrator in which it began is live; they still hold
+    (`open_impersonations`); the session of the administrator in which it began is live; they still hold
     IMPERSONATE, and all permissions that the user has now; and since it began they lost no role, and no role of theirs
     a permission. So one that ended with a demotion does not come back, whatever they are given later.
     """
@@ -71,7 +73,7 @@ class LiveImpersonations:
         account = self._account(user_id)
         if account is None:
             return None
-        open_ones = account.open_impersonations(self.clock())
+        open_ones = open_impersonations(account, self.clock())
         found = next((each for each in open_ones if each.id == impersonation_id), None)
         return None if found is None else self._principal(account, found)
 
@@ -84,7 +86,7 @@ class LiveImpersonations:
         account = self._account(user_id)
         if account is None:
             return []
-        return [each for each in account.open_impersonations(self.clock()) if self._principal(account, each)]
+        return [each for each in open_impersonations(account, self.clock()) if self._principal(account, each)]
 
     def _account(self, user_id: str) -> Account | None:
         return self.users.account(user_id) if self.on else None
@@ -116,3 +118,13 @@ class LiveImpersonations:
             return True
         account = self.users.account(found.actor_id)
         return account is None or (account.demotions or 0) != found.actor_demotions
+
+
+def open_impersonations(account: Account, now: datetime) -> tuple[Impersonation, ...]:
+    """The impersonations that the account itself still allows: the user is active, and nothing ended their sessions
+    meanwhile."""
+    if account.user.status != "active":
+        return ()
+    return tuple(
+        each for each in account.impersonations if each.auth_epoch == account.auth_epoch and each.expires_at > now
+    )

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.security.secret_keys import RootKey, SecretKeys
-    from app.sessions.model import Session, Sessions
-    from app.sessions.service import OpenedSession, SessionLimits, SessionService
+    from app.sessions.authenticator import AccessTokenAuthenticator
+    from app.sessions.limits import SessionLimits
+    from app.sessions.model import Sessions
+    from app.sessions.session_tokens import OpenedSession
     from app.web.result import CookieChange
 
 DEVICE_COOKIE: Final = Cookie(
@@ -53,7 +55,7 @@ class PageSessions:
     """Finds the session of a page by its cookie: an `app.web.caller.Authenticator` of cookies."""
 
     sessions: Sessions
-    service: SessionService
+    authenticator: AccessTokenAuthenticator
     permissions_of: Callable[[tuple[str, ...], int | None], frozenset[str]]
     secrets: SecretKeys
     clock: Clock
@@ -101,7 +103,7 @@ class PageSessions:
         fields = _fields(session_id, generation)
         if not any(hmac.compare_digest(mac, _mac(root, fields, session.seed)) for root in self.secrets):
             raise InvalidToken
-        if generation != session.generation and not self._is_in_grace(generation, session, now):
+        if generation != session.generation and not self.limits.is_in_grace(generation, session, now):
             raise SessionEnded
         return Principal(
             live.user,
@@ -131,15 +133,15 @@ class PageSessions:
 
     def use_is_due(self, principal: Principal) -> bool:
         """Whether `note_use` is due."""
-        return self.service.use_is_due(principal)
+        return self.authenticator.use_is_due(principal)
 
     def note_use(self, principal: Principal) -> None:
         """Record that the session was used."""
-        self.service.note_use(principal)
+        self.authenticator.note_use(principal)
 
     def require_fresh_login(self, principal: Principal) -> None:
         """Raises ReauthenticationRequired, as for an access token."""
-        self.service.require_fresh_login(principal)
+        self.authenticator.require_fresh_login(principal)
 
     def _next(self, principal: Principal, device: Device, *, since: datetime | None) -> CookieChange | None:
         now = self.clock()
@@ -149,16 +151,11 @@ class PageSessions:
         session = live.session
         if since is not None and (session.rotated_at or session.created_at) > since:
             return None
-        expires_at = min(now + timedelta(seconds=self.limits.idle), session.expires_at)
+        expires_at = self.limits.idle_end(now, session.expires_at)
         if not self.sessions.rotate(session.id, session.generation, now=now, idle_expires_at=expires_at, ip=device.ip):
             return None
         value = self._cookie(session.id, session.generation + 1, session.seed)
         return PAGE_COOKIE.set(value, seconds=max(1, int((expires_at - now).total_seconds())))
-
-    def _is_in_grace(self, generation: int, session: Session, now: datetime) -> bool:
-        if generation != session.generation - 1 or session.rotated_at is None:
-            return False
-        return now < session.rotated_at + timedelta(seconds=self.limits.grace)
 
     def _cookie(self, session_id: str, generation: int, seed: bytes) -> str:
         fields = _fields(session_id, generation)

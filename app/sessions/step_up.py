@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.sessions.proof import Evidence, LoginMethod
-    from app.sessions.service import RenewedToken, SessionService
+    from app.sessions.service import SessionService
+    from app.sessions.session_tokens import IssuedAccess
     from app.throttle.service import PasswordThrottle
 
 BY_PASSWORD: Final = "password"  # noqa: S105 - the name of a method
+BY_PROVIDER: Final = "provider"
+"""Not for `POST /auth/reauthenticate`: whoever has no password logs in by their provider again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,18 @@ class StepUpMethods:
     methods: Sequence[LoginMethod]
 
     def of(self, user_id: str) -> tuple[str, ...]:
-        """The methods of a user: those of their second factors, or else the password."""
+        """The methods of a user: those of their second factors, or else the password, or else a provider."""
         account = self.users.account(user_id)
         return (BY_PASSWORD,) if account is None else self.of_account(account)
+
+    def needs_factor(self, user_id: str) -> bool:
+        """Whether the user has a second factor, which a first one cannot stand in for."""
+        return not {BY_PASSWORD, BY_PROVIDER} & set(self.of(user_id))
 
     def of_account(self, account: Account) -> tuple[str, ...]:
         """The methods of an account."""
         if not account.factors:
-            return (BY_PASSWORD,)
+            return (BY_PASSWORD,) if account.password_hash or not account.identities else (BY_PROVIDER,)
         return tuple(each.name for each in self.methods if each.steps_up and each.name in account.factors)
 
 
@@ -65,21 +72,19 @@ class StepUp:
     known: StepUpMethods
     clock: Clock
 
-    def by_password(self, principal: Principal, password: str, device: Device) -> RenewedToken:
+    def by_password(self, principal: Principal, password: str, device: Device) -> IssuedAccess:
         """A new access token of this session, after its user's password.
 
         Raises WrongPassword and TooManyRequests as each confirmation does, and ReauthenticationRequired for a user who
-        has a second factor: the password alone does not do.
+        has a second factor, since the password alone does not do, or no password.
         """
         methods = self.known.of_account(self._account(principal))
         if BY_PASSWORD not in methods:
-            raise ReauthenticationRequired(
-                "This account has a second factor: use it to authenticate again.", methods=methods
-            )
+            raise ReauthenticationRequired(_BY_PROVIDER if BY_PROVIDER in methods else _BY_FACTOR, methods=methods)
         self.credentials.confirm(principal.user.id, password)
         return self.sessions.renew(principal, authentication_of(principal).repeated(self.clock()), device)
 
-    def by_factor(self, principal: Principal, method: str, evidence: Evidence, device: Device) -> RenewedToken:
+    def by_factor(self, principal: Principal, method: str, evidence: Evidence, device: Device) -> IssuedAccess:
         """A new access token of this session, after a second factor; `evidence` is bound to this session.
 
         Raises InvalidCode, which counts as a wrong confirmation; TooManyRequests after too many of them; and
@@ -126,6 +131,8 @@ class StepUp:
         return account
 
 
+_BY_FACTOR: Final = "This account has a second factor: use it to authenticate again."
+_BY_PROVIDER: Final = "This account has no password: log in with the account at its provider again."
 _DIGITS: Final = 9
 """The most of a number of seconds."""
 

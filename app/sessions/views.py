@@ -17,11 +17,11 @@ from app.web.view import View, is_none
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.accounts.account import Impersonation
+    from app.accounts.under_way import Impersonation
     from app.sessions.explain import Explanation
     from app.sessions.impersonation import BegunImpersonation
     from app.sessions.model import Session
-    from app.sessions.service import OpenedSession, RenewedToken
+    from app.sessions.session_tokens import IssuedAccess, OpenedSession
     from app.web.call import CallBy
     from app.web.result import CookieChange
 
@@ -89,7 +89,7 @@ class RenewedAccess(View):
     expires_in: int = Field(description="Seconds until it expires.", examples=[900])
 
     @classmethod
-    def of(cls, renewed: RenewedToken) -> RenewedAccess:
+    def of(cls, renewed: IssuedAccess) -> RenewedAccess:
         """The data of a reply to an authentication in a session."""
         return cls(access_token=renewed.access_token, token=renewed.access_token, expires_in=renewed.expires_in)
 

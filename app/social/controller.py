@@ -23,7 +23,7 @@ from app.platform.errors import (
     TooManyIdentities,
     Unavailable,
 )
-from app.sessions.service import OpenedSession
+from app.sessions.session_tokens import OpenedSession
 from app.sessions.views import TokenPair, as_reply
 from app.social.cookies import PROVIDER_COOKIE
 from app.social.inputs import FinishAtProvider, StartAtProvider

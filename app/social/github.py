@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from app.security.digests import s256
 from app.social.metadata import parsed
-from app.social.openid import challenge_of, with_query
+from app.social.openid import with_query
 from app.social.provider import ISSUERS, Claims, NotTrustedError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class GitHubUpstream:
             "redirect_uri": self.callback,
             "scope": " ".join(self.provider.scopes),
             "state": secrets.state,
-            "code_challenge": challenge_of(secrets.verifier),
+            "code_challenge": s256(secrets.verifier),
             "code_challenge_method": "S256",
         }
         return with_query(f"{self._web}/login/oauth/authorize", asked)

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.social.service import LONGEST_REDIRECT
+from app.social.targets import LONGEST
 from app.web.input import Body
 
 
 class StartAtProvider(Body):
     """Where to go on afterwards, and what it is for."""
 
-    redirect_to: Annotated[str, Field(min_length=1, max_length=LONGEST_REDIRECT)] | None = Field(
+    redirect_to: Annotated[str, Field(min_length=1, max_length=LONGEST)] | None = Field(
         default=None,
         description="A path of this service, or the address of a page whose origin is in CORS_ORIGINS. `code` or"
         " `error` is added to its query. Without it, a page of this service shows the code.",

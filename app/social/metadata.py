@@ -1,36 +1,30 @@
-"""The documents of a provider: its metadata and its keys, fetched through the guard and kept for a while."""
+"""What a provider is asked for: its metadata and its keys, which are kept for a while, tokens, and who somebody is."""
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass, field
-from threading import Lock
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import structlog
 
-from app.platform import deadline
 from app.platform.errors import Unavailable
-from app.security.egress import EgressError, EgressReply
-from app.security.key_sets import KEPT_FOR, KeySet
+from app.security.published import UnansweredError, WrongReplyError, answer_of, json_in, metadata_url, object_in
 from app.social.provider import NotTrustedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    import jwt
-
-    from app.security.egress import Egress
+    from app.security.egress import EgressReply
+    from app.security.key_sets import PublicKey
+    from app.security.published import PublishedDocuments
 
 SECONDS: Final = 5.0
-"""For each request to a provider, if the request that it is for has that much left."""
-MOST_BYTES: Final = 64 * 1024
-"""Of each reply: some publish a dozen keys with their certificates."""
-_TENANT: Final = "{tenantid}"
+"""For each request to a provider."""
+TENANT: Final = "{tenantid}"
 """In the issuer that Microsoft publishes for several tenants."""
-_OK: Final = 200
 ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA", "ES384", "RS384", "PS384", "ES512", "RS512", "PS512")
 """No HS256: that would make the client secret a signing key."""
 _log = structlog.get_logger("latchkey.social")
@@ -50,37 +44,23 @@ class Metadata:
     """Whether each of its answers says from whom it is (RFC 9207)."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    metadata: Metadata | None = None
-    until: float = 0.0
-    keys: KeySet = field(default_factory=KeySet)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Documents:
-    """Fetches the documents of providers. What it keeps is by issuer, for an hour, in this process."""
+    """Asks providers. Every method raises Unavailable for a server that does not answer, or fails, and NotTrustedError
+    for one that answers with something else than it should."""
 
-    egress: Egress
-    clock: Callable[[], float] = time.monotonic
-    """In seconds, from any beginning."""
-    _kept: dict[str, _Kept] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    published: PublishedDocuments
 
     def of(self, issuer: str) -> Metadata:
-        """The metadata of an issuer. Raises Unavailable, and NotTrustedError for a document that is not its own."""
-        kept, now = self._of(issuer), self.clock()
-        if kept.metadata is None or kept.until <= now:
-            found = _metadata(self.json("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
-            if found.issuer != issuer and _TENANT not in found.issuer:
-                raise NotTrustedError("the metadata is that of another issuer")
-            kept.metadata, kept.until = found, now + KEPT_FOR
-        return kept.metadata
+        """The metadata of an issuer, if they are its own."""
+        url = metadata_url(issuer)
+        with _told(url):
+            return self.published.read(url, partial(_metadata, issuer))
 
-    def key(self, issuer: str, jwks_uri: str, key_id: str | None) -> jwt.PyJWK:
-        """The key that a token names; a token that names none means the only one. Raises Unavailable and
-        NotTrustedError."""
-        found = self._of(issuer).keys.key(key_id, lambda: self.json("GET", jwks_uri), self.clock())
+    def key(self, jwks_uri: str, key_id: str | None) -> PublicKey:
+        """The key that a token names; a token that names none means the only one."""
+        with _told(jwks_uri):
+            found = self.published.key(jwks_uri, key_id)
         if found is None:
             raise NotTrustedError("the ID token names no key that the provider publishes")
         return found
@@ -88,56 +68,47 @@ class Documents:
     def json(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The JSON object of a reply. Raises Unavailable for a server that does not answer, or fails; NotTrustedError
-        for any other reply."""
+        """The JSON object of a reply."""
         reply = self.send(method, url, body=body, headers=headers)
-        if reply.status != _OK:
-            raise NotTrustedError(f"the provider replied with status {reply.status}")
-        found = parsed(reply)
-        if not isinstance(found, dict):
-            raise NotTrustedError("the provider replied with something else than a JSON object")
-        return found
+        with _told(url):
+            return object_in(reply)
 
     def send(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> EgressReply:
-        """The reply to one request. Raises Unavailable for a server that does not answer in time, or fails."""
-        sent, left = {"Accept": "application/json", **(headers or {})}, deadline.remaining()
-        seconds = SECONDS if left is None else min(SECONDS, left)
-        if not seconds:
-            raise Unavailable(_NO_ANSWER)
-        try:
-            reply = self.egress.request(method, url, body=body, headers=sent, seconds=seconds, most_bytes=MOST_BYTES)
-        except EgressError as error:
-            _log.warning("provider not reached", host=urlsplit(url).hostname, cause=str(error))
-            raise Unavailable(_NO_ANSWER) from None
-        if reply.status >= _FAILED or reply.status == _TOO_MANY:
-            _log.warning("provider failed", host=urlsplit(url).hostname, status=reply.status)
-            raise Unavailable(_NO_ANSWER)
-        return reply
-
-    def _of(self, issuer: str) -> _Kept:
-        with self._lock:
-            return self._kept.setdefault(issuer, _Kept())
+        """The reply to one request, whatever its status."""
+        with _told(url):
+            return answer_of(self.published.egress, method, url, seconds=SECONDS, body=body, headers=headers)
 
 
-_FAILED: Final = 500
-_TOO_MANY: Final = 429
-_NO_ANSWER: Final = "The provider does not answer at the moment."
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """What went wrong at the server of this URL, in the words of a login."""
+    try:
+        yield
+    except UnansweredError as error:
+        _log.warning("provider not reached", host=urlsplit(url).hostname, cause=str(error))
+        raise Unavailable("The provider does not answer at the moment.") from None
+    except WrongReplyError as error:
+        raise NotTrustedError(f"the provider {error}") from None
 
 
 def parsed(reply: EgressReply) -> Any:  # noqa: ANN401 - any JSON
     """The JSON of a reply. Raises NotTrustedError."""
     try:
-        return json.loads(reply.body)
-    except (ValueError, RecursionError):
-        raise NotTrustedError("the provider replied with something else than JSON") from None
+        return json_in(reply)
+    except WrongReplyError as error:
+        raise NotTrustedError(f"the provider {error}") from None
 
 
-def _metadata(found: Mapping[str, Any]) -> Metadata:
+def _metadata(issuer: str, found: Mapping[str, Any]) -> Metadata:
+    """Raises WrongReplyError for those that do not belong to this issuer."""
+    published = _text(found, "issuer")
+    if published != issuer and TENANT not in published:
+        raise WrongReplyError("published metadata of another issuer")
     methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return Metadata(
-        issuer=_text(found, "issuer"),
+        issuer=published,
         authorization_endpoint=_url(found, "authorization_endpoint"),
         token_endpoint=_url(found, "token_endpoint"),
         jwks_uri=_url(found, "jwks_uri"),
@@ -150,7 +121,7 @@ def _metadata(found: Mapping[str, Any]) -> Metadata:
 def _text(found: Mapping[str, Any], name: str) -> str:
     value = found.get(name)
     if not isinstance(value, str) or not value:
-        raise NotTrustedError(f"the metadata of the provider has no {name}")
+        raise WrongReplyError(f"published metadata without {name}")
     return value
 
 
@@ -162,5 +133,5 @@ def _url(found: Mapping[str, Any], name: str) -> str:
     except ValueError:
         scheme, host = "", None
     if scheme not in {"https", "http"} or not host or not value.isascii() or not value.isprintable() or " " in value:
-        raise NotTrustedError(f"the metadata of the provider has no address in {name}")
+        raise WrongReplyError(f"published metadata without an address in {name}")
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from app.accounts.authentication import MFA
+from app.security.digests import half_hash, s256
 from app.security.key_sets import may_sign
-from app.social.metadata import ALGORITHMS
+from app.social.metadata import ALGORITHMS, TENANT
 from app.social.provider import Claims, NotTrustedError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LEEWAY: Final = 60
 """Seconds that the clocks of a provider may differ."""
+_LATEST: Final = 2**53
+"""JSON holds no whole number beyond it for certain."""
 _LONGEST_TOKEN: Final = 16 * 1024
 _LONGEST_SUBJECT: Final = 255
 _LONGEST_ISSUER: Final = 400
@@ -56,7 +58,7 @@ class OpenIdUpstream:
             "scope": " ".join(self.provider.scopes),
             "state": secrets.state,
             "nonce": secrets.nonce,
-            "code_challenge": challenge_of(secrets.verifier),
+            "code_challenge": s256(secrets.verifier),
             "code_challenge_method": "S256",
         }
         if self.provider.kind == "apple":  # with a name or an address, it posts its answer
@@ -79,7 +81,7 @@ class OpenIdUpstream:
     def _metadata(self) -> Metadata:
         found = self.documents.of(self.provider.issuer)
         expected = self.provider.issuer
-        if found.issuer != expected and not (self.provider.kind == "microsoft" and "{tenantid}" in found.issuer):
+        if found.issuer != expected and not (self.provider.kind == "microsoft" and TENANT in found.issuer):
             raise NotTrustedError("the metadata is that of another issuer")
         return found
 
@@ -124,7 +126,7 @@ class OpenIdUpstream:
             algorithm, key_id = header.get("alg"), header.get("kid")
             if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
                 raise NotTrustedError("the ID token is signed in a way that is not accepted")
-            key = self.documents.key(metadata.issuer, metadata.jwks_uri, key_id)
+            key = self.documents.key(metadata.jwks_uri, key_id)
             if not may_sign(key, algorithm):
                 raise NotTrustedError("the ID token is signed by another algorithm than its key is for")
             claims: dict[str, Any] = jwt.decode(
@@ -142,47 +144,47 @@ class OpenIdUpstream:
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise NotTrustedError(f"the ID token is not valid ({type(error).__name__})") from None
         self._check_times(claims)
-        self._check_issuer(metadata.issuer, claims)
+        self._check_issuer(metadata.issuer, key.issuer, claims)
         self._check_rest(claims, tokens, secrets, algorithm)
         return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         """By our clock, which tests set, and not by PyJWT's."""
-        expires, issued, now = claims["exp"], claims["iat"], self.clock().timestamp()
-        if not _is_number(expires) or not _is_number(issued):
+        expires, issued, begins = claims["exp"], claims["iat"], claims.get("nbf", 0)
+        if not all(map(_is_time, (expires, issued, begins))):
             raise NotTrustedError("the ID token has no times")
+        now = self.clock().timestamp()
         if expires + _LEEWAY <= now:
             raise NotTrustedError("the ID token has expired")
-        if issued - _LEEWAY > now:
+        if max(issued, begins) - _LEEWAY > now:
             raise NotTrustedError("the ID token is from the future")
 
-    def _check_issuer(self, published: str, claims: Mapping[str, Any]) -> None:
-        expected = published
-        if "{tenantid}" in published:  # Microsoft, for several tenants: the issuer is that of the user's tenant
-            tenant = claims.get("tid")
-            if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-                raise NotTrustedError("the ID token names no tenant")
-            expected = published.replace("{tenantid}", tenant)
+    def _check_issuer(self, published: str, of_key: str | None, claims: Mapping[str, Any]) -> None:
+        """Whether it is of the issuer that was asked, and signed by a key of its own.
+
+        Microsoft publishes the keys of all tenants together, and says of each whose it is: one of private accounts
+        signs for no company ("Validate the signing key issuer" in its documentation).
+        """
+        expected = _of_tenant(published, claims)
         if claims["iss"] != expected or len(expected) > _LONGEST_ISSUER:
             raise NotTrustedError("the ID token is of another issuer")
+        if self.provider.kind == "microsoft" and of_key is not None and _of_tenant(of_key, claims) != expected:
+            raise NotTrustedError("the ID token is signed by a key of another issuer")
 
     def _check_rest(
         self, claims: Mapping[str, Any], tokens: Mapping[str, Any], secrets: Secrets, algorithm: str
     ) -> None:
         audience, party = claims["aud"], claims.get("azp")
-        if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in {
-            None,
-            self.provider.client_id,
-        }:
+        is_for_several = isinstance(audience, list) and len(audience) > 1
+        if party != self.provider.client_id and (party is not None or is_for_several):
             raise NotTrustedError("the ID token is for another client")
         nonce = claims.get("nonce")
-        if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), secrets.nonce.encode()):
+        if not isinstance(nonce, str) or not nonce.isascii() or not hmac.compare_digest(nonce, secrets.nonce):
             raise NotTrustedError("the ID token is of another login (nonce)")
-        subject = claims["sub"]
-        if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
+        if not _is_subject(claims["sub"]):
             raise NotTrustedError("the ID token names nobody")
         expected, access_token = claims.get("at_hash"), tokens.get("access_token")
-        if expected is not None and isinstance(access_token, str) and expected != _hash(access_token, algorithm):
+        if expected is not None and isinstance(access_token, str) and expected != half_hash(access_token, algorithm):
             raise NotTrustedError("the access token does not belong to the ID token")
 
     def _with_userinfo(self, url: str, claims: dict[str, Any], tokens: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +195,8 @@ class OpenIdUpstream:
         if found.get("sub") != claims["sub"]:  # section 5.3.2
             raise NotTrustedError("the userinfo is of somebody else")
         more: dict[str, Any] = {name: found[name] for name in ("email", "email_verified", "name") if name in found}
-        return {**more, **claims}
+        # What the ID token says of an address that it does not name is said of another one.
+        return {**more, **{name: claim for name, claim in claims.items() if name != "email_verified"}}
 
     def _claims(self, found: Mapping[str, Any], answer: Answer) -> Claims:
         amr = found.get("amr")
@@ -221,11 +224,6 @@ class OpenIdUpstream:
         return verified
 
 
-def challenge_of(verifier: str) -> str:
-    """The challenge of a verifier (RFC 7636, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
 def with_query(url: str, parameters: Mapping[str, str]) -> str:
     """The address with more parameters in its query."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
@@ -235,12 +233,22 @@ def _by_header(methods: tuple[str, ...]) -> bool:
     return "client_secret_basic" in methods or "client_secret_post" not in methods
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LATEST
 
 
-def _hash(token: str, algorithm: str) -> str:
-    """`at_hash` of a token (OpenID Connect Core section 3.1.3.6)."""
-    size = "512" if algorithm == "EdDSA" else algorithm[2:]
-    digest = hashlib.new(f"sha{size}", token.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+def _is_subject(value: object) -> bool:
+    """Whether a store can hold it: no NUL, and no half of a surrogate pair, which JSON may have."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_SUBJECT or "\0" in value:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _of_tenant(issuer: str, claims: Mapping[str, Any]) -> str:
+    """The issuer, at Microsoft that of the tenant of the user if it stands for several. Raises NotTrustedError."""
+    if TENANT not in issuer:
+        return issuer
+    tenant = claims.get("tid")
+    if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+        raise NotTrustedError("the ID token names no tenant")
+    return issuer.replace(TENANT, tenant)

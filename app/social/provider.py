@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from pydantic import TypeAdapter, ValidationError
+
+from app.accounts.fields import Email, Name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -97,6 +101,27 @@ class Claims:
     email_verified: bool = False
     name: str | None = None
     two_factors: bool = False
+
+    @property
+    def usable_email(self) -> str | None:
+        """The address, if one could have it here."""
+        return _valid(_EMAIL, self.email)
+
+    @property
+    def usable_name(self) -> str | None:
+        """The name, if one could have it here."""
+        return _valid(_NAME, self.name)
+
+
+_EMAIL: Final = TypeAdapter[str](Email)
+_NAME: Final = TypeAdapter[str](Name)
+
+
+def _valid(rules: TypeAdapter[str], text: str | None) -> str | None:
+    try:
+        return None if text is None else rules.validate_python(text)
+    except ValidationError:
+        return None
 
 
 class NotTrustedError(Exception):

@@ -17,26 +17,23 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
-from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
 from app.accounts.authentication import MFA, Authentication
 from app.platform import deadline, pieces
 from app.platform.errors import (
-    FieldError,
     InvalidCode,
     NotFound,
     ProviderRefused,
     SessionEnded,
     Unavailable,
-    ValidationFailed,
 )
+from app.security.digests import s256
 from app.sessions.proof import Proof
 from app.social.flows.model import Flow, digest_of
-from app.social.openid import challenge_of, with_query
+from app.social.openid import with_query
 from app.social.provider import Answer, Claims, NotTrustedError, Secrets
-from app.web.origins import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,15 +42,15 @@ if TYPE_CHECKING:
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.sessions.gate import LoginGate
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.social.flows.model import Flows
     from app.social.identities.model import Identity
     from app.social.provider import Provider
+    from app.social.targets import Targets
     from app.social.users import SocialUsers
 
 LIVES: Final = timedelta(minutes=10)
 CODE_LIVES: Final = timedelta(minutes=2)
-LONGEST_REDIRECT: Final = 1000
 FEDERATED: Final = "fed"
 """The name in `amr` of a login at a provider, as others have it; RFC 8176 has none."""
 _PATIENCE: Final = deadline.REQUEST_SECONDS - 2
@@ -63,7 +60,6 @@ _BROWSER: Final = re.compile("[A-Za-z0-9_-]{43}")
 _LONGEST_STATE: Final = 200
 _LONGEST_CODE: Final = 4096
 _LONGEST_NAME: Final = 200
-_RESERVED: Final = frozenset({"code", "error"})
 _log = structlog.get_logger("latchkey.social")
 
 Purpose: TypeAlias = Literal["login", "link"]
@@ -110,15 +106,14 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class ProviderLogins:
-    """Begins, answers and finishes visits to providers. `origins` are those of pages that may be returned to."""
+    """Begins, answers and finishes visits to providers."""
 
     upstreams: Mapping[str, Upstream]
     flows: Flows
     users: SocialUsers
     gate: LoginGate
     clock: Clock
-    public_url: str
-    origins: tuple[str, ...]
+    targets: Targets
     trusts_mfa: bool
 
     def providers(self) -> list[Provider]:
@@ -140,7 +135,7 @@ class ProviderLogins:
         ProviderRefused if its documents cannot be trusted.
         """
         upstream = self._upstream(provider_id)
-        target = None if redirect_to is None else self._target(redirect_to)
+        target = None if redirect_to is None else self.targets.address_of(redirect_to)
         browser = browser if browser and _BROWSER.fullmatch(browser) else random.token_urlsafe(_BYTES)
         state = random.token_urlsafe(_BYTES)
         try:
@@ -232,8 +227,7 @@ class ProviderLogins:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete what a user who is deleted has begun, a piece at each step; idempotent."""
-        while self.flows.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
+        yield from pieces.in_pieces(lambda limit: self.flows.remove_some_of(user_id, limit))
         yield from self.users.erase(user_id)
 
     def _redeemed(self, code: str) -> Flow:
@@ -247,8 +241,8 @@ class ProviderLogins:
         """Whether a flow is a login that a page of this service began in this browser. Codes for applications open no
         page: their verifier would not be asked for."""
         target = flow.redirect_to or ""
-        is_ours = flow.challenge is None and origin_of(target) == origin_of(self.public_url)
-        return flow.purpose == "login" and is_ours and _is_of_browser(flow, browser)
+        is_of_page = flow.purpose == "login" and flow.challenge is None and self.targets.is_ours(target)
+        return is_of_page and _is_of_browser(flow, browser)
 
     def _outcome(self, flow: Flow) -> tuple[Provider, Claims]:
         """Who the provider said that it is. Raises InvalidCode if the operator removed the provider meanwhile."""
@@ -282,28 +276,10 @@ class ProviderLogins:
         except KeyError:
             raise NotFound("There is no such provider.") from None
 
-    def _target(self, redirect_to: str) -> str:
-        """The address to return to: a path here, or a page of a registered origin. Raises ValidationFailed."""
-        url = f"{self.public_url}{redirect_to}" if _PATH.fullmatch(redirect_to) else redirect_to
-        origin = origin_of(url) if _is_plain(url) else None
-        parts = urlsplit(url) if origin is not None else None
-        known = {origin_of(each) for each in (self.public_url, *self.origins)}
-        if parts is None or origin not in known or "@" in parts.netloc or parts.fragment or "#" in url:
-            raise ValidationFailed(fields=(FieldError("redirect_to", "not_registered", _NOT_REGISTERED),))
-        if _RESERVED & parse_qs(parts.query, keep_blank_values=True).keys():
-            raise ValidationFailed(fields=(FieldError("redirect_to", "reserved", _RESERVED_NAMES),))
-        return url
 
-
-_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x7E]*")
 _KEPT_LENGTHS: Final = range(1, _LONGEST_CODE + 1)
 _NOT_BEGUN_HERE: Final = "This login was not begun in this browser, or is over. Begin again where you log in."
 _WRONG_PROVIDER: Final = "What the provider publishes of itself cannot be trusted."
-_NOT_REGISTERED: Final = (
-    "This has to be a path of this service, or the address of a page whose origin is in CORS_ORIGINS, without a"
-    " fragment."
-)
-_RESERVED_NAMES: Final = "This cannot have a code or an error in its query: these are added."
 
 
 def _secrets(state: str, browser: str) -> Secrets:
@@ -323,15 +299,10 @@ def _state_of(sent: Mapping[str, str]) -> str:
     return state
 
 
-def _is_plain(url: str) -> bool:
-    """Whether browsers read the address as we do: they take `\\` for `/`, and drop line ends and tabs."""
-    return url.isascii() and url.isprintable() and not any(each in url for each in ' \\"<>^`{|}')
-
-
 def _may_finish(flow: Flow, verifier: str | None, browser: str | None, by: Principal | None) -> bool:
     """Whether who sends the code is who began: by the application's verifier, or else the cookie, which is right if it
     came; and by the session of whoever links. A code alone, which was in an address, opens nothing."""
-    if flow.challenge is not None and (verifier is None or challenge_of(verifier) != flow.challenge):
+    if flow.challenge is not None and (verifier is None or s256(verifier) != flow.challenge):
         return False
     if (flow.challenge is None or browser is not None) and not _is_of_browser(flow, browser):
         return False

@@ -1,8 +1,6 @@
 """To which user an account at a provider leads, and how it comes to that.
 
-An identity is issuer and subject; an address alone never links. The row of an identity is stored before the write of
-the account that lists it, and deleted after the one that drops it: so a crash in between leaves a row that leads
-nowhere, and of all that claim one identity at once exactly one gets it.
+An identity is issuer and subject; an address alone never links.
 """
 
 from __future__ import annotations
@@ -12,42 +10,39 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
-from pydantic import TypeAdapter, ValidationError
-
-from app.accounts.account import Account, ListedIdentity
-from app.accounts.credentials import counted_names
-from app.accounts.fields import Email, Name
-from app.accounts.model import User
-from app.accounts.publisher import Change
-from app.hooks import Registration
 from app.platform import pieces
-from app.platform.devices import LONGEST_USER_AGENT
 from app.platform.errors import (
     AccountDisabled,
-    EmailNotVerified,
     EmailTaken,
     Failure,
     IdentityNotLinked,
     IdentityTaken,
-    RegistrationRefused,
     SessionEnded,
     Unavailable,
 )
-from app.platform.identifiers import comparable_email, new_id
-from app.social.identities.model import Identity, digest_of
+from app.platform.identifiers import comparable_email
+from app.social.identities.model import digest_of
+from app.social.identities.rows import ChangedError, Linked
+from app.social.listing import (
+    has_identity,
+    has_imported_identity,
+    with_identity,
+    without_identity,
+    without_imported_identity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from app.accounts.account import Account
     from app.accounts.principal import Principal
     from app.accounts.service import Accounts
-    from app.hooks.calls import Hooks
+    from app.accounts.under_way import ListedIdentity
     from app.platform.devices import Device
-    from app.social.identities.model import Identities
+    from app.social.identities.model import Identities, Identity
+    from app.social.identities.rows import IdentityRows
     from app.social.provider import Claims, Provider
-    from app.throttle.guesses import Guesses
-    from app.throttle.service import PasswordThrottle
+    from app.social.registration import SocialRegistration
 
 MOST: Final = 20
 """Accounts of providers that lead to one user."""
@@ -55,43 +50,19 @@ _STALE_AFTER: Final = timedelta(minutes=2)
 """After this time no request is about to list an identity any more: its row is left from a change that failed."""
 _ATTEMPTS: Final = 10
 _LINKED: Final = "identity.linked"
-_REGISTERED: Final = "user.registered"
-_EMAIL: Final = TypeAdapter[str](Email)
-_NAME: Final = TypeAdapter[str](Name)
 _INVITED: Final = "You are invited here: answer the invitation that was mailed to you, and link the provider then."
-_NO_SIGN_UP: Final = "Nobody is registered by this provider: log in another way, and link it there."
-_NO_PROOF: Final = (
-    "This service needs a proven e-mail address, and this provider proves none for you: register here, and link the"
-    " provider then."
-)
-_log = structlog.get_logger("latchkey.social")
-
-
-class _ChangedError(Exception):
-    """What was decided on is not so any more: look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """An identity and the account that lists it."""
-
-    account: Account
-    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
 class SocialUsers:
-    """Finds, registers and links users. `needs_email` is whether every user has to have a proven address, and
-    `providers` are those that there are, by their identifiers."""
+    """Finds and links users, and has those registered who are new. `providers` are those that there are, by their
+    identifiers."""
 
     identities: Identities
+    rows: IdentityRows
     accounts: Accounts
-    throttle: PasswordThrottle
-    guesses: Guesses
-    default_roles: tuple[str, ...]
-    needs_email: bool
+    registration: SocialRegistration
     providers: Mapping[str, Provider]
-    hooks: Hooks | None = None
 
     def user_of(self, provider: Provider, claims: Claims, device: Device) -> Linked:
         """Whom an identity leads to; somebody new is registered, or linked by an address that the provider proves.
@@ -103,7 +74,7 @@ class SocialUsers:
         for _ in range(_ATTEMPTS):
             try:
                 return self._known(claims) or self._new(provider, claims, device)
-            except _ChangedError:
+            except ChangedError:
                 continue
         raise Unavailable
 
@@ -115,7 +86,7 @@ class SocialUsers:
 
         def linked(account: Account, listed: ListedIdentity) -> Account:
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         for _ in range(_ATTEMPTS):
             known = self._known(claims)
@@ -123,7 +94,7 @@ class SocialUsers:
                 if known.account.user.id != principal.user.id:
                     raise IdentityTaken
                 return known
-            with suppress(_ChangedError):
+            with suppress(ChangedError):
                 return self._change(provider, claims, principal.user.id, linked, device, by=principal)
         raise Unavailable
 
@@ -135,9 +106,9 @@ class SocialUsers:
         known = self.providers.get(provider)
 
         def unlinked(account: Account) -> Account:
-            left = account.without_identity(identity_id, self.providers)
+            left = without_identity(account, identity_id, self.providers)
             if found is not None:  # or it would be linked again
-                left = left.without_imported_identity(found.subject)
+                left = without_imported_identity(left, found.subject)
             told = self.accounts.with_warning(
                 left, "identity_unlinked", device, provider=known.name if known else provider
             )
@@ -164,9 +135,7 @@ class SocialUsers:
 
     def erase(self, user_id: str) -> Iterator[None]:
         """Delete the identities of a user who is deleted, a piece at each step; idempotent."""
-        while self.identities.remove_some_of(user_id, pieces.AT_ONCE) == pieces.AT_ONCE:
-            yield
-        yield
+        return pieces.in_pieces(lambda limit: self.identities.remove_some_of(user_id, limit))
 
     # Whom it leads to
 
@@ -177,7 +146,7 @@ class SocialUsers:
         if found is None:
             return None
         account = self.accounts.users.account(found.user_id)
-        if account is not None and account.identity(found.id) is not None:
+        if account is not None and has_identity(account, found.id):
             return Linked(account, found)
         if found.created_at > self.accounts.clock() - _STALE_AFTER:
             raise Unavailable(_BEING_LINKED, retry_after=1)
@@ -185,15 +154,15 @@ class SocialUsers:
         return None
 
     def _new(self, provider: Provider, claims: Claims, device: Device) -> Linked:
-        """Somebody who was never here by this identity. Raises _ChangedError if that is not so any more."""
-        email = _valid(_EMAIL, claims.email)
+        """Somebody who was never here by this identity. Raises ChangedError if that is not so any more."""
+        email = claims.usable_email
         if (imported := self._of_imported(provider, claims, email, device)) is not None:
             return imported
         proven = email if email is not None and claims.email_verified and provider.proves(email) else None
         holder = self.accounts.users.account_by_email(comparable_email(proven)) if proven else None
         if proven is not None and holder is not None and not holder.waits_for_proof:
             return self._of_holder(provider, claims, proven, holder, device)
-        return self._register(provider, claims, email, proven, device)
+        return self.registration.register(provider, claims, email, proven, device)
 
     def _of_imported(self, provider: Provider, claims: Claims, email: str | None, device: Device) -> Linked | None:
         """Somebody who had this very identity linked where they were imported from; None for others.
@@ -209,35 +178,35 @@ class SocialUsers:
 
         def linked(account: Account, listed: ListedIdentity) -> Account:
             if not _had(account, provider, claims):
-                raise _ChangedError
+                raise ChangedError
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         return self._change(provider, claims, found.user.id, linked, device)
 
     def _of_holder(self, provider: Provider, claims: Claims, email: str, holder: Account, device: Device) -> Linked:
         """Somebody whose proven address an account has."""
         if self.identities.find(digest_of(claims.issuer, claims.subject)) is not None:
-            raise _ChangedError  # the account may be that which another request has just made for this identity
+            raise ChangedError  # the account may be that which another request has just made for this identity
         user = holder.user
         if user.status == "invited":
             raise IdentityNotLinked(_INVITED)
         if user.email_verified and provider.link != "verified":
             raise IdentityNotLinked
         if not user.email_verified and provider.link == "never":
-            return self._register(provider, claims, email, email, device)
+            return self.registration.register(provider, claims, email, email, device)
         if user.status != "active":
             raise AccountDisabled
 
         def linked(account: Account, listed: ListedIdentity) -> Account:
             if (account.user.email, account.user.email_verified) != (user.email, user.email_verified):
-                raise _ChangedError
+                raise ChangedError
             if not user.email_verified:
                 if account.waits_for_proof or self.accounts.is_held(comparable_email(email), user.id):
                     raise EmailTaken
                 return account.taken_over_by(listed, email)
             told = self.accounts.with_warning(account, "identity_linked", device, provider=provider.name)
-            return told.with_identity(listed, most=MOST)
+            return with_identity(told, listed, most=MOST)
 
         actions = (_LINKED,) if user.email_verified else ("identity.took_over",)
         return self._change(provider, claims, user.id, linked, device, actions=actions)
@@ -253,8 +222,8 @@ class SocialUsers:
         by: Principal | None = None,
         actions: tuple[str, ...] = (_LINKED,),
     ) -> Linked:
-        """Store the identity, then the account that lists it. Raises _ChangedError if another request was first."""
-        identity, listed = self._claimed(provider, claims, user_id)
+        """Store the identity, then the account that lists it. Raises ChangedError if another request was first."""
+        identity, listed = self.rows.claim(provider, claims, user_id)
         try:
             account = self.accounts.change(
                 user_id,
@@ -267,107 +236,14 @@ class SocialUsers:
             )
         except Unavailable:  # the account may list it
             raise
-        except (Failure, _ChangedError):
-            self._give_up(identity)
+        except (Failure, ChangedError):
+            self.rows.give_up(identity)
             raise
         return Linked(account, identity)
-
-    # Registration
-
-    def _register(
-        self, provider: Provider, claims: Claims, email: str | None, proven: str | None, device: Device
-    ) -> Linked:
-        """A new user, without a password; an address that is not proven is theirs once they answer a mail."""
-        if not provider.allows_signup:
-            raise RegistrationRefused(_NO_SIGN_UP)
-        if proven is None and self.needs_email:
-            raise EmailNotVerified(_NO_PROOF)
-        user = User(
-            id=new_id(),
-            email=proven,
-            email_verified=proven is not None,
-            username=None,
-            name=_valid(_NAME, claims.name),
-            roles=self.default_roles,
-            status="active",
-            created_at=self.accounts.clock(),
-        )
-        self._ask_hooks(user, device)
-        identity, listed = self._claimed(provider, claims, user.id)
-        try:
-            account = self._added(user, listed, email if proven is None else None, provider, device)
-        except EmailTaken:
-            self._give_up(identity)
-            if proven is not None and self.accounts.is_held(comparable_email(proven), user.id):
-                raise
-            raise _ChangedError from None
-        except Unavailable:  # it may be there
-            raise
-        except Failure:
-            self._give_up(identity)
-            raise
-        return Linked(account, identity)
-
-    def _added(
-        self, user: User, listed: ListedIdentity, unproven: str | None, provider: Provider, device: Device
-    ) -> Account:
-        account, details = Account(user, None, identities=(listed,)), {"provider": provider.id}
-        if user.email is not None:
-            self.accounts.take_email(user.email, by=user.id)
-        elif unproven is not None and self.accounts.mailing:
-            self.guesses.replace_dead(unproven, "verify")
-            account, wanted = account.with_pending_email(unproven, code_id=new_id(), now=self.accounts.clock())
-            account = self.accounts.with_notice(account, "change_email", unproven, code_id=wanted.id)
-        events = [self.accounts.audit.event(user.id, _REGISTERED, device, **details)]
-        account = self.accounts.announced(Change([_REGISTERED], None, account, details=details))
-        self.accounts.users.add(account, events)
-        self.accounts.audit.tell(events)
-        self.accounts.note_new(user)
-        # Or guesses at an address that was still free would delay the logins of its user.
-        self.throttle.clear(counted_names(user), user.id)
-        if account.outbox:
-            self.accounts.mail_waits.set()
-        return account
-
-    def _ask_hooks(self, user: User, device: Device) -> None:
-        if self.hooks is not None:
-            agent = device.user_agent[:LONGEST_USER_AGENT]
-            asked = Registration(email=user.email, username=None, name=user.name, ip=device.ip, user_agent=agent)
-            self.hooks.check_registration(asked)
-
-    # Rows
-
-    def _claimed(self, provider: Provider, claims: Claims, user_id: str) -> tuple[Identity, ListedIdentity]:
-        """A new row for this user, and how their account lists it. Raises _ChangedError if there is a row by now."""
-        identity = Identity(
-            id=new_id(),
-            digest=digest_of(claims.issuer, claims.subject),
-            user_id=user_id,
-            provider=provider.id,
-            issuer=claims.issuer,
-            subject=claims.subject,
-            email=_valid(_EMAIL, claims.email),
-            created_at=self.accounts.clock(),
-        )
-        if not self.identities.add(identity):
-            raise _ChangedError
-        return identity, ListedIdentity(identity.id, provider.id)
-
-    def _give_up(self, identity: Identity) -> None:
-        with suppress(Unavailable):
-            self.identities.remove(identity.id)
 
 
 _BEING_LINKED: Final = "This account of the provider is being linked at the moment. Try again."
 
 
 def _had(account: Account, provider: Provider, claims: Claims) -> bool:
-    return account.has_imported_identity(provider.imported_as, claims.subject)
-
-
-def _valid(rules: TypeAdapter[str], text: str | None) -> str | None:
-    """What a provider says, if it could be said here, too."""
-    try:
-        return None if text is None else rules.validate_python(text)
-    except ValidationError:
-        return None
+    return has_imported_identity(account, provider.imported_as, claims.subject)

@@ -54,8 +54,6 @@ QUICK = 30
 """Failures in a row after which each delay is a day, or, from the sixth such delay on, a week: 16 weeks in all."""
 MOST = 50
 """Failures in a row after which unknown devices are refused until the count is forgotten."""
-MOST_OF_NAME = MOST // 2
-"""The same for one name where each is delayed on its own: an account has two at a time."""
 MOST_OF_DEVICE = 5
 MOST_CONFIRMATIONS = 20
 MOST_KNOWN = 50
@@ -306,6 +304,7 @@ def delay_in_a_wave(count: int) -> timedelta:
 
 
 def _twice_as_fast(count: int) -> timedelta:
+    """The delays of one name where each is delayed on its own: it closes after MOST // 2, since an account has two."""
     return delay_after(2 * count)
 
 

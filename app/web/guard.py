@@ -96,7 +96,7 @@ asked_by_proxy = Access(authenticated=True, contradiction=InvalidToken)
 def permission(name: str) -> Access:
     """Access for callers who hold this permission, in a session of their own; `by` admits other kinds.
 
-    `endpoint.install` refuses a permission that does not exist.
+    `dispatch.install` refuses a permission that does not exist.
     """
     return Access(authenticated=True, permission=name)
 

@@ -31,7 +31,7 @@ class Link:
 
     def shown(self) -> dict[str, Any]:
         """The link object."""
-        return {"operationId": self.target.operation, "parameters": dict(self.parameters)}
+        return {"operationId": self.target.operation_id, "parameters": dict(self.parameters)}
 
 
 def links_of(endpoints: Sequence[Endpoint]) -> tuple[Link, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic.json_schema import models_json_schema
 
 from app.web.body import may_be_left_out
+from app.web.limits import LIMITS
 from app.web.links import links_of
 from app.web.problem_views import Problem
 from app.web.result import Cookie, File, Header
@@ -100,7 +101,7 @@ class Specification:
             paths.setdefault(templated(declared.path), {})[declared.method.lower()] = _operation(declared, references)
         for link in links:
             source = paths[templated(link.source.path)][link.source.method.lower()]
-            source["responses"][str(link.status)].setdefault("links", {})[link.target.operation] = link.shown()
+            source["responses"][str(link.status)].setdefault("links", {})[link.target.operation_id] = link.shown()
         return {
             "openapi": "3.1.0",
             "info": {
@@ -170,7 +171,7 @@ def _reply_model(outcomes: tuple[Outcome, ...]) -> type[BaseModel] | None:
 def _operation(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
     summary, _, description = (declared.function.__doc__ or "").partition("\n")
     operation: dict[str, Any] = {
-        "operationId": declared.operation,
+        "operationId": declared.operation_id,
         "tags": [declared.tag],
         "summary": summary.strip(),
         "description": _described(declared, description),
@@ -203,7 +204,8 @@ def _described(declared: Endpoint, description: str) -> str:
         paragraphs.append(f"For {' or '.join(filter(None, [', '.join(admitted[:-1]), admitted[-1]]))}.")
     if declared.access.permission:
         paragraphs.append(f"Needs the permission `{declared.access.permission}`.")
-    if limit := declared.limit:
+    if declared.limit:
+        limit = LIMITS[declared.limit]
         whose = "one client address, and of one session" if declared.access.authenticated else "one client address"
         paragraphs.append(
             f"Limit: {limit.requests} requests in {limit.seconds} seconds from {whose}, if the operator sets no other."
@@ -250,7 +252,7 @@ def _responses(declared: Endpoint, references: dict[Any, Any]) -> dict[str, Any]
     if declared.cache:
         responses["304"] = {"description": "The version named by `If-None-Match` is current.", "headers": always}
     failures_by_status: dict[int, list[type[Failure]]] = {}
-    for failure in declared.raises:
+    for failure in declared.failures:
         failures_by_status.setdefault(failure.status, []).append(failure)
     for status, failures in failures_by_status.items():
         extra = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}.get(status, {})

@@ -11,7 +11,6 @@ from attack.probe import SERVER_ERROR, UNAUTHORIZED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from attack.accounts import Account
     from attack.forging import Parts
     from attack.probe import Probe
 
@@ -22,19 +21,10 @@ _LEEWAY = 65
 _REFUSED = {400, UNAUTHORIZED, 403, 431}
 
 
-def _genuine(probe: Probe, account: Account) -> str:
-    """Its access token, which the deployment accepts: else the refusal of a forged one would say nothing."""
-    answer = probe.send("GET", "/auth/me", token=account.token)
-    if answer.status == UNAUTHORIZED and probe.log_in(account).succeeded:
-        answer = probe.send("GET", "/auth/me", token=account.token)
-    if not answer.succeeded:
-        raise InconclusiveError(f"a genuine token is not accepted either: {answer}")
-    return account.token
-
-
-def _parts(probe: Probe) -> Parts:
+def parts_of(probe: Probe) -> Parts:
+    """A genuine token, taken apart. Raises NotApplicableError if it is no JWT."""
     try:
-        return forging.parts_of(_genuine(probe, probe.lent()))
+        return forging.parts_of(probe.genuine(probe.lent()))
     except ValueError as error:
         raise NotApplicableError(str(error)) from None
 
@@ -61,11 +51,11 @@ def _presented(probe: Probe, tokens: Iterable[tuple[str, str]], tried: str) -> V
 
 
 def _forged(make: Callable[[Parts], Iterator[tuple[str, str]]], tried: str) -> Callable[[Probe], Verdict]:
-    return lambda probe: _presented(probe, make(_parts(probe)), tried)
+    return lambda probe: _presented(probe, make(parts_of(probe)), tried)
 
 
 def _confused(probe: Probe) -> Verdict:
-    parts = _parts(probe)
+    parts = parts_of(probe)
     answer = probe.send("GET", "/.well-known/jwks.json")
     keys = [key for key in answer.json.get("keys", []) if isinstance(key, dict)]
     if not keys:
@@ -76,7 +66,7 @@ def _confused(probe: Probe) -> Verdict:
 
 def _other_kinds(probe: Probe) -> Verdict:
     account = probe.account("kinds")
-    access = _genuine(probe, account)
+    access = probe.genuine(account)
     wrong = []
     if account.refresh_token:
         answer = probe.send("GET", "/auth/me", token=account.refresh_token)
@@ -99,7 +89,7 @@ def _ended(probe: Probe) -> Verdict:
     account = probe.signed_up()
     if not account.token:
         raise NotApplicableError("registration gives no session here")
-    access, refresh = _genuine(probe, account), account.refresh_token
+    access, refresh = probe.genuine(account), account.refresh_token
     left = probe.send("POST", "/auth/logout", json={}, token=access)
     if not left.succeeded:
         raise InconclusiveError(f"the logout did not succeed: {left}")
@@ -119,7 +109,7 @@ def _expired(probe: Probe) -> Verdict:
             " a copy with ACCESS_TOKEN_SECONDS=30 shows it"
         )
     probe.log_in(account)
-    token = _genuine(probe, account)
+    token = probe.genuine(account)
     probe.budget.pause(account.expires_in + _LEEWAY)
     return _presented(probe, [("an expired token", token)], "a genuine token after its end")
 

@@ -13,7 +13,11 @@ from tests.api.browser import Browser
 from tests.api.databases import Database, MongoDatabase, SqliteDatabase
 from tests.api.document_site import Site
 from tests.api.logs import logging_as
-from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, running
+from tests.api.oauth_flow import OAuthClient, a_client, name_resources
+from tests.api.providers import Files
+from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, new_names, running
+from tests.contract.patience import be_patient
+from tests.servers.openid import Provider, serving_provider
 
 ON_MONGODB_TOO = {
     "test_account",
@@ -77,6 +81,9 @@ ON_MONGODB_TOO = {
 }
 """The modules about what is stored, and how it changes. tests/contract holds each operation to every store."""
 
+TRY_THE_LIMITS = {"test_store_down", "test_oauth_store_down"}
+"""The modules in which the store does not answer in time."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "new_database" in metafunc.fixturenames and metafunc.definition.path.stem in ON_MONGODB_TOO:
@@ -117,12 +124,66 @@ def ann(service: Service) -> Account:
     return service.register()
 
 
+@pytest.fixture(scope="module")
+def admin(service: Service) -> Account:
+    """An administrator of the instance of this module."""
+    return service.administrator()
+
+
+@pytest.fixture
+def app(service: Service) -> OAuthClient:
+    """A public client of a third party."""
+    name_resources(service)
+    return a_client(service)
+
+
+@pytest.fixture
+def web(service: Service) -> OAuthClient:
+    """A client of a third party that has a secret."""
+    name_resources(service)
+    return a_client(service, kind="confidential")
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Provider]:
+    """A provider where the users of this module have accounts."""
+    with serving_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
+    return Files(tmp_path_factory.mktemp("providers"), upstream)
+
+
+@pytest.fixture
+def upstream_as_usual(upstream: Provider, service: Service) -> None:
+    """Undoes what a test changed at the provider, and has it read the clock of the service."""
+    upstream.reset()
+    upstream.now = lambda: service.clock().timestamp()
+
+
+@pytest.fixture
+def sub() -> str:
+    """Somebody at the provider, whom no other test knows."""
+    return new_names()[1]
+
+
 @pytest.fixture
 def browser(service: Service, ann: Account) -> Browser:
     """Ann's, who is logged in."""
     browser = Browser(service)
     assert browser.log_in(ann.email, ann.password).status_code == 303
     return browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Has the service wait for its store however busy the machine is, but where those limits are tried."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem not in TRY_THE_LIMITS:
+            be_patient(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -47,7 +47,10 @@ class Site:
     def client(self, service: Service, url: str | None = None) -> OAuthClient:
         """The client that the document describes."""
         uris = tuple(self.document["redirect_uris"])
-        return OAuthClient(service, Client(url or self.url, "The editor", "metadata", service.clock(), uris))
+        client = Client(
+            id=url or self.url, name="The editor", kind="metadata", created_at=service.clock(), redirect_uris=uris
+        )
+        return OAuthClient(service, client)
 
     def _reply(self, connection: socket.socket) -> None:
         body = json.dumps(self.document).encode() if self.body is None else self.body

@@ -9,14 +9,16 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from app.oauth.authorization import Authorizations, id_of
+from app.oauth.authorization import Authorizations
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
+from app.oauth.clients.model import Client, Clients, ClientSecret
 from app.oauth.codes.model import Code, Codes
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.devices import Device
-from app.platform.identifiers import new_id
-from app.sessions.service import SessionService
+from app.platform.identifiers import digest_of_token, new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web.parameters import Parameters
+from tests.api.browser import ORIGIN
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
@@ -47,7 +49,7 @@ def a_client(service: Service, **fields: Any) -> OAuthClient:
     kind = fields.get("kind", "public")
     secrets: tuple[ClientSecret, ...] = ()
     if kind in {"confidential", "service"}:
-        secrets = (ClientSecret(new_id(), digest_of(SECRET), service.clock()),)
+        secrets = (ClientSecret(new_id(), digest_of_token(SECRET), service.clock()),)
     given: dict[str, Any] = {
         "id": new_id(), "name": "An app", "kind": "public", "created_at": service.clock(),
         "redirect_uris": () if kind == "service" else (CALLBACK,), "scopes": (*STANDARD, "files:read", "mail:read"),
@@ -85,13 +87,14 @@ class OAuthClient:
 
     def code(self, account: Account, principal: Principal | None = None, **parameters: Any) -> str:
         """A code that the user gave."""
-        authorizations = self.service.wired.get(Authorizations)
+        wired = self.service.wired
         sent = {
             name: tuple(value) if isinstance(value, (list, tuple)) else (value,)
             for name, value in self.request(**parameters).items()
         }
         visitor = principal or principal_of(self.service, account)
-        location = authorizations.answer(authorizations.check(Parameters(sent)), visitor, allowed=True, device=HERE)
+        asked = wired.get(AuthorizationRequests).check(Parameters(sent))
+        location = wired.get(Authorizations).answer(asked, visitor, allowed=True, device=HERE)
         return answer_of(location)["code"]
 
     def token(self, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
@@ -119,11 +122,11 @@ class OAuthClient:
 
 def principal_of(service: Service, account: Account) -> Principal:
     """Who is logged in at the browser: the session of this account."""
-    return service.wired.get(SessionService).authenticate(account.token)
+    return service.wired.get(AccessTokenAuthenticator).authenticate(account.token)
 
 
 def stored(service: Service, code: str) -> Code:
-    found = service.wired.get(Codes).find(id_of(code))
+    found = service.wired.get(Codes).find(digest_of_token(code))
     assert found is not None
     return found
 
@@ -136,6 +139,25 @@ def answer_of(location: str) -> dict[str, str]:
 def claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
     return cast("dict[str, Any]", json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def refused(reply: Reply, error: str = "invalid_grant", status: int = 400) -> None:
+    """The client is told of this error, in the shape of RFC 6749 section 5.2."""
+    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
+    assert reply.json.keys() == {"error", "error_description"}
+
+
+def leads_to(reply: Reply) -> str:
+    """The page of ours that comes next."""
+    assert reply.status_code == 303, reply.text
+    location = urlsplit(reply.headers["Location"])
+    assert f"{location.scheme}://{location.netloc}" == ORIGIN
+    return location.path
+
+
+def is_page(reply: Reply) -> bool:
+    """Whether a page of ours refuses the request, so that nobody is redirected."""
+    return reply.status_code == 400 and "Location" not in reply.headers and reply.mimetype == "text/html"
 
 
 def basic(name: str, secret: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The service under test: the application over a database, with a clock that the tests set, and a client."""
 
 import json as json_
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from app import config, create_app, wired_of
 from app.accounts.registration import NewAccount, RegistrationService
 from app.config.settings import definitions
 from app.keys.service import KeyService
-from app.mail.maildir import MOST_KEPT, SentMail, newest
+from app.mail.maildir import SentMail, newest
 from app.outbox.service import Outbox
 from app.platform import clock as system
 from app.security.hash_pool import HashPool
@@ -100,6 +101,7 @@ class Service:
         self.database = database
         self.conventions = Conventions(app)
         self._mails: list[SentMail] = []
+        self._read: set[str] = set()
 
     @property
     def wired(self) -> Wired:
@@ -152,9 +154,10 @@ class Service:
     def sent_mails(self) -> list[SentMail]:
         """What was mailed, the newest first. A mail that was read before is not parsed again."""
         folder = self.wired.settings.mail.folder
-        kept = len(list(folder.glob("new/*")))
-        new = kept - len(self._mails) if kept < MOST_KEPT else kept
-        self._mails = (newest(folder, new) + self._mails)[:kept]
+        files = {file.name for file in folder.glob("new/*")}
+        # Only the oldest are dropped.
+        self._mails = (newest(folder, len(files - self._read)) + self._mails)[: len(files)]
+        self._read = files
         return list(self._mails)
 
     def get(self, path: str, **more: Any) -> Reply:
@@ -207,7 +210,7 @@ class Start(Protocol):
 @contextmanager
 def running(database: Database, clock: FakeClock, **settings: str) -> Iterator[Service]:
     """An instance on this database, ready to serve."""
-    folder = TemporaryDirectory()
+    folder = TemporaryDirectory(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))  # in memory: each mail is synced
     chosen = SETTINGS | {"MAIL_DIR": f"{folder.name}/mail"} | database.settings | settings
     app = create_app(config.load(chosen, dotenv=None), clock=clock)
     service = Service(app, clock, database)

@@ -304,6 +304,9 @@ def test_a_deleted_user_is_in_no_list(service: Service) -> None:
 def test_a_deletion_needs_the_password(service: Service) -> None:
     ann = service.register()
     assert outcome(delete(service, ann, "a wrong password")) == (403, "wrong_password")
+    for body in (None, {}, {"password": None}):
+        missing = service.send("DELETE", "/auth/me", json=body, token=ann.token)
+        assert [(error["field"], error["code"]) for error in missing.json["errors"]] == [("password", "required")]
     assert service.get("/auth/me", token=ann.token).status_code == 200
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -12,21 +15,21 @@ from app.accounts.authentication import Authentication
 from app.accounts.model import Users
 from app.oauth.clients.model import Clients
 from app.oauth.consents.service import ConsentService
-from app.oauth.logout.backchannel import EVENT, RETRIES, BackchannelLogout
+from app.oauth.logout.backchannel import EVENT, LIVES, RETRIES, BackchannelLogout
 from app.oauth.logout.teller import Teller
-from app.oauth.logout_notices.model import LogoutNotices
+from app.oauth.logout_notices.model import LogoutNotice, LogoutNotices
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.identifiers import new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted
 from app.sessions.proof import Proof
-from app.sessions.service import SessionService
 from tests.api.mailbox import newest_to
 from tests.api.oauth_flow import FORM, OAuthClient, a_client, claims
 from tests.api.service import Account
 from tests.api.test_second_factors import Person
-from tests.servers.receiving import Receiver, receiving
+from tests.servers.receiving import Posted, Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +71,7 @@ def opened(
     """Open a session of the client, as the token endpoint does; returns its identifier."""
     found = service.wired.get(Users).account(account.id)
     assert found is not None
-    parent = service.wired.get(SessionService).authenticate(account.token).session_id if below else None
+    parent = service.wired.get(AccessTokenAuthenticator).authenticate(account.token).session_id if below else None
     granted = Granted(new_id(), client_id, first_party=False, scopes=("openid",), parent_id=parent)
     proof = Proof(found.credentials, proven or Authentication(service.clock()), "login")
     return service.wired.get(LoginGate).open_for(proof, granted, HERE).session.id
@@ -209,7 +212,7 @@ def test_a_client_is_told_whatever_ended_its_sessions(
     sessions = [opened(service, ann, app.id, below=True), opened(service, ann, app.id)]
     opened(service, bob, app.id)
     opened(service, ann, a_client(service).id)  # which does not want to know
-    principal = service.wired.get(SessionService).authenticate(ann.token)
+    principal = service.wired.get(AccessTokenAuthenticator).authenticate(ann.token)
     service.wired.get(ConsentService).allow(principal, Asked(app), HERE)
     match way:
         case "this" | "all":
@@ -266,6 +269,34 @@ def test_a_client_that_has_answered_is_told_no_more(
     service.post("/auth/logout", {"scope": "all"}, token=ann.token)
     assert logged_out(service, receiver, app) == [session]
     assert service.wired.get(LogoutNotices).waiting(9) == 0
+
+
+def test_a_client_that_is_slow_holds_up_no_other(
+    service: Service, receiver: Receiver, app: OAuthClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[Teller.__module__], "_LOOKED_AT", 2)
+    slow = a_client(service, backchannel_logout_uri=f"{receiver.url}/slow")
+    other_arrived, answers, before, asked = Event(), Event(), list[int](), list[Posted]()
+
+    def answer(posted: Posted) -> int:
+        if posted.path.endswith("/slow"):
+            asked.append(posted)
+            answers.wait(20)
+        else:
+            before.append(len(asked))
+            other_arrived.set()
+        return 204
+
+    receiver.answer = answer
+    now = service.clock()
+    waiting = [LogoutNotice(new_id(), "u1", slow.id, 0, now - timedelta(minutes=1), now + LIVES) for _ in range(5)]
+    service.wired.get(LogoutNotices).add([*waiting, LogoutNotice(new_id(), "u1", app.id, 0, now, now + LIVES)])
+    teller = Teller(service.wired.get(BackchannelLogout))
+    teller.begin_due()
+    assert other_arrived.wait(20)
+    assert before[0] <= 2  # as many as have a place: none of them was waited for
+    answers.set()
+    assert teller.wait(20)
 
 
 def test_a_redirect_is_not_followed(service: Service, receiver: Receiver, app: OAuthClient) -> None:

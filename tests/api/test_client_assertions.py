@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import RSAKey
 
 from app.oauth.assertions import LIVES, TYPE, WORKLOAD_LIVES, Assertions
-from app.oauth.client_keys import RESTS_FOR
 from app.oauth.clients.model import Clients, Workload
 from app.platform.identifiers import new_id
+from app.security.published import RESTS_FOR
 from tests.api.oauth_flow import FILES, FORM, SECRET, OAuthClient, a_client, basic, claims, name_resources
 from tests.contract.races import THREADS, in_threads
 from tests.servers.openid import Provider, serving_provider
@@ -307,7 +307,7 @@ def test_a_publisher_that_does_not_answer_is_503_and_not_asked_again_at_once(
     service: Service, publisher: Provider
 ) -> None:
     robot = a_client(service, kind="service", secrets=(), jwks_uri=f"{publisher.url}/keys")
-    published, now = service.wired.get(Assertions).published, [0.0]
+    published, now = service.wired.get(Assertions).published.documents, [0.0]
     before: Callable[[], float] = published.clock
     published.clock = lambda: now[0]
     try:

@@ -16,6 +16,8 @@ from tests.api.oauth_flow import (
     a_client,
     answer_of,
     claims,
+    is_page,
+    leads_to,
     name_resources,
 )
 from tests.contract.races import in_threads
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.api.browser import Browser
     from tests.api.document_site import Site
-    from tests.api.service import Account, Reply, Service, Start
+    from tests.api.service import Account, Service, Start
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +35,6 @@ def service(start: Start) -> Service:
     service = start(CIMD_ALLOW="any", EGRESS_ALLOW="127.0.0.0/8")
     name_resources(service)
     return service
-
-
-def leads_to(reply: Reply) -> str:
-    assert reply.status_code == 303, reply.text
-    return urlsplit(reply.headers["Location"]).path
-
-
-def is_page(reply: Reply) -> bool:
-    return reply.status_code == 400 and "Location" not in reply.headers and reply.mimetype == "text/html"
 
 
 # From the document to the tokens

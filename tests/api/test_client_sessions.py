@@ -15,13 +15,15 @@ from app.platform.devices import Device
 from app.platform.errors import InvalidRefreshToken
 from app.platform.identifiers import new_id
 from app.sessions.gate import LoginGate
-from app.sessions.granted import Granted, NarrowingError, NotAdmittedError
+from app.sessions.granted import Asked, Granted, NarrowingError, NotAdmittedError
 from app.sessions.model import Sessions
 from app.sessions.proof import Proof
-from app.sessions.service import Asked, OpenedSession, SessionService
+from app.sessions.refresh import RefreshService
+from app.sessions.service import SessionService
 from tests.api.test_second_factors import Person
 
 if TYPE_CHECKING:
+    from app.sessions.session_tokens import OpenedSession
     from tests.api.service import Account, Service, Start
 
 HERE = Device("203.0.113.7", "curl/8")
@@ -52,14 +54,14 @@ def test_the_token_of_a_client_says_whose_and_for_what_it_is(service: Service) -
     assert service.get("/auth/me", token=session.access_token).json["code"] == "invalid_token"
 
 
-@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.access.authenticated], ids=lambda e: e.name)
-def test_a_third_party_reaches_nothing_of_the_account(service: Service, endpoint: Any) -> None:
+def test_a_third_party_reaches_nothing_of_the_account(service: Service) -> None:
     session = opened(service, service.register())
-    path = endpoint.path
-    for name in ("user_id", "session_id", "key_id"):
-        path = path.replace(f"<{name}>", new_id())
-    reply = service.send(endpoint.method, path, token=session.access_token)
-    assert (reply.status_code, reply.json["code"]) == (403, "forbidden")
+    for endpoint in (each for each in ENDPOINTS if each.access.authenticated):
+        path = endpoint.path
+        for name in ("user_id", "session_id", "key_id"):
+            path = path.replace(f"<{name}>", new_id())
+        reply = service.send(endpoint.method, path, token=session.access_token)
+        assert (reply.status_code, reply.json["code"]) == (403, "forbidden"), endpoint.name
 
 
 def test_a_first_party_acts_as_a_login_does(service: Service) -> None:
@@ -76,17 +78,17 @@ def test_the_refresh_token_of_a_client_is_no_refresh_token_of_a_login_and_the_ot
     assert (
         service.post("/auth/refresh", {"refresh_token": session.refresh_token}).json["code"] == "invalid_refresh_token"
     )
-    sessions = service.wired.get(SessionService)
+    refreshes = service.wired.get(RefreshService)
     own = service.login(account.username).json["data"]["refresh_token"]
     for token, client in ((own, CLIENT), (session.refresh_token or "", "another")):
         with pytest.raises(InvalidRefreshToken):
-            sessions.refresh_for(token, HERE, Asked(client))
+            refreshes.refresh_for(token, HERE, Asked(client))
     for asked in (Asked(CLIENT, ("email",)), Asked(CLIENT, (), ("https://evil.example",))):
         with pytest.raises(NarrowingError):
-            sessions.refresh_for(session.refresh_token or "", HERE, asked)
-    narrow = sessions.refresh_for(session.refresh_token or "", HERE, Asked(CLIENT, ("openid",), (MAIL,)))
+            refreshes.refresh_for(session.refresh_token or "", HERE, asked)
+    narrow = refreshes.refresh_for(session.refresh_token or "", HERE, Asked(CLIENT, ("openid",), (MAIL,)))
     assert (claims(narrow.access_token)["aud"], claims(narrow.access_token)["scope"]) == (MAIL, "openid")
-    whole = sessions.refresh_for(narrow.refresh_token or "", HERE, Asked(CLIENT))
+    whole = refreshes.refresh_for(narrow.refresh_token or "", HERE, Asked(CLIENT))
     assert claims(whole.access_token)["aud"] == [FILES, MAIL]
 
 
@@ -206,7 +208,7 @@ def test_the_list_of_sessions_names_the_client(service: Service) -> None:
     }
     assert service.send("DELETE", f"/auth/sessions/{session.session.id}", token=account.token).status_code == 200
     with pytest.raises(InvalidRefreshToken):
-        service.wired.get(SessionService).refresh_for(session.refresh_token or "", HERE, Asked(CLIENT))
+        service.wired.get(RefreshService).refresh_for(session.refresh_token or "", HERE, Asked(CLIENT))
 
 
 def test_an_explanation_says_that_a_token_is_that_of_an_application(service: Service) -> None:

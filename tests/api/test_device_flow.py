@@ -14,7 +14,7 @@ from app.oauth.clients.model import Clients
 from app.oauth.consents.service import ConsentService
 from app.oauth.devices import _ALPHABET
 from tests.api.browser import Browser
-from tests.api.oauth_flow import FILES, FORM, SECRET, OAuthClient, a_client, basic, claims, name_resources
+from tests.api.oauth_flow import FILES, FORM, SECRET, OAuthClient, a_client, basic, claims, name_resources, refused
 from tests.api.service import PASSWORD
 from tests.api.test_consent_page import follow, main_of
 from tests.api.test_pages import heading, hidden
@@ -55,25 +55,12 @@ def tv(service: Service) -> Tv:
     return Tv(a_client(service, redirect_uris=(), name="TV & more"))
 
 
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Where Ann is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, PASSWORD).status_code == 303
-    return browser
-
-
 def enter(browser: Browser, user_code: str) -> Reply:
     return browser.post("/device", user_code=user_code)
 
 
 def answer(browser: Browser, tv: Tv, given: str = "allow") -> Reply:
     return browser.post("/device", **hidden(enter(browser, tv.codes["user_code"])), answer=given)
-
-
-def refused(reply: Reply, error: str, status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
-    assert reply.json.keys() == {"error", "error_description"}
 
 
 def test_a_device_is_told_its_codes_and_where_its_user_enters_them(service: Service, tv: Tv) -> None:
@@ -245,7 +232,7 @@ def test_what_a_user_allowed_is_listed_and_taken_away_with_the_session(
 ) -> None:
     tv.ask()
     answer(browser, tv)
-    assert service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     found = tv.poll().json
     assert service.send("DELETE", f"/auth/grants/{tv.client.id}", token=ann.token).status_code == 200
     refused(tv.client.refresh(found["refresh_token"]), "invalid_grant")
@@ -265,7 +252,7 @@ def test_no_consent_is_kept_for_a_client_of_our_own(service: Service, ann: Accou
     tv.ask()
     answer(browser, tv)
     found = tv.poll().json
-    assert not service.wired.get(ConsentService).still_there(ann.id, tv.client.id)
+    assert not service.wired.get(ConsentService).holds(ann.id, tv.client.id, (), ())
     assert service.get("/auth/me", token=found["access_token"]).status_code == 200
 
 

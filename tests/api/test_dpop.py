@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.oauth.assertions import TYPE
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (
     FILES,
@@ -19,9 +20,12 @@ from tests.api.oauth_flow import (
     answer_of,
     claims,
     name_resources,
+    refused,
     stored,
 )
 from tests.api.service import PASSWORD
+from tests.api.test_client_assertions import ALL_KEYS, signed
+from tests.api.test_client_assertions import sent as sent_by
 from tests.api.test_device_flow import GRANT, Tv, answer
 from tests.contract.races import THREADS
 from tests.proofs import Key
@@ -30,12 +34,6 @@ if TYPE_CHECKING:
     from tests.api.service import Account, Reply, Service, Start
 
 USERINFO = "/oauth/userinfo"
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
 
 
 @pytest.fixture
@@ -73,10 +71,6 @@ def presented(  # noqa: PLR0917 - a request has as many
     """A request with a token that is bound to a key, and its proof."""
     proof = proof_for(service, key, method, path, token, **changed)
     return service.send(method, path, json=json, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
-
-
-def refused(reply: Reply, error: str, status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
 
 
 def challenged(reply: Reply, error: str) -> None:
@@ -307,6 +301,14 @@ def test_a_client_for_itself_gets_a_bound_token_and_introspection_says_so(servic
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "DPoP", {"jkt": key.thumbprint})
 
 
+def test_a_client_that_signs_proves_the_key_of_its_tokens_too(service: Service, key: Key) -> None:
+    robot = a_client(service, kind="service", scopes=(), secrets=(), jwks=ALL_KEYS, dpop_bound_access_tokens=True)
+    refused(sent_by(robot, signed(robot)), "invalid_dpop_proof")
+    reply = sent_by(robot, signed(robot), headers=with_proof(service, key))
+    assert reply.json["token_type"] == "DPoP", reply.text
+    assert claims(reply.json["access_token"])["cnf"] == {"jkt": key.thumbprint}
+
+
 def test_introspection_tells_what_a_refresh_token_is_bound_to(service: Service, ann: Account, key: Key) -> None:
     web, app = a_client(service, kind="confidential"), a_client(service)
     found = bound(web, ann, key)
@@ -427,8 +429,8 @@ def test_nobody_writes_a_proof_to_the_log(
 def test_explaining_says_where_a_proof_is_needed(service: Service, app: OAuthClient, ann: Account, key: Key) -> None:
     administrator = service.administrator()
 
-    def explained(client: OAuthClient, **sent: str) -> str:
-        asked = {"token_request": {"client_id": client.id, **sent}}
+    def explained(client: OAuthClient | None, **sent: str) -> str:
+        asked = {"token_request": sent if client is None else {"client_id": client.id, **sent}}
         told = service.post("/admin/clients/explain", asked, token=administrator.token).json["data"]
         assert told["accepted"] is True, told
         return str(told["detail"])
@@ -440,3 +442,8 @@ def test_explaining_says_where_a_proof_is_needed(service: Service, app: OAuthCli
     assert "in the header DPoP" in explained(app, **code, code=app.code(ann, dpop_jkt=key.thumbprint))
     assert "in the header DPoP" in explained(held, **code, code=held.code(ann))
     assert "in the header DPoP" in explained(app, **refresh)
+    app.token(with_proof(service, key), **refresh)
+    assert "in the header DPoP" in explained(app, **refresh)  # within the grace
+    robot = a_client(service, kind="service", scopes=(), secrets=(), jwks=ALL_KEYS, dpop_bound_access_tokens=True)
+    signing = {"client_assertion": signed(robot), "client_assertion_type": TYPE}
+    assert "in the header DPoP" in explained(None, grant_type="client_credentials", **signing)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.accounts.authentication import Authentication
-from app.accounts.factors import TOLD_WITHIN
+from app.accounts.factors import TOLD_WITHIN, open_recovery_of
 from app.mail.mail import Mail, MailFailedError, MailRefusedError
 from app.platform.devices import Device
 from app.platform.identifiers import new_id
@@ -86,7 +86,7 @@ def has_factors(person: Person) -> bool:
 def is_under_way(person: Person) -> bool:
     account = person.service.store.users.account(person.account.id)
     assert account is not None
-    return account.open_recovery(person.service.clock()) is not None
+    return open_recovery_of(account, person.service.clock()) is not None
 
 
 def secrets_of(person: Person) -> int:

@@ -10,18 +10,24 @@ import pytest
 
 from app.accounts.authentication import Authentication
 from app.accounts.model import Users
+from app.oauth.codes.model import Codes
 from app.oauth.consents.service import MOST, ConsentService
+from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import NotFound, SessionEnded
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.granted import Granted, NotAdmittedError
 from app.sessions.proof import Proof
-from app.sessions.service import SessionService
+from tests.api.mailbox import newest_to
+from tests.api.oauth_flow import a_client
+from tests.api.service import Account
+from tests.api.test_email_change import moved
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from tests.api.service import Account, Service
+    from tests.api.service import Service
 
 HERE = Device("203.0.113.7", "curl/8")
 FILES = "https://files.example/"
@@ -45,7 +51,7 @@ class Asked:
 
 
 def principal_of(service: Service, account: Account) -> Principal:
-    return service.wired.get(SessionService).authenticate(account.token)
+    return service.wired.get(AccessTokenAuthenticator).authenticate(account.token)
 
 
 def allow(service: Service, account: Account, asked: Asked) -> None:
@@ -63,7 +69,7 @@ def open_session(service: Service, account: Account, client_id: str) -> str:
 
 def is_live(service: Service, token: str) -> bool:
     try:
-        service.wired.get(SessionService).authenticate(token)
+        service.wired.get(AccessTokenAuthenticator).authenticate(token)
     except SessionEnded:
         return False
     return True
@@ -93,7 +99,7 @@ def test_a_user_sees_what_applications_may_have_and_when_they_used_it(service: S
     assert began[0]["last_used_at"] == began[0]["created_at"]
 
     service.clock.advance(60)
-    assert service.wired.get(ConsentService).still_there(ann.id, app.id)
+    assert service.wired.get(ConsentService).still_holds(ann.id, app.id, (), ())
     (redeemed,) = grants(service, ann)
     assert redeemed["last_used_at"] > began[0]["last_used_at"]
 
@@ -131,7 +137,7 @@ def test_who_revokes_a_grant_ends_the_sessions_of_that_client_alone(service: Ser
     assert [is_live(service, token) for token in hers] == [False, False]
     assert all(is_live(service, token) for token in kept)
     assert [grant["client_id"] for grant in grants(service, ann)] == [other.id]
-    assert not service.wired.get(ConsentService).still_there(ann.id, client_id)
+    assert not service.wired.get(ConsentService).holds(ann.id, client_id, (), ())
     assert events(service, ann)[0] == ("grant.revoked", {"client": client_id})
     assert revoke(service, ann, client_id) == 404
     assert [grant["client_id"] for grant in grants(service, bob)] == [client_id, other.id]
@@ -158,7 +164,7 @@ def test_no_consent_is_given_in_a_session_that_has_ended(service: Service) -> No
     service.post("/auth/logout", {"scope": "all"}, token=ann.token)
     with pytest.raises(SessionEnded):
         service.wired.get(ConsentService).allow(principal, Asked(app), HERE)
-    assert not service.wired.get(ConsentService).still_there(ann.id, app.id)
+    assert not service.wired.get(ConsentService).holds(ann.id, app.id, (), ())
 
 
 def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(service: Service) -> None:
@@ -168,7 +174,7 @@ def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(ser
         service.clock.advance(1)
         allow(service, ann, Asked(app))
     service.clock.advance(1)
-    assert service.wired.get(ConsentService).still_there(ann.id, apps[0].id)
+    assert service.wired.get(ConsentService).still_holds(ann.id, apps[0].id, (), ())
     sessions = [open_session(service, ann, app.id) for app in apps[:2]]
     allow(service, ann, Asked(apps[MOST]))
     left = {grant["client_id"] for grant in grants(service, ann)}
@@ -176,11 +182,50 @@ def test_one_consent_too_many_takes_the_place_of_the_one_used_least_recently(ser
     assert [is_live(service, token) for token in sessions] == [True, False]
 
 
-def test_a_deleted_account_leaves_no_consents(service: Service) -> None:
-    ann, app = service.register(), App(new_id())
-    allow(service, ann, Asked(app))
+def test_a_deleted_account_leaves_neither_consents_nor_codes(service: Service) -> None:
+    ann = service.register()
+    code = digest_of_token(a_client(service).code(ann))
+    assert service.wired.get(ConsentService).consents.of_user(ann.id)
     service.send("DELETE", "/auth/me", json={"password": ann.password}, token=ann.token)
     assert service.wired.get(ConsentService).consents.of_user(ann.id) == []
+    assert service.wired.get(Codes).find(code) is None
+
+
+def kept(service: Service, account: Account) -> int:
+    """How many consents are left when all is done that a change causes."""
+    service.wired.get(Outbox).deliver_due()
+    return len(service.wired.get(ConsentService).consents.of_user(account.id))
+
+
+def reset(service: Service, account: Account) -> None:
+    assert service.post("/auth/password/forgot", {"email": account.email}).status_code == 202
+    body = {"token": newest_to(service, account.email).token, "new_password": "another horse battery staple"}
+    assert service.post("/auth/password/reset", body).status_code == 200
+
+
+def test_what_a_stranger_let_clients_have_ends_when_the_owner_of_the_address_proves_it(service: Service) -> None:
+    mallory, app = service.register(), App(new_id())  # with the address of somebody else
+    allow(service, mallory, Asked(app))
+    reset(service, mallory)
+    assert kept(service, mallory) == 0
+    owner = Account(service.login(mallory.email, "another horse battery staple").json["data"], mallory.email, "")
+    assert ("grant.revoked", {"client": app.id}) in events(service, owner)
+
+
+def test_what_an_intruder_let_clients_have_ends_when_the_change_of_the_address_is_undone(service: Service) -> None:
+    ann, _, undo = moved(service)
+    allow(service, ann, Asked(App(new_id())))
+    assert service.post("/auth/email/undo", {"token": undo}).status_code == 200
+    assert kept(service, ann) == 0
+
+
+def test_what_the_owner_let_clients_have_outlives_the_proof_and_a_later_reset(service: Service) -> None:
+    ann = service.register()
+    allow(service, ann, Asked(App(new_id())))
+    assert service.post("/auth/email/verify", {"token": newest_to(service, ann.email).token}).status_code == 200
+    assert kept(service, ann) == 1
+    reset(service, ann)
+    assert kept(service, ann) == 1
 
 
 def test_of_a_session_and_a_revocation_at_once_nothing_is_left(service: Service) -> None:
@@ -199,7 +244,7 @@ def test_of_a_session_and_a_revocation_at_once_nothing_is_left(service: Service)
                 token = open_session(service, ann, app.id)
             except NotAdmittedError:
                 return None
-            return token if consents.still_there(ann.id, app.id) else None
+            return token if consents.still_holds(ann.id, app.id, (), ()) else None
 
         tokens = [token for token in service.at_once(act, 4) if token is not None]
         assert not any(is_live(service, token) for token in tokens)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import INVITATION_LIVES
 from app.accounts.model import Users
+from app.accounts.under_way import CODE_LIVES
 from app.features import PERMISSIONS
 from app.invitations.service import InvitationService, Invitee
 from app.platform.devices import Device
@@ -136,7 +136,7 @@ def test_an_invitation_expires_after_seven_days_and_can_be_mailed_anew(start: St
     boss = service.administrator()
     _, email = invited(service, boss)
     mail = newest_to(service, email)
-    service.clock.advance(INVITATION_LIVES.total_seconds())
+    service.clock.advance(CODE_LIVES["invitation"].total_seconds())
     assert outcome(answer(service, token=mail.token)) == (422, "invalid_code")
     service.post("/auth/password/forgot", {"email": email})
     again = newest_to(service, email)
@@ -411,7 +411,7 @@ def test_an_administrator_mails_the_live_invitation_again_and_after_it_expired_a
         first = newest_to(service, email)
         assert administer(service, boss, user_id, "reset-password").status_code == 200
         assert (newest_to(service, email).token, newest_to(service, email).code) == (first.token, first.code)
-        service.clock.advance(INVITATION_LIVES.total_seconds())
+        service.clock.advance(CODE_LIVES["invitation"].total_seconds())
         boss = Account(service.login(boss.email).json["data"], boss.email, boss.username)
         assert administer(service, boss, user_id, "reset-password").status_code == 200
         assert newest_to(service, email).token != first.token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
     from tests.api.service import Account, Reply, Service
 
 INACTIVE = {"active": False}
-
-
-@pytest.fixture
-def web(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service, kind="confidential")
 
 
 def sent(client: OAuthClient, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
@@ -206,6 +201,8 @@ def test_a_resource_server_is_told_of_the_tokens_that_are_for_it_alone(
     login = service.login(ann.username).json["data"]
     for client in (web, files, any_of_them):
         assert introspected(client, login["access_token"]) == INACTIVE
+    gateway = a_client(service, kind="service", resources=(service.wired.settings.tokens.jwt_audience,))
+    assert introspected(gateway, login["access_token"])["active"]
 
 
 def test_a_public_client_is_told_nothing(service: Service, ann: Account) -> None:
@@ -235,6 +232,22 @@ def test_the_token_of_a_client_that_acts_for_itself_is_told_of_until_it_is_revok
     assert introspected(other, second)["active"]
     service.wired.get(Clients).remove(robot.id)
     assert introspected(other, second) == INACTIVE
+
+
+@pytest.mark.parametrize("less", [{"scopes": ()}, {"resources": (MAIL,)}], ids=["scope", "resource"])
+def test_of_what_a_client_that_acts_for_itself_may_not_have_any_more_nothing_is_told(
+    service: Service, less: dict[str, Any]
+) -> None:
+    name_resources(service)
+    robot = a_client(service, kind="service", scopes=("files:read",), resources=(FILES, MAIL))
+    own = robot.token(grant_type="client_credentials").json["access_token"]
+    asked = {"resource": FILES, "scope": "files:read"}
+    token = robot.token(None, grant_type="client_credentials", **asked).json["access_token"]
+    assert introspected(robot, token)["active"] is True
+    clients = service.wired.get(Clients)
+    assert clients.save(replace(robot.client, revision=robot.client.revision + 1, **less))
+    assert introspected(robot, token) == INACTIVE
+    assert introspected(robot, own)["active"] is True
 
 
 def test_pages_of_registered_origins_may_revoke_and_none_may_introspect() -> None:

@@ -8,8 +8,8 @@ from urllib.parse import urlencode, urlsplit
 import jwt
 import pytest
 
-from app.oauth.authorization import OWN_REQUEST, PUSHED_REQUEST
 from app.oauth.grant_types import DEVICE_CODE
+from app.oauth.requests.service import OWN_REQUEST, PUSHED_REQUEST
 from app.platform.identifiers import new_id
 from tests.api.browser import Browser
 from tests.api.oauth_flow import (
@@ -24,6 +24,8 @@ from tests.api.oauth_flow import (
     a_client,
     answer_of,
     claims,
+    is_page,
+    leads_to,
     name_resources,
 )
 
@@ -31,12 +33,6 @@ if TYPE_CHECKING:
     from tests.api.service import Account, Reply, Service, Start
 
 OURS = "http://localhost:5000"
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
 
 
 @pytest.fixture
@@ -57,17 +53,6 @@ def told(reply: Reply) -> dict[str, str]:
     found = answer_of(reply.headers["Location"])
     assert found.pop("iss") == OURS
     return found
-
-
-def leads_to(reply: Reply) -> str:
-    """The page of ours that comes next."""
-    assert reply.status_code == 303, reply.text
-    assert reply.headers["Location"].startswith(f"{OURS}/")
-    return urlsplit(reply.headers["Location"]).path
-
-
-def is_page(reply: Reply) -> bool:
-    return reply.status_code == 400 and "Location" not in reply.headers and reply.mimetype == "text/html"
 
 
 def test_a_first_party_gets_its_code_at_once_with_state_and_issuer(browser: Browser, ours: OAuthClient) -> None:

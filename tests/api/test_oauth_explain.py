@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import pytest
-
-from app.oauth.authorization import OWN_REQUEST
+from app.oauth import refusal
 from app.oauth.clients.model import Clients
 from app.oauth.consents.model import Consents
 from app.oauth.consents.service import ConsentService
 from app.oauth.grant_types import DEVICE_CODE
+from app.oauth.requests.service import OWN_REQUEST
 from app.platform.identifiers import new_id
 from tests.api.browser import Browser
 from tests.api.oauth_flow import CALLBACK, FILES, SECRET, OAuthClient, a_client, name_resources
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 OURS = "http://localhost:5000"
 PACKAGE = Path(__file__).parents[2] / "app" / "oauth"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "oauth.md"
-
-
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
 
 
 def test_why_a_url_is_refused_is_explained(service: Service, app: OAuthClient) -> None:
@@ -189,7 +182,9 @@ def test_what_an_account_or_a_client_lacks_by_now_is_explained(start: Start) -> 
     clients = service.wired.get(Clients)
     assert clients.save(replace(app.client, require_second_factor=True, revision=1))
     assert explained(service, admin, **asked, code=code) == "client_may_less"
-    assert clients.save(replace(app.client, revision=2))
+    assert clients.save(replace(app.client, redirect_uris=("https://app.example/other",), revision=2))
+    assert explained(service, admin, **asked, code=code) == "redirect_uri_not_registered"
+    assert clients.save(replace(app.client, revision=3))
     assert explained(service, admin, **asked, code=code) is None
     Person(service, ann).enrol()
     code_of_bob = app.code(service.register())
@@ -209,12 +204,14 @@ def reasons() -> set[str]:
     found: set[object] = set()
     for name in (
         "assertions.py", "authorization.py", "devices.py", "exchange.py", "explain/service.py", "parameters.py",
-        "registry.py",
+        "registry.py", "requests/service.py",
     ):  # fmt: skip
         for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 place = {"RefusedError": 2, "Verdict": 0}.get(node.func.id, len(node.args))
-                found |= {each.value for each in node.args[place : place + 1] if isinstance(each, ast.Constant)}
+                arguments = node.args[place : place + 1]
+                found |= {each.value for each in arguments if isinstance(each, ast.Constant)}
+                found |= {getattr(refusal, each.id, None) for each in arguments if isinstance(each, ast.Name)}
             elif isinstance(node, ast.Dict) and name.startswith("explain"):
                 found |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
             elif isinstance(node, ast.Return) and isinstance(node.value, ast.List):

@@ -13,6 +13,7 @@ import pytest
 from app.oauth.clients.model import Clients
 from app.platform.errors import SessionEnded
 from app.platform.identifiers import new_id
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.page_sessions import PageSessions
 from app.sessions.service import SessionService
 from tests.api.oauth_flow import FORM, OAuthClient, a_client, claims
@@ -74,7 +75,7 @@ def tokens(browser: Browser, app: OAuthClient, scope: str = "openid") -> dict[st
 
 def is_live(service: Service, told: dict[str, Any]) -> bool:
     try:
-        service.wired.get(SessionService).authenticate(told["access_token"])
+        service.wired.get(AccessTokenAuthenticator).authenticate(told["access_token"])
     except SessionEnded:
         return False
     return True

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.oauth.catalogue.model import CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Clients
 from app.oauth.consents.model import Consents
 from tests.api.browser import FORM, ORIGIN, Browser
@@ -24,6 +25,7 @@ from tests.api.oauth_flow import (
     basic,
     claims,
     name_resources,
+    refused,
     stored,
 )
 from tests.api.service import PASSWORD, Account
@@ -61,30 +63,12 @@ def ours(service: Service) -> OAuthClient:
     return a_client(service, first_party=True, resources=(FILES, MAIL))
 
 
-@pytest.fixture
-def app(service: Service) -> OAuthClient:
-    name_resources(service)
-    return a_client(service)
-
-
-@pytest.fixture
-def browser(service: Service, ann: Account) -> Browser:
-    """Ann's, who is logged in."""
-    browser = Browser(service)
-    assert browser.log_in(ann.email, PASSWORD).status_code == 303
-    return browser
-
-
 def change(app: OAuthClient, **changes: Any) -> None:
     """Write another client in the place of this one, and nothing else: as if what ends its sessions had failed."""
     clients = app.service.wired.get(Clients)
     found = clients.find(app.id)
     assert found is not None
     assert clients.save(replace(found, revision=found.revision + 1, **changes))
-
-
-def refused(reply: Reply, error: str = "invalid_grant", status: int = 400) -> None:
-    assert (reply.status_code, reply.json["error"]) == (status, error), reply.text
 
 
 def sessions_of(service: Service, account: Account) -> int:
@@ -210,6 +194,57 @@ def test_what_a_client_has_lost_since_voids_what_a_user_approved_for_a_device(
         change(tv.client, **less)
         refused(tv.poll())
     assert (sessions_of(service, ann), has_opened(service, ann)) == (2, known)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"scope": "openid offline_access photos:read"},
+        {"scope": "openid offline_access", "resource": "https://photos.example"},
+    ],
+    ids=["scope", "resource"],
+)
+def test_what_is_deleted_from_the_catalogue_is_granted_by_nothing_that_was_given_before(
+    service: Service, browser: Browser, ann: Account, asked: dict[str, str]
+) -> None:
+    name_resources(service)
+    books = service.wired.get(CatalogueBooks)
+    before = books.load()
+    more = replace(
+        before,
+        version=before.version + 1,
+        scopes=(*before.scopes, Scope("photos:read", "Read your photos.")),
+        resources=(*before.resources, Resource("https://photos.example", "Photos")),
+    )
+    assert books.save(more)
+    app = a_client(service, scopes=("openid", "offline_access", "photos:read"))
+    code, tv, kept = app.code(ann, None, **asked), Tv(app), app.tokens(ann, **asked)
+    tv.ask(None, **asked)
+    answer_device(browser, tv)
+    assert books.save(replace(before, version=more.version + 1))
+    refused(app.redeem(code))
+    refused(tv.poll())
+    assert app.refresh(kept["refresh_token"]).status_code == 200
+
+
+def test_a_redirect_uri_that_is_removed_voids_the_codes_that_went_there(ours: OAuthClient, ann: Account) -> None:
+    code, there = ours.code(ann), "http://127.0.0.1:8765/cb"
+    change(ours, redirect_uris=("https://app.example/other", "http://127.0.0.1/cb"))
+    refused(ours.redeem(code))
+    assert ours.redeem(ours.code(ann, redirect_uri=there), redirect_uri=there).status_code == 200
+
+
+def test_a_consent_that_is_given_again_for_less_is_none_for_what_was_given_before(
+    service: Service, app: OAuthClient, browser: Browser, ann: Account
+) -> None:
+    code, tv = app.code(ann, scope="openid email"), Tv(app)
+    tv.ask(scope="openid email")
+    answer_device(browser, tv)
+    assert service.send("DELETE", f"/auth/grants/{app.id}", token=ann.token).status_code == 200
+    less = app.code(ann, scope="openid")
+    refused(app.redeem(code))
+    refused(tv.poll())
+    assert app.redeem(less).status_code == 200
 
 
 def test_a_client_whose_secret_is_removed_redeems_with_the_other_one(service: Service, ann: Account) -> None:

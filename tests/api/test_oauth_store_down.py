@@ -51,6 +51,11 @@ def ask_about(client: OAuthClient, path: str, token: str) -> Reply:
     return client.service.send("POST", path, body=body, content_type=FORM)
 
 
+def all_of(service: Service, *acts: Callable[[], Reply]) -> list[Reply]:
+    """The replies to requests that wait for the store together, instead of one after the other."""
+    return service.at_once(lambda number: acts[number](), len(acts))
+
+
 def has_code(reply: Reply) -> bool:
     return reply.headers.get("Location", "").startswith(f"{CALLBACK}?code=")
 
@@ -76,22 +81,24 @@ def test_while_the_store_is_away_every_endpoint_says_so_and_what_was_asked_works
         service.clock.advance(10)
         by_request = urlencode({"client_id": web.id, "request_uri": pushed})
         server.stop()
-        for reply in (
-            web.redeem(code),
-            web.refresh(found["refresh_token"]),
-            tv.poll(wait=0),
-            web.token(grant_type="client_credentials"),
-            push(web),
-            tv.ask(),
-            ask_about(web, "/oauth/introspect", found["access_token"]),
-            ask_about(web, "/oauth/revoke", found["refresh_token"]),
-            service.get("/oauth/userinfo", token=found["access_token"]),
+        for reply in all_of(
+            service,
+            lambda: web.redeem(code),
+            lambda: web.refresh(found["refresh_token"]),
+            lambda: tv.poll(wait=0),
+            lambda: web.token(grant_type="client_credentials"),
+            lambda: push(web),
+            tv.ask,
+            lambda: ask_about(web, "/oauth/introspect", found["access_token"]),
+            lambda: ask_about(web, "/oauth/revoke", found["refresh_token"]),
+            lambda: service.get("/oauth/userinfo", token=found["access_token"]),
         ):
             assert is_unavailable(reply), reply.text
-        for page in (
-            browser.get("/oauth/authorize", query=by_request),
-            browser.get("/oauth/authorize", query=urlencode(web.request())),
-            browser.get("/oauth/logout", query=f"id_token_hint={found['id_token']}"),
+        for page in all_of(
+            service,
+            lambda: browser.get("/oauth/authorize", query=by_request),
+            lambda: browser.get("/oauth/authorize", query=urlencode(web.request())),
+            lambda: browser.get("/oauth/logout", query=f"id_token_hint={found['id_token']}"),
         ):
             assert (page.status_code, page.mimetype) == (503, "text/html")
             assert int(page.headers["Retry-After"]) >= 1

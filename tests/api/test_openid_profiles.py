@@ -14,9 +14,9 @@ from urllib.parse import urlencode, urljoin
 import jwt
 import pytest
 
-from app.oauth.authorization import OWN_REQUEST
 from app.oauth.logout.backchannel import BackchannelLogout
 from app.oauth.logout.teller import Teller
+from app.oauth.requests.service import OWN_REQUEST
 from app.outbox.service import Outbox
 from tests.api.oauth_flow import CALLBACK, FORM, SECRET, OAuthClient, a_client, answer_of, basic, claims
 from tests.servers.receiving import Receiver, receiving

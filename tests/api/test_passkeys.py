@@ -18,14 +18,14 @@ from tests.api.test_second_factors import NEW_PASSWORD, Person, code_of, reset
 from tests.contract.races import THREADS
 
 if TYPE_CHECKING:
-    from tests.api.service import Reply, Service, Start
+    from tests.api.service import Account, Reply, Service, Start
 
 
 class Holder(Person):
     """A user with a passkey; `key` is their authenticator."""
 
-    def __init__(self, service: Service, key: Authenticator | None = None) -> None:
-        super().__init__(service, service.register())
+    def __init__(self, service: Service, key: Authenticator | None = None, *, account: Account | None = None) -> None:
+        super().__init__(service, account or service.register())
         self.key = key or Authenticator()
 
     def ask(self, path: str, body: object = None, *, token: str | None = None) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """To a provider from the page of the login and back, as a browser without script meets it."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -10,31 +9,19 @@ import pytest
 
 from app.social.service import CODE_LIVES
 from tests.api.browser import FORM, ORIGIN, Browser
+from tests.api.providers import COOKIE, Files
 from tests.api.service import PASSWORD, Reply, Service, Start, new_names
 from tests.api.test_consent_page import App, answer, follow, give, path_of
 from tests.api.test_enrol_page import app_of, code_of
 from tests.api.test_pages import heading, hidden
-from tests.api.test_social_login import Files, verified
-from tests.servers.openid import Provider, serving_provider
+from tests.api.test_social_login import verified
+from tests.servers.openid import Provider
 
-COOKIE = "latchkey-provider"
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(autouse=True)
-def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.change, upstream.is_down = lambda _: None, False
-    upstream.now = lambda: service.clock().timestamp()
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> dict[str, Any]:
-    files = Files(tmp_path_factory.mktemp("providers"), upstream)
+def settings(files: Files) -> dict[str, Any]:
     trusted = files.provider("acme", name="Acme & <b>Sons</b>", trust_email=True)
     return {
         "EGRESS_ALLOW": "127.0.0.1",
@@ -235,11 +222,13 @@ def test_whoever_has_no_password_proves_again_at_the_provider(
     browser: Browser, service: Service, upstream: Provider, user: dict[str, Any]
 ) -> None:
     visit(browser, upstream, user)
+    assert heading(browser.get("/login/enrol")) == "Add a second factor"
     own = App(service, first_party=True)
     service.clock.advance(3600)
     proof = follow(browser, own.send(browser, prompt="login"))
     assert heading(proof) == "Confirm that it is you"
     assert "Log in with <bdi>Other</bdi>" in proof.text
+    assert "does not know" not in proof.text
     request = re.findall(r'name="request" value="([^"]+)"', proof.text)[0]
     assert "code" in answer(follow(browser, visit(browser, upstream, user, request=request)))
 

@@ -11,14 +11,14 @@ import pytest
 
 from app.oauth.cimd import OF_HOST, MetadataDocuments
 from app.security import egress
-from tests.api.oauth_flow import CALLBACK, FILES, FORM, OAuthClient, a_client, name_resources
+from tests.api.oauth_flow import CALLBACK, FILES, FORM, OAuthClient, a_client, is_page, leads_to, name_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.api.document_site import Site
-    from tests.api.service import Account, Reply, Service, Start
+    from tests.api.service import Account, Service, Start
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,6 @@ def service(start: Start) -> Service:
     service = start(CIMD_ALLOW="any", EGRESS_ALLOW="127.0.0.0/8")
     name_resources(service)
     return service
-
-
-def leads_to(reply: Reply) -> str:
-    assert reply.status_code == 303, reply.text
-    return urlsplit(reply.headers["Location"]).path
-
-
-def is_page(reply: Reply) -> bool:
-    return reply.status_code == 400 and "Location" not in reply.headers and reply.mimetype == "text/html"
 
 
 def explained(service: Service, app: OAuthClient, **parameters: Any) -> tuple[str | None, str]:

@@ -10,6 +10,7 @@ from app.accounts.registration import NewAccount
 from app.platform.devices import Device
 from app.platform.errors import SessionEnded, WrongPassword
 from app.recovery.inputs import MailedToken, ResetPassword, VerifyEmail
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.service import SessionService
 from tests.api.mailbox import mails_to, newest_to, send
 from tests.api.service import PASSWORD, Service, Start, new_names
@@ -25,12 +26,11 @@ def test_a_session_that_was_ended_is_not_kept_by_its_own_logout_of_the_others(se
     """Mallory's request was admitted before the owner reset the password, and is carried out after it."""
     ann = verified(service)
     mallory = service.login(ann.email).json["data"]
-    sessions = service.wired.get(SessionService)
-    caller = sessions.authenticate(mallory["access_token"])
+    caller = service.wired.get(AccessTokenAuthenticator).authenticate(mallory["access_token"])
     service.post("/auth/password/forgot", {"email": ann.email})
     assert reset(service, token=newest_to(service, ann.email).token).status_code == 200
     with pytest.raises(SessionEnded):
-        sessions.log_out(caller, "others", HERE)
+        service.wired.get(SessionService).log_out(caller, "others", HERE)
     assert outcome(service.get("/auth/me", token=mallory["access_token"])) == (401, "session_ended")
     refreshed = service.post("/auth/refresh", {"refresh_token": mallory["refresh_token"]})
     assert outcome(refreshed) == (401, "invalid_refresh_token")

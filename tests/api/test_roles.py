@@ -9,7 +9,7 @@ import pytest
 from app.features import PERMISSIONS
 from app.platform.identifiers import new_id
 from app.roles.model import Role
-from app.sessions.service import SessionService
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.web.cursors import cursor_at
 from tests.api.service import Account, Reply, Service, Start
 
@@ -321,20 +321,17 @@ def test_of_two_administrators_who_demote_each_other_at_once_one_remains(start: 
 # Who was demoted, or logged out, while their request was on its way changes nothing.
 
 
-class Meanwhile:
-    """Does something right after a request was admitted, once."""
+def act_once_admitted(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Do something right after the next request is admitted."""
+    authenticate = AccessTokenAuthenticator.authenticate
 
-    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-        sessions = service.wired.get(SessionService)
-        authenticate = sessions.authenticate
+    def then_act(self: AccessTokenAuthenticator, token: str) -> Any:
+        principal = authenticate(self, token)
+        monkeypatch.setattr(AccessTokenAuthenticator, "authenticate", authenticate)
+        act()
+        return principal
 
-        def then_act(token: str) -> Any:
-            principal = authenticate(token)
-            monkeypatch.setattr(sessions, "authenticate", authenticate)
-            act()
-            return principal
-
-        monkeypatch.setattr(sessions, "authenticate", then_act)
+    monkeypatch.setattr(AccessTokenAuthenticator, "authenticate", then_act)
 
 
 @pytest.mark.parametrize("end", ["demoted", "logged out", "disabled", "role changed"])
@@ -364,7 +361,7 @@ def test_what_is_asked_before_the_actor_lost_the_right_is_not_done_after(
                 changed = service.send("PATCH", f"/admin/roles/{name}", json={"permissions": []}, token=boss.token)
                 assert changed.status_code == 200
 
-        Meanwhile(service, monkeypatch, act)
+        act_once_admitted(monkeypatch, act)
         reply = service.send(method, path.format(member=member.id), json=body, token=actor.token)
         expected = {(403, "forbidden")} if end in {"demoted", "role changed"} else {(401, "session_ended")}
         assert outcome(reply) in expected

@@ -1,7 +1,6 @@
 """What is different at Google, GitHub, Microsoft and Apple."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -12,23 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from app.platform.failure import StartError
+from app.security.published import KEPT_FOR
 from app.social.providers_file import read_providers
+from tests.api.providers import APP, Browser, Files, code_of, later, told
 from tests.api.service import Service, Start, new_names
-from tests.api.test_social_login import APP, Browser, Files, code_of, told
-from tests.servers.openid import TENANT, Provider, serving_provider
+from tests.servers.openid import TENANT, Provider
 
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
-    return Files(tmp_path_factory.mktemp("providers"), upstream)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +33,7 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
         "client_id": "com.example.web",
         **apple,
     }
-    service = start(
+    return start(
         EGRESS_ALLOW="127.0.0.1",
         CORS_ORIGINS=APP,
         TRUST_UPSTREAM_MFA="on",
@@ -54,19 +44,11 @@ def service(start: Start, files: Files, upstream: Provider) -> Service:
             apple_client,
         ),
     )
-    upstream.now = lambda: service.clock().timestamp()
-    return service
 
 
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
-    upstream.reset()
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    return new_names()[1]
 
 
 def email_of(browser: Browser, provider: str, **user: Any) -> str | None:
@@ -115,6 +97,17 @@ def test_an_issuer_of_microsoft_is_that_of_the_users_tenant(browser: Browser, su
     token = browser.log_in("microsoft", sub=sub, tid=TENANT).json["data"]["access_token"]
     (identity,) = browser.service.get("/auth/identities", token=token).json["data"]["identities"]
     assert identity["issuer"] == f"{browser.upstream.url}/{TENANT}/v2.0"
+
+
+def test_a_key_of_microsoft_signs_for_its_own_tenants_alone(browser: Browser, sub: str) -> None:
+    _as_microsoft(browser)
+    other = "11111111-1111-4111-8111-111111111111"
+    for tenant, signs in (("{tenantid}", True), (TENANT, True), (other, False)):
+        browser.upstream.key_issuer = f"{browser.upstream.url}/{tenant}/v2.0"
+        later(browser.service, KEPT_FOR)
+        answer = browser.upstream.log_in(browser.start("microsoft"), sub=sub, tid=TENANT)
+        assert ("code" in told(browser.back("microsoft", answer))) == signs
+    later(browser.service, KEPT_FOR)
 
 
 def test_github_says_who_it_is_by_number_and_proves_the_primary_address(browser: Browser) -> None:

@@ -1,12 +1,10 @@
 """Logging in with an account at a provider: who is let in, who is linked, and what never is."""
 
-import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
@@ -16,54 +14,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import InvalidCode
+from app.security.digests import s256
+from app.security.published import KEPT_FOR
 from app.social.flows.model import Flows
 from app.social.identities.model import Identities, digest_of
-from app.social.openid import challenge_of
 from app.social.service import CODE_LIVES, LIVES, ProviderLogins
 from tests.api.mailbox import mails_to, newest_to
-from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
+from tests.api.providers import APP, COOKIE, TARGET, Browser, Files, code_of, later, told
+from tests.api.service import PASSWORD, Account, Service, Start
 from tests.api.test_second_factors import Person
-from tests.servers.openid import Provider, serving_provider
+from tests.servers.openid import Provider
 from tests.unit.instance import session_of
 
-APP = "https://app.example.com"
-TARGET = f"{APP}/signed-in?state=of-the-app"
-COOKIE = "latchkey-provider"
 DEVICE = Device("192.0.2.1", "curl/8.5.0")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(autouse=True)
-def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.reset()
-    upstream.now = lambda: service.clock().timestamp()
-
-
-@dataclass(frozen=True)
-class Files:
-    """Makes files of providers."""
-
-    folder: Path
-    upstream: Provider
-
-    def of(self, *providers: dict[str, Any]) -> str:
-        path = self.folder / "providers.yaml"
-        path.write_text(json.dumps({"providers": providers}))  # JSON is YAML
-        return str(path)
-
-    def provider(self, id_: str, **more: Any) -> dict[str, Any]:
-        usual = {"id": id_, "issuer": self.upstream.url, "client_id": "latchkey", "client_secret": "s3cret/+ x"}
-        return {**usual, **more}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> Files:
-    return Files(tmp_path_factory.mktemp("providers"), upstream)
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 
 
 @pytest.fixture(scope="module")
@@ -83,77 +47,9 @@ def service(start: Start, files: Files) -> Service:
     )
 
 
-@dataclass
-class Browser:
-    """A browser that logs in with a provider, and keeps the cookie."""
-
-    service: Service
-    upstream: Provider
-    cookie: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
-
-    def start(self, provider: str = "trusted", *, token: str | None = None, **body: Any) -> str:
-        body = {"redirect_to": TARGET, **body}
-        reply = self.service.post(f"/auth/providers/{provider}/start", body, token=token, headers=self.headers)
-        assert reply.status_code == 200, reply.text
-        found = re.search(rf"{COOKIE}=([A-Za-z0-9_-]+); .*SameSite=Lax", reply.headers["Set-Cookie"])
-        assert found is not None
-        assert "HttpOnly" in reply.headers["Set-Cookie"]
-        self.cookie = found[1]
-        url: str = reply.json["data"]["url"]
-        return url
-
-    def back(self, provider: str, answer: dict[str, str]) -> Reply:
-        path = f"/auth/providers/{provider}/callback"
-        return self.service.get(path, query=urlencode(answer), headers={**self.headers, "Accept": "text/html"})
-
-    def code(self, provider: str = "trusted", *, token: str | None = None, **user: Any) -> str:
-        """The code of a whole visit."""
-        came = told(
-            self.back(provider, self.upstream.log_in(self.start(provider, token=token, **_purpose(token)), **user))
-        )
-        assert "code" in came, came
-        return came["code"]
-
-    def finish(self, code: str, *, token: str | None = None, **more: Any) -> Reply:
-        body = {"code": code, **more}
-        return self.service.post("/auth/providers/finish", body, token=token, headers=self.headers)
-
-    def log_in(self, provider: str = "trusted", **user: Any) -> Reply:
-        return self.finish(self.code(provider, **user))
-
-    def link(self, token: str, provider: str = "trusted", **user: Any) -> Reply:
-        return self.finish(self.code(provider, token=token, **user), token=token)
-
-
-def _purpose(token: str | None) -> dict[str, str]:
-    return {"purpose": "link"} if token else {}
-
-
-def told(reply: Reply) -> dict[str, str]:
-    """What the application is told in the query of its address."""
-    assert reply.status_code == 303, reply.text
-    location = reply.headers["Location"]
-    assert location.startswith(f"{TARGET}&"), location
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items() if name != "state"}
-
-
-def code_of(reply: Reply) -> tuple[int, str | None]:
-    return reply.status_code, reply.json.get("code")
-
-
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    """Somebody whom no other test knows."""
-    return new_names()[1]
 
 
 def verified(service: Service) -> Account:
@@ -289,6 +185,8 @@ def test_without_an_address_to_go_on_to_a_page_shows_the_code(browser: Browser, 
         "https://app.example.com@evil.example/", "https://evil.example\\@app.example.com/", "http://app.example.com/",
         "https://app.example.com:444/", "javascript:alert(1)", "/x\n//evil.example", "https://app.example.com/#x",
         "https://app.example.com/?code=1", "https://app.example.com/?a=1&error=", "x", "https://[", "/ü",
+        "https:/app.example.com/", "https:app.example.com/", "https://app.example.com%2eevil.example/",
+        "https://app.example.com;@evil.example/", "https://app.example.com./", "/x?%63ode=1",
     ],
 )  # fmt: skip
 def test_only_registered_pages_are_returned_to(service: Service, target: str) -> None:
@@ -316,7 +214,7 @@ def test_hostile_bodies_and_unknown_providers_are_refused(service: Service) -> N
 def test_an_application_can_bind_the_code_to_itself(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for sent, status in (({}, 422), ({"verifier": "w" * 43}, 422), ({"verifier": verifier}, 200)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         assert browser.finish(code, **sent).status_code == status
 
@@ -332,7 +230,7 @@ def test_a_code_without_the_cookie_of_its_browser_logs_nobody_in(
 def test_an_application_that_has_the_verifier_needs_no_cookie(browser: Browser, sub: str) -> None:
     verifier = "v" * 43
     for cookie, status in ((None, 200), ("A" * 43, 422)):
-        url = browser.start(challenge=challenge_of(verifier))
+        url = browser.start(challenge=s256(verifier))
         code = told(browser.back("trusted", browser.upstream.log_in(url, sub=sub)))["code"]
         elsewhere = Browser(browser.service, browser.upstream, cookie)
         assert elsewhere.finish(code, verifier=verifier).status_code == status
@@ -395,7 +293,8 @@ def _set(**claims: object) -> Callable[[dict[str, Any]], None]:
         _set(aud="another"), _set(aud=["latchkey", "another"]), _set(aud=["latchkey", "another"], azp="another"),
         _set(azp="another"), _set(exp=1), _set(exp="soon"), _set(iat=99999999999), lambda found: found.pop("iat"),
         lambda found: found.pop("sub"), _set(sub=""), _set(sub=5), _set(sub="x" * 256), _set(sub="a\0b"),
-        _set(at_hash="wrong"), _set(exp=True),
+        _set(at_hash="wrong"), _set(exp=True), _set(exp=float("inf")), _set(nbf=99999999999), _set(nbf="now"),
+        _set(azp=["latchkey"]), _set(nonce="\ud800"), _set(nonce="ü"), _set(sub="\ud800"),
     ],
 )  # fmt: skip
 def test_an_id_token_that_is_not_for_this_login_proves_nothing(
@@ -418,11 +317,51 @@ def test_an_id_token_that_the_provider_did_not_sign_proves_nothing(browser: Brow
         assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
 
 
+@pytest.mark.parametrize(
+    "token",
+    [5, "", "x", "a.b.c", "x" * 17_000, f"{urlsafe_b64encode(b'[' * 9000).decode()}.e30.AA"],
+    ids=["a number", "empty", "a word", "three words", "too long", "too deep"],
+)
+def test_what_is_no_id_token_proves_nothing(browser: Browser, sub: str, token: object) -> None:
+    browser.upstream.id_token = token
+    answer = browser.upstream.log_in(browser.start(), sub=sub)
+    assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
+
+
 def test_an_answer_of_another_issuer_proves_nothing(browser: Browser, sub: str) -> None:
     answer = browser.upstream.log_in(browser.start(), sub=sub)
     assert told(browser.back("trusted", {**answer, "iss": "https://evil.example"})) == {"error": "provider_refused"}
     answer = browser.upstream.log_in(browser.start(), sub=sub)
     assert told(browser.back("trusted", {**answer, "iss": browser.upstream.url})).keys() == {"code"}
+
+
+@pytest.fixture
+def with_userinfo(browser: Browser) -> Iterator[Provider]:
+    """A provider that says in its userinfo what is not in its ID tokens."""
+    browser.upstream.metadata = {"userinfo_endpoint": f"{browser.upstream.url}/userinfo"}
+    later(browser.service, KEPT_FOR)
+    yield browser.upstream
+    later(browser.service, KEPT_FOR)
+
+
+def test_the_address_may_be_in_the_userinfo(browser: Browser, with_userinfo: Provider, sub: str) -> None:
+    email = f"{sub}@example.com"
+    cases: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+        ({"email_verified": True}, {}, email),
+        ({"email_verified": False}, {"email_verified": True}, None),  # the ID token does not say of which address
+        ({}, {"email_verified": True}, None),
+    ]
+    for number, (said, in_token, proven) in reversed(list(enumerate(cases))):
+        with_userinfo.userinfo = {"sub": f"{sub}-{number}", "email": email, "name": "Ann", **said}
+        user = browser.log_in(sub=f"{sub}-{number}", **in_token).json["data"]["user"]
+        assert (user["email"], user["name"]) == (proven, "Ann")
+
+
+def test_userinfo_of_somebody_else_proves_nothing(browser: Browser, with_userinfo: Provider, sub: str) -> None:
+    for wrong in ({"sub": "another"}, {}, {"sub": [sub]}):
+        with_userinfo.userinfo = {"email": f"{sub}@example.com", "email_verified": True, **wrong}
+        answer = browser.upstream.log_in(browser.start(), sub=sub)
+        assert told(browser.back("trusted", answer)) == {"error": "provider_refused"}
 
 
 # Who is linked

@@ -1,6 +1,5 @@
 """Logging in with a provider beside everything else that can happen to an account, and under every setting."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,19 +8,28 @@ import pytest
 
 from app.accounts.imported import LinkedIdentity
 from app.hooks import Refused
+from app.outbox.service import Outbox
+from app.platform.identifiers import new_id
+from app.security.published import RESTS_FOR
 from app.social.identities.model import Identities, digest_of
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import Incoming
 from tests.api.mailbox import mails_to, newest_to
+from tests.api.oauth_flow import a_client
+from tests.api.providers import APP, TARGET, Browser, Files, code_of, later, told
 from tests.api.service import PASSWORD, Account, Reply, Service, Start, new_names
 from tests.api.test_account import delete
 from tests.api.test_api_keys import new_key
 from tests.api.test_email_change import moved
+from tests.api.test_grants import App, Asked, allow
 from tests.api.test_impersonation import acting as acting_for
+from tests.api.test_passkeys import Holder
 from tests.api.test_required_factors import Enrolment
 from tests.api.test_second_factors import Person
-from tests.api.test_social_login import APP, TARGET, Browser, Files, code_of, identities, subjects_to, told, verified
-from tests.servers.openid import Provider, serving_provider
+from tests.api.test_social_login import identities, subjects_to, verified
+from tests.servers.openid import Provider
+
+pytestmark = pytest.mark.usefixtures("upstream_as_usual")
 
 
 class Choosy:
@@ -33,20 +41,7 @@ class Choosy:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-@pytest.fixture(autouse=True)
-def as_usual(upstream: Provider, service: Service) -> None:
-    upstream.reset()
-    upstream.now = lambda: service.clock().timestamp()
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, upstream: Provider) -> dict[str, str]:
-    files = Files(tmp_path_factory.mktemp("providers"), upstream)
+def settings(files: Files) -> dict[str, str]:
     trusted = files.provider("trusted", name="Trusted", trust_email=True, imported_as=["google"])
     providers = files.of(
         trusted,
@@ -65,12 +60,6 @@ def service(start: Start, settings: dict[str, str]) -> Service:
 @pytest.fixture
 def browser(service: Service, upstream: Provider) -> Browser:
     return Browser(service, upstream)
-
-
-@pytest.fixture
-def sub() -> str:
-    """Somebody whom no other test knows."""
-    return new_names()[1]
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +122,18 @@ def test_where_accounts_are_hidden_the_proven_owner_alone_learns_of_theirs(
     assert code_of(reply) == (409, "identity_not_linked")
     new = browser.log_in(sub=f"{sub}-2", email=f"{sub}@example.com", email_verified=True)
     assert new.json["data"]["user"]["email"] == f"{sub}@example.com"
+
+
+def test_where_accounts_are_hidden_a_registration_that_waits_is_no_account(
+    beside: "Beside", upstream: Provider, sub: str
+) -> None:
+    service, email = beside.with_(HIDE_ACCOUNTS="on"), f"{sub}@example.com"
+    assert service.post("/auth/register", {"email": email, "password": PASSWORD}).status_code == 202
+    token = newest_to(service, email).token
+    reply = Browser(service, upstream).log_in(sub=sub, email=email, email_verified=True)
+    assert reply.json["data"]["user"]["email"] == email
+    assert code_of(service.post("/auth/email/verify", {"token": token})) == (409, "email_taken")
+    assert code_of(service.login(email)) == (401, "invalid_credentials")
 
 
 def test_where_addresses_are_verified_first_a_provider_that_proves_none_registers_nobody(
@@ -329,6 +330,62 @@ def test_an_api_key_begins_and_finishes_nothing(browser: Browser, sub: str) -> N
     assert browser.finish(code, token=ann.token).status_code == 200
 
 
+# Without a password
+
+
+def without_password(browser: Browser, sub: str) -> Account:
+    """A user who has neither a password nor an address."""
+    return Account(browser.log_in("plain", sub=sub).json["data"], "", "")
+
+
+def test_whoever_has_no_password_deletes_the_account_after_a_recent_login(browser: Browser, sub: str) -> None:
+    service, ann = browser.service, without_password(browser, sub)
+    wrong = service.send("DELETE", "/auth/me", json={"password": PASSWORD}, token=ann.token)
+    assert code_of(wrong) == (403, "wrong_password")
+    service.clock.advance(601)
+    late = service.send("DELETE", "/auth/me", token=ann.token)
+    assert (code_of(late), late.json["methods"]) == ((403, "reauthentication_required"), ["provider"])
+    again = browser.log_in("plain", sub=sub).json["data"]["access_token"]
+    assert service.send("DELETE", "/auth/me", token=again).status_code == 200
+    assert code_of(service.get("/auth/me", token=ann.token)) == (401, "session_ended")
+    assert browser.log_in("plain", sub=sub).json["data"]["user"]["id"] != ann.id
+
+
+def test_whoever_has_no_password_proves_their_second_factor_for_that(browser: Browser, sub: str) -> None:
+    service, ann = browser.service, Person(browser.service, without_password(browser, sub))
+    ann.enrol()
+    service.clock.advance(601)
+    late = service.send("DELETE", "/auth/me", token=ann.token)
+    assert (code_of(late), late.json["methods"]) == ((403, "reauthentication_required"), ["totp"])
+    renewed = service.post("/auth/reauthenticate", {"method": "totp", "code": ann.code()}, token=ann.token)
+    assert service.send("DELETE", "/auth/me", token=renewed.json["data"]["access_token"]).status_code == 200
+
+
+def test_no_password_authenticates_again_whoever_has_none(browser: Browser, sub: str) -> None:
+    ann = without_password(browser, sub)
+    refused = browser.service.post("/auth/reauthenticate", {"password": PASSWORD}, token=ann.token)
+    assert (code_of(refused), refused.json["methods"]) == ((403, "reauthentication_required"), ["provider"])
+    assert "provider" in refused.json["message"]
+
+
+def test_whoever_has_neither_password_nor_address_comes_to_both(browser: Browser, sub: str) -> None:
+    service, ann, email = browser.service, without_password(browser, sub), f"{sub}@example.com"
+    service.clock.advance(601)
+    late = service.post("/auth/email", {"email": email}, token=ann.token)
+    assert code_of(late) == (403, "reauthentication_required")
+    token = browser.log_in("plain", sub=sub).json["data"]["access_token"]
+    assert service.get("/auth/me/export", token=token).status_code == 200
+    assert service.post("/auth/email", {"email": email}, token=token).status_code == 202
+    assert service.post("/auth/email/verify", {"token": newest_to(service, email).token}).status_code == 200
+    assert service.post("/auth/password/forgot", {"email": email}).status_code == 202
+    body = {"token": newest_to(service, email).token, "new_password": PASSWORD}
+    assert service.post("/auth/password/reset", body).status_code == 200
+    token = service.login(email).json["data"]["access_token"]
+    for method, path, more in (("DELETE", "/auth/me", {}), ("POST", "/auth/email", {"email": f"new-{email}"})):
+        asked = service.send(method, path, json=more, token=token)
+        assert [(error["field"], error["code"]) for error in asked.json["errors"]] == [("password", "required")]
+
+
 # Guesses
 
 
@@ -426,6 +483,44 @@ def test_of_16_users_who_link_one_identity_exactly_one_gets_it(browser: Browser,
     assert sum(len(identities(browser.service, person.token)) for person in people) == 1
 
 
+def test_of_the_last_passkey_and_the_last_identity_one_stays_when_both_are_removed_at_once(
+    browser: Browser, sub: str
+) -> None:
+    service = browser.service
+    for number in range(3):
+        ann = Holder(service, account=without_password(browser, f"{sub}-{number}"))
+        passkey = ann.added()["id"]
+        (identity,) = identities(service, ann.token)
+        paths = [f"/auth/passkeys/{passkey}", f"/auth/identities/{identity['id']}"]
+
+        def remove(which: int, paths: list[str] = paths, token: str = ann.token) -> Reply:
+            return service.send("DELETE", paths[which], token=token)
+
+        assert sorted(map(code_of, service.at_once(remove, 2))) == [(200, None), (409, "last_credential")]
+
+
+def test_an_identity_at_a_provider_that_is_gone_does_not_let_the_last_passkey_go(
+    browser: Browser, beside: "Beside", sub: str
+) -> None:
+    ann = Holder(browser.service, account=without_password(browser, sub))
+    path = f"/auth/passkeys/{ann.added()['id']}"
+    without = beside.with_(PROVIDERS_FILE="")
+    assert code_of(without.send("DELETE", path, token=ann.token)) == (409, "last_credential")
+    assert browser.service.send("DELETE", path, token=ann.token).status_code == 200
+
+
+def test_what_was_begun_at_a_provider_that_is_gone_comes_to_nothing(
+    browser: Browser, beside: "Beside", sub: str
+) -> None:
+    without = Browser(beside.with_(PROVIDERS_FILE=""), browser.upstream)
+    answer = browser.upstream.log_in(browser.start(), sub=sub)
+    without.cookie = browser.cookie
+    assert without.back("trusted", answer).status_code == 404
+    code = told(browser.back("trusted", answer))["code"]
+    assert code_of(without.finish(code)) == (422, "invalid_code")
+    assert browser.service.wired.get(Identities).find(digest_of(browser.upstream.url, sub)) is None
+
+
 # What is told
 
 
@@ -456,8 +551,10 @@ def test_whoever_loses_an_unproven_account_leaves_an_event(browser: Browser, sub
 def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, sub: str) -> None:
     service = browser.service
     mallory = Person(service, service.register())
+    a_client(service).code(mallory.account)  # with consent
     mallory.enrol()
     key = new_key(service, mallory.account)
+    allow(service, mallory.account, Asked(App(new_id())))
     assert browser.link(mallory.token, sub=f"{sub}-his").status_code == 200
     waiting = mallory.first()
     mails_to(service, mallory.account.email)
@@ -472,7 +569,10 @@ def test_an_account_that_was_never_proven_is_taken_over_whole(browser: Browser, 
     assert service.get("/auth/me", token=key).status_code == 401
     assert browser.finish(code, token=mallory.token).status_code == 401
     assert [each["subject"] for each in identities(service, token)] == [sub]
+    assert service.get("/auth/grants", token=token).json["data"]["grants"] == []
     assert service.get("/auth/factors", token=token).json["data"]["factors"]["totp"] is None
+    service.wired.get(Outbox).deliver_due()
+    assert service.get("/auth/grants", token=token).json["data"]["grants"] == []
     service.clock.advance(121)
     assert browser.log_in(sub=f"{sub}-his").json["data"]["user"]["id"] != mallory.account.id
 
@@ -501,6 +601,7 @@ def test_documents_of_another_issuer_begin_nothing_and_are_not_kept(beside: "Bes
     service = beside.with_(DEFAULT_ROLES="member")
     assert code_of(service.post("/auth/providers/trusted/start", {})) == (403, "provider_refused")
     upstream.metadata = {}
+    later(service, RESTS_FOR)
     assert service.post("/auth/providers/trusted/start", {}).status_code == 200
 
 
@@ -508,6 +609,7 @@ def test_keys_that_are_too_long_are_not_read(beside: "Beside", upstream: Provide
     browser = Browser(beside.with_(AUDIT_DAYS="364"), upstream)
     upstream.published = {"keys": [], "more": "x" * 70_000}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "unavailable"}
+    later(browser.service, RESTS_FOR)
     upstream.published = {"keys": "none"}
     assert told(browser.back("trusted", upstream.log_in(browser.start(), sub=sub))) == {"error": "provider_refused"}
     upstream.published = None

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.databases import MongoDatabase, SqliteDatabase
+from tests.api.providers import APP, Browser, Files, code_of, told
 from tests.api.service import PASSWORD, Account, FakeClock, Reply, Service, new_names, running
-from tests.api.test_social_login import APP, Browser, Files, code_of, told
 from tests.servers import mongo
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer

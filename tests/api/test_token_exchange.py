@@ -340,12 +340,16 @@ def test_a_client_that_may_do_less_or_is_gone_loses_what_it_exchanged(
 ) -> None:
     mail = a_client(service, kind="service", resources=(MAIL, FILES), scopes=ALL, token_exchange=True)
     token = exchanged(files, received)
+    further = exchanged(mail, token, resource=FILES)
+    assert introspected(mail, further)["active"]
     if changes is None:
         assert service.wired.get(Clients).remove(files.id)
     else:
         saved(service, files, **changes)
     assert introspected(mail, token) == INACTIVE
     assert error(exchange(mail, token, resource=FILES)) == (400, "invalid_request")
+    if changes is None or "token_exchange" in changes:  # by whose leave the next one acts
+        assert introspected(mail, further) == INACTIVE
     assert introspected(mail, received)["active"]  # the session goes on
 
 

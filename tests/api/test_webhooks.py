@@ -28,11 +28,6 @@ def service(start: Start) -> Service:
     return start(EGRESS_ALLOW="127.0.0.1")
 
 
-@pytest.fixture(scope="module")
-def admin(service: Service) -> Account:
-    return service.administrator()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as receiver:

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 from app import config, wiring
+from app.accounts.account import Account
+from app.accounts.model import User
 from app.keys.service import KeyService
+from app.platform.clock import Clock
 from app.security.hash_pool import HashPool
 from app.wiring import Wired
 from tests.api.service import SETTINGS, FakeClock
 from tests.contract import races
+from tests.contract.entities import HASH, a_user
 from tests.contract.mongo_stores import mongodb_subject, mongomock_subject
 from tests.contract.patience import be_patient, patiently
 from tests.contract.races import InProcesses, InThreads
 from tests.contract.sql_stores import server_subject, sqlite_subject
-from tests.contract.subject import ChangeUser, Fragile, Subject, Tamper
+from tests.contract.subject import ChangeUser, Fragile, Start, Subject, Tamper
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.sql import SqlServer
@@ -70,13 +74,31 @@ def store(subject: Subject) -> Store:
 
 
 @pytest.fixture
-def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
+def ann(store: Store) -> User:
+    """A member, with whom the store begins."""
+    user = a_user(username="ann")
+    store.users.add(Account(user, HASH))
+    return user
+
+
+@pytest.fixture
+def start(store: Store, tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def start(*, clock: Clock | None = None, **settings: str) -> Wired:
+            given = SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"} | settings
+            wired = wiring.build(config.load(given, dotenv=None), clock=clock or FakeClock(), store=store)
+            wired.get(KeyService).ensure()
+            stack.callback(wired.get(HashPool).close)
+            return wired
+
+        yield start
+
+
+@pytest.fixture
+def wired(start: Start) -> Wired:
     """The parts of the service over this store."""
-    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
-    wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.get(KeyService).ensure()
-    yield wired
-    wired.get(HashPool).close()
+    return start()
 
 
 @pytest.fixture

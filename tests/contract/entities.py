@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from app.accounts.account import Account, Impersonation, ListedKey, LiveCode, Notice, PendingEmail, UndoOffer
+from app.accounts.account import Account
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
+from app.accounts.imported import Imported, LinkedIdentity
 from app.accounts.model import User
+from app.accounts.notices import Notice
+from app.accounts.under_way import Impersonation, ListedIdentity, ListedKey, LiveCode, PendingEmail, UndoOffer
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Link
 from app.audit.model import AuditEvent
@@ -50,7 +53,7 @@ def a_user(**fields: Any) -> User:
 
 
 def a_whole_account(**fields: Any) -> Account:
-    """An account of which no part is empty; `fields` are those of its user."""
+    """An account of which no list is empty, and little else; `fields` are those of its user."""
     named: dict[str, Any] = {
         "email": "Ada.Lovelace@Example.ORG",
         "email_verified": True,
@@ -84,6 +87,10 @@ def a_whole_account(**fields: Any) -> Account:
         ),
         passkeys=(ListedPasskey(new_id(), "Gräfin 🧮"), ListedPasskey(new_id(), "Passkey")),
         user_handle=secrets.token_urlsafe(32),
+        identities=(ListedIdentity(new_id(), "google"),),
+        imported=Imported("7", "auth0", (LinkedIdentity("google", "Gräfin"),)),
+        attack_told_at=NOW,
+        breach_told_in=3,
         factor_recovery=FactorRecovery(new_id(), "Gräfin@example.com", 7, NOW, NOW + DAY, NOW + MINUTE),
         due_at=NOW + MINUTE,
         revision=5,

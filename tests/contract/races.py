@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
 from threading import Barrier, BrokenBarrierError
 from typing import Protocol, TypeVar
 
@@ -52,12 +53,17 @@ class InProcesses(Protocol):
         """For each round the results of `act(store, number, round)` in the processes; all begin a round at once."""
 
 
+def new_processes() -> ForkServerContext:
+    """Makes processes as new as those of `spawn`, but forked from one without threads that has all of this imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 @contextmanager
 def processes(make: Callable[[], Store]) -> Iterator[InProcesses]:
     """Start the processes; they are kept for several races, since starting them takes the most time."""
-    # New processes as `spawn` makes them, but forked from one without threads that has imported all of this already.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context = new_processes()
     start = context.Barrier(PROCESSES)
     with ProcessPoolExecutor(PROCESSES, context, _begin, (make, start)) as pool:
 

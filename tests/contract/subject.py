@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.accounts.model import Status
+from app.platform.clock import Clock
+from app.wiring import Wired
 from tests.servers.process import Server
 from tests.stores import Store
 
@@ -26,6 +28,12 @@ class Tamper(Protocol):
     """Changes the fields of a row or document with this key behind the back of the store; without any, deletes it."""
 
     def __call__(self, table: str, key: str | int, **fields: object) -> None: ...
+
+
+class Start(Protocol):
+    """Puts the parts of an instance together over the store of a test, with these settings besides those of tests."""
+
+    def __call__(self, *, clock: Clock | None = None, **settings: str) -> Wired: ...
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What every store promises when two rules meet in one account, or in one address, at the same time."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,11 @@ from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.registration import NewAccount, RegistrationService
+from app.audit.model import Events
+from app.oauth.consents.service import ConsentService
 from app.outbox.service import Outbox
 from app.platform.devices import Device
-from app.platform.errors import EmailTaken, Failure
+from app.platform.errors import EmailTaken, Failure, ReauthenticationRequired
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
 from app.recovery.mailed_codes import Redeemable
@@ -116,6 +119,23 @@ def test_an_undo_and_a_deletion_at_once_leave_the_account_to_the_former_owner(
         assert ann.account.user.status == "active"
 
 
+def test_a_deletion_without_a_password_and_the_reset_that_sets_one_at_once_are_one_or_the_other(
+    wired: Wired, in_threads: InThreads
+) -> None:
+    deletions = wired.get(DeletionService)
+    for _ in range(4):
+        ann = Ann(wired)
+        assert Store(wired.store).users.save(replace(ann.account, password_hash=None))
+        session = session_of(wired, ann.id)
+        assert failure_of(partial(deletions.delete, session, None, HERE)) is ReauthenticationRequired
+        acts = [partial(deletions.delete, session, None, HERE, lambda: None), ann.reset()] * 8
+        failures = in_threads(partial(lambda acts, number: failure_of(acts[number]), acts))
+        assert failures.count(None) == 1
+        is_deleted = None in failures[::2]
+        assert ann.account.user.status == ("deleted" if is_deleted else "active")
+        assert (ann.account.password_hash is None) == is_deleted
+
+
 def test_an_undo_beside_resets_and_further_changes_gives_the_account_to_the_first_owner(
     wired: Wired, in_threads: InThreads
 ) -> None:
@@ -210,3 +230,59 @@ def test_registrations_of_an_address_against_deletions_of_it_all_have_a_plain_ou
     outcomes = [outcome for results in in_threads(live_and_let_die) for outcome in results]
     assert set(outcomes) <= {True, EmailTaken}
     assert True in outcomes
+
+
+# What others were allowed by a former owner
+
+
+@dataclass(frozen=True)
+class App:
+    id: str = "https://app.example/client.json"
+    name: str = "An app"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an app asks for."""
+
+    client: App = App()
+    scopes: tuple[str, ...] = ("openid", "email")
+    resources: tuple[str, ...] = ()
+
+
+def allowed_then(wired: Wired, user_id: str, prove: Callable[[], None]) -> None:
+    """An app is allowed something, and then the account comes to its owner."""
+    wired.get(ConsentService).allow(session_of(wired, user_id), Asked(), HERE)
+    prove()
+    clock: Any = wired.parts.clock
+    clock.advance(1)
+
+
+@pytest.mark.parametrize("by_courier", [False, True], ids=["at once", "by the courier"])
+@pytest.mark.parametrize("by", ["reset", "undo"])
+def test_what_a_former_owner_allowed_goes_when_the_account_comes_to_its_owner(
+    services: Wired, by: str, *, by_courier: bool
+) -> None:
+    ann, consents = Ann(services), services.get(ConsentService)
+    if by == "reset":
+        assert Store(services.store).users.save(
+            replace(ann.account, user=replace(ann.account.user, email_verified=False))
+        )
+    allowed_then(services, ann.id, ann.reset() if by == "reset" else ann.undo)
+    if by_courier:
+        services.get(Outbox).deliver_due()
+        assert consents.consents.of_user(ann.id) == []
+    assert not consents.covers(ann.id, Asked())
+    assert consents.list_of(ann.account.user) == []
+    consents.allow(session_of(services, ann.id), replace(Asked(), scopes=("openid",)), HERE)
+    services.get(Outbox).deliver_due()
+    assert [each.scopes for each in consents.list_of(ann.account.user)] == [("openid",)]
+    actions = [event.action for event in services.get(Events).page_of(ann.id, before=None, limit=100)]
+    assert actions.count("grant.revoked") == 1
+
+
+def test_what_the_owner_allowed_stays_with_a_reset_of_their_proven_address(services: Wired) -> None:
+    ann = Ann(services)
+    allowed_then(services, ann.id, ann.reset())
+    services.get(Outbox).deliver_due()
+    assert services.get(ConsentService).covers(ann.id, Asked())

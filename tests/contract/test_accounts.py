@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from app.accounts import mongo, sql
-from app.accounts.account import Account, PendingEmail
+from app.accounts.account import Account
 from app.accounts.model import AlreadyThereError, Status
+from app.accounts.under_way import PendingEmail
 from app.platform.errors import EmailTaken, Failure, UsernameTaken
 from app.platform.identifiers import new_id
 from app.roles.model import all_with_role

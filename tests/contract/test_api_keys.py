@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from app.accounts.account import Account, ListedKey
+from app.accounts.account import Account
 from app.accounts.deletion import DeletionService
 from app.accounts.model import User
 from app.accounts.principal import Principal
 from app.accounts.service import Accounts
+from app.accounts.under_way import ListedKey
 from app.api_keys.authenticator import ApiKeyAuthenticator
 from app.api_keys.live import LiveKeys
 from app.api_keys.model import KEPT_EXPIRED, FoundKey

@@ -2,22 +2,12 @@
 
 from functools import partial
 
-import pytest
-
-from app.accounts.account import Account
 from app.accounts.model import User
 from app.factors.ceremonies.model import Ceremony
 from app.platform.identifiers import new_id
-from tests.contract.entities import HASH, MINUTE, NOW, a_ceremony, a_user
+from tests.contract.entities import MINUTE, NOW, a_ceremony
 from tests.contract.races import PROCESSES, ROUNDS, THREADS, InProcesses, InThreads
 from tests.stores import Store
-
-
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
 
 
 def added(store: Store, **fields: object) -> Ceremony:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.accounts.account import Account
 from app.accounts.principal import Principal
 from app.oauth.clients.model import Client
 from app.oauth.clients.permissions import TRUST, WRITE
@@ -15,7 +14,7 @@ from app.oauth.clients.service import ClientService
 from app.oauth.consents.model import Consent
 from app.platform.errors import Forbidden, NotFound, SessionEnded
 from app.platform.identifiers import new_id
-from tests.contract.entities import HASH, NOW, a_session, a_user
+from tests.contract.entities import NOW, a_session
 
 if TYPE_CHECKING:
     from app.accounts.model import User
@@ -51,13 +50,6 @@ class Recorded:
 
 
 @pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
-
-
-@pytest.fixture
 def by(ann: User) -> Principal:
     return Principal(ann, new_id(), NOW, NOW)
 
@@ -73,13 +65,19 @@ def service_of(store: Store, authority: Authority | Held, audit: Any = None) -> 
         sessions_end=store.sessions.end_some_of_client,
         consents_end=store.consents.remove_some_of_client,
         documents=store.client_documents,
+        audience="https://auth.example",
     )
 
 
 def a_client(store: Store, **fields: object) -> Client:
     client = replace(
         Client(
-            new_id(), "Shop", "confidential", NOW, scopes=("openid", "email"), resources=("https://a/", "https://b/")
+            id=new_id(),
+            name="Shop",
+            kind="confidential",
+            created_at=NOW,
+            scopes=("openid", "email"),
+            resources=("https://a/", "https://b/"),
         ),
         **fields,  # type: ignore[arg-type]
     )

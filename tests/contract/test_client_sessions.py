@@ -15,13 +15,6 @@ from tests.stores import Store
 CLIENT = "https://client.example/metadata.json"
 
 
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
-
-
 def of_client(user: User, **fields: object) -> Session:
     return a_session(user, **{"client_id": CLIENT, "first_party": False, "scopes": "openid email", **fields})
 

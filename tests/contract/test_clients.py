@@ -6,7 +6,7 @@ import pytest
 
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
 from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, MINUTE, NOW
 from tests.contract.races import THREADS, InThreads
@@ -29,13 +29,15 @@ def books(store: Store) -> CatalogueBooks:
 
 
 def a_client(**fields: object) -> Client:
-    return replace(Client(new_id(), "The shop", "public", NOW), **fields)  # type: ignore[arg-type]
+    return replace(Client(id=new_id(), name="The shop", kind="public", created_at=NOW), **fields)  # type: ignore[arg-type]
 
 
 WHOLE = Client(
-    new_id(), "Läden", "confidential", NOW, ("https://shop.example/cb", "com.example.shop:/cb"),
-    ("https://shop.example/bye",), ("openid", "files:read"), ("https://files.example/",),
-    (ClientSecret(new_id(), "a" * 64, NOW), ClientSecret(new_id(), "b" * 64, NOW, NOW + DAY)),
+    id=new_id(), name="Läden", kind="confidential", created_at=NOW,
+    redirect_uris=("https://shop.example/cb", "com.example.shop:/cb"),
+    post_logout_redirect_uris=("https://shop.example/bye",), scopes=("openid", "files:read"),
+    resources=("https://files.example/",),
+    secrets=(ClientSecret(new_id(), "a" * 64, NOW), ClientSecret(new_id(), "b" * 64, NOW, NOW + DAY)),
     first_party=True, require_second_factor=True, session_seconds=3600,
     backchannel_logout_uri="https://shop.example/ended", token_exchange=True, created_by=new_id(),
     jwks='{"keys":[]}', jwks_uri="https://shop.example/keys", workload=Workload("https://a.example", "b", "c"),

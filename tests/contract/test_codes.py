@@ -15,13 +15,6 @@ from tests.stores import Store
 
 
 @pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
-
-
-@pytest.fixture
 def codes(store: Store) -> Codes:
     return store.repository(Codes)
 

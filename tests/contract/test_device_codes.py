@@ -28,13 +28,6 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
-
-
-@pytest.fixture
 def codes(store: Store) -> DeviceCodes:
     return store.repository(DeviceCodes)
 

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from app.accounts.account import Account
-from app.accounts.factors import FactorRecovery, ListedTotp
+from app.accounts.factors import FactorRecovery, ListedTotp, recovery_of, with_recovery, without_recovery
 from app.accounts.model import Credentials
 from app.accounts.registration import NewAccount, RegistrationService
 from app.factors.lost import LostFactors
@@ -71,7 +71,7 @@ class Ann:
         asked_at, told_at = self.now - DELAY, self.now - DELAY if told else None
         account = self.account
         recovery = FactorRecovery(new_id(), self.email, account.auth_epoch, asked_at, self.now, told_at)
-        self.write(account.with_recovery(recovery, self.now))
+        self.write(with_recovery(account, recovery, self.now))
 
     def proof(self, *, whole: bool = False) -> Proof:
         proof = self.wired.get(LoginGate).first_factor(self.credentials, "login", "pwd")
@@ -94,7 +94,7 @@ def test_what_a_login_reads_says_whether_a_recovery_was_asked_for(ann: Ann) -> N
     ann.ask()
     assert ann.credentials == ann.account.credentials
     assert ann.credentials.is_recovering
-    ann.write(ann.account.without_recovery())
+    ann.write(without_recovery(ann.account))
     assert not ann.credentials.is_recovering
 
 
@@ -132,7 +132,7 @@ def test_a_factor_that_was_proven_in_a_former_epoch_cancels_nothing(ann: Ann) ->
     ann.write(ann.account.in_new_epoch())
     recovery = ann.ask()
     assert ann.lost.settle(proof, HERE) == proof
-    assert ann.account.recovery(ann.now) == recovery
+    assert recovery_of(ann.account, ann.now) == recovery
 
 
 def test_who_proved_a_former_password_begins_nothing(ann: Ann) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from app import config, wiring
-from app.accounts.account import INVITATION_LIVES, Account
+from app.accounts.account import Account
 from app.accounts.registration import NewAccount, RegistrationService
 from app.accounts.service import Accounts
+from app.accounts.under_way import CODE_LIVES
 from app.bootstrap.first_administrator import FirstAdministrator
 from app.invitations.service import Answer, InvitationService
 from app.keys.service import KeyService
@@ -173,7 +174,7 @@ def test_a_start_that_ended_before_the_account_was_added_is_gone_on_with(
 def test_an_invitation_that_expired_is_made_anew_by_the_next_start(starting: Starting) -> None:
     starting.start()
     (user,), token = starting.users(), starting.token
-    starting.clock.advance(INVITATION_LIVES.total_seconds() + 1)
+    starting.clock.advance(CODE_LIVES["invitation"].total_seconds() + 1)
     starting.start()
     assert starting.token != token
     assert starting.answer() == user.id

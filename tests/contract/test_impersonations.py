@@ -12,13 +12,12 @@ from app.accounts.service import Accounts
 from app.feature import LiveCallers
 from app.platform.errors import Failure, SessionEnded, TooManyRequests
 from app.roles.model import Role
+from app.sessions.impersonation import MOST, with_impersonation
 from app.sessions.live import IMPERSONATE, LiveImpersonations, LiveSessions
 from tests.contract.entities import HASH, NOW, a_session, a_user, an_impersonation
 from tests.contract.races import InThreads
 from tests.contract.test_account_races import accounts_of, renamed
 from tests.stores import Store, end_sessions
-
-MOST = 5
 
 
 def live(store: Store) -> LiveImpersonations:
@@ -47,14 +46,14 @@ def acting(store: Store) -> Principal:
     begun = an_impersonation(actor_id=support.id, actor_session_id=session.id)
     store.users.add(Account(support, None))
     store.sessions.open(session)
-    store.users.add(Account(user, HASH).with_impersonation(begun, most=MOST, now=NOW))
+    store.users.add(with_impersonation(Account(user, HASH), begun, NOW))
     principal = live(store).principal(begun.id, user.id)
     assert principal is not None
     return principal
 
 
 def end_itself(store: Store, principal: Principal) -> None:
-    accounts_of(store).change(principal.user.id, lambda account: account.without_impersonation(principal.session_id))
+    accounts_of(store).change(principal.user.id, lambda account: replace(account, impersonations=()))
 
 
 def demote(store: Store, principal: Principal) -> None:
@@ -150,7 +149,7 @@ def test_of_sixteen_that_begin_at_once_only_so_many_are_kept(store: Store, in_th
         try:
             accounts.change(
                 user.id,
-                lambda account: account.with_impersonation(begun, most=MOST, now=NOW),
+                lambda account: with_impersonation(account, begun, NOW),
                 actions=["user.impersonated"],
             )
         except TooManyRequests:

@@ -8,39 +8,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app import config, wiring
-from app.accounts.account import Account, UndoOffer
+from app.accounts.account import Account
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.imported import Imported, SealedTotp
 from app.accounts.login_name import LoginName
+from app.accounts.under_way import UndoOffer
 from app.factors.administration import FactorReset
 from app.factors.imported import ImportedApps
+from app.factors.listing import pending_totp_of
 from app.factors.service import FactorService, TotpState
 from app.factors.totp import TotpParameters
-from app.keys.service import KeyService
 from app.outbox.service import Outbox
 from app.platform.errors import Failure, InvalidCode, InvalidLoginToken, SecondFactorRequired, SessionEnded, Unavailable
 from app.platform.identifiers import new_id
-from app.security.hash_pool import HashPool
 from app.sessions.gate import LoginGate
 from app.sessions.login import LoginService
 from app.sessions.proof import Evidence
 from app.sessions.step_up import StepUp, StepUpMethods
 from app.transfer.exporting import ExportService, Tally
-from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.api.service import PASSWORD
 from tests.contract.entities import DAY, NOW, a_user
 from tests.contract.races import failure_of
 from tests.contract.test_account_pairs import HERE
 from tests.unit.instance import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from app.accounts.principal import Principal
     from app.wiring import Wired
     from tests.contract.races import InThreads
-    from tests.contract.subject import Tamper
+    from tests.contract.subject import Start, Tamper
     from tests.stores import Store
 
 FORMER_SECRET = "a-secret-of-the-former-version-of-32-characters"
@@ -57,24 +54,8 @@ EMAIL = "ann@example.org"
 
 
 @pytest.fixture
-def start(store: Store) -> Iterator[Callable[..., Wired]]:
-    started: list[Wired] = []
-
-    def start(**settings: str) -> Wired:
-        given = SETTINGS | {"SECRET_KEY": FORMER_SECRET, "RATE_LIMITS": "off"} | settings
-        wired = wiring.build(config.load(given, dotenv=None), clock=FakeClock(), store=store)
-        wired.get(KeyService).ensure()
-        started.append(wired)
-        return wired
-
-    yield start
-    for wired in started:
-        wired.get(HashPool).close()
-
-
-@pytest.fixture
-def wired(start: Callable[..., Wired]) -> Wired:
-    return start()
+def wired(start: Start) -> Wired:
+    return start(SECRET_KEY=FORMER_SECRET)
 
 
 @pytest.fixture
@@ -182,7 +163,7 @@ def test_an_app_of_the_user_and_logins_with_the_imported_one_at_once_leave_that_
 ) -> None:
     factors, principal = wired.get(FactorService), session_of(wired, ANN)
     own = TotpParameters(factors.begin_totp(principal).secret)
-    pending = found(store).pending_totp(wired.parts.clock())
+    pending = pending_totp_of(found(store), wired.parts.clock())
     assert pending is not None
 
     def act(number: int) -> None:
@@ -237,7 +218,7 @@ def test_it_is_removed_as_any_other_before_its_first_use(wired: Wired, store: St
 
 
 @pytest.mark.usefixtures("ann")
-def test_the_operator_removes_it_even_under_a_lost_secret(start: Callable[..., Wired], store: Store) -> None:
+def test_the_operator_removes_it_even_under_a_lost_secret(start: Start, store: Store) -> None:
     lost = start(SECRET_KEY="another-secret-of-at-least-thirty-two-characters")
     with pytest.raises(Unavailable):
         finish(lost, begun(lost), code_of(lost))
@@ -249,9 +230,7 @@ def test_the_operator_removes_it_even_under_a_lost_secret(start: Callable[..., W
 
 
 @pytest.mark.usefixtures("ann")
-def test_the_job_takes_over_all_apps_and_so_seals_them_under_the_present_secret(
-    start: Callable[..., Wired], store: Store
-) -> None:
+def test_the_job_takes_over_all_apps_and_so_seals_them_under_the_present_secret(start: Start, store: Store) -> None:
     disabled = a_user(email="bob@example.org", status="disabled")
     sealed_for_ann = Imported("7", "keycloak", totp=(SEALED,))
     store.users.add(Account(disabled, HASH, imported=sealed_for_ann))

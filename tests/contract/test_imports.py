@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app import config, wiring
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.imported import LinkedIdentity
@@ -26,7 +25,6 @@ from app.platform.errors import Failure, InvalidCode, RoleInUse, SecondFactorReq
 from app.roles.editing import RoleEditor
 from app.roles.model import Role
 from app.roles.service import Roles
-from app.security.hash_pool import HashPool
 from app.security.passwords import PasswordHasher
 from app.sessions.gate import LoginGate
 from app.sessions.login import LoginService
@@ -38,18 +36,17 @@ from app.transfer.formats import FORMATS, reader
 from app.transfer.importing import ImportRules, ImportService
 from app.transfer.incoming import FastDigest, Incoming, RefusedError, Totp
 from app.transfer.records import json_lines
-from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.api.service import PASSWORD, SETTINGS
 from tests.contract.test_account_pairs import HERE, Ann
 from tests.unit.instance import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from app.accounts.account import Account
     from app.wiring import Wired
     from tests.contract.races import InThreads
-    from tests.contract.subject import Subject
+    from tests.contract.subject import Start, Subject
     from tests.stores import Store
 
 RULES = ImportRules("django")
@@ -61,24 +58,8 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture
-def start(store: Store, tmp_path: Path) -> Iterator[Callable[..., Wired]]:
-    started: list[Wired] = []
-
-    def start(**settings: str) -> Wired:
-        given = SETTINGS | {"MAIL_DIR": str(tmp_path / "mail")} | settings
-        wired = wiring.build(config.load(given, dotenv=None), clock=FakeClock(), store=store)
-        wired.get(KeyService).ensure()
-        started.append(wired)
-        return wired
-
-    yield start
-    for wired in started:
-        wired.get(HashPool).close()
-
-
-@pytest.fixture
-def wired(start: Callable[..., Wired]) -> Wired:
-    return start()
+def wired(start: Start) -> Wired:
+    return start(RATE_LIMITS="on")
 
 
 def a_user(**fields: Any) -> Incoming:
@@ -161,7 +142,7 @@ def test_a_uuid_stays_the_identifier_of_a_user_and_any_other_tells_nothing(wired
     assert len(ids) == 3
 
 
-def test_an_import_knows_its_users_after_a_rotation_of_the_secret(start: Callable[..., Wired]) -> None:
+def test_an_import_knows_its_users_after_a_rotation_of_the_secret(start: Start) -> None:
     user, former = a_user(), SETTINGS["SECRET_KEY"]
     assert outcome(start(), user) == "imported"
 

@@ -1,40 +1,26 @@
 """What every store promises when an invitation is answered, or its user disabled or deleted, at the same time."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from app import config, wiring
-from app.accounts.account import Account, PendingEmail
+from app.accounts.account import Account
 from app.accounts.registration import NewAccount, RegistrationService
 from app.accounts.service import Accounts
+from app.accounts.under_way import PendingEmail
 from app.invitations.service import Answer, InvitationService, Invitee
-from app.keys.service import KeyService
 from app.platform.devices import Device
 from app.platform.errors import Failure
 from app.recovery.mailed_codes import Redeemable
 from app.roles.administrators import Administrators
-from app.security.hash_pool import HashPool
 from app.wiring import Wired
-from tests.api.service import PASSWORD, SETTINGS, FakeClock
+from tests.api.service import PASSWORD
 from tests.contract.races import InThreads
-from tests.stores import Store
 
 HERE = Device("192.0.2.1", "curl/8.5.0")
 _NUMBERS = count(1)
-
-
-@pytest.fixture
-def wired(store: Store, tmp_path: Path) -> Iterator[Wired]:
-    settings = config.load(SETTINGS | {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off"}, dotenv=None)
-    wired = wiring.build(settings, clock=FakeClock(), store=store)
-    wired.get(KeyService).ensure()
-    yield wired
-    wired.get(HashPool).close()
 
 
 def invited(wired: Wired, email: str | None = None, *, admin: bool = False) -> tuple[Account, Redeemable]:

@@ -40,13 +40,15 @@ from app.platform.errors import (
     ReusedRefreshToken,
     SessionEnded,
 )
+from app.sessions.authenticator import AccessTokenAuthenticator
+from app.sessions.refresh import RefreshService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD, FakeClock
 from tests.unit.instance import DEVICE, Instance, session_of
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.wiring import Wired
 
 PASSWORDS = (PASSWORD, "another long pass phrase", "a third one, even longer")
@@ -100,6 +102,8 @@ class Lives(RuleBasedStateMachine):
         instance, tokens = Instance(self.wired), self.wired.settings.tokens
         self.instance = instance
         self.sessions = self.wired.get(SessionService)
+        self.refreshes = self.wired.get(RefreshService)
+        self.callers = self.wired.get(AccessTokenAuthenticator)
         self.idle, self.absolute = tokens.refresh_idle_seconds, tokens.refresh_absolute_seconds
         self.grace = tokens.refresh_grace_seconds
         self.clock = self.wired.parts.clock
@@ -146,21 +150,21 @@ class Lives(RuleBasedStateMachine):
         sent = life.refresh_tokens[-1 - age]
         if not life.is_live(self.now):
             with pytest.raises(InvalidRefreshToken):
-                self.sessions.refresh(sent, _HERE)
+                self.refreshes.refresh(sent, _HERE)
         elif age == 0:
-            opened = self.sessions.refresh(sent, _HERE)
+            opened = self.refreshes.refresh(sent, _HERE)
             assert opened.refresh_token not in life.refresh_tokens
             life.refresh_tokens.append(str(opened.refresh_token))
             life.rotated_at = self.now
             life.idle_expires_at = min(self.now + timedelta(seconds=self.idle), life.expires_at)
             self.note(life, opened)
         elif age == 1 and life.rotated_at and self.now < life.rotated_at + timedelta(seconds=self.grace):
-            opened = self.sessions.refresh(sent, _HERE)
+            opened = self.refreshes.refresh(sent, _HERE)
             assert opened.refresh_token == life.refresh_tokens[-1]
             self.note(life, opened)
         else:
             with pytest.raises(ReusedRefreshToken):
-                self.sessions.refresh(sent, _HERE)
+                self.refreshes.refresh(sent, _HERE)
             life.ended = True
 
     @rule(life=lives, scope=st.sampled_from(["this", "others", "all"]))
@@ -256,7 +260,7 @@ class Lives(RuleBasedStateMachine):
             return []
         opened = self.instance.login(person.name, person.password)
         life = Life(
-            id=self.sessions.authenticate(opened.access_token).session_id,
+            id=self.callers.authenticate(opened.access_token).session_id,
             person=person,
             expires_at=self.now + timedelta(seconds=self.absolute),
             idle_expires_at=self.now + timedelta(seconds=self.idle),
@@ -293,11 +297,11 @@ class Lives(RuleBasedStateMachine):
         if self.now >= max(life.access_tokens.values()):
             self.refresh(life, age=0)
         newest = max(life.access_tokens, key=life.access_tokens.__getitem__)
-        return self.sessions.authenticate(newest)
+        return self.callers.authenticate(newest)
 
     def answer_to(self, token: str) -> str | type[Failure]:
         try:
-            return self.sessions.authenticate(token).session_id
+            return self.callers.authenticate(token).session_id
         except Failure as failure:
             return type(failure)
 

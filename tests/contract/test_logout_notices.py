@@ -28,6 +28,8 @@ def test_notices_come_back_when_they_are_due_those_due_longest_first(notices: Lo
     added(notices, due_at=NOW + MINUTE)
     assert notices.due(NOW, 9) == [first, later]
     assert notices.due(NOW, 1) == [first]
+    assert notices.due(NOW, 1, beside=[first.client_id]) == [later]
+    assert notices.due(NOW, 9, beside=[first.client_id, later.client_id]) == []
     assert [notices.waiting(limit) for limit in (2, 9)] == [2, 3]
 
 

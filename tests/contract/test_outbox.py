@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.accounts.account import ERASE, Account, UndoOffer
-from app.accounts.holders import AccountHolders, MailRequestHolders
+from app.accounts.account import Account
+from app.accounts.holders import ERASE, AccountHolders, MailRequestHolders
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
+from app.accounts.under_way import UndoOffer
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY, Entry
 from app.outbox.service import BEGINS_FOR, FIRST_RETRY, Box, Outbox, Wakes
 from app.platform.errors import Unavailable
@@ -81,6 +82,14 @@ def test_entries_are_done_once_in_their_order_and_go(store: Store) -> None:
     found = kept(store, account)
     assert found is not None
     assert (found.outbox, found.due_at) == ((), None)
+
+
+def test_an_entry_that_is_due_later_waits(store: Store) -> None:
+    now, later = entries("known 1", "known 2")
+    account = Account(a_user(), HASH, outbox=(replace(later, due_at=NOW + DAY), now), due_at=NOW)
+    store.users.add(account)
+    assert Worker(store).deliver() == ["known 1"]
+    assert left_in(store, account) == [("known 2", 0, NOW + DAY)]
 
 
 def test_of_sixteen_couriers_at_once_one_does_an_entry(store: Store, in_threads: InThreads) -> None:

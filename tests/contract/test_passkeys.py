@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import pytest
-
 from app.accounts.account import Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.model import User
@@ -12,13 +10,6 @@ from app.platform.identifiers import new_id
 from tests.contract.entities import HASH, MINUTE, NOW, a_passkey, a_user
 from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store
-
-
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
 
 
 def added(store: Store, user: User, **fields: object) -> Passkey:

@@ -16,7 +16,7 @@ from app.audit.chain.model import Checkpoint
 from app.audit.model import AuditEvent, Search
 from app.oauth.catalogue.model import CatalogueBook
 from app.oauth.clients.model import Client
-from app.oauth.registration_tokens.model import RegistrationToken
+from app.oauth.registration.model import RegistrationToken
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
 from app.roles.model import Guard, Role, RoleBook
@@ -54,6 +54,7 @@ from tests.stores import Store
 
 KEY = "0" * 64
 USER = a_user(email="ada@example.org", username="ada")
+CLIENT = Client(id=new_id(), name="Shop", kind="public", created_at=NOW)
 AN_IDENTITY = Identity(new_id(), "e" * 64, USER.id, "google", "https://issuer.example", "1", None, NOW)
 REQUEST = MailRequest(new_id(), "reset", "ada@example.org", NOW, NOW + MINUTE, NOW)
 DELIVERY = Delivery(new_id(), new_id(), "user.created", "{}", NOW, NOW, NOW + MINUTE)
@@ -193,10 +194,10 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "device_codes.delete_expired": lambda store: store.device_codes.delete_expired(NOW, 10),
     "consents.allow": lambda store: store.consents.allow(a_consent(USER), new_id(), most=9),
     "consents.find": lambda store: store.consents.find(USER.id, new_id()),
-    "clients.add": lambda store: store.clients.add(Client(new_id(), "Shop", "public", NOW)),
+    "clients.add": lambda store: store.clients.add(CLIENT),
     "clients.find": lambda store: store.clients.find(new_id()),
     "clients.page": lambda store: store.clients.page(after=None, limit=10),
-    "clients.save": lambda store: store.clients.save(Client(new_id(), "Shop", "public", NOW, revision=1)),
+    "clients.save": lambda store: store.clients.save(replace(CLIENT, revision=1)),
     "clients.remove": lambda store: store.clients.remove(new_id()),
     "clients.origins": lambda store: store.clients.origins(),
     "clients.have_logout": lambda store: store.clients.have_logout(),

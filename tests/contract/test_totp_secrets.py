@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import pytest
-
 from app.accounts.account import Account
 from app.accounts.factors import ListedTotp
 from app.accounts.model import User
@@ -14,13 +12,6 @@ from tests.contract.races import THREADS, InProcesses, InThreads
 from tests.stores import Store
 
 STEP = 58_000_000
-
-
-@pytest.fixture
-def ann(store: Store) -> User:
-    user = a_user(username="ann")
-    store.users.add(Account(user, HASH))
-    return user
 
 
 def added(store: Store, user: User, **fields: object) -> TotpSecret:

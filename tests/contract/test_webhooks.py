@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 import standardwebhooks
 
-from app import config, wiring
 from app.accounts.account import Account
 from app.accounts.deletion import DeletionService
 from app.accounts.profile import Changes, ProfileService
-from app.keys.service import KeyService
+from app.accounts.service import Accounts
 from app.outbox.service import Outbox
 from app.platform.devices import Device
 from app.platform.errors import InvalidRequest, NotFound, ValidationFailed
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService
 from app.security import codes
-from app.security.hash_pool import HashPool
 from app.security.secret_keys import SecretKeys
 from app.sessions.service import SessionService
 from app.webhooks.deliveries import CLAIMED_FOR, DISABLED_AFTER, KEPT, RETRIES, DeliveryService, DeliveryWakes
@@ -34,10 +32,11 @@ from tests.unit.instance import DEVICE, Instance, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from app import wiring
     from app.accounts.principal import Principal
     from tests.contract.races import InProcesses, InThreads
+    from tests.contract.subject import Start
 
 
 class Told(Instance):
@@ -75,13 +74,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def told(store: Store, receiver: Receiver, tmp_path: Path) -> Iterator[Told]:
-    more = {"MAIL_DIR": str(tmp_path / "mail"), "RATE_LIMITS": "off", "EGRESS_ALLOW": "127.0.0.1"}
+def told(start: Start, receiver: Receiver) -> Told:
     clock = FakeClock()
-    wired = wiring.build(config.load(SETTINGS | more, dotenv=None), clock=clock, store=store)
-    wired.get(KeyService).ensure()
-    yield Told(wired, receiver, clock)
-    wired.get(HashPool).close()
+    return Told(start(clock=clock, EGRESS_ALLOW="127.0.0.1"), receiver, clock)
 
 
 def a_webhook(number: int = 0) -> Webhook:
@@ -315,8 +310,8 @@ def test_the_end_of_a_session_is_told_once_however_many_end_it(told: Told, in_th
 def test_a_session_that_did_not_end_after_all_is_not_told(told: Told) -> None:
     webhook = told.webhook("session.revoked").webhook
     ann = session_of(told.wired, told.register())
-    accounts = told.get(SessionService)._accounts  # noqa: SLF001 - a crash between the two writes
-    accounts.announce(ann.user.id, "session.ended", lambda: True, session_id=ann.session_id)
+    # A crash between the two writes:
+    told.get(Accounts).announce(ann.user.id, "session.ended", lambda: True, session_id=ann.session_id)
     for _ in range(20):
         assert told.deliver() == []
         told.clock.advance(5)

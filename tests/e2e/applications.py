@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.e2e.commands import create_user
 from tests.e2e.front import UNLIMITED, front, self_signed
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.e2e.test_nginx_tls import trusting
@@ -98,11 +98,7 @@ def issuer(folder: Path, *, https: bool, **settings: str) -> Iterator[Issuer]:
 
 
 def _administrator(settings: dict[str, str], http: httpx.Client) -> str:
-    create = [sys.executable, "-m", "flask", "--app", "app", "users", "create", "--role", "admin"]
-    subprocess.run(
-        [*create, "--email", ADMINISTRATOR, "--password-stdin"], cwd=ROOT, env={"PATH": os.defpath, **settings},
-        input=PASSWORD, text=True, check=True, capture_output=True,
-    )  # fmt: skip
+    create_user(settings, "--role", "admin", "--email", ADMINISTRATOR)
     reply = http.post("/auth/login", json={"login": ADMINISTRATOR, "password": PASSWORD})
     assert reply.is_success, reply.text
     return str(reply.json()["data"]["access_token"])

@@ -17,6 +17,7 @@ from tests.servers.process import wait_until
 
 PATIENCE = 20.0
 """Seconds that a client waits for a reply."""
+REST = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,14 @@ class Client(Thread):
         self.lost: list[str] = []
         self.refused = False
         self.ending = Event()
+        self.rests = False
+        """Whether it waits REST seconds between its requests."""
         self._requests = requests
         self._connection = Connection(port)
 
     def run(self) -> None:
         for request in self._requests:
-            if self.ending.is_set():
+            if self.ending.wait(REST if self.rests else 0):
                 break
             try:
                 self._connection.connect()
@@ -115,6 +118,15 @@ class Clients:
         for client in self._clients:
             client.ending.set()
         self.wait_for_end()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Inside, they ask ten times a second at most: what starts meanwhile starts in half the time."""
+        for client in self._clients:
+            client.rests = True
+        yield
+        for client in self._clients:
+            client.rests = False
 
     @property
     def answered(self) -> list[tuple[Request, int]]:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.e2e.browsing import chromium
 from tests.e2e.front import CLIENT, front
 from tests.e2e.raw import PATIENCE
-from tests.e2e.settings import in_production, on_sqlite
+from tests.e2e.settings import in_production, on_new_sqlite, on_sqlite
 from tests.servers import mariadb, mongo, postgres
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer
@@ -23,6 +23,16 @@ from tests.servers.sql import SqlServer
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """The setting of an empty database; SQLite, unless the test is parametrised with the products."""
+    return _empty(request, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """As `store`, but one database for the tests of a module."""
+    return _empty(request, tmp_path_factory.mktemp("store"))
+
+
+def _empty(request: pytest.FixtureRequest, folder: Path) -> dict[str, str]:
     match getattr(request, "param", "sqlite"):
         case "mongodb":
             return setting_of(request.getfixturevalue("mongo_server"))
@@ -31,7 +41,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
         case "mariadb":
             return setting_of(request.getfixturevalue("mariadb_server"))
         case _:
-            return on_sqlite(tmp_path)
+            return on_new_sqlite(folder)
 
 
 @pytest.fixture(scope="module")

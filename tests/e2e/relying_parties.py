@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from app import config, create_app, wired_of, wiring
+from app import config, wiring
 from app.oauth.catalogue.model import CatalogueBooks, Resource
-from app.oauth.clients.model import Client, Clients, ClientSecret, digest_of
-from app.platform.identifiers import new_id
+from app.oauth.clients.model import Client, Clients, ClientSecret
+from app.platform.identifiers import digest_of_token, new_id
 from tests.e2e.clients import PATIENCE
+from tests.e2e.commands import flask
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.fixtures import require
 from tests.servers.process import wait_until
@@ -49,12 +50,7 @@ class Provider:
     def replace_keys(self) -> None:
         """Revoke the keys that sign, as after a theft, and return when others are published."""
         former = self._published()
-        operator = create_app(config.load(self.settings, dotenv=None))
-        try:
-            done = operator.test_cli_runner().invoke(args=["keys", "revoke", "--all", "--yes"])
-        finally:
-            wired_of(operator).close()
-        assert done.exit_code == 0, done.output
+        flask(self.settings, "keys", "revoke", "--all", "--yes")
         wait_until(lambda: not self._published() & former, 30)
 
     def _published(self) -> set[str]:
@@ -65,7 +61,7 @@ class Provider:
         """A new client, confidential if `fields` say nothing else; its secret is SECRET. Returns its identifier."""
         given = {"name": "Notes", "kind": "confidential", "redirect_uris": ()} | fields
         now = datetime.now(UTC)
-        secrets = () if given["kind"] == "public" else (ClientSecret(new_id(), digest_of(SECRET), now),)
+        secrets = () if given["kind"] == "public" else (ClientSecret(new_id(), digest_of_token(SECRET), now),)
         made = Client(id=new_id(), created_at=now, secrets=secrets, **given)
         with self._wired() as wired:
             wired.get(Clients).add(made)

@@ -16,9 +16,11 @@ from attack.accounts import Account
 from attack.budget import Budget
 from attack.check import Result, Severity
 from attack.choice import checks_of
+from attack.client import Client
 from attack.probe import Probe
 from attack.run import Report, examine
 from attack.target import Target
+from tests.e2e.commands import create_user
 from tests.e2e.front import UNLIMITED, front, self_signed
 from tests.e2e.settings import PASSWORD, in_production, in_testing, on_sqlite
 from tests.e2e.test_forward_auth import guarded, routed
@@ -36,6 +38,7 @@ CHOSEN = {"enumeration-registration"}
 ELSEWHERE = {
     "token-expired",  # tests/e2e/test_attack_finds.py: a token lives too long to wait
     "forward-auth-paths", "enumeration-registration-time",  # below
+    "oauth-redirect-uri", "oauth-downgrade", "oauth-code", "oauth-refresh",  # below: they need a client
 }  # fmt: skip
 
 
@@ -74,14 +77,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-@pytest.fixture(scope="module")
-def testing(folder: Path) -> Iterator[Service]:
-    """gunicorn without limits, which believes nginx."""
-    settings = in_testing(
+def settings_of(folder: Path) -> dict[str, str]:
+    """No limits, and nginx is believed."""
+    return in_testing(
         WEB_CONCURRENCY="1", RATE_LIMITS="off", TRUSTED_PROXIES="127.0.0.1/32",
         PUBLIC_URL="https://localhost", ALLOWED_HOSTS="localhost,127.0.0.1", **on_sqlite(folder),
     )  # fmt: skip
-    with service(settings) as server:
+
+
+@pytest.fixture(scope="module")
+def testing(folder: Path) -> Iterator[Service]:
+    with service(settings_of(folder)) as server:
         yield server
 
 
@@ -126,19 +132,26 @@ def test_production_serves_nothing_of_development(tmp_path: Path) -> None:
 def test_hidden_accounts_show_neither_in_replies_nor_in_time(tmp_path: Path) -> None:
     settings = in_testing(WEB_CONCURRENCY="1", RATE_LIMITS="off", HIDE_ACCOUNTS="on", **on_sqlite(tmp_path))
     with service(settings) as server:
-        subprocess.run(
-            [
-                sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
-                "--email", "given@example.com", "--password-stdin",
-            ],
-            input=PASSWORD.encode(), cwd=server.folder, env=settings | {"PYTHONPATH": str(ROOT)}, check=True,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        create_user(settings, "--email", "given@example.com")
         given = Account("", PASSWORD, "given@example.com", exists=True)
         names = [f"enumeration-{name}" for name in ("login", "mail", "registration", "registration-time")]
         report = run(probe_of(Target.of(server.base_url), given=given), *names)
     assert results(report) == {}
     assert given.token
+
+
+def test_a_client_gets_no_more_than_its_user_gave_it(testing: Service, folder: Path) -> None:
+    uri = "https://client.example/cb"
+    made = subprocess.run(
+        [
+            sys.executable, "-m", "flask", "--app", "app.wsgi", "clients", "create", "Attack", "--kind", "public",
+            "--redirect-uri", uri, "--json",
+        ],
+        cwd=testing.folder, env=settings_of(folder) | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True,
+    )  # fmt: skip
+    client = Client(json.loads(made.stdout)["client"]["client_id"], uri)
+    names = [check.name for check in checks_of(()) if check.name.startswith("oauth-")]
+    assert results(run(probe_of(Target.of(testing.base_url), client=client), *names)) == {}
 
 
 def test_a_place_behind_forward_authentication_is_guarded_in_every_spelling(testing: Service) -> None:

@@ -18,11 +18,14 @@ from werkzeug.wrappers import Response
 
 from app import config, create_app, wired_of
 from app.keys.service import KeyService
+from app.oauth.clients.model import ClientFields
+from app.oauth.clients.service import ClientService
 from attack.accounts import Account
 from attack.budget import Budget
 from attack.check import Check, Result
 from attack.checks import CHECKS
 from attack.choice import checks_of
+from attack.client import Client
 from attack.probe import Probe
 from attack.run import Finding, examine
 from attack.target import Target
@@ -57,12 +60,11 @@ class Place:
     running: ExitStack
 
     def application(self, **settings: str) -> Flask:
-        """The application on an empty database."""
+        """The application on the database of the folder."""
         chosen = {**SETTINGS, "MAIL_DIR": str(self.folder / "mail"), **on_sqlite(self.folder), **settings}
         application = create_app(config.load(chosen, dotenv=None), clock=self.clock)
         wired = wired_of(application)
         self.running.callback(wired.close)
-        wired.store.prepare()
         wired.get(KeyService).ensure()
         return application
 
@@ -107,6 +109,20 @@ def given_account(place: Place) -> Iterator[None]:
     body = {"username": GIVEN.username, "email": GIVEN.email, "password": PASSWORD}
     assert application.test_client().post("/auth/register", json=body).status_code == 201
     yield
+
+
+def with_a_client(weakness: Weakness) -> Callable[[Place], Probe]:
+    """A copy with a public client of the operator's."""
+
+    def served_to(place: Place) -> Probe:
+        clients = wired_of(place.application()).get(ClientService)
+        made = clients.create(
+            ClientFields(name="Attack", kind="public", redirect_uris=(weakened.CALLBACK,)), None, None
+        )
+        probe = place.serve(weakness, RATE_LIMITS="off")
+        return replace(probe, client=Client(made.client.id, weakened.CALLBACK))
+
+    return served_to
 
 
 def with_a_place(place: Place) -> Probe:
@@ -188,6 +204,18 @@ WEAK: dict[str, Callable[[Place], Probe]] = {
     "token-kinds": with_weakness(weakened.takes_refresh_tokens),
     "token-after-logout": with_weakness(weakened.forgets_to_log_out),
     "token-expired": with_weakness(weakened.none, ACCESS_TOKEN_SECONDS="60"),  # its clock stands still
+    "oauth-metadata": with_weakness(weakened.publishes_plain_challenges),
+    "oauth-open-redirect": with_weakness(weakened.leads_anywhere_after_an_error),
+    "oauth-registration": with_weakness(weakened.registers_any_client),
+    "oauth-grants": with_weakness(weakened.gives_tokens_for_passwords),
+    "oauth-introspection": with_weakness(weakened.tells_strangers_of_tokens),
+    "oauth-revocation": with_weakness(weakened.revokes_for_strangers),
+    "oauth-userinfo": with_weakness(weakened.ACCEPTS_UNSIGNED),
+    "oauth-client-documents": with_weakness(weakened.connects_to_what_a_client_names),
+    "oauth-redirect-uri": with_a_client(weakened.compares_the_beginning_of_redirect_uris),
+    "oauth-downgrade": with_a_client(weakened.takes_requests_without_a_challenge),
+    "oauth-code": with_a_client(weakened.gives_the_same_tokens_again),
+    "oauth-refresh": with_a_client(weakened.gives_the_same_tokens_again),
     "body-operators": with_weakness(weakened.takes_objects_for_passwords),
     "body-unknown-fields": with_weakness(weakened.takes_unknown_fields),
     "body-content-type": with_weakness(weakened.takes_any_content_type),
@@ -285,6 +313,14 @@ def test_a_limit_of_the_address_is_not_taken_for_a_throttle_of_the_account(place
     verdict = found(place.serve(weakened.limits_the_address_only, RATE_LIMITS="off"), check).verdict
     assert verdict.result is Result.INCONCLUSIVE
     assert "rate limited" in verdict.came_back
+
+
+@pytest.mark.parametrize(
+    "check", [each for each in CHECKS if each.name.startswith("oauth-")], ids=lambda each: each.name
+)
+def test_an_authorization_server_that_is_switched_off_is_not_examined(check: Check, place: Place) -> None:
+    probe = replace(place.serve(weakened.none, OAUTH="off"), client=Client("attack", weakened.CALLBACK))
+    assert found(probe, check).verdict.result is Result.NOT_APPLICABLE
 
 
 def test_an_expired_token_is_seen_to_be_refused(place: Place) -> None:

@@ -3,11 +3,14 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -19,7 +22,7 @@ from werkzeug.test import TestResponse
 from app import config, create_app, wired_of, wiring
 from app.accounts.sql import USERS
 from tests.e2e.clients import PATIENCE, clients, log_in, me, registering
-from tests.e2e.settings import PASSWORD, in_testing, new_secret
+from tests.e2e.settings import PASSWORD, in_testing, new_secret, on_sqlite
 from tests.servers.fixtures import require
 from tests.servers.process import program, wait_until
 from tests.servers.service import ROOT, service
@@ -74,7 +77,8 @@ class Host:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         """A script of deploy/, started in a folder without a `.env`."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHON": sys.executable, **self.settings}
+        folders = {"HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, **folders, **self.settings}
         return subprocess.Popen(
             [ROOT / "deploy" / f"{name}.sh", *arguments],
             cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -83,12 +87,16 @@ class Host:
 
 @pytest.fixture
 def host(store: dict[str, str], tmp_path: Path) -> Host:
+    return host_in(tmp_path, store)
+
+
+def host_in(folder: Path, store: Mapping[str, str]) -> Host:
     """A host whose SECRET_KEY is in a file."""
-    secret = tmp_path / "secret_key"
+    secret = folder / "secret_key"
     secret.write_text(new_secret())
     settings = in_testing(SECRET_KEY_FILE=str(secret), PUBLIC_URL="https://auth.example.com", **store)
     del settings["SECRET_KEY"]
-    return Host(tmp_path, settings)
+    return Host(folder, settings)
 
 
 @pytest.fixture
@@ -97,6 +105,29 @@ def kept(host: Host) -> Host:
     with opened(host.settings) as client:
         register(client, "ann")
     return host
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """A host whose store, on SQLite, holds an account, and its archive; the tests leave both as they are."""
+
+    host: Host
+    archive: Path
+
+    def copy(self, folder: Path, changes: Mapping[str, bytes]) -> Path:
+        """A copy of the archive, with these files in place of its own."""
+        copied = Path(shutil.copy(self.archive, folder))
+        rewrite(copied, changes)
+        return copied
+
+
+@pytest.fixture(scope="module")
+def backed_up(tmp_path_factory: pytest.TempPathFactory) -> BackedUp:
+    folder = tmp_path_factory.mktemp("host")
+    host = host_in(folder, on_sqlite(folder))
+    with opened(host.settings) as client:
+        register(client, "ann")
+    return BackedUp(host, host.back_up())
 
 
 @pytest.fixture
@@ -159,7 +190,7 @@ def destroy(store: Mapping[str, str]) -> None:
 
 
 @on_every_sql_store
-def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
+def test_an_encrypted_backup_made_under_load_brings_back_accounts_sessions_keys_and_the_secret(
     store: dict[str, str], host: Host, recipient: str
 ) -> None:
     with service(host.settings) as server:
@@ -172,10 +203,18 @@ def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
             load.stop()
         assert load.statuses("/auth/register") - {503} == {201}
 
+    assert archive.suffixes[-2:] == [".gz", ".gpg"]
+    assert [file.name for file in host.backups.iterdir()] == [archive.name]
+    with pytest.raises(tarfile.ReadError):
+        read(archive)
+
     destroy(store)
-    Path(host.settings["SECRET_KEY_FILE"]).unlink()
-    done = host.restore(archive, "--secret-into", host.settings["SECRET_KEY_FILE"])
+    secret = Path(host.settings["SECRET_KEY_FILE"])
+    former = secret.read_text()
+    secret.unlink()
+    done = host.restore(archive, "--secret-into", str(secret))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert secret.read_text().strip() == former.strip()
 
     with service(host.settings) as server:
         assert me(server.base_url, tokens["access_token"]).status_code == 200
@@ -187,7 +226,10 @@ def test_a_backup_made_under_load_brings_back_accounts_sessions_and_keys(
 
 
 @on_every_sql_store
-def test_a_store_with_data_is_replaced_only_with_the_option_for_it(store: dict[str, str], kept: Host) -> None:
+def test_a_store_with_data_is_replaced_only_with_the_option_for_it_and_no_password_is_on_a_command_line(
+    store: dict[str, str], kept: Host
+) -> None:
+    seen = watch_tools(kept)
     archive = kept.back_up()
     with opened(kept.settings) as client:
         register(client, "bob")
@@ -205,11 +247,14 @@ def test_a_store_with_data_is_replaced_only_with_the_option_for_it(store: dict[s
         assert login(client, "bob").status_code == 401
     engine = create_engine(store["DATABASE_URL"], poolclass=NullPool)
     assert "of_a_newer_version" not in inspect(engine).get_table_names()
+    password = make_url(store["DATABASE_URL"]).password
+    assert seen.exists() is bool(password)
+    assert not password or str(password) not in seen.read_text()
 
 
-def test_a_damaged_archive_is_refused_before_anything_is_touched(store: dict[str, str], kept: Host) -> None:
-    whole = kept.back_up()
-    content, middle = whole.read_bytes(), whole.stat().st_size // 2
+def test_a_damaged_archive_is_refused_before_anything_is_touched(backed_up: BackedUp, tmp_path: Path) -> None:
+    host, content = backed_up.host, backed_up.archive.read_bytes()
+    middle = len(content) // 2
     damaged = {
         "cut": content[:middle],
         "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
@@ -217,26 +262,26 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(store: dict[str
         "exchanged": content,
         "foreign": content,
     }
-    archives = {damage: kept.folder / f"{damage}-{whole.name}" for damage in damaged}
+    archives = {damage: tmp_path / f"{damage}-{backed_up.archive.name}" for damage in damaged}
     for damage, archive in archives.items():
         archive.write_bytes(damaged[damage])
     rewrite(archives["exchanged"], {"store": b"another store"})
     rewrite(archives["foreign"], {"manifest.json": b"{}"})
 
     for damage, archive in archives.items():
-        refused = kept.restore(archive, "--replace")
+        refused = host.restore(archive, "--replace")
         assert (refused.returncode, "damaged" in refused.stderr) == (1, True), damage
-    assert Path(make_url(store["DATABASE_URL"]).database or "").exists()
-    with opened(kept.settings) as client:
+    assert Path(make_url(host.settings["DATABASE_URL"]).database or "").exists()
+    with opened(host.settings) as client:
         assert login(client, "ann").status_code == 200
 
 
-def test_an_archive_that_would_write_elsewhere_writes_nowhere(kept: Host) -> None:
-    archive = kept.back_up()
-    manifest = read(archive)["manifest.json"].replace(b'"store":', b'"../planted":')
-    rewrite(archive, {"manifest.json": manifest, "../planted": b"planted"})
-    assert kept.restore(archive, "--replace").returncode == 1
-    assert not list(kept.folder.rglob("planted"))
+def test_an_archive_that_would_write_elsewhere_writes_nowhere(backed_up: BackedUp, tmp_path: Path) -> None:
+    manifest = json.loads(read(backed_up.archive)["manifest.json"])
+    manifest["sha256"]["../planted"] = sha256(b"planted").hexdigest()
+    archive = backed_up.copy(tmp_path, {"manifest.json": json.dumps(manifest).encode(), "../planted": b"planted"})
+    assert backed_up.host.restore(archive, "--replace").returncode == 1
+    assert not list(backed_up.host.folder.rglob("planted"))
 
 
 @pytest.mark.parametrize("store", ["postgresql", "mariadb"], indirect=True)
@@ -268,29 +313,6 @@ def test_a_restore_that_fails_leaves_what_was_there(kept: Host) -> None:
         assert login(client, "bob").status_code == 200
 
 
-@on_every_sql_store
-def test_no_password_is_on_a_command_line(kept: Host, tmp_path: Path) -> None:
-    password = make_url(kept.settings["DATABASE_URL"]).password
-    seen = tmp_path / "seen"
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("pg_dump", "pg_restore", "psql", "mariadb-dump", "mariadb"):
-        if original := program(name):
-            wrapper = tools / name
-            wrapper.write_text(f'#!/bin/sh\necho "$0 $*" >> {seen}\nenv >> {seen}\nexec {original} "$@"\n')
-            wrapper.chmod(0o700)
-    watched = Host(tmp_path, kept.settings | {"PATH": f"{tools}:{os.environ['PATH']}"})
-    del watched.settings["DATABASE_URL"]
-    url = tmp_path / "database_url"
-    url.write_text(kept.settings["DATABASE_URL"])
-    watched.settings["DATABASE_URL_FILE"] = str(url)
-
-    assert watched.restore(watched.back_up(), "--replace").returncode == 0
-
-    assert seen.exists() is bool(password)
-    assert not password or str(password) not in seen.read_text()
-
-
 @pytest.mark.parametrize("store", ["mongodb"], indirect=True)
 def test_mongodb_is_backed_up_by_its_own_tools(kept: Host, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
@@ -313,87 +335,83 @@ def test_mongodb_is_backed_up_by_its_own_tools(kept: Host, tmp_path: Path) -> No
         assert login(client, "bob").status_code == 401
 
 
-def test_a_backup_that_is_ended_leaves_nothing(kept: Host, tmp_path: Path) -> None:
+def test_a_backup_that_is_ended_leaves_nothing(backed_up: BackedUp, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "gpg").write_text(f"#!/bin/sh\ntouch {tmp_path}/began\nexec sleep 600\n")
     (tools / "gpg").chmod(0o700)
-    kept.settings["PATH"] = f"{tools}:{os.environ['PATH']}"
-    with kept.start("backup", "--recipient", "ann@example.com", str(kept.backups)) as backup:
+    host = Host(tmp_path, backed_up.host.settings | {"PATH": f"{tools}:{os.environ['PATH']}"})
+    with host.start("backup", "--recipient", "ann@example.com", str(host.backups)) as backup:
         wait_until((tmp_path / "began").exists, 60)
         backup.terminate()
         assert backup.wait(60) != 0
-    assert list(kept.backups.iterdir()) == []
+    assert list(host.backups.iterdir()) == []
 
 
-def test_a_backup_without_a_choice_about_the_secret_is_refused_and_names_both(kept: Host) -> None:
-    refused = kept.run("backup", str(kept.backups))
+def test_a_backup_without_a_choice_about_the_secret_is_refused_and_names_both(host: Host) -> None:
+    refused = host.run("backup", str(host.backups))
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--recipient" in refused.stderr
     assert "--without-secret" in refused.stderr
-    assert not kept.backups.exists()
+    assert not host.backups.exists()
 
 
-def test_an_archive_is_for_its_owner_and_says_what_it_holds(kept: Host) -> None:
-    archive = kept.back_up()
+def test_an_archive_is_for_its_owner_and_says_what_it_holds(backed_up: BackedUp) -> None:
+    host, archive = backed_up.host, backed_up.archive
     assert archive.stat().st_mode & 0o777 == 0o600
-    assert kept.backups.stat().st_mode & 0o777 == 0o700
-    assert [file.name for file in kept.backups.iterdir()] == [archive.name]
+    assert host.backups.stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in host.backups.iterdir()] == [archive.name]
     content = read(archive)
     assert set(content) == {"manifest.json", "store"}
     manifest = json.loads(content["manifest.json"])
     assert (manifest["store"], set(manifest["sha256"])) == ("SQLite", {"store"})
+    assert Path(host.settings["SECRET_KEY_FILE"]).read_bytes() not in b"".join(content.values())
 
 
-def test_restoring_a_backup_without_the_secret_needs_the_secret(kept: Host) -> None:
-    archive = kept.back_up("--without-secret")
+def test_restoring_a_backup_without_the_secret_needs_the_secret(kept: Host, recipient: str) -> None:
+    archive = kept.back_up("--recipient", recipient, "--without-secret")
     secret = Path(kept.settings["SECRET_KEY_FILE"])
-    assert secret.read_bytes() not in b"".join(read(archive).values())
     former = secret.read_text()
     secret.write_text(new_secret())
 
     refused = kept.restore(archive, "--replace")
     assert (refused.returncode, "SECRET_KEY_FALLBACKS" in refused.stderr) == (1, True)
-    assert kept.restore(archive, "--replace", "--secret-into", str(kept.folder / "other")).returncode == 1
+    refused = kept.restore(archive, "--replace", "--secret-into", str(kept.folder / "other"))
+    assert (refused.returncode, "without its secret" in refused.stderr) == (1, True)
 
     kept.settings["SECRET_KEY_FALLBACKS"] = former
     assert kept.restore(archive, "--replace").returncode == 0
 
 
-def test_an_archive_of_another_database_or_a_newer_version_is_refused(kept: Host) -> None:
+def test_an_archive_of_another_database_or_a_newer_version_is_refused(backed_up: BackedUp, tmp_path: Path) -> None:
+    manifest = json.loads(read(backed_up.archive)["manifest.json"])
     for name, value in (("store", "PostgreSQL"), ("version", "999.0.0")):
-        archive = kept.back_up()
-        manifest = json.loads(read(archive)["manifest.json"]) | {name: value}
-        rewrite(archive, {"manifest.json": json.dumps(manifest).encode()})
-        refused = kept.restore(archive, "--replace")
+        archive = backed_up.copy(tmp_path, {"manifest.json": json.dumps(manifest | {name: value}).encode()})
+        refused = backed_up.host.restore(archive, "--replace")
         assert (refused.returncode, value in refused.stderr) == (1, True)
-        archive.unlink()
 
 
-def test_an_archive_is_encrypted_for_a_recipient_and_holds_the_secret(kept: Host, recipient: str) -> None:
-    archive = kept.back_up("--recipient", recipient)
-    assert archive.suffixes[-2:] == [".gz", ".gpg"]
-    assert [file.name for file in kept.backups.iterdir()] == [archive.name]
-    with pytest.raises(tarfile.ReadError):
-        read(archive)
-    secret = Path(kept.settings["SECRET_KEY_FILE"])
-    former = secret.read_text()
-    secret.unlink()
-    assert kept.restore(archive, "--replace", "--secret-into", str(secret)).returncode == 0
-    assert secret.read_text().strip() == former.strip()
-
-
-def test_an_encrypted_archive_can_leave_the_secret_out(kept: Host, recipient: str) -> None:
-    archive = kept.back_up("--recipient", recipient, "--without-secret")
-    refused = kept.restore(archive, "--replace", "--secret-into", str(kept.folder / "other"))
-    assert (refused.returncode, "without its secret" in refused.stderr) == (1, True)
-    assert kept.restore(archive, "--replace").returncode == 0
-
-
-def test_an_encryption_that_fails_leaves_no_archive(kept: Host) -> None:
+def test_an_encryption_that_fails_leaves_no_archive(backed_up: BackedUp, tmp_path: Path) -> None:
     require(None if program("gpg") else "GnuPG is missing: apt-get install gnupg")
-    assert kept.run("backup", "--recipient", "nobody@example.com", str(kept.backups)).returncode == 1
-    assert list(kept.backups.iterdir()) == []
+    assert backed_up.host.run("backup", "--recipient", "nobody@example.com", str(tmp_path)).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def watch_tools(host: Host) -> Path:
+    """Give the host tools of the databases that write down how they were called, and the URL of its store in a file.
+
+    Returns where they write; there is nothing before the first was called.
+    """
+    seen, tools, url = (host.folder / name for name in ("seen", "tools", "database_url"))
+    tools.mkdir()
+    for name in ("pg_dump", "pg_restore", "psql", "mariadb-dump", "mariadb"):
+        if original := program(name):
+            wrapper = tools / name
+            wrapper.write_text(f'#!/bin/sh\necho "$0 $*" >> {seen}\nenv >> {seen}\nexec {original} "$@"\n')
+            wrapper.chmod(0o700)
+    url.write_text(host.settings.pop("DATABASE_URL"))
+    host.settings |= {"DATABASE_URL_FILE": str(url), "PATH": f"{tools}:{os.environ['PATH']}"}
+    return seen
 
 
 def leave_a_table_behind(store: Mapping[str, str]) -> None:

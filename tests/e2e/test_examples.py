@@ -3,14 +3,13 @@
 import hmac
 import json
 import secrets
-import subprocess
-import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -23,11 +22,12 @@ from app.keys.keyring import SigningKey, unseal
 from app.keys.model import StoredKeyring
 from app.security.secret_keys import SecretKeys
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
+from tests.e2e.commands import flask
 from tests.e2e.examples import NAMES, example
 from tests.e2e.front import logged
 from tests.e2e.settings import in_testing, on_sqlite
 from tests.servers.process import ServerFailedError, free_port, wait_until
-from tests.servers.service import ROOT, Service, service
+from tests.servers.service import Service, service
 from tests.stores import sql_store
 
 pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
@@ -67,11 +67,23 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
         yield Issuer(latchkey, settings, first_key(settings), claims)
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def url(request: pytest.FixtureRequest, issuer: Issuer) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def started(issuer: Issuer) -> Iterator[Callable[[str], str]]:
+    """The address of what an example protects, by its name; it runs from when it is first asked for."""
+    with ExitStack() as running:
+
+        @cache
+        def start(name: str) -> str:
+            server = running.enter_context(example(name, latchkey=issuer.url))
+            return f"http://127.0.0.1:{server.port}/hello"
+
+        yield start
+
+
+@pytest.fixture(params=NAMES)
+def url(request: pytest.FixtureRequest, started: Callable[[str], str]) -> str:
     """The address of what an example protects."""
-    with example(request.param, latchkey=issuer.url) as server:
-        yield f"http://127.0.0.1:{server.port}/hello"
+    return started(request.param)
 
 
 def test_without_a_token_nobody_gets_in(url: str) -> None:
@@ -204,13 +216,13 @@ def test_tokens_of_unknown_keys_cannot_make_it_fetch_the_keys_again_and_again(ur
     assert fetched(issuer) - before <= 2 + (time.monotonic() - begin) / COOLDOWN_SECONDS
 
 
-def test_it_goes_on_while_latchkey_is_away(url: str, issuer: Issuer) -> None:
+def test_each_goes_on_while_latchkey_is_away(started: Callable[[str], str], issuer: Issuer) -> None:
     token = issuer.sign()
-    assert ask(url, token).status_code == 200
+    assert statuses(started, token) == dict.fromkeys(NAMES, 200)
     issuer.latchkey.stop()
     try:
-        assert ask(url, token).status_code == 200
-        assert ask(url, with_altered_claims(issuer)).status_code == 401
+        assert statuses(started, token) == dict.fromkeys(NAMES, 200)
+        assert statuses(started, with_altered_claims(issuer)) == dict.fromkeys(NAMES, 401)
     finally:
         issuer.latchkey.start()
 
@@ -236,23 +248,18 @@ def test_an_audience_can_be_named(name: str, issuer: Issuer) -> None:
         assert ask(protected, issuer.sign(aud="https://api.example")).status_code == 200
 
 
-def test_a_new_key_is_found_when_it_signs(url: str, issuer: Issuer) -> None:
-    assert ask(url, issuer.sign()).status_code == 200
+def test_each_finds_a_new_key_when_it_signs(started: Callable[[str], str], issuer: Issuer) -> None:
+    assert statuses(started, issuer.sign()) == dict.fromkeys(NAMES, 200)
     kid = rotate(issuer)
     token = log_in(issuer.latchkey.base_url, "ann").json()["data"]["access_token"]
     assert jwt.get_unverified_header(token)["kid"] == kid
-    wait_until(lambda: ask(url, token).status_code == 200, 6 * COOLDOWN_SECONDS)
-    assert ask(url, issuer.sign()).status_code == 200
+    wait_until(lambda: statuses(started, token) == dict.fromkeys(NAMES, 200), 6 * COOLDOWN_SECONDS)
+    assert statuses(started, issuer.sign()) == dict.fromkeys(NAMES, 200)
 
 
 def rotate(issuer: Issuer) -> str:
     """Rotate the keys as an operator does, and let the time pass until the new one signs; its kid."""
-    flask = [sys.executable, "-m", "flask", "--app", "app.wsgi"]
-    done = subprocess.run(
-        [*flask, "keys", "rotate"], cwd=issuer.latchkey.folder, env=issuer.settings | {"PYTHONPATH": str(ROOT)},
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    kid = done.stdout.split()[0]
+    kid = flask(issuer.settings, "keys", "rotate").split()[0]
     with closing(sql_store(issuer.settings["DATABASE_URL"])) as store:
         stored = store.keyrings.load()
         assert stored is not None
@@ -266,6 +273,11 @@ def rotate(issuer: Issuer) -> str:
 def ask(url: str, token: str | None = None) -> httpx.Response:
     """The reply of an example to the bearer of this token."""
     return httpx.get(url, headers=bearer(token) if token is not None else {}, timeout=PATIENCE)
+
+
+def statuses(started: Callable[[str], str], token: str) -> dict[str, int]:
+    """What each example answers to the bearer of this token."""
+    return {name: ask(started(name), token).status_code for name in NAMES}
 
 
 def fetched(issuer: Issuer) -> int:

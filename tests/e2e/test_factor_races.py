@@ -15,14 +15,15 @@ import pytest
 from tests.contract.races import THREADS, in_threads
 from tests.e2e.clients import PATIENCE, Connection, Request, bearer, log_in, register
 from tests.e2e.settings import in_testing
-from tests.servers.service import service
+from tests.servers.process import free_port
+from tests.servers.service import Service, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 pytestmark = [
     pytest.mark.timeout(180),
-    pytest.mark.parametrize("store", ["sqlite", "postgresql", "mariadb", "mongodb"], indirect=True),
+    pytest.mark.parametrize("module_store", ["sqlite", "postgresql", "mariadb", "mongodb"], indirect=True),
 ]
 
 
@@ -30,8 +31,8 @@ pytestmark = [
 class Ann:
     """A user with an authenticator app and recovery codes."""
 
-    url: str
-    port: int
+    server: Service
+    name: str
     token: str
     code: str
     """Of the app, and not used yet."""
@@ -39,11 +40,11 @@ class Ann:
 
     def begin(self) -> str:
         """The token of a login after the password."""
-        return str(log_in(self.url, "ann").json()["login"]["token"])
+        return str(log_in(self.server.base_url, self.name).json()["login"]["token"])
 
     def finish(self, method: str, logins: Sequence[tuple[str, str]]) -> Counter[str | None]:
         """What becomes of these logins, each with a token and a code, all finished at once: None is a session."""
-        connections = [Connection(self.port) for _ in logins]
+        connections = [Connection(self.server.port) for _ in logins]
         for connection in connections:  # so that no time is lost between the barrier and the request
             assert connection.send(Request("/health"))[0].status == 200
 
@@ -59,23 +60,31 @@ class Ann:
         return outcomes
 
     def get(self, path: str) -> Any:
-        reply = httpx.get(f"{self.url}{path}", headers=bearer(self.token), timeout=PATIENCE).raise_for_status()
+        reply = httpx.get(
+            f"{self.server.base_url}{path}", headers=bearer(self.token), timeout=PATIENCE
+        ).raise_for_status()
         return reply.json()["data"]
 
     def post(self, path: str, **body: str) -> Any:
-        url = f"{self.url}{path}"
+        url = f"{self.server.base_url}{path}"
         reply = httpx.post(url, json=body or None, headers=bearer(self.token), timeout=PATIENCE).raise_for_status()
         return reply.json()["data"]
 
 
+@pytest.fixture(scope="module")
+def server(module_store: dict[str, str]) -> Iterator[Service]:
+    with service(in_testing(WEB_CONCURRENCY="2", **module_store)) as started:
+        yield started
+
+
 @pytest.fixture
-def ann(store: dict[str, str]) -> Iterator[Ann]:
-    with service(in_testing(WEB_CONCURRENCY="2", **store)) as server:
-        user = Ann(server.base_url, server.port, register(server.base_url, "ann"), "", [])
-        app, now = pyotp.TOTP(user.post("/auth/factors/totp")["secret"]), int(time.time())
-        user.recovery_codes = user.post("/auth/factors/totp/confirm", code=app.at(now))["recovery_codes"]
-        user.code = app.at(now + 30)
-        yield user
+def ann(server: Service) -> Ann:
+    name = f"ann-{free_port()}"
+    user = Ann(server, name, register(server.base_url, name), "", [])
+    app, now = pyotp.TOTP(user.post("/auth/factors/totp")["secret"]), int(time.time())
+    user.recovery_codes = user.post("/auth/factors/totp/confirm", code=app.at(now))["recovery_codes"]
+    user.code = app.at(now + 30)
+    return user
 
 
 def test_a_code_that_is_sent_many_times_at_once_opens_one_session(ann: Ann) -> None:

@@ -1,24 +1,18 @@
-"""What breaks while the service runs: workers, stores, too many logins; and several instances on one store."""
+"""What breaks while the service starts or runs: stores, the log, descriptors; and too many logins."""
 
-import os
 import resource
-import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
-from sqlalchemy import NullPool, create_engine, update
 
-from app.accounts.sql import USERS
-from tests.e2e.clients import PATIENCE, bearer, clients, log_in, me, register, registering
+from tests.e2e.clients import PATIENCE, bearer, log_in, me, register
 from tests.e2e.conftest import setting_of
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.mongo import MongoServer
@@ -36,29 +30,6 @@ READY_SECONDS = 2.0 + 8.0
 """How soon the probes are answered then."""
 BACK_SECONDS = 10.0 + 15.0
 """How soon the service works again when the store does."""
-
-
-@pytest.mark.parametrize("store", ["sqlite", "mongodb", "postgresql", "mariadb"], indirect=True)
-@pytest.mark.faults("worker killed")
-def test_nothing_that_was_acknowledged_is_lost_when_a_worker_is_killed(store: dict[str, str]) -> None:
-    with service(in_testing(**store)) as server:
-        wait_until(lambda: len(server.worker_pids()) == 2, 30)
-        with clients(server.port, [registering(f"user-{number}") for number in range(8)]) as load:
-            load.wait_for_more()
-            killed = server.worker_pids()[0]
-            os.kill(killed, signal.SIGKILL)
-            wait_until(lambda: len(server.worker_pids()) == 2 and killed not in server.worker_pids(), 30)
-            load.wait_for_more()
-            load.stop()
-
-        assert load.refused == 0
-        # On a busy machine a writer may be told to retry: SQLite takes one at a time.
-        assert load.statuses("/auth/register") - {503} == {201}
-        names = [str((request.content or {})["username"]) for request, status in load.answered if status == 201]
-        with httpx.Client(base_url=server.base_url, timeout=PATIENCE) as client:
-            for name in names:
-                credentials = {"username": name, "password": PASSWORD}
-                assert client.post("/auth/login", json=credentials).status_code == 200
 
 
 @contextmanager
@@ -79,36 +50,45 @@ def frozen(store: MongoServer | SqlServer) -> Iterator[None]:
         store.thaw()
 
 
-@pytest.mark.parametrize(
-    "away",
-    [
-        pytest.param(stopped, marks=pytest.mark.faults("database stopped")),
-        pytest.param(frozen, marks=pytest.mark.faults("database frozen")),
-    ],
-)
+@pytest.mark.faults("database stopped")
+@pytest.mark.faults("database frozen")
 @pytest.mark.parametrize("own_server", ["mongodb", "postgresql", "mariadb"], indirect=True)
-def test_an_unreachable_store_is_reported_in_time_and_found_again(
-    own_server: MongoServer | SqlServer, away: Callable[[MongoServer | SqlServer], Any]
-) -> None:
+def test_an_unreachable_store_is_reported_in_time_and_found_again(own_server: MongoServer | SqlServer) -> None:
     with service(in_testing(WEB_CONCURRENCY="1", **setting_of(own_server))) as server:
         token = register(server.base_url, "ann")
         with httpx.Client(base_url=server.base_url, timeout=ANSWER_SECONDS) as client, ThreadPoolExecutor(12) as pool:
             ask = partial(client.get, "/auth/me", headers=bearer(token))
             log_in_now = partial(client.post, "/auth/login", json={"username": "ann", "password": PASSWORD})
 
-            with away(own_server):
-                pending = [pool.submit(question) for question in [ask] * 8 + [log_in_now] * 4]
-                for reply in [answer.result() for answer in pending]:
-                    assert (reply.status_code, reply.json()["code"]) == (503, "unavailable")
-                    assert int(reply.headers["Retry-After"]) >= 1
+            for away in (stopped, frozen):
+                with away(own_server):
+                    pending = [pool.submit(question) for question in [ask] * 8 + [log_in_now] * 4]
+                    for reply in [answer.result() for answer in pending]:
+                        assert (reply.status_code, reply.json()["code"]) == (503, "unavailable")
+                        assert int(reply.headers["Retry-After"]) >= 1
 
-                assert client.get("/health/live", timeout=READY_SECONDS).status_code == 200
-                ready = client.get("/health/ready", timeout=READY_SECONDS)
-                assert (ready.status_code, ready.json()["errors"][0]["field"]) == (503, "store")
-                assert int(ready.headers["Retry-After"]) >= 1
+                    assert client.get("/health/live", timeout=READY_SECONDS).status_code == 200
+                    ready = client.get("/health/ready", timeout=READY_SECONDS)
+                    assert (ready.status_code, ready.json()["errors"][0]["field"]) == (503, "store")
+                    assert int(ready.headers["Retry-After"]) >= 1
 
-            wait_until(lambda: works(server, token), BACK_SECONDS)
-            assert log_in_now().status_code == 200
+                wait_until(lambda: works(server, token), BACK_SECONDS)
+                assert log_in_now().status_code == 200
+
+
+@pytest.mark.parametrize("own_server", ["mongodb", "postgresql", "mariadb"], indirect=True)
+def test_a_store_that_is_down_at_the_start_is_waited_for(own_server: MongoServer | SqlServer, tmp_path: Path) -> None:
+    server = Service(in_testing(WEB_CONCURRENCY="1", **setting_of(own_server)), folder=tmp_path)
+    own_server.stop()
+    with ExitStack() as ending, ThreadPoolExecutor() as pool:
+        ending.callback(server.stop)
+        starting = pool.submit(server.start)
+        wait_until(lambda: (tmp_path / "server.log").exists() and "waiting for the store" in server.log(), 30)
+        assert not server.answers()
+
+        own_server.start()
+        starting.result(60)
+        assert me(server.base_url, register(server.base_url, "ann")).status_code == 200
 
 
 @pytest.mark.faults("database locked")
@@ -148,47 +128,10 @@ def test_logins_that_do_not_fit_are_refused_at_once_while_tokens_are_still_serve
                 assert int(reply.headers["Retry-After"]) >= 1
 
 
-@pytest.mark.parametrize("store", ["sqlite", "mongodb", "postgresql", "mariadb"], indirect=True)
-def test_what_one_instance_does_holds_on_the_other_at_once(store: dict[str, str]) -> None:
-    settings = in_testing(WEB_CONCURRENCY="1", PUBLIC_URL="https://auth.example.com", **store)
-    with service(settings) as one, service(settings) as other:
-        ann = register(one.base_url, "ann")
-        bob = register(other.base_url, "bob")
-        ann_too = {"username": "Ann", "password": PASSWORD}
-        taken = httpx.post(f"{other.base_url}/auth/register", json=ann_too, timeout=PATIENCE)
-        assert (taken.status_code, taken.json()["code"]) == (409, "username_taken")
-        assert log_in(other.base_url, "ann").status_code == 200
-        for instance in (one, other):
-            assert me(instance.base_url, ann).json()["data"]["user"]["username"] == "ann"
-            assert me(instance.base_url, bob).json()["data"]["user"]["username"] == "bob"
-
-        change_user(store, "ann", {"auth_epoch": 1})  # as the end of all sessions does
-        change_user(store, "bob", {"status": "disabled"})
-
-        for instance in (one, other):
-            for token in (ann, bob):
-                refused = me(instance.base_url, token)
-                assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
-            assert log_in(instance.base_url, "bob").json()["code"] == "account_disabled"
-            again = log_in(instance.base_url, "ann").json()["data"]["access_token"]
-            assert me(other.base_url, again).status_code == 200
-
-
 def works(server: Service, token: str) -> bool:
     """Whether it is ready and serves a token."""
     ready = httpx.get(f"{server.base_url}/health/ready", timeout=PATIENCE)
     return ready.status_code == 200 and me(server.base_url, token).status_code == 200
-
-
-def change_user(store: dict[str, str], username: str, changes: Mapping[str, object]) -> None:
-    """Write to a user directly, without the service."""
-    if "MONGO_URI" in store:
-        with MongoClient[dict[str, Any]](store["MONGO_URI"]) as client:
-            client.get_default_database()["users"].update_one({"username": username}, {"$set": changes})
-    else:
-        engine = create_engine(store["DATABASE_URL"], poolclass=NullPool)
-        with engine.begin() as connection:
-            connection.execute(update(USERS).where(USERS.c.username == username).values(changes))
 
 
 @pytest.mark.faults("log unwritable")

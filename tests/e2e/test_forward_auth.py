@@ -1,10 +1,8 @@
 """nginx/examples/forward-auth.conf: nginx asks Latchkey whether to let a request through to a foreign application."""
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,20 +12,22 @@ import httpx
 import pyotp
 import pytest
 from flask import Flask
+from sqlalchemy import make_url
 from werkzeug.serving import make_server
 
 from app.platform.errors import ExpiredToken, Failure, InvalidToken, MissingToken, SessionEnded
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
-from tests.e2e.conftest import setting_of
+from tests.e2e.commands import create_user
 from tests.e2e.foreign import Foreign, foreign
 from tests.e2e.front import CLIENT, logged
 from tests.e2e.raw import ODD_PATHS, Reply, one, request
-from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
+from tests.e2e.settings import in_testing, on_sqlite
 from tests.servers import nginx
 from tests.servers.fixtures import require
 from tests.servers.process import Server, free_port, wait_until
 from tests.servers.service import ROOT, Service, service
 from tests.servers.sql import SqlServer
+from tests.servers.wire import wire
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -50,15 +50,7 @@ class Accounts:
 def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
     settings = in_testing(**ASKED, **on_sqlite(tmp_path_factory.mktemp("store")))
     with service(settings) as latchkey:
-        subprocess.run(
-            [
-                sys.executable, "-m", "flask", "--app", "app.wsgi", "users", "create",
-                "--role", "admin", "--username", "boss", "--password-stdin",
-            ],
-            input=PASSWORD.encode(),
-            cwd=latchkey.folder, env=settings | {"PYTHONPATH": str(ROOT)}, check=True,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        create_user(settings, "--role", "admin", "--username", "boss")
         member = register(latchkey.base_url, "ann", email="ann@example.com")
         administrator = log_in(latchkey.base_url, "boss").json()["data"]["access_token"]
         yield Accounts(latchkey, member, administrator)
@@ -421,29 +413,30 @@ def frozen(server: Server) -> Iterator[None]:
     server.thaw()
 
 
-@pytest.mark.parametrize("away", [stopped, frozen])
-def test_while_latchkey_is_away_nobody_gets_through_and_clients_get_a_503(
-    tmp_path: Path, application: Foreign, away: Callable[[Server], AbstractContextManager[None]]
-) -> None:
+def test_while_latchkey_is_away_nobody_gets_through_and_clients_get_a_503(tmp_path: Path, application: Foreign) -> None:
     sooner = {"proxy_read_timeout 8s;": "proxy_read_timeout 2s;"}
     with service(in_testing(**ASKED, **on_sqlite(tmp_path))) as latchkey:
         token = register(latchkey.base_url, "ann")
         with guarded(application.port, latchkey.port, sooner) as client:
-            with away(latchkey):
+            for away in (frozen, stopped):
+                asked = len(application.received)
+                with away(latchkey):
+                    reply = client.get("/", headers=bearer(token))
+                assert (*refusal(reply), reply.headers["Retry-After"]) == (503, "unavailable", "5")
+                assert len(application.received) == asked
+                wait_until(lambda: client.get("/", headers=bearer(token)).status_code == 200, PATIENCE)
+
+
+def test_while_latchkeys_store_is_away_clients_get_its_503(postgres_server: SqlServer, application: Foreign) -> None:
+    database = make_url(postgres_server.create_database())
+    with wire(postgres_server.port) as way:
+        url = database.set(port=way.port).render_as_string(hide_password=False)
+        with service(in_testing(**ASKED, DATABASE_URL=url)) as latchkey:
+            token = register(latchkey.base_url, "ann")
+            with guarded(application.port, latchkey.port) as client:
+                way.leads_to = free_port()
+                way.cut()
                 reply = client.get("/", headers=bearer(token))
-            assert (*refusal(reply), reply.headers["Retry-After"]) == (503, "unavailable", "5")
-            assert application.received == []
-            wait_until(lambda: client.get("/", headers=bearer(token)).status_code == 200, PATIENCE)
-
-
-@pytest.mark.parametrize("own_server", ["postgresql"], indirect=True)
-def test_while_latchkeys_store_is_away_clients_get_its_503(own_server: SqlServer, application: Foreign) -> None:
-    with service(in_testing(**ASKED, **setting_of(own_server))) as latchkey:
-        token = register(latchkey.base_url, "ann")
-        with guarded(application.port, latchkey.port) as client:
-            own_server.stop()
-            reply = client.get("/", headers=bearer(token))
-            own_server.start()
     assert refusal(reply) == (503, "unavailable")
     assert re.fullmatch(r"\d+", reply.headers["Retry-After"])
     assert application.received == []

@@ -1,15 +1,15 @@
-"""Mail as an operator has it: production, gunicorn with two workers, and a real SMTP server."""
+"""Mail as an operator has it: gunicorn with two workers, and a real SMTP server."""
 
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from tests.e2e.settings import PASSWORD, in_production
+from tests.e2e.settings import PASSWORD, in_production, in_testing
 from tests.servers.process import wait_until
 from tests.servers.service import Service, service
 from tests.servers.smtp import SmtpServer, silent_server, smtp_server
@@ -18,9 +18,16 @@ STORES = pytest.mark.parametrize("store", ["sqlite", "mongodb"], indirect=True)
 
 
 @contextmanager
-def mailing(store: dict[str, str], smtp_port: int) -> Iterator[tuple[Service, httpx.Client]]:
-    """The service, and a client that asks it."""
-    settings = in_production(SMTP_URL=f"smtp://127.0.0.1:{smtp_port}?tls=off", PRODUCT_NAME="Example Accounts", **store)
+def mailing(
+    store: dict[str, str], smtp_port: int, *, profile: Callable[..., dict[str, str]] = in_testing
+) -> Iterator[tuple[Service, httpx.Client]]:
+    """The service, and a client that asks it. In production, a password takes it a quarter of a second."""
+    settings = profile(
+        SMTP_URL=f"smtp://127.0.0.1:{smtp_port}?tls=off",
+        PRODUCT_NAME="Example Accounts",
+        PUBLIC_URL="http://localhost",
+        **store,
+    )
     headers = {"Host": "localhost"}
     with service(settings) as server, httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
         yield server, client
@@ -38,7 +45,7 @@ def register(client: httpx.Client, email: str) -> httpx.Response:
 
 @STORES
 def test_a_user_registers_and_verifies_by_what_comes_with_the_mail(store: dict[str, str], smtp: SmtpServer) -> None:
-    with mailing(store, smtp.port) as (_, client):
+    with mailing(store, smtp.port, profile=in_production) as (_, client):
         assert register(client, "ann@example.com").status_code == 201
         (mail,) = smtp.wait_for(1)
         assert mail.recipients == ["ann@example.com"]

@@ -16,10 +16,10 @@ import pytest
 
 from app import config, wiring
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.clients.model import Client, Clients, digest_of
+from app.oauth.clients.model import Client, Clients
 from app.oauth.clients.secret_text import REGISTRATION, new_text
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
-from app.platform.identifiers import new_id
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
+from app.platform.identifiers import digest_of_token, new_id
 from tests.api.document_site import Site as DocumentSite
 from tests.e2e.clients import PATIENCE, bearer, register
 from tests.e2e.examples import EXAMPLES, example, mcp_python
@@ -308,7 +308,7 @@ def initial_token(site: Site) -> str:
     """An initial token for one client, as an administrator makes them."""
     text, now = new_text(REGISTRATION), datetime.now(UTC)
     with wired(site.settings) as application:
-        kept = RegistrationToken(digest_of(text), new_id(), now, now + timedelta(hours=1), 1)
+        kept = RegistrationToken(digest_of_token(text), new_id(), now, now + timedelta(hours=1), 1)
         application.get(RegistrationTokens).add(kept)
     return text
 

@@ -22,6 +22,8 @@ from tests.servers.service import Service, service
 
 pytestmark = pytest.mark.timeout(180)
 
+LIGHT, DARK = "#ffe14d", "#101418"
+"""Colours of a product, on which a button has text of another colour each."""
 NEW = "another good long password"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -33,7 +35,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         PRODUCT_NAME="Example Accounts",
         FACTOR_RECOVERY_HOURS="72",
         LOGIN_BY_MAIL="on",
+        PRODUCT_COLOR=DARK,
     )
+    with service(settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def with_cookies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    store = on_sqlite(tmp_path_factory.mktemp("cookies"))
+    settings = in_testing(**store, WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", AUTH_COOKIES="on", PRODUCT_COLOR=LIGHT)
     with service(settings) as started:
         yield started
 
@@ -302,46 +313,44 @@ def test_the_link_of_a_login_shows_the_code_for_the_device_that_asked(browser: B
 
 @pytest.mark.parametrize("script", [True, False])
 def test_with_cookies_the_link_of_a_login_logs_the_browser_in(
-    browser: Browser, tmp_path: Path, *, script: bool
+    browser: Browser, with_cookies: Service, *, script: bool
 ) -> None:
-    settings = in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", AUTH_COOKIES="on")
-    with service(settings) as server:
-        verified(server, "lea")
-        _, text = login_mail(server, "lea")
-        url = link(text) if script else f"{home(server)}/login/mail"
-        with opened(browser, url, java_script_enabled=script) as page:
-            if not script:
-                page.get_by_label("Link from the mail").fill(link(text))
-            page.get_by_role("button", name="Continue").click()
-            has_title(page, "You are logged in")
-            (cookie,) = page.context.cookies()
-            assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("latchkey", True, "Strict")
-        sent = {"Cookie": f"latchkey={cookie['value']}", "Origin": home(server)}
-        renewed = httpx.post(f"{server.base_url}/auth/refresh", headers=sent, timeout=20)
-        assert renewed.json()["data"]["user"]["email"] == "lea@example.com"
+    server, name = with_cookies, "lea" if script else "leo"
+    verified(server, name)
+    _, text = login_mail(server, name)
+    url = link(text) if script else f"{home(server)}/login/mail"
+    with opened(browser, url, java_script_enabled=script) as page:
+        if not script:
+            page.get_by_label("Link from the mail").fill(link(text))
+        page.get_by_role("button", name="Continue").click()
+        has_title(page, "You are logged in")
+        (cookie,) = page.context.cookies()
+        assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("latchkey", True, "Strict")
+    sent = {"Cookie": f"latchkey={cookie['value']}", "Origin": home(server)}
+    renewed = httpx.post(f"{server.base_url}/auth/refresh", headers=sent, timeout=20)
+    assert renewed.json()["data"]["user"]["email"] == f"{name}@example.com"
 
 
-def test_with_cookies_the_link_of_a_login_asks_for_the_second_factor(browser: Browser, tmp_path: Path) -> None:
-    settings = in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1", LOGIN_BY_MAIL="on", AUTH_COOKIES="on")
-    with service(settings) as server:
-        token = verified(server, "max")
-        headers = bearer(token)
-        begun = httpx.post(f"{server.base_url}/auth/factors/totp", headers=headers, timeout=20).json()["data"]
-        now = {"code": pyotp.TOTP(begun["secret"]).now()}
-        reply = httpx.post(f"{server.base_url}/auth/factors/totp/confirm", json=now, headers=headers, timeout=20)
-        recovery_code = reply.json()["data"]["recovery_codes"][0]
-        _, text = login_mail(server, "max")
-        with opened(browser, link(text), refusals=[422], viewport=PHONE) as page:
-            page.get_by_role("button", name="Continue").click()
-            has_title(page, "Enter your second factor")
-            Shots("light").take(page, "mail-login-factor")
-            page.get_by_label("Code of your second factor").fill("000 000")
-            page.get_by_role("button", name="Log in").click()
-            expect(page.get_by_role("alert")).to_contain_text("not valid")
-            assert page.context.cookies() == []
-            page.get_by_label("Code of your second factor").fill(recovery_code)
-            page.get_by_role("button", name="Log in").click()
-            has_title(page, "You are logged in")
+def test_with_cookies_the_link_of_a_login_asks_for_the_second_factor(browser: Browser, with_cookies: Service) -> None:
+    server = with_cookies
+    token = verified(server, "max")
+    headers = bearer(token)
+    begun = httpx.post(f"{server.base_url}/auth/factors/totp", headers=headers, timeout=20).json()["data"]
+    now = {"code": pyotp.TOTP(begun["secret"]).now()}
+    reply = httpx.post(f"{server.base_url}/auth/factors/totp/confirm", json=now, headers=headers, timeout=20)
+    recovery_code = reply.json()["data"]["recovery_codes"][0]
+    _, text = login_mail(server, "max")
+    with opened(browser, link(text), refusals=[422], viewport=PHONE) as page:
+        page.get_by_role("button", name="Continue").click()
+        has_title(page, "Enter your second factor")
+        Shots("light").take(page, "mail-login-factor")
+        page.get_by_label("Code of your second factor").fill("000 000")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("not valid")
+        assert page.context.cookies() == []
+        page.get_by_label("Code of your second factor").fill(recovery_code)
+        page.get_by_role("button", name="Log in").click()
+        has_title(page, "You are logged in")
 
 
 def test_a_second_link_opened_in_the_same_tab_is_taken_too(browser: Browser, server: Service) -> None:
@@ -387,17 +396,16 @@ def test_another_site_cannot_send_our_forms(browser: Browser, server: Service) -
     assert log_in(server.base_url, "ida").json()["data"]["user"]["email_verified"] is False
 
 
-@pytest.mark.parametrize("color", ["#ffe14d", "#101418"])
-def test_a_button_can_be_read_in_another_colour_of_the_product(browser: Browser, tmp_path: Path, color: str) -> None:
-    settings = in_testing(**on_sqlite(tmp_path), WEB_CONCURRENCY="1", PRODUCT_COLOR=color)
-    with service(settings) as server:
-        for scheme in SCHEMES:
-            url = f"{home(server)}/reset-password"
-            with opened(browser, url, viewport=PHONE, color_scheme=scheme) as page:
-                expect(page.get_by_role("button", name="Set the new password")).to_have_css(
-                    "background-color", rgb(color)
-                )
-                Shots(f"{scheme}-{color[1:]}").take(page, "button")
+@pytest.mark.parametrize(("color", "of"), [(LIGHT, "with_cookies"), (DARK, "server")], ids=["light", "dark"])
+def test_a_button_can_be_read_in_another_colour_of_the_product(
+    browser: Browser, request: pytest.FixtureRequest, color: str, of: str
+) -> None:
+    server: Service = request.getfixturevalue(of)
+    for scheme in SCHEMES:
+        url = f"{home(server)}/reset-password"
+        with opened(browser, url, viewport=PHONE, color_scheme=scheme) as page:
+            expect(page.get_by_role("button", name="Set the new password")).to_have_css("background-color", rgb(color))
+            Shots(f"{scheme}-{color[1:]}").take(page, "button")
 
 
 def rgb(color: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.features import ENDPOINTS, PROTOCOLS
+from tests.e2e.commands import create_user
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.servers.fixtures import require
 from tests.servers.process import program
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 NEWMAN = ROOT / "tests/tools/node_modules/.bin/newman"
 COLLECTION = ROOT / "postman/latchkey.postman_collection.json"
@@ -65,7 +65,7 @@ def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
     optional = {"IMPERSONATION": "on", "AUTH_COOKIES": "on", "LOGIN_BY_MAIL": "on"}
     settings = in_testing(WEB_CONCURRENCY="1", **optional, **on_sqlite(tmp_path))
     with service(settings) as server:
-        _make_administrator(settings)
+        create_user(settings, "--role", "admin", "--email", ADMINISTRATOR)
         done = subprocess.run(
             [
                 NEWMAN, "run", COLLECTION, "--environment", ENVIRONMENT, "--env-var", f"base_url={server.base_url}",
@@ -82,14 +82,6 @@ def test_every_request_passes_against_the_service(tmp_path: Path) -> None:
     assert list(tested) == [item["name"] for item in _items()]
     told = {each["assertion"] for run in executions for each in run.get("assertions", ())}
     assert "gives the refresh token in the cookie alone" in told
-
-
-def _make_administrator(settings: dict[str, str]) -> None:
-    create = [sys.executable, "-m", "flask", "--app", "app", "users", "create", "--role", "admin"]
-    subprocess.run(
-        [*create, "--email", ADMINISTRATOR, "--password-stdin"], cwd=ROOT, env={"PATH": "/usr/bin:/bin", **settings},
-        input=PASSWORD, text=True, check=True, capture_output=True,
-    )  # fmt: skip
 
 
 def _requests() -> Iterator[dict[str, Any]]:

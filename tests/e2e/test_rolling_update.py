@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.e2e.clients import PATIENCE, bearer
+from tests.e2e.commands import create_user
 from tests.e2e.settings import PASSWORD, in_testing
 from tests.servers import former
 from tests.servers.process import wait_until
-from tests.servers.service import ROOT, Service, service
+from tests.servers.service import Service, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.timeout(240),
-    pytest.mark.parametrize("store", ["sqlite", "postgresql", "mariadb", "mongodb"], indirect=True),
+    pytest.mark.parametrize("module_store", ["sqlite", "postgresql", "mariadb", "mongodb"], indirect=True),
 ]
 
 OTHER_PASSWORD = "another good long passphrase"
@@ -65,27 +64,21 @@ def former_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return former.unpack(tmp_path_factory.mktemp("former"))
 
 
-@pytest.fixture
-def pair(store: dict[str, str], former_code: Path, tmp_path: Path) -> Iterator[tuple[Instance, Instance]]:
+@pytest.fixture(scope="module")
+def pair(
+    module_store: dict[str, str], former_code: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Instance, Instance]]:
     """The former version, which made the store, and this version, which has brought it up to date beside it."""
     settings = in_testing(
         WEB_CONCURRENCY="1",
         PUBLIC_URL="http://localhost",
         HASH_THREADS="1",
-        MAIL_DIR=str(tmp_path / "mail"),
+        MAIL_DIR=str(tmp_path_factory.mktemp("mail")),
         IMPERSONATION="on",
-        **store,
+        **module_store,
     )
     with service(settings, code=former_code) as old, service(settings) as new:
-        create = ["flask", "--app", "app.wsgi", "users", "create", "--role", "admin", "--username", "boss"]
-        subprocess.run(
-            [sys.executable, "-m", *create, "--password-stdin"],
-            input=PASSWORD.encode(),
-            cwd=new.folder,
-            env=settings | {"PYTHONPATH": str(ROOT)},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        create_user(settings, "--role", "admin", "--username", "boss")
         instances = Instance(old), Instance(new)
         yield instances
         for each in instances:
@@ -95,22 +88,23 @@ def pair(store: dict[str, str], former_code: Path, tmp_path: Path) -> Iterator[t
 @pytest.mark.parametrize("former_first", [True, False], ids=["former_first", "this_first"])
 def test_an_account_lives_on_both_versions_at_once(pair: tuple[Instance, Instance], *, former_first: bool) -> None:
     one, other = pair if former_first else pair[::-1]
-    email, new_email = "ann@example.com", "ann@new.example"
+    name = "ann" if former_first else "bob"
+    email, new_email = f"{name}@example.com", f"{name}@new.example"
 
     # Sessions: opened here, used, refreshed and listed there.
-    opened = one.send("POST", "/auth/register", email=email, username="ann", password=PASSWORD)
+    opened = one.send("POST", "/auth/register", email=email, username=name, password=PASSWORD)
     assert other.send("GET", "/auth/me", opened["access_token"])["user"]["email"] == email
     refreshed = other.send("POST", "/auth/refresh", refresh_token=opened["refresh_token"])
     assert len(one.send("GET", "/auth/sessions", refreshed["access_token"])["sessions"]) == 1
 
-    # An administrator acts for her: only where that is known, and a write of the former version leaves it alone.
+    # An administrator acts for them: only where that is known, and a write of the former version leaves it alone.
     former_version, this = pair
     boss = this.send("POST", "/auth/login", login="boss", password=PASSWORD)["access_token"]
-    ann = opened["user"]["id"]
-    acting = this.send("POST", f"/admin/users/{ann}/impersonate", boss, reason="Ticket 4711")["access_token"]
+    user = opened["user"]["id"]
+    acting = this.send("POST", f"/admin/users/{user}/impersonate", boss, reason="Ticket 4711")["access_token"]
     assert former_version.status("GET", "/auth/me", acting) == 401
-    former_version.send("PATCH", "/auth/me", refreshed["access_token"], name="Ann")
-    assert this.send("GET", "/auth/me", acting)["user"]["name"] == "Ann"
+    former_version.send("PATCH", "/auth/me", refreshed["access_token"], name="Example")
+    assert this.send("GET", "/auth/me", acting)["user"]["name"] == "Example"
 
     # A mailed code: asked for here, redeemed there.
     other.send("POST", "/auth/email/verify", token=other.mailed(email, "verify-email"))

@@ -3,8 +3,6 @@
 import re
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,10 @@ import pytest
 
 from app import config, wiring
 from app.platform.failure import StartError
-from tests.e2e.clients import PATIENCE, bearer, me, register
-from tests.e2e.conftest import setting_of
+from tests.e2e.clients import PATIENCE, me, register
 from tests.e2e.settings import in_production, in_testing, new_secret
-from tests.servers.mongo import MongoServer
-from tests.servers.process import ServerFailedError, free_port, own_folder, wait_until
+from tests.servers.process import ServerFailedError, free_port, own_folder
 from tests.servers.service import Service, service
-from tests.servers.sql import SqlServer
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -91,21 +86,6 @@ def test_settings_are_read_from_the_env_file(store: dict[str, str], folder: Path
         assert "API documentation: https://auth.example.com/swagger/" in server.log()
 
 
-@pytest.mark.parametrize("own_server", ["mongodb", "postgresql", "mariadb"], indirect=True)
-def test_a_store_that_is_down_at_the_start_is_waited_for(own_server: MongoServer | SqlServer, folder: Path) -> None:
-    server = Service(in_testing(**setting_of(own_server)), folder=folder)
-    own_server.stop()
-    with ExitStack() as ending, ThreadPoolExecutor() as pool:
-        ending.callback(server.stop)
-        starting = pool.submit(server.start)
-        wait_until(lambda: (folder / "server.log").exists() and "waiting for the store" in server.log(), 30)
-        assert not server.answers()
-
-        own_server.start()
-        starting.result(60)
-        assert me(server.base_url, register(server.base_url, "ann")).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("setting", "product"),
     [
@@ -129,57 +109,8 @@ def test_a_store_that_stays_down_is_given_up_with_one_line(setting: dict[str, st
     assert "planted" not in line
 
 
-@pytest.mark.parametrize("store", ["sqlite", "mongodb", "postgresql", "mariadb"], indirect=True)
-def test_instances_that_start_at_once_share_one_schema_and_one_key(store: dict[str, str]) -> None:
-    settings = in_testing(WEB_CONCURRENCY="1", PUBLIC_URL="https://auth.example.com", **store)
-    with ExitStack() as running:
-        folders = [running.enter_context(own_folder()) for _ in range(4)]
-        instances = [Service(settings, folder=folder) for folder in folders]
-        for instance in instances:
-            running.callback(instance.stop)
-        with ThreadPoolExecutor(len(instances)) as pool:
-            list(pool.map(Service.start, instances))
-
-        key_sets = [jwks(instance) for instance in instances]
-        tokens = [register(instance.base_url, f"user-{i}") for i, instance in enumerate(instances)]
-        for instance in instances:
-            users = httpx.get(f"{instance.base_url}/auth/users", headers=bearer(tokens[0]), timeout=PATIENCE).json()
-            assert {user["username"] for user in users["data"]["users"]} == {f"user-{i}" for i in range(4)}
-
-    assert len(key_sets[0]["keys"]) == 1
-    assert all(key_set == key_sets[0] for key_set in key_sets)
-
-
-@pytest.mark.parametrize("store", ["mongodb"], indirect=True)
-def test_ten_instances_that_start_at_once_invite_one_administrator(store: dict[str, str]) -> None:
-    settings = in_testing(WEB_CONCURRENCY="1", BOOTSTRAP_ADMIN_EMAIL="ann@example.com", **store)
-    with ExitStack() as running:
-        folders = [running.enter_context(own_folder()) for _ in range(10)]
-        instances = [Service(settings, folder=folder) for folder in folders]
-        for instance in instances:
-            running.callback(instance.stop)
-        with ThreadPoolExecutor(len(instances)) as pool:
-            list(pool.map(Service.start, instances))
-
-        (file,) = [folder / "instance/bootstrap_link" for folder in folders if (folder / "instance").exists()]
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        token = file.read_text().strip().partition("/invitation#")[2]
-        logs = "".join(instance.log() for instance in instances)
-        assert logs.count("first administrator invited") == 1
-        assert token not in logs
-
-        answer = {"token": token, "password": "correct horse battery staple"}
-        tokens = [
-            httpx.post(f"{instance.base_url}/auth/invitation", json=answer, timeout=PATIENCE) for instance in instances
-        ]
-        assert [reply.status_code for reply in tokens] == [200, *[422] * 9]
-        user = tokens[0].json()["data"]["user"]
-        assert (user["email"], user["email_verified"], user["roles"]) == ("ann@example.com", True, ["admin"])
-
-
-@pytest.mark.parametrize("store", ["sqlite", "mongodb"], indirect=True)
 def test_a_keyring_sealed_under_another_secret_stops_the_start_and_stays(store: dict[str, str], folder: Path) -> None:
-    first = in_testing(**store)
+    first = in_testing(WEB_CONCURRENCY="1", **store)
     other = first | {"SECRET_KEY": new_secret()}
     with service(first) as server:
         published = jwks(server)
@@ -188,9 +119,8 @@ def test_a_keyring_sealed_under_another_secret_stops_the_start_and_stays(store: 
     assert line.startswith("SECRET_KEY: ")
     assert "SECRET_KEY_FALLBACKS" in line
 
-    for settings in (first, other | {"SECRET_KEY_FALLBACKS": first["SECRET_KEY"]}):
-        with service(settings) as server:
-            assert jwks(server) == published
+    with service(other | {"SECRET_KEY_FALLBACKS": first["SECRET_KEY"]}) as server:
+        assert jwks(server) == published
 
 
 def refusal(settings: dict[str, str], folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """The pages in a browser: what they show, what can be tried out, and that nothing on them breaks their own policy.
 
-All of it from the service itself, and through the nginx that ships, as clients of production have it.
+From the service itself; what nginx has a part in also through the nginx that ships, as clients of production have it.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,8 @@ from tests.servers.service import service
 
 pytestmark = pytest.mark.timeout(300)
 
+without_nginx = pytest.mark.parametrize("home", ["gunicorn"], indirect=True)
+"""For what nginx has no part in, beside passing the same pages on."""
 BOB = f'{{"login": "bob.example", "password": "{PASSWORD}"}}'
 
 
@@ -40,9 +42,15 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield public_url
 
 
-def test_swagger_ui_lists_every_endpoint_that_is_served(browser: Browser, home: str) -> None:
-    with opened(browser, f"{home}/swagger/") as page:
+def test_swagger_ui_lists_every_endpoint_that_is_served_in_the_colours_that_the_system_prefers(
+    browser: Browser, home: str
+) -> None:
+    light, dark = "rgb(59, 65, 81)", "rgb(228, 230, 230)"
+    with opened(browser, f"{home}/swagger/", color_scheme="dark") as page:
         expect(page).to_have_title("Latchkey API")
+        expect(page.locator("#swagger-ui .swagger-ui").first).to_have_css("color", dark)
+        page.emulate_media(color_scheme="light")
+        expect(page.locator("#swagger-ui .swagger-ui").first).to_have_css("color", light)
         expect(page.locator(".opblock")).to_have_count(len(ENDPOINTS))
         methods = page.locator(".opblock .opblock-summary-method").all_inner_texts()
         paths = page.locator(".opblock [data-path]").all_inner_texts()
@@ -51,8 +59,11 @@ def test_swagger_ui_lists_every_endpoint_that_is_served(browser: Browser, home: 
     assert listed == {(endpoint.method, templated(endpoint.path)) for endpoint in ENDPOINTS}
 
 
-def test_an_authorized_user_can_try_out_an_endpoint(browser: Browser, home: str) -> None:
-    token = register(home, "ann")
+@without_nginx
+def test_an_authorized_user_can_try_out_an_endpoint_and_the_example_of_a_login_as_it_is(
+    browser: Browser, home: str
+) -> None:
+    token = register(home, "ann.example", email="ann@example.com")
     with opened(browser, f"{home}/swagger/") as page:
         page.get_by_role("button", name="Authorize").click()
         bearer = page.locator(".auth-container").filter(has_text="bearer")
@@ -63,18 +74,15 @@ def test_an_authorized_user_can_try_out_an_endpoint(browser: Browser, home: str)
         reply = try_out(page, "get", "/auth/me")
 
         expect(reply.locator("tbody .response-col_status")).to_contain_text("200")
-        expect(reply).to_contain_text('"username": "ann"')
+        expect(reply).to_contain_text('"username": "ann.example"')
 
-
-def test_the_example_of_a_login_can_be_sent_as_it_is(browser: Browser, home: str) -> None:
-    register(home, "ann.example", email="ann@example.com")
-    with opened(browser, f"{home}/swagger/") as page:
         reply = try_out(page, "post", "/auth/login")
 
         expect(reply.locator("tbody .response-col_status")).to_contain_text("200")
         expect(reply).to_contain_text('"access_token"')
 
 
+@without_nginx
 def test_an_error_has_a_page_that_leads_to_the_documentation(browser: Browser, home: str) -> None:
     """`tests/api/test_help_pages.py` asks for the page of each code."""
     with opened(browser, f"{home}/") as page:
@@ -126,14 +134,6 @@ def test_in_development_the_token_outlives_a_reload(browser: Browser, tmp_path: 
             expect(reply).to_contain_text('"username": "bob.example"')
 
 
-def test_swagger_ui_has_the_colours_that_the_system_prefers(browser: Browser, home: str) -> None:
-    light, dark = "rgb(59, 65, 81)", "rgb(228, 230, 230)"
-    with opened(browser, f"{home}/swagger/", color_scheme="dark") as page:
-        expect(page.locator("#swagger-ui .swagger-ui").first).to_have_css("color", dark)
-        page.emulate_media(color_scheme="light")
-        expect(page.locator("#swagger-ui .swagger-ui").first).to_have_css("color", light)
-
-
 def test_under_a_path_that_the_proxy_strips_the_pages_are_whole_and_can_be_tried_out(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -154,6 +154,7 @@ def test_under_a_path_that_the_proxy_strips_the_pages_are_whole_and_can_be_tried
             expect(page.get_by_role("heading", level=1)).to_have_text("not_found")
 
 
+@without_nginx
 @pytest.mark.parametrize(
     "path", ["/", "/errors/reauthentication_required", "/errors/validation_failed", "/no/such/page"]
 )

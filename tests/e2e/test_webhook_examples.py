@@ -1,7 +1,5 @@
 """examples/webhooks/: receivers in four languages, with real deliveries of a real Latchkey, and with forged ones."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ import pytest
 import standardwebhooks
 
 from tests.e2e.clients import PATIENCE, bearer, log_in, register
+from tests.e2e.commands import create_user
 from tests.e2e.examples import RECEIVERS, example
-from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
+from tests.e2e.settings import in_testing, on_sqlite
 from tests.servers.process import free_port, wait_until
-from tests.servers.service import ROOT, service
+from tests.servers.service import service
 
 pytestmark = pytest.mark.timeout(180)  # the first run fetches packages
 
@@ -49,11 +48,7 @@ def latchkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Latchkey]:
     folder = tmp_path_factory.mktemp("store")
     settings = in_testing(WEB_CONCURRENCY="2", EGRESS_ALLOW="127.0.0.1", **on_sqlite(folder))
     with service(settings) as running:
-        create = [sys.executable, "-m", "flask", "--app", "app", "users", "create", "--role", "admin"]
-        subprocess.run(
-            [*create, "--username", "boss", "--password-stdin"], cwd=ROOT, env={"PATH": "/usr/bin:/bin", **settings},
-            input=PASSWORD, text=True, check=True, capture_output=True,
-        )  # fmt: skip
+        create_user(settings, "--role", "admin", "--username", "boss")
         yield Latchkey(running.base_url, log_in(running.base_url, "boss").json()["data"]["access_token"])
 
 

@@ -5,12 +5,13 @@ import hashlib
 import json
 import posixpath
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+CALLBACK = "https://client.example/cb"
+"""The redirect URI of the client that the operator names."""
 Weakness = Callable[["Weakened", "WSGIEnvironment"], Response]
 
 
@@ -285,6 +288,88 @@ def takes_users_from_the_client(copy: Weakened, environ: "WSGIEnvironment") -> R
     return reply
 
 
+def publishes_plain_challenges(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    reply = copy.ask(environ)
+    if environ["PATH_INFO"] == "/.well-known/openid-configuration":
+        content: Any = reply.json
+        return _json(content | {"code_challenge_methods_supported": ["S256", "plain"]})
+    return reply
+
+
+def leads_anywhere_after_an_error(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    reply = copy.ask(environ)
+    if environ["PATH_INFO"] == "/oauth/authorize" and reply.status_code == 400:
+        return _redirect(f"{_query(environ).get('redirect_uri', '')}?error=invalid_request")
+    return reply
+
+
+def registers_any_client(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    if environ["PATH_INFO"] == "/oauth/register":
+        return _json({"client_id": "attack"}, 201)
+    return copy.ask(environ)
+
+
+def gives_tokens_for_passwords(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    if environ["PATH_INFO"] == "/oauth/token" and _form(environ).get("grant_type") == "password":
+        return _json({"access_token": "attack", "token_type": "Bearer"})
+    return copy.ask(environ)
+
+
+def tells_strangers_of_tokens(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    if environ["PATH_INFO"] == "/oauth/introspect":
+        return _json({"active": True})
+    return copy.ask(environ)
+
+
+def revokes_for_strangers(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    if environ["PATH_INFO"] == "/oauth/revoke":
+        copy.kept[f"Bearer {_form(environ).get('token')}"] = True
+        return _json({})
+    if copy.kept.get(environ.get("HTTP_AUTHORIZATION")) and environ["REQUEST_METHOD"] == "GET":
+        return _json({"status": "error", "code": "session_ended"}, 401)
+    return copy.ask(environ)
+
+
+def connects_to_what_a_client_names(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    named = urlsplit(_query(environ).get("client_id", ""))
+    if environ["PATH_INFO"] != "/oauth/authorize" or named.hostname is None:
+        return copy.ask(environ)
+    try:
+        socket.create_connection((named.hostname, named.port or 443), timeout=1).close()
+    except OSError as error:
+        return Response(str(error.strerror), 400)
+    return Response("it has no document", 400)
+
+
+def compares_the_beginning_of_redirect_uris(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    asked = _query(environ)
+    if environ["PATH_INFO"] == "/oauth/authorize" and asked.get("redirect_uri", "").startswith(CALLBACK):
+        environ["QUERY_STRING"] = urlencode(asked | {"redirect_uri": CALLBACK})
+    return copy.ask(environ)
+
+
+def takes_requests_without_a_challenge(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    asked = _query(environ)
+    if environ["PATH_INFO"] == "/oauth/authorize" and "client_id" in asked and "request_uri" not in asked:
+        made_up = {"code_challenge": "A" * 43, "code_challenge_method": "S256"}
+        environ["QUERY_STRING"] = urlencode(made_up | asked)
+    return copy.ask(environ)
+
+
+def gives_the_same_tokens_again(copy: Weakened, environ: "WSGIEnvironment") -> Response:
+    """For a code or a refresh token that it has exchanged before."""
+    if environ["PATH_INFO"] != "/oauth/token":
+        return copy.ask(environ)
+    sent = _form(environ)
+    spent = sent.get("code") or sent.get("refresh_token")
+    if spent in copy.kept:
+        return _json(copy.kept[spent])
+    reply = copy.ask(environ)
+    if reply.status_code == 200:
+        copy.kept[spent] = reply.json
+    return reply
+
+
 def names_unknown_accounts(copy: Weakened, environ: "WSGIEnvironment") -> Response:
     is_known = _knows(copy, environ)
     reply = copy.ask(environ)
@@ -356,6 +441,18 @@ def _raw(environ: "WSGIEnvironment") -> bytes:
     raw: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = BytesIO(raw)
     return raw
+
+
+def _form(environ: "WSGIEnvironment") -> dict[str, str]:
+    return dict(parse_qsl(_raw(environ).decode()))
+
+
+def _query(environ: "WSGIEnvironment") -> dict[str, str]:
+    return dict(parse_qsl(environ["QUERY_STRING"]))
+
+
+def _redirect(location: str) -> Response:
+    return Response("", 303, {"Location": location})
 
 
 def _body(environ: "WSGIEnvironment") -> dict[str, Any]:

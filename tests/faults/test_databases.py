@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.e2e.conftest import setting_of
-from tests.e2e.settings import on_sqlite
+from tests.e2e.settings import on_new_sqlite
 from tests.faults.disks import Disk
 from tests.faults.people import People, people
 from tests.faults.person import Seen
@@ -259,7 +259,7 @@ def test_a_file_that_cannot_grow_costs_nothing_that_was_acknowledged(
     # A limit of the process is a full disk for which nobody has to be root: "File too large" comes in place of "No
     # space left on device". The log that SQLite writes first would reach it only after thousands of pages.
     log = tmp_path / "latchkey.db-wal"
-    with service(settings | on_sqlite(tmp_path)) as server, people(server.port, mail=mail) as load:
+    with service(settings | on_new_sqlite(tmp_path)) as server, people(server.port, mail=mail) as load:
         load.go_on()
         with load.during():
             for pid in server.worker_pids():
@@ -278,7 +278,7 @@ def test_a_full_disk_costs_nothing_that_was_acknowledged(
     small_disk: Disk, settings: dict[str, str], mail: SmtpServer, all_kept: AllKept
 ) -> None:
     with (
-        service(settings | on_sqlite(small_disk.folder)) as server,
+        service(settings | on_new_sqlite(small_disk.folder)) as server,
         people(server.port, mail=mail) as load,
     ):
         load.go_on()

@@ -30,11 +30,9 @@ from app.oauth.cimd import read_document_url
 from app.oauth.client_documents.inputs import read_document
 from app.oauth.client_documents.model import InvalidDocumentError
 from app.oauth.clients.model import Client
-from app.oauth.clients.redirect_uris import check_redirect_uri
+from app.oauth.clients.redirect_uris import LOOPBACK, check_redirect_uri, is_same_redirect
 from app.oauth.parameters import (
-    LOOPBACK,
     challenge_of,
-    is_same_redirect,
     max_age_of,
     narrowed_to,
     prompts_of,
@@ -49,7 +47,8 @@ from app.platform.strict_json import DEEPEST, parse_json
 from app.roles.inputs import CreateRole
 from app.security.secret_keys import SecretKeys
 from app.sessions import refresh_tokens
-from app.sessions.access_tokens import TYPE, AccessTokens, RefusedTokenError
+from app.sessions.access_tokens import TYPE, AccessTokens
+from app.sessions.claims import RefusedTokenError
 from app.sessions.explain import ExplainService
 from app.sessions.inputs import Login
 from app.throttle.device_tokens import DeviceTokens, Trust
@@ -255,7 +254,9 @@ _REDIRECTS: Final = (
     "https://app.example/cb", "https://app.example/cb?a=b", "http://127.0.0.1/cb", "http://[::1]:7/cb?a=b",
     "http://localhost:3000", "com.example.app:/cb",
 )  # fmt: skip
-_CLIENT: Final = Client("c1", "App", "public", _NOW, _REDIRECTS, scopes=("openid", "files:read"))
+_CLIENT: Final = Client(
+    id="c1", name="App", kind="public", created_at=_NOW, redirect_uris=_REDIRECTS, scopes=("openid", "files:read")
+)
 _CATALOGUE: Final = CatalogueOf(
     {"files:read": "Read."}, {"https://files.example/": Resource("https://files.example/", "Files", ("files:read",))}
 )

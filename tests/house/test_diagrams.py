@@ -11,21 +11,14 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import (
-    Account,
-    Impersonation,
-    ListedIdentity,
-    ListedKey,
-    LiveCode,
-    Notice,
-    PendingEmail,
-    UndoOffer,
-)
+from app.accounts.account import Account
 from app.accounts.factors import FactorRecovery, ListedPasskey, ListedTotp, RecoveryCode
 from app.accounts.hash_mix.model import Mix
 from app.accounts.imported import Imported, LinkedIdentity, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.model import User
+from app.accounts.notices import Notice
+from app.accounts.under_way import Impersonation, ListedIdentity, ListedKey, LiveCode, PendingEmail, UndoOffer
 from app.api_keys.model import ApiKey
 from app.audit.chain.model import Checkpoint, Link
 from app.audit.model import AuditEvent
@@ -37,7 +30,7 @@ from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, S
 from app.oauth.clients.model import Client, Clients, ClientSecret, Workload
 from app.oauth.codes.model import Codes
 from app.oauth.consents.model import Consents
-from app.oauth.registration_tokens.model import RegistrationToken, RegistrationTokens
+from app.oauth.registration.model import RegistrationToken, RegistrationTokens
 from app.oauth.requests.model import StoredRequests
 from app.oauth.revoked_tokens.model import RevokedTokens
 from app.outbox.model import Entry
@@ -74,6 +67,7 @@ _, ON_MONGO, ON_SQL = re.split(
 )
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
+SHOP: dict[str, Any] = {"id": "c", "name": "Shop", "kind": "confidential", "created_at": NOW}
 EMBEDDED: dict[str, tuple[str, Any]] = {
     "codes": ("users", LiveCode),
     "pending_email": ("users", PendingEmail),
@@ -284,7 +278,7 @@ def least() -> dict[str, dict[str, Any]]:
     store.deliveries.add(Delivery("d", "w", "webhook.test", "{}", NOW, None, LATER))
     store.repository(Consents).allow(a_consent(user, last_used_at=None, created_at=NOW), "s", most=1)
     store.device_codes.add(a_device_code())
-    store.repository(Clients).add(Client("c", "Shop", "public", NOW))
+    store.repository(Clients).add(Client(id="c", name="Shop", kind="public", created_at=NOW))
     store.repository(Codes).add(a_code(user, parent_id=None, nonce=None))
     names = (
         "users",
@@ -306,7 +300,7 @@ def least() -> dict[str, dict[str, Any]]:
     secret, resource = ClientSecret("s", "digest", NOW), Resource("https://a/", "A")
     shop: dict[str, Any] = {"secrets": (secret,), "workload": Workload("https://b", "s")}
     found["clients"] = database["clients"].find_one()
-    store.repository(Clients).save(Client("c", "Shop", "confidential", NOW, **shop, revision=1))
+    store.repository(Clients).save(Client(**SHOP, **shop, revision=1))
     store.repository(CatalogueBooks).save(CatalogueBook(1, (Scope("a", "A."),), (resource,)))
     of_oauth = (
         "oauth_consents", "logout_notices", "oauth_device_codes", "oauth_codes", "clients", "oauth_catalogues"
@@ -324,7 +318,8 @@ def _fill_oauth(store: Store, user: User) -> None:
     of_client |= {"created_by": "u", "registered_with": "t", "backchannel_logout_uri": "https://a/ended"}
     of_client |= {"dpop_bound_access_tokens": True}
     of_client |= {"jwks": "{}", "jwks_uri": "https://a/keys", "workload": Workload("https://b", "s", "a")}
-    store.repository(Clients).add(Client("c", "Shop", "confidential", NOW, uris, uris, names, uris, **of_client))
+    of_client |= {"redirect_uris": uris, "post_logout_redirect_uris": uris, "scopes": names, "resources": uris}
+    store.repository(Clients).add(Client(**SHOP, **of_client))
     book = CatalogueBook(1, (Scope("a", "A."),), (Resource("https://a/", "A", ("a",)),))
     assert store.repository(CatalogueBooks).save(book)
     store.repository(RegistrationTokens).add(RegistrationToken("t", "u", NOW, LATER, 1))

@@ -26,12 +26,6 @@ SHOW_AN_EXAMPLE = {"/", "/openapi.json", "/swagger/"}
 """The documentation, whose example of a password is also that of the tests."""
 
 
-@pytest.fixture(scope="module")
-def admin(service: Service) -> Account:
-    """Who may read everything."""
-    return service.administrator()
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", sorted(set(PATHS) - WRITE))
 def test_reading_changes_nothing_in_the_store(service: Service, admin: Account, path: str, method: str) -> None:

@@ -28,6 +28,6 @@ def test_a_code_belongs_to_one_failure() -> None:
 
 
 def test_every_failure_that_exists_can_happen() -> None:
-    raised = {failure for declared in ENDPOINTS for failure in declared.raises}
+    raised = {failure for declared in ENDPOINTS for failure in declared.failures}
     # No endpoint gives these: no endpoint took the request, or it met a fault.
     assert set(CATALOGUE.values()) - raised == {MethodNotAllowed, InternalError}

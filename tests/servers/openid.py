@@ -53,6 +53,10 @@ class Provider:
         """Instead of any reply."""
         self.signs_with: Any = self.key
         self.algorithm = "ES256"
+        self.id_token: object = None
+        """Instead of one that it signs."""
+        self.key_issuer: str | None = None
+        """Whom the key signs for, as Microsoft says it."""
         self.is_down = False
 
     def log_in(self, url: str, **user: Any) -> dict[str, str]:
@@ -84,7 +88,8 @@ class Provider:
 
     def _keys(self) -> dict[str, Any]:
         key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**key, "kid": self.key_id, "use": "sig", "alg": "ES256"}]}
+        of_issuer = {} if self.key_issuer is None else {"issuer": self.key_issuer}
+        return {"keys": [{**key, "kid": self.key_id, "use": "sig", "alg": "ES256", **of_issuer}]}
 
     def _metadata(self, below: str) -> dict[str, Any]:
         endpoints = {
@@ -114,7 +119,11 @@ class Provider:
         }
         self.change(claims)
         token = jwt.encode(claims, self.signs_with, self.algorithm, headers={"kid": self.key_id})
-        return 200, {"access_token": "at-1", "token_type": "Bearer", "id_token": token}
+        return 200, {
+            "access_token": "at-1",
+            "token_type": "Bearer",
+            "id_token": token if self.id_token is None else self.id_token,
+        }
 
 
 @contextmanager

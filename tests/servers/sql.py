@@ -5,7 +5,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import URL, NullPool, create_engine, text
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.servers.process import Server
@@ -38,6 +38,20 @@ class SqlServer(Server):
         self.execute(f"CREATE DATABASE {name}")
         return self.address.set(database=name).render_as_string(hide_password=False)
 
+    def fill(self, url: str, like: str) -> None:
+        """Give an empty database all that is in another, which nobody uses: quicker than migrating again."""
+        target, source = make_url(url).database, make_url(like).database
+        if self.address.get_backend_name() == "postgresql":
+            self.execute(f"DROP DATABASE {target}", f"CREATE DATABASE {target} TEMPLATE {source}")
+            return
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("SET foreign_key_checks = 0"))
+            for table in connection.scalars(text(f"SHOW TABLES FROM {source}")).all():
+                _, created = connection.execute(text(f"SHOW CREATE TABLE {source}.{table}")).one()
+                connection.exec_driver_sql(created)
+                connection.execute(text(f"INSERT INTO {table} SELECT * FROM {source}.{table}"))  # noqa: S608 - ours
+
     def through(self, port: int) -> str:
         """The URL of its first database by way of another port, as of a proxy."""
         return self.address.set(port=port).render_as_string(hide_password=False)
@@ -49,9 +63,10 @@ class SqlServer(Server):
             return False
         return True
 
-    def execute(self, statement: str) -> None:
-        """Execute a statement in its first database."""
+    def execute(self, *statements: str) -> None:
+        """Execute statements in its first database, each by itself."""
         # PostgreSQL makes no database inside a transaction.
         engine = create_engine(self.address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(statement))
+            for statement in statements:
+                connection.execute(text(statement))

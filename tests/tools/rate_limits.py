@@ -29,7 +29,7 @@ def _table() -> str:
         if attribute not in Section.model_fields:
             setting = name_of(field)
             policy = setting.removeprefix("RATE_LIMIT_").lower().replace("_", "-")
-            limited = [each for each in (*ENDPOINTS, *PAGES, *PROTOCOLS) if each.limit and each.limit.name == policy]
+            limited = [each for each in (*ENDPOINTS, *PAGES, *PROTOCOLS) if each.limit == policy]
             endpoints = ", ".join(f"`{each.method} {each.path}`" for each in limited)
             rows.append(f"| `{policy}` | {default_text_of(field)} | `{setting}` | {endpoints} |\n")
     return _HEAD + "".join(rows)

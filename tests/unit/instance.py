@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from app.accounts.login_name import LoginName
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.devices import Device
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
 from app.sessions.impersonation import ImpersonationService
 from app.sessions.login import LoginService
-from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.stores import Store
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.accounts.model import Credentials
     from app.accounts.principal import Principal
     from app.platform.instrumentation import Grant
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.wiring import Wired
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def session_of(wired: Wired, user_id: str) -> Principal:
     gate = wired.get(LoginGate)
     proof = gate.first_factor(account.credentials, "login", "pwd")
     whole = replace(proof, authentication=proof.authentication.with_factor(("otp",), wired.parts.clock()))
-    return wired.get(SessionService).authenticate(gate.admit(whole, DEVICE).access_token)
+    return wired.get(AccessTokenAuthenticator).authenticate(gate.admit(whole, DEVICE).access_token)
 
 
 def opened(wired: Wired, credentials: Credentials, grant: Grant = "login") -> OpenedSession:
@@ -80,4 +80,4 @@ class Instance:
     def impersonation_of(self, user_id: str, by: Principal) -> Principal:
         """Let an administrator act for a user; what a request with that access token acts for."""
         begun = self.wired.get(ImpersonationService).begin(by, user_id, "Ticket 4711", DEVICE)
-        return self.wired.get(SessionService).authenticate(begun.access_token)
+        return self.wired.get(AccessTokenAuthenticator).authenticate(begun.access_token)

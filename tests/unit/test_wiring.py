@@ -12,13 +12,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import config, create_app, dependencies, wiring
-from app.accounts.account import ERASE, FACTOR_RECOVERY, MAIL
+from app.accounts.factors import FACTOR_RECOVERY
+from app.accounts.holders import ERASE
 from app.accounts.mail_requests.model import MailRequestKind
 from app.accounts.model import Users
+from app.accounts.notices import MAIL
 from app.feature import Erasers, Feature, Job, MailKind
 from app.features import FEATURES, REPOSITORIES
 from app.health.service import HealthService
 from app.keys.model import Keyrings
+from app.oauth.consents.former_owner import KIND as FORMER_CONSENTS
 from app.oauth.logout.backchannel import KIND as BACKCHANNEL_LOGOUT
 from app.outbox.service import Box, Outbox
 from app.platform.errors import Unavailable
@@ -126,7 +129,7 @@ def test_the_outbox_has_what_each_feature_declares_beside_accounts_and_requests_
     accounts, requests, *others = wired.get(Outbox).boxes
     wired.close()
     assert (accounts.polled, requests.polled) == (False, True)
-    assert set(accounts.handlers) == {BACKCHANNEL_LOGOUT, ERASE, MAIL, EVENT, FACTOR_RECOVERY}
+    assert set(accounts.handlers) == {BACKCHANNEL_LOGOUT, ERASE, MAIL, EVENT, FACTOR_RECOVERY, FORMER_CONSENTS}
     assert set(requests.handlers) == set(get_args(MailRequestKind))
     assert others[-1] is declared
 

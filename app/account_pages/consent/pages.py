@@ -15,6 +15,7 @@ from app.oauth.authorization import Authorizations
 from app.oauth.decision import Consent
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import SessionEnded, Unavailable
 from app.web.call import Call
 from app.web.guard import public
@@ -22,7 +23,7 @@ from app.web.result import File, redirect
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
 
 
 @own_page(f"GET {CONSENT}", access=public, operation="showConsentPage", on=consent_is_on, raises=(Unavailable,))
@@ -36,9 +37,8 @@ def show_consent(call: Call) -> File:
     visitor = visitor_of(call)
     if asked is None or visitor is None:
         return redirect(call.link(going.behind(LOGIN)))
-    authorizations = call.get(Authorizations)
-    if not isinstance(authorizations.next_step(asked, visitor), Consent):
-        return redirect(authorizations.url_of(asked))
+    if not isinstance(call.get(Authorizations).next_step(asked, visitor), Consent):
+        return redirect(call.get(AuthorizationRequests).url_of(asked))
     return call.page("consent.html", headers=policy(asked), **_facts(call, asked, visitor))
 
 

@@ -68,7 +68,7 @@ def show_enrol(call: Call) -> File:
     going, visitor = destination_of(call), visitor_of(call)
     if visitor is None:
         return redirect(call.link(going.behind(LOGIN)))
-    if call.get(StepUpMethods).of(visitor.user.id) != ("password",):
+    if call.get(StepUpMethods).needs_factor(visitor.user.id):
         return go_on(call, going)
     return _page(call, going, None, name=shown_name(visitor.user))
 

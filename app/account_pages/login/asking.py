@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.account_pages.login.destination import Destination
-from app.oauth.authorization import Authorizations
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import Unavailable
 from app.social.service import ProviderLogins
 from app.web.endpoint import page
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.accounts.principal import Principal
     from app.config import Settings
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
     from app.social.provider import Provider
     from app.web.call import Call
     from app.web.result import File
@@ -64,7 +64,7 @@ def asked_for(call: Call, request: str | None) -> Authorization | None:
     """
     if request is None or not call.settings.oauth.on:
         return None
-    return call.get(Authorizations).recall(request)
+    return call.get(AuthorizationRequests).recall(request)
 
 
 def login_facts(call: Call, asked: Authorization | None) -> dict[str, Any]:
@@ -107,4 +107,4 @@ def go_on(call: Call, going: Destination) -> File:
         asked = asked_for(call, going.request)
     except RefusedError as refused:
         return told(call, refused)
-    return redirect(call.link(going.page) if asked is None else call.get(Authorizations).url_of(asked))
+    return redirect(call.link(going.page) if asked is None else call.get(AuthorizationRequests).url_of(asked))

@@ -16,7 +16,7 @@ from app.web.result import Carrying, File, redirect
 if TYPE_CHECKING:
     from app.account_pages.login.destination import Destination
     from app.platform.errors import SecondFactorRequired
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from app.web.call import Call
     from app.web.result import CookieChange
 
@@ -51,7 +51,7 @@ def enter(call: Call, opened: OpenedSession, going: Destination) -> Carrying:
         former = visitor_of(call)
     if former is not None:
         with suppress(Unavailable):
-            call.get(SessionService).replace(former, opened, call.device)
+            call.get(SessionService).supersede(former, opened, call.device)
     joint = "&" if going.request or going.to else "?"
     onward = redirect(call.link(f"{going.behind(LOGIN)}{joint}{_ENTERED}=on"))
     return Carrying(onward, cookies=call.get(PageSessions).opened(opened))

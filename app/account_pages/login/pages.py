@@ -33,6 +33,7 @@ from app.oauth.authorization import Authorizations
 from app.oauth.decision import Login
 from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
+from app.oauth.requests.service import AuthorizationRequests
 from app.platform.errors import (
     AccountDisabled,
     EmailNotVerified,
@@ -65,9 +66,9 @@ if TYPE_CHECKING:
 
     from app.account_pages.login.destination import Destination
     from app.accounts.principal import Principal
-    from app.oauth.authorization import Authorization
+    from app.oauth.requests.service import Authorization
     from app.platform.errors import Failure
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 _LOGIN: Final = "login.html"
 _FACTOR: Final = "login_factor.html"
@@ -115,10 +116,10 @@ def show_login(call: Call) -> File:
 def _inside(call: Call, visitor: Principal, going: Destination, asked: Authorization | None) -> File:
     """Lead on whoever is logged in already, perhaps in another tab, or comes back by the button of the browser."""
     if asked is not None:
-        authorizations = call.get(Authorizations)
-        if isinstance(authorizations.next_step(asked, visitor), Login):  # they have it when they prove who they are
+        # They have it when they prove who they are.
+        if isinstance(call.get(Authorizations).next_step(asked, visitor), Login):
             return redirect(call.link(going.behind(FACTOR)))
-        return redirect(authorizations.url_of(asked))
+        return redirect(call.get(AuthorizationRequests).url_of(asked))
     if going.to:
         return redirect(call.link(going.to))
     return call.page("logged_in.html", name=shown_name(visitor.user), headers=policy())

@@ -26,6 +26,7 @@ from app.platform.errors import (
     InvalidCode,
     InvalidCredentials,
     InvalidLoginToken,
+    LastCredential,
     NotFound,
     ReauthenticationRequired,
     SecondFactorRequired,
@@ -121,7 +122,7 @@ def rename_passkey(call: CallBy[Principal], body: RenamePasskey, passkey_id: str
     limit="factors",
     returns=Nothing,
     message="The passkey is removed",
-    raises=(NotFound, Forbidden, ReauthenticationRequired),
+    raises=(NotFound, Forbidden, LastCredential, ReauthenticationRequired),
 )
 def remove_passkey(call: CallBy[Principal], passkey_id: str) -> Nothing:
     """Remove a passkey. Without another factor, the recovery codes are void, too.

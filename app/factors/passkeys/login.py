@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.platform.devices import Device
     from app.sessions.failed_logins import FailedLogins
     from app.sessions.gate import LoginGate
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 
 @dataclass(frozen=True, slots=True)

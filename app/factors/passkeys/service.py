@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts.factors import ListedPasskey
 from app.factors.ceremonies.service import WRONG
+from app.factors.listing import name_of_passkey, passkey_of, with_passkey, with_renamed_passkey, without_passkey
 from app.factors.passkeys.model import Passkey
 from app.factors.passkeys.providers import provider_of
 from app.factors.passkeys.vault import ShownPasskey
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from app.accounts.account import Account
     from app.accounts.principal import Principal
+    from app.accounts.provider_ids import ProviderIds
     from app.accounts.service import Accounts
     from app.factors.ceremonies.service import Begun, CeremonyService
     from app.factors.passkeys.vault import PasskeyVault
@@ -67,6 +69,7 @@ class PasskeyService:
     vault: PasskeyVault
     ceremonies: CeremonyService
     gate: LoginGate
+    providers: ProviderIds
 
     def list_of(self, user_id: str) -> PasskeyList:
         """The passkeys of a user. Raises SessionEnded if there is no such user."""
@@ -81,7 +84,7 @@ class PasskeyService:
         def prepared(account: Account) -> Account:
             if len(account.passkeys) >= MOST:
                 raise TooManyPasskeys
-            return account.with_user_handle(secrets.token_urlsafe(_HANDLE_BYTES))
+            return replace(account, user_handle=account.user_handle or secrets.token_urlsafe(_HANDLE_BYTES))
 
         account = self.accounts.change(principal.user.id, prepared, by=principal)
         begun = self.ceremonies.begin("register", owner=principal.session_id, user_id=principal.user.id)
@@ -125,7 +128,7 @@ class PasskeyService:
         try:
             codes = self.factors.add(
                 principal,
-                lambda account: account.with_passkey(listed, most=MOST),
+                lambda account: with_passkey(account, listed, most=MOST),
                 "passkey",
                 device,
                 details={"passkey": passkey.id},
@@ -143,9 +146,9 @@ class PasskeyService:
         """Give a passkey another name; nobody is logged out by that. Raises NotFound."""
 
         def renamed(account: Account) -> Account:
-            former = account.required_passkey(passkey_id).name
+            former = name_of_passkey(account, passkey_id)
             told = self.accounts.with_warning(account, "passkey_renamed", device, passkey=name, former_passkey=former)
-            return told.with_renamed_passkey(passkey_id, name)
+            return with_renamed_passkey(told, passkey_id, name)
 
         saved = self.accounts.change(
             principal.user.id,
@@ -162,10 +165,10 @@ class PasskeyService:
 
     def remove(self, principal: Principal, passkey_id: str, device: Device) -> None:
         """Remove a passkey; without another factor the recovery codes go, too. Raises NotFound."""
-        name = self.factors.account_of(principal.user.id).required_passkey(passkey_id).name
+        name = name_of_passkey(self.factors.account_of(principal.user.id), passkey_id)
         self.factors.change(
             principal,
-            lambda account: account.without_passkey(passkey_id),
+            lambda account: without_passkey(account, passkey_id, self.providers.known),
             "passkey",
             "removed",
             device,
@@ -198,7 +201,7 @@ class PasskeyService:
         if other is None:
             raise SessionEnded
         account = self.accounts.users.account(other.user_id)
-        is_listed = account is not None and account.has_passkey(other.id)
+        is_listed = account is not None and passkey_of(account, other.id) is not None
         if is_listed or other.created_at > passkey.created_at - _STALE_AFTER:
             raise FactorExists
         kept.remove(other.id)

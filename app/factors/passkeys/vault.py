@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from app.factors.ceremonies.service import WRONG
+from app.factors.listing import passkey_of
 from app.factors.passkeys.verification import NotProvenError, assertion
 from app.platform import pieces
 from app.platform.errors import InvalidCode, SessionEnded
@@ -64,7 +65,7 @@ class PasskeyVault:
         if passkey is None:
             return None
         account = self.accounts.users.account(passkey.user_id)
-        if account is None or not account.has_passkey(passkey.id):
+        if account is None or passkey_of(account, passkey.id) is None:
             return None
         return passkey, account
 

@@ -12,7 +12,7 @@ from app.platform.uris import as_written
 from app.roles.authority import require_permission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from app.accounts.principal import Principal
     from app.audit.service import Audit
@@ -32,6 +32,10 @@ class CatalogueOf:
     scopes: Mapping[str, str]
     """The standard ones among them, and first."""
     resources: Mapping[str, Resource]
+
+    def has(self, scopes: Collection[str], resources: Collection[str]) -> bool:
+        """Whether there are all of these."""
+        return set(scopes) <= self.scopes.keys() and set(resources) <= self.resources.keys()
 
 
 @dataclass(frozen=True, slots=True)

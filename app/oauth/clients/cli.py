@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.cli.common import as_json, failures_as_messages, say, wired
 from app.oauth.cimd import names_document
 from app.oauth.clients.inputs import CreateClient
-from app.oauth.clients.service import ClientService, NewClient
+from app.oauth.clients.service import ClientService
 from app.oauth.clients.views import ClientView, SecretView
 from app.oauth.explain.service import ExplainRequests
 from app.platform.errors import NotFound
@@ -21,7 +21,7 @@ from app.platform.identifiers import is_identifier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.oauth.clients.model import Client
+    from app.oauth.clients.model import Client, ClientFields
 
 _AT_ONCE = 200
 _KINDS = click.Choice(["public", "confidential", "service"])
@@ -49,11 +49,11 @@ clients = AppGroup("clients", help="Create, show and delete OAuth clients.")
 @as_json
 def create(*, as_json: bool, **described: object) -> None:
     """Create a client, and print its id and, once, its secret."""
-    new = _validated(described)
+    said = _validated(described)
     with failures_as_messages():
         application = wired()
         application.store.prepare()  # the first client may come before the first start
-        made = application.get(ClientService).create(new, None, None)
+        made = application.get(ClientService).create(said, None, None)
     if as_json:
         secret = {} if made.secret is None else {"client_secret": made.secret}
         say({"client": _facts(made.client), **secret}, "", as_json=True)
@@ -147,7 +147,7 @@ def explain(url: str, *, as_json: bool) -> None:
     raise SystemExit(int(not verdict.accepted))
 
 
-def _validated(described: Mapping[str, object]) -> NewClient:
+def _validated(described: Mapping[str, object]) -> ClientFields:
     given = {name: list(found) if isinstance(found, tuple) else found for name, found in described.items()}
     # What is not named takes its default; but redirect URIs are needed, as at POST /admin/clients.
     present = {name: found for name, found in given.items() if found or isinstance(found, bool)}
@@ -156,19 +156,7 @@ def _validated(described: Mapping[str, object]) -> NewClient:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
         raise click.ClickException("\n  ".join(["Some values are wrong.", *lines])) from None
-    return NewClient(
-        valid.name,
-        valid.kind,
-        tuple(valid.redirect_uris),
-        tuple(valid.post_logout_redirect_uris),
-        scopes=None if valid.scopes is None else tuple(valid.scopes),
-        resources=None if valid.resources is None else tuple(valid.resources),
-        first_party=valid.first_party,
-        backchannel_logout_uri=valid.backchannel_logout_uri,
-        dpop_bound_access_tokens=valid.dpop_bound_access_tokens,
-        token_exchange=valid.token_exchange,
-        jwks_uri=valid.jwks_uri,
-    )
+    return valid.said
 
 
 def _facts(client: Client) -> dict[str, Any]:

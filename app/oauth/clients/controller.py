@@ -5,40 +5,29 @@ from __future__ import annotations
 from app.accounts.principal import Principal
 from app.oauth.clients.inputs import (
     CreateClient,
-    CreateRegistrationToken,
     CreateSecret,
-    RegisterClient,
     UpdateClient,
-    text_of,
-    workload_of,
 )
 from app.oauth.clients.permissions import READ, WRITE
-from app.oauth.clients.registration import RegistrationService
-from app.oauth.clients.service import ClientService, NewClient
+from app.oauth.clients.service import ClientService
 from app.oauth.clients.views import (
     ClientData,
     ClientList,
     ClientSecretData,
     ClientWithSecret,
-    Registered,
-    RegistrationTokenData,
 )
 from app.platform.errors import (
     Forbidden,
-    InvalidToken,
-    MissingToken,
     NotFound,
     ReauthenticationRequired,
     SessionEnded,
     TooManySecrets,
-    Unavailable,
     ValidationFailed,
 )
 from app.web.call import Call, CallBy
 from app.web.endpoint import Outcome, endpoint
-from app.web.guard import permission, public
+from app.web.guard import permission
 from app.web.paging import Page
-from app.web.rfc_errors import OF_METADATA
 from app.web.view import Nothing
 
 _READ = permission(READ).by("session", "api_key")
@@ -73,24 +62,7 @@ def create(call: CallBy[Principal], body: CreateClient) -> ClientWithSecret | Cl
     REAUTH_SECONDS.
     """
     call.require_fresh_login()
-    new = NewClient(
-        body.name,
-        body.kind,
-        tuple(body.redirect_uris),
-        tuple(body.post_logout_redirect_uris),
-        None if body.scopes is None else tuple(body.scopes),
-        None if body.resources is None else tuple(body.resources),
-        first_party=body.first_party,
-        require_second_factor=body.require_second_factor,
-        session_seconds=body.session_seconds,
-        backchannel_logout_uri=body.backchannel_logout_uri,
-        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
-        token_exchange=body.token_exchange,
-        jwks=text_of(body.jwks),
-        jwks_uri=body.jwks_uri,
-        workload=workload_of(body.workload),
-    )
-    made = call.get(ClientService).create(new, call.caller, call.device)
+    made = call.get(ClientService).create(body.said, call.caller, call.device)
     return ClientData.of(made.client) if made.secret is None else ClientWithSecret.of(made.client, made.secret)
 
 
@@ -172,47 +144,3 @@ def delete_secret(call: CallBy[Principal], client_id: str, secret_id: str) -> No
     call.require_fresh_login()
     call.get(ClientService).delete_secret(client_id, secret_id, call.caller, call.device)
     return Nothing()
-
-
-@endpoint(
-    "POST /admin/registration-tokens",
-    access=_WRITE,
-    operation="createRegistrationToken",
-    body=CreateRegistrationToken,
-    returns=RegistrationTokenData,
-    status=201,
-    message="Token created: this reply is the only one that shows it",
-    raises=(*_REFUSED, ValidationFailed),
-)
-def create_registration_token(call: CallBy[Principal], body: CreateRegistrationToken) -> RegistrationTokenData:
-    """Create an initial access token: clients register themselves with it at `POST /oauth/register` (RFC 7591).
-
-    They are never of the first party. This needs a login within the last REAUTH_SECONDS.
-    """
-    call.require_fresh_login()
-    made = call.get(RegistrationService).create_token(body.expires_in_days, body.uses, call.caller, call.device)
-    return RegistrationTokenData(token=made.text, expires_at=made.token.expires_at, uses=made.token.uses_left)
-
-
-@endpoint(
-    "POST /oauth/register",
-    access=public,
-    body=RegisterClient,
-    returns=Registered,
-    status=201,
-    limit="register-client",
-    rfc=OF_METADATA,
-    raises=(MissingToken, InvalidToken, Unavailable),
-)
-def register(call: Call, body: RegisterClient) -> Registered:
-    """Register the client that describes itself (RFC 7591), with an initial access token as its bearer token."""
-    new = NewClient(
-        body.client_name,
-        body.kind,
-        tuple(body.redirect_uris),
-        tuple(body.post_logout_redirect_uris),
-        dpop_bound_access_tokens=body.dpop_bound_access_tokens,
-        jwks=text_of(body.jwks),
-        jwks_uri=body.jwks_uri,
-    )
-    return Registered.of(call.get(RegistrationService).register(new, call.bearer), body)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.oauth.catalogue.inputs import ResourceUri, ScopeName
-from app.oauth.clients.model import OF_USERS, Workload
+from app.oauth.clients.model import OF_USERS, ClientFields, Workload
 from app.oauth.clients.redirect_uris import check_redirect_uri, check_web_uri
 from app.security.egress_urls import read_url
 from app.security.key_sets import signing_keys
 from app.web.input import Body, wrong
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MOST_URIS: Final = 20
-GRANTS: Final = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
-"""What clients with users may do."""
 _MOST: Final = 100
 _MOST_KEYS: Final = 10
 _LONGEST_KEYS: Final = 8192
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 """The members of a JSON Web Key that are secret (RFC 7518 section 6)."""
 _YEARS: Final = 3650
-_BY_KEY: Final = "private_key_jwt"
 
 
 def one_line(text: str) -> str:
@@ -128,6 +128,28 @@ SessionSeconds = Annotated[
         examples=[28800],
     ),
 ]
+FirstParty = Annotated[
+    bool,
+    Field(
+        description="Whether its users are not asked for consent, and its tokens act as a login's. This needs the"
+        " permission clients:trust, too."
+    ),
+]
+RequireSecondFactor = Annotated[bool, Field(description="Whether only users who proved a second factor get in.")]
+BoundTokens = Annotated[
+    bool,
+    Field(
+        description="Whether it gets access tokens that are bound to its key alone (DPoP, RFC 9449), and is refused"
+        " without a proof. Others get them when they send a proof."
+    ),
+]
+TokenExchange = Annotated[
+    bool,
+    Field(
+        description="Whether it may exchange the tokens that it receives for ones of its own, for its own resources"
+        " (RFC 8693). Not for public clients. This needs the permission clients:trust, too."
+    ),
+]
 BackchannelLogoutUri = Annotated[
     str,
     Field(
@@ -197,8 +219,17 @@ JwksUri = Annotated[
     ),
     AfterValidator(_receiver),
 ]
-
-
+SigningKeys = Annotated[
+    Jwks | None,
+    Field(
+        description="The keys that it signs its assertions with (private_key_jwt), in place of a secret.",
+        examples=[None],
+    ),
+]
+ByPlatform = Annotated[
+    WorkloadBody | None,
+    Field(description="What proves it by the tokens of its platform, in place of a secret.", examples=[None]),
+]
 _UNNAMED: Final = object()
 """Stands for redirect URIs that were left out: a service may do that."""
 
@@ -226,35 +257,15 @@ class CreateClient(Body):
     post_logout_redirect_uris: Pages = Field(default_factory=list)
     scopes: Scopes | None = None
     resources: Resources | None = None
-    first_party: bool = Field(
-        default=False,
-        description="Whether its users are not asked for consent, and its tokens act as a login's. This needs the"
-        " permission clients:trust, too.",
-    )
-    require_second_factor: bool = Field(
-        default=False, description="Whether only users who proved a second factor get in."
-    )
+    first_party: FirstParty = False
+    require_second_factor: RequireSecondFactor = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
-    dpop_bound_access_tokens: bool = Field(
-        default=False,
-        description="Whether it gets access tokens that are bound to its key alone (DPoP, RFC 9449), and is refused"
-        " without a proof. Others get them when they send a proof.",
-    )
-    token_exchange: bool = Field(
-        default=False,
-        description="Whether it may exchange the tokens that it receives for ones of its own, for its own resources"
-        " (RFC 8693). Not for public clients. This needs the permission clients:trust, too.",
-    )
-    jwks: Jwks | None = Field(
-        default=None,
-        description="The keys that it signs its assertions with (private_key_jwt), in place of a secret.",
-        examples=[None],
-    )
+    dpop_bound_access_tokens: BoundTokens = False
+    token_exchange: TokenExchange = False
+    jwks: SigningKeys = None
     jwks_uri: JwksUri | None = None
-    workload: WorkloadBody | None = Field(
-        default=None, description="What proves it by the tokens of its platform, in place of a secret.", examples=[None]
-    )
+    workload: ByPlatform = None
 
     @field_validator("redirect_uris", mode="before")
     @classmethod
@@ -273,6 +284,11 @@ class CreateClient(Body):
             raise wrong("not_for_services", "A service has no users, and so nothing that concerns them.")
         return found
 
+    @property
+    def said(self) -> ClientFields:
+        """What is said of the client, as it is kept."""
+        return ClientFields(**kept_of(self, type(self).model_fields))
+
 
 class UpdateClient(Body):
     """What shall change of a client. A field that is left out does not change; `kind` never does."""
@@ -285,36 +301,33 @@ class UpdateClient(Body):
     post_logout_redirect_uris: Pages = Field(default_factory=list)
     scopes: Scopes = Field(default_factory=list)
     resources: Resources | None = None
-    first_party: bool = False
-    require_second_factor: bool = False
+    first_party: FirstParty = False
+    require_second_factor: RequireSecondFactor = False
     session_seconds: SessionSeconds | None = None
     backchannel_logout_uri: BackchannelLogoutUri | None = None
-    dpop_bound_access_tokens: bool = False
-    token_exchange: bool = False
-    jwks: Jwks | None = None
+    dpop_bound_access_tokens: BoundTokens = False
+    token_exchange: TokenExchange = False
+    jwks: SigningKeys = None
     jwks_uri: JwksUri | None = None
-    workload: WorkloadBody | None = None
+    workload: ByPlatform = None
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What was given."""
-        given = self.model_dump(include=self.model_fields_set - {"jwks", "workload"})
-        changes = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        if "jwks" in self.model_fields_set:
-            changes["jwks"] = text_of(self.jwks)
-        if "workload" in self.model_fields_set:
-            changes["workload"] = workload_of(self.workload)
-        return changes
+        """What was given, as a client keeps it."""
+        return kept_of(self, self.model_fields_set)
 
 
-def text_of(keys: Jwks | None) -> str | None:
-    """What is kept of the keys of a client."""
-    return None if keys is None else json.dumps(keys.model_dump(), separators=(",", ":"))
+def kept_of(body: Body, names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a request, as a client keeps them."""
+    return {name: _kept(getattr(body, name)) for name in names}
 
 
-def workload_of(given: WorkloadBody | None) -> Workload | None:
-    """The workload that was given."""
-    return None if given is None else Workload(given.issuer, given.subject, given.audience)
+def _kept(given: Any) -> Any:  # noqa: ANN401 - the value of any field
+    if isinstance(given, Jwks):
+        return json.dumps(given.model_dump(), separators=(",", ":"))
+    if isinstance(given, WorkloadBody):
+        return Workload(given.issuer, given.subject, given.audience)
+    return tuple(given) if isinstance(given, list) else given
 
 
 class CreateSecret(Body):
@@ -327,69 +340,3 @@ class CreateSecret(Body):
         description="How many days it lives; null, the default, for until it is deleted.",
         examples=[365],
     )
-
-
-class CreateRegistrationToken(Body):
-    """An initial access token, which clients register themselves with (RFC 7591)."""
-
-    expires_in_days: int = Field(default=1, ge=1, le=365, description="How many days it lives.", examples=[7])
-    uses: int = Field(default=1, ge=1, le=10_000, description="How many clients it registers.", examples=[1])
-
-
-class RegisterClient(Body):
-    """What a client says of itself (RFC 7591 section 2). Fields that are not known here are ignored."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    client_name: Name = "Unnamed client"
-    token_endpoint_auth_method: Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"] = (
-        "client_secret_basic"  # noqa: S105 - no secret
-    )
-    grant_types: list[str] = Field(default_factory=lambda: ["authorization_code"], max_length=_MOST)
-    response_types: list[str] = Field(default_factory=lambda: ["code"], max_length=_MOST)
-    redirect_uris: RedirectUris = Field(default_factory=list, validate_default=True)
-    post_logout_redirect_uris: Pages = Field(default_factory=list)
-    dpop_bound_access_tokens: bool = False
-    jwks: Jwks | None = Field(default=None, validate_default=True)
-    jwks_uri: JwksUri | None = Field(default=None, validate_default=True)
-
-    @property
-    def kind(self) -> str:
-        """What such a client is called here."""
-        return "public" if self.token_endpoint_auth_method == "none" else "confidential"  # noqa: S105 - no secret
-
-    @field_validator("jwks", "jwks_uri", mode="before")
-    @classmethod
-    def _if_it_signs(cls, found: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - any JSON value
-        # The keys of another client are for what there is not here.
-        return found if info.data.get("token_endpoint_auth_method") == _BY_KEY else None
-
-    @field_validator("grant_types")
-    @classmethod
-    def _known_grants(cls, grants: list[str]) -> list[str]:
-        # What is not known here is not registered: the reply says what is (section 3.2.1).
-        known: list[str] = [grant for grant in GRANTS if grant in grants]
-        if not known:
-            raise wrong("unsupported", "There is {grants}.", grants=", ".join(GRANTS))
-        return known
-
-    @field_validator("jwks_uri")
-    @classmethod
-    def _keys_if_needed(cls, uri: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("token_endpoint_auth_method") == _BY_KEY and (uri is None) is (info.data.get("jwks") is None):
-            raise wrong("one_of", "A client with private_key_jwt has jwks or jwks_uri, one of the two.")
-        return uri
-
-    @field_validator("response_types")
-    @classmethod
-    def _code_alone(cls, types: list[str]) -> list[str]:
-        if types and "code" not in types:
-            raise wrong("unsupported", "There is code alone.")
-        return ["code"]
-
-    @field_validator("redirect_uris")
-    @classmethod
-    def _where_codes_go(cls, uris: list[str], info: ValidationInfo) -> list[str]:
-        if not uris and "authorization_code" in info.data.get("grant_types", ()):
-            raise wrong("required", "This field is required.")
-        return uris

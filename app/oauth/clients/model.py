@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime  # noqa: TC003 - the codec reads the annotation
-from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
+from app.platform.identifiers import digest_of_token
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 Kind = Literal["public", "confidential", "service", "metadata"]
 """A `public` client has no secret: it runs where its users can read it. A `confidential` one keeps secrets on a server
@@ -29,8 +30,6 @@ OF_USERS: Final = (
     "backchannel_logout_uri",
 )
 """The fields that a service, which has no users, leaves empty."""
-
-
 OF_SIGNERS: Final = ("jwks", "jwks_uri", "workload")
 """The fields of a client by which it authenticates itself without a secret."""
 
@@ -60,18 +59,12 @@ class Workload:
     """Whom the tokens are for; None for this server, by its own issuer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """An application. `revision` is raised by each write.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFields:
+    """What is said of a client: by an administrator, or by the client itself."""
 
-    The OAuth endpoints alone read it. What an ordinary request needs to know stands in the session.
-    """
-
-    id: str
-    """The `client_id`: a UUID, or the URL of a metadata document."""
     name: str
     kind: str
-    created_at: datetime
     redirect_uris: tuple[str, ...] = ()
     """None for a service, and for what uses the device flow alone."""
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -80,7 +73,6 @@ class Client:
     those of the resources asked for."""
     resources: tuple[str, ...] | None = None
     """The URIs of those that it may ask for. None if it has no list of its own: then all of the catalogue."""
-    secrets: tuple[ClientSecret, ...] = ()
     first_party: bool = False
     """Whether its users are not asked for their consent, and its tokens act as those of a login do."""
     require_second_factor: bool = False
@@ -96,11 +88,38 @@ class Client:
     jwks_uri: str | None = None
     """Where it publishes that; it has one of the two, or neither."""
     workload: Workload | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client(ClientFields):
+    """An application. `revision` is raised by each write.
+
+    The OAuth endpoints alone read it. What an ordinary request needs to know stands in the session.
+    """
+
+    id: str
+    """The `client_id`: a UUID, or the URL of a metadata document."""
+    created_at: datetime
+    secrets: tuple[ClientSecret, ...] = ()
     created_by: str | None = None
     """The administrator who made it; None for the operator, and for what registered itself."""
     registered_with: str | None = None
     """The initial access token that it registered itself with (`RegistrationToken.id`), else None."""
     revision: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        said: ClientFields,
+        client_id: str,
+        created_at: datetime,
+        *,
+        created_by: str | None = None,
+        registered_with: str | None = None,
+    ) -> Client:
+        """A new client, of which this is said; it has no secret."""
+        known = {each.name: getattr(said, each.name) for each in fields(ClientFields)}
+        return cls(**known, id=client_id, created_at=created_at, created_by=created_by, registered_with=registered_with)
 
     @property
     def has_secrets(self) -> bool:
@@ -121,7 +140,7 @@ class Client:
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins of its redirect URIs on the web: their scripts may read what the token endpoint replies."""
-        return tuple(dict.fromkeys(origin for uri in self.redirect_uris if (origin := _origin_of(uri))))
+        return origins_of(self.redirect_uris)
 
     def still_grants(self, *, first_party: bool, scopes: Sequence[str], resources: Sequence[str]) -> bool:
         """Whether it may still have all that a code or a session of it was given, which it may have lost since."""
@@ -133,20 +152,16 @@ class Client:
 
     def accepts(self, secret: str, now: datetime) -> bool:
         """Whether this is one of its secrets. The time tells nothing of which one, nor of how much of it is right."""
-        sent, found = digest_of(secret), False
+        sent, found = digest_of_token(secret), False
         for each in self.secrets:
             found |= compare_digest(sent, each.digest) and each.is_live(now)
         return found
 
 
-def digest_of(secret: str) -> str:
-    """What is kept of a secret of a client; any text has one, since anything may be sent."""
-    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _origin_of(uri: str) -> str | None:
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else None
+def origins_of(redirect_uris: Iterable[str]) -> tuple[str, ...]:
+    """The origins of those that are on the web, each once."""
+    on_web = (parts for parts in map(urlsplit, redirect_uris) if parts.scheme in {"http", "https"})
+    return tuple(dict.fromkeys(f"{parts.scheme}://{parts.netloc}" for parts in on_web))
 
 
 class Clients(Protocol):

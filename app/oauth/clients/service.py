@@ -10,23 +10,23 @@ import structlog
 
 from app.oauth.catalogue.model import STANDARD
 from app.oauth.client_documents.model import id_of
-from app.oauth.clients.model import OF_SIGNERS, OF_USERS, SECRETS_AT_ONCE, Client, ClientSecret, digest_of
+from app.oauth.clients.checks import wrong_fields
+from app.oauth.clients.model import OF_SIGNERS, SECRETS_AT_ONCE, Client, ClientSecret
 from app.oauth.clients.permissions import TRUST, WRITE
 from app.oauth.clients.secret_text import CLIENT, new_text
 from app.platform import pieces
 from app.platform.errors import FieldError, NotFound, TooManySecrets, Unavailable, ValidationFailed
-from app.platform.identifiers import new_id
+from app.platform.identifiers import digest_of_token, new_id
 from app.roles.authority import require_permission
-from app.security.egress import EgressRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from app.accounts.principal import Principal
     from app.audit.service import Audit
     from app.oauth.catalogue.service import Catalogue
     from app.oauth.client_documents.model import ClientDocuments
-    from app.oauth.clients.model import Clients, Workload
+    from app.oauth.clients.model import ClientFields, Clients
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.roles.authority import Authority
@@ -34,27 +34,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS: Final = 50
 _log = structlog.get_logger("latchkey.oauth")
-
-
-@dataclass(frozen=True, slots=True)
-class NewClient:
-    """The description of a client, validated by `inputs`. One with users gets the standard scopes, if it names none."""
-
-    name: str
-    kind: str
-    redirect_uris: tuple[str, ...] = ()
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    scopes: tuple[str, ...] | None = None
-    resources: tuple[str, ...] | None = None
-    first_party: bool = False
-    require_second_factor: bool = False
-    session_seconds: int | None = None
-    backchannel_logout_uri: str | None = None
-    dpop_bound_access_tokens: bool = False
-    token_exchange: bool = False
-    jwks: str | None = None
-    jwks_uri: str | None = None
-    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +78,8 @@ class ClientService:
     sessions_end: Callable[[str, int], int]
     consents_end: Callable[[str, int], int]
     documents: ClientDocuments
+    audience: str
+    """That of our own API."""
 
     def listed(self, *, after: str | None, limit: int) -> ClientPage:
         """Up to `limit` clients behind `after`, oldest first."""
@@ -112,32 +93,15 @@ class ClientService:
             raise NotFound
         return client
 
-    def create(self, new: NewClient, by: Principal | None, device: Device | None) -> CreatedClient:
+    def create(self, said: ClientFields, by: Principal | None, device: Device | None) -> CreatedClient:
         """Make a client, with a secret unless it is public, or proves itself by what it signs.
 
-        Raises ValidationFailed for scopes and resources that do not exist, and for a URL that nothing may be sent to.
+        One with users gets the standard scopes, if it names none. Raises ValidationFailed for scopes and resources that
+        do not exist, and for a URL that nothing may be sent to.
         """
-        standard = () if new.kind == "service" else tuple(STANDARD)
-        client = Client(
-            new_id(),
-            new.name,
-            new.kind,
-            self.clock(),
-            new.redirect_uris,
-            new.post_logout_redirect_uris,
-            standard if new.scopes is None else new.scopes,
-            new.resources,
-            first_party=new.first_party,
-            require_second_factor=new.require_second_factor,
-            session_seconds=new.session_seconds,
-            backchannel_logout_uri=new.backchannel_logout_uri,
-            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
-            token_exchange=new.token_exchange,
-            jwks=new.jwks,
-            jwks_uri=new.jwks_uri,
-            workload=new.workload,
-            created_by=_responsible(by),
-        )
+        client = Client.of(said, new_id(), self.clock(), created_by=_responsible(by))
+        if client.scopes is None:
+            client = replace(client, scopes=() if client.kind == "service" else tuple(STANDARD))
         self._check(client, ("scopes", "resources", "backchannel_logout_uri", "token_exchange", *OF_SIGNERS))
         made, client = self._with_first_secret(client)
         self._require(by, client)
@@ -145,17 +109,14 @@ class ClientService:
         self._record(by, "client.created", device, client=client.id, kind=client.kind, **_trust(client))
         return CreatedClient(client, made)
 
-    def register(self, new: NewClient, token_id: str) -> CreatedClient:
+    def register(self, said: ClientFields, token_id: str) -> CreatedClient:
         """Make the client that describes itself, with an initial access token that was used for it.
 
-        It is nobody's of the first party, and has no list of scopes or resources of its own. Raises ValidationFailed
-        for an address of its keys that nothing may be asked at.
+        It is trusted by nobody, and has no list of scopes or resources of its own, whatever it says: that is for
+        administrators to say. Raises ValidationFailed for an address of its keys that nothing may be asked at.
         """
-        client = Client(
-            new_id(), new.name, new.kind, self.clock(), new.redirect_uris, new.post_logout_redirect_uris,
-            jwks=new.jwks, jwks_uri=new.jwks_uri, registered_with=token_id,
-            dpop_bound_access_tokens=new.dpop_bound_access_tokens,
-        )  # fmt: skip
+        said = replace(said, scopes=None, resources=None, first_party=False, token_exchange=False)
+        client = Client.of(said, new_id(), self.clock(), registered_with=token_id)
         self._check(client, OF_SIGNERS)
         made, client = self._with_first_secret(client)
         self.clients.add(client)
@@ -214,7 +175,9 @@ class ClientService:
         Raises NotFound, TooManySecrets, and ValidationFailed for a public client.
         """
         now, text = self.clock(), new_text(CLIENT)
-        secret = ClientSecret(new_id(), digest_of(text), now, None if days is None else now + timedelta(days=days))
+        secret = ClientSecret(
+            new_id(), digest_of_token(text), now, None if days is None else now + timedelta(days=days)
+        )
 
         def with_secret(client: Client) -> Client:
             if not client.has_secrets:
@@ -254,56 +217,12 @@ class ClientService:
         if not client.has_secrets or client.signs:
             return None, client
         text = new_text(CLIENT)
-        return text, replace(client, secrets=(ClientSecret(new_id(), digest_of(text), client.created_at),))
+        return text, replace(client, secrets=(ClientSecret(new_id(), digest_of_token(text), client.created_at),))
 
-    def _check(self, client: Client, fields: Iterable[str]) -> None:
+    def _check(self, client: Client, names: Collection[str]) -> None:
         """Raise ValidationFailed with all that is wrong in these fields of a client."""
-        wrong, names = list[FieldError](), set(fields)
-        if client.kind == "service":
-            wrong += [
-                FieldError(name, "not_for_services", "A service has no users, and so nothing that concerns them.")
-                for name in OF_USERS
-                if name in names and getattr(client, name)
-            ]
-        if "token_exchange" in names and client.token_exchange and not client.has_secrets:
-            wrong.append(FieldError("token_exchange", "public", "A public client exchanges no tokens of others."))
-        if names & {"scopes", "resources"}:
-            known = self.catalogue.load()
-            for name, listed, exist in (
-                ("scopes", client.scopes, known.scopes),
-                ("resources", client.resources, known.resources),
-            ):
-                if name in names:
-                    code, message = f"unknown_{name[:-1]}", f"There is none of this name among /admin/{name}."
-                    wrong += [
-                        FieldError(f"{name}.{index}", code, message)
-                        for index, each in enumerate(listed or ())
-                        if each not in exist
-                    ]
-        wrong += self._wrong_signers(client, names)
-        asked = {
-            "backchannel_logout_uri": client.backchannel_logout_uri,
-            "jwks_uri": client.jwks_uri,
-            "workload": None if client.workload is None else client.workload.issuer,
-        }
-        for name, url in asked.items():
-            if name in names and url is not None:
-                try:
-                    self.egress.check(url)
-                except EgressRefusedError as error:
-                    field = "workload.issuer" if name == "workload" else name
-                    wrong.append(FieldError(field, "refused_url", f"The URL {error}."))
-        if wrong:
-            raise ValidationFailed(fields=tuple(wrong))
-
-    def _wrong_signers(self, client: Client, names: set[str]) -> list[FieldError]:
-        """What is wrong in the fields by which a client proves itself without a secret."""
-        given = [name for name in OF_SIGNERS if name in names and getattr(client, name) is not None]
-        if given and not client.has_secrets:
-            return [FieldError(name, "public", "A public client proves nothing of itself.") for name in given]
-        if client.jwks is not None and client.jwks_uri is not None and {"jwks", "jwks_uri"} & set(given):
-            return [FieldError("jwks_uri", "one_of", "A client has jwks or jwks_uri, not both.")]
-        return []
+        if wrong := wrong_fields(client, names, self.catalogue, self.egress, own=self.audience):
+            raise ValidationFailed(fields=wrong)
 
     def _require(self, by: Principal | None, *clients: Client) -> None:
         if by is None:

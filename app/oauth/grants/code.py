@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import grants
 
-from app.accounts.authentication import Authentication
-from app.oauth.authorization import id_of
-from app.oauth.granting import is_kept, may_open
+from app.oauth.granting import may_receive
+from app.oauth.grants.opening import open_for
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import is_verifier, narrowed_to, proves
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, ClientOf, OAuthServer, Request
-from app.platform.identifiers import new_id
-from app.sessions.granted import OFFLINE, Granted, NotAdmittedError
-from app.sessions.proof import Proof
+from app.platform.identifiers import digest_of_token, new_id
+from app.sessions.granted import OFFLINE, Granted
 
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.codes.model import Code
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +61,35 @@ class CodeGrant(grants.AuthorizationCodeGrant):
     def query_authorization_code(self, code: str, client: ClientOf) -> Spent | None:
         """Spends it: one conditional write, with the session to be opened. A second use ends what the first opened."""
         services, now = self.server.services, self.server.services.clock()
-        spent = services.codes.spend(id_of(code), client.client.id, new_id(), now)
+        spent = services.codes.spend(digest_of_token(code), client.client.id, new_id(), now)
         if spent is not None:
             return Spent(spent)
-        opened = services.codes.note_reuse(id_of(code), client.client.id, now)
+        opened = services.codes.note_reuse(digest_of_token(code), client.client.id, now)
         if opened is not None:
             self._end(opened.session_id, client.client.id)
         return None
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """Not Authlib's: its generator sees neither the code nor the resources, and it saves and deletes apart.
-
-        The tokens are made of what was written, never of a second read: the session may have ended by then.
-        """
-        services, code = self.server.services, self.request.authorization_code.code
+        """Not Authlib's: its generator sees neither the code nor the resources, and it saves and deletes apart."""
+        code: Code = self.request.authorization_code.code
         client: Client = self.request.client.client
-        narrowed = narrowed_to(self.request.parameters, code.resources)
-        opened = self._opened(code, client, narrowed)
-        # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
-        is_granted = code.first_party or services.consents.still_there(code.user_id, client.id)
-        if (
-            not is_granted
-            or not is_kept(services.registry, opened.session, own=services.audience)
-            or services.codes.was_reused(code.id)
-        ):
-            self._end(code.session_id, client.id)
-            raise _void()
+        opened = self._opened(code, client)
+        if self.server.services.codes.was_reused(code.id):
+            self._end(code.session_id, client.id)  # its tokens are dead then, as they would be if the other came later
         id_token = None
         if "openid" in code.scopes:
-            id_token = services.id_tokens.issue(opened, client.id, code.scopes, nonce=code.nonce)
+            id_token = self.server.services.id_tokens.issue(opened, client.id, code.scopes, nonce=code.nonce)
         reply = token_reply(opened, code.scopes, id_token, self.request.bound_to)
         return 200, reply, self.TOKEN_RESPONSE_HEADER
 
-    def _opened(self, code: Code, client: Client, narrowed: tuple[str, ...]) -> OpenedSession:
-        """The session that this code stands for. Raises RefusedError unless its user still has what it was given for:
-        the account in the same epoch, and the page session."""
-        services = self.server.services
-        account = services.users.account(code.user_id)
-        if account is None or account.auth_epoch != code.auth_epoch:
-            raise _void()
+    def _opened(self, code: Code, client: Client) -> OpenedSession:
+        """The session that this code stands for. Raises RefusedError, also if the page session has ended that it was
+        given in."""
+        services, narrowed = self.server.services, narrowed_to(self.request.parameters, code.resources)
         if code.parent_id is not None and services.live.principal(code.parent_id, code.user_id) is None:
-            raise _void()
-        proven = Authentication.from_kept(code.authenticated_at, code.amr)
+            raise _void("The user has logged out since.")
+        if not may_receive(client, code.redirect_uri):
+            raise _void("The redirect URI of the code is not registered any more.")
         granted = Granted(
             session_id=code.session_id or "",
             client_id=client.id,
@@ -117,14 +102,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
-        if not may_open(client, granted, proven, own=services.audience):
-            raise _void("The client may do less than when the code was given.")
-        try:
-            return services.gate.open_for(
-                Proof(account.credentials, proven, "authorization_code"), granted, self.request.device
-            )
-        except NotAdmittedError as reason:
-            raise _void(str(reason)) from None
+        return open_for(services, client, granted, code, self.request.device, grant="authorization_code", void=_void)
 
     def _end(self, session_id: str | None, client_id: str) -> None:
         if session_id is not None:
@@ -141,5 +119,5 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         raise NotImplementedError
 
 
-def _void(detail: str = "") -> RefusedError:
+def _void(detail: str) -> RefusedError:
     return RefusedError("invalid_grant", "This code is not valid any more.", "code", detail)

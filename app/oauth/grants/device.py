@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
-from app.accounts.authentication import Authentication
-from app.oauth.authorization import id_of
 from app.oauth.device_codes.model import APPROVED, DENIED, PENDING
-from app.oauth.granting import is_kept, may_open
+from app.oauth.grants.opening import open_for
 from app.oauth.grants.replies import token_reply
 from app.oauth.parameters import narrowed_to
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
-from app.platform.identifiers import new_id
-from app.sessions.granted import OFFLINE, Granted, NotAdmittedError
-from app.sessions.proof import Proof
+from app.platform.identifiers import digest_of_token, new_id
+from app.sessions.granted import OFFLINE, Granted
 
 if TYPE_CHECKING:
     from app.oauth.clients.model import Client
     from app.oauth.device_codes.model import DeviceCode
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
 
 _TOLD: Final = {
     PENDING: ("authorization_pending", "The user has not answered yet."),
@@ -46,7 +43,7 @@ class DeviceGrant(DeviceCodeGrant):
         if not secret:
             raise RefusedError("invalid_request", "device_code is required.", "device_code")
         now = self.server.services.clock()
-        code, too_fast = self.server.services.device_codes.poll(id_of(secret), client.client.id, now)
+        code, too_fast = self.server.services.device_codes.poll(digest_of_token(secret), client.client.id, now)
         if code is None:
             raise _void()
         if code.expires_at <= now:
@@ -59,30 +56,23 @@ class DeviceGrant(DeviceCodeGrant):
         narrowed_to(self.request.parameters, code.resources)  # before it is spent, so that it can be asked again
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The tokens, made of what was written, never of a second read: the session may have ended by then."""
+        """The tokens; the code is spent first."""
         services, client = self.server.services, self.request.client.client
-        code = services.device_codes.spend(id_of(self.request.form["device_code"]), client.id, services.clock())
+        code = services.device_codes.spend(
+            digest_of_token(self.request.form["device_code"]), client.id, services.clock()
+        )
         if code is None:
             raise _void()
-        session_id = new_id()
-        opened = self._opened(code, client, session_id)
-        # Behind the opening: whoever takes anything away looks for the sessions of the client afterwards.
-        is_granted = client.first_party or services.consents.still_there(code.user_id or "", client.id)
-        if not is_granted or not is_kept(services.registry, opened.session, own=services.audience):
-            services.sessions.end_for_client(session_id, client.id, self.request.device)
-            raise _void()
+        opened = self._opened(code, client)
         id_token = services.id_tokens.issue(opened, client.id, code.scopes) if "openid" in code.scopes else None
         reply = token_reply(opened, code.scopes, id_token, self.request.bound_to)
         return 200, reply, self.TOKEN_RESPONSE_HEADER
 
-    def _opened(self, code: DeviceCode, client: Client, session_id: str) -> OpenedSession:
-        """The session. Raises RefusedError unless the account is in the epoch in which its user approved."""
+    def _opened(self, code: DeviceCode, client: Client) -> OpenedSession:
+        """The session that the user has approved. Raises RefusedError."""
         services = self.server.services
-        account = services.users.account(code.user_id or "")
-        if account is None or account.auth_epoch != code.auth_epoch or code.authenticated_at is None:
-            raise _void()
         granted = Granted(
-            session_id=session_id,
+            session_id=new_id(),
             client_id=client.id,
             first_party=client.first_party,
             scopes=code.scopes,
@@ -93,15 +83,7 @@ class DeviceGrant(DeviceCodeGrant):
             bound_to=self.request.bound_to,
             keeps_key=not client.has_secrets,
         )
-        proven = Authentication.from_kept(code.authenticated_at, code.amr)
-        if not may_open(client, granted, proven, own=services.audience):
-            raise _void("The client may do less than when the user approved.")
-        try:
-            return services.gate.open_for(
-                Proof(account.credentials, proven, "device_code"), granted, self.request.device
-            )
-        except NotAdmittedError as reason:
-            raise _void(str(reason)) from None
+        return open_for(services, client, granted, code, self.request.device, grant="device_code", void=_void)
 
     # Never reached, and so that nobody relies on them:
 

@@ -12,8 +12,7 @@ from app.oauth.grants.replies import token_reply
 from app.oauth.refusal import RefusedError
 from app.oauth.server import ANY_METHOD, OAuthServer, Request
 from app.platform.errors import InvalidRefreshToken, ReusedRefreshToken
-from app.sessions.granted import NarrowingError, OtherKeyError
-from app.sessions.service import Asked
+from app.sessions.granted import Asked, NarrowingError, OtherKeyError
 
 
 class RefreshGrant(grants.RefreshTokenGrant):
@@ -36,7 +35,7 @@ class RefreshGrant(grants.RefreshTokenGrant):
         resources, key = tuple(dict.fromkeys(parameters.all("resource"))), self.request.bound_to
         asked = Asked(client.id, scopes, resources, key, may_keep=partial(may_keep, client, own=services.audience))
         try:
-            opened = services.sessions.refresh_for(self.request.form["refresh_token"], self.request.device, asked)
+            opened = services.refreshes.refresh_for(self.request.form["refresh_token"], self.request.device, asked)
         except NarrowingError as error:
             code = "invalid_scope" if error.what == "scope" else "invalid_target"
             raise RefusedError(code, f"{error.what} has one that was not granted.", error.what) from None

@@ -23,7 +23,7 @@ from app.platform.identifiers import derived_id, new_id, time_in
 from app.security.egress import EgressError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from app.accounts.account import Account
     from app.accounts.publisher import Change
@@ -160,9 +160,9 @@ class BackchannelLogout:
 
         return self.sessions.end_some_of_client(client_id, limit, leave if wants else None)
 
-    def due(self, limit: int) -> list[LogoutNotice]:
-        """Up to `limit` notices that are to be posted now."""
-        return self.notices.due(self.clock(), limit)
+    def due(self, limit: int, *, beside: Collection[str]) -> list[LogoutNotice]:
+        """Up to `limit` notices that are to be posted now, none of the clients in `beside`."""
+        return self.notices.due(self.clock(), limit, beside=beside)
 
     def claim(self, notice: LogoutNotice) -> bool:
         """Take the next attempt; False if another has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
@@ -11,33 +12,32 @@ from app.oauth.refusal import RefusedError
 from app.oauth.refusal_page import told
 from app.platform.errors import Forbidden, Unavailable
 from app.sessions.service import SessionService
-from app.web.call import Call
 from app.web.endpoint import endpoint
 from app.web.guard import PAGE_COOKIE, public
 from app.web.pages import source_of
-from app.web.parameters import Parameters
 from app.web.result import Carrying, File, redirect
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.oauth.logout.service import LogoutRequest
+    from app.web.call import Call
+    from app.web.parameters import Parameters
 
 LOGOUT: Final = "/oauth/logout"
 _KEPT: Final = ("client_id", "post_logout_redirect_uri", "state")
-
-
-@endpoint(
-    f"GET {LOGOUT}",
+_page = partial(
+    endpoint,
     access=public,
     limit="authorize",
-    parameters="query",
     returns=File,
     status=303,
     media_type="text/html",
     carries=(PAGE_COOKIE,),
     on=lambda settings: settings.oauth.pages,
-    raises=(Forbidden, Unavailable),
 )
+
+
+@_page(f"GET {LOGOUT}", parameters="query", raises=(Forbidden, Unavailable))
 def log_out(call: Call, parameters: Parameters) -> File | Carrying:
     """Log the user out at this browser, and lead it back to the client.
 
@@ -53,18 +53,7 @@ def log_out(call: Call, parameters: Parameters) -> File | Carrying:
     return _ask(call, request, parameters)
 
 
-@endpoint(
-    f"POST {LOGOUT}",
-    access=public,
-    limit="authorize",
-    parameters="body",
-    returns=File,
-    status=303,
-    media_type="text/html",
-    carries=(PAGE_COOKIE,),
-    on=lambda settings: settings.oauth.pages,
-    raises=(Forbidden, Unavailable),
-)
+@_page(f"POST {LOGOUT}", parameters="body", raises=(Forbidden, Unavailable))
 def log_out_by_form(call: Call, parameters: Parameters) -> File | Carrying:
     """The same, posted by a page of the client, without the cookie of our own (SameSite=Lax).
 
@@ -84,18 +73,7 @@ def log_out_by_form(call: Call, parameters: Parameters) -> File | Carrying:
     return _ask(call, request, parameters)
 
 
-@endpoint(
-    f"POST {LOGOUT}/confirm",
-    access=public,
-    limit="authorize",
-    form=ConfirmLogout,
-    returns=File,
-    status=303,
-    media_type="text/html",
-    carries=(PAGE_COOKIE,),
-    on=lambda settings: settings.oauth.pages,
-    raises=(Unavailable,),
-)
+@_page(f"POST {LOGOUT}/confirm", form=ConfirmLogout, raises=(Unavailable,))
 def confirm_logout(call: Call, form: ConfirmLogout) -> File | Carrying:
     """The user was asked, and logs out."""
     request, visitor = call.get(RequestedLogouts).check(form.parameters), _visitor(call)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlencode
 
 from app.oauth.refusal import RefusedError
 from app.platform.errors import NotFound
+from app.platform.uris import with_query
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
@@ -65,7 +65,8 @@ class RequestedLogouts:
         client = self._client(client_id, described=back_to is not None and claims is not None)
         if client is None or back_to not in client.post_logout_redirect_uris:
             return LogoutRequest(client, hinted, None)
-        return LogoutRequest(client, hinted, _with_state(back_to, parameters.get("state")))
+        state = parameters.get("state")
+        return LogoutRequest(client, hinted, back_to if state is None else with_query(back_to, {"state": state}))
 
     def end(self, request: LogoutRequest, visitor: Principal | None, device: Device) -> bool:
         """End the login that is meant; False, and nothing has ended, if the user has to be asked first.
@@ -108,10 +109,3 @@ class RequestedLogouts:
         """The session of the page in which the client got its own; None if that is not known, or has ended."""
         live = self.sessions.find_live(hinted.session_id, self.clock())
         return live.session.parent_id if live is not None and live.user.id == hinted.user_id else None
-
-
-def _with_state(uri: str, state: str | None) -> str:
-    if state is None:
-        return uri
-    joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
-    return f"{uri}{joint}{urlencode({'state': state})}"

@@ -51,9 +51,14 @@ class Teller:
 
     def begin_due(self) -> None:
         """Begin to post what is due, as far as there are places. Raises Unavailable."""
-        for notice in self._service.due(_LOOKED_AT):
-            clients = self._clients.items()
-            if len(clients) >= AT_ONCE:
-                return
-            if clients.count(notice.client_id) < _OF_ONE and self._service.claim(notice):
-                self._clients.begin(notice.client_id, partial(self._service.attempt, notice))
+        full: set[str] = set()
+        # Those of a client that has its places are passed over, however many: others are not to wait behind them.
+        while not self._stopped.is_set() and (due := self._service.due(_LOOKED_AT, beside=full)):
+            for notice in due:
+                clients = self._clients.items()
+                if len(clients) >= AT_ONCE:
+                    return
+                if clients.count(notice.client_id) >= _OF_ONE:
+                    full.add(notice.client_id)
+                elif self._service.claim(notice):
+                    self._clients.begin(notice.client_id, partial(self._service.attempt, notice))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 
@@ -29,8 +29,8 @@ class LogoutNotices(Protocol):
     def add(self, notices: Sequence[LogoutNotice]) -> None:
         """Store new ones; of a session of which there is one already, that one stays as it is."""
 
-    def due(self, now: datetime, limit: int) -> list[LogoutNotice]:
-        """Up to `limit` that are due at `now`, those due longest first."""
+    def due(self, now: datetime, limit: int, *, beside: Collection[str] = ()) -> list[LogoutNotice]:
+        """Up to `limit` that are due at `now`, those due longest first; none of the clients in `beside`."""
 
     def claim(self, notice: LogoutNotice, until: datetime) -> bool:
         """Begin another attempt, and have the notice due at `until` if it is not removed before.

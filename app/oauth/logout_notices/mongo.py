@@ -14,7 +14,7 @@ from app.store.mongo.connection import Connection, answer_or_unavailable
 from app.store.mongo.indexes import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 _FIELDS: Final = tuple(field.name for field in fields(LogoutNotice) if field.name != "id")
@@ -38,8 +38,9 @@ class MongoLogoutNotices:
                 continue
 
     @answer_or_unavailable()
-    def due(self, now: datetime, limit: int) -> list[LogoutNotice]:
-        found = self._connection["logout_notices"].find({"due_at": {"$lte": now}}).sort("due_at", ASCENDING)
+    def due(self, now: datetime, limit: int, *, beside: Collection[str] = ()) -> list[LogoutNotice]:
+        wanted = {"due_at": {"$lte": now}, "client_id": {"$nin": list(beside)}}
+        found = self._connection["logout_notices"].find(wanted).sort("due_at", ASCENDING)
         return [
             LogoutNotice(document["_id"], **{name: document[name] for name in _FIELDS})
             for document in found.limit(limit)

@@ -14,7 +14,7 @@ from app.store.sql.expired_rows import ExpiredRows
 from app.store.sql.schema import METADATA, ON_MYSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from app.store.sql.database import Database
@@ -41,7 +41,7 @@ _ADD: Final = insert(LOGOUT_NOTICES)
 _KNOWN: Final = select(_COLUMNS.id).where(_THIS)
 _DUE: Final = (
     select(*(_COLUMNS[name] for name in _FIELDS))
-    .where(_COLUMNS.due_at <= bindparam("now"))
+    .where(_COLUMNS.due_at <= bindparam("now"), _COLUMNS.client_id.not_in(bindparam("beside", expanding=True)))
     .order_by(_COLUMNS.due_at)
     .limit(bindparam("limit"))
 )
@@ -71,8 +71,9 @@ class SqlLogoutNotices:
             except IntegrityError:
                 continue
 
-    def due(self, now: datetime, limit: int) -> list[LogoutNotice]:
-        return [LogoutNotice(*row) for row in self._database.rows(_DUE, {"now": now, "limit": limit})]
+    def due(self, now: datetime, limit: int, *, beside: Collection[str] = ()) -> list[LogoutNotice]:
+        wanted = {"now": now, "limit": limit, "beside": list(beside)}
+        return [LogoutNotice(*row) for row in self._database.rows(_DUE, wanted)]
 
     def claim(self, notice: LogoutNotice, until: datetime) -> bool:
         claimed = {"notice_id": notice.id, "begun": notice.attempts, "until": until}

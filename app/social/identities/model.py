@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Identity:
     """An account at a provider, by issuer and subject, which no two rows share: `digest` is that of both.
 
-    It leads to a user only while their account lists it (`app.accounts.account.ListedIdentity`). `provider` is the
+    It leads to a user only while their account lists it (`app.accounts.under_way.ListedIdentity`). `provider` is the
     identifier of the provider here, and `email` the address that it gave when the identity was linked: it is only
     shown.
     """

@@ -10,33 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.account import (
-    ERASE,
-    MOST_NOTICES,
-    MOST_OFFERS,
-    RESET_LIVES,
-    UNDO_LIVES,
-    VERIFICATION_LIVES,
-    WAYS_BACK,
-    Account,
-    ListedIdentity,
-    ListedKey,
-    LiveCode,
-    Notice,
-    PendingEmail,
-    UndoOffer,
-)
+from app.accounts.account import MOST_OFFERS, Account
 from app.accounts.factors import ListedPasskey
 from app.accounts.imported import Imported, LinkedIdentity
+from app.accounts.notices import MOST_NOTICES, WAYS_BACK, Notice
+from app.accounts.under_way import CODE_LIVES, UNDO_LIVES, ListedIdentity, LiveCode, PendingEmail, UndoOffer
 from app.outbox.model import CLAIMED_FOR, Entry
-from app.platform.errors import InvalidCode, LastCredential, NotFound, TooManyApiKeys, TooManyRequests
+from app.platform.errors import InvalidCode, TooManyRequests
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user, a_whole_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from app.accounts.account import CodePurpose
+    from app.accounts.under_way import CodePurpose
 
 PLAIN = Account(a_user(email="ann@example.com", email_verified=True, username="ann"), HASH)
 WHOLE = a_whole_account()
@@ -87,7 +74,7 @@ def test_an_account_has_one_live_code_of_the_wanted_purpose_and_no_dead_one(
     assert after.with_code(purpose, code_id="other", now=NOW) == (after, code)
 
 
-@pytest.mark.parametrize(("purpose", "life"), [("reset", RESET_LIVES), ("verify", VERIFICATION_LIVES)])
+@pytest.mark.parametrize(("purpose", "life"), [("reset", timedelta(minutes=30)), ("verify", timedelta(hours=24))])
 def test_a_code_lives_as_long_as_its_purpose_says(purpose: CodePurpose, life: timedelta) -> None:
     _, code = PLAIN.with_code(purpose, code_id="new", now=NOW)
     assert code == LiveCode("new", purpose, NOW + life)
@@ -145,12 +132,12 @@ def test_a_reset_proves_the_address_and_keeps_undo_offers_only_if_it_was_proven_
 
 def test_asking_again_for_the_same_address_keeps_the_code_that_was_mailed() -> None:
     first, wanted = PLAIN.with_pending_email("New@example.com", code_id="1", now=NOW)
-    assert wanted == PendingEmail("1", "New@example.com", NOW + VERIFICATION_LIVES)
+    assert wanted == PendingEmail("1", "New@example.com", NOW + CODE_LIVES["verify"])
     again, same = first.with_pending_email("new@Example.com", code_id="2", now=NOW + MINUTE)
     assert (again, same) == (first, wanted)
     other, changed = first.with_pending_email("other@example.com", code_id="3", now=NOW + MINUTE)
-    assert other.pending_email == changed == PendingEmail("3", "other@example.com", NOW + MINUTE + VERIFICATION_LIVES)
-    _, renewed = first.with_pending_email("new@example.com", code_id="4", now=NOW + VERIFICATION_LIVES)
+    assert other.pending_email == changed == PendingEmail("3", "other@example.com", NOW + MINUTE + CODE_LIVES["verify"])
+    _, renewed = first.with_pending_email("new@example.com", code_id="4", now=NOW + CODE_LIVES["verify"])
     assert renewed.id == "4"
 
 
@@ -163,10 +150,10 @@ def test_no_change_of_address_can_push_an_undo_offer_out() -> None:
     full.with_pending_email("new@example.com", code_id="1", now=NOW + MINUTE)
 
 
-@pytest.mark.parametrize(("code_id", "late"), [("other", timedelta(0)), ("1", VERIFICATION_LIVES)])
+@pytest.mark.parametrize(("code_id", "late"), [("other", timedelta(0)), ("1", CODE_LIVES["verify"])])
 def test_a_pending_address_is_proven_only_by_its_own_code_and_in_time(code_id: str, late: timedelta) -> None:
     account, wanted = PLAIN.with_pending_email("new@example.com", code_id="1", now=NOW)
-    assert account.required_pending_email("1", NOW + VERIFICATION_LIVES - MILLISECOND) == wanted
+    assert account.required_pending_email("1", NOW + CODE_LIVES["verify"] - MILLISECOND) == wanted
     with pytest.raises(InvalidCode):
         account.required_pending_email(code_id, NOW + late)
     with pytest.raises(InvalidCode):
@@ -336,95 +323,7 @@ def test_mail_that_is_added_does_not_wait_for_an_entry_that_is_due_much_later() 
     assert far.with_notice(notice(1), NOW).due_at == NOW
 
 
-@given(st.dictionaries(st.integers(0, 5), st.none() | MOMENTS), st.booleans())
-def test_after_a_round_what_failed_or_was_not_tried_waits_each_for_its_own_time(
-    tried: dict[int, datetime | None],
-    claim: bool,  # noqa: FBT001 - hypothesis gives it
-) -> None:
-    entries = tuple(entry(number, NOW + number * MINUTE) for number in range(4))
-    until = NOW + CLAIMED_FOR
-    before = replace(PLAIN, outbox=entries, due_at=until if claim else until + MINUTE)
-    # What the worker read may be another by now: its time alone counts.
-    outcomes = {f"entry {number}": Entry("", "", {}, at, 7) if at else None for number, at in tried.items()}
-    after = before.settled(outcomes, claimed_until=until, now=NOW)
-    expected = []
-    for each in entries:
-        left = outcomes.get(each.id, each)
-        if left is not None:
-            expected.append(replace(each, due_at=left.due_at, attempts=left.attempts))
-    assert after.outbox == tuple(expected)
-    if claim:
-        assert after.due_at == min((each.due_at for each in expected), default=None)
-    else:
-        assert after.due_at == before.due_at
-
-
-def test_only_what_is_due_is_done_and_a_deleted_account_is_erased_first() -> None:
-    account = replace(PLAIN, outbox=(entry(1, NOW + MILLISECOND), entry(2), entry(3, NOW - DAY)))
-    assert [each.id for each in account.due_entries(NOW)] == ["entry 2", "entry 3"]
-    assert account.implied_entries(NOW) == ()
-    (implied,) = account.with_user(status="deleted").implied_entries(NOW)
-    assert (implied.id, implied.kind) == (account.user.id, ERASE)
-
-
-def test_a_deleted_account_that_could_not_be_erased_waits_with_all_else() -> None:
-    gone = replace(WHOLE, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1),))
-    (implied,) = gone.implied_entries(NOW)
-    outcomes = {implied.id: replace(implied, due_at=NOW + MINUTE, attempts=1)}
-    after = gone.settled(outcomes, claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    assert (after.due_at, after.outbox, after.undo_offers) == (NOW + MINUTE, (entry(1),), WHOLE.undo_offers)
-
-
-def test_a_deleted_account_is_due_when_an_offer_ends_and_over_when_none_is_left() -> None:
-    gone = replace(WHOLE, outbox=(), undo_offers=(offer(1, expires_at=NOW + MINUTE), offer(2, expires_at=NOW + DAY)))
-    gone = gone.deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-
-    def settled(now: datetime) -> Account:
-        return gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=now)
-
-    assert (settled(NOW).due_at, settled(NOW).is_over) == (NOW + MINUTE, False)
-    assert settled(NOW + MINUTE).undo_offers == (offer(2, expires_at=NOW + DAY),)
-    assert (settled(NOW + DAY).due_at, settled(NOW + DAY).is_over) == (NOW + DAY, True)
-    assert not replace(settled(NOW + DAY), outbox=(entry(1),)).is_over
-    assert not PLAIN.is_over
-
-
-@pytest.mark.parametrize("offers", [(), (offer(1),)])
-def test_a_deleted_account_that_nobody_began_to_erase_is_due_at_once(offers: tuple[UndoOffer, ...]) -> None:
-    gone = replace(PLAIN, undo_offers=offers).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1, NOW + MINUTE),))
-    assert gone.settled({}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW
-
-
-def test_an_erased_account_waits_for_what_is_left_in_its_outbox() -> None:
-    gone = replace(PLAIN, outbox=()).deleted(roles=(), claimed_until=NOW + CLAIMED_FOR, now=NOW)
-    gone = replace(gone, outbox=(entry(1, NOW + DAY), entry(2, NOW + MINUTE)))
-    assert gone.settled({gone.user.id: None}, claimed_until=NOW + CLAIMED_FOR, now=NOW).due_at == NOW + MINUTE
-
-
 # API keys
-
-
-def a_key(number: int, *, expires_at: datetime = NOW + DAY) -> ListedKey:
-    return ListedKey(f"key-{number}", expires_at)
-
-
-def test_a_key_more_than_there_may_be_is_refused_and_expired_ones_take_no_place() -> None:
-    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2, expires_at=NOW), a_key(3)))
-    with pytest.raises(TooManyApiKeys):
-        account.with_api_key(a_key(4), most=2, now=NOW)
-    assert account.with_api_key(a_key(4), most=3, now=NOW).listed_keys == (a_key(1), a_key(3), a_key(4))
-
-
-def test_a_key_that_is_gone_cannot_go_again() -> None:
-    account = replace(PLAIN, listed_keys=(a_key(1), a_key(2)))
-    assert account.has_api_key("key-1")
-    left = account.without_api_key("key-1")
-    assert left.listed_keys == (a_key(2),)
-    assert not left.has_api_key("key-1")
-    with pytest.raises(NotFound):
-        left.without_api_key("key-1")
 
 
 def test_keys_outlive_a_new_password_and_a_reset_of_a_proven_address() -> None:
@@ -512,31 +411,6 @@ def test_an_entry_that_waits_is_not_added_again() -> None:
 GOOGLE, GITHUB = ListedIdentity("i1", "google"), ListedIdentity("i2", "github")
 PASSKEY = ListedPasskey("k1", "Laptop")
 WITHOUT_PASSWORD = replace(PLAIN, password_hash=None, identities=(GOOGLE, GITHUB))
-BOTH = {"google", "github"}
-
-
-def test_the_last_account_at_a_provider_stays_unless_there_is_another_way_in() -> None:
-    left = WITHOUT_PASSWORD.without_identity("i1", BOTH)
-    assert left.identities == (GITHUB,)
-    with pytest.raises(LastCredential):
-        left.without_identity("i2", BOTH)
-    assert replace(left, password_hash=HASH).without_identity("i2", BOTH).identities == ()
-    assert replace(left, passkeys=(PASSKEY,)).without_identity("i2", BOTH).identities == ()
-    with pytest.raises(NotFound):
-        left.without_identity("i1", BOTH)
-
-
-def test_a_provider_that_is_no_longer_there_is_no_way_in() -> None:
-    with pytest.raises(LastCredential):
-        WITHOUT_PASSWORD.without_identity("i1", {"google"})
-    assert WITHOUT_PASSWORD.without_identity("i2", {"google"}).identities == (GOOGLE,)
-
-
-def test_the_last_passkey_stays_unless_a_provider_is_linked() -> None:
-    passkey = replace(PLAIN, password_hash=None, passkeys=(PASSKEY,))
-    with pytest.raises(LastCredential):
-        passkey.without_passkey("k1")
-    assert replace(passkey, identities=(GOOGLE,)).without_passkey("k1").passkeys == ()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import Notice
 from app.accounts.credentials import CredentialService
+from app.accounts.notices import Notice
 from app.audit.model import Events
 from app.platform.errors import InvalidCredentials, ValidationFailed
 from app.security.breach_file import entry_of

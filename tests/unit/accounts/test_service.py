@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from app.accounts.account import UndoOffer
 from app.accounts.credentials import CredentialService
 from app.accounts.deletion import DeletionService
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.registration import NewAccount, RegistrationService
+from app.accounts.under_way import UndoOffer
 from app.feature import LiveCallers
 from app.platform.errors import EmailTaken, Failure, Forbidden, SessionEnded, WrongPassword
 from app.platform.identifiers import new_id

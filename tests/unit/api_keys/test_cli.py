@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import Account, ListedKey
+from app.accounts.account import Account
+from app.accounts.under_way import ListedKey
 from app.platform import clock
 from app.platform.identifiers import new_id
 from tests.contract.entities import DAY, HASH, a_user, an_api_key

@@ -12,8 +12,8 @@ from app.audit.model import Events
 from app.factors.service import FactorService
 from app.factors.totp import TotpParameters
 from app.factors.totp_secrets.model import TotpSecrets
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.login import LoginService
-from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE
 
@@ -31,7 +31,7 @@ def test_the_operator_removes_the_factors_of_a_user(flask: Callable[..., Result]
     user_id = json.loads(created.stdout)["id"]
     wired: Wired = wired_of(flask.app())  # type: ignore[attr-defined]
     opened = wired.get(LoginService).login(LoginName("username", "ann"), PASSWORD, DEVICE)
-    principal, factors = wired.get(SessionService).authenticate(opened.access_token), wired.get(FactorService)
+    principal, factors = wired.get(AccessTokenAuthenticator).authenticate(opened.access_token), wired.get(FactorService)
     begun = factors.begin_totp(principal)
     factors.confirm_totp(principal, TotpParameters(begun.secret).totp.at(wired.parts.clock()), DEVICE)
     account = wired.get(Users).account(user_id)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import Account, UndoOffer
+from app.accounts.account import Account
 from app.accounts.factors import ListedTotp, RecoveryCode
+from app.accounts.under_way import UndoOffer
 from app.factors.service import FactorService
 from app.factors.totp import TotpParameters
 from app.platform.errors import InvalidCode, SecondFactorRequired, SessionEnded, Unavailable

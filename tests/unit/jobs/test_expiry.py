@@ -9,7 +9,7 @@ import pytest
 from app.jobs import expiry as purge_module
 from app.jobs.expiry import ExpiryService
 from app.platform.errors import InvalidCredentials, SessionEnded
-from app.sessions.service import SessionService
+from app.sessions.authenticator import AccessTokenAuthenticator
 
 if TYPE_CHECKING:
     from tests.api.service import FakeClock
@@ -34,10 +34,10 @@ def test_expired_sessions_and_forgotten_failures_go_and_live_ones_stay(instance:
     assert instance.get(ExpiryService).delete_expired() == 5
     assert instance.get(ExpiryService).delete_expired() == 0
 
-    assert instance.get(SessionService).authenticate(fresh.access_token).user.id == old.user.id
+    assert instance.get(AccessTokenAuthenticator).authenticate(fresh.access_token).user.id == old.user.id
     clock.advance(-365 * DAY)
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).authenticate(old.access_token)
+        instance.get(AccessTokenAuthenticator).authenticate(old.access_token)
 
 
 def test_a_purge_without_work_does_nothing(instance: Instance) -> None:

@@ -11,7 +11,8 @@ from jwt.api_jws import PyJWS
 
 from app.audit.chain.checkpoints import StatementKeys, UnsignedError
 from app.keys.service import KeyService
-from app.sessions.access_tokens import AccessTokens, RefusedTokenError
+from app.sessions.access_tokens import AccessTokens
+from app.sessions.claims import RefusedTokenError
 
 if TYPE_CHECKING:
     from tests.unit.instance import Instance

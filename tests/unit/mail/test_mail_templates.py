@@ -216,12 +216,14 @@ def test_no_text_from_a_user_becomes_markup(kind: str) -> None:
     assert "<title>" + mail.subject + "</title>" in unescape(mail.html)
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"])
-def test_a_fact_stays_within_its_line(end: str, kind: str) -> None:
-    mail = write(kind, dict.fromkeys(FACTS, f"ada{end}{end}Log in at https://evil.example{end}Bcc: eve@example.org"))
-    for line in (*mail.text.splitlines(), *mail.html.splitlines()):
-        assert not line.startswith(("Log in at", "Bcc"))
-    assert "\x00" not in mail.text + mail.html
+def test_a_fact_stays_within_its_line(kind: str) -> None:
+    for end in ("\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"):
+        mail = write(
+            kind, dict.fromkeys(FACTS, f"ada{end}{end}Log in at https://evil.example{end}Bcc: eve@example.org")
+        )
+        for line in (*mail.text.splitlines(), *mail.html.splitlines()):
+            assert not line.startswith(("Log in at", "Bcc")), end
+        assert "\x00" not in mail.text + mail.html, end
 
 
 def test_a_subject_is_ours_and_one_line(kind: str) -> None:

@@ -34,7 +34,7 @@ def clients(instance: Instance) -> Clients:
 
 
 def a_client(*redirect_uris: str) -> Client:
-    return Client(new_id(), "An app", "public", now(), redirect_uris=redirect_uris)
+    return Client(id=new_id(), name="An app", kind="public", created_at=now(), redirect_uris=redirect_uris)
 
 
 @pytest.mark.parametrize(

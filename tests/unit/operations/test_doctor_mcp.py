@@ -13,7 +13,7 @@ import pytest
 
 from app import config, wiring
 from app.oauth.catalogue.model import CatalogueBook, CatalogueBooks, Resource, Scope
-from app.oauth.discovery import Discovery
+from app.oauth.discovery.service import Discovery
 from tests.api.service import SETTINGS
 from tests.servers.process import free_port
 

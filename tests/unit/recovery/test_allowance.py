@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import Account, UndoOffer
+from app.accounts.account import Account
+from app.accounts.under_way import UndoOffer
 from app.recovery.allowance import MOST, SPARE_RESET_EVERY, MailAllowance
 from app.recovery.mailroom import Mailroom
 from tests.contract.entities import a_user

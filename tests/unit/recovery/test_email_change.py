@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import UndoOffer
+from app.accounts.under_way import UndoOffer
 from app.platform.errors import EmailTaken
 from app.platform.identifiers import new_id
 from app.recovery.email_change import EmailChangeService

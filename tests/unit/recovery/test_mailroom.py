@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import UNDO_LIVES, UndoOffer
 from app.accounts.service import Accounts
+from app.accounts.under_way import UNDO_LIVES, UndoOffer
 from app.mail.mail import MailFailedError, MailRefusedError
 from app.outbox.model import CLAIMED_FOR, LONGEST_RETRY
 from app.outbox.service import FIRST_RETRY, Outbox

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.config.egress_values import destination
+from app.platform import deadline
 from app.security import egress
 from app.security.bounded_calls import BoundedCalls
 from app.security.egress import (
@@ -498,6 +499,19 @@ def test_a_look_up_that_hangs_is_left_at_the_deadline() -> None:
     with pytest.raises(EgressTooSlowError):
         Egress(resolve=hang).request("GET", f"https://{NAME}/", seconds=SHORT / 10)
     released.set()
+
+
+def test_a_request_takes_no_longer_than_the_one_that_it_is_made_for_has_left(
+    serve: Callable[..., ReplyingServer],
+) -> None:
+    server = serve(waiting)
+    with deadline.begin(SHORT), pytest.raises(EgressTooSlowError, match=r"within 0\.\d+ seconds"):
+        get(server, seconds=10 * PATIENCE)
+    server.close()
+    resolver = Resolver([PUBLIC])
+    with deadline.begin(0), pytest.raises(EgressTooSlowError, match="is up"):
+        Egress(resolve=resolver).request("GET", f"https://{NAME}/")
+    assert resolver.asked == []
 
 
 def test_every_error_is_an_egress_error() -> None:

@@ -6,6 +6,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import closing, contextmanager
 from threading import Event, Thread
@@ -19,6 +21,7 @@ from app.server.log import GunicornLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from gunicorn.http.wsgi import Response
     from gunicorn.workers.gthread import ThreadWorker
@@ -152,3 +155,28 @@ def writes_of(
         reply.close()
         writing.shutdown(socket.SHUT_WR)
         return list(iter(lambda: reading.recv(65536), b""))
+
+
+_TOLD_AT_ONCE = """
+import os, signal
+from {module} import {name} as worker_class
+
+bind = "127.0.0.1:0"
+
+def post_fork(server, worker):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def post_worker_init(worker):
+    print("goes on" if worker.alive else "stops", flush=True)
+    os.kill(worker.ppid, signal.SIGQUIT)
+"""
+"""A configuration of gunicorn, in which a worker is told to stop before it has come to handle signals."""
+
+
+def when_told_to_stop_at_once(kind: type[ThreadWorker], folder: Path) -> str:
+    """What a worker of this kind does that is told to stop right after its fork: it `goes on`, or `stops`."""
+    configuration = folder / "gunicorn.conf.py"
+    configuration.write_text(_TOLD_AT_ONCE.format(module=kind.__module__, name=kind.__name__))
+    command = [sys.executable, "-m", "gunicorn", "--config", str(configuration), "wsgiref.simple_server:demo_app"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
+    return done.stdout.strip()

@@ -26,10 +26,20 @@ import app.server
 from app.server.log import GunicornLog
 from app.server.reply import Reply
 from tests.servers.process import wait_until
-from tests.unit.server.served import GET, LONG, Served, no_descriptors, no_threads, reply, writes_of
+from tests.unit.server.served import (
+    GET,
+    LONG,
+    Served,
+    no_descriptors,
+    no_threads,
+    reply,
+    when_told_to_stop_at_once,
+    writes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 (PLAIN_REPLY,) = Reply.__bases__
 STARVED = b"GET /starved HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -128,6 +138,10 @@ def test_a_client_that_sends_slowly_holds_a_thread(plain: Served, monkeypatch: p
         connection.sendall(GET[:-1])
 
         is_needed("Worker, which receives requests in its main thread", seen=soon(waits.is_set))
+
+
+def test_a_worker_that_is_told_to_stop_right_after_its_fork_goes_on(tmp_path: Path) -> None:
+    is_needed("Worker.init_signals", seen=when_told_to_stop_at_once(gthread.ThreadWorker, tmp_path) == "goes on")
 
 
 def test_a_client_that_is_silent_holds_up_the_stop(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:

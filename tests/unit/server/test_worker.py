@@ -14,10 +14,11 @@ from gunicorn.workers import gthread
 from app.server import worker
 from app.server.incoming import Incoming
 from tests.servers.process import wait_until
-from tests.unit.server.served import BRIEF, GET, LONG, no_threads, reply
+from tests.unit.server.served import BRIEF, GET, LONG, no_threads, reply, when_told_to_stop_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.server.served import Served
 
@@ -192,6 +193,10 @@ def test_a_request_under_way_at_the_stop_is_answered(served: Served) -> None:
 
         assert b"200 OK" in reply(connection)
     assert served.ends()
+
+
+def test_a_worker_that_is_told_to_stop_right_after_its_fork_stops(tmp_path: Path) -> None:
+    assert when_told_to_stop_at_once(worker.Worker, tmp_path) == "stops"
 
 
 def test_a_client_that_has_sent_nothing_does_not_hold_the_stop(served: Served) -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from app.keys.keyring import Algorithm, OpenKeyring, SigningKey, generate, unseal
 from app.security.secret_keys import SecretKeys
 from app.sessions import access_tokens as tokens
-from app.sessions.access_tokens import AccessTokens, RefusedTokenError
+from app.sessions.access_tokens import AccessTokens
+from app.sessions.claims import RefusedTokenError
 from tests.api.service import FakeClock
 
 if TYPE_CHECKING:
@@ -337,11 +338,24 @@ def test_a_token_of_one_instance_is_refused_by_one_of_another_name_with_the_same
     [
         *({"sub": 1}, {"sub": ["ann"]}, {"sid": 1}, {"sid": {"$gt": ""}}, {"jti": 7}, {"exp": "4102444800"}),
         *({"exp": True}, {"iat": "0"}, {"nbf": "0"}, {"exp": [1]}, {"nbf": False}),
+        *({"cnf": None}, {"cnf": {}}, {"cnf": {"jkt": 7}}, {"cnf": {"jkt": "x", "jwk": {}}}),
+        *(
+            {"auth_time": "0", "amr": []},
+            {"auth_time": True, "amr": []},
+            {"auth_time": 0},
+            {"auth_time": 0, "amr": "a"},
+        ),
     ],
     ids=str,
 )
 def test_a_claim_of_another_type_is_refused(claims: dict[str, Any]) -> None:
     assert refusal(a_token(claims)) == "malformed"
+
+
+@pytest.mark.parametrize("claims", [{"client_id": 7}, {"aud": 7}, {"aud": ["https://files.example/", 7]}], ids=str)
+def test_a_claim_of_another_type_is_refused_whomever_the_token_is_for(claims: dict[str, Any]) -> None:
+    with pytest.raises(RefusedTokenError, match="malformed"):
+        TOKENS.read(a_token(claims))
 
 
 @pytest.mark.parametrize("content", ["[]", "1", '"ann"', "null", "{", ""])
@@ -444,7 +458,7 @@ def test_an_actor_in_another_form_is_refused_and_never_overlooked(act: object) -
 
 
 def test_an_actor_is_read_from_the_token() -> None:
-    issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actor_id="boss")
+    issued = TOKENS.issue(subject="ann", session_id="s", roles=(), actors=("boss",))
     assert TOKENS.verify(issued).actor_id == "boss"
     assert TOKENS.verify(issued).actors == ()
     assert TOKENS.verify(ISSUED).actor_id is None

@@ -19,10 +19,10 @@ from app.platform.errors import (
     Unavailable,
     ValidationFailed,
 )
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LIVES, TRIES, LoginGate
 from app.sessions.login import LoginService
 from app.sessions.proof import Evidence, Step
-from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE, Instance
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app.accounts.account import Account
     from app.platform.devices import Device
     from app.sessions.proof import Proof
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from tests.api.service import FakeClock
 
 RIGHT = "open sesame"
@@ -98,7 +98,7 @@ def test_a_password_alone_opens_nothing_and_the_second_factor_opens_a_session(lo
 
     opened = login.go_on(token)
 
-    assert login.instance.get(SessionService).authenticate(opened.access_token).user.username == "ann"
+    assert login.instance.get(AccessTokenAuthenticator).authenticate(opened.access_token).user.username == "ann"
     (session,) = login.instance.store.sessions.of_user(user.user.id, login.gate.clock())
     assert session.authentication.amr == ("pwd", "kba", "mfa")
 

@@ -22,6 +22,7 @@ from app.platform.identifiers import new_id
 from app.roles.authority import Authority
 from app.roles.editing import RoleChanges, RoleEditor
 from app.roles.model import Role
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.explain import ExplainService
 from app.sessions.impersonation import LIVES, MOST, ImpersonationService
 from app.sessions.live import LiveImpersonations, LiveSessions
@@ -75,7 +76,7 @@ def test_the_token_acts_as_the_user_and_names_the_administrator(
     claims = json.loads(urlsafe_b64decode(begun.access_token.split(".")[1] + "=="))
     assert (claims["sub"], claims["act"], claims["roles"]) == (ann, {"sub": boss.user.id}, ["member"])
     assert claims["exp"] - int(clock.now.timestamp()) == LIVES.total_seconds() == 900
-    acting = on.get(SessionService).authenticate(begun.access_token)
+    acting = on.get(AccessTokenAuthenticator).authenticate(begun.access_token)
     assert (acting.user.id, acting.kind, acting.actor_id) == (ann, "impersonation", boss.user.id)
     assert acting.impersonation is not None
     assert acting.impersonation.reason == "Ticket 4711"
@@ -89,11 +90,11 @@ def test_it_is_no_login_of_the_user(start: Callable[..., Instance]) -> None:
     before = session_of(on.wired, opened.user.id)
     on.get(SessionService).end(before.session_id, opened.user, DEVICE)
     own = on.login("ann")
-    user = on.get(SessionService).authenticate(own.access_token).user
+    user = on.get(AccessTokenAuthenticator).authenticate(own.access_token).user
 
     on.impersonation_of(opened.user.id, boss)
 
-    assert on.get(SessionService).authenticate(own.access_token).user == user
+    assert on.get(AccessTokenAuthenticator).authenticate(own.access_token).user == user
     assert len(on.get(SessionService).list_of(user)) == 1
 
 
@@ -126,7 +127,7 @@ def test_it_is_off_by_default_and_what_began_before_ends_with_the_setting(
     with pytest.raises(Forbidden, match="IMPERSONATION=on"):
         begin(off, boss, ann)
     with pytest.raises(SessionEnded):
-        off.get(SessionService).authenticate(begun.access_token)
+        off.get(AccessTokenAuthenticator).authenticate(begun.access_token)
     assert off.get(LiveImpersonations).of_user(ann) == []
 
 
@@ -279,7 +280,7 @@ def test_whoever_is_demoted_and_promoted_while_they_begin_has_begun_nothing_that
     late = replace(on.get(ImpersonationService), authority=cast("Authority", Late()))
     begun = late.begin(support, ann, "Ticket 4711", DEVICE)
     with pytest.raises(SessionEnded):
-        on.get(SessionService).authenticate(begun.access_token)
+        on.get(AccessTokenAuthenticator).authenticate(begun.access_token)
 
 
 @pytest.mark.parametrize("change", ["status disabled", "status deleted", "auth_epoch 1"])
@@ -297,10 +298,10 @@ def test_it_ends_with_the_status_or_the_epoch_of_either(
 def test_it_lives_for_15_minutes_however_much_it_is_used(
     on: Instance, boss: Principal, ann: str, clock: FakeClock
 ) -> None:
-    acting, sessions = on.impersonation_of(ann, boss), on.get(SessionService)
+    acting = on.impersonation_of(ann, boss)
     clock.advance(LIVES.total_seconds() - 0.001)
     assert is_live(on, acting)
-    assert not sessions.use_is_due(acting)
+    assert not on.get(AccessTokenAuthenticator).use_is_due(acting)
     clock.advance(0.001)
     assert not is_live(on, acting)
 
@@ -342,10 +343,10 @@ def test_nobody_ends_an_impersonation_of_another(on: Instance, boss: Principal, 
 
 
 def test_an_impersonation_is_never_a_recent_login_of_the_user(on: Instance, boss: Principal, ann: str) -> None:
-    acting, sessions = on.impersonation_of(ann, boss), on.get(SessionService)
+    acting, callers = on.impersonation_of(ann, boss), on.get(AccessTokenAuthenticator)
     with pytest.raises(Forbidden):
-        sessions.require_fresh_login(acting)
-    sessions.require_fresh_login(replace(acting, kind="session"))
+        callers.require_fresh_login(acting)
+    callers.require_fresh_login(replace(acting, kind="session"))
 
 
 def test_only_so_many_act_for_one_user_at_once(on: Instance, boss: Principal, ann: str, clock: FakeClock) -> None:
@@ -372,11 +373,11 @@ def test_a_token_whose_actor_was_cut_out_or_altered_is_refused(on: Instance, bos
     begun = begin(on, boss, ann).impersonation
     plain = tokens.issue(subject=ann, session_id=begun.id, roles=())
     with pytest.raises(SessionEnded):
-        on.get(SessionService).authenticate(plain)
+        on.get(AccessTokenAuthenticator).authenticate(plain)
     own = session_of(on.wired, ann)
-    acted = tokens.issue(subject=ann, session_id=own.session_id, roles=(), actor_id=boss.user.id)
+    acted = tokens.issue(subject=ann, session_id=own.session_id, roles=(), actors=(boss.user.id,))
     with pytest.raises(SessionEnded):
-        on.get(SessionService).authenticate(acted)
+        on.get(AccessTokenAuthenticator).authenticate(acted)
 
 
 def test_the_last_administrator_who_is_acted_for_stays_the_last(on: Instance, boss: Principal) -> None:

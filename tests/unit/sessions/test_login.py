@@ -15,6 +15,7 @@ from app.accounts.login_name import LoginName
 from app.accounts.registration import NewAccount, RegistrationService
 from app.platform.errors import AccountDisabled, InvalidCredentials, SessionEnded, TooManyRequests
 from app.security.hash_pool import HashPool
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.login import LoginService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
@@ -48,7 +49,7 @@ def test_an_account_answers_to_either_name_in_any_case(name: str, instance: Inst
     opened = instance.login(name)
 
     assert opened.user.id == user
-    assert instance.get(SessionService).authenticate(opened.access_token).user.username == "Ann"
+    assert instance.get(AccessTokenAuthenticator).authenticate(opened.access_token).user.username == "Ann"
 
 
 def test_an_international_domain_answers_in_both_of_its_forms(instance: Instance) -> None:
@@ -196,8 +197,8 @@ def test_a_login_opens_a_session_of_its_own(instance: Instance) -> None:
     instance.register("ann")
     first, second = instance.login("ann"), instance.login("ann")
 
-    sessions = {instance.get(SessionService).authenticate(opened.access_token).session_id for opened in (first, second)}
-    assert len(sessions) == 2
+    callers = instance.get(AccessTokenAuthenticator)
+    assert len({callers.authenticate(opened.access_token).session_id for opened in (first, second)}) == 2
     assert first.refresh_token != second.refresh_token
 
 
@@ -210,7 +211,7 @@ def test_a_login_at_the_limit_of_sessions_is_one_transaction_and_a_registration_
     assert committed(database, lambda: instance.login("ann@example.com")) == 1
     assert committed(database, lambda: instance.login("ann@example.com")) == 1
     first = opened(instance.wired, credentials)
-    ann = instance.get(SessionService).authenticate(first.access_token)
+    ann = instance.get(AccessTokenAuthenticator).authenticate(first.access_token)
     assert committed(database, lambda: instance.get(SessionService).log_out(ann, "this", DEVICE)) == 1
 
     def register() -> None:
@@ -240,9 +241,9 @@ def test_a_login_at_an_instance_whose_clock_is_slow_does_not_end_itself(
     clock.advance(-10)
     opened = instance.login("ann")
 
-    assert instance.get(SessionService).authenticate(opened.access_token).user.id == opened.user.id
+    assert instance.get(AccessTokenAuthenticator).authenticate(opened.access_token).user.id == opened.user.id
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).authenticate(former.access_token)
+        instance.get(AccessTokenAuthenticator).authenticate(former.access_token)
 
 
 def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(

@@ -18,7 +18,9 @@ from app.platform.devices import LONGEST_USER_AGENT, Device
 from app.platform.errors import ExpiredToken, InvalidToken, SessionEnded, Unavailable
 from app.recovery.email_change import EmailChangeService
 from app.samples.products.service import NewProduct, SampleProductService
+from app.sessions.authenticator import AccessTokenAuthenticator
 from app.sessions.gate import LoginGate
+from app.sessions.refresh import RefreshService
 from app.sessions.service import SessionService
 from tests.api.service import PASSWORD
 from tests.unit.instance import DEVICE
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.accounts.principal import Principal
-    from app.sessions.service import OpenedSession
+    from app.sessions.session_tokens import OpenedSession
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
 
@@ -52,18 +54,18 @@ def test_a_session_says_how_long_its_tokens_live(start: Callable[..., Instance])
 
 def test_no_access_token_outlives_its_session(start: Callable[..., Instance], clock: FakeClock) -> None:
     instance = start(ACCESS_TOKEN_SECONDS="600", REFRESH_IDLE_SECONDS="120", REFRESH_ABSOLUTE_SECONDS="150")
-    opened, sessions = instance.login_of("ann"), instance.get(SessionService)
+    opened, callers = instance.login_of("ann"), instance.get(AccessTokenAuthenticator)
     assert (opened.expires_in, exp_of(opened) - int(clock.now.timestamp())) == (120, 120)
 
     clock.advance(100)
-    renewed = sessions.refresh(opened.refresh_token or "", DEVICE)
+    renewed = instance.get(RefreshService).refresh(opened.refresh_token or "", DEVICE)
     assert (renewed.expires_in, exp_of(renewed) - int(clock.now.timestamp())) == (50, 50)
 
     clock.advance(49.999)
-    sessions.authenticate(renewed.access_token)
+    callers.authenticate(renewed.access_token)
     clock.advance(0.001)
     with pytest.raises(SessionEnded):
-        sessions.authenticate(renewed.access_token)
+        callers.authenticate(renewed.access_token)
 
 
 def exp_of(opened: OpenedSession) -> float:
@@ -76,14 +78,14 @@ def test_an_access_token_that_is_used_all_the_time_ends_with_the_idle_life_of_it
     start: Callable[..., Instance], clock: FakeClock
 ) -> None:
     instance = start(REFRESH_IDLE_SECONDS="60")
-    opened, sessions = instance.login_of("ann"), instance.get(SessionService)
+    opened, callers = instance.login_of("ann"), instance.get(AccessTokenAuthenticator)
     for _ in range(3):
         clock.advance(19)
-        sessions.note_use(sessions.authenticate(opened.access_token))
+        callers.note_use(callers.authenticate(opened.access_token))
     clock.advance(3)
 
     with pytest.raises(SessionEnded):
-        sessions.authenticate(opened.access_token)
+        callers.authenticate(opened.access_token)
 
 
 CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
@@ -107,9 +109,8 @@ CHANGES: dict[str, Callable[[Instance, Principal], object]] = {
 def test_a_session_that_ended_after_it_was_admitted_changes_nothing(
     change: str, end: Literal["this", "all"], instance: Instance, opened: OpenedSession, database: Path
 ) -> None:
-    sessions = instance.get(SessionService)
-    principal = sessions.authenticate(opened.access_token)
-    sessions.log_out(principal, end, DEVICE)
+    principal = instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
+    instance.get(SessionService).log_out(principal, end, DEVICE)
     before = kept_in(database)
 
     with pytest.raises(SessionEnded):
@@ -128,7 +129,7 @@ def kept_in(database: Path) -> list[Any]:
 def test_an_access_token_leads_to_its_user_and_session(
     instance: Instance, opened: OpenedSession, clock: FakeClock
 ) -> None:
-    principal = instance.get(SessionService).authenticate(opened.access_token)
+    principal = instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
 
     assert principal.user == opened.user
     assert principal.user.last_login_at == clock.now
@@ -150,7 +151,7 @@ def test_no_token_is_stored(instance: Instance, opened: OpenedSession, database:
 def test_an_expired_token_is_distinguished_from_a_foreign_one(
     instance: Instance, opened: OpenedSession, clock: FakeClock
 ) -> None:
-    authenticate = instance.get(SessionService).authenticate
+    authenticate = instance.get(AccessTokenAuthenticator).authenticate
     for foreign in ("", "a.b.c", opened.access_token + "=", str(opened.refresh_token)):
         with pytest.raises(InvalidToken):
             authenticate(foreign)
@@ -169,7 +170,7 @@ def test_a_session_ends_with_its_user_s_status_or_epoch(
     change_user(opened.user.id, **change)
 
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).authenticate(opened.access_token)
+        instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
 
 
 def test_a_session_ends_after_its_absolute_life(start: Callable[..., Instance], clock: FakeClock) -> None:
@@ -177,11 +178,11 @@ def test_a_session_ends_after_its_absolute_life(start: Callable[..., Instance], 
     opened = instance.login_of("ann")
 
     clock.advance(59.999)
-    instance.get(SessionService).authenticate(opened.access_token)
+    instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
     clock.advance(0.001)
 
     with pytest.raises(SessionEnded):
-        instance.get(SessionService).authenticate(opened.access_token)
+        instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
 
 
 def test_a_lost_role_takes_effect_on_the_next_request(
@@ -189,7 +190,7 @@ def test_a_lost_role_takes_effect_on_the_next_request(
 ) -> None:
     change_user(opened.user.id, roles="")
 
-    assert instance.get(SessionService).authenticate(opened.access_token).user.roles == ()
+    assert instance.get(AccessTokenAuthenticator).authenticate(opened.access_token).user.roles == ()
 
 
 def test_nobody_is_admitted_while_the_store_is_away(
@@ -198,7 +199,7 @@ def test_nobody_is_admitted_while_the_store_is_away(
     away()
 
     with pytest.raises(Unavailable):
-        instance.get(SessionService).authenticate(opened.access_token)
+        instance.get(AccessTokenAuthenticator).authenticate(opened.access_token)
 
 
 def test_what_is_kept_about_a_client_is_bounded(instance: Instance, database: Path) -> None:

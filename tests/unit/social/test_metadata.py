@@ -1,4 +1,4 @@
-"""What is kept of a provider's documents, and for how long; and what they are believed."""
+"""What the documents of a provider are believed."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from app.config.egress_values import destination
 from app.platform import deadline
 from app.platform.errors import Unavailable
 from app.security.egress import Egress
-from app.security.key_sets import KEPT_FOR
-from app.social.metadata import Documents
+from app.security.published import RESTS_FOR, PublishedDocuments
+from app.social.metadata import SECONDS, Documents
 from app.social.provider import NotTrustedError
 from tests.servers.openid import Provider, serving_provider
 
@@ -42,58 +42,18 @@ def documents(upstream: Provider, clock: Clock) -> Documents:
     upstream.reset()
     upstream.key_id = "one"
     upstream.requests.clear()
-    return Documents(Egress((destination("127.0.0.1"),)), clock)
+    return Documents(PublishedDocuments(Egress((destination("127.0.0.1"),)), SECONDS, clock))
 
 
 def key(documents: Documents, upstream: Provider, key_id: str | None) -> jwt.PyJWK:
-    return documents.key(upstream.url, f"{upstream.url}/keys", key_id)
-
-
-def asked(upstream: Provider) -> list[str]:
-    return [path for path, _, _ in upstream.requests]
-
-
-def test_documents_are_kept_for_an_hour(documents: Documents, upstream: Provider, clock: Clock) -> None:
-    for _ in range(2):
-        assert documents.of(upstream.url).issuer == upstream.url
-        assert key(documents, upstream, "one").key_id == "one"
-    assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"]
-    clock.now += KEPT_FOR
-    documents.of(upstream.url)
-    key(documents, upstream, "one")
-    assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"] * 2
-
-
-def test_a_new_key_is_found_at_once_and_a_key_that_is_none_costs_one_request_a_minute(
-    documents: Documents, upstream: Provider, clock: Clock
-) -> None:
-    key(documents, upstream, "one")
-    upstream.key_id = "two"
-    assert key(documents, upstream, "two").key_id == "two"
-    upstream.requests.clear()
-    for wait, requests in ((0, 0), (59, 0), (1, 1), (0, 1), (59, 1), (1, 2)):
-        clock.now += wait
-        with pytest.raises(NotTrustedError, match="no key"):
-            key(documents, upstream, "none")
-        assert len(upstream.requests) == requests
-    assert key(documents, upstream, "two").key_id == "two"
-
-
-def test_a_key_that_the_provider_withdrew_verifies_nothing_after_an_hour(
-    documents: Documents, upstream: Provider, clock: Clock
-) -> None:
-    key(documents, upstream, "one")
-    upstream.key_id = "two"
-    clock.now += KEPT_FOR
-    with pytest.raises(NotTrustedError):
-        key(documents, upstream, "one")
+    return documents.key(f"{upstream.url}/keys", key_id)
 
 
 def test_a_token_without_a_key_identifier_means_the_only_key(documents: Documents, upstream: Provider) -> None:
     assert key(documents, upstream, None).key_id == "one"
     entry = key_entry("two")
     upstream.published = {"keys": [key_entry("one"), entry]}
-    fresh = Documents(documents.egress)
+    fresh = Documents(PublishedDocuments(documents.published.egress, SECONDS))
     with pytest.raises(NotTrustedError):
         key(fresh, upstream, None)
 
@@ -129,12 +89,13 @@ def test_what_is_no_public_signing_key_verifies_nothing(
     ],
 )  # fmt: skip
 def test_metadata_that_are_wrong_are_not_believed_and_not_kept(
-    documents: Documents, upstream: Provider, wrong: dict[str, object]
+    documents: Documents, upstream: Provider, clock: Clock, wrong: dict[str, object]
 ) -> None:
     upstream.metadata = wrong
     with pytest.raises(NotTrustedError):
         documents.of(upstream.url)
     upstream.metadata = {}
+    clock.now += RESTS_FOR
     assert documents.of(upstream.url).token_endpoint == f"{upstream.url}/token"
 
 
@@ -158,9 +119,9 @@ def test_a_provider_that_fails_is_unavailable(documents: Documents, upstream: Pr
 def test_a_provider_is_not_asked_when_the_time_of_the_request_is_up(documents: Documents, upstream: Provider) -> None:
     with deadline.begin(0), pytest.raises(Unavailable):
         documents.of(upstream.url)
-    assert asked(upstream) == []
+    assert upstream.requests == []
 
 
 def test_an_address_that_the_guard_refuses_is_not_asked(upstream: Provider) -> None:
     with pytest.raises(Unavailable):
-        Documents(Egress()).of(upstream.url)
+        Documents(PublishedDocuments(Egress(), SECONDS)).of(upstream.url)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.account import LiveCode, PendingEmail, UnderWay, UndoOffer
 from app.accounts.mail_requests.model import PendingRegistration
+from app.accounts.under_way import LiveCode, PendingEmail, UnderWay, UndoOffer
 from app.outbox.model import Entry
 from app.store.codec import Codec, from_json, to_json
 from tests.contract.entities import NOW

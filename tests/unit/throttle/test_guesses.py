@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.accounts.account import VERIFICATION_LIVES
+from app.accounts.under_way import CODE_LIVES
 from app.outbox.service import Outbox
 from app.platform.errors import InvalidCode
 from app.recovery.mailroom import Mailroom
@@ -18,7 +18,7 @@ from app.throttle.guesses import KEPT, MOST_GENERATIONS, MOST_GUESSES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.accounts.account import LiveCode
+    from app.accounts.under_way import LiveCode
     from app.recovery.mailed_codes import MailedCodes
     from tests.api.service import FakeClock
     from tests.unit.instance import Instance
@@ -88,7 +88,7 @@ def test_a_right_code_does_not_count_as_a_guess(instance: Instance, codes: Maile
 def test_the_count_is_kept_for_as_long_as_any_code_lives(
     instance: Instance, codes: MailedCodes, live: LiveCode, clock: FakeClock
 ) -> None:
-    assert KEPT > VERIFICATION_LIVES
+    assert CODE_LIVES["verify"] < KEPT
     dead = code(instance, codes, live)
     guess(codes, MOST_GUESSES)
     clock.now = live.expires_at - timedelta(milliseconds=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app import config
 from app.accounts.fields import InputRules
 from app.features import PERMISSIONS, TAGS
-from app.web import endpoint, exchange, pages, problems
+from app.web import dispatch, exchange, pages, problems
 from app.web.application import Application
 from app.web.call import Shared
 from app.web.cors import Cors
@@ -52,7 +52,7 @@ def serving(
             rates=wired.get(Rates),
             specification=Specification(endpoints, TAGS, made.server.public_url, "1"),
         )
-        endpoint.install(app, endpoints, shared)
+        dispatch.install(app, endpoints, shared)
     return app
 
 

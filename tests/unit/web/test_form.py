@@ -127,8 +127,8 @@ def test_a_failure_that_shows_the_form_again_is_told_to_the_log_and_the_metrics_
 
 
 def test_a_form_declares_the_failures_of_all_forms_and_those_after_which_it_is_shown_again() -> None:
-    assert {*OF_FORMS, InvalidCode, UsernameTaken} <= set(wish.raises)
-    assert EmailTaken not in wish.raises
+    assert {*OF_FORMS, InvalidCode, UsernameTaken} <= set(wish.failures)
+    assert EmailTaken not in wish.failures
     assert InvalidCode not in plain.raises
 
 

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask, request
 
 from app.platform.errors import ExpiredToken, Forbidden, InvalidRequest, InvalidToken, MissingToken, SessionEnded
-from app.sessions.access_tokens import RefusedTokenError
-from app.sessions.service import SessionService
+from app.sessions.authenticator import AccessTokenAuthenticator
+from app.sessions.claims import RefusedTokenError
 from app.web.caller import KINDS
 from app.web.guard import Access, admit, authenticated, permission, public
 from tests.unit.web.callers import KeyService, Robot
@@ -110,7 +110,7 @@ def test_a_permission_is_that_of_the_user_in_the_store_from_the_next_request_on(
     instance: Instance, token: str, change_user: Callable[..., None]
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    user = instance.get(SessionService).authenticate(token).user.id
+    user = instance.get(AccessTokenAuthenticator).authenticate(token).user.id
     with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
         admitted(instance, READERS, headers)
 
@@ -133,7 +133,7 @@ def judged(token: str, *authenticators: Authenticator[Any], access: Access = aut
 
 def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(instance: Instance, token: str) -> None:
     refusing, keys, more = KeyService("lk_"), KeyService("l", Robot()), KeyService("")
-    sessions = instance.get(SessionService)
+    sessions = instance.get(AccessTokenAuthenticator)
 
     assert judged("lx", refusing, keys, more, sessions) == Robot()
     with pytest.raises(ExpiredToken):  # which the second would take
@@ -148,7 +148,7 @@ def test_a_token_is_judged_by_the_first_that_recognises_it_and_by_nobody_else(in
 def test_a_token_of_no_kind_is_refused_by_the_first(unknown: str, instance: Instance) -> None:
     keys = KeyService("rk_", Robot())
     with pytest.raises(InvalidToken) as refused:
-        judged(unknown, instance.get(SessionService), keys)
+        judged(unknown, instance.get(AccessTokenAuthenticator), keys)
     assert isinstance(refused.value.__cause__, RefusedTokenError)
     assert keys.asked == []
 
@@ -156,7 +156,7 @@ def test_a_token_of_no_kind_is_refused_by_the_first(unknown: str, instance: Inst
 def test_a_permission_is_the_caller_s_whoever_they_are(instance: Instance) -> None:
     reader = Robot(permissions=frozenset({"users:read"}))
 
-    assert judged("x", KeyService("", reader), instance.get(SessionService), access=READERS) is reader
+    assert judged("x", KeyService("", reader), instance.get(AccessTokenAuthenticator), access=READERS) is reader
     for other in (frozenset[str](), frozenset({"users:write"}), frozenset({"users"})):
         with pytest.raises(Forbidden, match=r"This needs the permission users:read\."):
             judged("x", KeyService("", Robot(permissions=other)), access=READERS)

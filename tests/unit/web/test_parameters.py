@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -52,9 +53,7 @@ def token(_call: Call, parameters: Parameters) -> File:
     return shown(parameters)
 
 
-token_of_any_failure = token.__class__(
-    **{name: getattr(token, name) for name in token.__dataclass_fields__} | {"declared": tuple(CATALOGUE.values())}
-)
+token_of_any_failure = replace(token, raises=tuple(CATALOGUE.values()))
 
 
 @endpoint("POST /register", access=public, body=Metadata, rfc="invalid_client_metadata", returns=File)

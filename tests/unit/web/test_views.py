@@ -16,7 +16,7 @@ from app.features import PERMISSIONS
 from app.health.views import Health, Ping
 from app.keys.views import KeySet
 from app.platform.errors import FieldError, ValidationFailed
-from app.sessions.service import OpenedSession
+from app.sessions.session_tokens import OpenedSession
 from app.sessions.views import TokenPair
 from app.web.cursors import cursor_behind
 from app.web.problem_views import Problem, ProblemDetails

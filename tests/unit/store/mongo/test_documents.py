@@ -9,10 +9,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from app.accounts.account import Account, Notice
+from app.accounts.account import Account
 from app.accounts.imported import Imported, SealedTotp
 from app.accounts.mail_requests.model import MailRequest, PendingRegistration
 from app.accounts.mongo import USER_FIELDS
+from app.accounts.notices import Notice
 from app.audit.model import AuditEvent
 from tests.contract.entities import HASH, MINUTE, NOW, a_count, a_keyring, a_session, a_user, a_whole_account
 from tests.servers.mongo import Mongo

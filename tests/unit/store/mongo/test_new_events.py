@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pymongo.monitoring import CommandListener
 from app.accounts.account import Account
 from app.audit.model import AuditEvent
 from tests.contract.entities import DAY, HASH, MINUTE, NOW, a_user
+from tests.contract.races import new_processes
 from tests.servers import mongo
 from tests.servers.fixtures import require
 from tests.stores import Store, mongo_store
@@ -108,9 +108,7 @@ def change_and_die(uri: str, database: str, collection: str) -> None:
 @pytest.fixture(params=["events", "users"])
 def crashed(request: pytest.FixtureRequest, uri: str, store: Store, database: Database[dict[str, Any]]) -> None:
     """A process that changed the password died before it wrote to this collection."""
-    process = multiprocessing.get_context("spawn").Process(
-        target=change_and_die, args=(uri, database.name, request.param)
-    )
+    process = new_processes().Process(target=change_and_die, args=(uri, database.name, request.param))
     process.start()
     process.join()
     assert process.exitcode == KILLED

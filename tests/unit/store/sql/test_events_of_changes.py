@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from typing import TYPE_CHECKING
 
 from app.accounts.account import Account
 from app.audit.model import AuditEvent
 from tests.contract.entities import DAY, HASH, NOW, a_user
+from tests.contract.races import new_processes
 from tests.stores import Store, database_of, sql_store
 from tests.unit.store.sql.watching import watch
 
@@ -43,7 +43,7 @@ def test_of_a_process_that_dies_before_the_event_the_change_is_not_kept_either(
         with subtests.test(new=new):
             if not new:
                 store.users.add(Account(USER, HASH))
-            process = multiprocessing.get_context("spawn").Process(target=change_and_die, args=(url, new))
+            process = new_processes().Process(target=change_and_die, args=(url, new))
             process.start()
             process.join()
             assert process.exitcode == KILLED

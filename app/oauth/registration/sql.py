@@ -13,7 +13,7 @@ from app.store.sql.schema import METADATA, ON_MYSQL
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from app.oauth.registration_tokens.model import RegistrationToken
+    from app.oauth.registration.model import RegistrationToken
     from app.store.sql.database import Database
 
 REGISTRATION_TOKENS: Final = Table(
@@ -39,7 +39,7 @@ _EXPIRED: Final = ExpiredRows(_COLUMNS.id, _COLUMNS.expires_at <= bindparam("now
 
 
 class SqlRegistrationTokens:
-    """`app.oauth.registration_tokens.model.RegistrationTokens` on SQL."""
+    """`app.oauth.registration.model.RegistrationTokens` on SQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.oauth.clients.model import digest_of
 from app.oauth.clients.permissions import WRITE
 from app.oauth.clients.secret_text import REGISTRATION, new_text
-from app.oauth.registration_tokens.model import RegistrationToken
+from app.oauth.registration.model import RegistrationToken
 from app.platform.errors import InvalidToken, MissingToken
+from app.platform.identifiers import digest_of_token
 from app.roles.authority import require_permission
 
 if TYPE_CHECKING:
     from app.accounts.principal import Principal
     from app.audit.service import Audit
-    from app.oauth.clients.service import ClientService, CreatedClient, NewClient
-    from app.oauth.registration_tokens.model import RegistrationTokens
+    from app.oauth.clients.model import ClientFields
+    from app.oauth.clients.service import ClientService, CreatedClient
+    from app.oauth.registration.model import RegistrationTokens
     from app.platform.clock import Clock
     from app.platform.devices import Device
     from app.roles.authority import Authority
@@ -48,14 +49,14 @@ class RegistrationService:
         """
         now, text = self.clock(), new_text(REGISTRATION)
         creator = by.actor_id or by.user.id
-        token = RegistrationToken(digest_of(text), creator, now, now + timedelta(days=days), uses)
+        token = RegistrationToken(digest_of_token(text), creator, now, now + timedelta(days=days), uses)
         require_permission(self.authority.held_by(by), WRITE)
         self.tokens.add(token)
         details = {"token": token.id[:8], "uses": str(uses), "expires_at": token.expires_at.isoformat()}
         self.audit.record(creator, "registration_token.created", device, **details)
         return CreatedToken(token, text)
 
-    def register(self, new: NewClient, text: str | None) -> CreatedClient:
+    def register(self, said: ClientFields, text: str | None) -> CreatedClient:
         """Register a client with this token, which loses one use.
 
         The use goes first: if the client cannot be stored then, it is lost. Raises MissingToken without a token, and
@@ -63,7 +64,7 @@ class RegistrationService:
         """
         if text is None:
             raise MissingToken
-        token_id = digest_of(text)
+        token_id = digest_of_token(text)
         if not self.tokens.use(token_id, self.clock()):
             raise InvalidToken
-        return self.clients.register(new, token_id)
+        return self.clients.register(said, token_id)

@@ -49,8 +49,6 @@ class Discovery:
     grant_types: tuple[str, ...]
     fetches_metadata: bool
     """Whether the URL of a metadata document may be a client_id (CIMD_ALLOW)."""
-    tells_of_logouts: bool = False
-    """Whether there is back-channel logout."""
 
     def server(self) -> dict[str, Any]:
         """The document of the server, the same at both of its addresses. Raises Unavailable."""
@@ -79,7 +77,8 @@ class Discovery:
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
-            **self._logout(),
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
         }
 
     def resource(self) -> dict[str, Any]:
@@ -103,8 +102,3 @@ class Discovery:
             **{f"{name}_auth_methods_supported": methods for name, methods in found.items()},
             **{f"{name}_auth_signing_alg_values_supported": list(ALGORITHMS) for name in found},
         }
-
-    def _logout(self) -> dict[str, Any]:
-        if not self.tells_of_logouts:
-            return {}
-        return {"backchannel_logout_supported": True, "backchannel_logout_session_supported": True}

@@ -11,11 +11,11 @@ from app.store.mongo.indexes import Index
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from app.oauth.registration_tokens.model import RegistrationToken
+    from app.oauth.registration.model import RegistrationToken
 
 
 class MongoRegistrationTokens:
-    """`app.oauth.registration_tokens.model.RegistrationTokens` on MongoDB."""
+    """`app.oauth.registration.model.RegistrationTokens` on MongoDB."""
 
     INDEXES: ClassVar[tuple[Index, ...]] = (Index("registration_tokens", "expires_at"),)
 

@@ -1,0 +1,1 @@
+"""What clients read about this server before anything else."""
