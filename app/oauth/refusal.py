@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from app.platform.uris import with_query
-
-EXPIRED: Final = "request_uri_expired"
-"""The reason for a kept request that has expired, was answered, or is another client's."""
 
 
 class RefusedError(Exception):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from app.oauth.refusal import EXPIRED
 from app.web.result import redirect
 
 if TYPE_CHECKING:
     from app.oauth.refusal import RefusedError
     from app.web.call import CallBy
     from app.web.result import File
+
+_EXPIRED: Final = "request_uri_expired"
+"""The reason for a kept request that has expired, was answered, or is another client's."""
 
 
 def told(call: CallBy[Any], refused: RefusedError, *, of_logout: bool = False) -> File:
@@ -23,6 +25,6 @@ def told(call: CallBy[Any], refused: RefusedError, *, of_logout: bool = False) -
         status=400,
         error=refused.error,
         description=refused.description,
-        is_over=refused.reason == EXPIRED,
+        is_over=refused.reason == _EXPIRED,
         of_logout=of_logout,
     )

@@ -21,7 +21,7 @@ from app.oauth.parameters import (
     scopes_of,
     short_value_of,
 )
-from app.oauth.refusal import EXPIRED, RefusedError
+from app.oauth.refusal import RefusedError
 from app.oauth.requests.model import StoredRequest
 from app.platform.identifiers import digest_of_token
 from app.web.parameters import Parameters
@@ -255,5 +255,5 @@ def _expired() -> RefusedError:
     return RefusedError(
         "invalid_request",
         "This request has expired or was answered: go back to the application, and begin again.",
-        EXPIRED,
+        "request_uri_expired",
     )
