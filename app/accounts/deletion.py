@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _OF_ADMINISTRATORS = frozenset({ADMINISTRATOR, LEAVING})
 """Roles that do not come back with an account: another administrator is left, and can grant them again."""
-_WITH_THE_REPLY = 15
+_WITH_THE_REPLY = 16
 """Such statements that the client waits for; the courier does the rest, however much it is."""
 
 

@@ -88,12 +88,12 @@ def without_passkey(account: Account, passkey_id: str, providers: Collection[str
     Raises NotFound if it has no such passkey, and LastCredential if nobody could log in any more, by one of these
     `providers`.
     """
-    left = tuple(each for each in account.passkeys if each.id != passkey_id)
-    if left == account.passkeys:
+    if passkey_of(account, passkey_id) is None:
         raise NotFound
-    left_account = _without_idle_codes(replace(account, passkeys=left))
-    left_account.require_way_in(providers)
-    return left_account
+    passkeys = tuple(each for each in account.passkeys if each.id != passkey_id)
+    left = _without_idle_codes(replace(account, passkeys=passkeys))
+    left.require_way_in(providers)
+    return left
 
 
 def without_factors(account: Account) -> Account:

@@ -16,6 +16,7 @@ WITHOUT_FIELDS = {
     "POST /auth/refresh": (401, "invalid_refresh_token"),
     "POST /auth/logout": (200, None),
     "PATCH /auth/me": (200, None),
+    "DELETE /auth/me": (422, "validation_failed"),
     "PATCH /admin/roles/<name>": (404, "not_found"),
     "PATCH /admin/users/<user_id>": (404, "not_found"),
     "POST /admin/users/<user_id>/reset-password": (404, "not_found"),
@@ -25,7 +26,7 @@ WITHOUT_FIELDS = {
     "PATCH /admin/webhooks/<webhook_id>": (404, "not_found"),
     "POST /auth/providers/<provider>/start": (404, "not_found"),
 }
-"""What an endpoint that requires no field answers to `{}`."""
+"""What an endpoint whose fields may all be missing answers to `{}`."""
 CHOICES = {"scope", "kind", "purpose"}
 """Fields whose error names the allowed values, whatever the type of the wrong one."""
 NUMBERS = {"price"}
