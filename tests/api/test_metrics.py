@@ -9,10 +9,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import __version__, config, create_app
+from app import __version__
 from app.outbox.service import Outbox
-from tests.api.service import PASSWORD, SETTINGS, Service, new_names, occupied
-from tests.servers.process import free_port, wait_until
+from tests.api.service import PASSWORD, Service, new_names, occupied
+from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -238,21 +238,6 @@ def test_calls_of_the_store_are_timed_by_operation(measured: Service) -> None:
     )
     operations = {dict(labels)["operation"] for labels in labels_of(measured, "store_call_duration_seconds_count")}
     assert {"users.add", "sessions.open", "login_failures.get"} <= operations
-
-
-def test_a_store_that_is_down_is_counted_and_fails_no_scrape(clock: FakeClock) -> None:
-    settings = {"MONGO_URI": f"mongodb://127.0.0.1:{free_port()}/latchkey", "METRICS_ALLOW": ALLOWED}
-    app = create_app(config.load(SETTINGS | settings, dotenv=None), clock=clock)
-    service = Service(app, clock, None)  # type: ignore[arg-type] # nothing looks into it
-    try:
-        assert service.login("ann").status_code == 503
-        text = read(service).text  # once: each scrape waits for the store
-        found = numbers(text)
-        assert found["latchkey_logins_total", frozenset({("outcome", "unavailable")})] == 1
-        assert found["latchkey_store_failures_total", frozenset({("operation", "users.credentials_by_username")})] == 1
-        assert "latchkey_mail_queue" not in text
-    finally:
-        service.wired.close()
 
 
 def test_mails_are_counted_and_those_that_wait_shown(start: Start) -> None:

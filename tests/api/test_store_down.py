@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from app import config, create_app
 from tests.api.databases import MongoDatabase, SqliteDatabase
 from tests.api.providers import APP, Browser, Files, code_of, told
-from tests.api.service import PASSWORD, Account, FakeClock, Reply, Service, new_names, running
+from tests.api.service import PASSWORD, SETTINGS, Account, FakeClock, Reply, Service, new_names, running
+from tests.api.test_metrics import numbers
+from tests.api.test_metrics import read as read_metrics
 from tests.servers import mongo
 from tests.servers.fixtures import require
 from tests.servers.mongo import MongoServer
 from tests.servers.openid import serving_provider
-from tests.servers.process import wait_until
+from tests.servers.process import free_port, wait_until
 
 BACK_WITHIN = 10 + 15
 """Seconds after which the service has to serve again, once its store does: 10 are promised, the rest is for a busy
@@ -146,3 +149,19 @@ def test_a_sqlite_file_that_another_process_writes_to_is_read_and_waited_for(tmp
             assert service.get("/health/ready").status_code == 200
             other.execute("ROLLBACK")
         assert service.login(account.email).status_code == 200
+
+
+def test_a_store_that_is_down_is_counted_and_fails_no_scrape() -> None:
+    clock = FakeClock()
+    settings = {"MONGO_URI": f"mongodb://127.0.0.1:{free_port()}/latchkey", "METRICS_ALLOW": "127.0.0.1"}
+    app = create_app(config.load(SETTINGS | settings, dotenv=None), clock=clock)
+    service = Service(app, clock, None)  # type: ignore[arg-type] # nothing looks into it
+    try:
+        assert service.login("ann").status_code == 503
+        text = read_metrics(service).text  # once: each scrape waits for the store
+        found = numbers(text)
+        assert found["latchkey_logins_total", frozenset({("outcome", "unavailable")})] == 1
+        assert found["latchkey_store_failures_total", frozenset({("operation", "users.credentials_by_username")})] == 1
+        assert "latchkey_mail_queue" not in text
+    finally:
+        service.wired.close()

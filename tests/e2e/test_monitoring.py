@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def watching(service_port: int, exporter_port: int) -> Iterator[Prometheus]:
     port = free_port()
     with own_folder() as folder:
         shutil.copytree(monitoring.CONFIG.parent, folder, dirs_exist_ok=True)
-        config = monitoring.read(monitoring.CONFIG)
+        config = deepcopy(monitoring.read(monitoring.CONFIG))
         config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "2s")
         jobs = {job["job_name"]: job for job in config["scrape_configs"]}
         del jobs["latchkey"]["dns_sd_configs"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from datetime import timedelta
 from threading import enumerate as threads_alive
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -245,7 +247,8 @@ def test_a_start_waits_for_a_store_that_comes_later(database: Path, monkeypatch:
             waited.append(seconds)
             other.close()
 
-        monkeypatch.setattr("app.wiring.time.sleep", sleep)
+        # Not `time.sleep` itself: threads that other tests have left would call it, too.
+        monkeypatch.setattr("app.wiring.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
         with capture_logs() as logged:
             wiring.prepare(settings_of(database), patience=600)
 
