@@ -1,8 +1,12 @@
 """How gunicorn serves Latchkey. To configure the service, change its settings, not this file: docs/configuration.md."""
 
+import gc
 import os
 import sys
 from typing import Any
+
+# Nothing that is imported goes again: to look for what could is a fifth of the CPU of a start. `app.wsgi` ends this.
+gc.disable()
 
 from app import wired_of, wiring
 from app.config import ConfigurationError, load  # not the module: gunicorn would read `config` as its own setting

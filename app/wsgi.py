@@ -17,3 +17,4 @@ gc.freeze()
 
 # A page of users makes more objects than the 700 at which the collector looks for cycles (a sixth of its CPU).
 gc.set_threshold(10_000)
+gc.enable()  # gunicorn.conf.py disabled it
