@@ -34,6 +34,7 @@ class Counted:
         self.database = Database(product)
         METADATA.create_all(product.writer)
         self.visits = SqlVisits(self.database)
+        self.visits._commits._patience = PATIENCE  # noqa: SLF001 - a busy machine begins 100 threads in more than a second
         self.commits = 0
         self.holds, self.held, self.go_on, self.fails = False, Event(), Event(), False
         event.listen(
