@@ -86,7 +86,7 @@ class ConsentService:
         if (since := self._owned_since(user_id)) is not None:
             self._forget(user_id, since)  # or it would be widened
         events = []
-        if not self.covers(user_id, authorization):
+        if not self.holds(user_id, client_id, scopes, resources):
             told = {"client": client_id, "scopes": " ".join(scopes)}
             if resources:
                 told["resources"] = " ".join(resources)
