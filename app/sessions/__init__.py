@@ -90,7 +90,6 @@ def _limits(parts: Container) -> SessionLimits:
         absolute=tokens.refresh_absolute_seconds,
         grace=tokens.refresh_grace_seconds,
         most=tokens.sessions_per_user,
-        fresh=parts.settings.accounts.reauth_seconds,
         most_of_client=parts.settings.oauth.client_sessions_per_user,
     )
 
@@ -104,7 +103,7 @@ def _sessions(parts: Container) -> SessionService:
         tokens=parts.get(SessionTokens),
         devices=parts.get(DeviceTokens),
         clock=parts.clock,
-        limits=_limits(parts),
+        limits=parts.get(SessionLimits),
         permissions_of=parts.get(Roles).permissions_of,
         client_names=parts.find(ClientNames),
     )
@@ -122,7 +121,7 @@ def _refresh(parts: Container) -> RefreshService:
         accounts=parts.get(Accounts),
         secrets=parts.get(SecretKeys),
         clock=parts.clock,
-        limits=_limits(parts),
+        limits=parts.get(SessionLimits),
         permissions_of=parts.get(Roles).permissions_of,
     )
 
@@ -147,7 +146,7 @@ def _page_sessions(parts: Container) -> PageSessions:
         parts.get(Roles).permissions_of,
         parts.get(SecretKeys),
         parts.clock,
-        _limits(parts),
+        parts.get(SessionLimits),
     )
 
 
@@ -225,6 +224,7 @@ FEATURE = Feature(
         ImpersonationService: _impersonations,
         AccessTokens: _tokens,
         AccessTokenAuthenticator: _authenticator,
+        SessionLimits: _limits,
         SessionTokens: _session_tokens,
         SessionService: _sessions,
         RefreshService: _refresh,

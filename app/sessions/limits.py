@@ -17,14 +17,13 @@ class SessionLimits:
     """Times are in seconds. A user has at most `most` logins, and `most_of_client` sessions of one client.
 
     `idle` counts from the last refresh, `absolute` from the login. For `grace` after the first exchange of a refresh
-    token, the same token gives the same new one again. A login counts as recent for `fresh`.
+    token, the same token gives the same new one again.
     """
 
     idle: int
     absolute: int
     grace: int
     most: int
-    fresh: int
     most_of_client: int
 
     def idle_end(self, now: datetime, expires_at: datetime) -> datetime:
