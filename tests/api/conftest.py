@@ -17,7 +17,7 @@ from tests.api.oauth_flow import OAuthClient, a_client, name_resources
 from tests.api.providers import Files
 from tests.api.service import SETTINGS, Account, FakeClock, Service, Start, new_names, running
 from tests.contract.patience import be_patient
-from tests.servers.openid import Provider, serving_provider
+from tests.servers.openid import Provider
 
 ON_MONGODB_TOO = {
     "test_account",
@@ -142,13 +142,6 @@ def web(service: Service) -> OAuthClient:
     """A client of a third party that has a secret."""
     name_resources(service)
     return a_client(service, kind="confidential")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    """A provider where the users of this module have accounts."""
-    with serving_provider() as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.e2e.clients import bearer, register
 from tests.e2e.settings import PASSWORD, in_testing, on_sqlite
 from tests.e2e.test_pages import SCHEMES, Shots, has_title
 from tests.e2e.test_passkeys_page import CANCELS, WITHOUT_AUTOFILL, WITHOUT_PASSKEYS, Authenticator, log_in
-from tests.servers.openid import Provider, serving_provider
+from tests.servers.openid import Provider
 from tests.servers.service import Service, service
 
 pytestmark = pytest.mark.timeout(180)
@@ -110,12 +110,6 @@ def application() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")

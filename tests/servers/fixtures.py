@@ -8,6 +8,7 @@ import pytest
 
 from tests.servers import mariadb, mongo, postgres, redis
 from tests.servers.mongo import Mongo
+from tests.servers.openid import Provider, serving_provider
 from tests.servers.redis import RedisServer
 from tests.servers.sql import SqlServer
 from tests.stores import sql_store
@@ -60,3 +61,10 @@ def redis_server() -> Iterator[RedisServer]:
     require(redis.missing())
     with redis.redis_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Provider]:
+    """A provider of other accounts (OpenID Connect), one a module."""
+    with serving_provider() as provider:
+        yield provider

@@ -11,21 +11,12 @@ from app.oauth.clients.model import Client, Clients
 from app.platform.clock import now
 from app.platform.errors import Unavailable
 from app.platform.identifiers import new_id
+from tests.unit.ticking import Ticking
 
 if TYPE_CHECKING:
     from tests.unit.instance import Instance
 
 PAGE = "https://app.example"
-
-
-class Ticking:
-    """A monotonic clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

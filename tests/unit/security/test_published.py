@@ -19,37 +19,23 @@ from app.security.published import (
     WrongReplyError,
     metadata_url,
 )
-from tests.servers.openid import Provider, serving_provider
+from tests.unit.ticking import Ticking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+    from tests.servers.openid import Provider
 
 SECONDS = 5.0
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-class Clock:
-    """Stands still until a test sets it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> Ticking:
+    return Ticking()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def documents(upstream: Provider, clock: Clock) -> PublishedDocuments:
+def documents(upstream: Provider, clock: Ticking) -> PublishedDocuments:
     upstream.reset()
     upstream.key_id = "one"
     upstream.requests.clear()
@@ -77,37 +63,37 @@ def asked(upstream: Provider) -> list[str]:
     return [path for path, _, _ in upstream.requests]
 
 
-def test_a_document_is_kept_for_an_hour(documents: PublishedDocuments, upstream: Provider, clock: Clock) -> None:
+def test_a_document_is_kept_for_an_hour(documents: PublishedDocuments, upstream: Provider, clock: Ticking) -> None:
     for _ in range(2):
         assert read(documents, upstream) == upstream.url
         assert key_id_of(documents, upstream, "one") == "one"
     assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"]
-    clock.now += KEPT_FOR
+    clock.seconds += KEPT_FOR
     read(documents, upstream)
     key_id_of(documents, upstream, "one")
     assert asked(upstream) == ["/.well-known/openid-configuration", "/keys"] * 2
 
 
 def test_a_new_key_is_found_at_once_and_a_key_that_is_none_costs_one_request_a_minute(
-    documents: PublishedDocuments, upstream: Provider, clock: Clock
+    documents: PublishedDocuments, upstream: Provider, clock: Ticking
 ) -> None:
     key_id_of(documents, upstream, "one")
     upstream.key_id = "two"
     assert key_id_of(documents, upstream, "two") == "two"
     upstream.requests.clear()
     for wait, requests in ((0, 0), (59, 0), (1, 1), (0, 1), (59, 1), (1, 2)):
-        clock.now += wait
+        clock.seconds += wait
         assert key_id_of(documents, upstream, "none") is None
         assert len(upstream.requests) == requests
     assert key_id_of(documents, upstream, "two") == "two"
 
 
 def test_a_key_that_was_withdrawn_is_forgotten_after_an_hour(
-    documents: PublishedDocuments, upstream: Provider, clock: Clock
+    documents: PublishedDocuments, upstream: Provider, clock: Ticking
 ) -> None:
     key_id_of(documents, upstream, "one")
     upstream.key_id = "two"
-    clock.now += KEPT_FOR
+    clock.seconds += KEPT_FOR
     assert key_id_of(documents, upstream, "one") is None
 
 
@@ -120,7 +106,7 @@ def test_of_all_who_need_a_document_at_once_one_asks_for_it(documents: Published
 
 @pytest.mark.parametrize("is_down", [True, False], ids=["silent", "wrong"])
 def test_a_server_that_gave_no_document_rests(
-    documents: PublishedDocuments, upstream: Provider, clock: Clock, *, is_down: bool
+    documents: PublishedDocuments, upstream: Provider, clock: Ticking, *, is_down: bool
 ) -> None:
     upstream.is_down, upstream.raw = is_down, b"[]"
     failures = []
@@ -130,18 +116,18 @@ def test_a_server_that_gave_no_document_rests(
         failures.append(str(failure.value))
     assert (len(set(failures)), len(upstream.requests)) == (1, 1)
     upstream.reset()
-    clock.now += RESTS_FOR
+    clock.seconds += RESTS_FOR
     assert read(documents, upstream) == upstream.url
 
 
 def test_what_a_feature_does_not_accept_is_not_kept(
-    documents: PublishedDocuments, upstream: Provider, clock: Clock
+    documents: PublishedDocuments, upstream: Provider, clock: Ticking
 ) -> None:
     upstream.metadata = {"issuer": 5}
     with pytest.raises(WrongReplyError, match="named no issuer"):
         read(documents, upstream)
     upstream.metadata = {}
-    clock.now += RESTS_FOR
+    clock.seconds += RESTS_FOR
     assert read(documents, upstream) == upstream.url
 
 

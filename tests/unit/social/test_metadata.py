@@ -1,7 +1,5 @@
 """What the documents of a provider are believed."""
 
-from collections.abc import Iterator
-
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,32 +11,17 @@ from app.security.egress import Egress
 from app.security.published import RESTS_FOR, PublishedDocuments
 from app.social.metadata import SECONDS, Documents
 from app.social.provider import NotTrustedError
-from tests.servers.openid import Provider, serving_provider
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Provider]:
-    with serving_provider() as provider:
-        yield provider
-
-
-class Clock:
-    """Stands still until a test sets it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.openid import Provider
+from tests.unit.ticking import Ticking
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Ticking:
+    return Ticking()
 
 
 @pytest.fixture
-def documents(upstream: Provider, clock: Clock) -> Documents:
+def documents(upstream: Provider, clock: Ticking) -> Documents:
     upstream.reset()
     upstream.key_id = "one"
     upstream.requests.clear()
@@ -89,13 +72,13 @@ def test_what_is_no_public_signing_key_verifies_nothing(
     ],
 )  # fmt: skip
 def test_metadata_that_are_wrong_are_not_believed_and_not_kept(
-    documents: Documents, upstream: Provider, clock: Clock, wrong: dict[str, object]
+    documents: Documents, upstream: Provider, clock: Ticking, wrong: dict[str, object]
 ) -> None:
     upstream.metadata = wrong
     with pytest.raises(NotTrustedError):
         documents.of(upstream.url)
     upstream.metadata = {}
-    clock.now += RESTS_FOR
+    clock.seconds += RESTS_FOR
     assert documents.of(upstream.url).token_endpoint == f"{upstream.url}/token"
 
 
