@@ -99,4 +99,12 @@ class ChangeEmail(Body):
     """The new address, and the current password of users who have one."""
 
     email: Email
-    password: PasswordIfAny
+    password: PasswordIfAny = Field(validate_default=True)
+
+    @field_validator("password")
+    @classmethod
+    def _is_told_beside_a_wrong_address(cls, password: str | None, info: ValidationInfo) -> str | None:
+        """Nearly all users have one: they are told at once, and not once the address is right, that it is missing."""
+        if password is None and "email" not in info.data:
+            raise wrong("required", "This field is required.")
+        return password

@@ -63,6 +63,14 @@ def test_a_change_needs_the_password(service: Service) -> None:
     assert mails_to(service, new) == []
 
 
+def test_a_missing_password_is_told_beside_a_wrong_address(service: Service) -> None:
+    token = service.register().token
+    for body in ({}, {"email": "no address"}):
+        reply = service.post("/auth/email", body, token=token)
+        assert reply.status_code == 422
+        assert [error["field"] for error in reply.json["errors"]] == ["email", "password"]
+
+
 def test_wrong_passwords_there_count_as_failed_logins(service: Service) -> None:
     ann, (new, _) = verified(service), new_names()
     for _ in range(10):
